@@ -1,0 +1,11 @@
+//! The words of the product as types: names that cannot be wrong once they are parsed.
+//!
+//! Pure: no I/O, no clock. Everything else speaks in these types.
+
+mod name;
+mod share;
+mod version;
+
+pub use name::{AppName, FunctionName, Label, NameError};
+pub use share::{Share, ShareError};
+pub use version::{VersionNumber, VersionWord, WordError};
