@@ -15,5 +15,6 @@
 //! | [`record`] | the resolved record of a version | nothing |
 
 pub mod app;
+pub mod plan;
 pub mod record;
 pub mod words;
