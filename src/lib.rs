@@ -15,6 +15,7 @@
 //! | [`record`] | the resolved record of a version | nothing |
 
 pub mod app;
+pub mod kubernetes;
 pub mod plan;
 pub mod record;
 pub mod words;
