@@ -17,5 +17,7 @@
 
 pub mod api;
 pub mod app;
+pub mod kubernetes;
+pub mod plan;
 pub mod record;
 pub mod words;
