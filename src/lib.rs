@@ -12,8 +12,10 @@
 //! |---|---|---|
 //! | [`words`] | names, version words, shares | nothing |
 //! | [`app`] | `app.yaml` | nothing |
+//! | [`api`] | custom resources and their schemas, the Gateway API's fields that matter, conditions | nothing |
 //! | [`record`] | the resolved record of a version | nothing |
 
+pub mod api;
 pub mod app;
 pub mod kubernetes;
 pub mod plan;
