@@ -1,0 +1,68 @@
+//! The resolved record of a version: all that is needed to run it, once git has been asked.
+//!
+//! Every workload carries its record, so that scaling, draining and rollback go on while git is away.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::app::Function;
+use crate::words::{AppName, FunctionName, Label, VersionNumber};
+
+/// Everything that running a version takes, except the contents of its files.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VersionRecord {
+    /// The app.
+    pub app: AppName,
+    /// The version's number.
+    pub number: VersionNumber,
+    /// The snapshot id: the git tree id, 40 hex digits.
+    pub tree: String,
+    /// The snapshot commit, 40 hex digits.
+    pub commit: String,
+    /// When it was published.
+    pub published_at: Timestamp,
+    /// Labels at the time of resolution, sorted. Later ones do not reach pods that run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<Label>,
+    /// The functions, in the order of app.yaml.
+    pub functions: Vec<Function>,
+    /// For each function with files: where they come from.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<FunctionName, FileSet>,
+}
+
+/// The files of one function: one `ConfigMap`, and where each of its keys is mounted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileSet {
+    /// First 32 hex digits of the SHA-256 over the sorted keys: the content name, shared by versions with the same files.
+    pub digest: String,
+    /// One entry per file, sorted by path.
+    pub items: Vec<FileItem>,
+}
+
+/// One file of a function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileItem {
+    /// Key in the `ConfigMap`: the first 32 hex digits of the SHA-256 of the content.
+    pub key: String,
+    /// Path below the mount path, as in the app's directory.
+    pub path: String,
+    /// True for an executable (mode 0555), else 0444.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub executable: bool,
+}
+
+impl VersionRecord {
+    /// The function of that name.
+    #[must_use]
+    pub fn function(&self, name: &FunctionName) -> Option<&Function> {
+        self.functions
+            .iter()
+            .find(|function| function.name == *name)
+    }
+}

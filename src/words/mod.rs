@@ -1,0 +1,15 @@
+//! The words of the product as types: names that cannot be wrong once they are parsed.
+//!
+//! Pure: no I/O, no clock. Everything else speaks in these types.
+
+mod name;
+mod period;
+mod reach;
+mod share;
+mod version;
+
+pub use name::{AppName, FunctionName, Label, NameError};
+pub use period::{Period, PeriodError};
+pub use reach::{AliasName, EnvironmentName, ReachError, RouteName};
+pub use share::{Share, ShareError};
+pub use version::{VersionNumber, VersionWord, WordError};

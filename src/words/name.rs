@@ -1,0 +1,202 @@
+//! Names of apps, functions and labels, with the limits that keep every derived object name valid and unique.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Why a name was refused; says what a good one looks like.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} `{given}` {problem}")]
+pub struct NameError {
+    kind: &'static str,
+    given: String,
+    problem: String,
+}
+
+/// Name of an app: one DNS label of at most 30 characters that does not hold `v` and digits between dashes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct AppName(String);
+
+/// Name of a function: one DNS label of at most 15 characters that does not hold `v` and digits between dashes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct FunctionName(String);
+
+/// Name for one version, such as `v1.4.0` or `spring-sale`.
+///
+/// Starts with a letter, at most 63 characters of letters, digits, `.`, `_` and `-`, valid as the last part of a git
+/// ref, and neither `v` and digits, nor `g` and hex digits, nor `LATEST`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Label(String);
+
+/// Longest app name, in characters.
+pub const APP_NAME_MAX: usize = 30;
+/// Longest function name, in characters.
+pub const FUNCTION_NAME_MAX: usize = 15;
+/// Longest label, in characters.
+pub const LABEL_MAX: usize = 63;
+
+/// A DNS label (RFC 1123) of at most `max` characters, without a part that reads as a version (`v1`), so that
+/// `<app>-v<number>-<function>` can be read in one way only.
+fn check_dns_label(kind: &'static str, given: &str, max: usize) -> Result<(), NameError> {
+    let fail = |problem: String| {
+        Err(NameError {
+            kind,
+            given: given.to_owned(),
+            problem,
+        })
+    };
+    if given.is_empty() {
+        return fail("is empty".to_owned());
+    }
+    if given.len() > max {
+        return fail(format!(
+            "has {} characters; at most {max} are allowed",
+            given.len()
+        ));
+    }
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if let Some(bad) = given.chars().find(|c| !allowed(*c)) {
+        return fail(format!(
+            "holds {bad:?}; use lower-case letters, digits and dashes"
+        ));
+    }
+    if given.starts_with('-') || given.ends_with('-') {
+        return fail("starts or ends with a dash".to_owned());
+    }
+    if let Some(part) = given.split('-').find(|part| reads_as_version(part)) {
+        return fail(format!(
+            "holds `{part}`, which reads as a version; choose a name without it"
+        ));
+    }
+    Ok(())
+}
+
+/// `v` and digits.
+fn reads_as_version(part: &str) -> bool {
+    part.strip_prefix('v')
+        .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+}
+
+impl FromStr for AppName {
+    type Err = NameError;
+
+    fn from_str(given: &str) -> Result<Self, NameError> {
+        check_dns_label("app name", given, APP_NAME_MAX)?;
+        Ok(Self(given.to_owned()))
+    }
+}
+
+impl FromStr for FunctionName {
+    type Err = NameError;
+
+    fn from_str(given: &str) -> Result<Self, NameError> {
+        check_dns_label("function name", given, FUNCTION_NAME_MAX)?;
+        Ok(Self(given.to_owned()))
+    }
+}
+
+impl FromStr for Label {
+    type Err = NameError;
+
+    fn from_str(given: &str) -> Result<Self, NameError> {
+        let fail = |problem: &str| {
+            Err(NameError {
+                kind: "label",
+                given: given.to_owned(),
+                problem: problem.to_owned(),
+            })
+        };
+        if !given.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            return fail("does not start with a letter");
+        }
+        if given.len() > LABEL_MAX {
+            return fail("is longer than 63 characters");
+        }
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if !given.chars().all(allowed) {
+            return fail("holds something other than letters, digits, `.`, `_` and `-`");
+        }
+        let lock = std::path::Path::new(given)
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("lock"));
+        if given.contains("..") || given.ends_with('.') || lock {
+            return fail("is not a valid git ref: no `..`, no `.` or `.lock` at the end");
+        }
+        if reads_as_version(given) {
+            return fail(
+                "reads as a version number; labels are neither `v` and digits nor `g` and hex digits",
+            );
+        }
+        let hex = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_hexdigit());
+        if given.strip_prefix('g').is_some_and(hex) {
+            return fail(
+                "reads as a version id; labels are neither `v` and digits nor `g` and hex digits",
+            );
+        }
+        if given == "LATEST" {
+            return fail("means the tracked branch; choose another label");
+        }
+        Ok(Self(given.to_owned()))
+    }
+}
+
+macro_rules! text_name {
+    ($($name:ident)*) => {$(
+        impl $name {
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?
+                    .parse()
+                    .map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+text_name!(AppName FunctionName Label);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_name_is_a_short_dns_label_that_holds_no_version() {
+        for good in ["a", "checkout", "check-out", "a1", "v", "vv1", "v1x", "1v"] {
+            assert!(good.parse::<AppName>().is_ok(), "{good}");
+        }
+        let long = "x".repeat(31);
+        for bad in [
+            "", "A", "-a", "a-", "v1", "a-v1", "v12-b", "a-v1-b", "a_b", "a.b", "ä", &long,
+        ] {
+            assert!(bad.parse::<AppName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_label_never_reads_as_a_number_or_an_id() {
+        for good in ["v1.4.0", "spring-sale", "green", "good", "v1-rc"] {
+            assert!(good.parse::<Label>().is_ok(), "{good}");
+        }
+        for bad in [
+            "", "1.0", "v1", "g1234567", "gabc", "a..b", "a.lock", "a b", "LATEST", "a.",
+        ] {
+            assert!(bad.parse::<Label>().is_err(), "{bad}");
+        }
+    }
+}
