@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A real Kubernetes node with a real gateway, in namespaces of its own, from which nothing else can be reached.
 #
-#   cluster.sh up          etcd, kube-apiserver, controller-manager, scheduler, containerd, kubelet, Gateway API types
+#   cluster.sh up          a node: etcd, Kubernetes, containerd; with the types of the Gateway API and of crds/
 #   cluster.sh gateway     Envoy Gateway and Envoy; Gateway `web` in namespace `default`
 #   cluster.sh images      the names, with digests, of the images that pods can run
 #   cluster.sh env         the variables that the end-to-end tests read, as shell text
@@ -37,7 +37,6 @@ up() {
   start_containerd
   import_images
   wait "$control_plane" || exit 1
-  install_gateway_api
   start_kubelet
   k get nodes >&2
 }

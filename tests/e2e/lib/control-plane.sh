@@ -12,6 +12,14 @@ current-context: e2e
 K
 }
 
+install_types() { # directory...
+  local directory
+  for directory in "$@"; do
+    if [[ -d $directory ]]; then k apply --server-side --force-conflicts -f "$directory/" >/dev/null; fi
+  done
+  k wait --for=condition=Established crd --all --timeout=30s >/dev/null
+}
+
 start_control_plane() {
   mkdir -p "$run/pki"
   openssl genrsa -out "$run/pki/sa.key" 2048 2>/dev/null
@@ -32,6 +40,8 @@ C
     --token-auth-file="$run/pki/tokens.csv" --authorization-mode=Node,RBAC --service-cluster-ip-range=10.96.0.0/16 \
     --audit-policy-file="$run/audit-policy.yaml" --audit-log-path="$run/audit.log" --audit-log-mode=blocking-strict
   await "kube-apiserver" 60 kube-apiserver k get --raw=/readyz
+  # Types come first: the garbage collector looks for new ones only twice a minute.
+  install_types "$tools/gateway-api/standard" "$here/../../crds"
   start kube-controller-manager kube-controller-manager --kubeconfig="$run/admin.kubeconfig" --leader-elect=false --secure-port=0 \
     --service-account-private-key-file="$run/pki/sa.key" --root-ca-file="$run/pki/api/apiserver.crt" \
     --horizontal-pod-autoscaler-sync-period=1s --kube-api-qps=500 --kube-api-burst=1000

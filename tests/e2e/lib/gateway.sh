@@ -1,18 +1,12 @@
-# Sourced by cluster.sh: the Gateway API's types, Envoy Gateway and Envoy, and the Gateway `web` in `default`.
+# Sourced by cluster.sh: Envoy Gateway and Envoy, and the Gateway `web` in `default`.
 #
 # Envoy Gateway runs in its host mode: it watches the API server and keeps Envoy as a child process. In that mode a
 # Gateway never becomes Programmed; its routes do become Accepted.
 # shellcheck shell=bash
 
-install_gateway_api() {
-  k apply --server-side -f "$tools/gateway-api/standard" >/dev/null
-  k wait --for=condition=Established crd --all --timeout=30s >/dev/null
-}
-
 start_gateway() {
   local eg=$run/envoy-gateway secret
-  k apply --server-side --force-conflicts -f "$tools/envoy-gateway-crds/" >/dev/null
-  k wait --for=condition=Established crd --all --timeout=30s >/dev/null
+  install_types "$tools/envoy-gateway-crds"
   mkdir -p "$eg/data/envoy-versions/1.40.0/bin"
   ln -sfn "$(readlink -f "$tools/envoy")" "$eg/data/envoy-versions/1.40.0/bin/envoy"
   "$tools/envoy-gateway" certgen --local --config-home "$eg/config" >"$run/certgen.log" 2>&1 || { cat "$run/certgen.log" >&2; fail "the gateway's keys could not be made"; }
