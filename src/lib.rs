@@ -13,7 +13,11 @@
 //! | [`words`] | names, version words, shares | nothing |
 //! | [`app`] | `app.yaml` | nothing |
 //! | [`record`] | the resolved record of a version | nothing |
+//! | [`git`] | the `git` program, for remotes | processes, network |
+//! | [`store`] | versions in a git repository, and the controller's mirror | files, remotes by `git` |
 
 pub mod app;
+pub mod git;
 pub mod record;
+pub mod store;
 pub mod words;
