@@ -19,6 +19,7 @@
 
 pub mod api;
 pub mod app;
+pub mod controller;
 pub mod git;
 pub mod kubernetes;
 pub mod plan;
