@@ -8,4 +8,4 @@ mod version;
 
 pub use name::{AppName, FunctionName, Label, NameError};
 pub use share::{Share, ShareError};
-pub use version::{VersionNumber, VersionWord, WordError};
+pub use version::{VERSION_NUMBER_MAX, VersionNumber, VersionWord, WordError};
