@@ -11,10 +11,11 @@ use git2::{Commit, ErrorCode, Oid, Repository};
 use sha2::{Digest, Sha256};
 
 use super::error::StoreError;
-use super::history::History;
+use super::history::{History, Version};
 use super::objects;
 use super::refs::{AppRefs, Space};
-use crate::app::APP_FILE;
+use super::snapshot;
+use crate::app::{APP_FILE, App, Function};
 use crate::git::{Git, GitError, RefUpdate};
 use crate::words::AppName;
 
@@ -218,6 +219,23 @@ impl Workspace {
             }
         }
         Ok(Some(oid))
+    }
+
+    /// The functions of a version.
+    ///
+    /// # Errors
+    /// When its app.yaml cannot be read.
+    pub fn functions(&self, version: &Version) -> Result<Vec<Function>, StoreError> {
+        let what = || format!("version {} of `{}`", version.number, version.app);
+        let tree = Oid::from_str(&version.tree);
+        let tree = tree.map_err(|error| StoreError::local(what(), &error.message()))?;
+        let bytes = snapshot::app_file(&self.repo, tree);
+        let bytes = bytes.map_err(|error| StoreError::local(what(), &error))?;
+        let app = App::from_snapshot(&bytes);
+        Ok(app
+            .map_err(|error| StoreError::local(what(), &error))?
+            .spec
+            .functions)
     }
 
     /// The name and address that commits are made with, from the clone's configuration.

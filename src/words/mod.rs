@@ -3,9 +3,13 @@
 //! Pure: no I/O, no clock. Everything else speaks in these types.
 
 mod name;
+mod period;
+mod reach;
 mod share;
 mod version;
 
 pub use name::{AppName, FunctionName, Label, NameError};
+pub use period::{Period, PeriodError};
+pub use reach::{AliasName, EnvironmentName, ReachError, RouteName};
 pub use share::{Share, ShareError};
 pub use version::{VERSION_NUMBER_MAX, VersionNumber, VersionWord, WordError};

@@ -1,0 +1,30 @@
+# The commands of this project. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test e2e bench lint generate clean-tools
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## show a canary release on this machine
+	@echo "There is no demo yet. 'make e2e' runs the real thing in a network namespace." >&2; exit 1
+
+test: ## unit tests, and tests against a real API server (no root, no containers)
+	@bin=$$(tests/tools/build.sh test) && \
+	  CUTWATER_TOOLS_BIN=$$bin cargo test --locked --lib --bins --test it $(ARGS) && \
+	  cargo test --locked --doc
+
+e2e: ## tests with real pods and a real gateway, in a network namespace (root; FILTER=name for some)
+	@tests/e2e/run.sh $(FILTER)
+
+bench: ## the figures of docs/benchmarks.md, measured on this machine
+	@bin=$$(tests/tools/build.sh test) && CUTWATER_TOOLS_BIN=$$bin cargo bench --locked $(ARGS)
+
+lint: ## formatting, clippy, dependency rules, shellcheck
+	@tests/tools/lint.sh
+
+generate: ## write the files that are generated from the code: crds/
+	@mkdir -p crds && cargo run --quiet --locked -- crd --output crds
+
+clean-tools: ## remove the programs that the tests built
+	@dir="$${CUTWATER_TOOLS:-$${XDG_CACHE_HOME:-$$HOME/.cache}/cutwater/tools}" && rm -rf "$$dir" && echo "removed $$dir"

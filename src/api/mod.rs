@@ -1,0 +1,69 @@
+//! The custom resources of `cutwater.dev/v1alpha1`, as types and as schemas, and the few fields of the Gateway API that
+//! Cutwater sets or reads.
+//!
+//! A new field of a resource goes into its type here; what may stand in it goes beside it as a rule of `rules`, so that
+//! the API server refuses what can never work, and into [`Wanted`] for objects that were written past the schema.
+//! Nothing here talks to a cluster or reads a clock. Doc comments on fields are product text: `kubectl explain` prints them.
+
+pub mod alias;
+pub mod condition;
+pub mod deployment;
+pub mod gateway;
+pub mod repository;
+pub mod route;
+mod rules;
+pub mod schema;
+pub mod status;
+pub mod traffic;
+pub mod wanted;
+
+pub use alias::{Alias, AliasSpec, AliasStatus, Canary};
+pub use condition::{Reason, Type};
+pub use deployment::{Deployment, DeploymentSpec, DeploymentStatus};
+pub use repository::{Ledger, Repository, RepositorySpec, RepositoryStatus, SecretName};
+pub use route::{GatewayRef, Route};
+pub use status::{HistoryEntry, HistoryShare, ResolvedVersion, RouteState, ServingVersion};
+pub use traffic::{Affinity, OnLoss, Override, OverrideMode, SecretKey, WantedVersion};
+pub use wanted::{NamedRoute, OverrideRule, SpecError, Wanted};
+
+/// Group of the custom resources.
+pub const GROUP: &str = "cutwater.dev";
+/// Version of the custom resources.
+pub const VERSION: &str = "v1alpha1";
+
+/// Field manager of everything that is applied: workloads, routes, anchors, finalizers.
+pub const FIELD_MANAGER: &str = "cutwater";
+/// Field manager of status.
+pub const STATUS_MANAGER: &str = "cutwater-status";
+/// Holds a Deployment or an Alias until its routes are off, drained and gone.
+pub const FINALIZER: &str = "cutwater.dev/drain";
+
+/// Labels on what the controller makes.
+pub mod label {
+    /// The app, on every object that belongs to it.
+    pub const APP: &str = "cutwater.dev/app";
+    /// The number of the version, without a `v`, on everything that belongs to one version.
+    pub const VERSION: &str = "cutwater.dev/version";
+    /// The function, on workloads, Services and autoscalers.
+    pub const FUNCTION: &str = "cutwater.dev/function";
+    /// The name of the route, on `HTTPRoute`s.
+    pub const ROUTE: &str = "cutwater.dev/route";
+    /// What an object is for: `workload`, `files`, `route`, `anchor`.
+    pub const PART: &str = "cutwater.dev/part";
+    /// Kubernetes' own label for the tool that manages an object.
+    pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+    /// Value of [`MANAGED_BY`].
+    pub const MANAGER: &str = "cutwater";
+}
+
+/// Annotations, set by the controller or read from people.
+pub mod annotation {
+    /// On a workload: the resolved record of its version, as JSON.
+    pub const RECORD: &str = "cutwater.dev/record";
+    /// On an `HTTPRoute`: the kind, namespace, name and UID of the Deployment or Alias it serves.
+    pub const SOURCE: &str = "cutwater.dev/source";
+    /// On a Repository, set by people: the commit whose held prune may go on.
+    pub const PRUNE: &str = "cutwater.dev/prune";
+    /// On a Deployment or an Alias: who asked for this change, where the writer knows it.
+    pub const AUTHOR: &str = "cutwater.dev/author";
+}

@@ -1,0 +1,435 @@
+//! What may stand in the fields of the custom resources, as schemas and CEL rules for the API server.
+//!
+//! Every refusal says what to change. Each string and list has a limit, because the API server bounds what a rule may
+//! cost by them. Objects can be written past the schema, so [`super::wanted`] checks again whatever a later stage relies on.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+use super::route::Route;
+use super::traffic::WantedVersion;
+use crate::words::{
+    AliasName, AppName, EnvironmentName, FunctionName, Period, RouteName, Share, VersionNumber,
+    VersionWord,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use std::borrow::Cow;
+
+/// One rule: an expression that must be true of `self`, and what to say where it is not.
+fn rule(expression: &str, message: &str) -> Value {
+    json!({"rule": expression, "message": message})
+}
+
+/// A rule over several fields that reports at one of them.
+fn rule_at(field: &str, expression: &str, message: &str) -> Value {
+    json!({"rule": expression, "message": message, "fieldPath": field})
+}
+
+/// A string of at most `max` characters under rules.
+fn text(max: usize, rules: &[Value]) -> Schema {
+    json_schema!({"type": "string", "minLength": 1, "maxLength": max, "x-kubernetes-validations": rules})
+}
+
+/// A DNS label under a name of its own in the message.
+fn dns_label(what: &str, max: usize) -> Value {
+    rule(
+        "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+        &format!(
+            "{what} is at most {max} lower-case letters, digits and dashes, with no dash at either end"
+        ),
+    )
+}
+
+/// No part that reads as a version, so that names of workloads can be read in one way only.
+fn no_version_inside(what: &str) -> Value {
+    rule(
+        "!self.matches('(^|-)v[0-9]+(-|$)')",
+        &format!(
+            "{what} must not hold a part that reads as a version, such as `v1`; choose a name without it"
+        ),
+    )
+}
+
+/// The schema of a word type, under the type's own name.
+macro_rules! word_schema {
+    ($($word:ident => $schema:expr;)*) => {$(
+        impl JsonSchema for $word {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($word).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                $schema
+            }
+        }
+    )*};
+}
+word_schema! {
+    AppName => text(30, &[dns_label("an app name", 30), no_version_inside("an app name")]);
+    FunctionName => text(15, &[dns_label("a function name", 15), no_version_inside("a function name")]);
+    RouteName => text(30, &[dns_label("a route name", 30)]);
+    EnvironmentName => text(63, &[dns_label("an environment name", 63)]);
+    AliasName => text(128, &[
+        rule("self.matches('^[a-zA-Z_][a-zA-Z0-9_-]*$')",
+            "an alias name is a letter or `_`, then at most 127 letters, digits, `_` and `-`"),
+        rule("self != 'LATEST'", "`LATEST` is the tracked branch itself; choose another name for the alias"),
+    ]);
+    VersionWord => version();
+    VersionNumber => json_schema!({"type": "integer", "format": "int32", "minimum": 1, "maximum": 9_999_999});
+    Share => json_schema!({"type": "number", "minimum": 0, "maximum": 100, "x-kubernetes-validations": [
+        // Division of two exact numbers rounds to the double that the decimal text rounds to, so this is exact.
+        rule("self == double(int(self * 100.0 + 0.5)) / 100.0",
+            "a percentage has at most two decimals, such as 12.5 or 14.29; round it"),
+    ]});
+    Period => period("0s", "8760h");
+}
+
+/// A number, an id or a label. The form is the one of `VersionWord`.
+fn version() -> Schema {
+    json_schema!({"x-kubernetes-int-or-string": true, "maxLength": 63, "x-kubernetes-validations": [
+        rule("type(self) == string || (self >= 1 && self <= 9999999)",
+            "a version number goes from 1 to 9999999; put quotes around an id or a label that reads as a number"),
+        rule("type(self) == int || self != 'LATEST'",
+            "`LATEST` is the tracked branch and changes with it; publish, and name the version by number (8), id or label"),
+        rule("type(self) == int || self == 'LATEST' || self.matches('^v?[1-9][0-9]{0,6}$') \
+              || self.matches('^g[0-9a-fA-F]{7,40}$') \
+              || (self.matches('^[a-zA-Z][a-zA-Z0-9._-]*$') && !self.matches('^v[0-9]+$') \
+                  && !self.matches('^g[0-9a-fA-F]+$') && !self.contains('..') && !self.endsWith('.') \
+                  && !self.lowerAscii().endsWith('.lock'))",
+            "a version is a number (8 or v8), an id (g and 7 to 40 hex digits), or a label (a letter, then letters, digits, `.`, `_` and `-`)"),
+    ]})
+}
+
+/// Two words that surely name one version have one spelling: 8 and v8, hex digits in either case.
+fn same_spelling(word: &str) -> String {
+    format!(
+        "(string({word}).matches('^v[0-9]+$') ? string({word}).substring(1) : \
+         string({word}).matches('^g[0-9a-fA-F]+$') ? string({word}).lowerAscii() : string({word}))"
+    )
+}
+
+/// A length of time between two bounds.
+fn period(least: &str, most: &str) -> Schema {
+    text(
+        24,
+        &[rule(
+            &format!(
+                "self.matches('^([0-9]{{1,8}}h)?([0-9]{{1,8}}m)?([0-9]{{1,8}}s)?$') \
+                 && duration(self) >= duration('{least}') && duration(self) <= duration('{most}')"
+            ),
+            &format!(
+                "a length of time goes from {least} to {most} and is written in hours, minutes and seconds, such as 30s, 5m or 1h30m"
+            ),
+        )],
+    )
+}
+
+/// How often a repository is read.
+pub(super) fn interval(_: &mut SchemaGenerator) -> Schema {
+    period("5s", "24h")
+}
+
+/// The versions of a Deployment.
+pub(super) fn versions(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = generator.subschema_for::<Vec<WantedVersion>>();
+    let sum = "self.map(v, int(v.percentage * 100.0 + 0.5)).sum()";
+    let once = format!(
+        "[self.map(v, {})].all(words, words.all(a, words.exists_one(b, a == b)))",
+        same_spelling("v.version")
+    );
+    schema.insert("minItems".to_owned(), json!(1));
+    schema.insert("maxItems".to_owned(), json!(10));
+    schema.insert("x-kubernetes-list-type".to_owned(), json!("atomic"));
+    schema.insert(
+        "x-kubernetes-validations".to_owned(),
+        json!([
+            {
+                "rule": format!("{sum} == 10000"),
+                "message": "the percentages must total exactly 100; change one of them",
+                "messageExpression": format!(
+                    "{sum} > 10000 ? 'the percentages total more than 100 and must total exactly 100; lower one of them' : \
+                     'the percentages total less than 100 and must total exactly 100; raise one of them'"
+                ),
+            },
+            rule(&once, "a version is listed twice (8 and v8 are one version); keep one entry with the whole percentage"),
+        ]),
+    );
+    schema
+}
+
+/// The routes of a Deployment or an Alias.
+pub(super) fn routes(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = generator.subschema_for::<Vec<Route>>();
+    schema.insert("maxItems".to_owned(), json!(16));
+    schema.insert("x-kubernetes-list-type".to_owned(), json!("atomic"));
+    schema.insert(
+        "x-kubernetes-validations".to_owned(),
+        json!([
+            rule(
+                "self.size() <= 1 || self.all(r, has(r.name))",
+                "with more than one route each needs a name; a single route without one is called `main`"
+            ),
+            rule(
+                "self.all(a, !has(a.name) || self.exists_one(b, has(b.name) && a.name == b.name))",
+                "two routes have one name; give each its own"
+            ),
+        ]),
+    );
+    schema
+}
+
+/// The hostnames of a route.
+pub(super) fn hostnames(_: &mut SchemaGenerator) -> Schema {
+    let mut one = text(
+        253,
+        &[
+            rule(
+                r"self.matches('^(\\*\\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",
+                "a hostname is lower-case letters, digits, dashes and dots, with no port and no scheme, such as shop.example.com or *.example.com",
+            ),
+            rule(
+                r"!self.matches('^[0-9.]+$')",
+                "a hostname is not an IP address; use a name, such as shop.example.com",
+            ),
+        ],
+    );
+    one.insert(
+        "description".to_owned(),
+        json!("One hostname, such as shop.example.com or *.example.com."),
+    );
+    json_schema!({
+        "type": "array", "minItems": 1, "maxItems": 16, "x-kubernetes-list-type": "set", "items": one,
+    })
+}
+
+/// The path of a route: what the Gateway API takes as a prefix.
+pub(super) fn path(_: &mut SchemaGenerator) -> Schema {
+    text(
+        1024,
+        &[
+            rule(
+                "self.startsWith('/')",
+                "a path starts with a slash; write one in front of it",
+            ),
+            rule(
+                "!self.contains('?') && !self.contains('#')",
+                "a path holds no query and no fragment; leave out what begins with `?` or `#`",
+            ),
+            rule(
+                "!self.contains('//') && !self.contains('/./') && !self.contains('/../') \
+                 && !self.endsWith('/.') && !self.endsWith('/..') && !self.lowerAscii().contains('%2f')",
+                "a path holds no `//`, `/./`, `/../` or `%2f`; write it without them",
+            ),
+            rule(
+                r#"!self.startsWith('/') || self.contains('?') || self.contains('#') || self.matches("^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})+$")"#,
+                "a path holds letters, digits and -/._~!$&'()*+,;=:@ only; write other characters as % and two hex digits",
+            ),
+            rule(
+                "!self.startsWith('/.well-known/cutwater')",
+                "paths below /.well-known/cutwater are taken; choose another one",
+            ),
+        ],
+    )
+}
+
+/// The name of a Kubernetes object.
+pub(super) fn object_name(_: &mut SchemaGenerator) -> Schema {
+    text(
+        253,
+        &[rule(
+            r"self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",
+            "the name of an object is lower-case letters, digits, dashes and dots, and begins and ends with a letter or a digit",
+        )],
+    )
+}
+
+/// A namespace.
+pub(super) fn namespace(_: &mut SchemaGenerator) -> Schema {
+    text(63, &[dns_label("a namespace", 63)])
+}
+
+/// A listener of a Gateway.
+pub(super) fn listener_name(generator: &mut SchemaGenerator) -> Schema {
+    object_name(generator)
+}
+
+/// A key in a Secret.
+pub(super) fn secret_key(_: &mut SchemaGenerator) -> Schema {
+    text(
+        253,
+        &[rule(
+            "self.matches('^[-._a-zA-Z0-9]+$')",
+            "a key of a Secret is letters, digits, `-`, `_` and `.`",
+        )],
+    )
+}
+
+/// The name of a request header.
+pub(super) fn header_name(_: &mut SchemaGenerator) -> Schema {
+    text(
+        128,
+        &[
+            rule(
+                "self.matches('^[A-Za-z0-9_-]+$')",
+                "the name of a header is letters, digits, `-` and `_`, without the colon",
+            ),
+            rule(
+                "!self.lowerAscii().startsWith('cutwater-version-')",
+                "headers that begin with Cutwater-Version- name a version; choose another header",
+            ),
+        ],
+    )
+}
+
+/// The name of a cookie.
+pub(super) fn cookie_name(_: &mut SchemaGenerator) -> Schema {
+    text(
+        128,
+        &[rule(
+            "self.matches('^[A-Za-z0-9_.-]+$')",
+            "the name of a cookie is letters, digits, `-`, `_` and `.`",
+        )],
+    )
+}
+
+/// Words of a person.
+pub(super) fn message(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 1024})
+}
+
+/// The address of a repository.
+pub(super) fn url(_: &mut SchemaGenerator) -> Schema {
+    text(
+        2048,
+        &[
+            rule(
+                r"self.matches('^(https://[^/]+|ssh://[^/]+/.|file:///.|/.|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:.)')",
+                "an address is https://host/path, ssh://user@host/path or user@host:path (file:///path and /path only where the controller allows them)",
+            ),
+            rule(
+                r"!self.matches('^[a-z]+://[^/@]*:[^/@]*@') && !self.matches('^https://[^/]*@')",
+                "an address holds no password, token or user name for https; put them into the Secret of secretRef",
+            ),
+            rule(
+                r"!self.matches('[[:space:][:cntrl:]]')",
+                "an address holds no spaces and no line breaks; remove them",
+            ),
+        ],
+    )
+}
+
+/// A branch.
+pub(super) fn branch(_: &mut SchemaGenerator) -> Schema {
+    text(
+        244,
+        &[rule(
+            "self.matches('^[A-Za-z0-9_][A-Za-z0-9._/+@-]*$') && !self.contains('..') && !self.contains('//') \
+             && !self.contains('@{') && !self.contains('/.') && !self.endsWith('/') && !self.endsWith('.') \
+             && !self.endsWith('.lock') && !self.startsWith('refs/')",
+            "write the name of the branch alone, such as main or release/2026, as git would take it",
+        )],
+    )
+}
+
+/// A path in the repository.
+pub(super) fn releases(_: &mut SchemaGenerator) -> Schema {
+    text(
+        1024,
+        &[rule(
+            "!self.startsWith('/') && !self.endsWith('/') && self.split('/').all(p, p != '' && p != '.' && p != '..' && p != '.git')",
+            "a path in the repository is written without a slash at either end and without `.`, `..` and `.git` in it, such as releases/prod",
+        )],
+    )
+}
+
+/// A field that other tools write and Cutwater ignores: anything goes.
+pub(super) fn ignored(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"x-kubernetes-preserve-unknown-fields": true})
+}
+
+/// Conditions, one of each type.
+pub(super) fn conditions(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = generator.subschema_for::<Vec<Condition>>();
+    schema.insert("x-kubernetes-list-type".to_owned(), json!("map"));
+    schema.insert("x-kubernetes-list-map-keys".to_owned(), json!(["type"]));
+    schema
+}
+
+/// A mode `key` is the only one with a header and a Secret, and it has both.
+pub(super) fn override_parts() -> Value {
+    json!([
+        rule(
+            "self.mode != 'key' || (has(self.header) && has(self.secretRef))",
+            "mode `key` needs both `header` (the header that holds the key) and `secretRef` (the Secret that knows it)"
+        ),
+        rule(
+            "self.mode == 'key' || (!has(self.header) && !has(self.secretRef))",
+            "`header` and `secretRef` count in mode `key` only; set `mode: key`, or leave them out"
+        ),
+    ])
+}
+
+/// One kind of key.
+pub(super) fn affinity_one() -> Value {
+    json!([rule(
+        "has(self.header) != has(self.cookie)",
+        "set exactly one of `header` and `cookie`"
+    )])
+}
+
+/// Fields that stay what they were.
+fn never_changes(field: &str) -> Value {
+    rule_at(
+        &format!(".{field}"),
+        &format!("self.{field} == oldSelf.{field}"),
+        &format!(
+            "{field} never changes; delete this object and make a new one, or keep the old value"
+        ),
+    )
+}
+
+/// Rules over the whole spec of a Deployment.
+pub(super) fn deployment() -> Value {
+    json!([never_changes("app"), never_changes("repository")])
+}
+
+/// Rules over the whole spec of an Alias.
+pub(super) fn alias() -> Value {
+    json!([
+        never_changes("app"),
+        never_changes("repository"),
+        rule_at(
+            ".canary.version",
+            &format!(
+                "!has(self.canary) || {} != {}",
+                same_spelling("self.version"),
+                same_spelling("self.canary.version")
+            ),
+            "the canary is the main version itself; name another version, or leave the canary out"
+        ),
+    ])
+}
+
+/// Rules over a whole object: its own name is an input too.
+pub(super) fn object(kind: &str) -> Value {
+    let mut rules = vec![rule(
+        "self.metadata.name.size() <= 63",
+        "the object's name has more than 63 characters and could not stand in a label; choose a shorter one",
+    )];
+    match kind {
+        "Deployment" => rules.push(rule(
+            "!self.metadata.name.matches('-v[0-9]+(-|$)')",
+            "the object's name reads like one of its own workloads (`<app>-v1-<function>`); choose a name without `-v` and digits",
+        )),
+        "Alias" => rules.push(rule(
+            "has(self.spec.name) || (self.metadata.name.matches('^[a-zA-Z_][a-zA-Z0-9_-]*$') && self.metadata.name != 'LATEST')",
+            "the object's name cannot be the alias's name (a letter or `_`, then letters, digits, `_` and `-`); set spec.name",
+        )),
+        _ => {}
+    }
+    Value::Array(rules)
+}

@@ -1,0 +1,80 @@
+//! Every name, label and annotation of the objects that the controller makes, and how they are read back.
+
+use crate::plan::{Owner, OwnerKind};
+use crate::words::{AppName, FunctionName, VersionNumber};
+
+/// Field manager of all objects that the controller makes.
+pub const FIELD_MANAGER: &str = "cutwater";
+/// Label: whose object it is.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Label: the app.
+pub const APP: &str = "cutwater.dev/app";
+/// Label: the number of the version.
+pub const VERSION: &str = "cutwater.dev/version";
+/// Label: the function.
+pub const FUNCTION: &str = "cutwater.dev/function";
+/// Annotation of a route: the Deployment or Alias that it serves, as `cwd/NAME` or `cwa/NAME`.
+pub const OWNER: &str = "cutwater.dev/owner";
+/// Annotation of a workload: the resolved record of its version, as JSON.
+pub const RECORD: &str = "cutwater.dev/record";
+/// Port of every Service; it leads to the function's own port.
+pub const SERVICE_PORT: u16 = 80;
+
+/// Name of the apps/v1 Deployment, the Service, the autoscaler and the disruption budget of a function of a version.
+/// At most 55 characters.
+#[must_use]
+pub fn workload(app: &AppName, version: VersionNumber, function: &FunctionName) -> String {
+    format!("{app}-{version}-{function}")
+}
+
+/// The version in a workload's name.
+#[must_use]
+pub fn version_of(app: &AppName, workload: &str) -> Option<VersionNumber> {
+    let rest = workload.strip_prefix(app.as_str())?.strip_prefix('-')?;
+    rest.split_once('-')?.0.parse().ok()
+}
+
+/// Name of the anchor, the `ConfigMap` that owns everything of an app. Workloads have no dots in their names, so it
+/// never meets one.
+#[must_use]
+pub fn anchor(app: &AppName) -> String {
+    format!("{app}.cutwater.dev")
+}
+
+/// Name of the `ConfigMap` with files of that content.
+#[must_use]
+pub fn files(app: &AppName, digest: &str) -> String {
+    format!("{app}.files-{digest}")
+}
+
+/// Name of the HTTPRoute of a route: one dot for a Deployment's, two or more for an Alias', so that they never meet.
+#[must_use]
+pub fn route(app: &AppName, owner: &Owner, route: &str) -> String {
+    match owner.kind {
+        OwnerKind::Deployment => format!("{app}.{route}"),
+        OwnerKind::Alias => format!("{app}.{}.{route}", owner.name),
+    }
+}
+
+/// The request header that picks a version.
+#[must_use]
+pub fn override_header(app: &AppName) -> String {
+    format!("Cutwater-Version-{app}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_read_back_from_a_workload_name() {
+        let app: AppName = "check-out".parse().unwrap();
+        let function: FunctionName = "web-api".parse().unwrap();
+        let version = VersionNumber::new(12).unwrap();
+        let name = workload(&app, version, &function);
+        assert_eq!(name, "check-out-v12-web-api");
+        assert_eq!(version_of(&app, &name), Some(version));
+        assert_eq!(version_of(&app, "other-v12-web"), None);
+        assert_eq!(version_of(&app, "check-out-web"), None);
+    }
+}

@@ -1,0 +1,392 @@
+//! Which version gets which share now: the one place where a weight is decided.
+//!
+//! Pure and total. [`effective`] looks at what is wanted, at what the routes say now, and at how each version stands.
+
+use crate::words::{Share, VersionNumber};
+
+/// A split of traffic: versions with their shares, in order. Complete ones total 100 %.
+pub type Shares = Vec<(VersionNumber, Share)>;
+
+/// How a version stands, as far as sending to it is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// It has ready pods behind every function that the routes reach, so it can keep the share that it has.
+    pub serves: bool,
+    /// Each function has ready pods and the gateways can reach them, so it may get a share for the first time.
+    pub eligible: bool,
+    /// The most that its ready pods may bear; see [`super::capacity`].
+    pub bears: Share,
+}
+
+/// What happens to the share of a served version that loses its last ready pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnLoss {
+    /// The ready versions take it over until it is back.
+    #[default]
+    Shift,
+    /// It keeps its share: its requests fail, and no other version gets more.
+    Hold,
+}
+
+/// The split that can be served now, or `None` where nothing at all is ready: then the last route stays untouched.
+///
+/// - A wanted version gets its share as far as it is ready and its pods can bear it; a share that it has is never
+///   taken from it for want of capacity, only a rise waits.
+/// - What is left over stays with the versions that have it now and are ready, in proportion to what they have beyond
+///   their own wanted share, so that no third version's share moves while a newcomer starts.
+/// - If that does not use it up (a version was lost), the ready served ones take the rest, in proportion to their
+///   shares and up to what they can bear; what none can bear they share all the same, for there is nobody else.
+/// - If no served version is ready, the ready wanted ones take all, in proportion to their wanted shares.
+///
+/// Planning again with the result as `last` gives the result again.
+///
+/// Order: wanted entries in their order, then carried ones in theirs. Entries without a share are left out.
+pub fn effective(
+    wanted: &[(VersionNumber, Share)],
+    last: &[(VersionNumber, Share)],
+    on_loss: OnLoss,
+    standing: impl Fn(VersionNumber) -> Standing,
+) -> Option<Shares> {
+    let mut entries: Vec<Entry> = Vec::with_capacity(wanted.len() + last.len());
+    for &(version, share) in wanted {
+        entries.push(Entry {
+            version,
+            wanted: share.basis_points(),
+            last: share_of(last, version).basis_points(),
+            standing: standing(version),
+            given: 0,
+        });
+    }
+    for &(version, share) in last {
+        if !entries.iter().any(|entry| entry.version == version) {
+            entries.push(Entry {
+                version,
+                wanted: 0,
+                last: share.basis_points(),
+                standing: standing(version),
+                given: 0,
+            });
+        }
+    }
+
+    // With nobody who serves now there is no capacity to compare with: the ready wanted ones take all.
+    let serving = |entry: &Entry| entry.standing.serves;
+    let some_served = entries.iter().any(|entry| serving(entry) && entry.last > 0);
+    for entry in entries
+        .iter_mut()
+        .filter(|entry| some_served || !serving(entry))
+    {
+        entry.given = entry.allowed(on_loss);
+    }
+    let all = Share::ALL.basis_points();
+    let mut left = all.saturating_sub(entries.iter().map(|entry| entry.given).sum());
+    let stays = weights(&entries, |entry| entry.last.saturating_sub(entry.given));
+    left -= spread(&mut entries, left.min(stays.iter().sum()), &stays);
+    if left > 0 {
+        let served = weights(&entries, |entry| entry.last);
+        let room: u32 = (entries.iter().zip(&served))
+            .filter(|(_, weight)| **weight > 0)
+            .map(|(entry, _)| entry.room())
+            .sum();
+        left -= fill(&mut entries, left.min(room), &served);
+        left -= spread(&mut entries, left, &served);
+    }
+    if left > 0 {
+        let ready = weights(&entries, |entry| entry.wanted);
+        left -= spread(&mut entries, left, &ready);
+    }
+    (left == 0).then(|| {
+        (entries.iter().filter(|entry| entry.given > 0))
+            .map(|entry| (entry.version, Share::from_basis_points(entry.given)))
+            .collect()
+    })
+}
+
+/// The share of a version in a split; none where it is not listed.
+#[must_use]
+pub fn share_of(shares: &[(VersionNumber, Share)], version: VersionNumber) -> Share {
+    shares
+        .iter()
+        .find(|(listed, _)| *listed == version)
+        .map_or(Share::ZERO, |(_, share)| *share)
+}
+
+struct Entry {
+    version: VersionNumber,
+    wanted: u32,
+    last: u32,
+    standing: Standing,
+    given: u32,
+}
+
+impl Entry {
+    /// What the version gets of its own wanted share.
+    fn allowed(&self, on_loss: OnLoss) -> u32 {
+        if !self.standing.serves {
+            return match on_loss {
+                OnLoss::Hold => self.wanted.min(self.last),
+                OnLoss::Shift => 0,
+            };
+        }
+        if self.last == 0 && !self.standing.eligible {
+            return 0;
+        }
+        let bears = self.standing.bears.basis_points();
+        self.wanted.min(self.last.max(bears))
+    }
+
+    /// What it could bear beyond what it is given.
+    fn room(&self) -> u32 {
+        let bears = self.standing.bears.basis_points();
+        bears.saturating_sub(self.given)
+    }
+}
+
+/// One weight per entry; none for those that cannot serve.
+fn weights(entries: &[Entry], weight: impl Fn(&Entry) -> u32) -> Vec<u32> {
+    (entries.iter())
+        .map(|entry| {
+            if entry.standing.serves {
+                weight(entry)
+            } else {
+                0
+            }
+        })
+        .collect()
+}
+
+/// Gives `amount` to the entries in proportion to `weights`, by largest remainder, earlier entries first where
+/// remainders are equal. Returns what was given: all of it, or nothing where no entry has a weight.
+fn spread(entries: &mut [Entry], amount: u32, weights: &[u32]) -> u32 {
+    let total: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
+    if total == 0 || amount == 0 {
+        return 0;
+    }
+    let mut given = 0;
+    let mut remainders = Vec::with_capacity(entries.len());
+    for (index, (entry, weight)) in entries.iter_mut().zip(weights).enumerate() {
+        let exact = u64::from(amount) * u64::from(*weight);
+        let part = u32::try_from(exact / total).unwrap_or(amount);
+        entry.given += part;
+        given += part;
+        remainders.push((std::cmp::Reverse(exact % total), index));
+    }
+    remainders.sort_unstable();
+    for (_, index) in remainders.into_iter().take((amount - given) as usize) {
+        entries[index].given += 1;
+    }
+    amount
+}
+
+/// As [`spread`], but no entry beyond its room: what one cannot take goes to the others.
+fn fill(entries: &mut [Entry], amount: u32, weights: &[u32]) -> u32 {
+    let mut left = amount;
+    while left > 0 {
+        let open: Vec<u32> = (entries.iter().zip(weights))
+            .map(|(entry, weight)| if entry.room() > 0 { *weight } else { 0 })
+            .collect();
+        let before: Vec<u32> = entries.iter().map(|entry| entry.given).collect();
+        let rooms: Vec<u32> = entries.iter().map(Entry::room).collect();
+        if spread(entries, left, &open) == 0 {
+            break;
+        }
+        for (entry, (before, room)) in entries.iter_mut().zip(before.iter().zip(&rooms)) {
+            entry.given = entry.given.min(before + room);
+            left -= entry.given - before;
+        }
+    }
+    amount - left
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn v(number: u32) -> VersionNumber {
+        VersionNumber::new(number).unwrap()
+    }
+
+    fn shares(list: &[(u32, u32)]) -> Shares {
+        list.iter()
+            .map(|(number, points)| (v(*number), Share::from_basis_points(*points)))
+            .collect()
+    }
+
+    const READY: Standing = Standing {
+        serves: true,
+        eligible: true,
+        bears: Share::ALL,
+    };
+    const DOWN: Standing = Standing {
+        serves: false,
+        eligible: false,
+        bears: Share::ZERO,
+    };
+
+    fn bears(points: u32) -> Standing {
+        Standing {
+            bears: Share::from_basis_points(points),
+            ..READY
+        }
+    }
+
+    fn run(
+        wanted: &[(u32, u32)],
+        last: &[(u32, u32)],
+        standings: &[(u32, Standing)],
+    ) -> Option<Shares> {
+        let standings: BTreeMap<_, _> = standings.iter().map(|(n, s)| (v(*n), *s)).collect();
+        effective(&shares(wanted), &shares(last), OnLoss::Shift, |version| {
+            standings.get(&version).copied().unwrap_or(READY)
+        })
+    }
+
+    #[test]
+    fn ready_versions_get_what_is_wanted_in_the_order_wanted() {
+        let got = run(&[(8, 1_000), (7, 9_000)], &[(7, 10_000)], &[]);
+        assert_eq!(got, Some(shares(&[(8, 1_000), (7, 9_000)])));
+    }
+
+    #[test]
+    fn the_share_of_an_unready_newcomer_stays_with_who_has_it() {
+        let got = run(&[(7, 9_000), (8, 1_000)], &[(7, 10_000)], &[(8, DOWN)]);
+        assert_eq!(got, Some(shares(&[(7, 10_000)])));
+        // v7 keeps its own half, and v6 the half that v8 is to have.
+        let got = run(
+            &[(7, 5_000), (8, 5_000)],
+            &[(6, 5_000), (7, 5_000)],
+            &[(8, DOWN)],
+        );
+        assert_eq!(got, Some(shares(&[(7, 5_000), (6, 5_000)])));
+        let got = run(&[(8, 10_000)], &[(6, 2_500), (7, 7_500)], &[(8, DOWN)]);
+        assert_eq!(got, Some(shares(&[(6, 2_500), (7, 7_500)])));
+    }
+
+    #[test]
+    fn a_share_rises_only_as_far_as_ready_pods_bear_it() {
+        let got = run(&[(8, 10_000)], &[(7, 10_000)], &[(8, bears(2_000))]);
+        assert_eq!(got, Some(shares(&[(8, 2_000), (7, 8_000)])));
+        // What it has already it keeps.
+        let got = run(
+            &[(8, 10_000)],
+            &[(7, 5_000), (8, 5_000)],
+            &[(8, bears(2_000))],
+        );
+        assert_eq!(got, Some(shares(&[(8, 5_000), (7, 5_000)])));
+    }
+
+    #[test]
+    fn a_lost_version_gives_its_share_to_the_ready_ones_and_gets_it_back() {
+        let split = [(6, 2_000), (7, 4_000), (8, 4_000)];
+        let without = run(&split, &split, &[(8, DOWN)]).unwrap();
+        assert_eq!(without, shares(&[(6, 3_333), (7, 6_667)]));
+        let back = effective(&shares(&split), &without, OnLoss::Shift, |_| READY);
+        assert_eq!(back, Some(shares(&split)));
+        // v6 can bear no more than it has: v7 takes all.
+        let got = run(&split, &split, &[(8, DOWN), (6, bears(2_000))]);
+        assert_eq!(got, Some(shares(&[(6, 2_000), (7, 8_000)])));
+    }
+
+    #[test]
+    fn with_hold_a_lost_version_keeps_its_share() {
+        let split = shares(&[(7, 6_000), (8, 4_000)]);
+        let got = effective(&split, &split, OnLoss::Hold, |version| {
+            if version == v(8) { DOWN } else { READY }
+        });
+        assert_eq!(got, Some(split));
+    }
+
+    #[test]
+    fn a_first_deployment_serves_from_what_is_ready() {
+        let got = run(&[(7, 9_000), (8, 1_000)], &[], &[(7, DOWN)]);
+        assert_eq!(got, Some(shares(&[(8, 10_000)])));
+        assert_eq!(run(&[(7, 10_000)], &[], &[(7, DOWN)]), None);
+    }
+
+    #[test]
+    fn nothing_ready_leaves_the_last_route_untouched() {
+        let got = run(&[(8, 10_000)], &[(7, 10_000)], &[(7, DOWN), (8, DOWN)]);
+        assert_eq!(got, None);
+        // An entry at 0 % is never given a share, even when it alone is ready.
+        let got = run(&[(7, 10_000), (8, 0)], &[(7, 10_000)], &[(7, DOWN)]);
+        assert_eq!(got, None);
+    }
+
+    fn any_split() -> impl Strategy<Value = Shares> {
+        proptest::collection::btree_map(1..14_u32, 0..100_u32, 1..=10).prop_map(|map| {
+            let mut list: Vec<(u32, u32)> = map.into_iter().collect();
+            if list.iter().all(|(_, weight)| *weight == 0) {
+                list[0].1 = 1;
+            }
+            let total: u32 = list.iter().map(|(_, weight)| weight).sum();
+            let mut points: Vec<u32> = list.iter().map(|(_, w)| w * 10_000 / total).collect();
+            let missing = 10_000 - points.iter().sum::<u32>();
+            *points.iter_mut().max().unwrap() += missing;
+            list.iter()
+                .zip(points)
+                .map(|((number, _), points)| (v(*number), Share::from_basis_points(points)))
+                .collect()
+        })
+    }
+
+    fn any_standings() -> impl Strategy<Value = Vec<Standing>> {
+        let standing = (any::<bool>(), any::<bool>(), 0..=10_000_u32).prop_map(
+            |(serves, eligible, points)| Standing {
+                serves,
+                eligible: serves && eligible,
+                bears: Share::from_basis_points(points),
+            },
+        );
+        proptest::collection::vec(standing, 14)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn whatever_comes_in_what_comes_out_is_a_split_that_can_be_served(
+            wanted in any_split(),
+            last in prop_oneof![Just(Vec::new()), any_split()],
+            standings in any_standings(),
+            hold in any::<bool>(),
+        ) {
+            let on_loss = if hold { OnLoss::Hold } else { OnLoss::Shift };
+            let standing = |version: VersionNumber| standings[version.get() as usize];
+            let last: Shares = last.into_iter().filter(|(_, share)| !share.is_zero()).collect();
+            let Some(got) = effective(&wanted, &last, on_loss, standing) else {
+                // Nothing that has or may have a share is ready.
+                for (version, share) in last.iter().chain(&wanted) {
+                    prop_assert!(share.is_zero() || !standing(*version).serves);
+                }
+                return Ok(());
+            };
+            let total: u32 = got.iter().map(|(_, share)| share.basis_points()).sum();
+            prop_assert_eq!(total, 10_000);
+            let some_served = last.iter().any(|(version, _)| standing(*version).serves);
+            for (version, share) in &got {
+                let had = share_of(&last, *version);
+                prop_assert!(
+                    standing(*version).serves || (hold && *share <= had),
+                    "{version} is not ready and has {share}"
+                );
+                if had.is_zero() && some_served {
+                    prop_assert!(standing(*version).eligible, "{version} was not eligible");
+                    prop_assert!(*share <= standing(*version).bears, "{version} cannot bear {share}");
+                }
+            }
+            let order: Vec<usize> = (got.iter())
+                .map(|(version, _)| {
+                    (wanted.iter().chain(&last))
+                        .position(|(listed, _)| listed == version)
+                        .unwrap()
+                })
+                .collect();
+            prop_assert!(order.is_sorted(), "order was not kept: {order:?}");
+            prop_assert_eq!(effective(&wanted, &got, on_loss, standing), Some(got), "not stable");
+        }
+    }
+}

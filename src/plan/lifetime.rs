@@ -1,0 +1,214 @@
+//! How long versions and owners live: what runs, at what scale, what goes, and what has to be remembered for that.
+//!
+//! Pure. Takes the shifts as decided and adds the workloads around them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::SignedDuration;
+
+use super::shift::{self, Shift};
+use super::world::{Memory, Version, VersionMemory, World};
+use super::{Plan, Scale, Wake};
+use crate::words::{FunctionName, VersionNumber};
+
+pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> Plan {
+    let mut memory = Memory {
+        versions: BTreeMap::new(),
+        basis: (shifts.iter())
+            .filter_map(|shift| Some((shift.plan.owner.clone(), shift.basis.clone()?)))
+            .collect(),
+        gone: BTreeMap::new(),
+    };
+    let times = Times::of(world, &shifts);
+    let open = is_open(world, &shifts, &times);
+    let mut run = BTreeMap::new();
+    let mut remove = BTreeSet::new();
+    let mut candidates: BTreeSet<VersionNumber> = world.versions.keys().copied().collect();
+    candidates.extend(shift::versions(&shifts));
+    for version in candidates {
+        let Some(state) = world.versions.get(&version) else {
+            continue;
+        };
+        let listed = shifts.iter().any(|shift| shift.lists(version));
+        if !listed && !state.materialised {
+            continue;
+        }
+        let past = world.memory.versions.get(&version);
+        let mut now = remember(world, &shifts, version, listed, past);
+        if !listed && is_due(&now, &times, &mut wake) {
+            remove.insert(version);
+            continue;
+        }
+        let keeps_pods = match now.released {
+            Some(since) => !wake.reached(since + times.window.max(times.drain)),
+            None => open,
+        };
+        now.floor = if keeps_pods {
+            floor(&shifts, version, state, past)
+        } else {
+            BTreeMap::new()
+        };
+        run.insert(version, scale(state, &now.floor));
+        memory.versions.insert(version, now);
+    }
+
+    let materialised = world.versions.values().any(|version| version.materialised);
+    let nobody = shifts.iter().all(|shift| shift.split.leaving);
+    let mut release = BTreeSet::new();
+    let mut all_gone = true;
+    for shift in shifts.iter().filter(|shift| shift.split.leaving) {
+        let owner = shift.plan.owner.clone();
+        if shift.split.routes.exist {
+            all_gone = false;
+            continue;
+        }
+        let since = world.memory.gone.get(&owner).copied().unwrap_or(world.now);
+        memory.gone.insert(owner.clone(), since);
+        if wake.reached(since + world.settle + shift.split.drain) {
+            release.insert(owner);
+        } else {
+            all_gone = false;
+        }
+    }
+    let close = nobody && all_gone && !materialised && run.is_empty();
+    if nobody && !close {
+        // The last owner stays until everything that it leaves behind is gone.
+        release.clear();
+    }
+    Plan {
+        run,
+        remove,
+        splits: shifts.into_iter().map(|shift| shift.plan).collect(),
+        release,
+        close,
+        memory,
+        wake: wake.next,
+    }
+}
+
+/// How long a version lives on once no gateway sends to it.
+struct Times {
+    /// Settle delay and the longest drain delay of any split.
+    drain: SignedDuration,
+    /// The longest rollback window of any split that stays.
+    window: SignedDuration,
+}
+
+impl Times {
+    fn of(world: &World, shifts: &[Shift<'_>]) -> Self {
+        let drain = shifts.iter().map(|shift| shift.split.drain).max();
+        let windows = (shifts.iter())
+            .filter(|shift| !shift.split.leaving)
+            .map(|shift| shift.split.rollback_window);
+        Self {
+            drain: world.settle + drain.unwrap_or(DRAIN_WITHOUT_OWNER),
+            window: windows.max().unwrap_or(SignedDuration::ZERO),
+        }
+    }
+}
+
+/// Drain delay for workloads whose owner vanished without its finalizer, so that nobody can be asked.
+const DRAIN_WITHOUT_OWNER: SignedDuration = SignedDuration::from_secs(30);
+
+/// True while a share is on its way, or a version that lost its share is not drained yet.
+fn is_open(world: &World, shifts: &[Shift<'_>], times: &Times) -> bool {
+    let moving = shifts
+        .iter()
+        .any(|shift| !shift.split.leaving && !shift.plan.complete);
+    let draining = world.memory.versions.values().any(|version| {
+        version.served
+            && version
+                .released
+                .is_some_and(|since| since + times.drain > world.now)
+    });
+    let unsettled = shifts.iter().any(|shift| {
+        let leaves = |(version, _): &(VersionNumber, _)| !shift.lists(*version);
+        shift.split.last.iter().any(leaves)
+    });
+    moving || draining || unsettled
+}
+
+/// Brings what is known of a version up to date: has it served, and since when does no gateway send to it.
+fn remember(
+    world: &World,
+    shifts: &[Shift<'_>],
+    version: VersionNumber,
+    listed: bool,
+    past: Option<&VersionMemory>,
+) -> VersionMemory {
+    let past = past.cloned().unwrap_or_default();
+    let carries = shifts.iter().any(|shift| shift.carries(version));
+    let mut now = VersionMemory {
+        served: past.served || carries,
+        ..VersionMemory::default()
+    };
+    // An override header reaches a listed version without a share; once it is listed nowhere, no rule may name it.
+    let sent_to = carries
+        || shifts.iter().any(|shift| {
+            let routes = &shift.split.routes;
+            (!listed && routes.named.contains(&version)) || (routes.exist && !routes.accepted)
+        });
+    let same = past.listed == listed;
+    now.released = match past.released {
+        _ if carries || (listed && !now.served) => None,
+        Some(since) if same => Some(since),
+        _ if sent_to => None,
+        _ => Some(world.now),
+    };
+    now.listed = listed && now.released.is_some();
+    now
+}
+
+/// True when the workloads of a version that nobody lists may go.
+fn is_due(version: &VersionMemory, times: &Times, wake: &mut Wake) -> bool {
+    let Some(since) = version.released else {
+        return false;
+    };
+    let wait = if version.served {
+        times.drain.max(times.window)
+    } else {
+        times.drain
+    };
+    wake.reached(since + wait)
+}
+
+/// Pods that each autoscaler has to hold: what the shares to come take, and what those that leave have now.
+fn floor(
+    shifts: &[Shift<'_>],
+    version: VersionNumber,
+    state: &Version,
+    past: Option<&VersionMemory>,
+) -> BTreeMap<FunctionName, u32> {
+    let mut floor = past.map(|past| past.floor.clone()).unwrap_or_default();
+    for (name, function) in state.functions.iter().filter(|(_, f)| f.autoscaled) {
+        let rising = (shifts.iter())
+            .filter_map(|shift| shift.needs.get(&version)?.get(name).copied())
+            .max();
+        let held = floor.get(name).copied();
+        // What a version has when its share begins to fall is what going back takes.
+        let leaving = (held.is_none() && rising.is_none()).then_some(function.ready);
+        if let Some(most) = held.max(rising).max(leaving)
+            && most > function.min
+        {
+            floor.insert(name.clone(), most.min(function.max));
+        }
+    }
+    floor
+}
+
+fn scale(state: &Version, floor: &BTreeMap<FunctionName, u32>) -> BTreeMap<FunctionName, Scale> {
+    (state.functions.iter())
+        .map(|(name, function)| {
+            let held = floor.get(name).copied().unwrap_or(0);
+            let scale = if function.autoscaled {
+                Scale::Auto {
+                    min: function.min.max(held),
+                    max: function.max,
+                }
+            } else {
+                Scale::Fixed(function.min)
+            };
+            (name.clone(), scale)
+        })
+        .collect()
+}

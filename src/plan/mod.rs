@@ -1,0 +1,145 @@
+//! What to do about one app: the decision that the controller, standalone mode and `cutwater plan` share.
+//!
+//! Pure: no client, no git, no clock. Time comes in with the [`World`], the next wake-up goes out with the [`Plan`].
+//! Shares are decided in [`effective`], what pods bear in [`capacity`], how long versions live in [`lifetime`].
+
+pub mod capacity;
+pub mod effective;
+mod lifetime;
+mod shift;
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+pub use effective::{OnLoss, Shares};
+pub use world::{
+    FunctionState, Memory, Owner, OwnerKind, RouteFacts, Split, Version, VersionMemory, World,
+};
+
+use crate::words::{FunctionName, VersionNumber};
+
+/// What is to be made true.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Versions that run, with the scale of each function.
+    pub run: BTreeMap<VersionNumber, BTreeMap<FunctionName, Scale>>,
+    /// Versions whose workloads go now.
+    pub remove: BTreeSet<VersionNumber>,
+    /// What each split gets, in the order of the world's splits.
+    pub splits: Vec<SplitPlan>,
+    /// Owners that are being deleted and for which nothing is left to do.
+    pub release: BTreeSet<Owner>,
+    /// Nothing is left at all: the anchor goes, before any of `release`.
+    pub close: bool,
+    /// What the next plan has to know.
+    pub memory: Memory,
+    /// When to plan again even if nothing happens.
+    pub wake: Option<Timestamp>,
+}
+
+/// How many pods a function is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    /// That many.
+    Fixed(u32),
+    /// An autoscaler decides between the two.
+    Auto {
+        /// Fewest.
+        min: u32,
+        /// Most.
+        max: u32,
+    },
+}
+
+/// What one split gets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SplitPlan {
+    /// Whose split.
+    pub owner: Owner,
+    /// What its routes are to say.
+    pub route: RoutePlan,
+    /// The routes say what is wanted, and no share waits for anything.
+    pub complete: bool,
+    /// What holds back the wanted versions that have not their whole share, in the order wanted.
+    pub waiting: Vec<Waiting>,
+}
+
+/// What the routes of a split are to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoutePlan {
+    /// What they say now: nothing could be decided.
+    Keep,
+    /// There are to be none.
+    Off,
+    /// This.
+    Serve {
+        /// Shares of traffic; they total 100 %.
+        shares: Shares,
+        /// Versions that the override header reaches, in the order wanted.
+        overrides: Vec<VersionNumber>,
+    },
+}
+
+/// A wanted version that has not its whole share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The version.
+    pub version: VersionNumber,
+    /// What it waits for.
+    pub cause: Cause,
+}
+
+/// What a version waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// These functions have no ready pod.
+    NotReady(Vec<FunctionName>),
+    /// The gateways are given time to learn of its pods.
+    Settling,
+    /// More ready pods of a function.
+    Capacity {
+        /// The function that is shortest.
+        function: FunctionName,
+        /// Pods that are ready.
+        ready: u32,
+        /// Pods that the whole share takes.
+        needed: u32,
+    },
+}
+
+/// Decides what is to be true now.
+#[must_use]
+pub fn plan(world: &World) -> Plan {
+    let mut wake = Wake::after(world.now);
+    let shifts: Vec<shift::Shift> = (world.splits.iter())
+        .map(|split| shift::shift(world, split, &mut wake))
+        .collect();
+    lifetime::settle(world, shifts, wake)
+}
+
+/// The earliest of the moments that a plan waits for.
+#[derive(Debug)]
+struct Wake {
+    now: Timestamp,
+    next: Option<Timestamp>,
+}
+
+impl Wake {
+    fn after(now: Timestamp) -> Self {
+        Self { now, next: None }
+    }
+
+    /// True when `moment` has come; else it is waited for.
+    fn reached(&mut self, moment: Timestamp) -> bool {
+        if moment <= self.now {
+            return true;
+        }
+        self.next = Some(self.next.map_or(moment, |next| next.min(moment)));
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests;

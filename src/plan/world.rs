@@ -1,0 +1,169 @@
+//! What a plan is made from: everything about one app in one namespace, as it stands at one moment.
+//!
+//! Plain data. The controller fills it from the cluster, standalone mode from its processes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::effective::{OnLoss, Shares};
+use crate::words::{FunctionName, VersionNumber};
+
+/// One app in one namespace.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The time of the decision.
+    pub now: Timestamp,
+    /// How long a gateway is given to act on what it has accepted, or to learn of a ready pod.
+    pub settle: SignedDuration,
+    /// The Deployment that counts and the Aliases.
+    pub splits: Vec<Split>,
+    /// Versions that are wanted or have workloads.
+    pub versions: BTreeMap<VersionNumber, Version>,
+    /// What the last plan wanted remembered.
+    pub memory: Memory,
+}
+
+/// Who asks for a split.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Owner {
+    /// Deployment or Alias.
+    pub kind: OwnerKind,
+    /// Name of the object.
+    pub name: String,
+}
+
+/// Kind of an [`Owner`]. Deployments come before Aliases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OwnerKind {
+    /// `deployments.cutwater.dev`
+    Deployment,
+    /// `aliases.cutwater.dev`
+    Alias,
+}
+
+impl fmt::Display for Owner {
+    /// `cwd/checkout` or `cwa/staging`, as kubectl takes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            OwnerKind::Deployment => "cwd",
+            OwnerKind::Alias => "cwa",
+        };
+        write!(f, "{kind}/{}", self.name)
+    }
+}
+
+impl From<Owner> for String {
+    fn from(owner: Owner) -> Self {
+        owner.to_string()
+    }
+}
+
+impl TryFrom<String> for Owner {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (kind, name) = match text.split_once('/') {
+            Some(("cwd", name)) => (OwnerKind::Deployment, name),
+            Some(("cwa", name)) => (OwnerKind::Alias, name),
+            _ => return Err(format!("`{text}` is neither cwd/NAME nor cwa/NAME")),
+        };
+        Ok(Self {
+            kind,
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// A split that is asked for, and what its routes say now.
+#[derive(Debug, Clone)]
+pub struct Split {
+    /// Who asks.
+    pub owner: Owner,
+    /// The wanted shares; they total 100 %. `None` where it is not known what is wanted: then nothing is decided.
+    pub wanted: Option<Shares>,
+    /// The owner is being deleted.
+    pub leaving: bool,
+    /// What happens when a served version loses its last ready pod.
+    pub on_loss: OnLoss,
+    /// How long a version that lost its share keeps its pods.
+    pub rollback_window: SignedDuration,
+    /// How long open requests are given after the gateways have stopped sending.
+    pub drain: SignedDuration,
+    /// Functions that the routes reach; a version serves while each of them has a ready pod.
+    pub functions: BTreeSet<FunctionName>,
+    /// What the routes say now; empty where there is none.
+    pub last: Shares,
+    /// The routes as they are.
+    pub routes: RouteFacts,
+}
+
+/// The routes of a split, as observed.
+#[derive(Debug, Clone, Default)]
+pub struct RouteFacts {
+    /// At least one exists.
+    pub exist: bool,
+    /// All gateways have accepted all of them at their current generation.
+    pub accepted: bool,
+    /// Versions that any of them names, with or without a share.
+    pub named: BTreeSet<VersionNumber>,
+}
+
+/// A version that is wanted or has workloads.
+#[derive(Debug, Clone, Default)]
+pub struct Version {
+    /// It has workloads.
+    pub materialised: bool,
+    /// Its functions.
+    pub functions: BTreeMap<FunctionName, FunctionState>,
+    /// When the last of its functions got its first pod of those that are ready now.
+    pub ready_since: Option<Timestamp>,
+}
+
+/// One function of a version: what it declares, and its pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FunctionState {
+    /// Fewest pods that it declares.
+    pub min: u32,
+    /// Most pods that it declares.
+    pub max: u32,
+    /// An autoscaler decides between the two.
+    pub autoscaled: bool,
+    /// Ready pods, as the endpoints say.
+    pub ready: u32,
+}
+
+/// What has to be remembered between plans, and survives a restart in the anchor.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Memory {
+    /// Versions with workloads.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub versions: BTreeMap<VersionNumber, VersionMemory>,
+    /// For each split whose shift waits for capacity: the ready pods that served when it began, per function.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub basis: BTreeMap<Owner, BTreeMap<FunctionName, u32>>,
+    /// For each owner that is being deleted: since when its routes are gone.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub gone: BTreeMap<Owner, Timestamp>,
+}
+
+/// What is remembered of a version.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct VersionMemory {
+    /// It has had a share of traffic.
+    pub served: bool,
+    /// Since when no gateway sends to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub released: Option<Timestamp>,
+    /// True while `released` speaks of a version that is still listed, at 0 %.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub listed: bool,
+    /// Pods below which its autoscaler may not go during a shift and until going back is no longer instant.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub floor: BTreeMap<FunctionName, u32>,
+}

@@ -1,0 +1,34 @@
+//! The integration tests, as one program: what they share is compiled once, and one API server serves them all.
+//!
+//! Each file under `tests/it/` is a module here, with one line that says what it is about.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a test that panics has said what it has to say"
+)]
+
+mod support;
+
+mod it {
+    /// The harness itself: a control plane with pods that KWOK plays.
+    mod harness;
+}
+
+/// A file that nobody declared would never run, and nobody would notice.
+#[test]
+fn every_file_under_it_is_a_module() {
+    let declared = include_str!("it.rs");
+    let root = support::tools::checkout().join("tests/it");
+    for entry in std::fs::read_dir(&root).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if path.extension().is_none_or(|extension| extension == "rs") {
+            assert!(
+                declared.contains(&format!("    mod {name};")),
+                "tests/it/{name} is not declared in tests/it.rs, so its tests never run"
+            );
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! What the tests on real parts stand on: a real kube-apiserver with etcd, and the programs around it.
+//!
+//! - `tools`: where the programs are (built once by `tests/tools/build.sh`)
+//! - `process`: child processes that never outlive the test program
+//! - `apiserver`: [`ApiServer`], one control plane in a directory of its own
+//! - `audit`: what was asked of the API server, by whom
+//! - `wait`: polling with a deadline
+//!
+//! Nothing here knows what Cutwater does.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses its own part of this"
+)]
+
+pub mod apiserver;
+pub mod audit;
+pub mod process;
+pub mod tools;
+pub mod wait;
+
+pub use apiserver::{ApiServer, Options, User};
+pub use audit::AuditEntry;
+pub use wait::wait_for;
