@@ -13,11 +13,16 @@ mod files;
 mod history;
 mod mirror;
 mod objects;
+mod publish;
 mod refs;
 mod snapshot;
 mod trailers;
+mod workspace;
 
 pub use error::{PublishError, ResolveError, SnapshotError, StoreError};
 pub use files::{FILES_MAX, RECORD_MAX};
 pub use history::{Entry, History, Person, Tombstone, Version};
 pub use mirror::{Fetched, Mirror};
+pub use publish::{Outcome, Published, Request, publish};
+pub use snapshot::Limits;
+pub use workspace::{APPS_DIR, SourceCommit, Workspace};
