@@ -17,6 +17,7 @@
 
 pub mod api;
 pub mod app;
+pub mod cli;
 pub mod kubernetes;
 pub mod plan;
 pub mod record;
