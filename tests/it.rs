@@ -12,6 +12,8 @@
 mod support;
 
 mod it {
+    /// The custom resources: what the API server takes, refuses and prints.
+    mod crds;
     /// The harness itself: a control plane with pods that KWOK plays.
     mod harness;
 }
