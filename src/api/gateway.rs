@@ -1,10 +1,12 @@
 //! The fields of the Gateway API that Cutwater sets or reads, and no others.
 //!
 //! The definitions belong to the Gateway API (`gateway.networking.k8s.io/v1`); no schema is made from these types. Its routes
-//! are in [`super::http_route`].
+//! have a file of their own.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::{Deserialize, Serialize};
+
+pub use super::http_route::*;
 
 /// Group of the Gateway API.
 pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";

@@ -9,7 +9,7 @@ pub mod alias;
 pub mod condition;
 pub mod deployment;
 pub mod gateway;
-pub mod http_route;
+mod http_route;
 pub mod repository;
 pub mod route;
 mod rules;

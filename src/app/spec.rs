@@ -14,8 +14,10 @@ use crate::words::{AppName, FunctionName};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct App {
     /// Always `cutwater.dev/v1alpha1`.
+    #[schemars(extend("const" = "cutwater.dev/v1alpha1"))]
     pub api_version: String,
     /// Always `App`.
+    #[schemars(extend("const" = "App"))]
     pub kind: String,
     /// The app's name.
     pub metadata: AppMetadata,
@@ -28,7 +30,7 @@ pub struct App {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AppMetadata {
     /// One DNS label of at most 30 characters; the same as the name of the app's directory.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "app-name"))]
     pub name: AppName,
 }
 
@@ -37,6 +39,7 @@ pub struct AppMetadata {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AppSpec {
     /// The runnable parts of the app, 1 to 8. A version snapshots all of them together.
+    #[schemars(length(min = 1, max = 8))]
     pub functions: Vec<Function>,
 }
 
@@ -45,7 +48,7 @@ pub struct AppSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Function {
     /// One DNS label of at most 15 characters, unique in the app.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "function-name"))]
     pub name: FunctionName,
     /// Container image, pinned by digest (`name@sha256:...`). May be absent in the branch and given at publish with `--image`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,6 +60,7 @@ pub struct Function {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
     /// Port on which the function serves HTTP, 1 to 65535. It is given to the program as `PORT`.
+    #[schemars(range(min = 1, max = 65535))]
     pub port: u16,
     /// Environment variables. Names that begin with `CUTWATER_`, and `PORT`, are set by the system.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -84,6 +88,7 @@ pub struct Function {
     pub scale: Option<Scale>,
     /// Longest time between the request to end and the end of a pod, 1 to 3600 seconds; 30 where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 3600))]
     pub termination_grace_period_seconds: Option<u32>,
     /// A service account that the namespace offers by the label `cutwater.dev/offered: "true"`; `default` where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -160,6 +165,7 @@ pub struct Files {
     /// Absolute path in the container below which the files appear with their paths in the app's directory.
     pub mount_path: String,
     /// Patterns of paths in the app's directory, such as `public/**` (`*` and `?` within one folder, `**` across folders).
+    #[schemars(length(min = 1))]
     pub include: Vec<String>,
 }
 
@@ -198,15 +204,19 @@ pub struct Probe {
     pub initial_delay_seconds: Option<u32>,
     /// Seconds between probes, at least 1; 10 where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub period_seconds: Option<u32>,
     /// Seconds until a probe counts as failed, at least 1; 1 where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub timeout_seconds: Option<u32>,
     /// Successes in a row that make it succeed, at least 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub success_threshold: Option<u32>,
     /// Failures in a row that make it fail, at least 1; 3 where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub failure_threshold: Option<u32>,
 }
 
@@ -217,6 +227,7 @@ pub struct HttpGetAction {
     /// Path, such as `/ready`.
     pub path: String,
     /// Port, 1 to 65535.
+    #[schemars(range(min = 1, max = 65535))]
     pub port: u16,
 }
 
@@ -225,6 +236,7 @@ pub struct HttpGetAction {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TcpSocketAction {
     /// Port, 1 to 65535.
+    #[schemars(range(min = 1, max = 65535))]
     pub port: u16,
 }
 
@@ -233,6 +245,7 @@ pub struct TcpSocketAction {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExecAction {
     /// Command and arguments; not run by a shell.
+    #[schemars(length(min = 1))]
     pub command: Vec<String>,
 }
 
@@ -254,15 +267,19 @@ pub struct Resources {
 pub struct Scale {
     /// Fewest pods, 1 to 1000; 1 where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
     pub min: Option<u32>,
     /// Most pods, `min` to 1000. More than `min` needs `cpu`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
     pub max: Option<u32>,
     /// Average CPU use in percent of the request that an autoscaler holds, 1 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
     pub cpu: Option<u32>,
     /// Most pods that may be away at once while nodes are drained, 1 or more; makes a disruption budget.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
     pub max_unavailable: Option<u32>,
 }
 
@@ -271,5 +288,6 @@ pub struct Scale {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Local {
     /// Program and arguments; not run by a shell.
+    #[schemars(length(min = 1))]
     pub command: Vec<String>,
 }

@@ -1,3 +1,142 @@
-//! The command line: one file per noun.
+//! The command line: one file per noun. Parses, calls, prints; decides nothing that a library caller would want.
+//!
+//! Results go to stdout, everything else to stderr. Errors and hints are printed in one place, [`run`], and end with a code
+//! of [`exit`]. This is the only module that reads the environment. A new command is one line in [`Command`] and one in
+//! [`Command::run`].
 
-pub mod crd;
+mod controller;
+mod crd;
+pub mod exit;
+mod output;
+mod schema;
+mod versions;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use self::output::{Failure, Ui};
+
+/// Immutable versions of applications in git, and exact traffic splits between them
+#[derive(Debug, Parser)]
+#[command(
+    name = "cutwater",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    after_help = exit::HELP
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags that every command has.
+#[derive(Debug, Args)]
+struct Global {
+    /// Work in the clone that holds this directory
+    #[arg(
+        short = 'C',
+        long,
+        value_name = "DIR",
+        global = true,
+        help_heading = "Global options"
+    )]
+    repo: Option<PathBuf>,
+    /// Remote of the clone that holds the versions
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "origin",
+        env = "CUTWATER_REMOTE",
+        global = true,
+        help_heading = "Global options"
+    )]
+    remote: String,
+    /// Longest time for each exchange with the remote, in seconds
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 60,
+        value_parser = clap::value_parser!(u32).range(1..=3600),
+        global = true,
+        help_heading = "Global options"
+    )]
+    timeout: u32,
+    /// Print the result as JSON
+    #[arg(long, global = true, help_heading = "Global options")]
+    json: bool,
+    /// Print no progress and no hints
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Publish, list and view versions
+    #[command(subcommand, visible_alias = "version")]
+    Versions(versions::Command),
+    /// Run the Kubernetes controller
+    Controller(controller::Args),
+    /// Print the custom resource definitions
+    Crd(crd::Args),
+    /// Print JSON Schemas for editors
+    #[command(subcommand)]
+    Schema(schema::Command),
+}
+
+impl Command {
+    fn run(self, ui: &Ui, global: &Global) -> Result<(), Failure> {
+        match self {
+            Self::Versions(command) => command.run(ui, global),
+            Self::Controller(args) => args.run(),
+            Self::Crd(args) => args.run(ui),
+            Self::Schema(command) => command.run(ui),
+        }
+    }
+}
+
+/// Runs the program with these arguments, the first of which is its own name.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    // As a kubectl plugin, help shows what a person types.
+    let name = args.first().map(PathBuf::from);
+    let plugin = name
+        .as_ref()
+        .and_then(|path| path.file_stem())
+        .is_some_and(|stem| stem == "kubectl-cutwater");
+    let mut command = Cli::command();
+    if plugin {
+        command = command
+            .bin_name("kubectl cutwater")
+            .display_name("kubectl cutwater");
+    }
+    let parsed = command
+        .try_get_matches_from(args)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::OK
+            };
+            // Help to a closed pipe is nobody's problem.
+            drop(error.print());
+            return ExitCode::from(code);
+        }
+    };
+    let ui = Ui::new(cli.global.json, cli.global.quiet);
+    match cli.command.run(&ui, &cli.global) {
+        Ok(()) => ExitCode::from(exit::OK),
+        Err(failure) => {
+            ui.failure(&failure);
+            ExitCode::from(failure.code)
+        }
+    }
+}

@@ -12,4 +12,4 @@ pub use name::{AppName, FunctionName, Label, NameError};
 pub use period::{Period, PeriodError};
 pub use reach::{AliasName, EnvironmentName, ReachError, RouteName};
 pub use share::{Share, ShareError};
-pub use version::{VersionNumber, VersionWord, WordError};
+pub use version::{VERSION_NUMBER_MAX, VersionNumber, VersionWord, WordError};

@@ -4,6 +4,7 @@
 //! - `process`: child processes that never outlive the test program
 //! - `apiserver`: [`ApiServer`], one control plane in a directory of its own
 //! - `audit`: what was asked of the API server, by whom
+//! - `e2e`: the cluster that the end-to-end tests run inside of
 //! - `wait`: polling with a deadline
 //!
 //! Nothing here knows what Cutwater does.
@@ -16,6 +17,7 @@
 
 pub mod apiserver;
 pub mod audit;
+pub mod e2e;
 pub mod process;
 pub mod tools;
 pub mod wait;

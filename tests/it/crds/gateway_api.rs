@@ -1,9 +1,8 @@
 //! Our own types of the Gateway API against its real definitions.
 
-use cutwater::api::gateway::{Gateway, GatewayClass};
-use cutwater::api::http_route::{
-    BackendRef, Filter, Header, HeaderModifier, HttpRoute, HttpRouteSpec, Match, ParentRef,
-    PathMatch, PathModifier, RequestRedirect, Rule, ValueMatch,
+use cutwater::api::gateway::{
+    BackendRef, Filter, Gateway, GatewayClass, Header, HeaderModifier, HttpRoute, HttpRouteSpec,
+    Match, ParentRef, PathMatch, PathModifier, RequestRedirect, Rule, ValueMatch,
 };
 use kube::api::{Api, Patch, PatchParams, ValidationDirective};
 use serde_json::json;

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use cutwater::api::schema;
 use serde_json::json;
@@ -25,6 +26,22 @@ fn example(name: &str) -> PathBuf {
 fn write(path: &Path, text: &str) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, text).unwrap();
+}
+
+/// The API server, once kubectl knows our kinds: it keeps what it learned before they were installed, and the server lists a
+/// new kind a moment after it serves it.
+fn server() -> &'static ApiServer {
+    let server = ApiServer::shared();
+    let start = Instant::now();
+    loop {
+        let arguments = ["api-resources", "--api-group=cutwater.dev", "-o", "name"];
+        let listed = server.kubectl(&arguments);
+        if listed.stdout.split(|byte| *byte == b'\n').count() == 4 {
+            return server;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "{listed:?}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
 
 #[test]
@@ -53,7 +70,7 @@ fn the_files_under_crds_are_what_the_types_say() {
 
 #[test]
 fn kubectl_explain_speaks_to_operators() {
-    let server = ApiServer::shared();
+    let server = server();
     let explain = |what: &str| {
         let arguments = ["explain", "--api-version=cutwater.dev/v1alpha1", what];
         succeed(server.kubectl(&arguments))
@@ -130,7 +147,7 @@ fn every_field_is_described_in_the_words_of_its_user() {
 
 #[tokio::test]
 async fn kubectl_get_shows_what_matters() {
-    let server = ApiServer::shared();
+    let server = server();
     let client = server.client(User::Admin).await;
     let namespace = server.namespace("shown");
     for mut object in [deployment(), alias(), repository()] {
@@ -225,7 +242,7 @@ const TRANSFORMS: [(&str, &[&str]); 4] = [
 
 #[test]
 fn examples_are_taken_as_they_are_and_after_kustomize() {
-    let server = ApiServer::shared();
+    let server = server();
     let scratch = tempfile::tempdir().unwrap();
     for name in EXAMPLES {
         let namespace = server.namespace("examples");

@@ -1,0 +1,217 @@
+//! YAML text to a tree in which every key and value knows its place: the only reader of YAML in this module.
+//!
+//! Reads as `kubectl` does (octal `0644`, merge keys, `yes` and `no`), refuses duplicate keys, several documents and
+//! alias bombs, and never follows anything out of the text.
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{Location, Spanned};
+
+use super::problem::{Place, Problem};
+
+/// Largest file that is read.
+pub(super) const FILE_MAX: usize = 256 * 1024;
+
+/// A value and its place.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) place: Place,
+    /// The bytes of the text that it stands in; for a block collection only the start is exact.
+    pub(super) span: Range<usize>,
+    pub(super) value: Value,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    Null,
+    Bool(bool),
+    Integer(i64),
+    Float(f64),
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<Field>),
+}
+
+/// A key and its value.
+#[derive(Debug, Clone)]
+pub(super) struct Field {
+    pub(super) key: String,
+    pub(super) key_place: Place,
+    pub(super) key_span: Range<usize>,
+    pub(super) node: Node,
+}
+
+impl Node {
+    /// The field of that name, in a map.
+    pub(super) fn get(&self, key: &str) -> Option<&Field> {
+        match &self.value {
+            Value::Map(fields) => fields.iter().find(|field| field.key == key),
+            _ => None,
+        }
+    }
+}
+
+/// Reads one document.
+pub(super) fn read(bytes: &[u8]) -> Result<Node, Problem> {
+    let fail = |place: Place, message: String| {
+        Err(Problem {
+            place,
+            field: String::new(),
+            message,
+        })
+    };
+    if bytes.len() > FILE_MAX {
+        return fail(
+            Place::default(),
+            format!("has {} bytes; at most {FILE_MAX} are read", bytes.len()),
+        );
+    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]).into_owned();
+            let line = before.matches('\n').count() + 1;
+            let column = before
+                .rsplit('\n')
+                .next()
+                .unwrap_or_default()
+                .chars()
+                .count()
+                + 1;
+            let place = Place {
+                line: line as u64,
+                column: column as u64,
+            };
+            return fail(
+                place,
+                "is not UTF-8 text from here on; save the file as UTF-8".to_owned(),
+            );
+        }
+    };
+    let options = serde_saphyr::options! {
+        legacy_octal_numbers: true,
+        with_snippet: false,
+    };
+    match serde_saphyr::from_str_with_options::<Node>(text, options) {
+        Ok(node) => Ok(node),
+        Err(error) => {
+            let place = error.location().map(place).unwrap_or_default();
+            let text = error.without_snippet().to_string();
+            // The reader puts the place into its text; it stands in front of ours already.
+            let text = text
+                .split(" at line ")
+                .next()
+                .unwrap_or_default()
+                .trim_end_matches([':', ',', ' ']);
+            let message = match error.without_snippet() {
+                serde_saphyr::Error::MultipleDocuments { .. } => {
+                    "a second document starts here; keep one App in the file".to_owned()
+                }
+                serde_saphyr::Error::Eof { .. } => {
+                    "is empty; it must hold one App (see `cutwater schema app`)".to_owned()
+                }
+                _ => format!("cannot be read as YAML: {text}"),
+            };
+            fail(place, message)
+        }
+    }
+}
+
+fn place(location: Location) -> Place {
+    Place {
+        line: location.line(),
+        column: location.column(),
+    }
+}
+
+fn span(location: Location) -> Range<usize> {
+    let index = |offset: Option<u64>| offset.and_then(|offset| usize::try_from(offset).ok());
+    let start = index(location.span().byte_offset()).unwrap_or(usize::MAX);
+    start..start.saturating_add(index(location.span().byte_len()).unwrap_or(0))
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<Value>::deserialize(deserializer)?;
+        Ok(Self {
+            place: place(spanned.referenced),
+            span: span(spanned.referenced),
+            value: spanned.value,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        Value::deserialize(deserializer)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Integer(value))
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "beyond every range that a field has"
+    )]
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(i64::try_from(value).map_or(Value::Float(value as f64), Value::Integer))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::Float(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Value::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(key) = entries.next_key::<Spanned<String>>()? {
+            fields.push(Field {
+                key_place: place(key.referenced),
+                key_span: span(key.referenced),
+                key: key.value,
+                node: entries.next_value()?,
+            });
+        }
+        Ok(Value::Map(fields))
+    }
+}

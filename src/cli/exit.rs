@@ -1,0 +1,15 @@
+//! Exit codes, for scripts: they never change their meaning.
+
+/// Done; also when there was nothing to do.
+pub const OK: u8 = 0;
+/// Refused or failed; stderr says why.
+pub const FAILED: u8 = 1;
+/// The command line is wrong.
+pub const USAGE: u8 = 2;
+
+/// What `--help` says about them.
+pub(super) const HELP: &str = "\
+Exit codes:
+  0  done, also when there was nothing to do
+  1  refused or failed; stderr says why
+  2  the command line is wrong";

@@ -1,0 +1,134 @@
+//! What a person or a pipeline sees: results on stdout, progress, hints and errors on stderr.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use super::exit;
+
+/// Where output goes, and in which form.
+pub(super) struct Ui {
+    /// Results as JSON.
+    pub(super) json: bool,
+    quiet: bool,
+    colour: bool,
+}
+
+/// An error for a person.
+#[derive(Debug)]
+pub(super) struct Failure {
+    message: String,
+    hints: Vec<String>,
+    pub(super) code: u8,
+}
+
+impl Failure {
+    /// Refused or failed.
+    pub(super) fn new(message: impl Display) -> Self {
+        Self {
+            message: message.to_string(),
+            hints: Vec::new(),
+            code: exit::FAILED,
+        }
+    }
+
+    /// The command line asks for something that cannot be.
+    pub(super) fn usage(message: impl Display) -> Self {
+        Self {
+            code: exit::USAGE,
+            ..Self::new(message)
+        }
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::new(error)
+    }
+}
+
+impl Ui {
+    pub(super) fn new(json: bool, quiet: bool) -> Self {
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self {
+            json,
+            quiet,
+            colour: wanted && io::stderr().is_terminal(),
+        }
+    }
+
+    /// A line of the result. A reader that has gone away ends nothing badly.
+    pub(super) fn result(&self, line: impl Display) {
+        drop(writeln!(io::stdout().lock(), "{line}"));
+    }
+
+    /// The whole result as JSON.
+    pub(super) fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(value)?;
+        self.result(text);
+        Ok(())
+    }
+
+    /// What is being done; for people at a terminal only.
+    pub(super) fn progress(&self, line: &str) {
+        if !self.quiet && io::stderr().is_terminal() {
+            drop(writeln!(io::stderr().lock(), "{line} ..."));
+        }
+    }
+
+    /// What to look at next.
+    pub(super) fn hint(&self, line: impl Display) {
+        if !self.quiet {
+            let head = self.paint("36", "Hint:");
+            drop(writeln!(io::stderr().lock(), "{head} {line}"));
+        }
+    }
+
+    pub(super) fn warning(&self, line: impl Display) {
+        let head = self.paint("33", "Warning:");
+        drop(writeln!(io::stderr().lock(), "{head} {line}"));
+    }
+
+    /// The one place where errors are printed.
+    pub(super) fn failure(&self, failure: &Failure) {
+        let head = self.paint("31", "Error:");
+        drop(writeln!(io::stderr().lock(), "{head} {}", failure.message));
+        for hint in &failure.hints {
+            self.hint(hint);
+        }
+    }
+
+    /// A table that fits the terminal; without one, lines are as long as they are.
+    pub(super) fn table(&self, head: &[&str], rows: Vec<Vec<String>>) {
+        let mut table = Table::new();
+        table
+            .load_style(presets::NOTHING)
+            .set_header(head.iter().copied());
+        if io::stdout().is_terminal() {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+        } else {
+            table.set_content_arrangement(ContentArrangement::Disabled);
+        }
+        for row in rows {
+            table.add_row(row);
+        }
+        for line in table.lines() {
+            self.result(line.trim());
+        }
+    }
+
+    fn paint(&self, colour: &str, text: &str) -> String {
+        if self.colour {
+            format!("\u{1b}[1;{colour}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Fetch and push: the only two things that are done with a remote.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::credentials::{Credentials, deliver};
+use super::error::GitError;
+use super::run::Call;
+use super::url::RemoteUrl;
+
+/// One ref that a push changes: to `new`, only if it is at `expected` now. Nothing means that the ref is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefUpdate {
+    /// Full name.
+    pub name: String,
+    /// What the remote must hold for this to happen.
+    pub expected: Option<git2::Oid>,
+    /// What it holds afterwards.
+    pub new: Option<git2::Oid>,
+}
+
+/// A repository of this machine together with one remote of it.
+#[derive(Debug, Clone)]
+pub struct Git {
+    dir: PathBuf,
+    remote: Remote,
+}
+
+#[derive(Debug, Clone)]
+enum Remote {
+    /// A remote of a person's clone, by name or address, with all of that person's configuration.
+    Person { name: String, quiet_ssh: bool },
+    /// A remote of the controller: no configuration of anybody's, only the credentials that were given.
+    Controller {
+        url: RemoteUrl,
+        credentials: Option<Credentials>,
+    },
+}
+
+impl Git {
+    /// The remote `name` of a person's clone. `ssh_is_set` says that the person chose an ssh program.
+    #[must_use]
+    pub fn of_person(dir: &Path, name: &str, ssh_is_set: bool) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            remote: Remote::Person {
+                name: name.to_owned(),
+                quiet_ssh: !ssh_is_set,
+            },
+        }
+    }
+
+    /// A remote of the controller.
+    #[must_use]
+    pub fn of_controller(dir: &Path, url: RemoteUrl, credentials: Option<Credentials>) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            remote: Remote::Controller { url, credentials },
+        }
+    }
+
+    /// Fetches exactly these refspecs, and drops what is gone at the remote below the globs among them.
+    ///
+    /// # Errors
+    /// In the words of `git`, without credentials.
+    pub fn fetch(&self, refspecs: &[String], timeout: Duration) -> Result<(), GitError> {
+        let options = [
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--prune",
+            "--refmap=",
+            "--no-write-fetch-head",
+            "--no-recurse-submodules",
+            "--no-show-forced-updates",
+            "--stdin",
+            "--end-of-options",
+        ];
+        let args = options.map(OsString::from).to_vec();
+        let stdin = refspecs
+            .iter()
+            .fold(String::new(), |all, spec| all + spec + "\n");
+        self.call(args, Vec::new(), stdin, timeout)
+    }
+
+    /// Pushes these changes, each only if the remote is as expected; all or none where `atomic`.
+    ///
+    /// # Errors
+    /// In the words of `git` and the server. Which changes were made, the refs say: read them again.
+    pub fn push(
+        &self,
+        updates: &[RefUpdate],
+        atomic: bool,
+        timeout: Duration,
+    ) -> Result<(), GitError> {
+        let options = [
+            "push",
+            "--porcelain",
+            "--no-verify",
+            "--no-follow-tags",
+            "--recurse-submodules=no",
+        ];
+        let mut args = options.map(OsString::from).to_vec();
+        if atomic {
+            args.push("--atomic".into());
+        }
+        let text = |oid: Option<git2::Oid>| oid.map_or_else(String::new, |oid| oid.to_string());
+        for update in updates {
+            let expected = text(update.expected);
+            args.push(format!("--force-with-lease={}:{expected}", update.name).into());
+        }
+        args.push("--end-of-options".into());
+        let specs = updates
+            .iter()
+            .map(|update| format!("{}:{}", text(update.new), update.name).into())
+            .collect();
+        self.call(args, specs, String::new(), timeout)
+    }
+
+    /// Runs `args`, the remote, `rest`.
+    fn call(
+        &self,
+        mut args: Vec<OsString>,
+        rest: Vec<OsString>,
+        stdin: String,
+        timeout: Duration,
+    ) -> Result<(), GitError> {
+        let mut env = vec![("GIT_PROTOCOL_FROM_USER".to_owned(), "0".to_owned())];
+        let mut config = vec![("core.hooksPath".to_owned(), "/dev/null".to_owned())];
+        let mut secrets = Vec::new();
+        let isolated;
+        // Held until the call has ended: it has the private files.
+        let _private;
+        match &self.remote {
+            Remote::Person { name, quiet_ssh } => {
+                isolated = false;
+                // People's clones are tidied when they say so.
+                config.push(("maintenance.auto".to_owned(), "false".to_owned()));
+                args.push(name.into());
+                env.push((
+                    "GIT_ALLOW_PROTOCOL".to_owned(),
+                    "file:http:https:ssh".to_owned(),
+                ));
+                if *quiet_ssh {
+                    env.push((
+                        "GIT_SSH_COMMAND".to_owned(),
+                        "ssh -o BatchMode=yes".to_owned(),
+                    ));
+                }
+                _private = None;
+            }
+            Remote::Controller { url, credentials } => {
+                isolated = true;
+                args.push(url.as_str().into());
+                let local = url.local_path().is_some() || url.as_str().starts_with("http:");
+                let protocols = if local {
+                    "file:http:https:ssh"
+                } else {
+                    "https:ssh"
+                };
+                env.push(("GIT_ALLOW_PROTOCOL".to_owned(), protocols.to_owned()));
+                config.push(("gc.autoDetach".to_owned(), "false".to_owned()));
+                let home = tempfile::Builder::new()
+                    .prefix("cutwater-")
+                    .tempdir()
+                    .map_err(|error| {
+                        GitError::from_output(&format!("no temporary directory: {error}"))
+                    })?;
+                let delivery =
+                    deliver(home.path(), url, credentials.as_ref()).map_err(|error| {
+                        GitError::from_output(&format!("no temporary file: {error}"))
+                    })?;
+                env.extend(delivery.env);
+                config.extend(delivery.config);
+                secrets = credentials
+                    .as_ref()
+                    .map(Credentials::secrets)
+                    .unwrap_or_default();
+                // A repository of another user on this machine was named by the administrator.
+                let global = home.path().join("gitconfig");
+                std::fs::write(&global, "[safe]\n\tdirectory = *\n").map_err(|error| {
+                    GitError::from_output(&format!("no temporary file: {error}"))
+                })?;
+                env.push(("HOME".to_owned(), home.path().display().to_string()));
+                env.push(("GIT_CONFIG_GLOBAL".to_owned(), global.display().to_string()));
+                _private = Some(home);
+            }
+        }
+        args.extend(rest);
+        Call {
+            dir: &self.dir,
+            args,
+            stdin,
+            env,
+            config,
+            isolated,
+            secrets,
+            timeout,
+        }
+        .run()
+    }
+}

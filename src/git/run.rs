@@ -1,0 +1,231 @@
+//! One call of the `git` program: fixed environment, bounded output, and an end at the deadline for all it started.
+
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::error::GitError;
+use super::url::redact;
+
+/// What is kept of each stream.
+const OUTPUT_MAX: usize = 64 * 1024;
+/// What is kept of a message for people.
+const MESSAGE_MAX: usize = 2048;
+
+/// A call that is put together by [`super::remote`].
+pub(super) struct Call<'a> {
+    pub(super) dir: &'a Path,
+    pub(super) args: Vec<OsString>,
+    pub(super) stdin: String,
+    pub(super) env: Vec<(String, String)>,
+    pub(super) config: Vec<(String, String)>,
+    /// Start from an empty environment and no configuration of anybody's.
+    pub(super) isolated: bool,
+    pub(super) secrets: Vec<String>,
+    pub(super) timeout: Duration,
+}
+
+/// Variables that would send `git` to another repository, another index or a log.
+const REMOVED: [&str; 24] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+    "GIT_QUARANTINE_PATH",
+    "GIT_SHALLOW_FILE",
+    "GIT_GRAFT_FILE",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_TRACE",
+    "GIT_TRACE_PACKET",
+    "GIT_TRACE_CURL",
+    "GIT_CURL_VERBOSE",
+    "GIT_CONFIG",
+    "SSH_ASKPASS",
+    "LANGUAGE",
+];
+
+/// Variables that an isolated call keeps.
+const KEPT: [&str; 14] = [
+    "PATH",
+    "TMPDIR",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "GIT_EXEC_PATH",
+    "LD_LIBRARY_PATH",
+];
+
+impl Call<'_> {
+    /// Runs it to its end or its deadline.
+    pub(super) fn run(self) -> Result<(), GitError> {
+        let mut child = self
+            .command()
+            .spawn()
+            .map_err(|error| GitError::no_git(&error))?;
+        let deadline = Instant::now() + self.timeout;
+        let stdin = child.stdin.take();
+        let input = self.stdin.clone();
+        thread::spawn(move || {
+            if let Some(mut stdin) = stdin {
+                // A call that ends early closes the pipe; its exit says why.
+                drop(stdin.write_all(input.as_bytes()));
+            }
+        });
+        let out = drain(child.stdout.take());
+        let err = drain(child.stderr.take());
+        let Some(success) = wait(&mut child, deadline) else {
+            return Err(GitError::timed_out(self.timeout));
+        };
+        if success {
+            return Ok(());
+        }
+        // What git left running may hold the pipes open: it is not waited for.
+        let patience = Duration::from_secs(1);
+        let mut text = err.recv_timeout(patience).unwrap_or_default();
+        // `push --porcelain` reports refused refs on stdout.
+        let out = out.recv_timeout(patience).unwrap_or_default();
+        for line in String::from_utf8_lossy(&out).lines() {
+            if line.starts_with('!') {
+                text.extend_from_slice(b"\n");
+                text.extend_from_slice(line.as_bytes());
+            }
+        }
+        Err(GitError::from_output(&self.clean(&text)))
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("git");
+        if self.isolated {
+            command.env_clear();
+            for name in KEPT {
+                if let Some(value) = std::env::var_os(name) {
+                    command.env(name, value);
+                }
+            }
+            command
+                .env("GIT_CONFIG_NOSYSTEM", "1")
+                .env("GIT_ATTR_NOSYSTEM", "1")
+                .env("GIT_NO_LAZY_FETCH", "1")
+                .env("GIT_ASKPASS", "");
+        } else {
+            for name in REMOVED {
+                command.env_remove(name);
+            }
+            if std::env::var_os("GIT_ASKPASS").is_none() {
+                command.env("GIT_ASKPASS", "");
+            }
+        }
+        command
+            .env("LC_ALL", "C")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GCM_INTERACTIVE", "never")
+            .env("GIT_OPTIONAL_LOCKS", "0")
+            .envs(self.env.iter().map(|(name, value)| (name, value)));
+        // A pipeline may hand its token over in the same way: ours come after those.
+        let first = std::env::var("GIT_CONFIG_COUNT")
+            .ok()
+            .filter(|_| !self.isolated)
+            .and_then(|count| count.parse::<usize>().ok())
+            .unwrap_or(0);
+        for (index, (name, value)) in self.config.iter().enumerate() {
+            let index = first + index;
+            command
+                .env(format!("GIT_CONFIG_KEY_{index}"), name)
+                .env(format!("GIT_CONFIG_VALUE_{index}"), value);
+        }
+        let count = first + self.config.len();
+        command
+            .env("GIT_CONFIG_COUNT", count.to_string())
+            .args(&self.args)
+            .current_dir(self.dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        command
+    }
+
+    /// Text for people: no credentials, no control characters, no progress, bounded.
+    fn clean(&self, raw: &[u8]) -> String {
+        let text = String::from_utf8_lossy(raw);
+        let mut text = redact(&text);
+        for secret in &self.secrets {
+            text = text.replace(secret.as_str(), "***");
+        }
+        let lines: Vec<String> = text
+            .lines()
+            .map(|line| line.rsplit('\r').next().unwrap_or(line))
+            .map(|line| line.chars().filter(|c| !c.is_control()).collect())
+            .filter(|line: &String| !line.trim().is_empty() && !line.starts_with("hint:"))
+            .collect();
+        let mut text = lines.join("; ");
+        if text.len() > MESSAGE_MAX {
+            let end = text.floor_char_boundary(MESSAGE_MAX);
+            text.truncate(end);
+            text.push_str(" ...");
+        }
+        text
+    }
+}
+
+/// Reads a stream to its end, keeping its beginning.
+fn drain(stream: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let mut kept = Vec::new();
+        if let Some(mut stream) = stream {
+            let mut buffer = [0; 8192];
+            while let Ok(count @ 1..) = stream.read(&mut buffer) {
+                let room = OUTPUT_MAX.saturating_sub(kept.len());
+                kept.extend_from_slice(&buffer[..count.min(room)]);
+            }
+        }
+        // Nobody listens any more after a timeout.
+        drop(sender.send(kept));
+    });
+    receiver
+}
+
+/// True or false for how it ended; nothing after the deadline, when its process group is killed.
+fn wait(child: &mut Child, deadline: Instant) -> Option<bool> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status.success()),
+            Ok(None) if Instant::now() < deadline => {}
+            _ => break,
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(10));
+    }
+    let group = i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    if let Some(group) = group {
+        // An error means that it has ended just now.
+        let _gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    drop(child.wait());
+    None
+}

@@ -1,0 +1,208 @@
+//! Addresses of remotes, checked before `git` sees them, and printed without credentials.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Address of a remote that the controller may use: `https://`, `ssh://` or `user@host:path`; where local ones are
+/// allowed, also an absolute path, `file://` and `http://`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RemoteUrl {
+    text: String,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Kind {
+    Web,
+    Ssh,
+    Local,
+}
+
+/// Why an address was refused. Holds no credentials.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// Not one of the forms that are understood.
+    #[error(
+        "`{0}` is not the address of a git repository; write https://host/path or ssh://user@host/path"
+    )]
+    Form(String),
+    /// A path, `file://` or `http://` where that is not allowed.
+    #[error(
+        "`{0}` is a local or unencrypted repository, which is not allowed here; use https:// or ssh://, or start the controller with --allow-local-repositories"
+    )]
+    Local(String),
+    /// A password in the address itself.
+    #[error("`{0}` holds a password or token; keep it in a Secret and name that in spec.secretRef")]
+    Password(String),
+}
+
+impl RemoteUrl {
+    /// Reads an address. `allow_local` permits absolute paths, `file://` and `http://`.
+    ///
+    /// # Errors
+    /// Says which forms are allowed.
+    pub fn parse(text: &str, allow_local: bool) -> Result<Self, UrlError> {
+        let shown = redact(text);
+        let bad = text.is_empty()
+            || text.starts_with('-')
+            || text.len() > 2048
+            || text.chars().any(|c| c.is_control() || c.is_whitespace());
+        if bad {
+            return Err(UrlError::Form(shown));
+        }
+        let kind = kind_of(text).ok_or_else(|| UrlError::Form(shown.clone()))?;
+        let unencrypted = text.to_ascii_lowercase().starts_with("http://");
+        if (kind == Kind::Local || unencrypted) && !allow_local {
+            return Err(UrlError::Local(shown));
+        }
+        if kind == Kind::Web && shown != text {
+            return Err(UrlError::Password(shown));
+        }
+        Ok(Self {
+            text: text.to_owned(),
+            kind,
+        })
+    }
+
+    /// The address as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The directory, where the remote is a path of this machine.
+    #[must_use]
+    pub fn local_path(&self) -> Option<PathBuf> {
+        (self.kind == Kind::Local)
+            .then(|| PathBuf::from(self.text.strip_prefix("file://").unwrap_or(&self.text)))
+    }
+
+    /// `https://host:port/` of an address of the web: what a credential belongs to.
+    pub(super) fn origin(&self) -> Option<String> {
+        if self.kind != Kind::Web {
+            return None;
+        }
+        let (scheme, rest) = self.text.split_once("://")?;
+        let authority = rest.split('/').next().unwrap_or(rest);
+        let host = authority
+            .rsplit_once('@')
+            .map_or(authority, |(_, host)| host);
+        Some(format!("{scheme}://{host}/"))
+    }
+}
+
+fn kind_of(text: &str) -> Option<Kind> {
+    if let Some((scheme, rest)) = text.split_once("://") {
+        let host = rest.split('/').next().unwrap_or_default();
+        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+        return match scheme.to_ascii_lowercase().as_str() {
+            "https" | "http" if !host.is_empty() => Some(Kind::Web),
+            "ssh" if !host.is_empty() && !host.starts_with('-') => Some(Kind::Ssh),
+            "file" if rest.starts_with('/') => Some(Kind::Local),
+            _ => None,
+        };
+    }
+    if text.contains("::") {
+        return None;
+    }
+    if Path::new(text).is_absolute() {
+        return Some(Kind::Local);
+    }
+    // The short form of ssh: `user@host:path`.
+    let (host, path) = text.split_once(':')?;
+    let name = host.rsplit_once('@').map_or(host, |(_, name)| name);
+    let good =
+        !name.is_empty() && !name.starts_with('-') && !host.contains('/') && !path.is_empty();
+    good.then_some(Kind::Ssh)
+}
+
+impl fmt::Display for RemoteUrl {
+    /// The address without credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&redact(&self.text))
+    }
+}
+
+/// Replaces every `user:password@` and `token@` behind a `https://` with `***@`, and every `user:password@` behind
+/// another scheme. Also used on what `git` prints.
+pub(crate) fn redact(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        out.push_str(before);
+        let end = after
+            .find(|c: char| c == '/' || c.is_whitespace() || c == '\'' || c == '"')
+            .unwrap_or(after.len());
+        let (authority, tail) = after.split_at(end);
+        let web = before.to_ascii_lowercase();
+        let web = web.ends_with("https://") || web.ends_with("http://");
+        match authority.rsplit_once('@') {
+            Some((user, host)) if web || user.contains(':') => {
+                out.push_str("***@");
+                out.push_str(host);
+            }
+            _ => out.push_str(authority),
+        }
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_encrypted_remotes_unless_local_ones_are_allowed() {
+        for good in [
+            "https://git.example/acme/shop.git",
+            "ssh://git@git.example:22/acme/shop",
+            "git@git.example:acme/shop.git",
+        ] {
+            assert!(RemoteUrl::parse(good, false).is_ok(), "{good}");
+        }
+        for local in [
+            "/srv/shop.git",
+            "file:///srv/shop.git",
+            "http://git.example/a",
+        ] {
+            assert!(matches!(
+                RemoteUrl::parse(local, false),
+                Err(UrlError::Local(_))
+            ));
+            assert!(RemoteUrl::parse(local, true).is_ok(), "{local}");
+        }
+        for bad in [
+            "",
+            "-u",
+            "--upload-pack=x",
+            "ext::sh -c id",
+            "ext::sh",
+            "git://h/x",
+            "relative/path",
+            "ssh://-oProxyCommand=x/y",
+            "-oProxyCommand=x:y",
+            "https:///x",
+            "file://host/x",
+            "a b",
+            "https://h/a\nb",
+            "fd::17",
+            "host:",
+        ] {
+            assert!(RemoteUrl::parse(bad, true).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_never_printed() {
+        let error = RemoteUrl::parse("https://me:hunter2@h/x", true).unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+        assert!(RemoteUrl::parse("https://ghp_token@h/x", true).is_err());
+        assert_eq!(
+            redact("fatal: 'https://a:b@h/x' and http://tok@h and ssh://git@h/x"),
+            "fatal: 'https://***@h/x' and http://***@h and ssh://git@h/x"
+        );
+    }
+}

@@ -1,0 +1,263 @@
+//! What can go wrong in the store. Each error says what, where and what to do, and has a reason for conditions.
+
+use jiff::Timestamp;
+
+use crate::app::Problems;
+use crate::git::{GitError, GitErrorKind, UrlError};
+use crate::words::{AppName, VersionNumber, VersionWord};
+
+/// The repository cannot be reached or used. Never holds credentials.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum StoreError {
+    /// The address is not one that may be used.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// A call of `git` failed.
+    #[error("{what}: {source}{}", advice(source.kind))]
+    Git {
+        /// What was done with which remote.
+        what: String,
+        /// What `git` said.
+        source: GitError,
+    },
+    /// The branch is not there.
+    #[error("branch `{branch}` is not in {url}; push it, or name another branch in spec.branch")]
+    BranchNotFound {
+        /// The branch.
+        branch: String,
+        /// The remote, without credentials.
+        url: String,
+    },
+    /// A repository of this machine cannot be read or written.
+    #[error("{what}: {problem}")]
+    Local {
+        /// What was done where.
+        what: String,
+        /// What libgit2 or the system said.
+        problem: String,
+    },
+}
+
+fn advice(kind: GitErrorKind) -> &'static str {
+    match kind {
+        GitErrorKind::Authentication => {
+            " (check the credentials, and that they may read this repository)"
+        }
+        GitErrorKind::NotARepository => {
+            " (check the address; a private repository needs credentials)"
+        }
+        GitErrorKind::Untrusted => {
+            " (check the certificate authority, or the host key in known_hosts)"
+        }
+        GitErrorKind::Locked => {
+            " (if no other process is at work there, remove the lock file that is named)"
+        }
+        GitErrorKind::TimedOut => " (the server is slow or away; it is tried again)",
+        _ => "",
+    }
+}
+
+impl StoreError {
+    pub(super) fn local(what: impl Into<String>, problem: &impl ToString) -> Self {
+        Self::Local {
+            what: what.into(),
+            problem: problem.to_string(),
+        }
+    }
+
+    /// The reason for conditions, events and metrics.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Url(_) => "InvalidRepositoryUrl",
+            Self::BranchNotFound { .. } => "BranchNotFound",
+            Self::Local { .. } => "RepositoryUnreadable",
+            Self::Git { source, .. } => match source.kind {
+                GitErrorKind::NoGit => "GitNotInstalled",
+                GitErrorKind::TimedOut => "RepositoryTimedOut",
+                GitErrorKind::Authentication => "AuthenticationFailed",
+                GitErrorKind::NotARepository => "NotARepository",
+                GitErrorKind::Untrusted => "ServerNotTrusted",
+                GitErrorKind::MissingRef => "RefNotFound",
+                GitErrorKind::Refused => "PushRefused",
+                GitErrorKind::Locked => "RepositoryLocked",
+                GitErrorKind::Unreachable => "RepositoryUnreachable",
+            },
+        }
+    }
+}
+
+/// What is in a snapshot that may not be there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{path}` {problem}")]
+pub struct SnapshotError {
+    /// The path in the app's directory.
+    pub path: String,
+    /// What is wrong, and what to do.
+    pub problem: String,
+}
+
+impl SnapshotError {
+    pub(super) fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            problem: problem.into(),
+        }
+    }
+}
+
+/// Why a word does not lead to a version that can run.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ResolveError {
+    /// Nothing is called so.
+    #[error("app `{app}` has no version `{word}`{}", suggestion(near))]
+    UnknownVersion {
+        /// The app.
+        app: AppName,
+        /// The word.
+        word: VersionWord,
+        /// What is there and looks like it.
+        near: Vec<String>,
+    },
+    /// The id is the beginning of several.
+    #[error("`{word}` is the beginning of several versions of `{app}`: {}; write more digits", candidates.join(", "))]
+    Ambiguous {
+        /// The app.
+        app: AppName,
+        /// The word.
+        word: VersionWord,
+        /// What it could be.
+        candidates: Vec<String>,
+    },
+    /// It was deleted, on purpose.
+    #[error(
+        "version {number} of `{app}` was deleted by {who} at {when}{}; publish it again, or choose another version",
+        because(why)
+    )]
+    Deleted {
+        /// The app.
+        app: AppName,
+        /// The number, which stays spent.
+        number: VersionNumber,
+        /// Who deleted it.
+        who: String,
+        /// When.
+        when: Timestamp,
+        /// Why; may be empty.
+        why: String,
+    },
+    /// A tag stands at the version's place, but is not a version.
+    #[error(
+        "tag `{tag}` is not a version that Cutwater published ({why}); publish a version, or name another one"
+    )]
+    Foreign {
+        /// The tag's name.
+        tag: String,
+        /// What does not agree.
+        why: String,
+    },
+    /// The app.yaml in the snapshot is not one that this program can run.
+    #[error("version {number} of `{app}` cannot run: {problems}")]
+    BadApp {
+        /// The app.
+        app: AppName,
+        /// The version.
+        number: VersionNumber,
+        /// What is wrong in its app.yaml.
+        problems: Problems,
+    },
+    /// The snapshot holds what may not be there.
+    #[error("version {number} of `{app}` cannot run: {source}")]
+    BadSnapshot {
+        /// The app.
+        app: AppName,
+        /// The version.
+        number: VersionNumber,
+        /// What is wrong.
+        source: SnapshotError,
+    },
+    /// An object is missing or damaged.
+    #[error(
+        "version `{word}` of `{app}` cannot be read: {problem}; fetch again, or run `git fsck` in the repository"
+    )]
+    Unreadable {
+        /// The app.
+        app: AppName,
+        /// The word.
+        word: String,
+        /// What libgit2 said.
+        problem: String,
+    },
+}
+
+fn suggestion(near: &[String]) -> String {
+    if near.is_empty() {
+        "; publish one with `cutwater versions publish`".to_owned()
+    } else {
+        format!("; there are: {}", near.join(", "))
+    }
+}
+
+fn because(why: &str) -> String {
+    if why.is_empty() {
+        String::new()
+    } else {
+        format!(" ({why})")
+    }
+}
+
+impl ResolveError {
+    /// The reason for conditions, events and metrics.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::UnknownVersion { .. } => "VersionNotFound",
+            Self::Ambiguous { .. } => "VersionAmbiguous",
+            Self::Deleted { .. } => "VersionDeleted",
+            Self::Foreign { .. } => "VersionForeign",
+            Self::BadApp { .. } | Self::BadSnapshot { .. } => "SnapshotInvalid",
+            Self::Unreadable { .. } => "SnapshotUnreadable",
+        }
+    }
+}
+
+/// Why nothing was published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The repository cannot be reached or used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The app.yaml is wrong.
+    #[error("{0}")]
+    App(Problems),
+    /// The directory holds what may not be in a snapshot.
+    #[error("{place}: {source}")]
+    Snapshot {
+        /// The commit and directory that was to be published.
+        place: String,
+        /// What is wrong.
+        source: SnapshotError,
+    },
+    /// What was asked for does not fit.
+    #[error("{0}")]
+    Request(String),
+    /// The label names another version already.
+    #[error("label `{label}` of `{app}` names {holder} already; choose another label")]
+    LabelTaken {
+        /// The app.
+        app: AppName,
+        /// The label.
+        label: String,
+        /// The version that has it, or the tag.
+        holder: String,
+    },
+    /// The remote refused, and nothing there had changed.
+    #[error("the remote refused to take the version: {0}")]
+    Refused(String),
+    /// Others published all the time.
+    #[error("gave up after {tries} tries: each time another publisher was faster; try again")]
+    TooManyRaces {
+        /// How often it was tried.
+        tries: u32,
+    },
+}

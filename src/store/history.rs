@@ -1,0 +1,231 @@
+//! Versions as they are read from an app's tags: living ones, deleted ones, and tags that are not ours.
+
+use std::collections::BTreeMap;
+
+use git2::{ObjectType, Oid, Repository};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::objects;
+use super::refs::AppRefs;
+use super::trailers;
+use crate::words::{AppName, Label, VersionNumber};
+
+/// The id of the tree that holds nothing: the tree of every tombstone.
+pub(super) const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+
+/// Who made a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Person {
+    /// Name, as it stands in the commit.
+    pub name: String,
+    /// Address, as it stands in the commit.
+    pub email: String,
+}
+
+/// A living version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Version {
+    /// The app.
+    pub app: AppName,
+    /// Its number.
+    pub number: VersionNumber,
+    /// The snapshot id: 40 hex digits of the tree.
+    pub tree: String,
+    /// The snapshot commit: 40 hex digits.
+    pub commit: String,
+    /// Who published it.
+    pub author: Person,
+    /// When.
+    pub published_at: Timestamp,
+    /// What published it, such as `cli`.
+    pub source: String,
+    /// The commit of the branch that it was made from.
+    pub source_commit: Option<String>,
+    /// What was laid over that commit.
+    pub overlays: Vec<String>,
+    /// What the publisher said.
+    pub message: String,
+    /// Its labels, sorted.
+    pub labels: Vec<Label>,
+}
+
+/// A version that was deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tombstone {
+    /// Who deleted it.
+    pub author: Person,
+    /// When.
+    pub deleted_at: Timestamp,
+    /// Why; may be empty.
+    pub reason: String,
+}
+
+/// What stands at a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// A version.
+    Living(Box<Version>),
+    /// A version that was deleted.
+    Deleted(Tombstone),
+    /// A tag that no publisher of ours made; holds what does not agree. Its number is spent.
+    Foreign(String),
+}
+
+/// All versions of one app, as the refs say it.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// The app.
+    pub app: AppName,
+    /// What stands at each number that is taken.
+    pub entries: BTreeMap<VersionNumber, Entry>,
+    /// The highest number that was ever given, also to a version whose tag is gone.
+    pub highest: Option<VersionNumber>,
+}
+
+impl History {
+    pub(super) fn read(repo: &Repository, app: &AppName, refs: &AppRefs) -> Self {
+        let mut entries = BTreeMap::new();
+        let labels = labels(refs);
+        for (number, oid) in refs.numbered() {
+            let mut entry = read_entry(repo, app, number, oid);
+            if let Entry::Living(version) = &mut entry {
+                version.labels = labels.get(&oid).cloned().unwrap_or_default();
+            }
+            entries.insert(number, entry);
+        }
+        Self {
+            app: app.clone(),
+            highest: highest(repo, app, refs),
+            entries,
+        }
+    }
+
+    /// The living version that has this content; the lowest number where there are twins.
+    #[must_use]
+    pub fn with_tree(&self, tree: &str) -> Option<&Version> {
+        self.living().find(|version| version.tree == tree)
+    }
+
+    /// Living versions, the lowest number first.
+    pub fn living(&self) -> impl DoubleEndedIterator<Item = &Version> {
+        self.entries.values().filter_map(|entry| match entry {
+            Entry::Living(version) => Some(version.as_ref()),
+            _ => None,
+        })
+    }
+}
+
+/// The highest number of the tags and of `last`.
+pub(super) fn highest(repo: &Repository, app: &AppName, refs: &AppRefs) -> Option<VersionNumber> {
+    let tags = refs.numbered().map(|(number, _)| number).max();
+    tags.max(refs.last.and_then(|oid| number_in(repo, app, oid)))
+}
+
+/// The number that a commit says it has, if it says that it is of this app.
+pub(super) fn number_in(repo: &Repository, app: &AppName, oid: Oid) -> Option<VersionNumber> {
+    let (trailers, _) = trailers::read(&raw(repo, oid).ok()?.text)?;
+    (trailers.app == *app).then_some(trailers.number)
+}
+
+/// Labels by the commit that they name.
+pub(super) fn labels(refs: &AppRefs) -> BTreeMap<Oid, Vec<Label>> {
+    let mut labels: BTreeMap<Oid, Vec<Label>> = BTreeMap::new();
+    for (name, oid) in &refs.tags {
+        if let Ok(label) = name.parse() {
+            labels.entry(*oid).or_default().push(label);
+        }
+    }
+    labels
+}
+
+/// What the tag of `number` leads to, without labels.
+pub(super) fn read_entry(
+    repo: &Repository,
+    app: &AppName,
+    number: VersionNumber,
+    oid: Oid,
+) -> Entry {
+    let raw = match raw(repo, oid) {
+        Ok(raw) => raw,
+        Err(problem) => return Entry::Foreign(problem),
+    };
+    if raw.parents > 0 {
+        return Entry::Foreign("its commit has parents".to_owned());
+    }
+    let Some((trailers, message)) = trailers::read(&raw.text) else {
+        return Entry::Foreign("its commit has no Cutwater trailers".to_owned());
+    };
+    if trailers.app != *app || trailers.number != number {
+        return Entry::Foreign(format!(
+            "its commit says that it is {} of `{}`",
+            trailers.number, trailers.app
+        ));
+    }
+    let empty = raw.tree.to_string() == EMPTY_TREE;
+    if trailers.deleted && empty {
+        return Entry::Deleted(Tombstone {
+            author: raw.author,
+            deleted_at: raw.time,
+            reason: message,
+        });
+    }
+    if trailers.deleted || empty {
+        return Entry::Foreign("it is neither a version nor a tombstone".to_owned());
+    }
+    Entry::Living(Box::new(Version {
+        app: trailers.app,
+        number,
+        tree: raw.tree.to_string(),
+        commit: oid.to_string(),
+        author: raw.author,
+        published_at: raw.time,
+        source: trailers.source,
+        source_commit: trailers.source_commit.map(|oid| oid.to_string()),
+        overlays: trailers.overlays,
+        message,
+        labels: Vec::new(),
+    }))
+}
+
+struct Raw {
+    tree: Oid,
+    parents: usize,
+    author: Person,
+    time: Timestamp,
+    text: String,
+}
+
+/// A commit, if it is one and not too large.
+fn raw(repo: &Repository, oid: Oid) -> Result<Raw, String> {
+    let size = objects::size(repo, oid, ObjectType::Commit)?;
+    if size > trailers::MESSAGE_MAX {
+        return Err(format!("its commit has {size} bytes, which is too much"));
+    }
+    let commit = repo
+        .find_commit(oid)
+        .map_err(|error| error.message().to_owned())?;
+    let author = commit.author();
+    let text = |bytes: &[u8]| -> String {
+        let text = String::from_utf8_lossy(bytes);
+        text.chars().filter(|c| !c.is_control()).collect()
+    };
+    let time = Timestamp::from_second(author.when().seconds())
+        .map_err(|_| "its time is out of range".to_owned())?;
+    let message = commit
+        .message_raw()
+        .map_err(|_| "its message is not UTF-8".to_owned())?;
+    let printable = |c: &char| !c.is_control() || *c == '\n' || *c == '\t';
+    Ok(Raw {
+        tree: commit.tree_id(),
+        parents: commit.parent_count(),
+        author: Person {
+            name: text(author.name_bytes()),
+            email: text(author.email_bytes()),
+        },
+        time,
+        text: message.chars().filter(printable).collect(),
+    })
+}

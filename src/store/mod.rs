@@ -1,0 +1,28 @@
+//! The version store: versions are commits without parents behind tags, in a plain git repository.
+//!
+//! ```text
+//! a person's clone --snapshot, publish--> tags, last, ids at the remote --fetch--> Mirror --resolve--> VersionRecord
+//! ```
+//!
+//! `refs/tags/<app>/v<number>` is the only authority; everything else is a hint that is checked. A repository is not
+//! trusted: sizes are bounded, no link is followed out, a tag whose commit says something else is foreign. Objects and
+//! local refs are read and written by libgit2; remotes only through [`crate::git`].
+
+mod error;
+mod files;
+mod history;
+mod mirror;
+mod objects;
+mod publish;
+mod refs;
+mod snapshot;
+mod trailers;
+mod workspace;
+
+pub use error::{PublishError, ResolveError, SnapshotError, StoreError};
+pub use files::{FILES_MAX, RECORD_MAX};
+pub use history::{Entry, History, Person, Tombstone, Version};
+pub use mirror::{Fetched, Mirror};
+pub use publish::{Outcome, Published, Request, publish};
+pub use snapshot::Limits;
+pub use workspace::{APPS_DIR, SourceCommit, Workspace};

@@ -1,0 +1,171 @@
+//! Reading objects of a repository that is not trusted: nothing is loaded before its size is known.
+
+use git2::{ObjectType, Oid, Repository, Tree};
+
+use super::error::SnapshotError;
+
+/// Most entries of one snapshot, directories among them.
+const ENTRIES_MAX: usize = 100_000;
+/// Deepest folder.
+const DEPTH_MAX: usize = 64;
+/// Longest path.
+const PATH_MAX: usize = 1024;
+/// Largest tree object.
+const TREE_MAX: usize = 16 * 1024 * 1024;
+
+/// The content of a blob of at most `max` bytes.
+pub(super) fn blob(repo: &Repository, oid: Oid, max: usize) -> Result<Vec<u8>, String> {
+    let size = size(repo, oid, ObjectType::Blob)?;
+    if size > max {
+        return Err(format!("has {size} bytes; at most {max} are read"));
+    }
+    let blob = repo
+        .find_blob(oid)
+        .map_err(|error| error.message().to_owned())?;
+    Ok(blob.content().to_vec())
+}
+
+/// The size of an object that must be of that kind.
+pub(super) fn size(repo: &Repository, oid: Oid, kind: ObjectType) -> Result<usize, String> {
+    let header = repo.odb().and_then(|odb| odb.read_header(oid));
+    let (size, found) = header.map_err(|error| error.message().to_owned())?;
+    if found == kind {
+        Ok(size)
+    } else {
+        Err(format!("{oid} is a {found}, not a {kind}"))
+    }
+}
+
+/// A tree, if it is one and not too large.
+pub(super) fn tree(repo: &Repository, oid: Oid) -> Result<Tree<'_>, String> {
+    let size = size(repo, oid, ObjectType::Tree)?;
+    if size > TREE_MAX {
+        return Err(format!(
+            "tree {oid} has {size} bytes; at most {TREE_MAX} are read"
+        ));
+    }
+    repo.find_tree(oid)
+        .map_err(|error| error.message().to_owned())
+}
+
+/// What an entry of a snapshot is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Directory,
+    File { executable: bool },
+    Link,
+}
+
+/// One entry of a snapshot.
+#[derive(Debug, Clone)]
+pub(super) struct Item {
+    /// Path in the snapshot, UTF-8, relative, without `.` and `..`.
+    pub(super) path: String,
+    pub(super) kind: Kind,
+    pub(super) oid: Oid,
+}
+
+/// All entries of a snapshot, in git's order, each folder before what is in it.
+///
+/// Refuses what no snapshot may hold by its name or kind: submodules, `.git`, names that are no plain UTF-8 file names,
+/// names that differ only in case, and whatever is too many, too deep or too long.
+pub(super) fn walk(repo: &Repository, root: Oid) -> Result<Vec<Item>, SnapshotError> {
+    let mut items = Vec::new();
+    walk_into(repo, root, "", 0, &mut items)?;
+    Ok(items)
+}
+
+fn walk_into(
+    repo: &Repository,
+    oid: Oid,
+    prefix: &str,
+    depth: usize,
+    items: &mut Vec<Item>,
+) -> Result<(), SnapshotError> {
+    if depth > DEPTH_MAX {
+        return Err(SnapshotError::new(
+            prefix,
+            format!("is deeper than {DEPTH_MAX} folders"),
+        ));
+    }
+    let tree = tree(repo, oid).map_err(|error| SnapshotError::new(prefix, error))?;
+    let mut folded = std::collections::BTreeMap::new();
+    for entry in &tree {
+        let Ok(name) = entry.name() else {
+            let shown = String::from_utf8_lossy(entry.name_bytes()).into_owned();
+            return Err(SnapshotError::new(
+                format!("{prefix}{}", shown.escape_default()),
+                "is not UTF-8; rename it",
+            ));
+        };
+        let path = format!("{prefix}{name}");
+        let fail = |problem: String| {
+            Err(SnapshotError::new(
+                path.escape_default().to_string(),
+                problem,
+            ))
+        };
+        if let Some(problem) = bad_name(name) {
+            return fail(problem.to_owned());
+        }
+        if path.len() > PATH_MAX || name.len() > 255 {
+            return fail(format!(
+                "is too long: at most 255 bytes a name and {PATH_MAX} a path"
+            ));
+        }
+        if let Some(other) = folded.insert(name.to_lowercase(), name.to_owned()) {
+            return fail(format!(
+                "and `{prefix}{other}` differ only in case; rename one"
+            ));
+        }
+        let kind = match entry.filemode_raw() {
+            0o040_000 => Kind::Directory,
+            0o100_644 | 0o100_664 => Kind::File { executable: false },
+            0o100_755 => Kind::File { executable: true },
+            0o120_000 => Kind::Link,
+            0o160_000 => {
+                return fail("is a submodule; copy its files into the app's directory".to_owned());
+            }
+            mode => return fail(format!("has the mode {mode:o}, which no file may have")),
+        };
+        if items.len() >= ENTRIES_MAX {
+            return fail(format!(
+                "is one too many: a snapshot has at most {ENTRIES_MAX} files and folders"
+            ));
+        }
+        items.push(Item {
+            path: path.clone(),
+            kind,
+            oid: entry.id(),
+        });
+        if kind == Kind::Directory {
+            walk_into(repo, entry.id(), &format!("{path}/"), depth + 1, items)?;
+        }
+    }
+    Ok(())
+}
+
+/// Why a name may not be in a snapshot.
+fn bad_name(name: &str) -> Option<&'static str> {
+    let low = name.to_lowercase();
+    // What file systems take for `.git`: trailing dots and spaces, streams, and characters that are ignored.
+    let plain: String = low
+        .chars()
+        .filter(|c| !matches!(*c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'))
+        .collect();
+    let plain = plain
+        .split(':')
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches(['.', ' ']);
+    if plain == ".git" || plain == "git~1" {
+        return Some("would be taken for git's own folder; rename it");
+    }
+    if name.is_empty() || name == "." || name == ".." || name.contains('/') {
+        return Some("is not a file name");
+    }
+    if name.contains('\\') || name.chars().any(char::is_control) {
+        return Some("holds a control character or a backslash; rename it");
+    }
+    None
+}

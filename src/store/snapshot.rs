@@ -1,0 +1,302 @@
+//! What may be in a snapshot, and how one is made from a commit and overlays.
+//!
+//! The same rules hold when a snapshot is made and when it is read. No filter of git is ever applied: the bytes of the
+//! blobs are the bytes that are published.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use git2::{Oid, Repository};
+
+use super::error::SnapshotError;
+use super::objects::{self, Item, Kind};
+use crate::app::{self, APP_FILE, App, Problems};
+use crate::words::{AppName, FunctionName};
+
+/// How large a snapshot may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest file, in bytes.
+    pub file: usize,
+    /// All files together, in bytes.
+    pub total: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            file: 64 * 1024 * 1024,
+            total: 256 * 1024 * 1024,
+        }
+    }
+}
+
+/// Longest target of a link.
+const LINK_MAX: usize = 4096;
+/// Most links that are followed for one path.
+const HOPS_MAX: usize = 32;
+
+/// Names at the root that a forge would run as a pipeline, in the name of the tag that points at the snapshot.
+const PIPELINES: [&str; 16] = [
+    ".github",
+    ".gitlab-ci.yml",
+    ".gitea",
+    ".forgejo",
+    ".circleci",
+    ".woodpecker",
+    ".woodpecker.yml",
+    ".woodpecker.yaml",
+    ".drone.yml",
+    ".travis.yml",
+    ".buildkite",
+    ".builds",
+    ".build.yml",
+    ".cirrus.yml",
+    "azure-pipelines.yml",
+    "bitbucket-pipelines.yml",
+];
+
+/// The content of a version.
+#[derive(Debug, Clone)]
+pub(super) struct Snapshot {
+    pub(super) tree: Oid,
+    pub(super) app: App,
+}
+
+/// Why no snapshot was made.
+pub(super) enum TakeError {
+    Snapshot(SnapshotError),
+    App(Problems),
+    Request(String),
+}
+
+impl From<SnapshotError> for TakeError {
+    fn from(error: SnapshotError) -> Self {
+        Self::Snapshot(error)
+    }
+}
+
+/// The snapshot of the directory `dir` at `root`, with images laid over it. Without overlays its tree is the directory's.
+pub(super) fn take(
+    repo: &Repository,
+    app_name: &AppName,
+    dir: &str,
+    directory: Oid,
+    images: &BTreeMap<FunctionName, String>,
+    limits: Limits,
+) -> Result<Snapshot, TakeError> {
+    let file = format!("{dir}/{APP_FILE}");
+    let mut bytes = app_file(repo, directory)?;
+    let given: BTreeSet<FunctionName> = images.keys().cloned().collect();
+    let mut app = App::to_publish(&file, &bytes, &given).map_err(TakeError::App)?;
+    if app.metadata.name != *app_name {
+        return Err(TakeError::Request(format!(
+            "{file}: metadata.name is `{}`, but the directory is called `{app_name}`; make them the same",
+            app.metadata.name
+        )));
+    }
+    let mut tree = directory;
+    if !images.is_empty() {
+        for (function, image) in images {
+            app::check_image(image)
+                .map_err(|error| TakeError::Request(format!("--image {function}: {error}")))?;
+            bytes = app::set_image(&bytes, function, image)
+                .map_err(|error| TakeError::Request(format!("{file}: {error}")))?;
+        }
+        app = App::to_publish(&file, &bytes, &BTreeSet::new()).map_err(TakeError::App)?;
+        tree = with_app_file(repo, directory, &bytes)
+            .map_err(|error| SnapshotError::new(APP_FILE, error.message()))?;
+    }
+    check(repo, tree, limits)?;
+    Ok(Snapshot { tree, app })
+}
+
+/// The bytes of `app.yaml`, which is a regular file at the root.
+pub(super) fn app_file(repo: &Repository, directory: Oid) -> Result<Vec<u8>, SnapshotError> {
+    let fail = |problem: String| SnapshotError::new(APP_FILE, problem);
+    let tree = objects::tree(repo, directory).map_err(fail)?;
+    let entry = tree
+        .get_name(APP_FILE)
+        .ok_or_else(|| fail("is missing; it makes a directory an app".to_owned()))?;
+    if entry.filemode_raw() & 0o170_000 != 0o100_000 {
+        return Err(fail("is not a regular file".to_owned()));
+    }
+    objects::blob(repo, entry.id(), 1024 * 1024).map_err(fail)
+}
+
+fn with_app_file(repo: &Repository, directory: Oid, bytes: &[u8]) -> Result<Oid, git2::Error> {
+    let tree = repo.find_tree(directory)?;
+    let mode = tree
+        .get_name(APP_FILE)
+        .map_or(0o100_644, |entry| entry.filemode());
+    let blob = repo.blob(bytes)?;
+    let mut builder = repo.treebuilder(Some(&tree))?;
+    builder.insert(APP_FILE, blob, mode)?;
+    builder.write()
+}
+
+/// Applies all rules to a snapshot.
+fn check(repo: &Repository, tree: Oid, limits: Limits) -> Result<(), SnapshotError> {
+    let listing = Listing::new(objects::walk(repo, tree)?);
+    let mut total = 0_usize;
+    for item in listing.items.values() {
+        let path = &item.path;
+        let fail = |problem: String| Err(SnapshotError::new(path, problem));
+        let low = path.to_lowercase();
+        if PIPELINES.contains(&low.as_str()) {
+            return fail("is a pipeline definition, which a forge would run for the version's tag; keep it at the repository's root".to_owned());
+        }
+        if item.kind == Kind::Directory {
+            continue;
+        }
+        let size = objects::size(repo, item.oid, git2::ObjectType::Blob);
+        let size = size.map_err(|error| SnapshotError::new(path, error))?;
+        total = total.saturating_add(size);
+        if size > limits.file {
+            return fail(format!(
+                "has {size} bytes; at most {} are allowed in one file; put it into the image",
+                limits.file
+            ));
+        }
+        if total > limits.total {
+            return fail(format!(
+                "brings the snapshot past {} bytes; put large files into the image",
+                limits.total
+            ));
+        }
+        if item.kind == Kind::Link {
+            if let Target::Outside(problem) = listing.follow(repo, path)? {
+                return fail(problem);
+            }
+            continue;
+        }
+        if size < 1024 && is_lfs_pointer(repo, item.oid) {
+            return fail("is a Git LFS pointer, not the file itself; put the file into the image, or take it out of LFS".to_owned());
+        }
+        if low == ".gitattributes" || low.ends_with("/.gitattributes") {
+            let bytes = objects::blob(repo, item.oid, 256 * 1024);
+            let bytes = bytes.map_err(|error| SnapshotError::new(path, error))?;
+            if let Some((line, attribute)) = changing_attribute(&bytes) {
+                return fail(format!(
+                    "line {line} sets `{attribute}`, with which a checkout differs from what was published; remove it"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_lfs_pointer(repo: &Repository, oid: Oid) -> bool {
+    objects::blob(repo, oid, 1024)
+        .is_ok_and(|bytes| bytes.starts_with(b"version https://git-lfs.github.com/spec/"))
+}
+
+/// The first attribute that makes files of a checkout differ from their blobs, with its line.
+fn changing_attribute(bytes: &[u8]) -> Option<(usize, String)> {
+    let text = String::from_utf8_lossy(bytes);
+    for (index, line) in text.lines().enumerate() {
+        if line.trim_start().starts_with('#') {
+            continue;
+        }
+        for word in line.split_whitespace().skip(1) {
+            let name = word.split('=').next().unwrap_or(word);
+            let valued = ["filter", "eol", "working-tree-encoding", "crlf"].contains(&name)
+                && word.contains('=');
+            if valued || word == "ident" || word == "crlf" {
+                return Some((index + 1, word.to_owned()));
+            }
+        }
+    }
+    None
+}
+
+/// Where a link leads.
+pub(super) enum Target {
+    /// To this path, which is a file or a folder; empty for the root.
+    Inside(String),
+    /// To a path inside that is not there.
+    Nowhere,
+    /// Out of the snapshot, or in a circle.
+    Outside(String),
+}
+
+/// The entries of a snapshot by path.
+pub(super) struct Listing {
+    pub(super) items: BTreeMap<String, Item>,
+}
+
+impl Listing {
+    pub(super) fn new(items: Vec<Item>) -> Self {
+        let items = items.into_iter().map(|item| (item.path.clone(), item));
+        Self {
+            items: items.collect(),
+        }
+    }
+
+    /// Follows links on the way to `path` and at its end, never out of the snapshot.
+    pub(super) fn follow(&self, repo: &Repository, path: &str) -> Result<Target, SnapshotError> {
+        let mut todo: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
+        let mut done: Vec<String> = Vec::new();
+        let mut hops = 0;
+        while let Some(part) = todo.pop() {
+            match part.as_str() {
+                "" | "." => continue,
+                ".." if done.pop().is_none() => {
+                    return Ok(Target::Outside(
+                        "is a link that leads out of the app's directory; copy what it points to"
+                            .to_owned(),
+                    ));
+                }
+                ".." => continue,
+                _ => done.push(part),
+            }
+            let here = done.join("/");
+            let Some(item) = self.items.get(&here) else {
+                return Ok(self.missing(&done, &todo));
+            };
+            if item.kind != Kind::Link {
+                continue;
+            }
+            hops += 1;
+            if hops > HOPS_MAX {
+                return Ok(Target::Outside(
+                    "is a link that leads in a circle; remove it".to_owned(),
+                ));
+            }
+            let target = objects::blob(repo, item.oid, LINK_MAX);
+            let target = target.map_err(|error| SnapshotError::new(path, error))?;
+            let Ok(target) = String::from_utf8(target) else {
+                return Ok(Target::Outside(
+                    "is a link to a name that is not UTF-8; remove it".to_owned(),
+                ));
+            };
+            if target.starts_with('/') || target.is_empty() || target.contains(['\0', '\\']) {
+                return Ok(Target::Outside(format!(
+                    "is a link to `{}`, which is not a relative path; copy what it points to",
+                    target.escape_default()
+                )));
+            }
+            done.pop();
+            todo.extend(target.split('/').rev().map(str::to_owned));
+        }
+        Ok(Target::Inside(done.join("/")))
+    }
+
+    /// A path that is not there: it may still lead out, which a later file could turn into a way.
+    fn missing(&self, done: &[String], todo: &[String]) -> Target {
+        let mut depth = done.len();
+        for part in todo.iter().rev() {
+            match part.as_str() {
+                "" | "." => {}
+                ".." if depth == 0 => {
+                    return Target::Outside(
+                        "is a link that leads out of the app's directory; copy what it points to"
+                            .to_owned(),
+                    );
+                }
+                ".." => depth -= 1,
+                _ => depth += 1,
+            }
+        }
+        Target::Nowhere
+    }
+}

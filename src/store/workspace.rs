@@ -1,0 +1,271 @@
+//! A person's clone: which apps are in it, and what its remote holds.
+//!
+//! What the remote holds is fetched into `refs/cutwater-remote/`, apart from the person's own tags and branches, which are
+//! neither read for decisions nor changed.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use git2::{Commit, ErrorCode, Oid, Repository};
+use sha2::{Digest, Sha256};
+
+use super::error::StoreError;
+use super::history::{History, Version};
+use super::objects;
+use super::refs::{AppRefs, Space};
+use super::snapshot;
+use crate::app::{APP_FILE, App, Function};
+use crate::git::{Git, GitError, RefUpdate};
+use crate::words::AppName;
+
+/// Folder of the apps, from the root of the repository.
+pub const APPS_DIR: &str = "apps";
+
+/// A clone of the release repository, and one remote of it.
+pub struct Workspace {
+    pub(super) repo: Repository,
+    remote: String,
+    key: String,
+    git: Git,
+    timeout: Duration,
+}
+
+impl Workspace {
+    /// The clone that `dir` is in, with its remote of that name. `ssh_is_set` says that the environment names an ssh program.
+    ///
+    /// # Errors
+    /// When there is no repository, or no such remote; says which there are.
+    pub fn open(
+        dir: &Path,
+        remote: &str,
+        ssh_is_set: bool,
+        timeout: Duration,
+    ) -> Result<Self, StoreError> {
+        let what = || format!("the repository of {}", dir.display());
+        let repo = Repository::discover(dir).map_err(|error| {
+            if error.code() == ErrorCode::NotFound {
+                StoreError::local(what(), &"there is none; change to a clone of the release repository, or name one with --repo")
+            } else {
+                StoreError::local(what(), &error.message())
+            }
+        })?;
+        let url = match repo.find_remote(remote) {
+            Ok(found) => String::from_utf8_lossy(found.url_bytes()).into_owned(),
+            Err(_) => {
+                let names = repo.remotes();
+                let names: Vec<String> = names
+                    .iter()
+                    .flat_map(|names| names.iter().flatten().flatten().map(str::to_owned))
+                    .collect();
+                let advice = if names.is_empty() {
+                    "add one with `git remote add origin URL`".to_owned()
+                } else {
+                    format!("there are: {}; choose one with --remote", names.join(", "))
+                };
+                return Err(StoreError::local(
+                    format!("remote `{remote}`"),
+                    &format!("is not there; {advice}"),
+                ));
+            }
+        };
+        let mut key = hex::encode(Sha256::digest(url));
+        key.truncate(12);
+        let ssh = ssh_is_set
+            || repo
+                .config()
+                .is_ok_and(|config| config.get_entry("core.sshCommand").is_ok());
+        let home = repo.workdir().unwrap_or_else(|| repo.path()).to_owned();
+        Ok(Self {
+            git: Git::of_person(&home, remote, ssh),
+            remote: remote.to_owned(),
+            key,
+            repo,
+            timeout,
+        })
+    }
+
+    /// The remote's name.
+    #[must_use]
+    pub fn remote(&self) -> &str {
+        &self.remote
+    }
+
+    /// The app whose directory holds `dir`, if it is inside one.
+    #[must_use]
+    pub fn app_at(&self, dir: &Path) -> Option<AppName> {
+        let root = self.repo.workdir()?.canonicalize().ok()?;
+        let inside = dir.canonicalize().ok()?;
+        let inside = inside
+            .strip_prefix(root)
+            .ok()?
+            .strip_prefix(APPS_DIR)
+            .ok()?;
+        inside.iter().next()?.to_str()?.parse().ok()
+    }
+
+    /// The names of the apps in a commit, sorted.
+    ///
+    /// # Errors
+    /// When the commit cannot be read.
+    pub fn apps(&self, commit: &SourceCommit) -> Result<Vec<AppName>, StoreError> {
+        let fail =
+            |problem: String| StoreError::local(format!("the apps of {}", commit.shown), &problem);
+        let root = objects::tree(&self.repo, commit.tree).map_err(fail)?;
+        let Some(entry) = root.get_name(APPS_DIR) else {
+            return Ok(Vec::new());
+        };
+        let Ok(apps) = objects::tree(&self.repo, entry.id()) else {
+            return Ok(Vec::new());
+        };
+        let is_app = |entry: &git2::TreeEntry<'_>| {
+            let inside = objects::tree(&self.repo, entry.id()).ok()?;
+            inside.get_name(APP_FILE)?;
+            entry.name().ok()?.parse().ok()
+        };
+        Ok(apps.iter().filter_map(|entry| is_app(&entry)).collect())
+    }
+
+    /// The commit that `reference` (HEAD where absent) means.
+    ///
+    /// # Errors
+    /// When there is no such commit.
+    pub fn source(&self, reference: Option<&str>) -> Result<SourceCommit, StoreError> {
+        let shown = reference.unwrap_or("HEAD");
+        let fail = |problem: &str| StoreError::local(format!("`{shown}`"), &problem);
+        let commit = self
+            .repo
+            .revparse_single(shown)
+            .and_then(|object| object.peel_to_commit())
+            .map_err(|error| match error.code() {
+                ErrorCode::NotFound | ErrorCode::UnbornBranch => {
+                    fail("names no commit here; commit first, or name another with --ref")
+                }
+                _ => fail(error.message()),
+            })?;
+        Ok(SourceCommit::new(shown, &commit))
+    }
+
+    /// True where a tracked file in the app's directory differs from HEAD, or an untracked one is there.
+    #[must_use]
+    pub fn is_dirty(&self, app: &AppName) -> bool {
+        let mut options = git2::StatusOptions::new();
+        options
+            .pathspec(format!("{APPS_DIR}/{app}"))
+            .include_untracked(true)
+            .recurse_untracked_dirs(false);
+        self.repo
+            .statuses(Some(&mut options))
+            .is_ok_and(|statuses| !statuses.is_empty())
+    }
+
+    /// All versions of the app as the remote holds them now.
+    ///
+    /// # Errors
+    /// When the remote cannot be read.
+    pub fn history(&self, app: &AppName) -> Result<History, StoreError> {
+        let refs = self.refresh(app)?;
+        Ok(History::read(&self.repo, app, &refs))
+    }
+
+    /// Fetches the app's refs and reads them.
+    pub(super) fn refresh(&self, app: &AppName) -> Result<AppRefs, StoreError> {
+        let space = Space::seen(&self.key, app);
+        let _alone = self.lock()?;
+        self.git
+            .fetch(&space.refspecs(app), self.timeout)
+            .map_err(|source| StoreError::Git {
+                what: format!(
+                    "cannot fetch the versions of `{app}` from remote `{}`",
+                    self.remote
+                ),
+                source,
+            })?;
+        AppRefs::read(&self.repo, &space)
+            .map_err(|error| StoreError::local("the fetched refs", &error.message()))
+    }
+
+    pub(super) fn push(&self, updates: &[RefUpdate], atomic: bool) -> Result<(), GitError> {
+        self.git.push(updates, atomic, self.timeout)
+    }
+
+    /// Held while the remote's refs are written here: other commands in this clone wait. The system drops it at any end.
+    fn lock(&self) -> Result<File, StoreError> {
+        let path: PathBuf = self.repo.commondir().join("cutwater.lock");
+        let fail = |error: std::io::Error| StoreError::local(path.display().to_string(), &error);
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(fail)?;
+        file.lock().map_err(fail)?;
+        Ok(file)
+    }
+
+    /// The directory tree of an app in a commit.
+    pub(super) fn directory(
+        &self,
+        commit: &SourceCommit,
+        app: &AppName,
+    ) -> Result<Option<Oid>, StoreError> {
+        let fail = |problem: String| StoreError::local(commit.shown.clone(), &problem);
+        let mut oid = commit.tree;
+        for part in [APPS_DIR, app.as_str()] {
+            let tree = objects::tree(&self.repo, oid).map_err(fail)?;
+            match tree.get_name(part) {
+                Some(entry) if entry.filemode_raw() == 0o040_000 => oid = entry.id(),
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(oid))
+    }
+
+    /// The functions of a version.
+    ///
+    /// # Errors
+    /// When its app.yaml cannot be read.
+    pub fn functions(&self, version: &Version) -> Result<Vec<Function>, StoreError> {
+        let what = || format!("version {} of `{}`", version.number, version.app);
+        let tree = Oid::from_str(&version.tree);
+        let tree = tree.map_err(|error| StoreError::local(what(), &error.message()))?;
+        let bytes = snapshot::app_file(&self.repo, tree);
+        let bytes = bytes.map_err(|error| StoreError::local(what(), &error))?;
+        let app = App::from_snapshot(&bytes);
+        Ok(app
+            .map_err(|error| StoreError::local(what(), &error))?
+            .spec
+            .functions)
+    }
+
+    /// The name and address that commits are made with, from the clone's configuration.
+    #[must_use]
+    pub fn identity(&self) -> (Option<String>, Option<String>) {
+        let config = self.repo.config().and_then(|mut config| config.snapshot());
+        let get = |key: &str| config.as_ref().ok()?.get_string(key).ok();
+        (get("user.name"), get("user.email"))
+    }
+}
+
+/// A commit of the branch.
+#[derive(Debug, Clone)]
+pub struct SourceCommit {
+    /// How it was named.
+    pub(super) shown: String,
+    pub(super) oid: Oid,
+    pub(super) tree: Oid,
+    /// First line of its message.
+    pub(super) subject: String,
+}
+
+impl SourceCommit {
+    fn new(shown: &str, commit: &Commit<'_>) -> Self {
+        let subject = String::from_utf8_lossy(commit.summary_bytes().unwrap_or_default());
+        Self {
+            shown: shown.to_owned(),
+            oid: commit.id(),
+            tree: commit.tree_id(),
+            subject: subject.chars().filter(|c| !c.is_control()).collect(),
+        }
+    }
+}
