@@ -9,6 +9,7 @@
     reason = "a test that panics has said what it has to say"
 )]
 
+mod lab;
 mod support;
 
 mod it {
@@ -16,6 +17,8 @@ mod it {
     mod crds;
     /// The harness itself: a control plane with pods that KWOK plays.
     mod harness;
+    /// The main job: publish, deploy, shift.
+    mod release;
 }
 
 /// A file that nobody declared would never run, and nobody would notice.
