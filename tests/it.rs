@@ -14,6 +14,8 @@ mod support;
 mod it {
     /// The harness itself: a control plane with pods that KWOK plays.
     mod harness;
+    /// `cutwater versions`, with real clones and real bare repositories.
+    mod publish;
 }
 
 /// A file that nobody declared would never run, and nobody would notice.

@@ -4,6 +4,7 @@
 //! refused push means, the refs say when they are read again; messages are shown, never parsed.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::thread;
 use std::time::Duration;
 
@@ -94,6 +95,7 @@ pub fn publish(
         space: Space::canonical(&request.app),
         tree: snapshot.tree,
         atomic: true,
+        nonce: format!("{:016x}", RandomState::new().build_hasher().finish()),
     };
     let mut standstills = 0;
     let mut unexplained = 0;
@@ -254,6 +256,7 @@ struct Attempt<'a> {
     space: Space,
     tree: Oid,
     atomic: bool,
+    nonce: String,
 }
 
 impl Attempt<'_> {
@@ -282,6 +285,7 @@ impl Attempt<'_> {
             source: request.publisher.clone(),
             source_commit: Some(request.source.oid),
             overlays: overlays.collect(),
+            nonce: self.nonce.clone(),
             deleted: false,
         };
         let message = request

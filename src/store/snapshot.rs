@@ -9,7 +9,7 @@ use git2::{Oid, Repository};
 
 use super::error::SnapshotError;
 use super::objects::{self, Item, Kind};
-use crate::app::{self, APP_FILE, App, Problems};
+use crate::app::{self, APP_FILE, App, EditError, Problems};
 use crate::words::{AppName, FunctionName};
 
 /// How large a snapshot may be.
@@ -86,6 +86,12 @@ pub(super) fn take(
 ) -> Result<Snapshot, TakeError> {
     let file = format!("{dir}/{APP_FILE}");
     let mut bytes = app_file(repo, directory)?;
+    for (function, image) in images {
+        // A name that is not there explains more than the problems that follow from it.
+        if let Err(error @ EditError::NoFunction { .. }) = app::set_image(&bytes, function, image) {
+            return Err(TakeError::Request(format!("--image {function}: {error}")));
+        }
+    }
     let given: BTreeSet<FunctionName> = images.keys().cloned().collect();
     let mut app = App::to_publish(&file, &bytes, &given).map_err(TakeError::App)?;
     if app.metadata.name != *app_name {
