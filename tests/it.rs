@@ -14,8 +14,12 @@ mod support;
 mod it {
     /// The harness itself: a control plane with pods that KWOK plays.
     mod harness;
+    /// The controller's mirror of a repository, with hostile ones among them.
+    mod mirror;
     /// `cutwater versions`, with real clones and real bare repositories.
     mod publish;
+    /// A release repository and a clone of it, which the tests above work with.
+    mod shop;
 }
 
 /// A file that nobody declared would never run, and nobody would notice.
