@@ -21,9 +21,11 @@
 pub mod api;
 pub mod app;
 pub mod cli;
+pub mod controller;
 pub mod git;
 pub mod kubernetes;
 pub mod plan;
 pub mod record;
 pub mod store;
+pub mod telemetry;
 pub mod words;

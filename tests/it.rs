@@ -9,6 +9,7 @@
     reason = "a test that panics has said what it has to say"
 )]
 
+mod lab;
 mod support;
 
 mod it {
@@ -20,6 +21,8 @@ mod it {
     mod publish;
     /// A release repository and a clone of it, which the tests above work with.
     mod shop;
+    /// The main job: publish, deploy, shift.
+    mod release;
 }
 
 /// A file that nobody declared would never run, and nobody would notice.

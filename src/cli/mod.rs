@@ -4,6 +4,7 @@
 //! of [`exit`]. This is the only module that reads the environment. A new command is one line in [`Command`] and one in
 //! [`Command::run`].
 
+mod controller;
 pub mod exit;
 mod output;
 mod schema;
@@ -78,6 +79,8 @@ enum Command {
     /// Publish, list and view versions
     #[command(subcommand, visible_alias = "version")]
     Versions(versions::Command),
+    /// Run the Kubernetes controller
+    Controller(controller::Args),
     /// Print JSON Schemas for editors
     #[command(subcommand)]
     Schema(schema::Command),
@@ -87,6 +90,7 @@ impl Command {
     fn run(self, ui: &Ui, global: &Global) -> Result<(), Failure> {
         match self {
             Self::Versions(command) => command.run(ui, global),
+            Self::Controller(args) => args.run(),
             Self::Schema(command) => command.run(ui),
         }
     }

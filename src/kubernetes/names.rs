@@ -17,6 +17,8 @@ pub const FUNCTION: &str = "cutwater.dev/function";
 pub const OWNER: &str = "cutwater.dev/owner";
 /// Annotation of a workload: the resolved record of its version, as JSON.
 pub const RECORD: &str = "cutwater.dev/record";
+/// End of the name of every anchor.
+pub const ANCHOR_SUFFIX: &str = ".cutwater.dev";
 /// Port of every Service; it leads to the function's own port.
 pub const SERVICE_PORT: u16 = 80;
 
@@ -38,7 +40,7 @@ pub fn version_of(app: &AppName, workload: &str) -> Option<VersionNumber> {
 /// never meets one.
 #[must_use]
 pub fn anchor(app: &AppName) -> String {
-    format!("{app}.cutwater.dev")
+    format!("{app}{ANCHOR_SUFFIX}")
 }
 
 /// Name of the `ConfigMap` with files of that content.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
 use super::names;
@@ -91,7 +92,7 @@ pub fn anchor(app: &AppName, memory: &Memory, inventory: &str) -> Object {
 
 /// The immutable `ConfigMap` of a function's files. Keys are hashes of contents, so the name says it all.
 #[must_use]
-pub fn files(app: &AppName, name: &str, data: &BTreeMap<String, String>, anchor: &Value) -> Object {
+pub fn files(app: &AppName, name: &str, data: &BTreeMap<String, Vec<u8>>, anchor: &Value) -> Object {
     let (api_version, kind, _) = Kind::ConfigMap.api();
     Object {
         kind: Kind::ConfigMap,
@@ -101,7 +102,9 @@ pub fn files(app: &AppName, name: &str, data: &BTreeMap<String, String>, anchor:
             "kind": kind,
             "metadata": {"name": name, "labels": app_labels(app), "ownerReferences": [anchor]},
             "immutable": true,
-            "binaryData": data,
+            "binaryData": (data.iter())
+                .map(|(key, bytes)| (key, ByteString(bytes.clone())))
+                .collect::<BTreeMap<_, _>>(),
         }),
     }
 }

@@ -23,6 +23,7 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
     let open = is_open(world, &shifts, &times);
     let mut run = BTreeMap::new();
     let mut remove = BTreeSet::new();
+    let mut settled = true;
     let mut candidates: BTreeSet<VersionNumber> = world.versions.keys().copied().collect();
     candidates.extend(shift::versions(&shifts));
     for version in candidates {
@@ -35,6 +36,9 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
         }
         let past = world.memory.versions.get(&version);
         let mut now = remember(world, &shifts, version, listed, past);
+        if let Some(since) = now.released {
+            settled &= wake.reached(since + world.settle);
+        }
         if !listed && is_due(&now, &times, &mut wake) {
             remove.insert(version);
             continue;
@@ -81,6 +85,7 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
         splits: shifts.into_iter().map(|shift| shift.plan).collect(),
         release,
         close,
+        settled,
         memory,
         wake: wake.next,
     }

@@ -33,6 +33,8 @@ pub struct Plan {
     pub release: BTreeSet<Owner>,
     /// Nothing is left at all: the anchor goes, before any of `release`.
     pub close: bool,
+    /// Gateways have had the settle delay since the last version lost its share.
+    pub settled: bool,
     /// What the next plan has to know.
     pub memory: Memory,
     /// When to plan again even if nothing happens.

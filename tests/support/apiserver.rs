@@ -6,7 +6,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -80,8 +80,9 @@ struct Ports {
 impl ApiServer {
     /// The one that the tests of a test binary share: each test takes a [`namespace`](Self::namespace) of its own.
     pub fn shared() -> &'static Self {
-        static SHARED: OnceLock<ApiServer> = OnceLock::new();
-        SHARED.get_or_init(|| Self::start(Options::all()))
+        // Where starting it failed once, each other test fails at once too.
+        static SHARED: LazyLock<ApiServer> = LazyLock::new(|| ApiServer::start(Options::all()));
+        &SHARED
     }
 
     /// Starts one for a test that breaks it.

@@ -4,6 +4,8 @@
 //! - `process`: child processes that never outlive the test program
 //! - `apiserver`: [`ApiServer`], one control plane in a directory of its own
 //! - `audit`: what was asked of the API server, by whom
+//! - `e2e`: the cluster that the end-to-end tests run inside of
+//! - `http`: asking a gateway
 //! - `wait`: polling with a deadline
 //!
 //! Nothing here knows what Cutwater does.
@@ -16,10 +18,13 @@
 
 pub mod apiserver;
 pub mod audit;
+pub mod e2e;
+pub mod http;
 pub mod process;
 pub mod tools;
 pub mod wait;
 
 pub use apiserver::{ApiServer, Options, User};
 pub use audit::AuditEntry;
+pub use process::Process;
 pub use wait::wait_for;

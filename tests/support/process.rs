@@ -22,6 +22,17 @@ pub struct Process {
 impl Process {
     /// Starts `program` with its output in `<directory>/<name>.log`, which a restart appends to.
     pub fn start(name: &str, program: &Path, arguments: &[String], directory: &Path) -> Self {
+        Self::start_with(name, program, arguments, directory, &[])
+    }
+
+    /// The same, with more environment variables.
+    pub fn start_with(
+        name: &str,
+        program: &Path,
+        arguments: &[String],
+        directory: &Path,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let log = directory.join(format!("{name}.log"));
         let file = File::options()
             .create(true)
@@ -33,6 +44,7 @@ impl Process {
             .args(["--pdeathsig", "KILL", "--"])
             .arg(program)
             .args(arguments)
+            .envs(environment.iter().copied())
             .current_dir(directory)
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a file handle can be cloned"))
@@ -71,9 +83,19 @@ impl Process {
         }
     }
 
+    /// Ends it at once, as a crash does.
+    pub fn kill(self) {
+        drop(self);
+    }
+
+    /// All that it has said so far, and what earlier processes of the same name and directory said.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// The last lines of its log, for a message.
     pub fn tail(&self) -> String {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let text = self.log();
         let lines: Vec<_> = text.lines().collect();
         let from = lines.len().saturating_sub(20);
         format!(

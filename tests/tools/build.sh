@@ -66,11 +66,11 @@ place() {
   fi
 }
 
-check_go() {
+check_go() { # module folder
   command -v go >/dev/null || fail "Go is missing: install Go 1.26 or newer (https://go.dev/dl), then run this again"
   local found
-  found=$(cd "$here/kubernetes" && go env GOVERSION 2>&1) ||
-    fail "this needs Go 1.26 or newer, and 'go' says: $found
+  found=$(cd "$here/$1" && go env GOVERSION 2>&1) ||
+    fail "this needs Go $(awk '$1 == "go" { print $2 }' "$here/$1/go.mod") or newer, and 'go' says: $found
 tools: install a newer Go (https://go.dev/dl), or set GOTOOLCHAIN=auto so that Go fetches it"
   command -v git >/dev/null || fail "git is missing: apt-get install git"
 }
@@ -117,9 +117,9 @@ make_one() { # name
   temp=$target.new.$$
   rm -rf "$temp"
   case $name in
-    gateway-api | envoy-gateway-crds) check_go && copy_files "$module" "$package" "$extra" "$temp" ;;
+    gateway-api | envoy-gateway-crds) check_go "$module" && copy_files "$module" "$package" "$extra" "$temp" ;;
     envoy) fetch_envoy "$temp" ;;
-    *) check_go && build_go "$name" "$module" "$package" "$extra" "$temp" ;;
+    *) check_go "$module" && build_go "$name" "$module" "$package" "$extra" "$temp" ;;
   esac || return 1
   mv "$temp" "$target"
 }

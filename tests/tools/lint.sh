@@ -10,7 +10,8 @@ DENY=0.20.2
 cache=${CUTWATER_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/cutwater/tools}
 say() { printf 'lint: %s\n' "$*" >&2; }
 
-shell_scripts() { git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run; }
+# Files that begin with `# Sourced by` are checked where they are sourced: alone, they lack their variables.
+shell_scripts() { git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run | xargs grep -L '^# Sourced by'; }
 
 cargo_deny() {
   local root=$cache/cargo-deny-$DENY
@@ -60,7 +61,7 @@ advisories
 say "shellcheck"
 if program=$(shellcheck_path); then
   mapfile -t scripts < <(shell_scripts)
-  "$program" --external-sources "${scripts[@]}"
+  "$program" --external-sources --check-sourced "${scripts[@]}"
 else
   say "NOT CHECKED: scripts, because shellcheck is neither here nor to be had by pip (apt-get install shellcheck)"
 fi

@@ -1,0 +1,259 @@
+//! The writes: server-side apply with one field manager, and deletions of what is ours.
+//!
+//! The only part that writes workloads, routes and anchors. An object of somebody else's is never touched: before a name
+//! is used for the first time it is asked who has it.
+
+use std::collections::HashMap;
+use std::collections::hash_map::DefaultHasher;
+use std::fmt::Debug;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::Deployment as Workload;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::cache::{AppKey, AppObjects, Cache, Slot, Tracked};
+use crate::api::Reason;
+use crate::api::gateway::HttpRoute;
+use crate::kubernetes::{Kind, Object, diff, names};
+
+/// Longest time for one request.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Why something could not be written.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    pub(super) reason: Reason,
+    pub(super) message: String,
+}
+
+/// Kind, namespace and name.
+type Target = (Kind, String, String);
+
+/// Writes objects and remembers what it wrote.
+pub(super) struct Applier {
+    client: Client,
+    cache: Arc<Cache>,
+    /// For each object: what was found to be in place, and in which state of the object.
+    verified: Mutex<HashMap<Target, (u64, String)>>,
+}
+
+/// A kind that the controller makes.
+trait Made:
+    Tracked
+    + Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+    + Clone
+    + Debug
+    + Serialize
+    + DeserializeOwned
+{
+    fn slot_of(objects: &AppObjects) -> &Slot<Self>;
+
+    /// Changes whenever the fields change that we set.
+    fn mark(&self) -> String {
+        match self.meta().generation {
+            Some(generation) if generation > 0 => format!("g{generation}"),
+            _ => self.resource_version().unwrap_or_default(),
+        }
+    }
+}
+
+macro_rules! made {
+    ($($kind:ty, $slot:ident;)*) => {$(
+        impl Made for $kind {
+            fn slot_of(objects: &AppObjects) -> &Slot<Self> {
+                &objects.$slot
+            }
+        }
+    )*};
+}
+
+made! {
+    ConfigMap, config_maps;
+    Service, services;
+    Workload, workloads;
+    HorizontalPodAutoscaler, autoscalers;
+    PodDisruptionBudget, budgets;
+    HttpRoute, routes;
+}
+
+macro_rules! by_kind {
+    ($kind:expr, $self:ident.$method:ident($($argument:expr),*)) => {
+        match $kind {
+            Kind::ConfigMap => $self.$method::<ConfigMap>($($argument),*),
+            Kind::Service => $self.$method::<Service>($($argument),*),
+            Kind::Workload => $self.$method::<Workload>($($argument),*),
+            Kind::Autoscaler => $self.$method::<HorizontalPodAutoscaler>($($argument),*),
+            Kind::DisruptionBudget => $self.$method::<PodDisruptionBudget>($($argument),*),
+            Kind::HttpRoute => $self.$method::<HttpRoute>($($argument),*),
+        }
+    };
+    (await $kind:expr, $self:ident.$method:ident($($argument:expr),*)) => {
+        match $kind {
+            Kind::ConfigMap => $self.$method::<ConfigMap>($($argument),*).await,
+            Kind::Service => $self.$method::<Service>($($argument),*).await,
+            Kind::Workload => $self.$method::<Workload>($($argument),*).await,
+            Kind::Autoscaler => $self.$method::<HorizontalPodAutoscaler>($($argument),*).await,
+            Kind::DisruptionBudget => $self.$method::<PodDisruptionBudget>($($argument),*).await,
+            Kind::HttpRoute => $self.$method::<HttpRoute>($($argument),*).await,
+        }
+    };
+}
+
+impl Applier {
+    pub(super) fn new(client: Client, cache: Arc<Cache>) -> Self {
+        Self {
+            client,
+            cache,
+            verified: Mutex::default(),
+        }
+    }
+
+    /// True when the cluster holds what is wanted of an object.
+    pub(super) fn in_place(&self, key: &AppKey, objects: &AppObjects, object: &Object) -> bool {
+        by_kind!(object.kind, self.is_in_place(key, objects, object))
+    }
+
+    /// Makes an object as it is wanted. What it already is, it stays, without a request.
+    pub(super) async fn ensure(
+        &self,
+        key: &AppKey,
+        objects: &AppObjects,
+        object: &Object,
+    ) -> Result<(), Failure> {
+        if self.in_place(key, objects, object) {
+            return Ok(());
+        }
+        by_kind!(await object.kind, self.apply(key, objects, object))
+    }
+
+    /// Deletes an object of ours; one that is gone already is fine.
+    pub(super) async fn delete(&self, key: &AppKey, kind: Kind, name: &str) -> Result<(), Failure> {
+        by_kind!(await kind, self.remove(key, kind, name))
+    }
+
+    fn is_in_place<K: Made>(&self, key: &AppKey, objects: &AppObjects, object: &Object) -> bool {
+        let Some(found) = K::slot_of(objects).get(&object.name) else {
+            return false;
+        };
+        let target = (object.kind, key.namespace.clone(), object.name.clone());
+        let state = (fingerprint(object), found.mark());
+        if self.lock().get(&target) == Some(&state) {
+            return true;
+        }
+        let holds = serde_json::to_value(found.as_ref())
+            .is_ok_and(|found| diff::holds(&found, &object.body));
+        if holds {
+            self.lock().insert(target, state);
+        }
+        holds
+    }
+
+    async fn apply<K: Made>(
+        &self,
+        key: &AppKey,
+        objects: &AppObjects,
+        object: &Object,
+    ) -> Result<(), Failure> {
+        let api = Api::<K>::namespaced(self.client.clone(), &key.namespace);
+        if K::slot_of(objects).get(&object.name).is_none() {
+            self.check_free(&api, key, object).await?;
+        }
+        // Force: the fields that we set are ours alone; whoever changed them by hand is put right.
+        let params = PatchParams::apply(names::FIELD_MANAGER).force();
+        let patch = Patch::Apply(&object.body);
+        let applied = timed(api.patch(&object.name, &params, &patch)).await;
+        let applied = applied.map_err(|error| failure(&format!("apply {} `{}`", object.kind, object.name), &error))?;
+        let target = (object.kind, key.namespace.clone(), object.name.clone());
+        self.lock().insert(target, (fingerprint(object), applied.mark()));
+        self.take_in(applied);
+        Ok(())
+    }
+
+    /// Errors when somebody else has the name.
+    async fn check_free<K: Made>(&self, api: &Api<K>, key: &AppKey, object: &Object) -> Result<(), Failure> {
+        let found = timed(api.get_metadata_opt(&object.name)).await;
+        let found = found.map_err(|error| failure(&format!("look up {} `{}`", object.kind, object.name), &error))?;
+        let Some(found) = found else {
+            return Ok(());
+        };
+        let labels = found.labels();
+        let ours = labels.get(names::MANAGED_BY).map(String::as_str) == Some(names::FIELD_MANAGER)
+            && labels.get(names::APP).map(String::as_str) == Some(key.app.as_str());
+        if ours {
+            return Ok(());
+        }
+        Err(Failure {
+            reason: Reason::NameTaken,
+            message: format!(
+                "{} `{}` in namespace `{}` is somebody else's (it has no label {}={} with {}={}); rename or delete it, it is not touched",
+                object.kind, object.name, key.namespace, names::MANAGED_BY, names::FIELD_MANAGER, names::APP, key.app
+            ),
+        })
+    }
+
+    async fn remove<K: Made>(&self, key: &AppKey, kind: Kind, name: &str) -> Result<(), Failure> {
+        let api = Api::<K>::namespaced(self.client.clone(), &key.namespace);
+        let deleted = timed(api.delete(name, &DeleteParams::background())).await;
+        match deleted {
+            Ok(_) => {}
+            Err(error) if is_not_found(&error) => {}
+            Err(error) => return Err(failure(&format!("delete {kind} `{name}`"), &error)),
+        }
+        self.lock().remove(&(kind, key.namespace.clone(), name.to_owned()));
+        Ok(())
+    }
+
+    /// The answer to a write is news, too: the next plan must not wait for the watch to tell it.
+    fn take_in<K: Made>(&self, object: K) {
+        self.cache.put(object);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Target, (u64, String)>> {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn fingerprint(object: &Object) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    object.body.to_string().hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A request with an end: the client itself would try for minutes.
+pub(super) async fn timed<T>(
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, kube::Error> {
+    match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
+        Ok(result) => result,
+        Err(_) => Err(kube::Error::Service(
+            format!("no answer within {} s", REQUEST_TIMEOUT.as_secs()).into(),
+        )),
+    }
+}
+
+pub(super) fn is_not_found(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
+}
+
+/// What people are told. The API server's messages name fields and values that we sent, none of which is secret.
+pub(super) fn failure(what: &str, error: &kube::Error) -> Failure {
+    let (reason, detail) = match error {
+        kube::Error::Api(status) if status.code == 404 && what.contains("HTTPRoute") => {
+            (Reason::GatewayApiMissing, "the Gateway API is not installed".to_owned())
+        }
+        kube::Error::Api(status) => (Reason::ApiServerError, status.message.clone()),
+        other => (Reason::ApiServerError, other.to_string()),
+    };
+    Failure {
+        reason,
+        message: format!("could not {what}: {detail}"),
+    }
+}

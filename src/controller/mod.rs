@@ -1,0 +1,30 @@
+//! The controller: watches custom resources and makes the cluster's traffic what they wish.
+//!
+//! One decision maker per app and namespace. A reconcile reads the cache only, decides by [`crate::plan`], and writes what
+//! differs. It reads git and never pushes.
+//!
+//! ```text
+//! watches --> cache --> queue --> reconcile: wishes -> resolve -> observe -> plan -> apply -> report
+//!               ^                    |                   ^
+//!               +---- own writes ----+     mirrors ------+ (fetched on their interval, and when a version is missing)
+//! ```
+
+mod apply;
+mod cache;
+mod claims;
+mod facts;
+mod finalizer;
+mod health;
+mod observe;
+mod queue;
+mod reconcile;
+mod report;
+mod repositories;
+mod resolve;
+mod run;
+mod status;
+mod watch;
+mod wish;
+
+pub use observe::Delays;
+pub use run::{ControllerError, Settings, run};

@@ -1,0 +1,271 @@
+//! The world of one app: what the cluster holds, in the words of a plan.
+//!
+//! Pure: from the cache's copy of one app, never from the API server.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::cache::{AppKey, AppObjects};
+use super::resolve::{Records, Resolution};
+use super::wish::Wish;
+use crate::api::gateway::HttpRoute;
+use crate::api::{NamedRoute, OnLoss, OverrideRule};
+use crate::kubernetes::{RouteSpec, names};
+use crate::plan::{self, FunctionState, Memory, RouteFacts, Shares, Split, Version, World};
+use crate::record::VersionRecord;
+use crate::words::{FunctionName, Share, VersionNumber};
+
+/// Delays that the controller was started with.
+#[derive(Debug, Clone, Copy)]
+pub struct Delays {
+    /// How long a gateway is given to act on what it has accepted.
+    pub settle: SignedDuration,
+    /// How long open requests are given, unless a Deployment says otherwise.
+    pub drain: SignedDuration,
+}
+
+/// Records that the workloads carry.
+pub(super) fn records(objects: &AppObjects) -> Records {
+    let mut records = Records::new();
+    for (_, workload) in objects.workloads.iter() {
+        let record = (workload.metadata.annotations.as_ref())
+            .and_then(|annotations| annotations.get(names::RECORD))
+            .and_then(|text| serde_json::from_str::<VersionRecord>(text).ok());
+        if let Some(record) = record {
+            records.entry(record.number).or_insert(record);
+        }
+    }
+    records
+}
+
+/// What the anchor remembers.
+pub(super) fn memory(key: &AppKey, objects: &AppObjects) -> Memory {
+    (objects.config_maps.get(&names::anchor(&key.app)))
+        .and_then(|anchor| anchor.data.as_ref()?.get("memory"))
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
+}
+
+/// The world as a plan sees it. `wishes` and `resolutions` go together; late Deployments are left out.
+pub(super) fn world(
+    key: &AppKey,
+    objects: &AppObjects,
+    wishes: &[Wish],
+    resolutions: &[Resolution],
+    records: &Records,
+    delays: Delays,
+    now: Timestamp,
+) -> World {
+    let mut versions = BTreeMap::new();
+    let materialised = materialised(objects);
+    let listed = resolutions.iter().flat_map(|r| r.shares.iter().flatten());
+    let numbers: BTreeSet<VersionNumber> = (listed.map(|(number, _)| *number))
+        .chain(materialised.iter().copied())
+        .collect();
+    for number in numbers {
+        let state = version(key, objects, number, records.get(&number), materialised.contains(&number));
+        versions.insert(number, state);
+    }
+    let splits = (wishes.iter().zip(resolutions))
+        .filter(|(wish, _)| wish.taken_by.is_none())
+        .map(|(wish, resolution)| split(key, objects, wish, resolution, records, delays))
+        .collect();
+    World {
+        now,
+        settle: delays.settle,
+        splits,
+        versions,
+        memory: memory(key, objects),
+    }
+}
+
+/// Versions with a workload.
+pub(super) fn materialised(objects: &AppObjects) -> BTreeSet<VersionNumber> {
+    (objects.workloads.iter())
+        .filter_map(|(_, workload)| {
+            let labels = workload.metadata.labels.as_ref()?;
+            labels.get(names::VERSION)?.parse().ok()
+        })
+        .collect()
+}
+
+fn version(
+    key: &AppKey,
+    objects: &AppObjects,
+    number: VersionNumber,
+    record: Option<&VersionRecord>,
+    materialised: bool,
+) -> Version {
+    let mut functions = BTreeMap::new();
+    let mut since = Vec::new();
+    for function in record.iter().flat_map(|record| &record.functions) {
+        let service = names::workload(&key.app, number, &function.name);
+        let state = FunctionState {
+            min: function.min(),
+            max: function.max(),
+            autoscaled: function.autoscaled(),
+            ready: ready_endpoints(objects, &service),
+        };
+        functions.insert(function.name.clone(), state);
+        since.push(first_ready(objects, number, &function.name));
+    }
+    Version {
+        materialised,
+        functions,
+        ready_since: since.into_iter().collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max()),
+    }
+}
+
+/// Ready endpoints of a Service; a pod with an address of each family counts once.
+pub(super) fn ready_endpoints(objects: &AppObjects, service: &str) -> u32 {
+    let mut by_family: BTreeMap<&str, u32> = BTreeMap::new();
+    for (_, slice) in objects.slices.iter().filter(|(_, slice)| slice.service == service) {
+        *by_family.entry(&slice.family).or_default() += slice.ready;
+    }
+    by_family.into_values().max().unwrap_or(0)
+}
+
+fn first_ready(
+    objects: &AppObjects,
+    version: VersionNumber,
+    function: &FunctionName,
+) -> Option<Timestamp> {
+    (objects.pods.iter())
+        .filter(|(_, pod)| pod.version == version && pod.function == *function)
+        .filter_map(|(_, pod)| pod.ready_since)
+        .min()
+}
+
+fn split(
+    key: &AppKey,
+    objects: &AppObjects,
+    wish: &Wish,
+    resolution: &Resolution,
+    records: &Records,
+    delays: Delays,
+) -> Split {
+    let routes: Vec<&HttpRoute> = routes_of(objects, wish).collect();
+    let wanted = wish.wanted.as_ref().ok();
+    let specs = wanted.map(|wanted| &wanted.routes);
+    let record = (resolution.shares.iter().flatten()).find_map(|(number, _)| records.get(number));
+    let functions = (specs.into_iter().flatten())
+        .filter_map(|route| function_of(route, record?).ok())
+        .collect();
+    let seconds = |period: crate::words::Period| {
+        SignedDuration::from_secs(i64::from(period.as_secs()))
+    };
+    Split {
+        owner: wish.owner.clone(),
+        wanted: resolution.shares.clone(),
+        leaving: wish.leaving,
+        on_loss: match wanted.map(|wanted| wanted.on_loss) {
+            Some(OnLoss::Hold) => plan::OnLoss::Hold,
+            Some(OnLoss::Shift) | None => plan::OnLoss::Shift,
+        },
+        rollback_window: wanted
+            .map_or(SignedDuration::from_hours(1), |wanted| seconds(wanted.rollback_window)),
+        drain: (wanted.and_then(|wanted| wanted.drain_delay)).map_or(delays.drain, seconds),
+        functions,
+        last: routes.first().map(|route| shares(key, route)).unwrap_or_default(),
+        routes: RouteFacts {
+            exist: !routes.is_empty(),
+            accepted: routes.iter().all(|route| is_accepted(route)),
+            named: routes.iter().flat_map(|route| named(key, route)).collect(),
+        },
+    }
+}
+
+/// HTTPRoutes that serve an owner.
+pub(super) fn routes_of<'a>(
+    objects: &'a AppObjects,
+    wish: &'a Wish,
+) -> impl Iterator<Item = &'a HttpRoute> {
+    let owner = wish.owner.to_string();
+    (objects.routes.iter()).map(|(_, route)| route.as_ref()).filter(move |route| {
+        let annotations = route.metadata.annotations.as_ref();
+        annotations.and_then(|all| all.get(names::OWNER)) == Some(&owner)
+    })
+}
+
+/// The function that a route reaches in a version.
+pub(super) fn function_of(route: &NamedRoute, record: &VersionRecord) -> Result<FunctionName, String> {
+    let names = || record.functions.iter().map(|f| f.name.as_str()).collect::<Vec<_>>().join(", ");
+    match (&route.route.function, record.functions.as_slice()) {
+        (Some(name), _) if record.function(name).is_some() => Ok(name.clone()),
+        (Some(name), _) => Err(format!(
+            "route `{}` wants function `{name}`, which {} does not have; it has {}",
+            route.name, record.number, names()
+        )),
+        (None, [only]) => Ok(only.name.clone()),
+        (None, _) => Err(format!(
+            "route `{}` does not say which function answers, and {} has several: {}",
+            route.name, record.number, names()
+        )),
+    }
+}
+
+/// What a route of ours says: the shares of the rule that any request meets.
+fn shares(key: &AppKey, route: &HttpRoute) -> Shares {
+    let rule = (route.spec.rules.iter())
+        .find(|rule| rule.matches.iter().all(|matched| matched.headers.is_empty()));
+    let backends = rule.map(|rule| rule.backend_refs.as_slice()).unwrap_or_default();
+    (backends.iter())
+        .filter_map(|backend| {
+            let weight = u32::try_from(backend.weight.unwrap_or(1)).ok()?;
+            let version = names::version_of(&key.app, &backend.name)?;
+            (weight > 0).then(|| (version, Share::from_basis_points(weight)))
+        })
+        .collect()
+}
+
+fn named(key: &AppKey, route: &HttpRoute) -> BTreeSet<VersionNumber> {
+    (route.spec.rules.iter())
+        .flat_map(|rule| &rule.backend_refs)
+        .filter_map(|backend| names::version_of(&key.app, &backend.name))
+        .collect()
+}
+
+/// True when every gateway that the route names has accepted it as it is now.
+pub(super) fn is_accepted(route: &HttpRoute) -> bool {
+    let parents = route.status.as_ref().map(|status| status.parents.as_slice()).unwrap_or_default();
+    !route.spec.parent_refs.is_empty()
+        && route.spec.parent_refs.iter().all(|wanted| {
+            parents.iter().any(|parent| {
+                parent.parent_ref.name == wanted.name
+                    && parent.parent_ref.section_name == wanted.section_name
+                    && parent.conditions.iter().any(|condition| {
+                        condition.type_ == "Accepted"
+                            && condition.status == "True"
+                            && condition.observed_generation == route.metadata.generation
+                    })
+            })
+        })
+}
+
+/// The routes of a wish as they are to be written.
+pub(super) fn route_specs(
+    key: &AppKey,
+    wish: &Wish,
+    record: &VersionRecord,
+) -> Result<Vec<RouteSpec>, String> {
+    let Ok(wanted) = &wish.wanted else {
+        return Ok(Vec::new());
+    };
+    (wanted.routes.iter())
+        .map(|named| {
+            let route = &named.route;
+            Ok(RouteSpec {
+                name: named.name.to_string(),
+                hostnames: route.hostnames.clone(),
+                path: route.path.clone(),
+                function: function_of(named, record)?,
+                gateway_namespace: (route.gateway.namespace.clone())
+                    .unwrap_or_else(|| key.namespace.clone()),
+                gateway: route.gateway.name.clone(),
+                section: route.gateway.section_name.clone(),
+                overrides: wanted.override_rule == OverrideRule::Header,
+            })
+        })
+        .collect()
+}

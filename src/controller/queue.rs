@@ -1,0 +1,173 @@
+//! The work queue: each app is worked on by one worker at a time, and once more if something changed meanwhile.
+//!
+//! Holds keys and times only; knows nothing about what the work is.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+/// A queue of keys without doubles.
+#[derive(Debug)]
+pub(super) struct Queue<K> {
+    state: Mutex<State<K>>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct State<K> {
+    ready: VecDeque<K>,
+    known: HashMap<K, Stage>,
+    timers: BTreeSet<(Instant, K)>,
+    timer_of: BTreeMap<K, Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Queued,
+    Running,
+    RunningAndQueued,
+}
+
+impl<K: Clone + Ord + Hash> Queue<K> {
+    pub(super) fn new() -> Self {
+        Self {
+            state: Mutex::new(State {
+                ready: VecDeque::new(),
+                known: HashMap::new(),
+                timers: BTreeSet::new(),
+                timer_of: BTreeMap::new(),
+            }),
+            changed: Notify::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<K>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for work on a key as soon as a worker is free.
+    pub(super) fn add(&self, key: K) {
+        self.lock().enqueue(key);
+        self.changed.notify_one();
+    }
+
+    /// Asks for work on a key at a time; the earliest of several wishes counts.
+    pub(super) fn add_at(&self, key: K, when: Instant) {
+        let mut state = self.lock();
+        if let Some(earlier) = state.timer_of.get(&key).copied() {
+            if earlier <= when {
+                return;
+            }
+            state.timers.remove(&(earlier, key.clone()));
+        }
+        state.timer_of.insert(key.clone(), when);
+        state.timers.insert((when, key));
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// The next key to work on. [`Self::done`] must follow.
+    pub(super) async fn next(&self) -> K {
+        loop {
+            let changed = self.changed.notified();
+            let timer = {
+                let mut state = self.lock();
+                state.fire(Instant::now());
+                if let Some(key) = state.ready.pop_front() {
+                    state.known.insert(key.clone(), Stage::Running);
+                    if !state.ready.is_empty() {
+                        self.changed.notify_one();
+                    }
+                    return key;
+                }
+                state.timers.first().map(|(when, _)| *when)
+            };
+            match timer {
+                Some(when) => {
+                    tokio::select! { () = changed => {}, () = sleep_until(when) => {} }
+                }
+                None => changed.await,
+            }
+        }
+    }
+
+    /// The work on a key is over; if it was asked for meanwhile, it is queued again.
+    pub(super) fn done(&self, key: &K) {
+        let again = self.lock().finish(key);
+        if again {
+            self.changed.notify_one();
+        }
+    }
+}
+
+impl<K: Clone + Ord + Hash> State<K> {
+    fn enqueue(&mut self, key: K) {
+        match self.known.get(&key) {
+            None => {
+                self.known.insert(key.clone(), Stage::Queued);
+                self.ready.push_back(key);
+            }
+            Some(Stage::Running) => {
+                self.known.insert(key, Stage::RunningAndQueued);
+            }
+            Some(Stage::Queued | Stage::RunningAndQueued) => {}
+        }
+    }
+
+    fn fire(&mut self, now: Instant) {
+        while let Some((when, key)) = self.timers.first().cloned() {
+            if when > now {
+                break;
+            }
+            self.timers.pop_first();
+            self.timer_of.remove(&key);
+            self.enqueue(key);
+        }
+    }
+
+    fn finish(&mut self, key: &K) -> bool {
+        let again = self.known.remove(key) == Some(Stage::RunningAndQueued);
+        if again {
+            self.enqueue(key.clone());
+        }
+        again
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_is_worked_on_by_one_worker_and_again_if_asked_meanwhile() {
+        let queue = Queue::new();
+        queue.add("a");
+        queue.add("a");
+        assert_eq!(queue.next().await, "a");
+        queue.add("a");
+        queue.add("b");
+        assert_eq!(queue.next().await, "b");
+        queue.done(&"a");
+        assert_eq!(queue.next().await, "a");
+        queue.done(&"a");
+        queue.done(&"b");
+        let idle = tokio::time::timeout(Duration::from_secs(1), queue.next()).await;
+        assert!(idle.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_earliest_time_counts() {
+        let queue = Queue::new();
+        let start = Instant::now();
+        queue.add_at("a", start + Duration::from_secs(9));
+        queue.add_at("a", start + Duration::from_secs(3));
+        queue.add_at("a", start + Duration::from_secs(6));
+        assert_eq!(queue.next().await, "a");
+        assert_eq!(start.elapsed().as_secs(), 3);
+    }
+}

@@ -1,0 +1,228 @@
+//! Telling: status subresources and events. The one place that writes either, and only where something changed.
+
+use kube::api::{Patch, PatchParams};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Api, Client, Resource};
+use serde_json::json;
+use tracing::{debug, warn};
+
+use super::apply::{Failure, failure, is_not_found, timed};
+use super::cache::{AppKey, Cache, ObjectKey};
+use super::repositories::Fetch;
+use super::wish::Wish;
+use crate::api::condition::{self, Say};
+use crate::api::{
+    Alias, Deployment, DeploymentStatus, Reason, Repository, RepositoryStatus, STATUS_MANAGER, Type,
+};
+use crate::plan::OwnerKind;
+
+/// Writes statuses and events.
+pub(super) struct Reports {
+    client: Client,
+    recorder: Recorder,
+}
+
+impl Reports {
+    pub(super) fn new(client: Client) -> Self {
+        let reporter = Reporter {
+            controller: "cutwater.dev/controller".to_owned(),
+            instance: None,
+        };
+        Self {
+            recorder: Recorder::new(client.clone(), reporter),
+            client,
+        }
+    }
+
+    /// Writes the status of an owner if it differs, and an event if its readiness has another reason than before.
+    pub(super) async fn owner(
+        &self,
+        cache: &Cache,
+        key: &AppKey,
+        wish: &Wish,
+        status: &DeploymentStatus,
+    ) -> Result<(), Failure> {
+        if *status == wish.status {
+            return Ok(());
+        }
+        let name = &wish.owner.name;
+        let reference = match wish.owner.kind {
+            OwnerKind::Deployment => {
+                let api = Api::<Deployment>::namespaced(self.client.clone(), &key.namespace);
+                let object = write(&api, name, status).await;
+                object.map(|object| object.map(|object| {
+                    let reference = object.object_ref(&());
+                    cache.put(object);
+                    reference
+                }))
+            }
+            OwnerKind::Alias => {
+                let api = Api::<Alias>::namespaced(self.client.clone(), &key.namespace);
+                let object = write(&api, name, status).await;
+                object.map(|object| object.map(|object| {
+                    let reference = object.object_ref(&());
+                    cache.put(object);
+                    reference
+                }))
+            }
+        };
+        let Some(reference) =
+            reference.map_err(|error| failure(&format!("write the status of {}", wish.owner), &error))?
+        else {
+            return Ok(());
+        };
+        let ready = |status: &DeploymentStatus| {
+            let condition = status.conditions.iter().find(|condition| condition.type_ == Type::Ready.as_str());
+            condition.map(|condition| (condition.status.clone(), condition.reason.clone(), condition.message.clone()))
+        };
+        let (before, after) = (ready(&wish.status), ready(status));
+        if let Some((state, reason, note)) = after
+            && before.as_ref().is_none_or(|(s, r, _)| (s, r) != (&state, &reason))
+        {
+            self.publish(&reference, is_fault(&reason), &reason, &note).await;
+        }
+        if !wish.ignored.is_empty() && wish.status.observed_generation != wish.generation {
+            let fields: Vec<String> =
+                wish.ignored.iter().map(|field| format!("spec.{field}")).collect();
+            let note = format!(
+                "{} means nothing to deployments.cutwater.dev and is ignored: a tool took it for a Deployment of apps",
+                fields.join(", ")
+            );
+            self.publish(&reference, true, "IgnoredFields", &note).await;
+        }
+        Ok(())
+    }
+
+    async fn publish(
+        &self,
+        reference: &k8s_openapi::api::core::v1::ObjectReference,
+        fault: bool,
+        reason: &str,
+        note: &str,
+    ) {
+        let event = Event {
+            type_: if fault { EventType::Warning } else { EventType::Normal },
+            reason: reason.to_owned(),
+            note: Some(shortened(note)),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        // An event that is lost is no reason to do anything again: the status says the same.
+        if let Err(error) = timed(self.recorder.publish(&event, reference)).await {
+            debug!(%error, reason, "an event could not be written");
+        }
+    }
+
+    /// Writes the status of a Repository after a fetch, if it differs.
+    pub(super) async fn repository(&self, cache: &Cache, key: &ObjectKey, fetch: &Fetch) {
+        let Some(repository) = cache.repository(&key.0, &key.1) else {
+            return;
+        };
+        let before = repository.status.clone().unwrap_or_default();
+        let status = repository_status(&repository, &before, fetch);
+        if status == before {
+            return;
+        }
+        let api = Api::<Repository>::namespaced(self.client.clone(), &key.0);
+        match write(&api, &key.1, &status).await {
+            Ok(Some(object)) => {
+                let reference = object.object_ref(&());
+                let (fault, reason, note) = match &fetch.head {
+                    Ok(head) => (false, Reason::Succeeded, format!("read at {head}")),
+                    Err((reason, message)) => (true, *reason, message.clone()),
+                };
+                let old = before.conditions.iter().find(|c| c.type_ == Type::Ready.as_str());
+                if old.is_none_or(|old| old.reason != reason.as_str()) {
+                    self.publish(&reference, fault, reason.as_str(), &note).await;
+                }
+            }
+            Ok(None) => {}
+            Err(error) => warn!(namespace = key.0, name = key.1, %error, "the status of a Repository could not be written"),
+        }
+    }
+
+    /// Says of an object that it cannot be read.
+    pub(super) async fn unreadable(&self, kind: &str, key: &ObjectKey, error: &str) {
+        let now = jiff::Timestamp::now();
+        let mut conditions = Vec::new();
+        let message = format!("the object cannot be read: {error}; its last readable state goes on");
+        for (type_, state) in [(Type::Ready, false), (Type::Reconciling, false), (Type::Stalled, true)] {
+            let say = Say::new(type_, state, Reason::MalformedObject, message.clone());
+            condition::set(&mut conditions, &say, None, now);
+        }
+        let plural = if kind == "Alias" { "aliases" } else { "deployments" };
+        let body = json!({"status": {"conditions": conditions}});
+        let resource = kube::core::ApiResource::from_gvk_with_plural(
+            &kube::core::GroupVersionKind::gvk("cutwater.dev", "v1alpha1", kind.split('.').next().unwrap_or(kind)),
+            plural,
+        );
+        let api = Api::<kube::core::DynamicObject>::namespaced_with(self.client.clone(), &key.0, &resource);
+        let params = PatchParams::default();
+        if let Err(error) = timed(api.patch_status(&key.1, &params, &Patch::Merge(&body))).await {
+            warn!(kind, namespace = key.0, name = key.1, %error, "the status of an unreadable object could not be written");
+        }
+    }
+}
+
+fn repository_status(repository: &Repository, before: &RepositoryStatus, fetch: &Fetch) -> RepositoryStatus {
+    let now = jiff::Timestamp::now();
+    let generation = repository.metadata.generation;
+    let mut status = before.clone();
+    status.observed_generation = generation;
+    let says = match &fetch.head {
+        Ok(head) => {
+            status.head = Some(head.clone());
+            [
+                Say::new(Type::Ready, true, Reason::Succeeded, "the repository can be read"),
+                Say::new(Type::Reconciling, false, Reason::Succeeded, "nothing is under way"),
+                Say::new(Type::Stalled, false, Reason::Succeeded, "nothing is in the way"),
+            ]
+        }
+        Err((reason, message)) => {
+            let stuck = *reason == Reason::RepositoryNotAllowed || *reason == Reason::NotSupported;
+            [
+                Say::new(Type::Ready, false, *reason, message.clone()),
+                Say::new(Type::Reconciling, !stuck, *reason, "it is tried again"),
+                Say::new(Type::Stalled, stuck, *reason, message.clone()),
+            ]
+        }
+    };
+    for say in &says {
+        condition::set(&mut status.conditions, say, generation, now);
+    }
+    status
+}
+
+/// Server-side apply of a status. `None` where the object is gone.
+async fn write<K>(api: &Api<K>, name: &str, status: &impl serde::Serialize) -> Result<Option<K>, kube::Error>
+where
+    K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
+{
+    let body = json!({
+        "apiVersion": K::api_version(&()),
+        "kind": K::kind(&()),
+        "metadata": {"name": name},
+        "status": status,
+    });
+    let params = PatchParams::apply(STATUS_MANAGER).force();
+    match timed(api.patch_status(name, &params, &Patch::Apply(&body))).await {
+        Ok(object) => Ok(Some(object)),
+        Err(error) if is_not_found(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_fault(reason: &str) -> bool {
+    let fine = [Reason::Succeeded, Reason::Progressing, Reason::Settling, Reason::WaitingForPods];
+    let fine_too = [Reason::WaitingForGateway, Reason::NothingReady, Reason::Draining];
+    !fine.iter().chain(&fine_too).any(|good| good.as_str() == reason)
+}
+
+/// The API server takes 1,024 bytes in a note.
+fn shortened(note: &str) -> String {
+    let mut end = note.len().min(1000);
+    while !note.is_char_boundary(end) {
+        end -= 1;
+    }
+    note[..end].to_owned()
+}

@@ -1,0 +1,198 @@
+//! Wiring: builds the parts, starts watches and workers, and ends when one of them does or when it is told to.
+//!
+//! Holds every task: one that ends unasked ends the program, so that nothing dies unseen.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::Client;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tracing::info;
+
+use super::apply::Applier;
+use super::cache::{AppKey, Cache, ObjectKey};
+use super::health;
+use super::observe::Delays;
+use super::queue::Queue;
+use super::reconcile::{self, Context};
+use super::report::Reports;
+use super::repositories::Repositories;
+use super::watch::{self, Sink};
+
+/// How the controller is started.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Folder of the mirrors; made where it is not there.
+    pub state: PathBuf,
+    /// Repositories of this machine (paths, `file://`) are allowed.
+    pub allow_local_repositories: bool,
+    /// Delays before pods may go.
+    pub delays: Delays,
+    /// Where `/live`, `/ready` and `/metrics` are served; nowhere if absent.
+    pub listen: Option<SocketAddr>,
+    /// Apps that are worked on at the same time.
+    pub workers: usize,
+}
+
+/// Why the controller ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ControllerError {
+    /// There is no cluster to talk to.
+    #[error("no cluster: {0}; set KUBECONFIG, or run in a pod with a service account")]
+    NoCluster(String),
+    /// The state folder cannot be used.
+    #[error("the state folder {path} cannot be used: {error}; name another one with --state-dir")]
+    State {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The health port cannot be opened.
+    #[error("cannot listen on {address}: {error}; name another address with --listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// A part ended that must not.
+    #[error("a part of the controller ended: {0}")]
+    Ended(String),
+}
+
+/// Retries of an app after a failed write: first wait and longest wait.
+const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+/// Repositories that are fetched at the same time.
+const FETCHERS: usize = 4;
+
+/// Runs until `stop` resolves, or a part fails.
+///
+/// # Errors
+///
+/// When there is no cluster, the state folder or the port cannot be used, or a part ends.
+pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(), ControllerError> {
+    let client = Client::try_default()
+        .await
+        .map_err(|error| ControllerError::NoCluster(error.to_string()))?;
+    std::fs::create_dir_all(&settings.state).map_err(|error| ControllerError::State {
+        path: settings.state.clone(),
+        error,
+    })?;
+    let sink = Sink {
+        cache: Arc::new(Cache::default()),
+        queue: Arc::new(Queue::new()),
+        repositories: Arc::new(Queue::new()),
+        unreadable: Arc::new(Queue::new()),
+    };
+    let repositories = Arc::new(Repositories::new(
+        sink.cache.clone(),
+        sink.queue.clone(),
+        sink.repositories.clone(),
+        settings.state.clone(),
+        settings.allow_local_repositories,
+    ));
+    let context = Arc::new(Context {
+        client: client.clone(),
+        cache: sink.cache.clone(),
+        repositories,
+        applier: Applier::new(client.clone(), sink.cache.clone()),
+        reports: Reports::new(client.clone()),
+        delays: settings.delays,
+    });
+    let mut tasks = JoinSet::new();
+    let health = Arc::new(health::Health::new(sink.cache.clone()));
+    if let Some(address) = settings.listen {
+        let listener = tokio::net::TcpListener::bind(address).await;
+        let listener = listener.map_err(|error| ControllerError::Listen { address, error })?;
+        tasks.spawn(health::serve(listener, health.clone()));
+    }
+    watch::start(&client, &sink, &mut tasks);
+    let failures = Arc::new(Mutex::new(HashMap::new()));
+    for _ in 0..settings.workers.max(1) {
+        tasks.spawn(work(context.clone(), sink.clone(), health.clone(), failures.clone()));
+    }
+    for _ in 0..FETCHERS {
+        tasks.spawn(fetch(context.clone(), sink.repositories.clone()));
+    }
+    tasks.spawn(report_unreadable(context.clone(), sink.clone()));
+    info!(version = env!("CARGO_PKG_VERSION"), "the controller is running");
+    tokio::select! {
+        () = stop => {
+            info!("told to stop");
+            Ok(())
+        }
+        ended = tasks.join_next() => {
+            let why = match ended {
+                Some(Err(error)) => error.to_string(),
+                _ => "it returned".to_owned(),
+            };
+            Err(ControllerError::Ended(why))
+        }
+    }
+}
+
+/// One worker: waits until the caches are complete, then works on one app after the other.
+async fn work(
+    context: Arc<Context>,
+    sink: Sink,
+    health: Arc<health::Health>,
+    failures: Arc<Mutex<HashMap<AppKey, u32>>>,
+) {
+    health.synced().await;
+    loop {
+        let key = sink.queue.next().await;
+        let started = Instant::now();
+        let outcome = reconcile::reconcile(&context, &key).await;
+        health.count(started.elapsed(), outcome.failed);
+        if let Some(wait) = wait(&failures, &key, &outcome) {
+            sink.queue.add_at(key.clone(), Instant::now() + wait);
+        }
+        sink.queue.done(&key);
+    }
+}
+
+/// How long to wait before an app is looked at again; for ever where nothing is to come.
+fn wait(
+    failures: &Mutex<HashMap<AppKey, u32>>,
+    key: &AppKey,
+    outcome: &reconcile::Outcome,
+) -> Option<Duration> {
+    let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+    if outcome.failed {
+        let count = failures.entry(key.clone()).or_insert(0);
+        let wait = RETRY.0.saturating_mul(2_u32.saturating_pow((*count).min(16)));
+        *count += 1;
+        return Some(wait.min(RETRY.1));
+    }
+    failures.remove(key);
+    let wake = outcome.wake?;
+    let left = wake.duration_since(Timestamp::now());
+    Some(Duration::try_from(left).unwrap_or(Duration::ZERO))
+}
+
+async fn fetch(context: Arc<Context>, queue: Arc<Queue<ObjectKey>>) {
+    loop {
+        let key = queue.next().await;
+        if let Some(fetch) = context.repositories.fetch(&key).await {
+            context.reports.repository(&context.cache, &key, &fetch).await;
+        }
+        queue.done(&key);
+    }
+}
+
+async fn report_unreadable(context: Arc<Context>, sink: Sink) {
+    loop {
+        let (kind, key) = sink.unreadable.next().await;
+        let error = context.cache.lock().unreadable.get(&(kind, key.clone())).cloned();
+        if let Some(error) = error {
+            context.reports.unreadable(kind, &key, &error).await;
+        }
+        sink.unreadable.done(&(kind, key));
+    }
+}

@@ -1,0 +1,471 @@
+//! The watches: what happens in the cluster goes into the cache, and the apps that it concerns into the queue.
+//!
+//! Only reads. One task per kind; a kind that the API server does not know is asked for again until it does.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment as Workload;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::core::DeserializeGuard;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::{WatchStreamExt, watcher::Config};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::task::JoinSet;
+use tracing::{debug, info, warn};
+
+use super::cache::{AppKey, Cache, ObjectKey, State, Tracked, app_by_label};
+use super::claims::{Claim, Claimant};
+use super::facts::{PodFacts, SliceFacts};
+use super::queue::Queue;
+use crate::api::gateway::{Gateway, HttpRoute};
+use crate::api::{Alias, Deployment, Repository, Route};
+use crate::kubernetes::names;
+
+/// Where events go.
+#[derive(Clone)]
+pub(super) struct Sink {
+    pub(super) cache: Arc<Cache>,
+    pub(super) queue: Arc<Queue<AppKey>>,
+    /// Repositories whose object changed.
+    pub(super) repositories: Arc<Queue<ObjectKey>>,
+    /// Custom resources that turned out to be unreadable, by kind.
+    pub(super) unreadable: Arc<Queue<(&'static str, ObjectKey)>>,
+}
+
+/// Kinds that must have been listed once before anything is decided.
+const KINDS: [&str; 12] = [
+    "Deployment.cutwater.dev",
+    "Alias",
+    "Repository",
+    "ConfigMap",
+    "Service",
+    "Deployment.apps",
+    "HorizontalPodAutoscaler",
+    "PodDisruptionBudget",
+    "Pod",
+    "EndpointSlice",
+    "HTTPRoute",
+    "Gateway",
+];
+
+/// True when every kind has been listed once, or is known to be missing.
+pub(super) fn is_synced(state: &State) -> bool {
+    (KINDS.iter()).all(|kind| {
+        state.synced.contains(kind) || state.missing.contains(kind)
+    })
+}
+
+/// Starts all watches.
+pub(super) fn start(client: &Client, sink: &Sink, tasks: &mut JoinSet<()>) {
+    let ours = || {
+        Config::default().labels(&format!("{}={}", names::MANAGED_BY, names::FIELD_MANAGER))
+    };
+    // Slices are managed by Kubernetes, but carry the other labels of their Service.
+    let of_apps = || Config::default().labels(names::APP);
+    let mut spawn = Spawner {
+        client,
+        sink,
+        tasks,
+    };
+    spawn.guarded::<Deployment>("Deployment.cutwater.dev", deployment_claims);
+    spawn.guarded::<Alias>("Alias", alias_claims);
+    spawn.tracked::<ConfigMap>("ConfigMap", ours());
+    spawn.tracked::<Service>("Service", ours());
+    spawn.tracked::<Workload>("Deployment.apps", ours());
+    spawn.tracked::<HorizontalPodAutoscaler>("HorizontalPodAutoscaler", ours());
+    spawn.tracked::<PodDisruptionBudget>("PodDisruptionBudget", ours());
+    spawn.reduced::<Pod, PodFacts>("Pod", ours(), PodFacts::of);
+    spawn.reduced::<EndpointSlice, SliceFacts>("EndpointSlice", of_apps(), SliceFacts::of);
+    spawn.run::<HttpRoute>("HTTPRoute", Config::default(), route_event);
+    spawn.run::<Gateway>("Gateway", Config::default(), gateway_event);
+    spawn.run::<DeserializeGuard<Repository>>("Repository", Config::default(), repository_event);
+}
+
+/// One thing that happened to one object, or the end of a list.
+enum Happened<K> {
+    Seen(K),
+    Gone(K),
+    /// These and no others are there.
+    Listed(HashSet<ObjectKey>),
+}
+
+struct Spawner<'a> {
+    client: &'a Client,
+    sink: &'a Sink,
+    tasks: &'a mut JoinSet<()>,
+}
+
+impl Spawner<'_> {
+    fn run<K>(
+        &mut self,
+        kind: &'static str,
+        config: Config,
+        on: impl Fn(&Sink, Happened<K>) + Send + Sync + 'static,
+    ) where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+    {
+        let api = Api::<K>::all(self.client.clone());
+        let sink = self.sink.clone();
+        self.tasks.spawn(follow(kind, api, config, sink, on));
+    }
+
+    fn tracked<K>(&mut self, kind: &'static str, config: Config)
+    where
+        K: Tracked + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + 'static,
+    {
+        self.run::<K>(kind, config, move |sink, happened| match happened {
+            Happened::Seen(object) => sink.touch(sink.cache.put(object)),
+            Happened::Gone(object) => sink.touch(sink.cache.remove(&object)),
+            Happened::Listed(keep) => sink.touch(sink.cache.retain::<K>(&keep)),
+        });
+    }
+
+    fn reduced<K, F>(&mut self, kind: &'static str, config: Config, reduce: fn(&K) -> Option<F>)
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+        F: Tracked + 'static,
+    {
+        self.run::<K>(kind, config, move |sink, happened| match happened {
+            Happened::Seen(object) => {
+                sink.touch(reduce(&object).and_then(|facts| sink.cache.put(facts)));
+            }
+            Happened::Gone(object) => {
+                sink.touch(reduce(&object).and_then(|facts| sink.cache.remove(&facts)));
+            }
+            Happened::Listed(keep) => sink.touch(sink.cache.retain::<F>(&keep)),
+        });
+    }
+
+    /// Custom resources: one that cannot be read never stops the watch of the others.
+    fn guarded<K>(&mut self, kind: &'static str, claims: fn(&K) -> (Claimant, HashSet<Claim>))
+    where
+        K: Tracked + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + 'static,
+    {
+        self.run::<DeserializeGuard<K>>(kind, Config::default(), move |sink, happened| {
+            match happened {
+                Happened::Seen(DeserializeGuard(Ok(object))) => {
+                    sink.clear_unreadable(kind, key_of(&object));
+                    let (claimant, wanted) = claims(&object);
+                    let touched = sink.cache.lock().claims.set(&claimant, wanted);
+                    sink.touch(touched);
+                    sink.touch(sink.cache.put(object));
+                }
+                Happened::Seen(DeserializeGuard(Err(invalid))) => {
+                    let key = (
+                        invalid.metadata.namespace.clone().unwrap_or_default(),
+                        invalid.metadata.name.clone().unwrap_or_default(),
+                    );
+                    warn!(kind, namespace = key.0, name = key.1, error = invalid.error, "an object cannot be read; the last readable state of it goes on");
+                    let mut state = sink.cache.lock();
+                    let app = state.app_of_object::<K>(&key);
+                    let news = state.unreadable.insert((kind, key.clone()), invalid.error.clone());
+                    drop(state);
+                    // Saying so changes the object, which is then seen again: say it once.
+                    if news.as_ref() != Some(&invalid.error) {
+                        sink.unreadable.add((kind, key));
+                    }
+                    sink.touch(app);
+                }
+                Happened::Gone(DeserializeGuard(result)) => {
+                    let object = match result {
+                        Ok(object) => object,
+                        Err(invalid) => {
+                            let key = (
+                                invalid.metadata.namespace.unwrap_or_default(),
+                                invalid.metadata.name.unwrap_or_default(),
+                            );
+                            sink.clear_unreadable(kind, key);
+                            return;
+                        }
+                    };
+                    sink.clear_unreadable(kind, key_of(&object));
+                    let (claimant, _) = claims(&object);
+                    let touched = (sink.cache.lock().claims)
+                        .remove(&claimant.namespace, &claimant.name);
+                    sink.touch(touched);
+                    sink.touch(sink.cache.remove(&object));
+                }
+                Happened::Listed(keep) => {
+                    let mut state = sink.cache.lock();
+                    (state.unreadable)
+                        .retain(|(held, key), _| *held != kind || keep.contains(key));
+                    drop(state);
+                    sink.touch(sink.cache.retain::<K>(&keep));
+                }
+            }
+        });
+    }
+}
+
+impl Sink {
+    fn touch(&self, apps: impl IntoIterator<Item = AppKey>) {
+        for app in apps {
+            self.queue.add(app);
+        }
+    }
+
+    /// An object that could not be read can be, or is gone. Apps of the namespace waited for that.
+    fn clear_unreadable(&self, kind: &'static str, key: ObjectKey) {
+        let namespace = key.0.clone();
+        if self.cache.lock().unreadable.remove(&(kind, key)).is_some() {
+            let apps = self.cache.apps();
+            self.touch(apps.into_iter().filter(|app| app.namespace == namespace));
+        }
+    }
+}
+
+fn key_of<K: ResourceExt>(object: &K) -> ObjectKey {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+async fn follow<K>(
+    kind: &'static str,
+    api: Api<K>,
+    config: Config,
+    sink: Sink,
+    on: impl Fn(&Sink, Happened<K>),
+) where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let mut events = Box::pin(watcher(api, config).default_backoff());
+    let mut listed = HashSet::new();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Init) => listed.clear(),
+            Ok(Event::InitApply(object)) => {
+                listed.insert(key_of(&object));
+                on(&sink, Happened::Seen(object));
+            }
+            Ok(Event::InitDone) => {
+                on(&sink, Happened::Listed(std::mem::take(&mut listed)));
+                mark(&sink, kind, true);
+            }
+            Ok(Event::Apply(object)) => on(&sink, Happened::Seen(object)),
+            Ok(Event::Delete(object)) => on(&sink, Happened::Gone(object)),
+            Err(error) if is_unknown_kind(&error) => mark(&sink, kind, false),
+            Err(error) => debug!(kind, %error, "the watch was interrupted and goes on"),
+        }
+    }
+}
+
+fn is_unknown_kind(error: &watcher::Error) -> bool {
+    let source = match error {
+        watcher::Error::InitialListFailed(source) | watcher::Error::WatchStartFailed(source) => source,
+        _ => return false,
+    };
+    matches!(source, kube::Error::Api(status) if status.code == 404)
+}
+
+/// Notes that a kind is there and listed, or missing. When that changes, every app has to be looked at.
+fn mark(sink: &Sink, kind: &'static str, there: bool) {
+    let mut state = sink.cache.lock();
+    let changed = if there {
+        state.missing.remove(kind) | state.synced.insert(kind)
+    } else {
+        state.missing.insert(kind)
+    };
+    drop(state);
+    if changed {
+        if there {
+            debug!(kind, "listed");
+        } else {
+            info!(kind, "the API server does not know this kind; it is asked again");
+        }
+        sink.touch(sink.cache.apps());
+    }
+}
+
+fn claims_of(
+    app: &AppKey,
+    name: String,
+    created: Option<Timestamp>,
+    routes: &[Route],
+) -> (Claimant, HashSet<Claim>) {
+    let claimant = Claimant {
+        created: created.unwrap_or(Timestamp::MAX),
+        namespace: app.namespace.clone(),
+        name,
+        app: Some(app.clone()),
+    };
+    let claims = routes.iter().flat_map(|route| {
+        let gateway = &route.gateway;
+        let namespace = gateway.namespace.clone().unwrap_or_else(|| app.namespace.clone());
+        route.hostnames.iter().map(move |hostname| Claim {
+            gateway: (namespace.clone(), gateway.name.clone()),
+            hostname: hostname.clone(),
+            path: route.path.clone(),
+        })
+    });
+    (claimant, claims.collect())
+}
+
+fn deployment_claims(object: &Deployment) -> (Claimant, HashSet<Claim>) {
+    let app = AppKey {
+        namespace: object.namespace().unwrap_or_default(),
+        app: object.spec.app.clone(),
+    };
+    let created = object.creation_timestamp().map(|time| time.0);
+    claims_of(&app, format!("cwd/{}", object.name_any()), created, &object.spec.routes)
+}
+
+fn alias_claims(object: &Alias) -> (Claimant, HashSet<Claim>) {
+    let app = AppKey {
+        namespace: object.namespace().unwrap_or_default(),
+        app: object.spec.app.clone(),
+    };
+    let created = object.creation_timestamp().map(|time| time.0);
+    claims_of(&app, format!("cwa/{}", object.name_any()), created, &object.spec.routes)
+}
+
+/// Our routes are tracked; those of others only claim.
+fn route_event(sink: &Sink, happened: Happened<HttpRoute>) {
+    match happened {
+        Happened::Seen(route) => {
+            if app_by_label(&route).is_some() {
+                sink.touch(sink.cache.put(route));
+            } else {
+                let (claimant, claims) = foreign_claims(&route);
+                let touched = sink.cache.lock().claims.set(&claimant, claims);
+                sink.touch(touched);
+            }
+        }
+        Happened::Gone(route) => {
+            if app_by_label(&route).is_some() {
+                sink.touch(sink.cache.remove(&route));
+            } else {
+                let (claimant, _) = foreign_claims(&route);
+                let touched =
+                    sink.cache.lock().claims.remove(&claimant.namespace, &claimant.name);
+                sink.touch(touched);
+            }
+        }
+        Happened::Listed(keep) => {
+            let mut touched = BTreeSet::new();
+            let mut state = sink.cache.lock();
+            for (namespace, name) in state.claims.names(FOREIGN) {
+                let route = name.trim_start_matches(FOREIGN).to_owned();
+                if !keep.contains(&(namespace.clone(), route)) {
+                    touched.extend(state.claims.remove(&namespace, &name));
+                }
+            }
+            drop(state);
+            sink.touch(touched);
+            sink.touch(sink.cache.retain::<HttpRoute>(&keep));
+        }
+    }
+}
+
+const FOREIGN: &str = "httproute/";
+
+fn foreign_claims(route: &HttpRoute) -> (Claimant, HashSet<Claim>) {
+    let namespace = route.namespace().unwrap_or_default();
+    let claimant = Claimant {
+        created: route.creation_timestamp().map_or(Timestamp::MAX, |time| time.0),
+        namespace: namespace.clone(),
+        name: format!("{FOREIGN}{}", route.name_any()),
+        app: None,
+    };
+    let mut claims = HashSet::new();
+    for parent in &route.spec.parent_refs {
+        let gateway = (
+            parent.namespace.clone().unwrap_or_else(|| namespace.clone()),
+            parent.name.clone(),
+        );
+        for hostname in &route.spec.hostnames {
+            for path in paths(route) {
+                claims.insert(Claim {
+                    gateway: gateway.clone(),
+                    hostname: hostname.clone(),
+                    path,
+                });
+            }
+        }
+    }
+    (claimant, claims)
+}
+
+/// Path prefixes that a route takes whatever else a request says.
+fn paths(route: &HttpRoute) -> Vec<String> {
+    let mut paths = Vec::new();
+    for rule in &route.spec.rules {
+        if rule.matches.is_empty() {
+            paths.push("/".to_owned());
+        }
+        for matched in rule.matches.iter().filter(|matched| matched.headers.is_empty()) {
+            match &matched.path {
+                None => paths.push("/".to_owned()),
+                Some(path) if path.type_ == "PathPrefix" => paths.push(path.value.clone()),
+                Some(_) => {}
+            }
+        }
+    }
+    paths
+}
+
+fn gateway_event(sink: &Sink, happened: Happened<Gateway>) {
+    let mut state = sink.cache.lock();
+    let changed = match happened {
+        Happened::Seen(mut gateway) => {
+            gateway.meta_mut().managed_fields = None;
+            let key = key_of(&gateway);
+            (state.gateways.insert(key, Arc::new(gateway))).is_none()
+        }
+        Happened::Gone(gateway) => state.gateways.remove(&key_of(&gateway)).is_some(),
+        Happened::Listed(keep) => {
+            let before = state.gateways.len();
+            state.gateways.retain(|key, _| keep.contains(key));
+            before != state.gateways.len()
+        }
+    };
+    drop(state);
+    // Gateways come and go rarely; which routes name one is not worth an index.
+    if changed {
+        sink.touch(sink.cache.apps());
+    }
+}
+
+fn repository_event(sink: &Sink, happened: Happened<DeserializeGuard<Repository>>) {
+    let touched: Vec<ObjectKey> = match happened {
+        Happened::Seen(DeserializeGuard(Ok(mut repository))) => {
+            repository.meta_mut().managed_fields = None;
+            let key = key_of(&repository);
+            let mut state = sink.cache.lock();
+            let before = state.repositories.insert(key.clone(), Arc::new(repository.clone()));
+            let same = before.is_some_and(|before| before.spec == repository.spec);
+            if same { Vec::new() } else { vec![key] }
+        }
+        Happened::Seen(DeserializeGuard(Err(invalid))) => {
+            warn!(name = invalid.metadata.name, error = invalid.error, "a Repository cannot be read; its last readable state goes on");
+            Vec::new()
+        }
+        Happened::Gone(guard) => {
+            let key = key_of(&guard);
+            sink.cache.lock().repositories.remove(&key);
+            vec![key]
+        }
+        Happened::Listed(keep) => {
+            let mut state = sink.cache.lock();
+            let gone: Vec<ObjectKey> = (state.repositories.keys())
+                .filter(|key| !keep.contains(*key))
+                .cloned()
+                .collect();
+            for key in &gone {
+                state.repositories.remove(key);
+            }
+            gone
+        }
+    };
+    for key in touched {
+        let apps = sink.cache.lock().apps_of_repository(&key.0, &key.1);
+        sink.touch(apps);
+        sink.repositories.add(key);
+    }
+}

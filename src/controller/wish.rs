@@ -1,0 +1,96 @@
+//! A Deployment and an Alias in one form: what an owner wishes for, and what its status says.
+//!
+//! Pure.
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::cache::AppObjects;
+use crate::api::{
+    Alias, AliasStatus, Deployment, DeploymentStatus, FINALIZER, SpecError, Wanted,
+};
+use crate::plan::{Owner, OwnerKind};
+
+/// What one owner wishes for.
+#[derive(Debug, Clone)]
+pub(super) struct Wish {
+    pub(super) owner: Owner,
+    pub(super) created: Timestamp,
+    pub(super) generation: Option<i64>,
+    /// It is being deleted.
+    pub(super) leaving: bool,
+    /// It carries our finalizer.
+    pub(super) held: bool,
+    pub(super) finalizers: Vec<String>,
+    pub(super) resource_version: Option<String>,
+    pub(super) wanted: Result<Wanted, SpecError>,
+    /// Fields that are there and are ignored.
+    pub(super) ignored: Vec<&'static str>,
+    /// Status as it stands; both kinds have the same fields.
+    pub(super) status: DeploymentStatus,
+    /// The Deployment that came first, where there is another one for the app.
+    pub(super) taken_by: Option<String>,
+}
+
+/// What all owners of an app wish for: the Deployment that counts first, then Aliases, then Deployments that came too late.
+pub(super) fn wishes(objects: &AppObjects) -> Vec<Wish> {
+    let mut deployments: Vec<Wish> =
+        objects.deployments.iter().map(|(_, object)| of_deployment(object)).collect();
+    deployments.sort_by(|a, b| (a.created, &a.owner).cmp(&(b.created, &b.owner)));
+    let mut late = deployments.split_off(deployments.len().min(1));
+    if let Some(first) = deployments.first() {
+        for wish in &mut late {
+            wish.taken_by = Some(first.owner.name.clone());
+        }
+    }
+    let aliases = objects.aliases.iter().map(|(_, object)| of_alias(object));
+    deployments.into_iter().chain(aliases).chain(late).collect()
+}
+
+fn of_deployment(object: &Deployment) -> Wish {
+    Wish {
+        wanted: object.spec.wanted(),
+        ignored: object.spec.ignored_fields(),
+        status: object.status.clone().unwrap_or_default(),
+        ..of_any(object, OwnerKind::Deployment)
+    }
+}
+
+fn of_alias(object: &Alias) -> Wish {
+    Wish {
+        wanted: object.spec.wanted(),
+        status: object.status.clone().map(common).unwrap_or_default(),
+        ..of_any(object, OwnerKind::Alias)
+    }
+}
+
+fn of_any<K: ResourceExt>(object: &K, kind: OwnerKind) -> Wish {
+    Wish {
+        owner: Owner {
+            kind,
+            name: object.name_any(),
+        },
+        created: object.creation_timestamp().map_or(Timestamp::MAX, |time| time.0),
+        generation: object.meta().generation,
+        leaving: object.meta().deletion_timestamp.is_some(),
+        held: object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
+        finalizers: object.finalizers().to_vec(),
+        resource_version: object.resource_version(),
+        wanted: Err(SpecError::VersionCount(0)),
+        ignored: Vec::new(),
+        status: DeploymentStatus::default(),
+        taken_by: None,
+    }
+}
+
+fn common(status: AliasStatus) -> DeploymentStatus {
+    DeploymentStatus {
+        observed_generation: status.observed_generation,
+        conditions: status.conditions,
+        versions: status.versions,
+        wanted: status.wanted,
+        serving: status.serving,
+        history: status.history,
+        routes: status.routes,
+    }
+}

@@ -1,0 +1,98 @@
+//! The controller as users run it: the real program, a child process.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::cutwater;
+use crate::support::process::Process;
+use crate::support::tools::checkout;
+
+/// Delays that the tests run with, in seconds.
+pub const SETTLE: u64 = 1;
+pub const DRAIN: u64 = 2;
+
+/// A running controller.
+pub struct Controller {
+    kubeconfig: PathBuf,
+    directory: PathBuf,
+    state: PathBuf,
+    process: Option<Process>,
+}
+
+impl Controller {
+    pub fn start(kubeconfig: &Path, directory: &Path) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let mut controller = Self {
+            kubeconfig: kubeconfig.to_owned(),
+            directory: directory.to_owned(),
+            state: directory.join(format!("controller-{number}")),
+            process: None,
+        };
+        controller.again();
+        controller
+    }
+
+    /// Starts it (again), with the state folder that it had.
+    pub fn again(&mut self) {
+        // The kubeconfig reaches the child by the command line of env(1): the test program's own environment is shared.
+        let text = |word: &str| word.to_owned();
+        let arguments = vec![
+            format!("KUBECONFIG={}", self.kubeconfig.display()),
+            format!("GIT_CONFIG_GLOBAL={}", "/dev/null"),
+            text("CUTWATER_LOG=cutwater=debug,info"),
+            cutwater().display().to_string(),
+            text("controller"),
+            text("--allow-local-repositories"),
+            format!("--state-dir={}", self.state.display()),
+            format!("--settle-delay={SETTLE}s"),
+            format!("--drain-delay={DRAIN}s"),
+            text("--listen=127.0.0.1:0"),
+        ];
+        let process = Process::start("controller", Path::new("env"), &arguments, &self.directory);
+        self.process = Some(process);
+    }
+
+    /// Ends it without a warning.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Forgets everything that it kept on disk.
+    pub fn forget(&self) {
+        assert!(self.process.is_none(), "kill it first");
+        let _ = std::fs::remove_dir_all(&self.state);
+    }
+
+    /// Asks it to end, and waits.
+    pub fn stop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.stop(Duration::from_secs(10));
+        }
+    }
+
+    /// Its resident memory in bytes.
+    pub fn resident(&self) -> u64 {
+        let process = self.process.as_ref().unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
+    }
+
+    /// The end of its log.
+    pub fn log(&self) -> String {
+        self.process.as_ref().map(Process::tail).unwrap_or_default()
+    }
+}
+
+/// Runs a program and returns what it printed.
+pub fn run(program: &Path, arguments: &[&str]) -> String {
+    let output = Command::new(program).current_dir(checkout()).args(arguments).output().unwrap();
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
