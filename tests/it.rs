@@ -19,10 +19,10 @@ mod it {
     mod mirror;
     /// `cutwater versions`, with real clones and real bare repositories.
     mod publish;
-    /// A release repository and a clone of it, which the tests above work with.
-    mod shop;
     /// The main job: publish, deploy, shift.
     mod release;
+    /// A release repository and a clone of it, which the tests above work with.
+    mod shop;
 }
 
 /// A file that nobody declared would never run, and nobody would notice.

@@ -23,7 +23,12 @@ Examples:
   cutwater controller --allow-local-repositories --state-dir ./state --drain-delay 5s")]
 pub(super) struct Args {
     /// Folder for mirrors of release repositories; may be lost at any time
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/cutwater", env = "CUTWATER_STATE_DIR")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "/var/lib/cutwater",
+        env = "CUTWATER_STATE_DIR"
+    )]
     state_dir: PathBuf,
     /// Allow Repositories whose URL is a path or file://
     #[arg(long)]
@@ -57,10 +62,14 @@ impl Args {
             listen: Some(self.listen),
             workers: usize::from(self.workers),
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
         runtime.block_on(async {
-            let (mut interrupt, mut terminate) =
-                (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+            let (mut interrupt, mut terminate) = (
+                signal(SignalKind::interrupt())?,
+                signal(SignalKind::terminate())?,
+            );
             let stop = async move {
                 tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             };

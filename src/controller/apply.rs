@@ -170,17 +170,30 @@ impl Applier {
         let params = PatchParams::apply(names::FIELD_MANAGER).force();
         let patch = Patch::Apply(&object.body);
         let applied = timed(api.patch(&object.name, &params, &patch)).await;
-        let applied = applied.map_err(|error| failure(&format!("apply {} `{}`", object.kind, object.name), &error))?;
+        let applied = applied.map_err(|error| {
+            failure(&format!("apply {} `{}`", object.kind, object.name), &error)
+        })?;
         let target = (object.kind, key.namespace.clone(), object.name.clone());
-        self.lock().insert(target, (fingerprint(object), applied.mark()));
+        self.lock()
+            .insert(target, (fingerprint(object), applied.mark()));
         self.take_in(applied);
         Ok(())
     }
 
     /// Errors when somebody else has the name.
-    async fn check_free<K: Made>(&self, api: &Api<K>, key: &AppKey, object: &Object) -> Result<(), Failure> {
+    async fn check_free<K: Made>(
+        &self,
+        api: &Api<K>,
+        key: &AppKey,
+        object: &Object,
+    ) -> Result<(), Failure> {
         let found = timed(api.get_metadata_opt(&object.name)).await;
-        let found = found.map_err(|error| failure(&format!("look up {} `{}`", object.kind, object.name), &error))?;
+        let found = found.map_err(|error| {
+            failure(
+                &format!("look up {} `{}`", object.kind, object.name),
+                &error,
+            )
+        })?;
         let Some(found) = found else {
             return Ok(());
         };
@@ -194,7 +207,13 @@ impl Applier {
             reason: Reason::NameTaken,
             message: format!(
                 "{} `{}` in namespace `{}` is somebody else's (it has no label {}={} with {}={}); rename or delete it, it is not touched",
-                object.kind, object.name, key.namespace, names::MANAGED_BY, names::FIELD_MANAGER, names::APP, key.app
+                object.kind,
+                object.name,
+                key.namespace,
+                names::MANAGED_BY,
+                names::FIELD_MANAGER,
+                names::APP,
+                key.app
             ),
         })
     }
@@ -207,7 +226,8 @@ impl Applier {
             Err(error) if is_not_found(&error) => {}
             Err(error) => return Err(failure(&format!("delete {kind} `{name}`"), &error)),
         }
-        self.lock().remove(&(kind, key.namespace.clone(), name.to_owned()));
+        self.lock()
+            .remove(&(kind, key.namespace.clone(), name.to_owned()));
         Ok(())
     }
 
@@ -246,9 +266,10 @@ pub(super) fn is_not_found(error: &kube::Error) -> bool {
 /// What people are told. The API server's messages name fields and values that we sent, none of which is secret.
 pub(super) fn failure(what: &str, error: &kube::Error) -> Failure {
     let (reason, detail) = match error {
-        kube::Error::Api(status) if status.code == 404 && what.contains("HTTPRoute") => {
-            (Reason::GatewayApiMissing, "the Gateway API is not installed".to_owned())
-        }
+        kube::Error::Api(status) if status.code == 404 && what.contains("HTTPRoute") => (
+            Reason::GatewayApiMissing,
+            "the Gateway API is not installed".to_owned(),
+        ),
         kube::Error::Api(status) => (Reason::ApiServerError, status.message.clone()),
         other => (Reason::ApiServerError, other.to_string()),
     };

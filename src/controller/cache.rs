@@ -51,7 +51,9 @@ impl<T> Slot<T> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Arc<T>)> {
-        self.0.iter().map(|(name, (_, object))| (name.as_str(), object))
+        self.0
+            .iter()
+            .map(|(name, (_, object))| (name.as_str(), object))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -190,7 +192,11 @@ impl Tracked for PodFacts {
     }
 
     fn identity(&self) -> (String, String, u128) {
-        (self.app.namespace.clone(), self.name.clone(), self.resource_version)
+        (
+            self.app.namespace.clone(),
+            self.name.clone(),
+            self.resource_version,
+        )
     }
 
     fn slot(objects: &mut AppObjects) -> &mut Slot<Self> {
@@ -204,7 +210,11 @@ impl Tracked for SliceFacts {
     }
 
     fn identity(&self) -> (String, String, u128) {
-        (self.app.namespace.clone(), self.name.clone(), self.resource_version)
+        (
+            self.app.namespace.clone(),
+            self.name.clone(),
+            self.resource_version,
+        )
     }
 
     fn slot(objects: &mut AppObjects) -> &mut Slot<Self> {
@@ -245,7 +255,9 @@ impl Cache {
         let (_, name, version) = object.identity();
         let mut state = self.lock();
         let objects = state.apps.entry(key.clone()).or_default();
-        K::slot(objects).put(name, version, Arc::new(object)).then_some(key)
+        K::slot(objects)
+            .put(name, version, Arc::new(object))
+            .then_some(key)
     }
 
     /// Forgets an object; the app that it changes.
@@ -306,8 +318,14 @@ impl State {
             .filter(|(key, objects)| {
                 let uses = |repository: &str| repository == name;
                 key.namespace == namespace
-                    && (objects.deployments.iter().any(|(_, d)| uses(&d.spec.repository))
-                        || objects.aliases.iter().any(|(_, a)| uses(&a.spec.repository)))
+                    && (objects
+                        .deployments
+                        .iter()
+                        .any(|(_, d)| uses(&d.spec.repository))
+                        || objects
+                            .aliases
+                            .iter()
+                            .any(|(_, a)| uses(&a.spec.repository)))
             })
             .map(|(key, _)| key.clone())
             .collect()
@@ -325,6 +343,8 @@ impl State {
 
     /// True when a custom resource in the namespace cannot be read, so that nobody knows whose owner it is.
     pub(super) fn is_unclear(&self, namespace: &str) -> bool {
-        self.unreadable.keys().any(|(_, (held, _))| held == namespace)
+        self.unreadable
+            .keys()
+            .any(|(_, (held, _))| held == namespace)
     }
 }

@@ -42,8 +42,11 @@ impl PodFacts {
         let (_, name, resource_version) = identity_of(pod);
         let labels = pod.labels();
         let status = pod.status.as_ref();
-        let ready = (status.and_then(|status| status.conditions.as_ref()).into_iter().flatten())
-            .find(|condition| condition.type_ == "Ready");
+        let ready = (status
+            .and_then(|status| status.conditions.as_ref())
+            .into_iter()
+            .flatten())
+        .find(|condition| condition.type_ == "Ready");
         let ready_since = ready
             .filter(|condition| condition.status == "True")
             .and_then(|condition| condition.last_transition_time.as_ref())
@@ -99,7 +102,11 @@ fn container_trouble(container: &ContainerStatus) -> Option<String> {
         if let Some(message) = &waiting.message {
             text = format!("{text}: {message}");
         }
-        if let Some(last) = container.last_state.as_ref().and_then(|last| last.terminated.as_ref()) {
+        if let Some(last) = container
+            .last_state
+            .as_ref()
+            .and_then(|last| last.terminated.as_ref())
+        {
             text = format!("{text} (last exit code {})", last.exit_code);
         }
         return (reason != "ContainerCreating" && reason != "PodInitializing").then_some(text);

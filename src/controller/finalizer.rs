@@ -11,16 +11,30 @@ use crate::api::{Alias, Deployment, FINALIZER};
 use crate::plan::OwnerKind;
 
 /// Puts the finalizer on.
-pub(super) async fn hold(client: &Client, cache: &Cache, key: &AppKey, wish: &Wish) -> Result<(), Failure> {
+pub(super) async fn hold(
+    client: &Client,
+    cache: &Cache,
+    key: &AppKey,
+    wish: &Wish,
+) -> Result<(), Failure> {
     let mut finalizers = wish.finalizers.clone();
     finalizers.push(FINALIZER.to_owned());
     write(client, cache, key, wish, &finalizers).await
 }
 
 /// Takes the finalizer off: the object goes.
-pub(super) async fn release(client: &Client, cache: &Cache, key: &AppKey, wish: &Wish) -> Result<(), Failure> {
-    let others: Vec<String> =
-        wish.finalizers.iter().filter(|name| *name != FINALIZER).cloned().collect();
+pub(super) async fn release(
+    client: &Client,
+    cache: &Cache,
+    key: &AppKey,
+    wish: &Wish,
+) -> Result<(), Failure> {
+    let others: Vec<String> = wish
+        .finalizers
+        .iter()
+        .filter(|name| *name != FINALIZER)
+        .cloned()
+        .collect();
     write(client, cache, key, wish, &others).await
 }
 
@@ -53,9 +67,10 @@ async fn write(
         }
     };
     match written {
-        Err(error) if !is_not_found(&error) => {
-            Err(failure(&format!("write the finalizers of {}", wish.owner), &error))
-        }
+        Err(error) if !is_not_found(&error) => Err(failure(
+            &format!("write the finalizers of {}", wish.owner),
+            &error,
+        )),
         _ => Ok(()),
     }
 }

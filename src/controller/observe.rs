@@ -64,7 +64,13 @@ pub(super) fn world(
         .chain(materialised.iter().copied())
         .collect();
     for number in numbers {
-        let state = version(key, objects, number, records.get(&number), materialised.contains(&number));
+        let state = version(
+            key,
+            objects,
+            number,
+            records.get(&number),
+            materialised.contains(&number),
+        );
         versions.insert(number, state);
     }
     let splits = (wishes.iter().zip(resolutions))
@@ -113,14 +119,21 @@ fn version(
     Version {
         materialised,
         functions,
-        ready_since: since.into_iter().collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max()),
+        ready_since: since
+            .into_iter()
+            .collect::<Option<Vec<_>>>()
+            .and_then(|all| all.into_iter().max()),
     }
 }
 
 /// Ready endpoints of a Service; a pod with an address of each family counts once.
 pub(super) fn ready_endpoints(objects: &AppObjects, service: &str) -> u32 {
     let mut by_family: BTreeMap<&str, u32> = BTreeMap::new();
-    for (_, slice) in objects.slices.iter().filter(|(_, slice)| slice.service == service) {
+    for (_, slice) in objects
+        .slices
+        .iter()
+        .filter(|(_, slice)| slice.service == service)
+    {
         *by_family.entry(&slice.family).or_default() += slice.ready;
     }
     by_family.into_values().max().unwrap_or(0)
@@ -152,9 +165,8 @@ fn split(
     let functions = (specs.into_iter().flatten())
         .filter_map(|route| function_of(route, record?).ok())
         .collect();
-    let seconds = |period: crate::words::Period| {
-        SignedDuration::from_secs(i64::from(period.as_secs()))
-    };
+    let seconds =
+        |period: crate::words::Period| SignedDuration::from_secs(i64::from(period.as_secs()));
     Split {
         owner: wish.owner.clone(),
         wanted: resolution.shares.clone(),
@@ -163,11 +175,15 @@ fn split(
             Some(OnLoss::Hold) => plan::OnLoss::Hold,
             Some(OnLoss::Shift) | None => plan::OnLoss::Shift,
         },
-        rollback_window: wanted
-            .map_or(SignedDuration::from_hours(1), |wanted| seconds(wanted.rollback_window)),
+        rollback_window: wanted.map_or(SignedDuration::from_hours(1), |wanted| {
+            seconds(wanted.rollback_window)
+        }),
         drain: (wanted.and_then(|wanted| wanted.drain_delay)).map_or(delays.drain, seconds),
         functions,
-        last: routes.first().map(|route| shares(key, route)).unwrap_or_default(),
+        last: routes
+            .first()
+            .map(|route| shares(key, route))
+            .unwrap_or_default(),
         routes: RouteFacts {
             exist: !routes.is_empty(),
             accepted: routes.iter().all(|route| is_accepted(route)),
@@ -182,34 +198,55 @@ pub(super) fn routes_of<'a>(
     wish: &'a Wish,
 ) -> impl Iterator<Item = &'a HttpRoute> {
     let owner = wish.owner.to_string();
-    (objects.routes.iter()).map(|(_, route)| route.as_ref()).filter(move |route| {
-        let annotations = route.metadata.annotations.as_ref();
-        annotations.and_then(|all| all.get(names::OWNER)) == Some(&owner)
-    })
+    (objects.routes.iter())
+        .map(|(_, route)| route.as_ref())
+        .filter(move |route| {
+            let annotations = route.metadata.annotations.as_ref();
+            annotations.and_then(|all| all.get(names::OWNER)) == Some(&owner)
+        })
 }
 
 /// The function that a route reaches in a version.
-pub(super) fn function_of(route: &NamedRoute, record: &VersionRecord) -> Result<FunctionName, String> {
-    let names = || record.functions.iter().map(|f| f.name.as_str()).collect::<Vec<_>>().join(", ");
+pub(super) fn function_of(
+    route: &NamedRoute,
+    record: &VersionRecord,
+) -> Result<FunctionName, String> {
+    let names = || {
+        record
+            .functions
+            .iter()
+            .map(|f| f.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     match (&route.route.function, record.functions.as_slice()) {
         (Some(name), _) if record.function(name).is_some() => Ok(name.clone()),
         (Some(name), _) => Err(format!(
             "route `{}` wants function `{name}`, which {} does not have; it has {}",
-            route.name, record.number, names()
+            route.name,
+            record.number,
+            names()
         )),
         (None, [only]) => Ok(only.name.clone()),
         (None, _) => Err(format!(
             "route `{}` does not say which function answers, and {} has several: {}",
-            route.name, record.number, names()
+            route.name,
+            record.number,
+            names()
         )),
     }
 }
 
 /// What a route of ours says: the shares of the rule that any request meets.
 fn shares(key: &AppKey, route: &HttpRoute) -> Shares {
-    let rule = (route.spec.rules.iter())
-        .find(|rule| rule.matches.iter().all(|matched| matched.headers.is_empty()));
-    let backends = rule.map(|rule| rule.backend_refs.as_slice()).unwrap_or_default();
+    let rule = (route.spec.rules.iter()).find(|rule| {
+        rule.matches
+            .iter()
+            .all(|matched| matched.headers.is_empty())
+    });
+    let backends = rule
+        .map(|rule| rule.backend_refs.as_slice())
+        .unwrap_or_default();
     (backends.iter())
         .filter_map(|backend| {
             let weight = u32::try_from(backend.weight.unwrap_or(1)).ok()?;
@@ -228,7 +265,11 @@ fn named(key: &AppKey, route: &HttpRoute) -> BTreeSet<VersionNumber> {
 
 /// True when every gateway that the route names has accepted it as it is now.
 pub(super) fn is_accepted(route: &HttpRoute) -> bool {
-    let parents = route.status.as_ref().map(|status| status.parents.as_slice()).unwrap_or_default();
+    let parents = route
+        .status
+        .as_ref()
+        .map(|status| status.parents.as_slice())
+        .unwrap_or_default();
     !route.spec.parent_refs.is_empty()
         && route.spec.parent_refs.iter().all(|wanted| {
             parents.iter().any(|parent| {

@@ -52,7 +52,10 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     let wishes = wish::wishes(&objects);
     let counted = wishes.iter().any(|wish| wish.taken_by.is_none());
     if !counted && context.cache.lock().is_unclear(&key.namespace) {
-        debug!(?key, "left alone: an object in the namespace cannot be read, it may be the owner");
+        debug!(
+            ?key,
+            "left alone: an object in the namespace cannot be read, it may be the owner"
+        );
         return Outcome::default();
     }
     if wishes.is_empty() && objects.config_maps.is_empty() && objects.workloads.is_empty() {
@@ -69,7 +72,15 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     }
     // Pure.
     let now = Timestamp::now();
-    let world = observe::world(key, &objects, &wishes, &resolutions, &records, context.delays, now);
+    let world = observe::world(
+        key,
+        &objects,
+        &wishes,
+        &resolutions,
+        &records,
+        context.delays,
+        now,
+    );
     let plan = plan::plan(&world);
     let (routes, obstacles) = routes(context, key, &objects, &wishes, &resolutions, &records);
     // I/O: only what differs.
@@ -101,8 +112,16 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
             now,
         };
         let status = status::status(&facts);
-        if let Err(failure) = context.reports.owner(&context.cache, key, wish, &status).await {
-            warn!(?key, message = failure.message, "a status could not be written");
+        if let Err(failure) = context
+            .reports
+            .owner(&context.cache, key, wish, &status)
+            .await
+        {
+            warn!(
+                ?key,
+                message = failure.message,
+                "a status could not be written"
+            );
             failed = true;
         }
     }
@@ -153,14 +172,19 @@ fn checked(wish: &Wish, mut resolution: Resolution, records: &Records) -> Resolu
         pending: false,
     };
     if wanted.affinity.is_some() {
-        let message = "spec.affinity is not something that gateways of this cluster can do; leave it out";
-        resolution.troubles.push(refuse(Reason::NotSupported, message.to_owned()));
+        let message =
+            "spec.affinity is not something that gateways of this cluster can do; leave it out";
+        resolution
+            .troubles
+            .push(refuse(Reason::NotSupported, message.to_owned()));
         resolution.shares = None;
         return resolution;
     }
     if matches!(wanted.override_rule, OverrideRule::Key { .. }) {
         let message = "spec.override.mode `key` is not supported yet; use `header`, or `none` to let nobody choose";
-        resolution.troubles.push(refuse(Reason::NotSupported, message.to_owned()));
+        resolution
+            .troubles
+            .push(refuse(Reason::NotSupported, message.to_owned()));
         resolution.shares = None;
         return resolution;
     }
@@ -182,7 +206,9 @@ fn checked(wish: &Wish, mut resolution: Resolution, records: &Records) -> Resolu
                 }
             };
             if let Some(problem) = problem {
-                resolution.troubles.push(refuse(Reason::FunctionNotFound, problem));
+                resolution
+                    .troubles
+                    .push(refuse(Reason::FunctionNotFound, problem));
                 resolution.shares = None;
                 return resolution;
             }
@@ -207,7 +233,8 @@ fn routes(
     let mut obstacles = Obstacles::new();
     let state = context.cache.lock();
     for (wish, resolution) in wishes.iter().zip(resolutions) {
-        let record = (resolution.shares.iter().flatten()).find_map(|(number, _)| records.get(number));
+        let record =
+            (resolution.shares.iter().flatten()).find_map(|(number, _)| records.get(number));
         let Some(record) = record.filter(|_| wish.taken_by.is_none()) else {
             continue;
         };
@@ -275,7 +302,11 @@ impl Doing<'_> {
             if self.objects.config_maps.get(&name).is_none() {
                 return Vec::new();
             }
-            let deleted = self.context.applier.delete(self.key, Kind::ConfigMap, &name).await;
+            let deleted = self
+                .context
+                .applier
+                .delete(self.key, Kind::ConfigMap, &name)
+                .await;
             return deleted.err().into_iter().collect();
         }
         let needed = !self.plan.run.is_empty();
@@ -285,8 +316,10 @@ impl Doing<'_> {
             Err(failure) => return vec![failure],
         };
         let rendered = render::render(&self.key.app, self.plan, self.records, routes, &anchor);
-        let (routed, workloads): (Vec<&Object>, Vec<&Object>) =
-            rendered.objects.iter().partition(|object| object.kind == Kind::HttpRoute);
+        let (routed, workloads): (Vec<&Object>, Vec<&Object>) = rendered
+            .objects
+            .iter()
+            .partition(|object| object.kind == Kind::HttpRoute);
         let mut failures = self.files(&rendered, &anchor).await;
         failures.extend(self.ensure(&workloads).await);
         failures.extend(self.ensure(&routed).await);
@@ -306,17 +339,27 @@ impl Doing<'_> {
                 return Ok(None);
             }
             let object = render::anchor(&self.key.app, &self.plan.memory, "");
-            self.context.applier.ensure(self.key, self.objects, &object).await?;
+            self.context
+                .applier
+                .ensure(self.key, self.objects, &object)
+                .await?;
         }
         let objects = self.context.cache.app(self.key);
-        let uid = objects.config_maps.get(&name).and_then(|anchor| anchor.metadata.uid.clone());
+        let uid = objects
+            .config_maps
+            .get(&name)
+            .and_then(|anchor| anchor.metadata.uid.clone());
         Ok(uid.map(|uid| render::owner_reference(&self.key.app, &uid)))
     }
 
     async fn ensure(&self, objects: &[&Object]) -> Vec<Failure> {
         let writes = (objects.iter())
             .map(|object| self.context.applier.ensure(self.key, self.objects, object));
-        join_all(writes).await.into_iter().filter_map(Result::err).collect()
+        join_all(writes)
+            .await
+            .into_iter()
+            .filter_map(Result::err)
+            .collect()
     }
 
     /// Contents of files are only read where their `ConfigMap` is not there yet.
@@ -333,22 +376,35 @@ impl Doing<'_> {
         failures
     }
 
-    async fn file_set(&self, name: &str, version: VersionNumber, anchor: &Value) -> Result<(), Failure> {
+    async fn file_set(
+        &self,
+        name: &str,
+        version: VersionNumber,
+        anchor: &Value,
+    ) -> Result<(), Failure> {
         let Some(record) = self.records.get(&version) else {
             return Ok(());
         };
         let function = (record.files.iter())
             .find(|(_, set)| names::files(&self.key.app, &set.digest) == name)
             .map(|(function, _)| function);
-        let repository = self.wishes.iter().find_map(|wish| Some(&wish.wanted.as_ref().ok()?.repository));
+        let repository = self
+            .wishes
+            .iter()
+            .find_map(|wish| Some(&wish.wanted.as_ref().ok()?.repository));
         let (Some(function), Some(repository)) = (function, repository) else {
             return Ok(());
         };
         let repositories = &self.context.repositories;
-        let contents = repositories.files(&self.key.namespace, repository, record, function).await;
+        let contents = repositories
+            .files(&self.key.namespace, repository, record, function)
+            .await;
         let contents = contents.map_err(|(reason, message)| Failure { reason, message })?;
         let object = render::files(&self.key.app, name, &contents, anchor);
-        self.context.applier.ensure(self.key, self.objects, &object).await
+        self.context
+            .applier
+            .ensure(self.key, self.objects, &object)
+            .await
     }
 
     /// Routes that are not wanted any more: of owners that leave or are gone, and those taken out of a spec.
@@ -363,7 +419,11 @@ impl Doing<'_> {
             let owner = annotations
                 .and_then(|all| all.get(names::OWNER))
                 .and_then(|text| Owner::try_from(text.clone()).ok());
-            let split = self.plan.splits.iter().find(|split| Some(&split.owner) == owner.as_ref());
+            let split = self
+                .plan
+                .splits
+                .iter()
+                .find(|split| Some(&split.owner) == owner.as_ref());
             let stays = match split.map(|split| &split.route) {
                 Some(RoutePlan::Keep) => true,
                 Some(RoutePlan::Serve { .. }) => {
@@ -372,7 +432,11 @@ impl Doing<'_> {
                 Some(RoutePlan::Off) | None => false,
             };
             if !stays {
-                let deleted = self.context.applier.delete(self.key, Kind::HttpRoute, name).await;
+                let deleted = self
+                    .context
+                    .applier
+                    .delete(self.key, Kind::HttpRoute, name)
+                    .await;
                 failures.extend(deleted.err());
             }
         }
@@ -387,7 +451,10 @@ impl Doing<'_> {
             version.is_some_and(|version: VersionNumber| !self.plan.run.contains_key(&version))
         };
         let wanted = |kind: Kind, name: &str| {
-            rendered.objects.iter().any(|object| object.kind == kind && object.name == name)
+            rendered
+                .objects
+                .iter()
+                .any(|object| object.kind == kind && object.name == name)
         };
         let known = |labels: Option<&BTreeMap<String, String>>| -> bool {
             let version = labels.and_then(|labels| labels.get(names::VERSION)?.parse().ok());
@@ -416,7 +483,11 @@ impl Doing<'_> {
                 doomed.push((Kind::Service, name));
             }
         }
-        let unclear = self.plan.run.keys().any(|version| !self.records.contains_key(version));
+        let unclear = self
+            .plan
+            .run
+            .keys()
+            .any(|version| !self.records.contains_key(version));
         let anchor = names::anchor(&self.key.app);
         for (name, _) in self.objects.config_maps.iter() {
             if name != anchor && !unclear && !rendered.files.contains_key(name) {
@@ -436,6 +507,9 @@ impl Doing<'_> {
         let inventory = render::inventory(rendered);
         let object = render::anchor(&self.key.app, &self.plan.memory, &inventory);
         let objects = self.context.cache.app(self.key);
-        self.context.applier.ensure(self.key, &objects, &object).await
+        self.context
+            .applier
+            .ensure(self.key, &objects, &object)
+            .await
     }
 }

@@ -50,40 +50,59 @@ impl Reports {
             OwnerKind::Deployment => {
                 let api = Api::<Deployment>::namespaced(self.client.clone(), &key.namespace);
                 let object = write(&api, name, status).await;
-                object.map(|object| object.map(|object| {
-                    let reference = object.object_ref(&());
-                    cache.put(object);
-                    reference
-                }))
+                object.map(|object| {
+                    object.map(|object| {
+                        let reference = object.object_ref(&());
+                        cache.put(object);
+                        reference
+                    })
+                })
             }
             OwnerKind::Alias => {
                 let api = Api::<Alias>::namespaced(self.client.clone(), &key.namespace);
                 let object = write(&api, name, status).await;
-                object.map(|object| object.map(|object| {
-                    let reference = object.object_ref(&());
-                    cache.put(object);
-                    reference
-                }))
+                object.map(|object| {
+                    object.map(|object| {
+                        let reference = object.object_ref(&());
+                        cache.put(object);
+                        reference
+                    })
+                })
             }
         };
-        let Some(reference) =
-            reference.map_err(|error| failure(&format!("write the status of {}", wish.owner), &error))?
+        let Some(reference) = reference
+            .map_err(|error| failure(&format!("write the status of {}", wish.owner), &error))?
         else {
             return Ok(());
         };
         let ready = |status: &DeploymentStatus| {
-            let condition = status.conditions.iter().find(|condition| condition.type_ == Type::Ready.as_str());
-            condition.map(|condition| (condition.status.clone(), condition.reason.clone(), condition.message.clone()))
+            let condition = status
+                .conditions
+                .iter()
+                .find(|condition| condition.type_ == Type::Ready.as_str());
+            condition.map(|condition| {
+                (
+                    condition.status.clone(),
+                    condition.reason.clone(),
+                    condition.message.clone(),
+                )
+            })
         };
         let (before, after) = (ready(&wish.status), ready(status));
         if let Some((state, reason, note)) = after
-            && before.as_ref().is_none_or(|(s, r, _)| (s, r) != (&state, &reason))
+            && before
+                .as_ref()
+                .is_none_or(|(s, r, _)| (s, r) != (&state, &reason))
         {
-            self.publish(&reference, is_fault(&reason), &reason, &note).await;
+            self.publish(&reference, is_fault(&reason), &reason, &note)
+                .await;
         }
         if !wish.ignored.is_empty() && wish.status.observed_generation != wish.generation {
-            let fields: Vec<String> =
-                wish.ignored.iter().map(|field| format!("spec.{field}")).collect();
+            let fields: Vec<String> = wish
+                .ignored
+                .iter()
+                .map(|field| format!("spec.{field}"))
+                .collect();
             let note = format!(
                 "{} means nothing to deployments.cutwater.dev and is ignored: a tool took it for a Deployment of apps",
                 fields.join(", ")
@@ -101,7 +120,11 @@ impl Reports {
         note: &str,
     ) {
         let event = Event {
-            type_: if fault { EventType::Warning } else { EventType::Normal },
+            type_: if fault {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
             reason: reason.to_owned(),
             note: Some(shortened(note)),
             action: "Reconcile".to_owned(),
@@ -131,13 +154,19 @@ impl Reports {
                     Ok(head) => (false, Reason::Succeeded, format!("read at {head}")),
                     Err((reason, message)) => (true, *reason, message.clone()),
                 };
-                let old = before.conditions.iter().find(|c| c.type_ == Type::Ready.as_str());
+                let old = before
+                    .conditions
+                    .iter()
+                    .find(|c| c.type_ == Type::Ready.as_str());
                 if old.is_none_or(|old| old.reason != reason.as_str()) {
-                    self.publish(&reference, fault, reason.as_str(), &note).await;
+                    self.publish(&reference, fault, reason.as_str(), &note)
+                        .await;
                 }
             }
             Ok(None) => {}
-            Err(error) => warn!(namespace = key.0, name = key.1, %error, "the status of a Repository could not be written"),
+            Err(error) => {
+                warn!(namespace = key.0, name = key.1, %error, "the status of a Repository could not be written")
+            }
         }
     }
 
@@ -145,18 +174,35 @@ impl Reports {
     pub(super) async fn unreadable(&self, kind: &str, key: &ObjectKey, error: &str) {
         let now = jiff::Timestamp::now();
         let mut conditions = Vec::new();
-        let message = format!("the object cannot be read: {error}; its last readable state goes on");
-        for (type_, state) in [(Type::Ready, false), (Type::Reconciling, false), (Type::Stalled, true)] {
+        let message =
+            format!("the object cannot be read: {error}; its last readable state goes on");
+        for (type_, state) in [
+            (Type::Ready, false),
+            (Type::Reconciling, false),
+            (Type::Stalled, true),
+        ] {
             let say = Say::new(type_, state, Reason::MalformedObject, message.clone());
             condition::set(&mut conditions, &say, None, now);
         }
-        let plural = if kind == "Alias" { "aliases" } else { "deployments" };
+        let plural = if kind == "Alias" {
+            "aliases"
+        } else {
+            "deployments"
+        };
         let body = json!({"status": {"conditions": conditions}});
         let resource = kube::core::ApiResource::from_gvk_with_plural(
-            &kube::core::GroupVersionKind::gvk("cutwater.dev", "v1alpha1", kind.split('.').next().unwrap_or(kind)),
+            &kube::core::GroupVersionKind::gvk(
+                "cutwater.dev",
+                "v1alpha1",
+                kind.split('.').next().unwrap_or(kind),
+            ),
             plural,
         );
-        let api = Api::<kube::core::DynamicObject>::namespaced_with(self.client.clone(), &key.0, &resource);
+        let api = Api::<kube::core::DynamicObject>::namespaced_with(
+            self.client.clone(),
+            &key.0,
+            &resource,
+        );
         let params = PatchParams::default();
         if let Err(error) = timed(api.patch_status(&key.1, &params, &Patch::Merge(&body))).await {
             warn!(kind, namespace = key.0, name = key.1, %error, "the status of an unreadable object could not be written");
@@ -164,7 +210,11 @@ impl Reports {
     }
 }
 
-fn repository_status(repository: &Repository, before: &RepositoryStatus, fetch: &Fetch) -> RepositoryStatus {
+fn repository_status(
+    repository: &Repository,
+    before: &RepositoryStatus,
+    fetch: &Fetch,
+) -> RepositoryStatus {
     let now = jiff::Timestamp::now();
     let generation = repository.metadata.generation;
     let mut status = before.clone();
@@ -173,9 +223,24 @@ fn repository_status(repository: &Repository, before: &RepositoryStatus, fetch: 
         Ok(head) => {
             status.head = Some(head.clone());
             [
-                Say::new(Type::Ready, true, Reason::Succeeded, "the repository can be read"),
-                Say::new(Type::Reconciling, false, Reason::Succeeded, "nothing is under way"),
-                Say::new(Type::Stalled, false, Reason::Succeeded, "nothing is in the way"),
+                Say::new(
+                    Type::Ready,
+                    true,
+                    Reason::Succeeded,
+                    "the repository can be read",
+                ),
+                Say::new(
+                    Type::Reconciling,
+                    false,
+                    Reason::Succeeded,
+                    "nothing is under way",
+                ),
+                Say::new(
+                    Type::Stalled,
+                    false,
+                    Reason::Succeeded,
+                    "nothing is in the way",
+                ),
             ]
         }
         Err((reason, message)) => {
@@ -194,7 +259,11 @@ fn repository_status(repository: &Repository, before: &RepositoryStatus, fetch: 
 }
 
 /// Server-side apply of a status. `None` where the object is gone.
-async fn write<K>(api: &Api<K>, name: &str, status: &impl serde::Serialize) -> Result<Option<K>, kube::Error>
+async fn write<K>(
+    api: &Api<K>,
+    name: &str,
+    status: &impl serde::Serialize,
+) -> Result<Option<K>, kube::Error>
 where
     K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
 {
@@ -213,9 +282,21 @@ where
 }
 
 fn is_fault(reason: &str) -> bool {
-    let fine = [Reason::Succeeded, Reason::Progressing, Reason::Settling, Reason::WaitingForPods];
-    let fine_too = [Reason::WaitingForGateway, Reason::NothingReady, Reason::Draining];
-    !fine.iter().chain(&fine_too).any(|good| good.as_str() == reason)
+    let fine = [
+        Reason::Succeeded,
+        Reason::Progressing,
+        Reason::Settling,
+        Reason::WaitingForPods,
+    ];
+    let fine_too = [
+        Reason::WaitingForGateway,
+        Reason::NothingReady,
+        Reason::Draining,
+    ];
+    !fine
+        .iter()
+        .chain(&fine_too)
+        .any(|good| good.as_str() == reason)
 }
 
 /// The API server takes 1,024 bytes in a note.

@@ -107,7 +107,9 @@ impl Repositories {
         if self.cache.repository(namespace, repository).is_none() {
             return Lookup::Refused(
                 Reason::RepositoryNotFound,
-                format!("there is no Repository `{repository}` in namespace `{namespace}`; make one, see `kubectl explain cwr.spec`"),
+                format!(
+                    "there is no Repository `{repository}` in namespace `{namespace}`; make one, see `kubectl explain cwr.spec`"
+                ),
             );
         }
         let read = self.read(&key, app, word).await;
@@ -168,7 +170,10 @@ impl Repositories {
         let Some(mirror) = mirror else {
             return Err((
                 Reason::RepositoryUnreachable,
-                format!("the files of {} {} are needed, and Repository `{repository}` has not been read yet", record.app, record.number),
+                format!(
+                    "the files of {} {} are needed, and Repository `{repository}` has not been read yet",
+                    record.app, record.number
+                ),
             ));
         };
         let (record, function) = (record.clone(), function.clone());
@@ -218,7 +223,14 @@ impl Repositories {
         }
         let users = self.cache.lock().apps_of_repository(&key.0, &key.1);
         let mut apps: BTreeSet<AppName> = users.into_iter().map(|user| user.app).collect();
-        apps.extend(self.lock().entry(key.clone()).or_default().waiting.iter().cloned());
+        apps.extend(
+            self.lock()
+                .entry(key.clone())
+                .or_default()
+                .waiting
+                .iter()
+                .cloned(),
+        );
         let result = self.fetch_now(key, &repository, apps.clone()).await;
         let interval = Duration::from_secs(u64::from(repository.spec.interval.as_secs()));
         let (touched, again) = self.take_in(key, &result, apps, interval);
@@ -246,7 +258,8 @@ impl Repositories {
         if repository.spec.secret_ref.is_some() {
             return Err((
                 Reason::NotSupported,
-                "spec.secretRef is not supported yet; use a repository that needs no credentials".to_owned(),
+                "spec.secretRef is not supported yet; use a repository that needs no credentials"
+                    .to_owned(),
             ));
         }
         let folder = self.folder.join(folder_name(key, &repository.spec.url));

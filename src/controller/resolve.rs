@@ -71,7 +71,10 @@ pub(super) async fn resolve(
         return fall_back(wish, records, troubles);
     }
     for (index, entry) in pinned.iter().enumerate() {
-        if let Some(other) = pinned[..index].iter().find(|other| other.number == entry.number) {
+        if let Some(other) = pinned[..index]
+            .iter()
+            .find(|other| other.number == entry.number)
+        {
             troubles.push(Trouble {
                 reason: Reason::VersionTwice,
                 message: format!(
@@ -91,13 +94,19 @@ pub(super) async fn resolve(
 }
 
 fn shares(pinned: &[ResolvedVersion]) -> Shares {
-    pinned.iter().map(|entry| (entry.number, entry.percentage)).collect()
+    pinned
+        .iter()
+        .map(|entry| (entry.number, entry.percentage))
+        .collect()
 }
 
 /// What was pinned before goes on, where its records are known.
 fn fall_back(wish: &Wish, records: &Records, troubles: Vec<Trouble>) -> Resolution {
     let pinned = wish.status.wanted.clone();
-    let known = !pinned.is_empty() && pinned.iter().all(|entry| records.contains_key(&entry.number));
+    let known = !pinned.is_empty()
+        && pinned
+            .iter()
+            .all(|entry| records.contains_key(&entry.number));
     Resolution {
         shares: known.then(|| shares(&pinned)),
         pinned,
@@ -119,10 +128,15 @@ impl Place<'_> {
         records: &Records,
         troubles: &mut Vec<Trouble>,
     ) -> Result<VersionRecord, Trouble> {
-        let before = wish.status.wanted.iter().find(|old| old.version == entry.version);
+        let before = wish
+            .status
+            .wanted
+            .iter()
+            .find(|old| old.version == entry.version);
         let held = match (before, &entry.version) {
-            (Some(before), _) => (records.get(&before.number))
-                .filter(|record| record.commit == before.commit),
+            (Some(before), _) => {
+                (records.get(&before.number)).filter(|record| record.commit == before.commit)
+            }
             (None, VersionWord::Number(number)) => records.get(number),
             (None, _) => None,
         };
@@ -144,12 +158,17 @@ impl Place<'_> {
 
     async fn lookup(&self, word: &VersionWord) -> Result<VersionRecord, Trouble> {
         let namespace = &self.key.namespace;
-        let lookup = self.repositories.resolve(namespace, self.repository, &self.key.app, word);
+        let lookup = self
+            .repositories
+            .resolve(namespace, self.repository, &self.key.app, word);
         match lookup.await {
             Lookup::Found(record) => Ok(*record),
             Lookup::Pending => Err(Trouble {
                 reason: Reason::Progressing,
-                message: format!("looking for version `{word}` in Repository `{}`", self.repository),
+                message: format!(
+                    "looking for version `{word}` in Repository `{}`",
+                    self.repository
+                ),
                 pending: true,
             }),
             Lookup::Refused(reason, message) => Err(Trouble {
@@ -164,7 +183,9 @@ impl Place<'_> {
     async fn disagreement(&self, record: &VersionRecord) -> Option<Trouble> {
         let word = VersionWord::Number(record.number);
         let namespace = &self.key.namespace;
-        let lookup = self.repositories.peek(namespace, self.repository, &self.key.app, &word);
+        let lookup = self
+            .repositories
+            .peek(namespace, self.repository, &self.key.app, &word);
         match lookup.await? {
             Ok(found) if found.commit == record.commit => None,
             Ok(found) => Some(moved(&found, &record.commit)),

@@ -76,7 +76,10 @@ const FETCHERS: usize = 4;
 /// # Errors
 ///
 /// When there is no cluster, the state folder or the port cannot be used, or a part ends.
-pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(), ControllerError> {
+pub async fn run(
+    settings: Settings,
+    stop: impl Future<Output = ()>,
+) -> Result<(), ControllerError> {
     let client = Client::try_default()
         .await
         .map_err(|error| ControllerError::NoCluster(error.to_string()))?;
@@ -115,13 +118,21 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
     watch::start(&client, &sink, &mut tasks);
     let failures = Arc::new(Mutex::new(HashMap::new()));
     for _ in 0..settings.workers.max(1) {
-        tasks.spawn(work(context.clone(), sink.clone(), health.clone(), failures.clone()));
+        tasks.spawn(work(
+            context.clone(),
+            sink.clone(),
+            health.clone(),
+            failures.clone(),
+        ));
     }
     for _ in 0..FETCHERS {
         tasks.spawn(fetch(context.clone(), sink.repositories.clone()));
     }
     tasks.spawn(report_unreadable(context.clone(), sink.clone()));
-    info!(version = env!("CARGO_PKG_VERSION"), "the controller is running");
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        "the controller is running"
+    );
     tokio::select! {
         () = stop => {
             info!("told to stop");
@@ -166,7 +177,9 @@ fn wait(
     let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
     if outcome.failed {
         let count = failures.entry(key.clone()).or_insert(0);
-        let wait = RETRY.0.saturating_mul(2_u32.saturating_pow((*count).min(16)));
+        let wait = RETRY
+            .0
+            .saturating_mul(2_u32.saturating_pow((*count).min(16)));
         *count += 1;
         return Some(wait.min(RETRY.1));
     }
@@ -180,7 +193,10 @@ async fn fetch(context: Arc<Context>, queue: Arc<Queue<ObjectKey>>) {
     loop {
         let key = queue.next().await;
         if let Some(fetch) = context.repositories.fetch(&key).await {
-            context.reports.repository(&context.cache, &key, &fetch).await;
+            context
+                .reports
+                .repository(&context.cache, &key, &fetch)
+                .await;
         }
         queue.done(&key);
     }
@@ -189,7 +205,12 @@ async fn fetch(context: Arc<Context>, queue: Arc<Queue<ObjectKey>>) {
 async fn report_unreadable(context: Arc<Context>, sink: Sink) {
     loop {
         let (kind, key) = sink.unreadable.next().await;
-        let error = context.cache.lock().unreadable.get(&(kind, key.clone())).cloned();
+        let error = context
+            .cache
+            .lock()
+            .unreadable
+            .get(&(kind, key.clone()))
+            .cloned();
         if let Some(error) = error {
             context.reports.unreadable(kind, &key, &error).await;
         }

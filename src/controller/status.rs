@@ -11,7 +11,9 @@ use super::observe;
 use super::resolve::{Records, Resolution};
 use super::wish::Wish;
 use crate::api::condition::{self, Say, State};
-use crate::api::{DeploymentStatus, HistoryEntry, HistoryShare, Reason, RouteState, ServingVersion, Type};
+use crate::api::{
+    DeploymentStatus, HistoryEntry, HistoryShare, Reason, RouteState, ServingVersion, Type,
+};
 use crate::kubernetes::names;
 use crate::plan::{Cause, Plan, RoutePlan, Scale, Shares, SplitPlan};
 use crate::words::{AppName, FunctionName, Share, VersionNumber};
@@ -49,7 +51,12 @@ pub(super) fn status(facts: &Facts<'_>) -> DeploymentStatus {
     }
     let says = facts.conditions(split);
     for say in &says {
-        condition::set(&mut status.conditions, say, facts.wish.generation, facts.now);
+        condition::set(
+            &mut status.conditions,
+            say,
+            facts.wish.generation,
+            facts.now,
+        );
     }
     facts.remember(&mut status, &says);
     status
@@ -58,7 +65,9 @@ pub(super) fn status(facts: &Facts<'_>) -> DeploymentStatus {
 impl Facts<'_> {
     fn split(&self) -> Option<&SplitPlan> {
         let plan = self.plan?;
-        plan.splits.iter().find(|split| split.owner == self.wish.owner)
+        plan.splits
+            .iter()
+            .find(|split| split.owner == self.wish.owner)
     }
 
     /// What the routes say once the plan is carried out.
@@ -79,8 +88,12 @@ impl Facts<'_> {
         let Some(plan) = self.plan else {
             return self.wish.status.serving.clone();
         };
-        let mut numbers: Vec<VersionNumber> =
-            self.resolution.pinned.iter().map(|entry| entry.number).collect();
+        let mut numbers: Vec<VersionNumber> = self
+            .resolution
+            .pinned
+            .iter()
+            .map(|entry| entry.number)
+            .collect();
         for (number, _) in &shares {
             if !numbers.contains(number) {
                 numbers.push(*number);
@@ -144,17 +157,29 @@ impl Facts<'_> {
         let converged = self.converged(split, &routes);
         let parts = [resolved, routes, workloads, converged];
         let ready = self.ready_condition(split, &parts);
-        let stuck = parts.iter().find(|say| say.state != State::True && needs_people(say.reason));
+        let stuck = parts
+            .iter()
+            .find(|say| say.state != State::True && needs_people(say.reason));
         let stuck = stuck.filter(|_| !self.wish.leaving);
         let stalled = match stuck {
             Some(say) => Say::new(Type::Stalled, true, say.reason, say.message.clone()),
-            None => Say::new(Type::Stalled, false, Reason::Succeeded, "nothing is in the way"),
+            None => Say::new(
+                Type::Stalled,
+                false,
+                Reason::Succeeded,
+                "nothing is in the way",
+            ),
         };
         let working = ready.state != State::True && stuck.is_none();
         let reconciling = if working {
             Say::new(Type::Reconciling, true, ready.reason, ready.message.clone())
         } else {
-            Say::new(Type::Reconciling, false, Reason::Succeeded, "nothing is under way")
+            Say::new(
+                Type::Reconciling,
+                false,
+                Reason::Succeeded,
+                "nothing is under way",
+            )
         };
         let mut says = vec![ready, reconciling, stalled];
         says.extend(parts);
@@ -174,7 +199,12 @@ impl Facts<'_> {
             Some(say) => Say::new(Type::Ready, State::False, say.reason, say.message.clone()),
             None => {
                 let line = one_line(&self.shares(split));
-                Say::new(Type::Ready, true, Reason::Succeeded, format!("serving {line}"))
+                Say::new(
+                    Type::Ready,
+                    true,
+                    Reason::Succeeded,
+                    format!("serving {line}"),
+                )
             }
         }
     }
@@ -182,13 +212,25 @@ impl Facts<'_> {
     fn resolved(&self) -> Say {
         let type_ = Type::VersionsResolved;
         if let Some(trouble) = self.resolution.troubles.first() {
-            let state = if trouble.pending { State::Unknown } else { State::False };
-            let all: Vec<&str> =
-                self.resolution.troubles.iter().map(|trouble| trouble.message.as_str()).collect();
+            let state = if trouble.pending {
+                State::Unknown
+            } else {
+                State::False
+            };
+            let all: Vec<&str> = self
+                .resolution
+                .troubles
+                .iter()
+                .map(|trouble| trouble.message.as_str())
+                .collect();
             return Say::new(type_, state, trouble.reason, all.join("; "));
         }
-        let all: Vec<String> =
-            self.resolution.pinned.iter().map(|entry| entry.number.to_string()).collect();
+        let all: Vec<String> = self
+            .resolution
+            .pinned
+            .iter()
+            .map(|entry| entry.number.to_string())
+            .collect();
         Say::new(type_, true, Reason::Succeeded, all.join(", "))
     }
 
@@ -214,7 +256,12 @@ impl Facts<'_> {
             }
         }
         match reason {
-            None => Say::new(type_, true, Reason::Succeeded, "all pods that are needed are ready"),
+            None => Say::new(
+                type_,
+                true,
+                Reason::Succeeded,
+                "all pods that are needed are ready",
+            ),
             Some(reason) => Say::new(type_, false, reason, lines.join("; ")),
         }
     }
@@ -244,10 +291,20 @@ impl Facts<'_> {
     fn routes_accepted(&self, split: Option<&SplitPlan>) -> Say {
         let type_ = Type::RoutesAccepted;
         let Ok(wanted) = &self.wish.wanted else {
-            return Say::new(type_, State::Unknown, Reason::InvalidSpec, "the spec cannot work");
+            return Say::new(
+                type_,
+                State::Unknown,
+                Reason::InvalidSpec,
+                "the spec cannot work",
+            );
         };
         if wanted.routes.is_empty() {
-            return Say::new(type_, true, Reason::NoRoutes, "there are no routes: nothing is sent to the versions");
+            return Say::new(
+                type_,
+                true,
+                Reason::NoRoutes,
+                "there are no routes: nothing is sent to the versions",
+            );
         }
         if let Some(obstacle) = self.obstacles.first() {
             return Say::new(type_, false, obstacle.reason, obstacle.message.clone());
@@ -257,31 +314,49 @@ impl Facts<'_> {
             let Some(route) = self.objects.routes.get(&name) else {
                 let nothing = split.is_none_or(|split| split.route == RoutePlan::Keep);
                 let (reason, message) = if nothing {
-                    (Reason::NothingReady, format!("route `{}` is made when a wanted version is ready", named.name))
+                    (
+                        Reason::NothingReady,
+                        format!(
+                            "route `{}` is made when a wanted version is ready",
+                            named.name
+                        ),
+                    )
                 } else {
-                    (Reason::WaitingForGateway, format!("HTTPRoute `{name}` is being made"))
+                    (
+                        Reason::WaitingForGateway,
+                        format!("HTTPRoute `{name}` is being made"),
+                    )
                 };
                 return Say::new(type_, false, reason, message);
             };
             if !observe::is_accepted(route) {
-                let refusal = route.status.iter().flat_map(|status| &status.parents).find_map(|parent| {
-                    (parent.conditions.iter()).find(|condition| {
-                        condition.type_ == "Accepted" && condition.status == "False"
-                    })
-                });
+                let refusal = route
+                    .status
+                    .iter()
+                    .flat_map(|status| &status.parents)
+                    .find_map(|parent| {
+                        (parent.conditions.iter()).find(|condition| {
+                            condition.type_ == "Accepted" && condition.status == "False"
+                        })
+                    });
                 let gateway = &named.route.gateway.name;
                 return match refusal {
                     Some(refusal) => Say::new(
                         type_,
                         false,
                         Reason::RouteRefused,
-                        format!("gateway `{gateway}` refuses HTTPRoute `{name}`: {}: {}", refusal.reason, refusal.message),
+                        format!(
+                            "gateway `{gateway}` refuses HTTPRoute `{name}`: {}: {}",
+                            refusal.reason, refusal.message
+                        ),
                     ),
                     None => Say::new(
                         type_,
                         false,
                         Reason::WaitingForGateway,
-                        format!("gateway `{gateway}` has not accepted HTTPRoute `{name}` as it is now"),
+                        format!(
+                            "gateway `{gateway}` has not accepted HTTPRoute `{name}` as it is now"
+                        ),
                     ),
                 };
             }
@@ -292,7 +367,12 @@ impl Facts<'_> {
     fn converged(&self, split: Option<&SplitPlan>, routes: &Say) -> Say {
         let type_ = Type::Converged;
         let Some((plan, split)) = self.plan.zip(split) else {
-            return Say::new(type_, State::Unknown, Reason::Unknown, "nothing could be decided");
+            return Say::new(
+                type_,
+                State::Unknown,
+                Reason::Unknown,
+                "nothing could be decided",
+            );
         };
         let mut waits: Vec<String> = split.waiting.iter().map(wait).collect();
         if split.route == RoutePlan::Keep && waits.is_empty() {
@@ -305,7 +385,12 @@ impl Facts<'_> {
             return Say::new(type_, false, routes.reason, routes.message.clone());
         }
         if !plan.settled {
-            return Say::new(type_, false, Reason::Settling, "accepted; the gateways are given time to act on it");
+            return Say::new(
+                type_,
+                false,
+                Reason::Settling,
+                "accepted; the gateways are given time to act on it",
+            );
         }
         Say::new(
             type_,
@@ -317,11 +402,19 @@ impl Facts<'_> {
 
     /// Keeps the ten newest deployments.
     fn remember(&self, status: &mut DeploymentStatus, says: &[Say]) {
-        let known = self.wish.taken_by.is_none() && self.resolution.troubles.iter().all(|t| !t.pending);
+        let known =
+            self.wish.taken_by.is_none() && self.resolution.troubles.iter().all(|t| !t.pending);
         let fresh = known && self.resolution.shares.is_some() && !self.wish.leaving;
         let as_wanted = self.wish.wanted.as_ref().is_ok_and(|wanted| {
-            let words = wanted.versions.iter().map(|entry| (&entry.version, entry.percentage));
-            words.eq(self.resolution.pinned.iter().map(|entry| (&entry.version, entry.percentage)))
+            let words = wanted
+                .versions
+                .iter()
+                .map(|entry| (&entry.version, entry.percentage));
+            words.eq(self
+                .resolution
+                .pinned
+                .iter()
+                .map(|entry| (&entry.version, entry.percentage)))
         });
         if !fresh || !as_wanted {
             return;
@@ -332,7 +425,11 @@ impl Facts<'_> {
                 percentage: entry.percentage,
             })
             .collect();
-        if status.history.first().is_none_or(|newest| newest.versions != versions) {
+        if status
+            .history
+            .first()
+            .is_none_or(|newest| newest.versions != versions)
+        {
             let wanted = self.wish.wanted.as_ref().ok();
             let sequence = status.history.first().map_or(0, |newest| newest.sequence) + 1;
             let entry = HistoryEntry {
@@ -348,9 +445,14 @@ impl Facts<'_> {
             status.history.insert(0, entry);
             status.history.truncate(HISTORY);
         }
-        let converged = says.iter().any(|say| say.type_ == Type::Converged && say.state == State::True);
+        let converged = says
+            .iter()
+            .any(|say| say.type_ == Type::Converged && say.state == State::True);
         if let Some(newest) = status.history.first_mut() {
-            let alone = newest.versions.iter().any(|version| version.percentage == Share::ALL);
+            let alone = newest
+                .versions
+                .iter()
+                .any(|version| version.percentage == Share::ALL);
             newest.stable |= converged && alone;
         }
     }
@@ -359,7 +461,12 @@ impl Facts<'_> {
 fn stalled(reason: Reason, message: String) -> Vec<Say> {
     vec![
         Say::new(Type::Ready, false, reason, message.clone()),
-        Say::new(Type::Reconciling, false, reason, "nothing is done until it is changed"),
+        Say::new(
+            Type::Reconciling,
+            false,
+            reason,
+            "nothing is done until it is changed",
+        ),
         Say::new(Type::Stalled, true, reason, message),
     ]
 }
@@ -399,16 +506,26 @@ fn wait(waiting: &crate::plan::Waiting) -> String {
             let names: Vec<&str> = functions.iter().map(FunctionName::as_str).collect();
             format!("{version} has no ready pod of {}", names.join(", "))
         }
-        Cause::Settling => format!("{version} is ready; the gateways are given time to learn of its pods"),
-        Cause::Capacity { function, ready, needed } => {
-            format!("{version} has {ready} of {needed} ready pods of {function} that its share takes")
+        Cause::Settling => {
+            format!("{version} is ready; the gateways are given time to learn of its pods")
+        }
+        Cause::Capacity {
+            function,
+            ready,
+            needed,
+        } => {
+            format!(
+                "{version} has {ready} of {needed} ready pods of {function} that its share takes"
+            )
         }
     }
 }
 
 /// `v7 90%, v8 10%`
 fn one_line(shares: &Shares) -> String {
-    let parts: Vec<String> =
-        shares.iter().map(|(version, share)| format!("{version} {share}%")).collect();
+    let parts: Vec<String> = shares
+        .iter()
+        .map(|(version, share)| format!("{version} {share}%"))
+        .collect();
     parts.join(", ")
 }

@@ -58,16 +58,13 @@ const KINDS: [&str; 12] = [
 
 /// True when every kind has been listed once, or is known to be missing.
 pub(super) fn is_synced(state: &State) -> bool {
-    (KINDS.iter()).all(|kind| {
-        state.synced.contains(kind) || state.missing.contains(kind)
-    })
+    (KINDS.iter()).all(|kind| state.synced.contains(kind) || state.missing.contains(kind))
 }
 
 /// Starts all watches.
 pub(super) fn start(client: &Client, sink: &Sink, tasks: &mut JoinSet<()>) {
-    let ours = || {
-        Config::default().labels(&format!("{}={}", names::MANAGED_BY, names::FIELD_MANAGER))
-    };
+    let ours =
+        || Config::default().labels(&format!("{}={}", names::MANAGED_BY, names::FIELD_MANAGER));
     // Slices are managed by Kubernetes, but carry the other labels of their Service.
     let of_apps = || Config::default().labels(names::APP);
     let mut spawn = Spawner {
@@ -163,10 +160,18 @@ impl Spawner<'_> {
                         invalid.metadata.namespace.clone().unwrap_or_default(),
                         invalid.metadata.name.clone().unwrap_or_default(),
                     );
-                    warn!(kind, namespace = key.0, name = key.1, error = invalid.error, "an object cannot be read; the last readable state of it goes on");
+                    warn!(
+                        kind,
+                        namespace = key.0,
+                        name = key.1,
+                        error = invalid.error,
+                        "an object cannot be read; the last readable state of it goes on"
+                    );
                     let mut state = sink.cache.lock();
                     let app = state.app_of_object::<K>(&key);
-                    let news = state.unreadable.insert((kind, key.clone()), invalid.error.clone());
+                    let news = state
+                        .unreadable
+                        .insert((kind, key.clone()), invalid.error.clone());
                     drop(state);
                     // Saying so changes the object, which is then seen again: say it once.
                     if news.as_ref() != Some(&invalid.error) {
@@ -188,15 +193,14 @@ impl Spawner<'_> {
                     };
                     sink.clear_unreadable(kind, key_of(&object));
                     let (claimant, _) = claims(&object);
-                    let touched = (sink.cache.lock().claims)
-                        .remove(&claimant.namespace, &claimant.name);
+                    let touched =
+                        (sink.cache.lock().claims).remove(&claimant.namespace, &claimant.name);
                     sink.touch(touched);
                     sink.touch(sink.cache.remove(&object));
                 }
                 Happened::Listed(keep) => {
                     let mut state = sink.cache.lock();
-                    (state.unreadable)
-                        .retain(|(held, key), _| *held != kind || keep.contains(key));
+                    (state.unreadable).retain(|(held, key), _| *held != kind || keep.contains(key));
                     drop(state);
                     sink.touch(sink.cache.retain::<K>(&keep));
                 }
@@ -258,7 +262,9 @@ async fn follow<K>(
 
 fn is_unknown_kind(error: &watcher::Error) -> bool {
     let source = match error {
-        watcher::Error::InitialListFailed(source) | watcher::Error::WatchStartFailed(source) => source,
+        watcher::Error::InitialListFailed(source) | watcher::Error::WatchStartFailed(source) => {
+            source
+        }
         _ => return false,
     };
     matches!(source, kube::Error::Api(status) if status.code == 404)
@@ -277,7 +283,10 @@ fn mark(sink: &Sink, kind: &'static str, there: bool) {
         if there {
             debug!(kind, "listed");
         } else {
-            info!(kind, "the API server does not know this kind; it is asked again");
+            info!(
+                kind,
+                "the API server does not know this kind; it is asked again"
+            );
         }
         sink.touch(sink.cache.apps());
     }
@@ -297,7 +306,10 @@ fn claims_of(
     };
     let claims = routes.iter().flat_map(|route| {
         let gateway = &route.gateway;
-        let namespace = gateway.namespace.clone().unwrap_or_else(|| app.namespace.clone());
+        let namespace = gateway
+            .namespace
+            .clone()
+            .unwrap_or_else(|| app.namespace.clone());
         route.hostnames.iter().map(move |hostname| Claim {
             gateway: (namespace.clone(), gateway.name.clone()),
             hostname: hostname.clone(),
@@ -313,7 +325,12 @@ fn deployment_claims(object: &Deployment) -> (Claimant, HashSet<Claim>) {
         app: object.spec.app.clone(),
     };
     let created = object.creation_timestamp().map(|time| time.0);
-    claims_of(&app, format!("cwd/{}", object.name_any()), created, &object.spec.routes)
+    claims_of(
+        &app,
+        format!("cwd/{}", object.name_any()),
+        created,
+        &object.spec.routes,
+    )
 }
 
 fn alias_claims(object: &Alias) -> (Claimant, HashSet<Claim>) {
@@ -322,7 +339,12 @@ fn alias_claims(object: &Alias) -> (Claimant, HashSet<Claim>) {
         app: object.spec.app.clone(),
     };
     let created = object.creation_timestamp().map(|time| time.0);
-    claims_of(&app, format!("cwa/{}", object.name_any()), created, &object.spec.routes)
+    claims_of(
+        &app,
+        format!("cwa/{}", object.name_any()),
+        created,
+        &object.spec.routes,
+    )
 }
 
 /// Our routes are tracked; those of others only claim.
@@ -342,8 +364,11 @@ fn route_event(sink: &Sink, happened: Happened<HttpRoute>) {
                 sink.touch(sink.cache.remove(&route));
             } else {
                 let (claimant, _) = foreign_claims(&route);
-                let touched =
-                    sink.cache.lock().claims.remove(&claimant.namespace, &claimant.name);
+                let touched = sink
+                    .cache
+                    .lock()
+                    .claims
+                    .remove(&claimant.namespace, &claimant.name);
                 sink.touch(touched);
             }
         }
@@ -368,7 +393,9 @@ const FOREIGN: &str = "httproute/";
 fn foreign_claims(route: &HttpRoute) -> (Claimant, HashSet<Claim>) {
     let namespace = route.namespace().unwrap_or_default();
     let claimant = Claimant {
-        created: route.creation_timestamp().map_or(Timestamp::MAX, |time| time.0),
+        created: route
+            .creation_timestamp()
+            .map_or(Timestamp::MAX, |time| time.0),
         namespace: namespace.clone(),
         name: format!("{FOREIGN}{}", route.name_any()),
         app: None,
@@ -376,7 +403,10 @@ fn foreign_claims(route: &HttpRoute) -> (Claimant, HashSet<Claim>) {
     let mut claims = HashSet::new();
     for parent in &route.spec.parent_refs {
         let gateway = (
-            parent.namespace.clone().unwrap_or_else(|| namespace.clone()),
+            parent
+                .namespace
+                .clone()
+                .unwrap_or_else(|| namespace.clone()),
             parent.name.clone(),
         );
         for hostname in &route.spec.hostnames {
@@ -399,7 +429,11 @@ fn paths(route: &HttpRoute) -> Vec<String> {
         if rule.matches.is_empty() {
             paths.push("/".to_owned());
         }
-        for matched in rule.matches.iter().filter(|matched| matched.headers.is_empty()) {
+        for matched in rule
+            .matches
+            .iter()
+            .filter(|matched| matched.headers.is_empty())
+        {
             match &matched.path {
                 None => paths.push("/".to_owned()),
                 Some(path) if path.type_ == "PathPrefix" => paths.push(path.value.clone()),
@@ -438,12 +472,18 @@ fn repository_event(sink: &Sink, happened: Happened<DeserializeGuard<Repository>
             repository.meta_mut().managed_fields = None;
             let key = key_of(&repository);
             let mut state = sink.cache.lock();
-            let before = state.repositories.insert(key.clone(), Arc::new(repository.clone()));
+            let before = state
+                .repositories
+                .insert(key.clone(), Arc::new(repository.clone()));
             let same = before.is_some_and(|before| before.spec == repository.spec);
             if same { Vec::new() } else { vec![key] }
         }
         Happened::Seen(DeserializeGuard(Err(invalid))) => {
-            warn!(name = invalid.metadata.name, error = invalid.error, "a Repository cannot be read; its last readable state goes on");
+            warn!(
+                name = invalid.metadata.name,
+                error = invalid.error,
+                "a Repository cannot be read; its last readable state goes on"
+            );
             Vec::new()
         }
         Happened::Gone(guard) => {

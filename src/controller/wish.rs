@@ -6,9 +6,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::cache::AppObjects;
-use crate::api::{
-    Alias, AliasStatus, Deployment, DeploymentStatus, FINALIZER, SpecError, Wanted,
-};
+use crate::api::{Alias, AliasStatus, Deployment, DeploymentStatus, FINALIZER, SpecError, Wanted};
 use crate::plan::{Owner, OwnerKind};
 
 /// What one owner wishes for.
@@ -34,8 +32,11 @@ pub(super) struct Wish {
 
 /// What all owners of an app wish for: the Deployment that counts first, then Aliases, then Deployments that came too late.
 pub(super) fn wishes(objects: &AppObjects) -> Vec<Wish> {
-    let mut deployments: Vec<Wish> =
-        objects.deployments.iter().map(|(_, object)| of_deployment(object)).collect();
+    let mut deployments: Vec<Wish> = objects
+        .deployments
+        .iter()
+        .map(|(_, object)| of_deployment(object))
+        .collect();
     deployments.sort_by(|a, b| (a.created, &a.owner).cmp(&(b.created, &b.owner)));
     let mut late = deployments.split_off(deployments.len().min(1));
     if let Some(first) = deployments.first() {
@@ -70,10 +71,15 @@ fn of_any<K: ResourceExt>(object: &K, kind: OwnerKind) -> Wish {
             kind,
             name: object.name_any(),
         },
-        created: object.creation_timestamp().map_or(Timestamp::MAX, |time| time.0),
+        created: object
+            .creation_timestamp()
+            .map_or(Timestamp::MAX, |time| time.0),
         generation: object.meta().generation,
         leaving: object.meta().deletion_timestamp.is_some(),
-        held: object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
+        held: object
+            .finalizers()
+            .iter()
+            .any(|finalizer| finalizer == FINALIZER),
         finalizers: object.finalizers().to_vec(),
         resource_version: object.resource_version(),
         wanted: Err(SpecError::VersionCount(0)),

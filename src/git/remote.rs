@@ -162,7 +162,6 @@ impl Git {
                     "https:ssh"
                 };
                 env.push(("GIT_ALLOW_PROTOCOL".to_owned(), protocols.to_owned()));
-                config.push(("gc.autoDetach".to_owned(), "false".to_owned()));
                 let home = tempfile::Builder::new()
                     .prefix("cutwater-")
                     .tempdir()

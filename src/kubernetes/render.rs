@@ -92,7 +92,12 @@ pub fn anchor(app: &AppName, memory: &Memory, inventory: &str) -> Object {
 
 /// The immutable `ConfigMap` of a function's files. Keys are hashes of contents, so the name says it all.
 #[must_use]
-pub fn files(app: &AppName, name: &str, data: &BTreeMap<String, Vec<u8>>, anchor: &Value) -> Object {
+pub fn files(
+    app: &AppName,
+    name: &str,
+    data: &BTreeMap<String, Vec<u8>>,
+    anchor: &Value,
+) -> Object {
     let (api_version, kind, _) = Kind::ConfigMap.api();
     Object {
         kind: Kind::ConfigMap,

@@ -43,7 +43,9 @@ pub(super) fn write(trailers: &Trailers, message: &str) -> String {
             .chars()
             .map(|c| if c.is_control() { ' ' } else { c })
             .collect();
-        text.push_str(&format!("Cutwater-{key}: {value}\n"));
+        for part in ["Cutwater-", key, ": ", &value, "\n"] {
+            text.push_str(part);
+        }
     };
     line("App", trailers.app.as_str());
     line("Version", &trailers.number.get().to_string());

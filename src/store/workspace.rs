@@ -50,25 +50,11 @@ impl Workspace {
                 StoreError::local(what(), &error.message())
             }
         })?;
-        let url = match repo.find_remote(remote) {
-            Ok(found) => String::from_utf8_lossy(found.url_bytes()).into_owned(),
-            Err(_) => {
-                let names = repo.remotes();
-                let names: Vec<String> = names
-                    .iter()
-                    .flat_map(|names| names.iter().flatten().flatten().map(str::to_owned))
-                    .collect();
-                let advice = if names.is_empty() {
-                    "add one with `git remote add origin URL`".to_owned()
-                } else {
-                    format!("there are: {}; choose one with --remote", names.join(", "))
-                };
-                return Err(StoreError::local(
-                    format!("remote `{remote}`"),
-                    &format!("is not there; {advice}"),
-                ));
-            }
+        let Ok(found) = repo.find_remote(remote) else {
+            return Err(no_remote(&repo, remote));
         };
+        let url = String::from_utf8_lossy(found.url_bytes()).into_owned();
+        drop(found);
         let mut key = hex::encode(Sha256::digest(&url));
         key.truncate(12);
         let home = repo.workdir().unwrap_or_else(|| repo.path()).to_owned();
@@ -241,6 +227,24 @@ impl Workspace {
         let (name, email) = git::author(home)?;
         Some(Person { name, email })
     }
+}
+
+/// The remote is not there: says which are.
+fn no_remote(repo: &Repository, remote: &str) -> StoreError {
+    let names = repo.remotes();
+    let names = names
+        .iter()
+        .flat_map(|names| names.iter().flatten().flatten());
+    let names: Vec<&str> = names.collect();
+    let advice = if names.is_empty() {
+        "add one with `git remote add origin URL`".to_owned()
+    } else {
+        format!("there are: {}; choose one with --remote", names.join(", "))
+    };
+    StoreError::local(
+        format!("remote `{remote}`"),
+        &format!("is not there; {advice}"),
+    )
 }
 
 /// A commit of the branch.

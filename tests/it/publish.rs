@@ -276,6 +276,19 @@ fn a_server_without_atomic_pushes_gets_the_tag_first() {
 }
 
 #[test]
+fn a_lock_that_a_dead_process_left_at_a_path_remote_is_named() {
+    let shop = Shop::new();
+    let lock = shop.remote().join("refs/tags/checkout/v1.lock");
+    fs::create_dir_all(lock.parent().unwrap()).unwrap();
+    fs::write(&lock, "").unwrap();
+    let error = shop.refused(&["versions", "publish"]);
+    assert!(error.contains("refs/tags/checkout/v1.lock"), "{error}");
+    assert!(lock.exists(), "it is never removed in silence");
+    fs::remove_file(&lock).unwrap();
+    assert!(shop.publish(&[]).starts_with("published checkout v1"));
+}
+
+#[test]
 fn a_refusal_of_the_server_is_told_in_its_own_words() {
     let shop = Shop::new();
     let hook = shop.remote().join("hooks/pre-receive");
@@ -290,12 +303,13 @@ fn a_refusal_of_the_server_is_told_in_its_own_words() {
     assert!(error.contains("tags are closed on fridays"), "{error}");
 }
 
+type Make = Box<dyn Fn(&Path)>;
+
 #[test]
 fn what_may_not_be_in_a_snapshot_is_refused_with_its_path() {
     let link =
         |target: &'static str| move |path: &Path| std::os::unix::fs::symlink(target, path).unwrap();
     let file = |content: &'static str| move |path: &Path| fs::write(path, content).unwrap();
-    type Make = Box<dyn Fn(&Path)>;
     let cases: Vec<(&str, Make, &str)> = vec![
         ("out", Box::new(link("../../secret")), "leads out"),
         (

@@ -37,7 +37,7 @@ impl Shop {
         };
         shop.git(shop.dir.path(), &["init", "-q", "--bare", "remote.git"]);
         shop.git(shop.dir.path(), &["clone", "-q", "remote.git", "clone"]);
-        shop.commit("apps/checkout/app.yaml", &app_with_image("1"));
+        shop.commit("apps/checkout/app.yaml", app_with_image("1"));
         shop
     }
 

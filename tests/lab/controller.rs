@@ -77,8 +77,16 @@ impl Controller {
     pub fn resident(&self) -> u64 {
         let process = self.process.as_ref().unwrap();
         let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
+        line.trim()
+            .trim_end_matches(" kB")
+            .trim()
+            .parse::<u64>()
+            .unwrap()
+            * 1024
     }
 
     /// The end of its log.
@@ -89,7 +97,11 @@ impl Controller {
 
 /// Runs a program and returns what it printed.
 pub fn run(program: &Path, arguments: &[&str]) -> String {
-    let output = Command::new(program).current_dir(checkout()).args(arguments).output().unwrap();
+    let output = Command::new(program)
+        .current_dir(checkout())
+        .args(arguments)
+        .output()
+        .unwrap();
     format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),

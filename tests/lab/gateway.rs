@@ -45,12 +45,17 @@ impl Accepter {
         let (send, receive) = std::sync::mpsc::channel();
         runtime.spawn(async move {
             let options = KubeConfigOptions::default();
-            let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
+            let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
+                .await
+                .unwrap();
             let client = Client::try_from(config).unwrap();
             send.send(client.clone()).unwrap();
             let api = Api::<HttpRoute>::all(client.clone());
-            let mut routes =
-                Box::pin(watcher(api, watcher::Config::default()).default_backoff().applied_objects());
+            let mut routes = Box::pin(
+                watcher(api, watcher::Config::default())
+                    .default_backoff()
+                    .applied_objects(),
+            );
             while let Some(route) = routes.next().await {
                 if let Ok(route) = route {
                     answer(&client, &route, &held).await;
@@ -67,8 +72,15 @@ impl Accepter {
 
     /// From now on it does this with routes of a namespace, those that are there included.
     pub fn set(&self, namespace: &str, wanted: Answer) {
-        self.answers.lock().unwrap().insert(namespace.to_owned(), wanted);
-        let (client, held, namespace) = (self.client.clone(), self.answers.clone(), namespace.to_owned());
+        self.answers
+            .lock()
+            .unwrap()
+            .insert(namespace.to_owned(), wanted);
+        let (client, held, namespace) = (
+            self.client.clone(),
+            self.answers.clone(),
+            namespace.to_owned(),
+        );
         self.runtime.as_ref().unwrap().spawn(async move {
             let api = Api::<HttpRoute>::namespaced(client.clone(), &namespace);
             for route in api.list(&kube::api::ListParams::default()).await.unwrap() {
@@ -93,10 +105,23 @@ async fn answer(
     answers: &Mutex<std::collections::HashMap<String, Answer>>,
 ) {
     let namespace = route.namespace().unwrap();
-    let wanted = answers.lock().unwrap().get(&namespace).copied().unwrap_or(Answer::Accept);
+    let wanted = answers
+        .lock()
+        .unwrap()
+        .get(&namespace)
+        .copied()
+        .unwrap_or(Answer::Accept);
     let generation = route.metadata.generation;
-    let status = if wanted == Answer::Accept { "True" } else { "False" };
-    let said = route.status.iter().flat_map(|status| &status.parents).flat_map(|p| &p.conditions);
+    let status = if wanted == Answer::Accept {
+        "True"
+    } else {
+        "False"
+    };
+    let said = route
+        .status
+        .iter()
+        .flat_map(|status| &status.parents)
+        .flat_map(|p| &p.conditions);
     let mut said = said.filter(|c| c.type_ == "Accepted");
     if wanted == Answer::Silence
         || said.any(|c| c.observed_generation == generation && c.status == status)
@@ -122,5 +147,11 @@ async fn answer(
     let api = Api::<HttpRoute>::namespaced(client.clone(), &namespace);
     let body = json!({"status": {"parents": parents}});
     // A route that is gone, or has changed meanwhile, is seen again.
-    let _ = api.patch_status(&route.name_any(), &PatchParams::default(), &Patch::Merge(&body)).await;
+    let _ = api
+        .patch_status(
+            &route.name_any(),
+            &PatchParams::default(),
+            &Patch::Merge(&body),
+        )
+        .await;
 }

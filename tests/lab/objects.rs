@@ -61,7 +61,9 @@ impl Scope {
             &resource,
         );
         let params = PatchParams::apply("test").force();
-        api.patch(&object.name_any(), &params, &Patch::Apply(&object)).await.map(|_| ())
+        api.patch(&object.name_any(), &params, &Patch::Apply(&object))
+            .await
+            .map(|_| ())
     }
 
     /// Applies a Deployment called like its app, reached at `<app>.<namespace>.test`.
@@ -111,7 +113,9 @@ impl Scope {
             return BTreeMap::new();
         };
         let rule = route.spec.rules.iter().find(|rule| {
-            rule.matches.iter().all(|matched| matched.headers.is_empty())
+            rule.matches
+                .iter()
+                .all(|matched| matched.headers.is_empty())
         });
         (rule.unwrap().backend_refs.iter())
             .map(|backend| {
@@ -136,11 +140,19 @@ impl Scope {
     }
 
     /// Waits until a condition of a Deployment has this status and reason; its message.
-    pub async fn until_condition(&self, name: &str, type_: &str, status: &str, reason: &str) -> String {
+    pub async fn until_condition(
+        &self,
+        name: &str,
+        type_: &str,
+        status: &str,
+        reason: &str,
+    ) -> String {
         let what = format!("{type_}={status} ({reason}) of cwd/{name}");
         wait_for(&what, SOON, async || {
             let object = self.api::<Deployment>().get_opt(name).await.unwrap();
-            let conditions = object.and_then(|object| object.status).map(|s| s.conditions);
+            let conditions = object
+                .and_then(|object| object.status)
+                .map(|s| s.conditions);
             let conditions = conditions.unwrap_or_default();
             let found = conditions.iter().find(|condition| {
                 condition.type_ == type_ && condition.status == status && condition.reason == reason
@@ -154,7 +166,8 @@ impl Scope {
     }
 
     pub async fn until_ready(&self, name: &str) {
-        self.until_condition(name, "Ready", "True", "Succeeded").await;
+        self.until_condition(name, "Ready", "True", "Succeeded")
+            .await;
     }
 
     pub async fn conditions(&self, name: &str) -> String {
@@ -166,10 +179,18 @@ impl Scope {
     pub async fn until_alias_ready(&self, name: &str) {
         wait_for(&format!("cwa/{name} ready"), SOON, async || {
             let object = self.api::<Alias>().get_opt(name).await.unwrap();
-            let conditions = object.and_then(|object| object.status).map(|s| s.conditions);
+            let conditions = object
+                .and_then(|object| object.status)
+                .map(|s| s.conditions);
             let conditions = conditions.unwrap_or_default();
-            let ready = conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
-            if ready { Ok(()) } else { Err(text(&conditions)) }
+            let ready = conditions
+                .iter()
+                .any(|c| c.type_ == "Ready" && c.status == "True");
+            if ready {
+                Ok(())
+            } else {
+                Err(text(&conditions))
+            }
         })
         .await;
     }
@@ -184,7 +205,11 @@ impl Scope {
     pub async fn until_workloads(&self, app: &str, wanted: &[&str]) {
         wait_for(&format!("workloads {wanted:?}"), SOON, async || {
             let seen = self.workloads(app).await;
-            if seen == wanted { Ok(()) } else { Err(format!("{seen:?}; {}", self.conditions(app).await)) }
+            if seen == wanted {
+                Ok(())
+            } else {
+                Err(format!("{seen:?}; {}", self.conditions(app).await))
+            }
         })
         .await;
     }

@@ -17,7 +17,10 @@ impl Releases {
         let releases = Self {
             directory: directory.to_owned(),
         };
-        releases.git_in(directory, &["init", "--quiet", "--bare", "-b", "main", "remote.git"]);
+        releases.git_in(
+            directory,
+            &["init", "--quiet", "--bare", "-b", "main", "remote.git"],
+        );
         releases.git_in(directory, &["init", "--quiet", "-b", "main", "work"]);
         releases.git(&["remote", "add", "origin", "../remote.git"]);
         releases.write("README.md", "A release repository.\n");
@@ -54,7 +57,10 @@ impl Releases {
             "  - name: web\n    image: {IMAGE}\n    port: 8080\n{}",
             indented(fields, 4)
         );
-        self.write(&format!("apps/{app}/app.yaml"), &format!("{head}{function}"));
+        self.write(
+            &format!("apps/{app}/app.yaml"),
+            &format!("{head}{function}"),
+        );
     }
 
     /// Commits everything and pushes it.
@@ -79,7 +85,9 @@ impl Releases {
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         let value: serde_json::Value =
             serde_json::from_str(&text).unwrap_or_else(|_| panic!("publish said: {text}{errors}"));
-        let number = value.pointer("/0/number").or_else(|| value.pointer("/number"));
+        let number = value
+            .pointer("/0/number")
+            .or_else(|| value.pointer("/number"));
         let number = number.and_then(serde_json::Value::as_u64);
         u32::try_from(number.unwrap_or_else(|| panic!("no number in {text}"))).unwrap()
     }
@@ -87,7 +95,9 @@ impl Releases {
     /// Runs the program in the clone.
     pub fn cutwater(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(cutwater());
-        self.seal(&mut command).current_dir(self.work()).args(arguments);
+        self.seal(&mut command)
+            .current_dir(self.work())
+            .args(arguments);
         command.output().unwrap()
     }
 
@@ -99,7 +109,9 @@ impl Releases {
     /// Runs git in a directory.
     pub fn git_in(&self, directory: &Path, arguments: &[&str]) -> String {
         let mut command = Command::new("git");
-        self.seal(&mut command).current_dir(directory).args(arguments);
+        self.seal(&mut command)
+            .current_dir(directory)
+            .args(arguments);
         let output = command.output().unwrap();
         let (said, errors) = (
             String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -127,12 +139,18 @@ pub const IMAGE: &str =
     "example.com/app@sha256:1111111111111111111111111111111111111111111111111111111111111111";
 
 fn indented(text: &str, by: usize) -> String {
-    (text.lines()).map(|line| format!("{}{line}\n", " ".repeat(by))).collect()
+    (text.lines())
+        .map(|line| format!("{}{line}\n", " ".repeat(by)))
+        .collect()
 }
 
 /// A word that no other call returns.
 fn uuid() -> String {
     use std::sync::atomic::{AtomicU64, Ordering};
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!(
+        "{}-{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
 }
