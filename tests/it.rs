@@ -13,6 +13,8 @@ mod lab;
 mod support;
 
 mod it {
+    /// The custom resources: what the API server takes, refuses and prints.
+    mod crds;
     /// The harness itself: a control plane with pods that KWOK plays.
     mod harness;
     /// The controller's mirror of a repository, with hostile ones among them.

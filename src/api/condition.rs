@@ -219,7 +219,7 @@ pub fn set(
     let since = old
         .as_ref()
         .filter(|old| old.status == say.state.as_str())
-        .map_or(Time(now), |old| old.last_transition_time.clone());
+        .map_or_else(|| whole_second(now), |old| old.last_transition_time.clone());
     let news = old
         .as_ref()
         .is_none_or(|old| old.status != say.state.as_str() || old.reason != say.reason.as_str());
@@ -233,6 +233,12 @@ pub fn set(
     });
     conditions.sort_by_key(|condition| rank(&condition.type_));
     news
+}
+
+/// A time as the API server keeps it: in whole seconds, so that what is read back equals what was written.
+#[must_use]
+pub fn whole_second(now: Timestamp) -> Time {
+    Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
 }
 
 /// Takes a condition away. Returns true if it was there.

@@ -9,6 +9,7 @@ pub mod alias;
 pub mod condition;
 pub mod deployment;
 pub mod gateway;
+mod http_route;
 pub mod repository;
 pub mod route;
 mod rules;
@@ -16,6 +17,7 @@ pub mod schema;
 pub mod status;
 pub mod traffic;
 pub mod wanted;
+mod words;
 
 pub use alias::{Alias, AliasSpec, AliasStatus, Canary};
 pub use condition::{Reason, Type};
@@ -38,31 +40,9 @@ pub const STATUS_MANAGER: &str = "cutwater-status";
 /// Holds a Deployment or an Alias until its routes are off, drained and gone.
 pub const FINALIZER: &str = "cutwater.dev/drain";
 
-/// Labels on what the controller makes.
-pub mod label {
-    /// The app, on every object that belongs to it.
-    pub const APP: &str = "cutwater.dev/app";
-    /// The number of the version, without a `v`, on everything that belongs to one version.
-    pub const VERSION: &str = "cutwater.dev/version";
-    /// The function, on workloads, Services and autoscalers.
-    pub const FUNCTION: &str = "cutwater.dev/function";
-    /// The name of the route, on `HTTPRoute`s.
-    pub const ROUTE: &str = "cutwater.dev/route";
-    /// What an object is for: `workload`, `files`, `route`, `anchor`.
-    pub const PART: &str = "cutwater.dev/part";
-    /// Kubernetes' own label for the tool that manages an object.
-    pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-    /// Value of [`MANAGED_BY`].
-    pub const MANAGER: &str = "cutwater";
-}
-
-/// Annotations, set by the controller or read from people.
+/// Annotations that people set. Those of the objects that the controller makes are in [`crate::kubernetes::names`].
 pub mod annotation {
-    /// On a workload: the resolved record of its version, as JSON.
-    pub const RECORD: &str = "cutwater.dev/record";
-    /// On an `HTTPRoute`: the kind, namespace, name and UID of the Deployment or Alias it serves.
-    pub const SOURCE: &str = "cutwater.dev/source";
-    /// On a Repository, set by people: the commit whose held prune may go on.
+    /// On a Repository: the commit whose held prune may go on.
     pub const PRUNE: &str = "cutwater.dev/prune";
     /// On a Deployment or an Alias: who asked for this change, where the writer knows it.
     pub const AUTHOR: &str = "cutwater.dev/author";

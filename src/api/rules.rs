@@ -3,20 +3,15 @@
 //! Every refusal says what to change. Each string and list has a limit, because the API server bounds what a rule may
 //! cost by them. Objects can be written past the schema, so [`super::wanted`] checks again whatever a later stage relies on.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::route::Route;
 use super::traffic::WantedVersion;
-use crate::words::{
-    AliasName, AppName, EnvironmentName, FunctionName, Period, RouteName, Share, VersionNumber,
-    VersionWord,
-};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use std::borrow::Cow;
 
 /// One rule: an expression that must be true of `self`, and what to say where it is not.
-fn rule(expression: &str, message: &str) -> Value {
+pub(super) fn rule(expression: &str, message: &str) -> Value {
     json!({"rule": expression, "message": message})
 }
 
@@ -26,12 +21,12 @@ fn rule_at(field: &str, expression: &str, message: &str) -> Value {
 }
 
 /// A string of at most `max` characters under rules.
-fn text(max: usize, rules: &[Value]) -> Schema {
+pub(super) fn text(max: usize, rules: &[Value]) -> Schema {
     json_schema!({"type": "string", "minLength": 1, "maxLength": max, "x-kubernetes-validations": rules})
 }
 
 /// A DNS label under a name of its own in the message.
-fn dns_label(what: &str, max: usize) -> Value {
+pub(super) fn dns_label(what: &str, max: usize) -> Value {
     rule(
         "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
         &format!(
@@ -41,67 +36,13 @@ fn dns_label(what: &str, max: usize) -> Value {
 }
 
 /// No part that reads as a version, so that names of workloads can be read in one way only.
-fn no_version_inside(what: &str) -> Value {
+pub(super) fn no_version_inside(what: &str) -> Value {
     rule(
         "!self.matches('(^|-)v[0-9]+(-|$)')",
         &format!(
             "{what} must not hold a part that reads as a version, such as `v1`; choose a name without it"
         ),
     )
-}
-
-/// The schema of a word type, under the type's own name.
-macro_rules! word_schema {
-    ($($word:ident => $schema:expr;)*) => {$(
-        impl JsonSchema for $word {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($word).into()
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                $schema
-            }
-        }
-    )*};
-}
-word_schema! {
-    AppName => text(30, &[dns_label("an app name", 30), no_version_inside("an app name")]);
-    FunctionName => text(15, &[dns_label("a function name", 15), no_version_inside("a function name")]);
-    RouteName => text(30, &[dns_label("a route name", 30)]);
-    EnvironmentName => text(63, &[dns_label("an environment name", 63)]);
-    AliasName => text(128, &[
-        rule("self.matches('^[a-zA-Z_][a-zA-Z0-9_-]*$')",
-            "an alias name is a letter or `_`, then at most 127 letters, digits, `_` and `-`"),
-        rule("self != 'LATEST'", "`LATEST` is the tracked branch itself; choose another name for the alias"),
-    ]);
-    VersionWord => version();
-    VersionNumber => json_schema!({"type": "integer", "format": "int32", "minimum": 1, "maximum": 9_999_999});
-    Share => json_schema!({"type": "number", "minimum": 0, "maximum": 100, "x-kubernetes-validations": [
-        // Division of two exact numbers rounds to the double that the decimal text rounds to, so this is exact.
-        rule("self == double(int(self * 100.0 + 0.5)) / 100.0",
-            "a percentage has at most two decimals, such as 12.5 or 14.29; round it"),
-    ]});
-    Period => period("0s", "8760h");
-}
-
-/// A number, an id or a label. The form is the one of `VersionWord`.
-fn version() -> Schema {
-    json_schema!({"x-kubernetes-int-or-string": true, "maxLength": 63, "x-kubernetes-validations": [
-        rule("type(self) == string || (self >= 1 && self <= 9999999)",
-            "a version number goes from 1 to 9999999; put quotes around an id or a label that reads as a number"),
-        rule("type(self) == int || self != 'LATEST'",
-            "`LATEST` is the tracked branch and changes with it; publish, and name the version by number (8), id or label"),
-        rule("type(self) == int || self == 'LATEST' || self.matches('^v?[1-9][0-9]{0,6}$') \
-              || self.matches('^g[0-9a-fA-F]{7,40}$') \
-              || (self.matches('^[a-zA-Z][a-zA-Z0-9._-]*$') && !self.matches('^v[0-9]+$') \
-                  && !self.matches('^g[0-9a-fA-F]+$') && !self.contains('..') && !self.endsWith('.') \
-                  && !self.lowerAscii().endsWith('.lock'))",
-            "a version is a number (8 or v8), an id (g and 7 to 40 hex digits), or a label (a letter, then letters, digits, `.`, `_` and `-`)"),
-    ]})
 }
 
 /// Two words that surely name one version have one spelling: 8 and v8, hex digits in either case.
@@ -113,7 +54,7 @@ fn same_spelling(word: &str) -> String {
 }
 
 /// A length of time between two bounds.
-fn period(least: &str, most: &str) -> Schema {
+pub(super) fn period(least: &str, most: &str) -> Schema {
     text(
         24,
         &[rule(
@@ -148,7 +89,8 @@ pub(super) fn versions(generator: &mut SchemaGenerator) -> Schema {
         "x-kubernetes-validations".to_owned(),
         json!([
             {
-                "rule": format!("{sum} == 10000"),
+                // Where the list or an entry is out of bounds, that alone is said.
+                "rule": format!("self.size() == 0 || self.exists(v, v.percentage < 0.0 || v.percentage > 100.0) || {sum} == 10000"),
                 "message": "the percentages must total exactly 100; change one of them",
                 "messageExpression": format!(
                     "{sum} > 10000 ? 'the percentages total more than 100 and must total exactly 100; lower one of them' : \

@@ -1,4 +1,6 @@
 //! The parts of status that Deployment and Alias share: what is wanted, what is served, what was served before.
+//!
+//! Times are made by [`super::condition::whole_second`], else a status would differ from the one that was written.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;

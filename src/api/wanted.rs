@@ -343,3 +343,6 @@ fn affinity(given: Option<&Affinity>) -> Result<Option<AffinityKey>, SpecError> 
         Some(_) => Err(SpecError::Affinity),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 //! [`Command::run`].
 
 mod controller;
+mod crd;
 pub mod exit;
 mod output;
 mod schema;
@@ -81,6 +82,8 @@ enum Command {
     Versions(versions::Command),
     /// Run the Kubernetes controller
     Controller(controller::Args),
+    /// Print the custom resource definitions
+    Crd(crd::Args),
     /// Print JSON Schemas for editors
     #[command(subcommand)]
     Schema(schema::Command),
@@ -91,6 +94,7 @@ impl Command {
         match self {
             Self::Versions(command) => command.run(ui, global),
             Self::Controller(args) => args.run(),
+            Self::Crd(args) => args.run(ui),
             Self::Schema(command) => command.run(ui),
         }
     }

@@ -39,8 +39,6 @@ pub(super) enum Lookup {
 pub(super) struct Fetch {
     /// The commit of the branch, or why there is none.
     pub(super) head: Result<String, (Reason, String)>,
-    /// When to fetch again.
-    pub(super) again: Duration,
 }
 
 /// All mirrors.
@@ -243,7 +241,6 @@ impl Repositories {
         self.queue.add_at(key.clone(), Instant::now() + again);
         Some(Fetch {
             head: result.map(|fetched| fetched.head),
-            again,
         })
     }
 

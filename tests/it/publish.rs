@@ -258,6 +258,26 @@ fn racing_publishers_of_different_content_each_get_their_own_number() {
         .filter(|line| line.starts_with("unchanged checkout v9"));
     assert_eq!(same.count(), RACERS - 1, "{lines:?}");
     shop.git(&shop.remote(), &["fsck", "--full", "--strict"]);
+    // The same where the server takes one ref at a time: `last` must not stay behind.
+    let atomic = ["config", "receive.advertiseAtomic", "false"];
+    shop.git(&shop.remote(), &atomic);
+    let lines = race(&|n| {
+        format!(
+            "web={}",
+            digest(&format!("{:x}", n + 2)).replace("acme", "other")
+        )
+    });
+    let mut numbers: Vec<&str> = lines
+        .iter()
+        .map(|line| line.split(' ').nth(2).unwrap())
+        .collect();
+    numbers.sort_unstable();
+    assert_eq!(
+        numbers,
+        ["v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17"]
+    );
+    let last = shop.rev(&shop.remote(), "refs/cutwater/checkout/last");
+    assert_eq!(last, shop.rev(&shop.remote(), "checkout/v17"));
 }
 
 #[test]

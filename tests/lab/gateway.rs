@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use cutwater::api::gateway::HttpRoute;
+use cutwater::api::gateway::{Gateway, HttpRoute};
 use futures::StreamExt;
 use kube::api::{Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -49,6 +49,7 @@ impl Accepter {
                 .await
                 .unwrap();
             let client = Client::try_from(config).unwrap();
+            make_gateway(&client).await;
             send.send(client.clone()).unwrap();
             let api = Api::<HttpRoute>::all(client.clone());
             let mut routes = Box::pin(
@@ -97,6 +98,28 @@ impl Drop for Accepter {
             runtime.shutdown_background();
         }
     }
+}
+
+/// The Gateway `web` in namespace `default`, where the Gateway API is installed.
+async fn make_gateway(client: &Client) {
+    let gateway = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "web"},
+        "spec": {
+            "gatewayClassName": "accepter",
+            "listeners": [{
+                "name": "http",
+                "protocol": "HTTP",
+                "port": 80,
+                "allowedRoutes": {"namespaces": {"from": "All"}},
+            }],
+        },
+    });
+    let api = Api::<Gateway>::namespaced(client.clone(), "default");
+    let params = PatchParams::apply("test").force();
+    // Without the Gateway API there is none: some tests want it so.
+    let _ = api.patch("web", &params, &Patch::Apply(&gateway)).await;
 }
 
 async fn answer(

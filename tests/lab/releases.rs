@@ -85,9 +85,7 @@ impl Releases {
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         let value: serde_json::Value =
             serde_json::from_str(&text).unwrap_or_else(|_| panic!("publish said: {text}{errors}"));
-        let number = value
-            .pointer("/0/number")
-            .or_else(|| value.pointer("/number"));
+        let number = value.pointer("/version/number");
         let number = number.and_then(serde_json::Value::as_u64);
         u32::try_from(number.unwrap_or_else(|| panic!("no number in {text}"))).unwrap()
     }
