@@ -360,10 +360,9 @@ impl Attempt<'_> {
             let ours = |(number, oid): &(VersionNumber, Oid)| {
                 history::number_in(repo, app, *oid) == Some(*number)
             };
-            let newest = refs
-                .numbered()
-                .filter(ours)
-                .max_by_key(|(number, _)| *number);
+            let mut numbered: Vec<_> = refs.numbered().collect();
+            numbered.sort_unstable();
+            let newest = numbered.into_iter().rev().find(ours);
             let last = refs.last.and_then(|oid| history::number_in(repo, app, oid));
             if let Some((_, oid)) = newest.filter(|(number, _)| last < Some(*number)) {
                 updates.push(RefUpdate {

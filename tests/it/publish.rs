@@ -469,3 +469,25 @@ fn a_remote_that_is_away_or_no_repository_is_said_so() {
     let error = shop.refused(&["versions", "list"]);
     assert!(error.contains("git remote add origin"), "{error}");
 }
+
+#[test]
+fn the_program_works_as_a_kubectl_plugin_and_prints_the_schema_of_app_yaml() {
+    let shop = Shop::new();
+    let plugin = shop.dir.path().join("kubectl-cutwater");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_cutwater"), &plugin).unwrap();
+    let help = shop
+        .sealed(plugin.to_str().unwrap(), &shop.clone_dir())
+        .args(["versions", "--help"])
+        .output()
+        .unwrap();
+    assert!(
+        text(&help.stdout).contains("Usage: kubectl cutwater versions"),
+        "{}",
+        text(&help.stdout)
+    );
+    let schema: Json = serde_json::from_str(&shop.ok(&["schema", "app"])).unwrap();
+    assert_eq!(
+        schema["required"],
+        serde_json::json!(["apiVersion", "kind", "metadata", "spec"])
+    );
+}
