@@ -249,7 +249,7 @@ fn shares(key: &AppKey, route: &HttpRoute) -> Shares {
         .unwrap_or_default();
     (backends.iter())
         .filter_map(|backend| {
-            let weight = u32::try_from(backend.weight.unwrap_or(1)).ok()?;
+            let weight = backend.weight.unwrap_or(1);
             let version = names::version_of(&key.app, &backend.name)?;
             (weight > 0).then(|| (version, Share::from_basis_points(weight)))
         })

@@ -19,7 +19,7 @@ use crate::store::{Mirror, ResolveError, StoreError};
 use crate::words::{AppName, FunctionName, VersionWord};
 
 /// Longest time for one fetch.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(120);
+const FETCH_TIMEOUT: Duration = Duration::from_mins(2);
 /// First wait after a fetch that failed; it doubles up to the interval.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 

@@ -3,7 +3,6 @@
 //! Pure, time is an argument. Writing it, and the events that go with it, is [`super::report`].
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::apply::Failure;
 use super::cache::AppObjects;
@@ -143,7 +142,7 @@ impl Facts<'_> {
             return stalled(
                 Reason::AppTaken,
                 format!(
-                    "cwd/{first} has app `{}` in this namespace already; delete one of the two, nothing is done for this one",
+                    "{first} has this place of app `{}` in this namespace already; delete one of the two, nothing is done for this one",
                     self.app
                 ),
             );
@@ -195,18 +194,16 @@ impl Facts<'_> {
                 "being deleted: routes go first, open requests are given time, then pods go",
             );
         }
-        match parts.iter().find(|say| say.state != State::True) {
-            Some(say) => Say::new(Type::Ready, State::False, say.reason, say.message.clone()),
-            None => {
-                let line = one_line(&self.shares(split));
-                Say::new(
-                    Type::Ready,
-                    true,
-                    Reason::Succeeded,
-                    format!("serving {line}"),
-                )
-            }
+        if let Some(say) = parts.iter().find(|say| say.state != State::True) {
+            return Say::new(Type::Ready, State::False, say.reason, say.message.clone());
         }
+        let line = one_line(&self.shares(split));
+        Say::new(
+            Type::Ready,
+            true,
+            Reason::Succeeded,
+            format!("serving {line}"),
+        )
     }
 
     fn resolved(&self) -> Say {
@@ -434,7 +431,7 @@ impl Facts<'_> {
             let sequence = status.history.first().map_or(0, |newest| newest.sequence) + 1;
             let entry = HistoryEntry {
                 sequence,
-                time: Time(self.now),
+                time: condition::whole_second(self.now),
                 author: None,
                 source: None,
                 message: wanted.and_then(|wanted| wanted.message.clone()),
@@ -506,6 +503,10 @@ fn wait(waiting: &crate::plan::Waiting) -> String {
             let names: Vec<&str> = functions.iter().map(FunctionName::as_str).collect();
             format!("{version} has no ready pod of {}", names.join(", "))
         }
+        Cause::Backends(count) => format!(
+            "the split would need {count} backends and the Gateway API takes {}; list fewer versions",
+            crate::plan::BACKENDS_MAX
+        ),
         Cause::Settling => {
             format!("{version} is ready; the gateways are given time to learn of its pods")
         }

@@ -261,11 +261,10 @@ async fn follow<K>(
 }
 
 fn is_unknown_kind(error: &watcher::Error) -> bool {
-    let source = match error {
-        watcher::Error::InitialListFailed(source) | watcher::Error::WatchStartFailed(source) => {
-            source
-        }
-        _ => return false,
+    let (watcher::Error::InitialListFailed(source) | watcher::Error::WatchStartFailed(source)) =
+        error
+    else {
+        return false;
     };
     matches!(source, kube::Error::Api(status) if status.code == 404)
 }

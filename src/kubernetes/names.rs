@@ -4,7 +4,7 @@ use crate::plan::{Owner, OwnerKind};
 use crate::words::{AppName, FunctionName, VersionNumber};
 
 /// Field manager of all objects that the controller makes.
-pub const FIELD_MANAGER: &str = "cutwater";
+pub use crate::api::FIELD_MANAGER;
 /// Label: whose object it is.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Label: the app.

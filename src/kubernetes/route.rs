@@ -30,9 +30,6 @@ pub struct RouteSpec {
     pub overrides: bool,
 }
 
-/// Most rules and most backends of a rule that the Gateway API takes.
-pub const LIMIT: usize = 16;
-
 /// The HTTPRoute of one route.
 pub(super) fn object(
     app: &AppName,

@@ -109,7 +109,13 @@ pub enum Cause {
         /// Pods that the whole share takes.
         needed: u32,
     },
+    /// A rule would need that many backends, more than the Gateway API takes: some listed version has to go, or a
+    /// version that leaves has to be gone first.
+    Backends(usize),
 }
+
+/// Most backends of one rule in the Gateway API (HTTPRouteRule, `backendRefs`).
+pub const BACKENDS_MAX: usize = 16;
 
 /// Decides what is to be true now.
 #[must_use]

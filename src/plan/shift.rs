@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::capacity::{self, Pods};
 use super::effective::{self, Standing, share_of};
 use super::world::{Split, Version, World};
-use super::{Cause, RoutePlan, Shares, SplitPlan, Waiting, Wake};
+use super::{BACKENDS_MAX, Cause, RoutePlan, Shares, SplitPlan, Waiting, Wake};
 use crate::words::{FunctionName, Share, VersionNumber};
 
 /// A split with what was decided for it.
@@ -30,14 +30,14 @@ impl Shift<'_> {
         !next.is_zero() || !share_of(&self.split.last, version).is_zero()
     }
 
-    /// The owner lists the version; for one whose wish is not known, whatever its routes name counts.
+    /// The owner lists the version; for one whose wish is not known, it may be any: what is not decided stays as it is.
     pub(super) fn lists(&self, version: VersionNumber) -> bool {
         if self.split.leaving {
             return false;
         }
         match &self.split.wanted {
             Some(wanted) => wanted.iter().any(|(listed, _)| *listed == version),
-            None => self.split.routes.named.contains(&version),
+            None => true,
         }
     }
 }
@@ -54,7 +54,17 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
         standings.insert(*version, standing(world, split, *version, &basis, wake));
     }
     let shares = effective::effective(wanted, &split.last, split.on_loss, |v| standings[&v]);
-    let waiting = waiting(world, wanted, shares.as_deref(), &standings, &basis);
+    let mut waiting = waiting(world, wanted, shares.as_deref(), &standings, &basis);
+    let shares = match shares {
+        Some(shares) if shares.len() > BACKENDS_MAX => {
+            waiting.extend(wanted.first().map(|(version, _)| Waiting {
+                version: *version,
+                cause: Cause::Backends(shares.len()),
+            }));
+            None
+        }
+        shares => shares,
+    };
     let short = (waiting.iter()).any(|waiting| matches!(waiting.cause, Cause::Capacity { .. }));
     let needs = needs(world, wanted, &split.last, &basis);
     let served: Shares = (wanted.iter().copied())

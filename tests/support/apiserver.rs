@@ -17,7 +17,7 @@ use super::audit::{self, AuditEntry};
 use super::process::Process;
 use super::tools::{checkout, tool};
 
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// Who asks: each has a token, so the audit log tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

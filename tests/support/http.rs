@@ -30,7 +30,7 @@ pub async fn get(
     path: &str,
     headers: &[(&str, &str)],
 ) -> Result<Response, String> {
-    tokio::time::timeout(Duration::from_secs(60), ask(address, host, path, headers))
+    tokio::time::timeout(Duration::from_mins(1), ask(address, host, path, headers))
         .await
         .map_err(|_| format!("no complete answer from {address}{path} in a minute"))?
 }
