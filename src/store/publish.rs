@@ -316,10 +316,8 @@ impl Attempt<'_> {
             version,
             added_label: None,
         };
-        let known = refs.ids.get(&self.tree.to_string()) == Some(&commit);
-        if !known && !self.request.dry_run {
-            // A hint only: the next publish tries again.
-            drop(self.workspace.push(&[self.hint(refs, commit)], false));
+        if !self.request.dry_run {
+            self.heal(refs.clone(), commit)?;
         }
         let Some(label) = &self.request.label else {
             return Ok(published);
@@ -347,6 +345,42 @@ impl Attempt<'_> {
         published.version.labels.dedup();
         published.added_label = Some(label.clone());
         Ok(published)
+    }
+
+    /// Brings the hint, and `last` where it lags behind the tags, to what the tags say.
+    ///
+    /// Both stay behind after a push that was not atomic. Where the server refuses them, the next publisher tries again.
+    fn heal(&self, mut refs: AppRefs, commit: Oid) -> Result<(), StoreError> {
+        for _ in 0..TRIES_MAX {
+            let mut updates = Vec::new();
+            if refs.ids.get(&self.tree.to_string()) != Some(&commit) {
+                updates.push(self.hint(&refs, commit));
+            }
+            let (repo, app) = (&self.workspace.repo, &self.request.app);
+            let ours = |(number, oid): &(VersionNumber, Oid)| {
+                history::number_in(repo, app, *oid) == Some(*number)
+            };
+            let mut numbered: Vec<_> = refs.numbered().collect();
+            numbered.sort_unstable();
+            let newest = numbered.into_iter().rev().find(ours);
+            let last = refs.last.and_then(|oid| history::number_in(repo, app, oid));
+            if let Some((_, oid)) = newest.filter(|(number, _)| last < Some(*number)) {
+                updates.push(RefUpdate {
+                    name: self.space.last(),
+                    expected: refs.last,
+                    new: Some(oid),
+                });
+            }
+            if updates.is_empty() || self.workspace.push(&updates, false).is_ok() {
+                return Ok(());
+            }
+            let before = refs;
+            refs = self.workspace.refresh(&self.request.app)?;
+            if refs == before {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     /// A label is create-only: it may be free, or name `commit` already.

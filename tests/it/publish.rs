@@ -258,6 +258,26 @@ fn racing_publishers_of_different_content_each_get_their_own_number() {
         .filter(|line| line.starts_with("unchanged checkout v9"));
     assert_eq!(same.count(), RACERS - 1, "{lines:?}");
     shop.git(&shop.remote(), &["fsck", "--full", "--strict"]);
+    // The same where the server takes one ref at a time: `last` must not stay behind.
+    let atomic = ["config", "receive.advertiseAtomic", "false"];
+    shop.git(&shop.remote(), &atomic);
+    let lines = race(&|n| {
+        format!(
+            "web={}",
+            digest(&format!("{:x}", n + 2)).replace("acme", "other")
+        )
+    });
+    let mut numbers: Vec<&str> = lines
+        .iter()
+        .map(|line| line.split(' ').nth(2).unwrap())
+        .collect();
+    numbers.sort_unstable();
+    assert_eq!(
+        numbers,
+        ["v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17"]
+    );
+    let last = shop.rev(&shop.remote(), "refs/cutwater/checkout/last");
+    assert_eq!(last, shop.rev(&shop.remote(), "checkout/v17"));
 }
 
 #[test]
@@ -448,4 +468,26 @@ fn a_remote_that_is_away_or_no_repository_is_said_so() {
     shop.git(&shop.clone_dir(), &["remote", "remove", "origin"]);
     let error = shop.refused(&["versions", "list"]);
     assert!(error.contains("git remote add origin"), "{error}");
+}
+
+#[test]
+fn the_program_works_as_a_kubectl_plugin_and_prints_the_schema_of_app_yaml() {
+    let shop = Shop::new();
+    let plugin = shop.dir.path().join("kubectl-cutwater");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_cutwater"), &plugin).unwrap();
+    let help = shop
+        .sealed(plugin.to_str().unwrap(), &shop.clone_dir())
+        .args(["versions", "--help"])
+        .output()
+        .unwrap();
+    assert!(
+        text(&help.stdout).contains("Usage: kubectl cutwater versions"),
+        "{}",
+        text(&help.stdout)
+    );
+    let schema: Json = serde_json::from_str(&shop.ok(&["schema", "app"])).unwrap();
+    assert_eq!(
+        schema["required"],
+        serde_json::json!(["apiVersion", "kind", "metadata", "spec"])
+    );
 }
