@@ -15,7 +15,7 @@ use super::apply::{Applier, Failure};
 use super::cache::{AppKey, AppObjects, Cache};
 use super::claims::Claim;
 use super::finalizer;
-use super::observe::{self, Delays};
+use super::observe::{self, Delays, Given};
 use super::report::Reports;
 use super::repositories::Repositories;
 use super::resolve::{self, Records, Resolution, Trouble};
@@ -72,15 +72,12 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     }
     // Pure.
     let now = Timestamp::now();
-    let world = observe::world(
-        key,
-        &objects,
-        &wishes,
-        &resolutions,
-        &records,
-        context.delays,
+    let given = Given {
+        delays: context.delays,
+        routes_known: !context.cache.lock().missing.contains("HTTPRoute"),
         now,
-    );
+    };
+    let world = observe::world(key, &objects, &wishes, &resolutions, &records, given);
     let plan = plan::plan(&world);
     let (routes, obstacles) = routes(context, key, &objects, &wishes, &resolutions, &records);
     // I/O: only what differs.

@@ -301,7 +301,7 @@ impl Repositories {
             })
         })
         .await?;
-        fetched.map_err(|error| (reason_of(error.reason()), error.to_string()))
+        fetched.map_err(|error| (error.reason(), error.to_string()))
     }
 
     /// What a Secret holds for reading a repository. Its values go to `git` and nowhere else.
@@ -419,19 +419,5 @@ async fn blocking<T: Send + 'static>(
 }
 
 fn refusal(error: &ResolveError) -> (Reason, String) {
-    (reason_of(error.reason()), error.to_string())
-}
-
-/// The store names its reasons as conditions do.
-fn reason_of(word: &str) -> Reason {
-    let known = Reason::ALL.iter().copied();
-    match word {
-        "AuthenticationFailed" => Reason::CredentialsRefused,
-        "SnapshotInvalid" => Reason::SnapshotUnreadable,
-        "VersionForeign" => Reason::VersionNotFound,
-        "InvalidRepositoryUrl" => Reason::RepositoryNotAllowed,
-        word => (known.into_iter())
-            .find(|reason| reason.as_str() == word)
-            .unwrap_or(Reason::RepositoryUnreachable),
-    }
+    (error.reason(), error.to_string())
 }
