@@ -90,9 +90,6 @@ pub struct Function {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 3600))]
     pub termination_grace_period_seconds: Option<u32>,
-    /// A service account that the namespace offers by the label `cutwater.dev/offered: "true"`; `default` where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_account_name: Option<String>,
     /// What standalone mode runs in place of the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub local: Option<Local>,
