@@ -371,6 +371,17 @@ impl Facts<'_> {
                 "nothing could be decided",
             );
         };
+        // The plan is about what was pinned: where the spec has moved on, that is not what is wanted.
+        if let Some(trouble) = self.resolution.troubles.first()
+            && !self.is_pinned_as_wanted()
+        {
+            return Say::new(
+                type_,
+                false,
+                trouble.reason,
+                "not every wanted version is known; what was wanted before goes on",
+            );
+        }
         let mut waits: Vec<String> = split.waiting.iter().map(wait).collect();
         if split.route == RoutePlan::Keep && waits.is_empty() {
             waits.push("it is not known what is wanted; the last split stays".to_owned());
@@ -397,12 +408,9 @@ impl Facts<'_> {
         )
     }
 
-    /// Keeps the ten newest deployments.
-    fn remember(&self, status: &mut DeploymentStatus, says: &[Say]) {
-        let known =
-            self.wish.taken_by.is_none() && self.resolution.troubles.iter().all(|t| !t.pending);
-        let fresh = known && self.resolution.shares.is_some() && !self.wish.leaving;
-        let as_wanted = self.wish.wanted.as_ref().is_ok_and(|wanted| {
+    /// What is pinned is what the spec wants now, and not what it wanted before.
+    fn is_pinned_as_wanted(&self) -> bool {
+        self.wish.wanted.as_ref().is_ok_and(|wanted| {
             let words = wanted
                 .versions
                 .iter()
@@ -412,8 +420,15 @@ impl Facts<'_> {
                 .pinned
                 .iter()
                 .map(|entry| (&entry.version, entry.percentage)))
-        });
-        if !fresh || !as_wanted {
+        })
+    }
+
+    /// Keeps the ten newest deployments.
+    fn remember(&self, status: &mut DeploymentStatus, says: &[Say]) {
+        let known =
+            self.wish.taken_by.is_none() && self.resolution.troubles.iter().all(|t| !t.pending);
+        let fresh = known && self.resolution.shares.is_some() && !self.wish.leaving;
+        if !fresh || !self.is_pinned_as_wanted() {
             return;
         }
         let versions: Vec<HistoryShare> = (self.resolution.pinned.iter())
