@@ -66,6 +66,12 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
             all_gone = false;
             continue;
         }
+        if !materialised {
+            // Nothing is left to drain. Nor may there be an anchor to remember a wait in: there never was one, or the
+            // whole namespace is being deleted and takes no new one.
+            release.insert(owner);
+            continue;
+        }
         let since = world.memory.gone.get(&owner).copied().unwrap_or(world.now);
         memory.gone.insert(owner.clone(), since);
         if wake.reached(since + world.settle + shift.split.drain) {

@@ -318,6 +318,16 @@ fn a_deletion_takes_the_route_then_drains_then_the_workloads_then_the_owner() {
 }
 
 #[test]
+fn an_owner_of_whom_nothing_was_made_goes_at_once() {
+    let mut story = Story::new();
+    story.world.splits[0].leaving = true;
+    let only = plan(&story.world);
+    assert!(only.close);
+    assert_eq!(only.release, [owner()].into());
+    assert_eq!(only.wake, None);
+}
+
+#[test]
 fn a_version_that_never_becomes_ready_never_gets_a_share() {
     let mut story = serving_v7(1);
     story.version(8, 2, 2).want(&[(8, 100)]).act();
