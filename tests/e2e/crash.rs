@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::place::{Place, controller};
+use super::place::{Place, controller, seconds};
+use super::witness::Witness;
 use crate::lab::SOON;
 use crate::support::wait::stays;
 use crate::support::wait_for;
@@ -135,9 +136,13 @@ async fn a_version_that_only_git_knows_waits_for_git() {
     drop(controller);
     place.deploy_with(APP, &[(new, 100.0)], more).await;
     let message = place
-        .until_condition(APP, "VersionsResolved", "False", "RepositoryUnreachable")
+        .until_condition(APP, "VersionsResolved", "False", "NotARepository")
         .await;
     println!("git away: {message}");
+    // What is wanted is not known, so nobody may be told that it is served.
+    place
+        .until_condition(APP, "Converged", "False", "NotARepository")
+        .await;
     let before = [(1, 10_000)].into();
     stays("the split", DOWN, before, || place.weights(APP)).await;
 
@@ -145,5 +150,69 @@ async fn a_version_that_only_git_knows_waits_for_git() {
     place.until_weights(APP, &[(new, 10_000)]).await;
     place.until_ready(APP).await;
     load.stop().await.assert_none_lost();
+    place.end().await;
+}
+
+/// The ready pods that a share is measured by, and when the old pods may go, outlive the controller.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rise_and_a_drain_that_had_begun_go_on_by_their_own_measure() {
+    let place = Place::new("middle").await;
+    let more = json!({"drainDelay": "5s"});
+    place.begin(APP, "scale: {min: 4}", more.clone()).await;
+    place.until_pods(APP, 1, 4).await;
+    place.until_ready(APP).await;
+    let fields = format!(
+        "scale: {{min: 1, max: 4, cpu: 70}}\nresources: {{requests: {{cpu: 1m}}}}\n{FIELDS}"
+    );
+    assert_eq!(place.releases.publish(APP, &fields), 2);
+    let witness = Witness::start(&place, APP).await;
+    let load = place.load(APP);
+    place.deploy_with(APP, &[(2, 100.0)], more).await;
+
+    // In the middle of the rise, and git is away from here on.
+    wait_for("a part of the share", SOON, async || {
+        match place.weights(APP).await.get(&2) {
+            Some(share) => Ok(*share),
+            None => Err(place.conditions(APP).await),
+        }
+    })
+    .await;
+    let start_blind = || {
+        let mut controller = controller();
+        controller.kill();
+        controller.forget();
+        controller.again();
+    };
+    controller().kill();
+    place.git_away(true);
+    let part = place.weights(APP).await;
+    place.until_pods(APP, 2, 4).await;
+    assert_eq!(
+        place.weights(APP).await,
+        part,
+        "nobody is there to change it"
+    );
+    start_blind();
+    place.until_weights(APP, &[(2, 10_000)]).await;
+    // In the middle of the drain.
+    start_blind();
+    place.until_pods_leave(APP, 1).await;
+    place.git_away(false);
+    place.until_ready(APP).await;
+    let seen = load.stop().await;
+
+    let states = witness.rise(2);
+    println!("ready pods and share, at each state of the route: {states:?}; killed at {part:?}");
+    for (pods, share) in &states {
+        assert!(
+            *share <= pods * 2_500,
+            "{share} on {pods} ready pods of four"
+        );
+    }
+    let (left, ending) = witness.leaving(1);
+    let drained = ending.duration_since(left);
+    println!("the old pods were told to end {} after", seconds(drained));
+    assert!(drained >= Duration::from_secs(5), "too early");
+    seen.assert_none_lost();
     place.end().await;
 }

@@ -1,19 +1,17 @@
-//! Deleting a Deployment in the three ways of Kubernetes: routes go first, open requests end, then pods go, then the rest.
+//! Deleting a Deployment in the three ways of Kubernetes, and its whole namespace: routes go first, open requests end, then pods go, then the rest.
 
 use std::time::{Duration, Instant};
 
 use cutwater::api::gateway::HttpRoute;
 use k8s_openapi::api::apps::v1::Deployment as Workload;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{DeleteParams, ListParams, PropagationPolicy};
 use kube::{Resource, ResourceExt};
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 
+use super::load::OpenRequests;
 use super::place::{Place, seconds};
 use super::witness::{What, Witness};
 use crate::lab::SOON;
@@ -37,8 +35,9 @@ async fn whatever_the_way_of_deleting_open_requests_end() {
     }
     let mut deleted = Vec::new();
     for (app, policy) in ways {
-        let witness = Witness::start(&place, app);
-        let open = open_requests(&place, app).await;
+        let witness = Witness::start(&place, app).await;
+        let host = place.hostname(app);
+        let open = OpenRequests::begin(&place.cluster.gateway, &host, OPEN_SECONDS).await;
         let begin = Instant::now();
         let params = DeleteParams {
             propagation_policy: Some(policy),
@@ -47,15 +46,8 @@ async fn whatever_the_way_of_deleting_open_requests_end() {
         place.delete(app, &params).await;
         deleted.push((app, witness, open, begin));
     }
-    for (app, witness, mut open, begin) in deleted {
-        while let Some(answer) = open.join_next().await {
-            let (answer, end) = answer.unwrap();
-            // The last chunk, and the mark of the end.
-            assert!(
-                answer.ends_with("\r\ndone\n\r\n0\r\n\r\n"),
-                "{app}: cut after {:?}, {answer:?}",
-                end - begin
-            );
+    for (app, witness, open, begin) in deleted {
+        for end in open.all_end_whole().await {
             assert!(end > begin + DRAIN, "{app}: it was open while pods ended");
         }
         place.until_gone(app, SOON).await;
@@ -63,10 +55,9 @@ async fn whatever_the_way_of_deleting_open_requests_end() {
         let pod = witness.first(|what| matches!(what, What::Ending(..)));
         let (route, pod) = (route.unwrap(), pod.unwrap());
         println!(
-            "{app}: route gone after {}, pods told to end {} later, the object gone after {}",
+            "{app}: route gone after {}, pods told to end {} later",
             seconds(route.duration_since(begin)),
             seconds(pod.duration_since(route)),
-            seconds(begin.elapsed()),
         );
         assert!(pod.duration_since(route) >= DRAIN, "{app}: too early");
         until_nothing_is_left(&place, app).await;
@@ -74,30 +65,28 @@ async fn whatever_the_way_of_deleting_open_requests_end() {
     place.end().await;
 }
 
-type Ends = JoinSet<(String, Instant)>;
-
-/// Requests whose answers have begun when this returns. They end with the whole text of the answer.
-async fn open_requests(place: &Place, app: &str) -> Ends {
-    let mut open = JoinSet::new();
-    for _ in 0..4 {
-        let mut stream = TcpStream::connect(&place.cluster.gateway).await.unwrap();
-        let host = place.hostname(app);
-        let request = format!(
-            "GET /slow?seconds={OPEN_SECONDS} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut begin = vec![0; 12];
-        stream.read_exact(&mut begin).await.unwrap();
-        assert_eq!(begin, b"HTTP/1.1 200");
-        open.spawn(async move {
-            let mut rest = String::new();
-            if let Err(error) = stream.read_to_string(&mut rest).await {
-                rest += &format!(" ({error})");
-            }
-            (rest, Instant::now())
-        });
-    }
-    open
+/// Kubernetes deletes everything in it at once and takes nothing new: the finalizer must not wait for what cannot come.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_namespace_that_is_deleted_goes() {
+    let place = Place::new("namespace").await;
+    place.begin("served", "", json!({})).await;
+    // Of this one nothing was ever made.
+    place.deploy("nowhere", &[(7, 100.0)]).await;
+    place
+        .until_condition("nowhere", "VersionsResolved", "False", "VersionNotFound")
+        .await;
+    let (namespace, client) = (place.namespace.clone(), place.client.clone());
+    let begin = Instant::now();
+    place.end().await;
+    let namespaces = kube::Api::<Namespace>::all(client);
+    wait_for("the namespace to go", SOON * 2, async || {
+        match namespaces.get_opt(&namespace).await.unwrap() {
+            None => Ok(()),
+            Some(object) => Err(format!("{:?}", object.status)),
+        }
+    })
+    .await;
+    println!("the namespace was gone after {}", seconds(begin.elapsed()));
 }
 
 async fn until_nothing_is_left(place: &Place, app: &str) {

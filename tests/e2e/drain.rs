@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::load::OpenRequests;
 use super::place::{Place, seconds};
-use super::witness::{What, Witness};
+use super::witness::Witness;
 
 const APP: &str = "checkout";
 const DRAIN: Duration = Duration::from_secs(5);
@@ -18,23 +19,20 @@ async fn the_old_pods_leave_after_the_drain_delay_and_never_before() {
     let more = json!({"drainDelay": "5s", "rollbackWindow": "0s"});
     place.begin(APP, "scale: {min: 2}", more.clone()).await;
     assert_eq!(place.releases.publish(APP, "scale: {min: 2}"), 2);
-    let witness = Witness::start(&place, APP);
+    let witness = Witness::start(&place, APP).await;
     let load = place.load(APP);
+    // Longer than it takes until the pods are told to end.
+    let open = OpenRequests::begin(&place.cluster.gateway, &place.hostname(APP), 11).await;
 
     place.deploy_with(APP, &[(2, 100.0)], more).await;
     place.until_weights(APP, &[(2, 10_000)]).await;
     place.until_pods_leave(APP, 1).await;
     let seen = load.stop().await;
+    open.all_end_whole().await;
     place.until_workloads(APP, &["checkout-v2-web"]).await;
     place.until_ready(APP).await;
 
-    let left = witness.first(|what| match what {
-        What::Route(_, Some(weights)) => !weights.contains_key(&1),
-        _ => false,
-    });
-    let left = left.expect("the route left v1");
-    let ending = witness.first(|what| matches!(what, What::Ending(1, _)));
-    let ending = ending.expect("the pods of v1 left");
+    let (left, ending) = witness.leaving(1);
     let between = |from: Instant| ending.duration_since(from);
     println!(
         "the first old pod was told to end {} after the route had left its version, {} after its last answer",

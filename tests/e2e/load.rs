@@ -145,6 +145,46 @@ pub async fn count(gateway: &str, host: &str, total: usize) -> Seen {
     all
 }
 
+/// Four slow requests that are under way.
+pub struct OpenRequests(JoinSet<(String, Instant)>);
+
+impl OpenRequests {
+    /// When this returns, their answers have begun. They go on for this many seconds.
+    pub async fn begin(gateway: &str, host: &str, seconds: u32) -> Self {
+        let mut open = JoinSet::new();
+        for _ in 0..4 {
+            let mut stream = TcpStream::connect(gateway).await.unwrap();
+            let request = format!(
+                "GET /slow?seconds={seconds} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+            );
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut begin = [0; 12];
+            stream.read_exact(&mut begin).await.unwrap();
+            assert_eq!(&begin, b"HTTP/1.1 200");
+            open.spawn(async move {
+                let mut rest = String::new();
+                if let Err(error) = stream.read_to_string(&mut rest).await {
+                    rest += &format!(" ({error})");
+                }
+                (rest, Instant::now())
+            });
+        }
+        Self(open)
+    }
+
+    /// Waits for their ends, and fails where one was cut; when they ended.
+    pub async fn all_end_whole(self) -> Vec<Instant> {
+        let mut ends = Vec::new();
+        for (answer, end) in self.0.join_all().await {
+            // The last chunk, and the mark of the end.
+            let whole = answer.ends_with("\r\ndone\n\r\n0\r\n\r\n");
+            assert!(whole, "an open request was cut: {answer:?}");
+            ends.push(end);
+        }
+        ends
+    }
+}
+
 /// A client with one connection, which it opens again where the other side closed it in good order.
 struct Client {
     gateway: String,

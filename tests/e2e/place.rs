@@ -167,6 +167,21 @@ impl Place {
         living.map(ResourceExt::name_any).collect()
     }
 
+    /// Waits until that many pods of a version are ready, and no others are there.
+    pub async fn until_pods(&self, app: &str, version: u32, count: usize) {
+        let what = format!("{count} ready pods of v{version}");
+        wait_for(&what, SOON, async || {
+            let pods = self.pods(app, version).await;
+            let ready = pods.iter().filter(|pod| is_ready(pod)).count();
+            if ready == count && pods.len() == count {
+                Ok(())
+            } else {
+                Err(format!("{ready} of {} ready", pods.len()))
+            }
+        })
+        .await;
+    }
+
     /// Waits until no pod of a version is left that is not ending.
     pub async fn until_pods_leave(&self, app: &str, version: u32) {
         wait_for(
@@ -191,6 +206,11 @@ impl Place {
         let (from, to) = if away { (here, aside) } else { (aside, here) };
         std::fs::rename(from, to).unwrap();
     }
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
+    (conditions.into_iter().flatten()).any(|c| c.type_ == "Ready" && c.status == "True")
 }
 
 /// A duration for people.

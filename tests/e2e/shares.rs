@@ -40,6 +40,35 @@ async fn shares_are_as_declared_and_no_request_is_lost_on_the_way() {
     place.end().await;
 }
 
+/// Versions come and go in the list, each with a rule for its header: requests without the header notice nothing of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn listing_and_unlisting_a_version_loses_no_request() {
+    let place = Place::new("listing").await;
+    let more = json!({"rollbackWindow": "1h"});
+    place.begin(APP, "", more.clone()).await;
+    place.releases.publish(APP, "");
+    place
+        .deploy_with(APP, &[(1, 100.0), (2, 0.0)], more.clone())
+        .await;
+    place.until_ready(APP).await;
+    let host = place.hostname(APP);
+    let loads = [place.load(APP), place.load(APP), place.load(APP)];
+    for _ in 0..8 {
+        place.deploy_with(APP, &[(1, 100.0)], more.clone()).await;
+        place.until_reached(&host, (HEADER, "2"), 1).await;
+        place
+            .deploy_with(APP, &[(1, 100.0), (2, 0.0)], more.clone())
+            .await;
+        place.until_reached(&host, (HEADER, "2"), 2).await;
+    }
+    for load in loads {
+        let seen = load.stop().await;
+        println!("{} answered, {} lost", seen.total(), seen.faults.len());
+        seen.assert_none_lost();
+    }
+    place.end().await;
+}
+
 /// The header reaches a version at 0 %; one that the deployment does not list falls back to the split.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_override_header_reaches_listed_versions_only() {

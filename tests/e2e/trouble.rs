@@ -22,7 +22,7 @@ async fn a_version_that_is_never_ready_gets_no_share_and_the_condition_says_why(
     let unpullable = place.releases.publish_written(APP);
     let crashing = place.releases.publish(APP, &variable("CRASH"));
     let good = place.releases.publish(APP, "");
-    let witness = Witness::start(&place, APP);
+    let witness = Witness::start(&place, APP).await;
     let load = place.load(APP);
 
     for (version, reason, words) in [
