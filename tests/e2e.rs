@@ -15,7 +15,6 @@
     clippy::too_many_lines,
     let_underscore_drop,
     unreachable_pub,
-    let_underscore_drop,
     missing_docs,
     reason = "a test that panics has said what it has to say, and nobody outside uses it"
 )]

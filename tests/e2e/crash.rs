@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::place::{Place, controller, seconds};
+use super::place::{Place, forget_mirrors, kill_controller, seconds, start_controller};
 use super::witness::Witness;
 use crate::lab::SOON;
 use crate::support::wait::stays;
@@ -46,11 +46,10 @@ async fn a_controller_that_is_killed_changes_no_split_and_goes_on() {
         let split = [(old, 0.0), (new, 100.0)];
         place.deploy_with(APP, &split, more.clone()).await;
         until(&place, moment, new).await;
-        let mut controller = controller();
-        controller.kill();
+        kill_controller();
         if git_away {
             place.git_away(true);
-            controller.forget();
+            forget_mirrors();
         }
         let served = place.weights(APP).await;
         stays(
@@ -60,8 +59,7 @@ async fn a_controller_that_is_killed_changes_no_split_and_goes_on() {
             || place.weights(APP),
         )
         .await;
-        controller.again();
-        drop(controller);
+        start_controller();
         until_shifted(&place, &served, old, new).await;
         if git_away {
             // What serves goes on, and people are told what is not known.
@@ -128,12 +126,10 @@ async fn a_version_that_only_git_knows_waits_for_git() {
     place.begin(APP, "", more.clone()).await;
     let new = place.releases.publish(APP, "");
     let load = place.load(APP);
-    let mut controller = controller();
-    controller.kill();
-    controller.forget();
+    kill_controller();
+    forget_mirrors();
     place.git_away(true);
-    controller.again();
-    drop(controller);
+    start_controller();
     place.deploy_with(APP, &[(new, 100.0)], more).await;
     let message = place
         .until_condition(APP, "VersionsResolved", "False", "NotARepository")
@@ -178,12 +174,11 @@ async fn a_rise_and_a_drain_that_had_begun_go_on_by_their_own_measure() {
     })
     .await;
     let start_blind = || {
-        let mut controller = controller();
-        controller.kill();
-        controller.forget();
-        controller.again();
+        kill_controller();
+        forget_mirrors();
+        start_controller();
     };
-    controller().kill();
+    kill_controller();
     place.git_away(true);
     let part = place.weights(APP).await;
     place.until_pods(APP, 2, 4).await;

@@ -21,7 +21,7 @@ const FUNCTION: &str =
     "command: [/bin/app]\nreadinessProbe: {httpGet: {path: /ready, port: 8080}, periodSeconds: 1}";
 
 /// The controller. Whoever kills it starts it again.
-pub fn controller() -> MutexGuard<'static, Controller> {
+fn controller() -> MutexGuard<'static, Controller> {
     static CONTROLLER: LazyLock<Mutex<Controller>> = LazyLock::new(|| {
         let cluster = Cluster::from_environment();
         Mutex::new(Controller::start(
@@ -30,6 +30,24 @@ pub fn controller() -> MutexGuard<'static, Controller> {
         ))
     });
     CONTROLLER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Kills the controller without a warning.
+pub fn kill_controller() {
+    controller().kill();
+}
+
+/// Removes all that the killed controller kept on disk.
+pub fn forget_mirrors() {
+    controller().forget();
+}
+
+/// Starts the controller, if it does not run.
+pub fn start_controller() {
+    let mut controller = controller();
+    if !controller.runs() {
+        controller.again();
+    }
 }
 
 /// A namespace with a release repository, and the gateway in front of it.
@@ -49,11 +67,7 @@ impl Deref for Place {
 impl Place {
     pub async fn new(name: &str) -> Self {
         let cluster = Cluster::from_environment();
-        let mut controller = controller();
-        if !controller.runs() {
-            controller.again();
-        }
-        drop(controller);
+        start_controller();
         // A cluster that was kept serves several runs.
         let namespace = format!("{name}-{}", std::process::id());
         let client = cluster.client().await;
