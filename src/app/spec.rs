@@ -255,10 +255,20 @@ pub struct ExecAction {
 pub struct Resources {
     /// What the container is given at least, such as `{cpu: 100m, memory: 64Mi}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "quantities")]
     pub requests: BTreeMap<String, String>,
     /// What the container may use at most.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "quantities")]
     pub limits: BTreeMap<String, String>,
+}
+
+/// Resources by name; a number may stand without quotes, as in Kubernetes.
+fn quantities(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "additionalProperties": {"type": ["string", "number"], "format": "quantity"}
+    })
 }
 
 /// How many pods a function has.
