@@ -55,6 +55,11 @@ impl Controller {
         self.process = Some(process);
     }
 
+    /// Whether it was not killed.
+    pub fn runs(&self) -> bool {
+        self.process.is_some()
+    }
+
     /// Ends it without a warning.
     pub fn kill(&mut self) {
         self.process = None;
