@@ -134,11 +134,14 @@ impl Repositories {
                     self.queue.add(key);
                     return Lookup::Pending;
                 }
-                let message = match &state.failure {
-                    Some((_, failure)) => format!("{message} (as of the last fetch; {failure})"),
-                    None => message,
-                };
-                Lookup::Refused(reason, message)
+                match &state.failure {
+                    // What only git knows is unknown while git is away, and never absent.
+                    Some((away, failure)) if reason == Reason::VersionNotFound => Lookup::Refused(
+                        *away,
+                        format!("{failure}; as of the last fetch, {message}"),
+                    ),
+                    _ => Lookup::Refused(reason, message),
+                }
             }
         }
     }
@@ -353,9 +356,39 @@ fn refusal(error: &ResolveError) -> (Reason, String) {
     (reason_of(error.reason()), error.to_string())
 }
 
-/// The store names its reasons as conditions do.
+/// The reason of a condition for one of the store's. Most are called alike.
 fn reason_of(word: &str) -> Reason {
-    (Reason::ALL.iter().copied())
-        .find(|reason| reason.as_str() == word)
-        .unwrap_or(Reason::RepositoryUnreachable)
+    match word {
+        "SnapshotInvalid" => Reason::SnapshotUnreadable,
+        "AuthenticationFailed" => Reason::CredentialsRefused,
+        "InvalidRepositoryUrl" => Reason::RepositoryNotAllowed,
+        _ => (Reason::ALL.iter().copied())
+            .find(|reason| reason.as_str() == word)
+            .unwrap_or(Reason::RepositoryUnreachable),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::ResolveError;
+
+    #[test]
+    fn what_is_wrong_with_a_version_is_never_said_of_the_repository() {
+        let foreign = ResolveError::Foreign {
+            tag: "shop/v2".to_owned(),
+            why: "its commit has parents".to_owned(),
+        };
+        assert_eq!(refusal(&foreign).0, Reason::VersionForeign);
+        for word in [
+            "VersionNotFound",
+            "VersionAmbiguous",
+            "VersionDeleted",
+            "VersionForeign",
+            "SnapshotInvalid",
+            "SnapshotUnreadable",
+        ] {
+            assert_ne!(reason_of(word), Reason::RepositoryUnreachable, "{word}");
+        }
+    }
 }

@@ -476,6 +476,7 @@ fn needs_people(reason: Reason) -> bool {
             | Reason::VersionAmbiguous
             | Reason::VersionTwice
             | Reason::VersionDeleted
+            | Reason::VersionForeign
             | Reason::VersionMoved
             | Reason::SnapshotUnreadable
             | Reason::FunctionNotFound
