@@ -194,7 +194,14 @@ impl Facts<'_> {
                 "being deleted: routes go first, open requests are given time, then pods go",
             );
         }
-        if let Some(say) = parts.iter().find(|say| say.state != State::True) {
+        // The cause comes before what follows from it: that no route is made is no news where pods crash.
+        let rank = |say: &&Say| match say.reason {
+            reason if needs_people(reason) => 0,
+            Reason::NothingReady => 2,
+            _ => 1,
+        };
+        let open = parts.iter().filter(|say| say.state != State::True);
+        if let Some(say) = open.min_by_key(rank) {
             return Say::new(Type::Ready, State::False, say.reason, say.message.clone());
         }
         let line = one_line(&self.shares(split));
