@@ -25,11 +25,13 @@ pub struct Delays {
     pub drain: SignedDuration,
 }
 
-/// Records that the workloads carry.
+/// Records that the workloads carry, and their Services.
 pub(super) fn records(objects: &AppObjects) -> Records {
+    let workloads = objects.workloads.iter().map(|(_, object)| &object.metadata);
+    let services = objects.services.iter().map(|(_, object)| &object.metadata);
     let mut records = Records::new();
-    for (_, workload) in objects.workloads.iter() {
-        let record = (workload.metadata.annotations.as_ref())
+    for metadata in workloads.chain(services) {
+        let record = (metadata.annotations.as_ref())
             .and_then(|annotations| annotations.get(names::RECORD))
             .and_then(|text| serde_json::from_str::<VersionRecord>(text).ok());
         if let Some(record) = record {
