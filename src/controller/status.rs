@@ -71,8 +71,11 @@ impl Facts<'_> {
 
     /// What the routes say once the plan is carried out.
     fn shares(&self, split: Option<&SplitPlan>) -> Shares {
-        let has_routes = observe::routes_of(self.objects, self.wish).next().is_some();
+        let has_routes = observe::routes_of(self.objects, &self.wish.owner)
+            .next()
+            .is_some();
         match split.map(|split| &split.route) {
+            Some(RoutePlan::Serve { .. }) if !has_routes && self.wants_routes() => Shares::new(),
             Some(RoutePlan::Serve { shares, .. }) => shares.clone(),
             Some(RoutePlan::Keep) if has_routes => (self.wish.status.serving.iter())
                 .filter(|version| !version.percentage.is_zero())
@@ -80,6 +83,11 @@ impl Facts<'_> {
                 .collect(),
             _ => Shares::new(),
         }
+    }
+
+    fn wants_routes(&self) -> bool {
+        let wanted = self.wish.wanted.as_ref();
+        wanted.is_ok_and(|wanted| !wanted.routes.is_empty())
     }
 
     fn serving(&self, split: Option<&SplitPlan>) -> Vec<ServingVersion> {
