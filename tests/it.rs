@@ -24,6 +24,8 @@ mod support;
 mod it {
     /// The custom resources: what the API server takes, refuses and prints.
     mod crds;
+    /// Faults and bad input: what is said, what stays, and how it recovers.
+    mod faults;
     /// The harness itself: a control plane with pods that KWOK plays.
     mod harness;
     /// The controller's mirror of a repository, with hostile ones among them.
