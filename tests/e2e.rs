@@ -6,6 +6,11 @@
     clippy::panic,
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
+    clippy::needless_pass_by_value,
+    clippy::format_push_string,
+    clippy::format_collect,
+    clippy::too_many_lines,
+    let_underscore_drop,
     unreachable_pub,
     missing_docs,
     reason = "a test that panics has said what it has to say, and nobody outside uses it"

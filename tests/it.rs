@@ -8,6 +8,11 @@
     clippy::panic,
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
+    clippy::needless_pass_by_value,
+    clippy::format_push_string,
+    clippy::format_collect,
+    clippy::too_many_lines,
+    let_underscore_drop,
     unreachable_pub,
     missing_docs,
     reason = "a test that panics has said what it has to say, and nobody outside uses it"
@@ -19,10 +24,18 @@ mod support;
 mod it {
     /// The custom resources: what the API server takes, refuses and prints.
     mod crds;
+    /// The commands of the README and of the example.
+    mod examples;
     /// The harness itself: a control plane with pods that KWOK plays.
     mod harness;
+    /// The controller's mirror of a repository, with hostile ones among them.
+    mod mirror;
+    /// `cutwater versions`, with real clones and real bare repositories.
+    mod publish;
     /// The main job: publish, deploy, shift.
     mod release;
+    /// A release repository and a clone of it, which the tests above work with.
+    mod shop;
 }
 
 /// A file that nobody declared would never run, and nobody would notice.

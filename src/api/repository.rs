@@ -81,8 +81,8 @@ pub struct RepositorySpec {
     #[serde(default = "main_branch")]
     #[schemars(schema_with = "rules::branch", default = "main_branch")]
     pub branch: String,
-    /// Secret in the same namespace with what it takes to read the repository: `username` and `password` for `https://`;
-    /// `ssh-privatekey` and `known_hosts` for ssh. A public repository needs none.
+    /// Secret in the same namespace with what it takes to read the repository: `username` and `password`, or `bearerToken`,
+    /// and `ca.crt` for `https://`; `ssh-privatekey` and `known_hosts` for ssh. A public repository needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretName>,
     /// How often the repository is asked for news: `5s` to `24h`. The default is `60s`; a webhook makes it instant.

@@ -1,7 +1,9 @@
 //! Changes the image of one function in the text of an `app.yaml`, and not one byte more.
 
+use std::fmt::Write;
+
 use super::problem::Problem;
-use super::yaml::{self, Node, Value};
+use super::yaml::{self, Field, Node, Value};
 use crate::words::FunctionName;
 
 /// Why an image could not be set.
@@ -34,47 +36,12 @@ pub fn set_image(bytes: &[u8], function: &FunctionName, image: &str) -> Result<V
     let unusual = || EditError::Unusual(function.clone());
     let target = find(&node, function)?;
     let text = std::str::from_utf8(bytes).map_err(|_| unusual())?;
-    let edited = match target.get("image") {
-        Some(field) => {
-            let span = field.node.span.clone();
-            let old = text.get(span.clone()).ok_or_else(unusual)?;
-            let empty = matches!(field.node.value, Value::Null);
-            if empty && old.trim().is_empty() {
-                // `image:` without a value: it goes right behind the colon.
-                let colon = text[field.key_span.end..].find(':').ok_or_else(unusual)?;
-                let at = field.key_span.end + colon + 1;
-                splice(text, at..at, &format!(" {image}"))
-            } else {
-                splice(text, span, image)
-            }
-        }
-        None => {
-            let name = target.get("name").ok_or_else(unusual)?;
-            let start = name.key_span.start;
-            let before = text.get(..start).ok_or_else(unusual)?;
-            let line = before.rfind('\n').map_or(0, |at| at + 1);
-            if text[target.span.start.min(start)..].starts_with('{') || before[line..].contains('{')
-            {
-                splice(text, start..start, &format!("image: {image}, "))
-            } else {
-                let end = name.node.span.end;
-                let rest = text.get(end..).ok_or_else(unusual)?;
-                let at = rest.find('\n').map_or(text.len(), |at| end + at);
-                let at = if text[..at].ends_with('\r') {
-                    at - 1
-                } else {
-                    at
-                };
-                let eol = if text[at..].starts_with("\r\n") {
-                    "\r\n"
-                } else {
-                    "\n"
-                };
-                let indent = " ".repeat(before[line..].chars().count());
-                splice(text, at..at, &format!("{eol}{indent}image: {image}"))
-            }
-        }
+    let edited = if let Some(field) = target.get("image") {
+        replaced(text, field, image)
+    } else {
+        inserted(text, target, image)
     };
+    let edited = edited.ok_or_else(unusual)?;
     // Read again: only that image may differ.
     let again = yaml::read(edited.as_bytes()).map_err(|_| unusual())?;
     let now = find(&again, function).map_err(|_| unusual())?.get("image");
@@ -85,6 +52,43 @@ pub fn set_image(bytes: &[u8], function: &FunctionName, image: &str) -> Result<V
     } else {
         Err(unusual())
     }
+}
+
+/// The text with another value of the field `image`.
+fn replaced(text: &str, field: &Field, image: &str) -> Option<String> {
+    let span = field.node.span.clone();
+    let old = text.get(span.clone())?;
+    if matches!(field.node.value, Value::Null) && old.trim().is_empty() {
+        // `image:` without a value: it goes right behind the colon.
+        let colon = text.get(field.key_span.end..)?.find(':')?;
+        let at = field.key_span.end + colon + 1;
+        return Some(splice(text, at..at, &format!(" {image}")));
+    }
+    Some(splice(text, span, image))
+}
+
+/// The text with a field `image` beside the function's name.
+fn inserted(text: &str, function: &Node, image: &str) -> Option<String> {
+    let name = function.get("name")?;
+    let start = name.key_span.start;
+    let before = text.get(..start)?;
+    let line = before.rfind('\n').map_or(0, |at| at + 1);
+    let flow = text.get(function.span.start.min(start)..)?.starts_with('{');
+    if flow || before[line..].contains('{') {
+        return Some(splice(text, start..start, &format!("image: {image}, ")));
+    }
+    let end = name.node.span.end;
+    let rest = text.get(end..)?;
+    let at = rest.find('\n').map_or(text.len(), |at| end + at);
+    let carriage = text[..at].ends_with('\r');
+    let at = if carriage { at - 1 } else { at };
+    let eol = if carriage { "\r\n" } else { "\n" };
+    let indent = " ".repeat(before[line..].chars().count());
+    Some(splice(
+        text,
+        at..at,
+        &format!("{eol}{indent}image: {image}"),
+    ))
 }
 
 fn splice(text: &str, span: std::ops::Range<usize>, with: &str) -> String {
@@ -149,7 +153,10 @@ fn rest_of(node: &Node, function: &FunctionName) -> String {
                 }
                 out.push('}');
             }
-            other => out.push_str(&format!("{other:?}")),
+            other => {
+                // Writing to a text cannot fail.
+                let _written = write!(out, "{other:?}");
+            }
         }
     }
     let mut out = String::new();

@@ -11,6 +11,8 @@ mod read;
 mod rules;
 mod shape;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod yaml;
 
 pub use edit::{EditError, set_image};

@@ -114,11 +114,6 @@ fn check_function(found: &mut Found, path: &str, function: &Function) {
     if let Some(scale) = &function.scale {
         check_scale(found, &format!("{path}.scale"), scale);
     }
-    if let Some(name) = function.service_account_name.as_deref()
-        && !is_object_name(name)
-    {
-        found.push((format!("{path}.serviceAccountName"), object_name(name)));
-    }
 }
 
 fn check_env(found: &mut Found, path: &str, env: &[EnvVar]) {

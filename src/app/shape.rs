@@ -60,6 +60,13 @@ impl<'a> Shape<'a> {
             (Value::Text(text), "string") => self.text(node, text, schema, path),
             (Value::Integer(number), "integer") => self.integer(node, *number, schema, path),
             (Value::Bool(value), "boolean") => json!(value),
+            // Kubernetes takes plain numbers for quantities.
+            (Value::Integer(number), "string") if schema["format"] == "quantity" => {
+                json!(number.to_string())
+            }
+            (Value::Float(number), "string") if schema["format"] == "quantity" => {
+                json!(number.to_string())
+            }
             (value, wanted) => {
                 self.problem(node.place, path, mismatch(value, wanted));
                 self.stand_in(schema)

@@ -90,9 +90,6 @@ pub struct Function {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 3600))]
     pub termination_grace_period_seconds: Option<u32>,
-    /// A service account that the namespace offers by the label `cutwater.dev/offered: "true"`; `default` where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_account_name: Option<String>,
     /// What standalone mode runs in place of the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub local: Option<Local>,
@@ -255,10 +252,20 @@ pub struct ExecAction {
 pub struct Resources {
     /// What the container is given at least, such as `{cpu: 100m, memory: 64Mi}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "quantities")]
     pub requests: BTreeMap<String, String>,
     /// What the container may use at most.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "quantities")]
     pub limits: BTreeMap<String, String>,
+}
+
+/// Resources by name; a number may stand without quotes, as in Kubernetes.
+fn quantities(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "additionalProperties": {"type": ["string", "number"], "format": "quantity"}
+    })
 }
 
 /// How many pods a function has.

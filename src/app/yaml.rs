@@ -14,6 +14,11 @@ use super::problem::{Place, Problem};
 /// Largest file that is read.
 pub(super) const FILE_MAX: usize = 256 * 1024;
 
+/// Most values, where each use of an alias counts again.
+const NODES_MAX: usize = 20_000;
+/// Deepest nesting.
+const DEPTH_MAX: usize = 64;
+
 /// A value and its place.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
@@ -93,8 +98,17 @@ pub(super) fn read(bytes: &[u8]) -> Result<Node, Problem> {
     let options = serde_saphyr::options! {
         legacy_octal_numbers: true,
         with_snippet: false,
+        budget: serde_saphyr::budget! {
+            max_nodes: NODES_MAX,
+            max_events: NODES_MAX * 4,
+            max_depth: DEPTH_MAX,
+        },
     };
     match serde_saphyr::from_str_with_options::<Node>(text, options) {
+        Ok(node) if matches!(node.value, Value::Null) => fail(
+            Place::default(),
+            "is empty; it must hold one App (see `cutwater schema app`)".to_owned(),
+        ),
         Ok(node) => Ok(node),
         Err(error) => {
             let place = error.location().map(place).unwrap_or_default();
@@ -109,9 +123,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<Node, Problem> {
                 serde_saphyr::Error::MultipleDocuments { .. } => {
                     "a second document starts here; keep one App in the file".to_owned()
                 }
-                serde_saphyr::Error::Eof { .. } => {
-                    "is empty; it must hold one App (see `cutwater schema app`)".to_owned()
+                serde_saphyr::Error::DuplicateMappingKey { key, .. } => {
+                    let key = key.as_deref().unwrap_or_default();
+                    format!("the key `{key}` is there twice; keep one")
                 }
+                _ if text.starts_with("budget") || text.starts_with("recursion") => format!(
+                    "is too large or too deep: at most {NODES_MAX} values (each use of an alias counts again) and {DEPTH_MAX} levels"
+                ),
                 _ => format!("cannot be read as YAML: {text}"),
             };
             fail(place, message)

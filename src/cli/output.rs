@@ -65,6 +65,10 @@ impl Ui {
     }
 
     /// A line of the result. A reader that has gone away ends nothing badly.
+    #[expect(
+        clippy::unused_self,
+        reason = "output goes through the one that knows its form"
+    )]
     pub(super) fn result(&self, line: impl Display) {
         drop(writeln!(io::stdout().lock(), "{line}"));
     }

@@ -177,21 +177,11 @@ impl Publish {
 
 /// Who publishes: as git itself decides it.
 fn author(workspace: &Workspace) -> Result<Person, Failure> {
-    let given = |name: &str| {
-        std::env::var(name)
-            .ok()
-            .filter(|value| !value.trim().is_empty())
-    };
-    let (name, email) = workspace.identity();
-    let name = given("GIT_AUTHOR_NAME").or(name);
-    let email = given("GIT_AUTHOR_EMAIL")
-        .or(email)
-        .or_else(|| given("EMAIL"));
-    match (name, email) {
-        (Some(name), Some(email)) => Ok(Person { name, email }),
-        _ => Err(Failure::new("a version records who published it, and git does not know who you are")
-            .hint("git config --global user.name \"Your Name\" && git config --global user.email you@example.com")),
-    }
+    workspace.author().ok_or_else(|| {
+        Failure::new("a version records who published it, and git does not know who you are")
+            .hint("git config --global user.name \"Your Name\"")
+            .hint("git config --global user.email you@example.com")
+    })
 }
 
 impl List {

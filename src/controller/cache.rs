@@ -113,6 +113,8 @@ pub(super) trait Tracked: Sized + Send + Sync {
     fn slot(objects: &mut AppObjects) -> &mut Slot<Self>;
     /// Drops what nobody reads, before it is kept.
     fn prune(&mut self) {}
+    /// Takes over what only an earlier sight of the object can tell.
+    fn inherit(&mut self, _earlier: &Self) {}
 }
 
 /// The app that a label names.
@@ -202,6 +204,13 @@ impl Tracked for PodFacts {
     fn slot(objects: &mut AppObjects) -> &mut Slot<Self> {
         &mut objects.pods
     }
+
+    fn inherit(&mut self, earlier: &Self) {
+        self.ready_since = self
+            .ready_since
+            .and(earlier.ready_since)
+            .or(self.ready_since);
+    }
 }
 
 impl Tracked for SliceFacts {
@@ -255,6 +264,9 @@ impl Cache {
         let (_, name, version) = object.identity();
         let mut state = self.lock();
         let objects = state.apps.entry(key.clone()).or_default();
+        if let Some(earlier) = K::slot(objects).get(&name) {
+            object.inherit(earlier);
+        }
         K::slot(objects)
             .put(name, version, Arc::new(object))
             .then_some(key)

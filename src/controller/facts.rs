@@ -1,6 +1,6 @@
 //! Pods and endpoints, cut down to what a decision or a message needs: they are many.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
@@ -38,7 +38,9 @@ pub(super) struct SliceFacts {
 }
 
 impl PodFacts {
+    /// The facts of a pod that is seen now.
     pub(super) fn of(pod: &Pod) -> Option<Self> {
+        let now = Timestamp::now();
         let (_, name, resource_version) = identity_of(pod);
         let labels = pod.labels();
         let status = pod.status.as_ref();
@@ -58,7 +60,9 @@ impl PodFacts {
             resource_version,
             version: labels.get(names::VERSION)?.parse().ok()?,
             function: labels.get(names::FUNCTION)?.parse().ok()?,
-            ready_since: ready_since.filter(|_| !ending),
+            ready_since: ready_since
+                .filter(|_| !ending)
+                .map(|since| sharper(since, now)),
             trouble: if ready_since.is_some() {
                 None
             } else {
@@ -66,6 +70,13 @@ impl PodFacts {
             },
         })
     }
+}
+
+/// Kubernetes keeps whole seconds. A pod that has just become ready counts from when it was seen: a delay from there on
+/// is never shorter than it says.
+fn sharper(since: Timestamp, now: Timestamp) -> Timestamp {
+    let fresh = now.duration_since(since) < SignedDuration::from_secs(2);
+    if fresh { now } else { since }
 }
 
 /// Why a pod is not ready: the reason that helps most.

@@ -47,6 +47,15 @@ pub(super) fn memory(key: &AppKey, objects: &AppObjects) -> Memory {
         .unwrap_or_default()
 }
 
+/// What the cluster does not say about an app.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Given {
+    pub(super) delays: Delays,
+    /// HTTPRoutes are a kind that the API server knows.
+    pub(super) routes_known: bool,
+    pub(super) now: Timestamp,
+}
+
 /// The world as a plan sees it. `wishes` and `resolutions` go together; late Deployments are left out.
 pub(super) fn world(
     key: &AppKey,
@@ -54,8 +63,7 @@ pub(super) fn world(
     wishes: &[Wish],
     resolutions: &[Resolution],
     records: &Records,
-    delays: Delays,
-    now: Timestamp,
+    given: Given,
 ) -> World {
     let mut versions = BTreeMap::new();
     let materialised = materialised(objects);
@@ -75,11 +83,11 @@ pub(super) fn world(
     }
     let splits = (wishes.iter().zip(resolutions))
         .filter(|(wish, _)| wish.taken_by.is_none())
-        .map(|(wish, resolution)| split(key, objects, wish, resolution, records, delays))
+        .map(|(wish, resolution)| split(key, objects, wish, resolution, records, given))
         .collect();
     World {
-        now,
-        settle: delays.settle,
+        now: given.now,
+        settle: given.delays.settle,
         splits,
         versions,
         memory: memory(key, objects),
@@ -156,7 +164,7 @@ fn split(
     wish: &Wish,
     resolution: &Resolution,
     records: &Records,
-    delays: Delays,
+    given: Given,
 ) -> Split {
     let routes: Vec<&HttpRoute> = routes_of(objects, wish).collect();
     let wanted = wish.wanted.as_ref().ok();
@@ -178,15 +186,16 @@ fn split(
         rollback_window: wanted.map_or(SignedDuration::from_hours(1), |wanted| {
             seconds(wanted.rollback_window)
         }),
-        drain: (wanted.and_then(|wanted| wanted.drain_delay)).map_or(delays.drain, seconds),
+        drain: (wanted.and_then(|wanted| wanted.drain_delay)).map_or(given.delays.drain, seconds),
         functions,
         last: routes
             .first()
             .map(|route| shares(key, route))
             .unwrap_or_default(),
         routes: RouteFacts {
-            exist: !routes.is_empty(),
-            accepted: routes.iter().all(|route| is_accepted(route)),
+            // Routes that cannot be seen may be there: nothing is concluded from their absence.
+            exist: !routes.is_empty() || (!given.routes_known && !wish.leaving),
+            accepted: given.routes_known && routes.iter().all(|route| is_accepted(route)),
             named: routes.iter().flat_map(|route| named(key, route)).collect(),
         },
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::join_all;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use serde_json::Value;
 use tracing::{debug, warn};
@@ -15,7 +15,7 @@ use super::apply::{Applier, Failure};
 use super::cache::{AppKey, AppObjects, Cache};
 use super::claims::Claim;
 use super::finalizer;
-use super::observe::{self, Delays};
+use super::observe::{self, Delays, Given};
 use super::report::Reports;
 use super::repositories::Repositories;
 use super::resolve::{self, Records, Resolution, Trouble};
@@ -72,15 +72,12 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     }
     // Pure.
     let now = Timestamp::now();
-    let world = observe::world(
-        key,
-        &objects,
-        &wishes,
-        &resolutions,
-        &records,
-        context.delays,
+    let given = Given {
+        delays: context.delays,
+        routes_known: !context.cache.lock().missing.contains("HTTPRoute"),
         now,
-    );
+    };
+    let world = observe::world(key, &objects, &wishes, &resolutions, &records, given);
     let plan = plan::plan(&world);
     let (routes, obstacles) = routes(context, key, &objects, &wishes, &resolutions, &records);
     // I/O: only what differs.
@@ -98,6 +95,7 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     // I/O: only what differs.
     let objects = context.cache.app(key);
     let mut failed = !failures.is_empty();
+    let mut wake = plan.wake;
     for (wish, resolution) in wishes.iter().zip(&resolutions) {
         let nothing = Vec::new();
         let facts = Facts {
@@ -112,17 +110,24 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
             now,
         };
         let status = status::status(&facts);
-        if let Err(failure) = context
+        match context
             .reports
             .owner(&context.cache, key, wish, &status)
             .await
         {
-            warn!(
-                ?key,
-                message = failure.message,
-                "a status could not be written"
-            );
-            failed = true;
+            Ok(None) => {}
+            Ok(Some(wait)) => {
+                let later = now + SignedDuration::try_from(wait).unwrap_or_default();
+                wake = wake.into_iter().chain([later]).min();
+            }
+            Err(failure) => {
+                warn!(
+                    ?key,
+                    message = failure.message,
+                    "a status could not be written"
+                );
+                failed = true;
+            }
         }
     }
     if failures.is_empty() {
@@ -131,10 +136,7 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     for failure in &failures {
         warn!(namespace = key.namespace, app = %key.app, reason = %failure.reason, message = failure.message, "could not be done, it is tried again");
     }
-    Outcome {
-        wake: plan.wake,
-        failed,
-    }
+    Outcome { wake, failed }
 }
 
 /// Owners get their finalizer before anything is made for them.
@@ -162,31 +164,28 @@ async fn release(context: &Context, key: &AppKey, wishes: &[Wish], plan: &Plan) 
 }
 
 /// Each wanted version must have the functions that the routes reach.
-fn checked(wish: &Wish, mut resolution: Resolution, records: &Records) -> Resolution {
+fn checked(wish: &Wish, resolution: Resolution, records: &Records) -> Resolution {
     let Ok(wanted) = &wish.wanted else {
         return resolution;
     };
-    let refuse = |reason, message| Trouble {
-        reason,
-        message,
-        pending: false,
+    // What was pinned before goes on.
+    let refuse = |reason, message| {
+        let trouble = Trouble {
+            reason,
+            message,
+            pending: false,
+        };
+        let troubles = resolution.troubles.iter().cloned().chain([trouble]);
+        resolve::fall_back(wish, records, troubles.collect())
     };
     if wanted.affinity.is_some() {
         let message =
             "spec.affinity is not something that gateways of this cluster can do; leave it out";
-        resolution
-            .troubles
-            .push(refuse(Reason::NotSupported, message.to_owned()));
-        resolution.shares = None;
-        return resolution;
+        return refuse(Reason::NotSupported, message.to_owned());
     }
     if matches!(wanted.override_rule, OverrideRule::Key { .. }) {
         let message = "spec.override.mode `key` is not supported yet; use `header`, or `none` to let nobody choose";
-        resolution
-            .troubles
-            .push(refuse(Reason::NotSupported, message.to_owned()));
-        resolution.shares = None;
-        return resolution;
+        return refuse(Reason::NotSupported, message.to_owned());
     }
     for named in &wanted.routes {
         let mut reached: Option<(VersionNumber, _)> = None;
@@ -206,11 +205,7 @@ fn checked(wish: &Wish, mut resolution: Resolution, records: &Records) -> Resolu
                 }
             };
             if let Some(problem) = problem {
-                resolution
-                    .troubles
-                    .push(refuse(Reason::FunctionNotFound, problem));
-                resolution.shares = None;
-                return resolution;
+                return refuse(Reason::FunctionNotFound, problem);
             }
         }
     }
@@ -316,13 +311,13 @@ impl Doing<'_> {
             Err(failure) => return vec![failure],
         };
         let rendered = render::render(&self.key.app, self.plan, self.records, routes, &anchor);
-        let (routed, workloads): (Vec<&Object>, Vec<&Object>) = rendered
+        let (http_routes, workloads): (Vec<&Object>, Vec<&Object>) = rendered
             .objects
             .iter()
             .partition(|object| object.kind == Kind::HttpRoute);
         let mut failures = self.files(&rendered, &anchor).await;
         failures.extend(self.ensure(&workloads).await);
-        failures.extend(self.ensure(&routed).await);
+        failures.extend(self.ensure(&http_routes).await);
         failures.extend(self.delete_routes(routes, &rendered).await);
         if failures.is_empty() {
             failures.extend(self.delete_workloads(&rendered).await);

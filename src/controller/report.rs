@@ -1,5 +1,9 @@
 //! Telling: status subresources and events. The one place that writes either, and only where something changed.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Api, Client, Resource};
@@ -14,12 +18,17 @@ use crate::api::condition::{self, Say};
 use crate::api::{
     Alias, Deployment, DeploymentStatus, Reason, Repository, RepositoryStatus, STATUS_MANAGER, Type,
 };
-use crate::plan::OwnerKind;
+use crate::plan::{Owner, OwnerKind};
+
+/// Mere numbers and words in a status (ready pods, messages) are written at most this often, while pods start one by one.
+const CALM: Duration = Duration::from_secs(1);
 
 /// Writes statuses and events.
 pub(super) struct Reports {
     client: Client,
     recorder: Recorder,
+    /// When a status was written last, of owners whose status changed within the last moments.
+    written: Mutex<HashMap<(AppKey, Owner), Instant>>,
 }
 
 impl Reports {
@@ -31,19 +40,41 @@ impl Reports {
         Self {
             recorder: Recorder::new(client.clone(), reporter),
             client,
+            written: Mutex::default(),
         }
     }
 
-    /// Writes the status of an owner if it differs, and an event if its readiness has another reason than before.
+    /// How long a status may wait that differs in mere numbers and words from the one that stands; none where it must not.
+    fn may_wait(&self, key: &AppKey, wish: &Wish, status: &DeploymentStatus) -> Option<Duration> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.retain(|_, when| when.elapsed() < CALM);
+        let place = (key.clone(), wish.owner.clone());
+        let left = written
+            .get(&place)
+            .map(|when| CALM.saturating_sub(when.elapsed()));
+        match left {
+            Some(left) if essence(status) == essence(&wish.status) => Some(left),
+            _ => {
+                written.insert(place, Instant::now());
+                None
+            }
+        }
+    }
+
+    /// Writes the status of an owner if it differs, and an event if its readiness has another reason than before. Returns
+    /// how long to wait where it differs too little to be written now.
     pub(super) async fn owner(
         &self,
         cache: &Cache,
         key: &AppKey,
         wish: &Wish,
         status: &DeploymentStatus,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Duration>, Failure> {
         if *status == wish.status {
-            return Ok(());
+            return Ok(None);
+        }
+        if let Some(wait) = self.may_wait(key, wish, status) {
+            return Ok(Some(wait));
         }
         let name = &wish.owner.name;
         let reference = match wish.owner.kind {
@@ -73,7 +104,7 @@ impl Reports {
         let Some(reference) = reference
             .map_err(|error| failure(&format!("write the status of {}", wish.owner), &error))?
         else {
-            return Ok(());
+            return Ok(None);
         };
         let ready = |status: &DeploymentStatus| {
             let condition = status
@@ -109,7 +140,7 @@ impl Reports {
             );
             self.publish(&reference, true, "IgnoredFields", &note).await;
         }
-        Ok(())
+        Ok(None)
     }
 
     async fn publish(
@@ -165,7 +196,7 @@ impl Reports {
             }
             Ok(None) => {}
             Err(error) => {
-                warn!(namespace = key.0, name = key.1, %error, "the status of a Repository could not be written")
+                warn!(namespace = key.0, name = key.1, %error, "the status of a Repository could not be written");
             }
         }
     }
@@ -208,6 +239,19 @@ impl Reports {
             warn!(kind, namespace = key.0, name = key.1, %error, "the status of an unreadable object could not be written");
         }
     }
+}
+
+/// A status without the numbers and words that change while pods start.
+fn essence(status: &DeploymentStatus) -> DeploymentStatus {
+    let mut status = status.clone();
+    for condition in &mut status.conditions {
+        condition.message.clear();
+    }
+    for version in &mut status.serving {
+        version.ready_replicas = 0;
+        version.wanted_replicas = 0;
+    }
+    status
 }
 
 fn repository_status(

@@ -7,9 +7,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
+use super::apply::{failure, timed};
 use super::cache::{AppKey, Cache, ObjectKey};
 use super::queue::Queue;
 use crate::api::{Reason, Repository};
@@ -19,7 +22,9 @@ use crate::store::{Mirror, ResolveError, StoreError};
 use crate::words::{AppName, FunctionName, VersionWord};
 
 /// Longest time for one fetch.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(120);
+const FETCH_TIMEOUT: Duration = Duration::from_mins(2);
+/// A version that is missing is asked of the remote at once, but not more often than this.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// First wait after a fetch that failed; it doubles up to the interval.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 
@@ -43,6 +48,7 @@ pub(super) struct Fetch {
 
 /// All mirrors.
 pub(super) struct Repositories {
+    client: Client,
     cache: Arc<Cache>,
     apps: Arc<Queue<AppKey>>,
     queue: Arc<Queue<ObjectKey>>,
@@ -59,6 +65,7 @@ type Known = HashMap<(AppName, VersionWord), Result<Arc<VersionRecord>, (Reason,
 struct State {
     mirror: Option<Mirror>,
     url: String,
+    credentials: Option<Credentials>,
     /// Apps whose refs have been fetched.
     fetched: BTreeSet<AppName>,
     /// What was read since the last fetch that changed something.
@@ -69,10 +76,14 @@ struct State {
     waiting: BTreeSet<AppName>,
     failure: Option<(Reason, String)>,
     failures: u32,
+    fetched_at: Option<Instant>,
+    /// Counts fetches: what was read before one is not kept after it.
+    fetches: u64,
 }
 
 impl Repositories {
     pub(super) fn new(
+        client: Client,
         cache: Arc<Cache>,
         apps: Arc<Queue<AppKey>>,
         queue: Arc<Queue<ObjectKey>>,
@@ -80,6 +91,7 @@ impl Repositories {
         allow_local: bool,
     ) -> Self {
         Self {
+            client,
             cache,
             apps,
             queue,
@@ -102,15 +114,23 @@ impl Repositories {
         word: &VersionWord,
     ) -> Lookup {
         let key = (namespace.to_owned(), repository.to_owned());
-        if self.cache.repository(namespace, repository).is_none() {
+        let Some(object) = self.cache.repository(namespace, repository) else {
             return Lookup::Refused(
                 Reason::RepositoryNotFound,
                 format!(
-                    "there is no Repository `{repository}` in namespace `{namespace}`; make one, see `kubectl explain cwr.spec`"
+                    "there is no Repository `{repository}` in namespace `{namespace}`; make it, see `kubectl explain cwr.spec`"
+                ),
+            );
+        };
+        let read = self.read(&key, app, word).await;
+        if read.is_none() && object.spec.suspend {
+            return Lookup::Refused(
+                Reason::Suspended,
+                format!(
+                    "Repository `{repository}` is suspended and app `{app}` has not been read from it; set spec.suspend to false"
                 ),
             );
         }
-        let read = self.read(&key, app, word).await;
         let mut states = self.lock();
         let state = states.entry(key.clone()).or_default();
         let Some(read) = read else {
@@ -126,13 +146,15 @@ impl Repositories {
         match read {
             Ok(record) => Lookup::Found(Box::new((*record).clone())),
             Err((reason, message)) => {
-                let asked = (app.clone(), word.clone());
-                let first = reason == Reason::VersionNotFound && state.missed.insert(asked);
-                if first && state.failure.is_none() {
+                let first = reason == Reason::VersionNotFound
+                    && state.missed.insert((app.clone(), word.clone()));
+                let ask = state.fetched_at.is_none_or(|at| at.elapsed() > ASK_AGAIN);
+                if reason == Reason::VersionNotFound && ask && state.failure.is_none() {
                     state.waiting.insert(app.clone());
-                    drop(states);
                     self.queue.add(key);
-                    return Lookup::Pending;
+                    if first {
+                        return Lookup::Pending;
+                    }
                 }
                 let message = match &state.failure {
                     Some((_, failure)) => format!("{message} (as of the last fetch; {failure})"),
@@ -187,7 +209,7 @@ impl Repositories {
         word: &VersionWord,
     ) -> Option<Result<Arc<VersionRecord>, (Reason, String)>> {
         let asked = (app.clone(), word.clone());
-        let mirror = {
+        let (mirror, fetches) = {
             let states = self.lock();
             let state = states.get(key)?;
             if !state.fetched.contains(app) {
@@ -196,7 +218,7 @@ impl Repositories {
             if let Some(known) = state.known.get(&asked) {
                 return Some(known.clone());
             }
-            state.mirror.clone()?
+            (state.mirror.clone()?, state.fetches)
         };
         let (name, wanted) = asked.clone();
         let read = match blocking(move || mirror.resolve(&name, &wanted)).await {
@@ -204,7 +226,9 @@ impl Repositories {
             Ok(Err(error)) => Err(refusal(&error)),
             Err(failure) => Err(failure),
         };
-        if let Some(state) = self.lock().get_mut(key) {
+        if let Some(state) = self.lock().get_mut(key)
+            && state.fetches == fetches
+        {
             state.known.insert(asked, read.clone());
         }
         Some(read)
@@ -252,23 +276,20 @@ impl Repositories {
     ) -> Result<Fetched, (Reason, String)> {
         let url = RemoteUrl::parse(&repository.spec.url, self.allow_local)
             .map_err(|error| (Reason::RepositoryNotAllowed, error.to_string()))?;
-        if repository.spec.secret_ref.is_some() {
-            return Err((
-                Reason::NotSupported,
-                "spec.secretRef is not supported yet; use a repository that needs no credentials"
-                    .to_owned(),
-            ));
-        }
+        let credentials = match &repository.spec.secret_ref {
+            Some(secret) => Some(self.credentials(&key.0, &secret.name).await?),
+            None => None,
+        };
         let folder = self.folder.join(folder_name(key, &repository.spec.url));
         let branch = repository.spec.branch.clone();
         let address = repository.spec.url.clone();
         let open = (self.lock().get(key))
-            .filter(|state| state.url == address)
+            .filter(|state| state.url == address && state.credentials == credentials)
             .and_then(|state| state.mirror.clone());
         let fetched = blocking(move || -> Result<Fetched, StoreError> {
             let mirror = match open {
                 Some(mirror) => mirror,
-                None => Mirror::open(&folder, &url, None::<Credentials>)?,
+                None => Mirror::open(&folder, &url, credentials.clone())?,
             };
             let fetched = mirror.fetch(&branch, &apps, FETCH_TIMEOUT)?;
             Ok(Fetched {
@@ -276,10 +297,54 @@ impl Repositories {
                 changed: fetched.changed,
                 mirror,
                 url: address,
+                credentials,
             })
         })
         .await?;
-        fetched.map_err(|error| (reason_of(error.reason()), error.to_string()))
+        fetched.map_err(|error| (error.reason(), error.to_string()))
+    }
+
+    /// What a Secret holds for reading a repository. Its values go to `git` and nowhere else.
+    async fn credentials(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Credentials, (Reason, String)> {
+        let api = Api::<Secret>::namespaced(self.client.clone(), namespace);
+        let secret = timed(api.get_opt(name))
+            .await
+            .map_err(|error| {
+                let failure = failure(&format!("read Secret `{name}`"), &error);
+                (failure.reason, failure.message)
+            })?
+            .ok_or_else(|| {
+                (
+                    Reason::CredentialsRefused,
+                    format!("there is no Secret `{name}` in namespace `{namespace}`; make it, or change spec.secretRef"),
+                )
+            })?;
+        let data = secret.data.unwrap_or_default();
+        let text = |key: &str| {
+            let value = data.get(key)?;
+            String::from_utf8(value.0.clone()).ok()
+        };
+        let credentials = Credentials {
+            username: text("username"),
+            password: text("password"),
+            bearer_token: text("bearerToken"),
+            ssh_private_key: text("ssh-privatekey"),
+            known_hosts: text("known_hosts"),
+            ca: text("ca.crt"),
+        };
+        if credentials == Credentials::default() {
+            return Err((
+                Reason::CredentialsRefused,
+                format!(
+                    "Secret `{name}` in namespace `{namespace}` has none of username, password, bearerToken, ssh-privatekey, known_hosts and ca.crt"
+                ),
+            ));
+        }
+        Ok(credentials)
     }
 
     /// Takes in what a fetch brought; the apps to look at again, and when to fetch again.
@@ -293,6 +358,8 @@ impl Repositories {
         let mut states = self.lock();
         let state = states.entry(key.clone()).or_default();
         let mut touched = std::mem::take(&mut state.waiting);
+        state.fetches += 1;
+        state.fetched_at = Some(Instant::now());
         match result {
             Ok(fetched) => {
                 if state.failure.take().is_some() {
@@ -309,6 +376,7 @@ impl Repositories {
                 touched.extend(new);
                 state.fetched = apps;
                 state.mirror = Some(fetched.mirror.clone());
+                state.credentials.clone_from(&fetched.credentials);
                 if state.url != fetched.url {
                     state.url.clone_from(&fetched.url);
                     state.known.clear();
@@ -333,6 +401,7 @@ struct Fetched {
     changed: BTreeSet<AppName>,
     mirror: Mirror,
     url: String,
+    credentials: Option<Credentials>,
 }
 
 /// A folder per object and address: another address begins afresh.
@@ -350,12 +419,5 @@ async fn blocking<T: Send + 'static>(
 }
 
 fn refusal(error: &ResolveError) -> (Reason, String) {
-    (reason_of(error.reason()), error.to_string())
-}
-
-/// The store names its reasons as conditions do.
-fn reason_of(word: &str) -> Reason {
-    (Reason::ALL.iter().copied())
-        .find(|reason| reason.as_str() == word)
-        .unwrap_or(Reason::RepositoryUnreachable)
+    (error.reason(), error.to_string())
 }

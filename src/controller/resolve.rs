@@ -101,7 +101,7 @@ fn shares(pinned: &[ResolvedVersion]) -> Shares {
 }
 
 /// What was pinned before goes on, where its records are known.
-fn fall_back(wish: &Wish, records: &Records, troubles: Vec<Trouble>) -> Resolution {
+pub(super) fn fall_back(wish: &Wish, records: &Records, troubles: Vec<Trouble>) -> Resolution {
     let pinned = wish.status.wanted.clone();
     let known = !pinned.is_empty()
         && pinned

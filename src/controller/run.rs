@@ -94,6 +94,7 @@ pub async fn run(
         unreadable: Arc::new(Queue::new()),
     };
     let repositories = Arc::new(Repositories::new(
+        client.clone(),
         sink.cache.clone(),
         sink.queue.clone(),
         sink.repositories.clone(),

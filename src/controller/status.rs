@@ -142,7 +142,7 @@ impl Facts<'_> {
             return stalled(
                 Reason::AppTaken,
                 format!(
-                    "cwd/{first} has app `{}` in this namespace already; delete one of the two, nothing is done for this one",
+                    "{first} has this place of app `{}` in this namespace already; delete one of the two, nothing is done for this one",
                     self.app
                 ),
             );
@@ -194,18 +194,16 @@ impl Facts<'_> {
                 "being deleted: routes go first, open requests are given time, then pods go",
             );
         }
-        match parts.iter().find(|say| say.state != State::True) {
-            Some(say) => Say::new(Type::Ready, State::False, say.reason, say.message.clone()),
-            None => {
-                let line = one_line(&self.shares(split));
-                Say::new(
-                    Type::Ready,
-                    true,
-                    Reason::Succeeded,
-                    format!("serving {line}"),
-                )
-            }
+        if let Some(say) = parts.iter().find(|say| say.state != State::True) {
+            return Say::new(Type::Ready, State::False, say.reason, say.message.clone());
         }
+        let line = one_line(&self.shares(split));
+        Say::new(
+            Type::Ready,
+            true,
+            Reason::Succeeded,
+            format!("serving {line}"),
+        )
     }
 
     fn resolved(&self) -> Say {

@@ -56,9 +56,15 @@ const KINDS: [&str; 12] = [
     "Gateway",
 ];
 
-/// True when every kind has been listed once, or is known to be missing.
+/// Kinds that a cluster may go without. Ours are not among them: a server that does not know them yet knows nothing of
+/// any owner, and what has no owner would be taken down.
+const OPTIONAL: [&str; 2] = ["HTTPRoute", "Gateway"];
+
+/// True when every kind has been listed once, or is known to be missing where it may be.
 pub(super) fn is_synced(state: &State) -> bool {
-    (KINDS.iter()).all(|kind| state.synced.contains(kind) || state.missing.contains(kind))
+    KINDS
+        .iter()
+        .all(|kind| state.synced.contains(kind) || state.missing.contains(kind))
 }
 
 /// Starts all watches.
@@ -261,17 +267,23 @@ async fn follow<K>(
 }
 
 fn is_unknown_kind(error: &watcher::Error) -> bool {
-    let source = match error {
-        watcher::Error::InitialListFailed(source) | watcher::Error::WatchStartFailed(source) => {
-            source
-        }
-        _ => return false,
+    let (watcher::Error::InitialListFailed(source) | watcher::Error::WatchStartFailed(source)) =
+        error
+    else {
+        return false;
     };
     matches!(source, kube::Error::Api(status) if status.code == 404)
 }
 
 /// Notes that a kind is there and listed, or missing. When that changes, every app has to be looked at.
 fn mark(sink: &Sink, kind: &'static str, there: bool) {
+    if !there && !OPTIONAL.contains(&kind) {
+        warn!(
+            kind,
+            "the API server does not know this kind; install it with `cutwater crd | kubectl apply --server-side -f -`"
+        );
+        return;
+    }
     let mut state = sink.cache.lock();
     let changed = if there {
         state.missing.remove(kind) | state.synced.insert(kind)

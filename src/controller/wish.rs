@@ -2,6 +2,8 @@
 //!
 //! Pure.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use kube::ResourceExt;
 
@@ -26,7 +28,7 @@ pub(super) struct Wish {
     pub(super) ignored: Vec<&'static str>,
     /// Status as it stands; both kinds have the same fields.
     pub(super) status: DeploymentStatus,
-    /// The Deployment that came first, where there is another one for the app.
+    /// The older one, where there is another Deployment for the app, or another Alias of that name: `cwd/NAME`, `cwa/NAME`.
     pub(super) taken_by: Option<String>,
 }
 
@@ -41,10 +43,26 @@ pub(super) fn wishes(objects: &AppObjects) -> Vec<Wish> {
     let mut late = deployments.split_off(deployments.len().min(1));
     if let Some(first) = deployments.first() {
         for wish in &mut late {
-            wish.taken_by = Some(first.owner.name.clone());
+            wish.taken_by = Some(first.owner.to_string());
         }
     }
-    let aliases = objects.aliases.iter().map(|(_, object)| of_alias(object));
+    let mut aliases: Vec<(String, Wish)> = (objects.aliases.iter())
+        .map(|(name, object)| {
+            let given = object.spec.name.as_ref().map(ToString::to_string);
+            (given.unwrap_or_else(|| name.to_owned()), of_alias(object))
+        })
+        .collect();
+    aliases.sort_by(|(_, a), (_, b)| (a.created, &a.owner).cmp(&(b.created, &b.owner)));
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    for (name, wish) in &mut aliases {
+        match names.get(name) {
+            Some(first) => wish.taken_by = Some(first.clone()),
+            None => {
+                names.insert(name.clone(), wish.owner.to_string());
+            }
+        }
+    }
+    let aliases = aliases.into_iter().map(|(_, wish)| wish);
     deployments.into_iter().chain(aliases).chain(late).collect()
 }
 

@@ -39,14 +39,16 @@ enum Remote {
 }
 
 impl Git {
-    /// The remote `name` of a person's clone. `ssh_is_set` says that the person chose an ssh program.
+    /// The remote `name` of a person's clone, which is at `url`. `ssh_is_set` says that the environment names an ssh program.
     #[must_use]
-    pub fn of_person(dir: &Path, name: &str, ssh_is_set: bool) -> Self {
+    pub fn of_person(dir: &Path, name: &str, url: &str, ssh_is_set: bool) -> Self {
+        let plain = url.starts_with("http://") || url.starts_with("https://");
+        let local = url.starts_with("file://") || dir.join(url).exists();
         Self {
             dir: dir.to_owned(),
             remote: Remote::Person {
                 name: name.to_owned(),
-                quiet_ssh: !ssh_is_set,
+                quiet_ssh: !(plain || local || ssh_is_set || names_ssh(dir)),
             },
         }
     }
@@ -160,7 +162,6 @@ impl Git {
                     "https:ssh"
                 };
                 env.push(("GIT_ALLOW_PROTOCOL".to_owned(), protocols.to_owned()));
-                config.push(("gc.autoDetach".to_owned(), "false".to_owned()));
                 let home = tempfile::Builder::new()
                     .prefix("cutwater-")
                     .tempdir()
@@ -196,8 +197,41 @@ impl Git {
             config,
             isolated,
             secrets,
+            reads_output: false,
             timeout,
         }
         .run()
+        .map(drop)
     }
+}
+
+/// What a person's git is set to: its answer to `git var NAME` or `git config --get NAME`, in one line.
+fn ask(dir: &Path, args: &[&str]) -> Option<String> {
+    let call = Call {
+        dir,
+        args: args.iter().map(OsString::from).collect(),
+        stdin: String::new(),
+        env: Vec::new(),
+        config: Vec::new(),
+        isolated: false,
+        secrets: Vec::new(),
+        reads_output: true,
+        timeout: Duration::from_secs(10),
+    };
+    let text = String::from_utf8(call.run().ok()?).ok()?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// The name and the address that git would write into a commit made in `dir`; nothing where it would refuse to.
+#[must_use]
+pub fn author(dir: &Path) -> Option<(String, String)> {
+    let ident = ask(dir, &["var", "GIT_AUTHOR_IDENT"])?;
+    let (name, rest) = ident.split_once(" <")?;
+    let (email, _) = rest.split_once('>')?;
+    Some((name.to_owned(), email.to_owned()))
+}
+
+/// True where a person's configuration names an ssh program.
+fn names_ssh(dir: &Path) -> bool {
+    ask(dir, &["config", "--get", "core.sshCommand"]).is_some()
 }

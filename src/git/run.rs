@@ -27,6 +27,8 @@ pub(super) struct Call<'a> {
     /// Start from an empty environment and no configuration of anybody's.
     pub(super) isolated: bool,
     pub(super) secrets: Vec<String>,
+    /// The output of a call that succeeds is wanted.
+    pub(super) reads_output: bool,
     pub(super) timeout: Duration,
 }
 
@@ -77,8 +79,8 @@ const KEPT: [&str; 14] = [
 ];
 
 impl Call<'_> {
-    /// Runs it to its end or its deadline.
-    pub(super) fn run(self) -> Result<(), GitError> {
+    /// Runs it to its end or its deadline; what it printed, as far as it is kept.
+    pub(super) fn run(self) -> Result<Vec<u8>, GitError> {
         let mut child = self
             .command()
             .spawn()
@@ -97,11 +99,15 @@ impl Call<'_> {
         let Some(success) = wait(&mut child, deadline) else {
             return Err(GitError::timed_out(self.timeout));
         };
-        if success {
-            return Ok(());
-        }
         // What git left running may hold the pipes open: it is not waited for.
         let patience = Duration::from_secs(1);
+        if success {
+            return Ok(if self.reads_output {
+                out.recv_timeout(patience).unwrap_or_default()
+            } else {
+                Vec::new()
+            });
+        }
         let mut text = err.recv_timeout(patience).unwrap_or_default();
         // `push --porcelain` reports refused refs on stdout.
         let out = out.recv_timeout(patience).unwrap_or_default();

@@ -230,7 +230,11 @@ fn json_of_probe(probe: &Probe) -> Value {
 
 /// What a container knows about itself, then what the app gives it.
 fn environment(record: &VersionRecord, function: &Function) -> Value {
-    let labels: Vec<&str> = record.labels.iter().map(|label| label.as_str()).collect();
+    let labels: Vec<&str> = record
+        .labels
+        .iter()
+        .map(crate::words::Label::as_str)
+        .collect();
     let known = [
         ("CUTWATER_APP", record.app.to_string()),
         ("CUTWATER_VERSION", record.number.get().to_string()),

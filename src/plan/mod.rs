@@ -150,4 +150,6 @@ impl Wake {
 }
 
 #[cfg(test)]
+mod history_test;
+#[cfg(test)]
 mod tests;

@@ -30,14 +30,14 @@ impl Shift<'_> {
         !next.is_zero() || !share_of(&self.split.last, version).is_zero()
     }
 
-    /// The owner lists the version; for one whose wish is not known, whatever its routes name counts.
+    /// The owner lists the version; for one whose wish is not known, it may be any: what is not decided stays as it is.
     pub(super) fn lists(&self, version: VersionNumber) -> bool {
         if self.split.leaving {
             return false;
         }
         match &self.split.wanted {
             Some(wanted) => wanted.iter().any(|(listed, _)| *listed == version),
-            None => self.split.routes.named.contains(&version),
+            None => true,
         }
     }
 }

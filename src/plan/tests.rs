@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::*;
 use crate::words::Share;
 
-fn v(number: u32) -> VersionNumber {
+pub(super) fn v(number: u32) -> VersionNumber {
     VersionNumber::new(number).unwrap()
 }
 
@@ -19,6 +19,13 @@ fn shares(list: &[(u32, u32)]) -> Shares {
         .collect()
 }
 
+/// A split in basis points.
+pub(super) fn shares_of(list: &[(u32, u32)]) -> Shares {
+    list.iter()
+        .map(|(number, points)| (v(*number), Share::from_basis_points(*points)))
+        .collect()
+}
+
 fn owner() -> Owner {
     Owner {
         kind: OwnerKind::Deployment,
@@ -27,13 +34,13 @@ fn owner() -> Owner {
 }
 
 /// A world with one Deployment, in which time passes only when told to.
-struct Story {
-    world: World,
+pub(super) struct Story {
+    pub(super) world: World,
     last: Option<Plan>,
 }
 
 impl Story {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let split = Split {
             owner: owner(),
             wanted: None,
@@ -57,7 +64,7 @@ impl Story {
         }
     }
 
-    fn version(&mut self, number: u32, min: u32, max: u32) -> &mut Self {
+    pub(super) fn version(&mut self, number: u32, min: u32, max: u32) -> &mut Self {
         let function = FunctionState {
             min,
             max,
@@ -73,12 +80,12 @@ impl Story {
         self
     }
 
-    fn want(&mut self, list: &[(u32, u32)]) -> &mut Self {
+    pub(super) fn want(&mut self, list: &[(u32, u32)]) -> &mut Self {
         self.world.splits[0].wanted = Some(shares(list));
         self
     }
 
-    fn ready(&mut self, number: u32, pods: u32) -> &mut Self {
+    pub(super) fn ready(&mut self, number: u32, pods: u32) -> &mut Self {
         let now = self.world.now;
         let version = self.world.versions.get_mut(&v(number)).unwrap();
         version.functions.get_mut(&web()).unwrap().ready = pods;
@@ -86,13 +93,13 @@ impl Story {
         self
     }
 
-    fn pass(&mut self, seconds: i64) -> &mut Self {
+    pub(super) fn pass(&mut self, seconds: i64) -> &mut Self {
         self.world.now += SignedDuration::from_secs(seconds);
         self
     }
 
     /// Plans, carries it out as a perfect cluster would, and checks that a second plan has nothing more to do.
-    fn act(&mut self) -> &mut Self {
+    pub(super) fn act(&mut self) -> &mut Self {
         for _ in 0..4 {
             let plan = plan(&self.world);
             let again = self.carry_out(&plan);
@@ -133,11 +140,11 @@ impl Story {
         before != format!("{:?}", self.world)
     }
 
-    fn serving(&self) -> Shares {
+    pub(super) fn serving(&self) -> Shares {
         self.world.splits[0].last.clone()
     }
 
-    fn plan(&self) -> &Plan {
+    pub(super) fn plan(&self) -> &Plan {
         self.last.as_ref().unwrap()
     }
 

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::api::Reason;
 use crate::app::Problems;
 use crate::git::{GitError, GitErrorKind, UrlError};
 use crate::words::{AppName, VersionNumber, VersionWord};
@@ -67,21 +68,21 @@ impl StoreError {
 
     /// The reason for conditions, events and metrics.
     #[must_use]
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::Url(_) => "InvalidRepositoryUrl",
-            Self::BranchNotFound { .. } => "BranchNotFound",
-            Self::Local { .. } => "RepositoryUnreadable",
+            Self::Url(_) => Reason::RepositoryNotAllowed,
+            Self::BranchNotFound { .. } => Reason::BranchNotFound,
+            Self::Local { .. } => Reason::RepositoryUnreachable,
             Self::Git { source, .. } => match source.kind {
-                GitErrorKind::NoGit => "GitNotInstalled",
-                GitErrorKind::TimedOut => "RepositoryTimedOut",
-                GitErrorKind::Authentication => "AuthenticationFailed",
-                GitErrorKind::NotARepository => "NotARepository",
-                GitErrorKind::Untrusted => "ServerNotTrusted",
-                GitErrorKind::MissingRef => "RefNotFound",
-                GitErrorKind::Refused => "PushRefused",
-                GitErrorKind::Locked => "RepositoryLocked",
-                GitErrorKind::Unreachable => "RepositoryUnreachable",
+                GitErrorKind::Authentication => Reason::CredentialsRefused,
+                GitErrorKind::NotARepository => Reason::NotARepository,
+                GitErrorKind::NoGit
+                | GitErrorKind::TimedOut
+                | GitErrorKind::Untrusted
+                | GitErrorKind::MissingRef
+                | GitErrorKind::Refused
+                | GitErrorKind::Locked
+                | GitErrorKind::Unreachable => Reason::RepositoryUnreachable,
             },
         }
     }
@@ -209,14 +210,14 @@ fn because(why: &str) -> String {
 impl ResolveError {
     /// The reason for conditions, events and metrics.
     #[must_use]
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::UnknownVersion { .. } => "VersionNotFound",
-            Self::Ambiguous { .. } => "VersionAmbiguous",
-            Self::Deleted { .. } => "VersionDeleted",
-            Self::Foreign { .. } => "VersionForeign",
-            Self::BadApp { .. } | Self::BadSnapshot { .. } => "SnapshotInvalid",
-            Self::Unreadable { .. } => "SnapshotUnreadable",
+            Self::UnknownVersion { .. } | Self::Foreign { .. } => Reason::VersionNotFound,
+            Self::Ambiguous { .. } => Reason::VersionAmbiguous,
+            Self::Deleted { .. } => Reason::VersionDeleted,
+            Self::BadApp { .. } | Self::BadSnapshot { .. } | Self::Unreadable { .. } => {
+                Reason::SnapshotUnreadable
+            }
         }
     }
 }

@@ -110,6 +110,7 @@ impl History {
     }
 
     /// Living versions, the lowest number first.
+    #[must_use = "an iterator does nothing until it is asked"]
     pub fn living(&self) -> impl DoubleEndedIterator<Item = &Version> {
         self.entries.values().filter_map(|entry| match entry {
             Entry::Living(version) => Some(version.as_ref()),

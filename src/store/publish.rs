@@ -3,23 +3,22 @@
 //! No lock, no counter: each try reads the refs of the remote, decides, and pushes only if they are still as read. What a
 //! refused push means, the refs say when they are read again; messages are shown, never parsed.
 
-use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::thread;
 use std::time::Duration;
 
 use git2::{Oid, Signature, Time};
-use jiff::Zoned;
-use serde::Serialize;
 
 use super::error::{PublishError, SnapshotError, StoreError};
 use super::files;
-use super::history::{self, Entry, History, Person, Version};
+use super::history::{self, Entry, History, Version};
 use super::refs::{AppRefs, Space, number_of};
-use super::snapshot::{self, Limits, Snapshot, TakeError};
+use super::request::{Outcome, Published, Request};
+use super::snapshot::{self, Snapshot, TakeError};
 use super::trailers::{self, Trailers};
-use super::workspace::{APPS_DIR, SourceCommit, Workspace};
+use super::workspace::{APPS_DIR, Workspace};
 use crate::git::RefUpdate;
-use crate::words::{AppName, FunctionName, Label, VersionNumber};
+use crate::words::{AppName, VersionNumber};
 
 /// Most refusals for which the refs show no reason.
 const TRIES_MAX: u32 = 10;
@@ -27,55 +26,6 @@ const TRIES_MAX: u32 = 10;
 const STANDSTILLS_MAX: u32 = 4;
 /// Most tries in all: as many publishers of one app can race.
 const RACES_MAX: u32 = 200;
-
-/// What is to be published.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// The app.
-    pub app: AppName,
-    /// The commit of the branch.
-    pub source: SourceCommit,
-    /// Images by function, laid over the app.yaml of the snapshot.
-    pub images: BTreeMap<FunctionName, String>,
-    /// What the publisher says; the subject of the source commit where absent.
-    pub message: Option<String>,
-    /// A label for the version, new or not.
-    pub label: Option<Label>,
-    /// Who publishes.
-    pub author: Person,
-    /// When.
-    pub time: Zoned,
-    /// What publishes, such as `cli`.
-    pub publisher: String,
-    /// How large a snapshot may be.
-    pub limits: Limits,
-    /// Say what would happen, and push nothing.
-    pub dry_run: bool,
-}
-
-/// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Outcome {
-    /// A new version.
-    Published,
-    /// A living version has this content already.
-    Unchanged,
-    /// A dry run: it would be published.
-    WouldPublish,
-}
-
-/// The version that holds the content now.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Published {
-    /// New or not.
-    pub outcome: Outcome,
-    /// The version.
-    pub version: Version,
-    /// A label that the version had not had.
-    pub added_label: Option<Label>,
-}
 
 /// Publishes an app. `progress` is told what takes time.
 ///
@@ -94,6 +44,7 @@ pub fn publish(
         space: Space::canonical(&request.app),
         tree: snapshot.tree,
         atomic: true,
+        nonce: format!("{:016x}", RandomState::new().build_hasher().finish()),
     };
     let mut standstills = 0;
     let mut unexplained = 0;
@@ -254,6 +205,7 @@ struct Attempt<'a> {
     space: Space,
     tree: Oid,
     atomic: bool,
+    nonce: String,
 }
 
 impl Attempt<'_> {
@@ -282,6 +234,7 @@ impl Attempt<'_> {
             source: request.publisher.clone(),
             source_commit: Some(request.source.oid),
             overlays: overlays.collect(),
+            nonce: self.nonce.clone(),
             deleted: false,
         };
         let message = request
@@ -363,10 +316,8 @@ impl Attempt<'_> {
             version,
             added_label: None,
         };
-        let known = refs.ids.get(&self.tree.to_string()) == Some(&commit);
-        if !known && !self.request.dry_run {
-            // A hint only: the next publish tries again.
-            drop(self.workspace.push(&[self.hint(refs, commit)], false));
+        if !self.request.dry_run {
+            self.heal(refs.clone(), commit)?;
         }
         let Some(label) = &self.request.label else {
             return Ok(published);
@@ -394,6 +345,42 @@ impl Attempt<'_> {
         published.version.labels.dedup();
         published.added_label = Some(label.clone());
         Ok(published)
+    }
+
+    /// Brings the hint, and `last` where it lags behind the tags, to what the tags say.
+    ///
+    /// Both stay behind after a push that was not atomic. Where the server refuses them, the next publisher tries again.
+    fn heal(&self, mut refs: AppRefs, commit: Oid) -> Result<(), StoreError> {
+        for _ in 0..TRIES_MAX {
+            let mut updates = Vec::new();
+            if refs.ids.get(&self.tree.to_string()) != Some(&commit) {
+                updates.push(self.hint(&refs, commit));
+            }
+            let (repo, app) = (&self.workspace.repo, &self.request.app);
+            let ours = |(number, oid): &(VersionNumber, Oid)| {
+                history::number_in(repo, app, *oid) == Some(*number)
+            };
+            let mut numbered: Vec<_> = refs.numbered().collect();
+            numbered.sort_unstable();
+            let newest = numbered.into_iter().rev().find(ours);
+            let last = refs.last.and_then(|oid| history::number_in(repo, app, oid));
+            if let Some((_, oid)) = newest.filter(|(number, _)| last < Some(*number)) {
+                updates.push(RefUpdate {
+                    name: self.space.last(),
+                    expected: refs.last,
+                    new: Some(oid),
+                });
+            }
+            if updates.is_empty() || self.workspace.push(&updates, false).is_ok() {
+                return Ok(());
+            }
+            let before = refs;
+            refs = self.workspace.refresh(&self.request.app)?;
+            if refs == before {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     /// A label is create-only: it may be free, or name `commit` already.

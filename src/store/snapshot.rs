@@ -9,7 +9,7 @@ use git2::{Oid, Repository};
 
 use super::error::SnapshotError;
 use super::objects::{self, Item, Kind};
-use crate::app::{self, APP_FILE, App, Problems};
+use crate::app::{self, APP_FILE, App, EditError, Problems};
 use crate::words::{AppName, FunctionName};
 
 /// How large a snapshot may be.
@@ -86,6 +86,12 @@ pub(super) fn take(
 ) -> Result<Snapshot, TakeError> {
     let file = format!("{dir}/{APP_FILE}");
     let mut bytes = app_file(repo, directory)?;
+    for (function, image) in images {
+        // A name that is not there explains more than the problems that follow from it.
+        if let Err(error @ EditError::NoFunction { .. }) = app::set_image(&bytes, function, image) {
+            return Err(TakeError::Request(format!("--image {function}: {error}")));
+        }
+    }
     let given: BTreeSet<FunctionName> = images.keys().cloned().collect();
     let mut app = App::to_publish(&file, &bytes, &given).map_err(TakeError::App)?;
     if app.metadata.name != *app_name {
@@ -239,19 +245,18 @@ impl Listing {
         let mut hops = 0;
         while let Some(part) = todo.pop() {
             match part.as_str() {
-                "" | "." => continue,
                 ".." if done.pop().is_none() => {
                     return Ok(Target::Outside(
                         "is a link that leads out of the app's directory; copy what it points to"
                             .to_owned(),
                     ));
                 }
-                ".." => continue,
+                "" | "." | ".." => continue,
                 _ => done.push(part),
             }
             let here = done.join("/");
             let Some(item) = self.items.get(&here) else {
-                return Ok(self.missing(&done, &todo));
+                return Ok(missing(&done, &todo));
             };
             if item.kind != Kind::Link {
                 continue;
@@ -280,23 +285,23 @@ impl Listing {
         }
         Ok(Target::Inside(done.join("/")))
     }
+}
 
-    /// A path that is not there: it may still lead out, which a later file could turn into a way.
-    fn missing(&self, done: &[String], todo: &[String]) -> Target {
-        let mut depth = done.len();
-        for part in todo.iter().rev() {
-            match part.as_str() {
-                "" | "." => {}
-                ".." if depth == 0 => {
-                    return Target::Outside(
-                        "is a link that leads out of the app's directory; copy what it points to"
-                            .to_owned(),
-                    );
-                }
-                ".." => depth -= 1,
-                _ => depth += 1,
+/// A path that is not there: it may still lead out, which a later file could turn into a way.
+fn missing(done: &[String], todo: &[String]) -> Target {
+    let mut depth = done.len();
+    for part in todo.iter().rev() {
+        match part.as_str() {
+            "" | "." => {}
+            ".." if depth == 0 => {
+                return Target::Outside(
+                    "is a link that leads out of the app's directory; copy what it points to"
+                        .to_owned(),
+                );
             }
+            ".." => depth -= 1,
+            _ => depth += 1,
         }
-        Target::Nowhere
     }
+    Target::Nowhere
 }

@@ -17,6 +17,8 @@ pub(super) struct Trailers {
     pub(super) source_commit: Option<Oid>,
     /// What was laid over the source commit, such as `image web=...`.
     pub(super) overlays: Vec<String>,
+    /// A random word that tells apart two publishers who publish the same at the same second.
+    pub(super) nonce: String,
     /// Set in a tombstone.
     pub(super) deleted: bool,
 }
@@ -41,7 +43,9 @@ pub(super) fn write(trailers: &Trailers, message: &str) -> String {
             .chars()
             .map(|c| if c.is_control() { ' ' } else { c })
             .collect();
-        text.push_str(&format!("Cutwater-{key}: {value}\n"));
+        for part in ["Cutwater-", key, ": ", &value, "\n"] {
+            text.push_str(part);
+        }
     };
     line("App", trailers.app.as_str());
     line("Version", &trailers.number.get().to_string());
@@ -51,6 +55,9 @@ pub(super) fn write(trailers: &Trailers, message: &str) -> String {
     }
     for overlay in &trailers.overlays {
         line("Overlay", overlay);
+    }
+    if !trailers.nonce.is_empty() {
+        line("Nonce", &trailers.nonce);
     }
     if trailers.deleted {
         line("Deleted", "true");
@@ -63,6 +70,7 @@ pub(super) fn read(text: &str) -> Option<(Trailers, String)> {
     let text = text.trim_end();
     let (before, block) = text.rsplit_once("\n\n")?;
     let (mut app, mut number, mut source, mut commit) = (None, None, None, None);
+    let mut nonce = None;
     let mut overlays = Vec::new();
     let mut deleted = false;
     for line in block.lines() {
@@ -72,6 +80,7 @@ pub(super) fn read(text: &str) -> Option<(Trailers, String)> {
             "Version" => number.replace(format!("v{value}").parse().ok()?).is_some(),
             "Source" => source.replace(value.to_owned()).is_some(),
             "Source-Commit" => commit.replace(Oid::from_str(value).ok()?).is_some(),
+            "Nonce" => nonce.replace(value.to_owned()).is_some(),
             "Deleted" => std::mem::replace(&mut deleted, true),
             "Overlay" => {
                 overlays.push(value.to_owned());
@@ -90,6 +99,7 @@ pub(super) fn read(text: &str) -> Option<(Trailers, String)> {
         source: source.unwrap_or_default(),
         source_commit: commit,
         overlays,
+        nonce: nonce.unwrap_or_default(),
         deleted,
     };
     let title = format!("{} {}", trailers.app, trailers.number);
@@ -109,6 +119,7 @@ mod tests {
             source: "cli".to_owned(),
             source_commit: Some(Oid::from_bytes(&[7; 20]).unwrap()),
             overlays: vec!["image web=r/x@sha256:00".to_owned()],
+            nonce: "1".to_owned(),
             deleted: false,
         }
     }

@@ -11,12 +11,12 @@ use git2::{Commit, ErrorCode, Oid, Repository};
 use sha2::{Digest, Sha256};
 
 use super::error::StoreError;
-use super::history::{History, Version};
+use super::history::{History, Person, Version};
 use super::objects;
 use super::refs::{AppRefs, Space};
 use super::snapshot;
 use crate::app::{APP_FILE, App, Function};
-use crate::git::{Git, GitError, RefUpdate};
+use crate::git::{self, Git, GitError, RefUpdate};
 use crate::words::AppName;
 
 /// Folder of the apps, from the root of the repository.
@@ -50,34 +50,16 @@ impl Workspace {
                 StoreError::local(what(), &error.message())
             }
         })?;
-        let url = match repo.find_remote(remote) {
-            Ok(found) => String::from_utf8_lossy(found.url_bytes()).into_owned(),
-            Err(_) => {
-                let names = repo.remotes();
-                let names: Vec<String> = names
-                    .iter()
-                    .flat_map(|names| names.iter().flatten().flatten().map(str::to_owned))
-                    .collect();
-                let advice = if names.is_empty() {
-                    "add one with `git remote add origin URL`".to_owned()
-                } else {
-                    format!("there are: {}; choose one with --remote", names.join(", "))
-                };
-                return Err(StoreError::local(
-                    format!("remote `{remote}`"),
-                    &format!("is not there; {advice}"),
-                ));
-            }
+        let Ok(found) = repo.find_remote(remote) else {
+            return Err(no_remote(&repo, remote));
         };
-        let mut key = hex::encode(Sha256::digest(url));
+        let url = String::from_utf8_lossy(found.url_bytes()).into_owned();
+        drop(found);
+        let mut key = hex::encode(Sha256::digest(&url));
         key.truncate(12);
-        let ssh = ssh_is_set
-            || repo
-                .config()
-                .is_ok_and(|config| config.get_entry("core.sshCommand").is_ok());
         let home = repo.workdir().unwrap_or_else(|| repo.path()).to_owned();
         Ok(Self {
-            git: Git::of_person(&home, remote, ssh),
+            git: Git::of_person(&home, remote, &url, ssh_is_set),
             remote: remote.to_owned(),
             key,
             repo,
@@ -238,13 +220,31 @@ impl Workspace {
             .functions)
     }
 
-    /// The name and address that commits are made with, from the clone's configuration.
+    /// Who git says that the person is; nothing where it does not know.
     #[must_use]
-    pub fn identity(&self) -> (Option<String>, Option<String>) {
-        let config = self.repo.config().and_then(|mut config| config.snapshot());
-        let get = |key: &str| config.as_ref().ok()?.get_string(key).ok();
-        (get("user.name"), get("user.email"))
+    pub fn author(&self) -> Option<Person> {
+        let home = self.repo.workdir().unwrap_or_else(|| self.repo.path());
+        let (name, email) = git::author(home)?;
+        Some(Person { name, email })
     }
+}
+
+/// The remote is not there: says which are.
+fn no_remote(repo: &Repository, remote: &str) -> StoreError {
+    let names = repo.remotes();
+    let names = names
+        .iter()
+        .flat_map(|names| names.iter().flatten().flatten());
+    let names: Vec<&str> = names.collect();
+    let advice = if names.is_empty() {
+        "add one with `git remote add origin URL`".to_owned()
+    } else {
+        format!("there are: {}; choose one with --remote", names.join(", "))
+    };
+    StoreError::local(
+        format!("remote `{remote}`"),
+        &format!("is not there; {advice}"),
+    )
 }
 
 /// A commit of the branch.

@@ -33,11 +33,11 @@ pub struct FunctionName(String);
 pub struct Label(String);
 
 /// Longest app name, in characters.
-pub const APP_NAME_MAX: usize = 30;
+pub(super) const APP_NAME_MAX: usize = 30;
 /// Longest function name, in characters.
-pub const FUNCTION_NAME_MAX: usize = 15;
+pub(super) const FUNCTION_NAME_MAX: usize = 15;
 /// Longest label, in characters.
-pub const LABEL_MAX: usize = 63;
+pub(super) const LABEL_MAX: usize = 63;
 
 /// A DNS label (RFC 1123) of at most `max` characters, without a part that reads as a version (`v1`), so that
 /// `<app>-v<number>-<function>` can be read in one way only.

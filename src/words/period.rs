@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Period(u32);
 
 /// Longest period, in seconds: 365 days.
-pub const PERIOD_MAX_SECONDS: u32 = 365 * 24 * 3600;
+pub(super) const PERIOD_MAX_SECONDS: u32 = 365 * 24 * 3600;
 
 /// What a good one looks like.
 const FORM: &str = "write hours, minutes and seconds in that order, such as 30s, 5m or 1h30m";

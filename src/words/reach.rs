@@ -30,11 +30,11 @@ pub struct AliasName(String);
 pub struct EnvironmentName(String);
 
 /// Longest route name, in characters.
-pub const ROUTE_NAME_MAX: usize = 30;
+pub(super) const ROUTE_NAME_MAX: usize = 30;
 /// Longest alias name, in characters.
-pub const ALIAS_NAME_MAX: usize = 128;
+pub(super) const ALIAS_NAME_MAX: usize = 128;
 /// Longest environment name, in characters.
-pub const ENVIRONMENT_NAME_MAX: usize = 63;
+pub(super) const ENVIRONMENT_NAME_MAX: usize = 63;
 
 fn is_dns_label(text: &str, max: usize) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';

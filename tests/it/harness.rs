@@ -149,6 +149,10 @@ async fn a_marked_pod_shows_why_it_is_not_ready() {
 }
 
 /// The outer option says whether KWOK has said anything about the pod.
+#[expect(
+    clippy::option_option,
+    reason = "no container, or one that does not wait"
+)]
 fn waiting_reason(pod: &Pod) -> Option<Option<String>> {
     let status = pod.status.as_ref()?.container_statuses.as_ref()?.first()?;
     Some(

@@ -1,0 +1,152 @@
+//! A shop to publish: a bare repository and a clone of it, in an environment of their own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+pub(super) const APP: &str = "\
+# The shop.
+apiVersion: cutwater.dev/v1alpha1
+kind: App
+metadata: {name: checkout}
+spec:
+  functions:
+  - name: web   # takes the orders
+    port: 8080
+";
+
+pub(super) fn digest(digit: &str) -> String {
+    format!("ghcr.io/acme/checkout@sha256:{}", digit.repeat(64))
+}
+
+pub(super) fn app_with_image(digit: &str) -> String {
+    format!("{APP}    image: {}\n", digest(digit))
+}
+
+/// A bare repository and a clone of it with one app, in an environment of its own.
+pub(super) struct Shop {
+    pub(super) dir: TempDir,
+}
+
+impl Shop {
+    pub(super) fn new() -> Self {
+        let shop = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        shop.git(shop.dir.path(), &["init", "-q", "--bare", "remote.git"]);
+        shop.git(shop.dir.path(), &["clone", "-q", "remote.git", "clone"]);
+        shop.commit("apps/checkout/app.yaml", app_with_image("1"));
+        shop
+    }
+
+    pub(super) fn clone_dir(&self) -> PathBuf {
+        self.dir.path().join("clone")
+    }
+
+    pub(super) fn remote(&self) -> PathBuf {
+        self.dir.path().join("remote.git")
+    }
+
+    pub(super) fn sealed(&self, program: &str, dir: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", self.dir.path())
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_GLOBAL", self.dir.path().join("gitconfig"))
+            .env("GIT_AUTHOR_NAME", "Ada Lovelace")
+            .env("GIT_AUTHOR_EMAIL", "ada@example.com")
+            .env("GIT_COMMITTER_NAME", "Ada Lovelace")
+            .env("GIT_COMMITTER_EMAIL", "ada@example.com")
+            .current_dir(dir);
+        command
+    }
+
+    pub(super) fn git(&self, dir: &Path, args: &[&str]) -> String {
+        let output = self
+            .sealed("git", dir)
+            .args(["-c", "init.defaultBranch=main"])
+            .args(args)
+            .output();
+        let output = output.unwrap();
+        assert!(
+            output.status.success(),
+            "git {args:?}: {}",
+            text(&output.stderr)
+        );
+        text(&output.stdout)
+    }
+
+    pub(super) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        let path = self.clone_dir().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    pub(super) fn commit_all(&self) {
+        self.git(&self.clone_dir(), &["add", "-A"]);
+        self.git(
+            &self.clone_dir(),
+            &["commit", "-q", "-m", "Change the shop"],
+        );
+    }
+
+    pub(super) fn commit(&self, path: &str, content: impl AsRef<[u8]>) {
+        self.write(path, content);
+        self.commit_all();
+    }
+
+    pub(super) fn command_in(&self, dir: &Path, args: &[&str]) -> Command {
+        let mut command = self.sealed(env!("CARGO_BIN_EXE_cutwater"), dir);
+        command.args(args);
+        command
+    }
+
+    pub(super) fn run(&self, args: &[&str]) -> Output {
+        self.command_in(&self.clone_dir(), args).output().unwrap()
+    }
+
+    /// What a successful command prints.
+    pub(super) fn ok(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(
+            output.status.success(),
+            "{args:?}: {}",
+            text(&output.stderr)
+        );
+        text(&output.stdout)
+    }
+
+    /// What a refused command says.
+    pub(super) fn refused(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "{args:?}: {}",
+            text(&output.stdout)
+        );
+        text(&output.stderr)
+    }
+
+    pub(super) fn publish(&self, args: &[&str]) -> String {
+        self.ok(&[&["versions", "publish", "checkout"], args].concat())
+    }
+
+    pub(super) fn rev(&self, dir: &Path, name: &str) -> String {
+        self.git(dir, &["rev-parse", name]).trim().to_owned()
+    }
+
+    /// Names of refs at the remote.
+    pub(super) fn refs(&self) -> Vec<String> {
+        let refs = self.git(&self.remote(), &["for-each-ref", "--format=%(refname)"]);
+        refs.lines().map(str::to_owned).collect()
+    }
+}
+
+pub(super) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
