@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::lab::{Lab, Scope};
+use crate::lab::{Lab, SOON, Scope};
+use crate::support::wait_for;
 
 fn repository(name: &str, spec: Value) -> Value {
     json!({"apiVersion": "cutwater.dev/v1alpha1", "kind": "Repository", "metadata": {"name": name}, "spec": spec})
@@ -129,19 +130,33 @@ async fn a_repository_object_that_is_missing_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_credential_that_cannot_be_used_yet_is_said() {
+async fn a_secret_that_is_missing_or_empty_is_said() {
     let scope = Lab::shared().scope("secret").await;
     serving(&scope).await;
     let url = scope.releases.url();
     let spec = json!({"url": url, "interval": "5s", "secretRef": {"name": "git"}});
     scope.apply(repository("main", spec)).await;
     let message = scope
-        .until_repository("main", "False", "NotSupported")
+        .until_repository("main", "False", "CredentialsRefused")
         .await;
-    assert!(message.contains("spec.secretRef"), "{message}");
+    assert!(message.contains("no Secret `git`"), "{message}");
     scope.stays_put("shop").await;
     scope.until_ready("shop").await;
-    scope.repository("main").await;
+
+    let secret = |data: Value| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "git"}, "stringData": data});
+    scope.apply(secret(json!({"token": "x"}))).await;
+    wait_for("the keys to be named", SOON, async || {
+        let message = scope
+            .until_repository("main", "False", "CredentialsRefused")
+            .await;
+        let named = message.contains("none of username, password");
+        if named { Ok(()) } else { Err(message) }
+    })
+    .await;
+    assert_eq!(scope.events("main").await["CredentialsRefused"], 1);
+    scope
+        .apply(secret(json!({"username": "a", "password": "b"})))
+        .await;
     scope.until_repository("main", "True", "Succeeded").await;
 }
 
