@@ -49,7 +49,9 @@ pub(super) struct Outcome {
 /// Makes of one app what its owners wish.
 pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     let objects = context.cache.app(key);
-    let wishes = wish::wishes(&objects);
+    let unreadable = context.cache.lock().unreadable_owners(&key.namespace);
+    let unread = observe::unread(&objects, &unreadable);
+    let wishes = wish::wishes(&objects, &unread);
     let counted = wishes.iter().any(|wish| wish.taken_by.is_none());
     if !counted && context.cache.lock().is_unclear(&key.namespace) {
         debug!(
@@ -77,7 +79,11 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
         routes_known: !context.cache.lock().missing.contains("HTTPRoute"),
         now,
     };
-    let world = observe::world(key, &objects, &wishes, &resolutions, &records, given);
+    let owners = observe::Owners {
+        wishes: &wishes,
+        unread: &unread,
+    };
+    let world = observe::world(key, &objects, &owners, &resolutions, &records, given);
     let plan = plan::plan(&world);
     let (routes, obstacles) = routes(context, key, &objects, &wishes, &resolutions, &records);
     // I/O: only what differs.
@@ -97,6 +103,10 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     let mut failed = !failures.is_empty();
     let mut wake = plan.wake;
     for (wish, resolution) in wishes.iter().zip(&resolutions) {
+        if unreadable.contains(&wish.owner) {
+            // Its status says that; what was last read of it would say otherwise.
+            continue;
+        }
         let nothing = Vec::new();
         let facts = Facts {
             app: &key.app,

@@ -71,8 +71,11 @@ impl Facts<'_> {
 
     /// What the routes say once the plan is carried out.
     fn shares(&self, split: Option<&SplitPlan>) -> Shares {
-        let has_routes = observe::routes_of(self.objects, self.wish).next().is_some();
+        let has_routes = observe::routes_of(self.objects, &self.wish.owner)
+            .next()
+            .is_some();
         match split.map(|split| &split.route) {
+            Some(RoutePlan::Serve { .. }) if !has_routes && self.wants_routes() => Shares::new(),
             Some(RoutePlan::Serve { shares, .. }) => shares.clone(),
             Some(RoutePlan::Keep) if has_routes => (self.wish.status.serving.iter())
                 .filter(|version| !version.percentage.is_zero())
@@ -80,6 +83,11 @@ impl Facts<'_> {
                 .collect(),
             _ => Shares::new(),
         }
+    }
+
+    fn wants_routes(&self) -> bool {
+        let wanted = self.wish.wanted.as_ref();
+        wanted.is_ok_and(|wanted| !wanted.routes.is_empty())
     }
 
     fn serving(&self, split: Option<&SplitPlan>) -> Vec<ServingVersion> {
@@ -194,7 +202,14 @@ impl Facts<'_> {
                 "being deleted: routes go first, open requests are given time, then pods go",
             );
         }
-        if let Some(say) = parts.iter().find(|say| say.state != State::True) {
+        // The cause comes before what follows from it: that no route is made is no news where pods crash.
+        let rank = |say: &&Say| match say.reason {
+            reason if needs_people(reason) => 0,
+            Reason::NothingReady => 2,
+            _ => 1,
+        };
+        let open = parts.iter().filter(|say| say.state != State::True);
+        if let Some(say) = open.min_by_key(rank) {
             return Say::new(Type::Ready, State::False, say.reason, say.message.clone());
         }
         let line = one_line(&self.shares(split));
@@ -491,6 +506,7 @@ fn needs_people(reason: Reason) -> bool {
             | Reason::VersionAmbiguous
             | Reason::VersionTwice
             | Reason::VersionDeleted
+            | Reason::VersionForeign
             | Reason::VersionMoved
             | Reason::SnapshotUnreadable
             | Reason::FunctionNotFound

@@ -1,0 +1,497 @@
+//! One control plane, from one Deployment to a thousand: what is measured, in which order.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use cutwater::api::Deployment;
+use cutwater::api::gateway::HttpRoute;
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment as Workload;
+use kube::Client;
+
+use crate::bulk::{self, Counts};
+use crate::controller::Controller;
+use crate::lab::{Accepter, Releases};
+use crate::say;
+use crate::seen::Seen;
+use crate::support::{ApiServer, Options, User};
+use crate::table::{Row, Samples, load_average};
+use crate::versions::{self, Recipe};
+use crate::weights::{self, Floor, Weights};
+
+/// Samples of each figure that is a latency.
+const SAMPLES: usize = 200;
+/// Deployments that become ready beside as many of apps/v1.
+const HUNDREDS: usize = 500;
+const THOUSAND: usize = 1000;
+/// Longest time for anything that many objects do.
+pub const PATIENCE: Duration = Duration::from_mins(10);
+
+/// The control plane and what watches it.
+pub struct Stage {
+    pub server: ApiServer,
+    pub client: Client,
+    pub routes: Seen<Weights>,
+    /// True where a Deployment says Ready of what it is now.
+    pub owners: Seen<bool>,
+    /// True where all pods of an apps/v1 Deployment are available.
+    pub workloads: Seen<bool>,
+    /// Accepts routes as a gateway does.
+    _accepter: Accepter,
+    releases: Releases,
+    controller: Option<Controller>,
+}
+
+impl Stage {
+    async fn start() -> Self {
+        say("starting etcd, Kubernetes and KWOK");
+        let server = ApiServer::start(Options::all());
+        let client = server.client(User::Admin).await;
+        let accepter = Accepter::start(&server.kubeconfig(User::Admin));
+        let releases = Releases::new(&server.directory().join("git"));
+        let apps: Vec<String> = (0..=THOUSAND).map(versions::app).collect();
+        versions::import(&releases.remote(), &apps, &[1, 2], &Recipe::default());
+        Self {
+            routes: Seen::start::<HttpRoute>(&client, weights::weights),
+            owners: Seen::start::<Deployment>(&client, owner_is_ready),
+            workloads: Seen::start::<Workload>(&client, workload_is_ready),
+            _accepter: accepter,
+            releases,
+            controller: None,
+            server,
+            client,
+        }
+    }
+
+    fn controller(&mut self) -> &Controller {
+        let (kubeconfig, directory) = (
+            self.server.kubeconfig(User::Cutwater),
+            PathBuf::from(self.server.directory()),
+        );
+        self.controller.get_or_insert_with(|| {
+            Controller::start(&kubeconfig, &directory, &["--drain-delay=2s"])
+        })
+    }
+
+    fn stop_controller(&mut self) {
+        if let Some(controller) = self.controller.take() {
+            controller.stop();
+        }
+    }
+
+    /// A namespace with a Repository that leads to the versions.
+    async fn namespace(&self, name: &str) -> String {
+        let namespace = self.server.namespace(name);
+        bulk::apply(
+            &self.client,
+            &namespace,
+            vec![bulk::repository(&self.releases.url())],
+        )
+        .await;
+        namespace
+    }
+
+    fn writes(&self, since: Timestamp) -> Counts {
+        bulk::writes(&self.server.audit_requests(User::Cutwater, since))
+    }
+
+    /// Waits until the controller has written nothing for some seconds.
+    async fn rest(&self) {
+        let start = Instant::now();
+        loop {
+            let since = Timestamp::now();
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            let writes = self.writes(since);
+            if writes.is_empty() {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "never at rest: {writes:?}");
+        }
+    }
+}
+
+fn owner_is_ready(object: &Deployment) -> bool {
+    let conditions = object.status.iter().flat_map(|status| &status.conditions);
+    let mut ready = conditions.filter(|condition| condition.type_ == "Ready");
+    ready.any(|condition| {
+        condition.status == "True" && condition.observed_generation == object.metadata.generation
+    })
+}
+
+fn workload_is_ready(object: &Workload) -> bool {
+    let wanted = object.spec.replicas;
+    let status = object.status.as_ref();
+    let available = status.and_then(|status| status.available_replicas);
+    status.and_then(|status| status.observed_generation) == object.metadata.generation
+        && available == wanted
+}
+
+/// Measures what is asked for; all of it where nothing is.
+pub async fn measure(parts: &[&str]) {
+    let asked = |part: &str| parts.is_empty() || parts.contains(&part);
+    let mut stage = Stage::start().await;
+    let one = stage.namespace("one").await;
+    let app = versions::app(THOUSAND);
+    stage.controller();
+    bulk::apply(&stage.client, &one, vec![weights::deployment(&app, 50)]).await;
+    stage
+        .owners
+        .until(
+            "the first Deployment to be ready",
+            &one,
+            &app,
+            PATIENCE,
+            |ready| *ready,
+        )
+        .await;
+    stage.rest().await;
+    if asked("memory") {
+        memory(&mut stage, 1, &one, &app).await;
+    }
+    if asked("weights") {
+        latency(&mut stage, &one, &app, "1 Deployment").await;
+    }
+    if asked("ready") {
+        ready(&mut stage, &one, &app).await;
+    }
+    if asked("bulk") || asked("idle") || parts.is_empty() {
+        thousand(&mut stage, &one, &app, &asked).await;
+    }
+}
+
+async fn memory(stage: &mut Stage, count: usize, namespace: &str, app: &str) {
+    // As it is after all that work, and as it is for one that was just started.
+    let (after, peak) = (stage.controller().resident(), stage.controller().peak());
+    stage.stop_controller();
+    stage.controller();
+    poke(stage, namespace, app).await;
+    stage.rest().await;
+    let fresh = stage.controller().resident();
+    let what = format!("resident memory, {count} Deployments");
+    let beside = format!("peak {peak:.1} MiB; after a restart {fresh:.1} MiB");
+    let mut row = Row::plain(&what, format!("{after:.1} MiB"), beside);
+    if count == HUNDREDS {
+        row.target = "below 60 MiB".to_owned();
+        row.met = Some(after < 60.0);
+    }
+    row.leave();
+}
+
+/// Changes one Deployment, and waits for the controller to act on it: then it has started.
+async fn poke(stage: &Stage, namespace: &str, app: &str) {
+    for second in [40, 50] {
+        bulk::apply(
+            &stage.client,
+            namespace,
+            vec![weights::deployment(app, second)],
+        )
+        .await;
+        let wanted = vec![(100 - second) * 100, second * 100];
+        let route = format!("{app}.main");
+        stage
+            .routes
+            .until(
+                "the controller to act",
+                namespace,
+                &route,
+                PATIENCE,
+                |held| *held == wanted,
+            )
+            .await;
+    }
+}
+
+async fn latency(stage: &mut Stage, namespace: &str, app: &str, among: &str) {
+    let route = format!("{app}.main");
+    let half = SAMPLES / 2;
+    say(&format!(
+        "weight latency among {among}: the floor, the controller, the floor"
+    ));
+    let mut floor = bare(stage, namespace, app, half).await;
+    stage.controller();
+    poke(stage, namespace, app).await;
+    stage.rest().await;
+    let ours = weights::sample(
+        &stage.client,
+        &stage.routes,
+        namespace,
+        app,
+        &route,
+        SAMPLES,
+    )
+    .await;
+    stage.rest().await;
+    floor.extend(bare(stage, namespace, app, half).await);
+    let (ours, floor) = (Samples::new(&ours), Samples::new(&floor));
+    let what = |part: &str| format!("apply to new weights, {among}: {part}");
+    let load = format!("floor (load {:.1})", load_average());
+    Row::ratio(
+        &what("median"),
+        ours.median(),
+        floor.median(),
+        "ms",
+        &load,
+        2.0,
+    )
+    .leave();
+    Row::ratio(&what("p99"), ours.p99(), floor.p99(), "ms", &load, 4.0).leave();
+    stage.controller();
+    poke(stage, namespace, app).await;
+    stage.rest().await;
+}
+
+/// The floor, with nobody else at work.
+async fn bare(stage: &mut Stage, namespace: &str, app: &str, count: usize) -> Vec<Duration> {
+    stage.stop_controller();
+    let floor = Floor::start(&stage.client, namespace, app);
+    // The first few open connections.
+    weights::sample(
+        &stage.client,
+        &stage.routes,
+        namespace,
+        app,
+        Floor::ROUTE,
+        5,
+    )
+    .await;
+    let times = weights::sample(
+        &stage.client,
+        &stage.routes,
+        namespace,
+        app,
+        Floor::ROUTE,
+        count,
+    )
+    .await;
+    drop(floor);
+    times
+}
+
+/// Deployments of new versions to all ready, beside as many of apps/v1.
+async fn ready(stage: &mut Stage, one: &str, app: &str) {
+    stage.stop_controller();
+    let plain = plain(stage).await;
+    stage.controller();
+    poke(stage, one, app).await;
+    stage.rest().await;
+    let namespace = stage.namespace("ready").await;
+    say(&format!(
+        "{HUNDREDS} Deployments of new versions to all ready"
+    ));
+    let objects = (0..HUNDREDS)
+        .map(|number| bulk::single(&versions::app(number), 1))
+        .collect();
+    let (since, start, used) = (
+        Timestamp::now(),
+        Instant::now(),
+        stage.controller().processor(),
+    );
+    bulk::apply(&stage.client, &namespace, objects).await;
+    let pods = stage
+        .workloads
+        .until_count("workloads", &namespace, HUNDREDS, PATIENCE, |ready| *ready)
+        .await;
+    let routed = stage
+        .routes
+        .until_count("routes", &namespace, HUNDREDS, PATIENCE, |_| true)
+        .await;
+    let all = stage
+        .owners
+        .until_count("Deployments", &namespace, HUNDREDS, PATIENCE, |ready| {
+            *ready
+        })
+        .await;
+    let used = stage.controller().processor() - used;
+    stage.rest().await;
+    let seconds = |when: Instant| when.saturating_duration_since(start).as_secs_f64();
+    let other = format!("{HUNDREDS} apps/v1 Deployments available");
+    let what = |what: &str| format!("{HUNDREDS} Deployments of new versions: {what}");
+    Row::ratio(
+        &what("all pods available"),
+        seconds(pods),
+        plain,
+        "s",
+        &other,
+        1.5,
+    )
+    .leave();
+    Row::ratio(
+        &what("all routes written"),
+        seconds(routed),
+        plain,
+        "s",
+        &other,
+        1.5,
+    )
+    .leave();
+    Row::ratio(&what("all Ready"), seconds(all), plain, "s", &other, 1.5).leave();
+    let requests = stage.server.audit_requests(User::Cutwater, since).len();
+    let writes = stage.writes(since);
+    Row::plain(
+        &what("requests each, to rest"),
+        format!("{:.2}", requests as f64 / HUNDREDS as f64),
+        format!(
+            "processor {used:.1} s; {}",
+            bulk::describe(&writes, HUNDREDS)
+        ),
+    )
+    .leave();
+    memory(stage, HUNDREDS, one, app).await;
+    say("deleting them");
+    bulk::delete_all::<Deployment>(&stage.client, &namespace).await;
+    stage
+        .owners
+        .until_none("their end", &namespace, PATIENCE)
+        .await;
+    stage
+        .workloads
+        .until_none("the end of their workloads", &namespace, PATIENCE)
+        .await;
+    stage.rest().await;
+}
+
+/// Seconds from the first apply to all available.
+async fn plain(stage: &Stage) -> f64 {
+    let namespace = stage.server.namespace("plain");
+    say(&format!(
+        "{HUNDREDS} plain apps/v1 Deployments to all available"
+    ));
+    let objects = (0..HUNDREDS)
+        .map(|number| bulk::workload(&versions::app(number), 0))
+        .collect();
+    let start = Instant::now();
+    bulk::apply(&stage.client, &namespace, objects).await;
+    let all = stage
+        .workloads
+        .until_count(
+            "plain Deployments",
+            &namespace,
+            HUNDREDS,
+            PATIENCE,
+            |ready| *ready,
+        )
+        .await;
+    let seconds = all.saturating_duration_since(start).as_secs_f64();
+    bulk::delete_all::<Workload>(&stage.client, &namespace).await;
+    stage
+        .workloads
+        .until_none("their end", &namespace, PATIENCE)
+        .await;
+    bulk::until_no_pods(&stage.client, &namespace).await;
+    seconds
+}
+
+/// A thousand Deployments with two versions each: made at once, changed at once, one changed among them, and idle.
+async fn thousand(stage: &mut Stage, one: &str, app: &str, asked: &dyn Fn(&str) -> bool) {
+    let namespace = stage.namespace("thousand").await;
+    let apps: Vec<String> = (0..THOUSAND).map(versions::app).collect();
+    let objects = |second: u32| -> Vec<_> {
+        apps.iter()
+            .map(|app| weights::deployment(app, second))
+            .collect()
+    };
+    say("1,000 Deployments of two versions each, applied at once");
+    let made = at_once(stage, &namespace, objects(50), vec![5_000, 5_000]).await;
+    stage
+        .owners
+        .until_count(
+            "Deployments to be ready",
+            &namespace,
+            THOUSAND,
+            PATIENCE,
+            |ready| *ready,
+        )
+        .await;
+    stage.rest().await;
+    say("the percentages of all 1,000, changed at once");
+    let changed = at_once(stage, &namespace, objects(20), vec![8_000, 2_000]).await;
+    stage
+        .owners
+        .until_count(
+            "Deployments to be ready",
+            &namespace,
+            THOUSAND,
+            PATIENCE,
+            |ready| *ready,
+        )
+        .await;
+    stage.rest().await;
+    if asked("memory") {
+        memory(stage, THOUSAND, one, app).await;
+    }
+    if asked("weights") {
+        latency(stage, one, app, "1,000 Deployments").await;
+    }
+    if asked("idle") {
+        idle(stage).await;
+    }
+    if asked("bulk") {
+        stage.stop_controller();
+        let bare = stage.server.namespace("bare");
+        for (what, (seconds, writes), second) in [
+            (
+                "1,000 new Deployments, two versions each, to all routes written",
+                made,
+                50,
+            ),
+            (
+                "1,000 changes of percentages at once to all routes written",
+                changed,
+                20,
+            ),
+        ] {
+            say("the bare loop of the same writes");
+            let start = Instant::now();
+            bulk::bare(&stage.client, &bare, objects(second), &writes, second).await;
+            let floor = start.elapsed().as_secs_f64();
+            Row::ratio(what, seconds, floor, "s", "bare loop", 2.0).leave();
+            Row::plain(
+                "its writes, each",
+                bulk::describe(&writes, THOUSAND),
+                String::new(),
+            )
+            .leave();
+        }
+    }
+}
+
+/// Seconds until all routes are as wanted, and what the controller wrote until then.
+async fn at_once(
+    stage: &Stage,
+    namespace: &str,
+    objects: Vec<serde_json::Value>,
+    wanted: Weights,
+) -> (f64, Counts) {
+    let count = objects.len();
+    let (since, start) = (Timestamp::now(), Instant::now());
+    bulk::apply(&stage.client, namespace, objects).await;
+    let all = stage
+        .routes
+        .until_count("all routes", namespace, count, PATIENCE, |held| {
+            *held == wanted
+        })
+        .await;
+    let writes = stage.writes(since);
+    (all.saturating_duration_since(start).as_secs_f64(), writes)
+}
+
+async fn idle(stage: &mut Stage) {
+    let seconds = std::env::var("CUTWATER_BENCH_IDLE").ok();
+    let seconds = seconds.and_then(|text| text.parse().ok()).unwrap_or(300);
+    say(&format!("{seconds} idle seconds"));
+    stage.controller();
+    let (since, used) = (Timestamp::now(), stage.controller().processor());
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    let used = stage.controller().processor() - used;
+    let writes: usize = stage.writes(since).values().sum();
+    let requests = stage.server.audit_requests(User::Cutwater, since);
+    let reads = requests
+        .iter()
+        .filter(|request| request.verb != "watch")
+        .count()
+        - writes;
+    let what = format!("writes in {seconds} idle seconds, 1,001 Deployments");
+    let mut row = Row::most(&what, writes as f64, "writes", 0.0);
+    row.beside = format!("other requests but watches: {reads}; processor {used:.2} s");
+    row.leave();
+}

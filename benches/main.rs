@@ -1,0 +1,87 @@
+//! The figures of `docs/benchmarks.md`. `make bench` runs all of them, on real parts, and prints one table.
+//!
+//! ```text
+//! bench lab [weights|bulk|ready|memory|idle]...   on a control plane of its own; KWOK plays the pods
+//! bench release                                   real pods and Envoy; inside the cluster that tests/bench/run.sh starts
+//! bench plan                                      the pure decision, no cluster at all
+//! bench table FILE                                prints the rows that the others left in FILE
+//! ```
+//!
+//! Each figure stands beside something real that was measured in the same run, and the ratio is what counts: another
+//! machine has other times. Nothing is written but the rows, to the file that `CUTWATER_BENCH_ROWS` names.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::cast_precision_loss,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    unreachable_pub,
+    missing_docs,
+    let_underscore_drop,
+    reason = "a measurement that panics has said what it has to say, and nobody outside uses it"
+)]
+
+/// Many Deployments at once: all routes written, all pods ready.
+mod bulk;
+/// The release build of the controller, as a child process.
+mod controller;
+/// The control plane that everything but a release is measured on, and the order in which.
+mod figures;
+/// A client that asks a gateway on a fixed schedule and never retries.
+mod load;
+/// The pure decision.
+mod plan;
+/// A whole release with real pods.
+mod release;
+/// What a watch has seen, and when.
+mod seen;
+/// Medians, percentiles and the table.
+mod table;
+/// Versions by the thousand.
+mod versions;
+/// From a change of percentages to the new weights.
+mod weights;
+
+#[path = "../tests/lab/mod.rs"]
+mod lab;
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+fn main() {
+    // Cargo adds `--bench`.
+    let words: Vec<String> = (std::env::args().skip(1))
+        .filter(|word| word != "--bench")
+        .collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    match words.as_slice() {
+        ["table", file] => table::print(file),
+        ["plan"] => plan::measure(),
+        ["release"] => runtime.block_on(release::measure()),
+        ["lab", parts @ ..] => runtime.block_on(figures::measure(parts)),
+        [] => {
+            plan::measure();
+            runtime.block_on(figures::measure(&[]));
+        }
+        _ => {
+            eprintln!(
+                "bench lab [weights|bulk|ready|memory|idle]... | release | plan | table FILE"
+            );
+            std::process::exit(2);
+        }
+    }
+    runtime.shutdown_background();
+}
+
+/// Progress, on standard error.
+pub fn say(text: &str) {
+    eprintln!("bench: {text}");
+}
