@@ -44,6 +44,8 @@ async fn a_release_loses_no_request_and_asks_little_of_the_api_server() {
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
     for request in requests.iter().filter(ours) {
         let kind = format!("{} {}", request.verb, request.resource);
+        let after = request.time.duration_since(since).as_secs_f64();
+        println!("{after:7.3} s: {kind} {}", request.name);
         *kinds.entry(kind).or_default() += 1;
     }
     let count: usize = kinds.values().sum();
