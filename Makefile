@@ -11,7 +11,7 @@ demo: ## show a canary release on this machine
 
 test: ## unit tests, and tests against a real API server (no root, no containers)
 	@bin=$$(tests/tools/build.sh test) && \
-	  CUTWATER_TOOLS_BIN=$$bin cargo test --locked --lib --bins --test it $(ARGS) && \
+	  CUTWATER_TOOLS_BIN=$$bin RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked --lib --bins --test it $(ARGS) && \
 	  cargo test --locked --doc
 
 e2e: ## tests with real pods and a real gateway, in a network namespace (root; FILTER=name for some)

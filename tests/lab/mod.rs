@@ -33,33 +33,16 @@ pub const SOON: Duration = Duration::from_secs(30);
 
 /// A control plane with a controller and a gateway.
 pub struct Lab {
-    pub server: ServerHandle,
+    pub server: ApiServer,
     pub controller: Controller,
     pub accepter: Accepter,
 }
 
-/// The shared control plane, or one of the test's own.
-pub enum ServerHandle {
-    Shared(&'static ApiServer),
-    Own(Box<ApiServer>),
-}
-
-impl std::ops::Deref for ServerHandle {
-    type Target = ApiServer;
-
-    fn deref(&self) -> &ApiServer {
-        match self {
-            Self::Shared(server) => server,
-            Self::Own(server) => server,
-        }
-    }
-}
-
 impl Lab {
-    /// The one that most tests share: each takes a namespace of its own.
+    /// The one that most tests share: each takes a namespace of its own. Its control plane is not [`ApiServer::shared`], for
+    /// the tests there count requests, and look at objects that nobody acts on.
     pub fn shared() -> &'static Self {
-        static SHARED: LazyLock<Lab> =
-            LazyLock::new(|| Lab::around(ServerHandle::Shared(ApiServer::shared())));
+        static SHARED: LazyLock<Lab> = LazyLock::new(Lab::own);
         &SHARED
     }
 
@@ -70,10 +53,7 @@ impl Lab {
 
     /// One for a test that needs another control plane.
     pub fn own_with(options: Options) -> Self {
-        Self::around(ServerHandle::Own(Box::new(ApiServer::start(options))))
-    }
-
-    fn around(server: ServerHandle) -> Self {
+        let server = ApiServer::start(options);
         let accepter = Accepter::start(&server.kubeconfig(User::Admin));
         let controller = Controller::start(&server.kubeconfig(User::Cutwater), server.directory());
         Self {
@@ -99,14 +79,6 @@ impl Lab {
 
     pub async fn client(&self) -> Client {
         self.server.client(User::Admin).await
-    }
-
-    /// The control plane, for a test that stops parts of it.
-    pub fn own_server(&mut self) -> &mut ApiServer {
-        match &mut self.server {
-            ServerHandle::Own(server) => server,
-            ServerHandle::Shared(_) => panic!("other tests use this control plane too"),
-        }
     }
 }
 

@@ -20,10 +20,10 @@ async fn a_shift_goes_on_after_the_api_server_was_away() {
     // Both have pods: Kubernetes' own controllers take up to half a minute to come back, and nothing here waits for them.
     for version in [2, 1] {
         deploy(&[(version, 100.0)], &window).await;
-        lab.own_server().stop_apiserver();
+        lab.server.stop_apiserver();
         // Away for longer than settle and drain delays together: nothing may be decided by their having passed.
         tokio::time::sleep(AWHILE).await;
-        lab.own_server().start_apiserver();
+        lab.server.start_apiserver();
         scope.until_weights("shop", &[(version, 10_000)]).await;
         scope.until_ready("shop").await;
     }
@@ -32,7 +32,7 @@ async fn a_shift_goes_on_after_the_api_server_was_away() {
         ["shop-v1-web", "shop-v2-web"]
     );
     deploy(&[(1, 100.0)], &json!({})).await;
-    lab.own_server().restart_apiserver();
+    lab.server.restart_apiserver();
     scope.until_workloads("shop", &["shop-v1-web"]).await;
     scope.until_weights("shop", &[(1, 10_000)]).await;
     scope.until_ready("shop").await;

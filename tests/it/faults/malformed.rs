@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition as Crd;
 use kube::Api;
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
@@ -45,15 +45,20 @@ async fn past_the_schema(scope: &Scope, objects: &[Value]) {
         .await;
     }
     set(&good).await;
+    // Each time another object: what stands already is allowed to stay as it is.
     let refused = scope.deployment("probe", &[(1, 50.0)], json!({}));
+    let refused: DynamicObject = serde_json::from_value(refused).unwrap();
     wait_for("the schema to be back", SOON, async || {
-        match scope.try_apply(refused.clone()).await {
+        let dry = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        match raw(scope).create(&dry, &refused).await {
             Err(_) => Ok(()),
-            Ok(()) => Err("a sum of 50 is taken"),
+            Ok(_) => Err("a sum of 50 is taken"),
         }
     })
     .await;
-    let _ = raw(scope).delete("probe", &DeleteParams::default()).await;
 }
 
 /// The reason and the message of a condition, of an object that may be unreadable.
