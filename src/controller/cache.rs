@@ -3,8 +3,10 @@
 //! Holds and hands out; decides nothing and talks to nobody. Reads give a copy of one app's shared pointers, so that a
 //! reconcile sees one moment and costs the same among ten objects or ten thousand.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::any::TypeId;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::apps::v1::Deployment as Workload;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -105,7 +107,7 @@ impl AppObjects {
 }
 
 /// An object that belongs to one app.
-pub(super) trait Tracked: Sized + Send + Sync {
+pub(super) trait Tracked: Sized + Send + Sync + 'static {
     /// The app, or `None` for an object that is not ours.
     fn app(&self) -> Option<AppKey>;
     /// Namespace, name and resource version.
@@ -232,6 +234,45 @@ impl Tracked for SliceFacts {
     }
 }
 
+/// Objects that went lately. The answer to a write may come after the news that the object is gone: it must not bring it
+/// back, for nobody would ever say again that it went.
+#[derive(Debug, Default)]
+struct Removed {
+    versions: HashMap<Place, u128>,
+    order: VecDeque<(Instant, Place)>,
+}
+
+/// Type, namespace and name.
+type Place = (TypeId, String, String);
+
+impl Removed {
+    /// Longer than any answer takes.
+    const KEPT: Duration = Duration::from_mins(1);
+
+    fn note(&mut self, place: Place, version: u128) {
+        while let Some((when, old)) = self.order.front()
+            && when.elapsed() > Self::KEPT
+        {
+            self.versions.remove(old);
+            self.order.pop_front();
+        }
+        self.order.push_back((Instant::now(), place.clone()));
+        self.versions.insert(place, version);
+    }
+
+    /// True for an object as it was before it went.
+    fn covers(&self, place: &Place, version: u128) -> bool {
+        self.versions
+            .get(place)
+            .is_some_and(|gone| version <= *gone)
+    }
+}
+
+fn place<K: Tracked>(object: &K) -> (Place, u128) {
+    let (namespace, name, version) = object.identity();
+    ((TypeId::of::<K>(), namespace, name), version)
+}
+
 /// The cache.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
@@ -242,6 +283,7 @@ pub(super) struct Cache {
 #[derive(Debug, Default)]
 pub(super) struct State {
     apps: HashMap<AppKey, AppObjects>,
+    removed: Removed,
     pub(super) repositories: HashMap<ObjectKey, Arc<Repository>>,
     pub(super) gateways: HashMap<ObjectKey, Arc<Gateway>>,
     pub(super) claims: Claims,
@@ -262,8 +304,12 @@ impl Cache {
     pub(super) fn put<K: Tracked>(&self, mut object: K) -> Option<AppKey> {
         let key = object.app()?;
         object.prune();
-        let (_, name, version) = object.identity();
+        let (place, version) = place(&object);
         let mut state = self.lock();
+        if state.removed.covers(&place, version) {
+            return None;
+        }
+        let (_, _, name) = place;
         let objects = state.apps.entry(key.clone()).or_default();
         if let Some(earlier) = K::slot(objects).get(&name) {
             object.inherit(earlier);
@@ -276,9 +322,11 @@ impl Cache {
     /// Forgets an object; the app that it changes.
     pub(super) fn remove<K: Tracked>(&self, object: &K) -> Option<AppKey> {
         let key = object.app()?;
-        let (_, name, _) = object.identity();
+        let (place, version) = place(object);
         let mut state = self.lock();
-        state.forget::<K>(&key, &name).then_some(key)
+        let had = state.forget::<K>(&key, &place.2);
+        state.removed.note(place, version);
+        had.then_some(key)
     }
 
     /// Forgets all objects of a kind but the named ones; the apps that this changes.
@@ -373,5 +421,38 @@ impl State {
                 name: name.clone(),
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(version: u32) -> Service {
+        let mut service = Service::default();
+        service.metadata.name = Some("shop-v1-web".to_owned());
+        service.metadata.namespace = Some("prod".to_owned());
+        service.metadata.resource_version = Some(version.to_string());
+        let labels = [
+            (names::MANAGED_BY, names::FIELD_MANAGER),
+            (names::APP, "shop"),
+        ];
+        service.metadata.labels = Some(
+            labels
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+        );
+        service
+    }
+
+    #[test]
+    fn a_late_answer_does_not_bring_back_what_is_gone() {
+        let cache = Cache::default();
+        let key = cache.put(service(5)).unwrap();
+        assert_eq!(cache.remove(&service(7)), Some(key.clone()));
+        assert_eq!(cache.put(service(6)), None);
+        assert_eq!(cache.put(service(7)), None);
+        assert!(cache.app(&key).services.is_empty());
+        assert!(cache.put(service(8)).is_some(), "made again");
     }
 }

@@ -16,7 +16,10 @@ use crate::support::wait::stays;
 use crate::support::wait_for;
 
 /// Long enough for a mistake to show: polls, settle and drain delays of the tests are all shorter.
-pub const AWHILE: Duration = Duration::from_secs(4);
+pub const AWHILE: Duration = Duration::from_secs(3);
+
+/// Longer than mere words of a status wait.
+const REST: Duration = Duration::from_millis(1500);
 
 impl Scope {
     /// How often each reason was said in an event about a custom resource called so.
@@ -60,13 +63,24 @@ impl Scope {
         message
     }
 
-    /// Nothing changes by waiting: not the split, not what is said, and nothing is said again.
+    /// Nothing changes by waiting: not the split, not what is said, and nothing is said again. It may take a moment to come
+    /// to rest, for numbers and words in a status are not written at once.
     pub async fn stays_put(&self, app: &str) {
-        let expected = self.picture(app).await;
+        let settled = wait_for(&format!("{app} to come to rest"), SOON, async || {
+            let before = self.picture(app).await;
+            tokio::time::sleep(REST).await;
+            let now = self.picture(app).await;
+            if before == now {
+                Ok(now)
+            } else {
+                Err(format!("{now:?}"))
+            }
+        })
+        .await;
         stays(
             &format!("{app} with its fault"),
             AWHILE,
-            expected,
+            settled,
             async || self.picture(app).await,
         )
         .await;
