@@ -26,6 +26,8 @@ mod it {
     mod crds;
     /// The commands of the README and of the example.
     mod examples;
+    /// Faults and bad input: what is said, what stays, and how it recovers.
+    mod faults;
     /// The harness itself: a control plane with pods that KWOK plays.
     mod harness;
     /// The controller's mirror of a repository, with hostile ones among them.

@@ -98,6 +98,8 @@ words! {
         VersionTwice,
         /// The version was deleted.
         VersionDeleted,
+        /// A tag stands at the version's place that no publisher of Cutwater made.
+        VersionForeign,
         /// The version's tag points elsewhere now; what was pinned goes on serving.
         VersionMoved,
         /// The snapshot holds something that this program cannot read or run.

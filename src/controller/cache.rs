@@ -17,6 +17,7 @@ use super::facts::{PodFacts, SliceFacts};
 use crate::api::gateway::{Gateway, HttpRoute};
 use crate::api::{Alias, Deployment, Repository};
 use crate::kubernetes::names;
+use crate::plan::{Owner, OwnerKind};
 use crate::words::AppName;
 
 /// One app in one namespace: what one reconcile is about.
@@ -358,5 +359,19 @@ impl State {
         self.unreadable
             .keys()
             .any(|(_, (held, _))| held == namespace)
+    }
+
+    /// Deployments and Aliases in the namespace that cannot be read.
+    pub(super) fn unreadable_owners(&self, namespace: &str) -> BTreeSet<Owner> {
+        (self.unreadable.keys())
+            .filter(|(_, (held, _))| held == namespace)
+            .map(|(kind, (_, name))| Owner {
+                kind: match *kind {
+                    "Alias" => OwnerKind::Alias,
+                    _ => OwnerKind::Deployment,
+                },
+                name: name.clone(),
+            })
+            .collect()
     }
 }

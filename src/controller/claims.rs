@@ -5,8 +5,11 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
+use kube::ResourceExt;
 
 use super::cache::AppKey;
+use crate::api::gateway::HttpRoute;
+use crate::api::{Alias, Deployment, Route};
 
 /// What is claimed: a hostname and path on a gateway (namespace and name).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -89,6 +92,121 @@ impl Claims {
         let first = self.by_claim.get(claim)?.first()?;
         (first.namespace != namespace || first.name != name).then_some(first)
     }
+}
+
+fn claims_of(
+    app: &AppKey,
+    name: String,
+    created: Option<Timestamp>,
+    routes: &[Route],
+) -> (Claimant, HashSet<Claim>) {
+    let claimant = Claimant {
+        created: created.unwrap_or(Timestamp::MAX),
+        namespace: app.namespace.clone(),
+        name,
+        app: Some(app.clone()),
+    };
+    let claims = routes.iter().flat_map(|route| {
+        let gateway = &route.gateway;
+        let namespace = gateway
+            .namespace
+            .clone()
+            .unwrap_or_else(|| app.namespace.clone());
+        route.hostnames.iter().map(move |hostname| Claim {
+            gateway: (namespace.clone(), gateway.name.clone()),
+            hostname: hostname.clone(),
+            path: route.path.clone(),
+        })
+    });
+    (claimant, claims.collect())
+}
+
+/// What a Deployment claims.
+pub(super) fn deployment_claims(object: &Deployment) -> (Claimant, HashSet<Claim>) {
+    let app = AppKey {
+        namespace: object.namespace().unwrap_or_default(),
+        app: object.spec.app.clone(),
+    };
+    let created = object.creation_timestamp().map(|time| time.0);
+    claims_of(
+        &app,
+        format!("cwd/{}", object.name_any()),
+        created,
+        &object.spec.routes,
+    )
+}
+
+/// What an Alias claims.
+pub(super) fn alias_claims(object: &Alias) -> (Claimant, HashSet<Claim>) {
+    let app = AppKey {
+        namespace: object.namespace().unwrap_or_default(),
+        app: object.spec.app.clone(),
+    };
+    let created = object.creation_timestamp().map(|time| time.0);
+    claims_of(
+        &app,
+        format!("cwa/{}", object.name_any()),
+        created,
+        &object.spec.routes,
+    )
+}
+
+/// Begin of the names of claimants that are HTTPRoutes of others.
+pub(super) const FOREIGN: &str = "httproute/";
+
+/// What an HTTPRoute of somebody else claims.
+pub(super) fn foreign_claims(route: &HttpRoute) -> (Claimant, HashSet<Claim>) {
+    let namespace = route.namespace().unwrap_or_default();
+    let claimant = Claimant {
+        created: route
+            .creation_timestamp()
+            .map_or(Timestamp::MAX, |time| time.0),
+        namespace: namespace.clone(),
+        name: format!("{FOREIGN}{}", route.name_any()),
+        app: None,
+    };
+    let mut claims = HashSet::new();
+    for parent in &route.spec.parent_refs {
+        let gateway = (
+            parent
+                .namespace
+                .clone()
+                .unwrap_or_else(|| namespace.clone()),
+            parent.name.clone(),
+        );
+        for hostname in &route.spec.hostnames {
+            for path in paths(route) {
+                claims.insert(Claim {
+                    gateway: gateway.clone(),
+                    hostname: hostname.clone(),
+                    path,
+                });
+            }
+        }
+    }
+    (claimant, claims)
+}
+
+/// Path prefixes that a route takes whatever else a request says.
+fn paths(route: &HttpRoute) -> Vec<String> {
+    let mut paths = Vec::new();
+    for rule in &route.spec.rules {
+        if rule.matches.is_empty() {
+            paths.push("/".to_owned());
+        }
+        for matched in rule
+            .matches
+            .iter()
+            .filter(|matched| matched.headers.is_empty())
+        {
+            match &matched.path {
+                None => paths.push("/".to_owned()),
+                Some(path) if path.type_ == "PathPrefix" => paths.push(path.value.clone()),
+                Some(_) => {}
+            }
+        }
+    }
+    paths
 }
 
 #[cfg(test)]

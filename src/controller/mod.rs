@@ -11,7 +11,9 @@
 
 mod apply;
 mod cache;
+mod carry_out;
 mod claims;
+mod conditions;
 mod facts;
 mod finalizer;
 mod health;

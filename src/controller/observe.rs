@@ -12,7 +12,9 @@ use super::wish::Wish;
 use crate::api::gateway::HttpRoute;
 use crate::api::{NamedRoute, OnLoss, OverrideRule};
 use crate::kubernetes::{RouteSpec, names};
-use crate::plan::{self, FunctionState, Memory, RouteFacts, Shares, Split, Version, World};
+use crate::plan::{
+    self, FunctionState, Memory, Owner, OwnerKind, RouteFacts, Shares, Split, Version, World,
+};
 use crate::record::VersionRecord;
 use crate::words::{FunctionName, Share, VersionNumber};
 
@@ -25,11 +27,13 @@ pub struct Delays {
     pub drain: SignedDuration,
 }
 
-/// Records that the workloads carry.
+/// Records that the workloads carry, and their Services.
 pub(super) fn records(objects: &AppObjects) -> Records {
+    let workloads = objects.workloads.iter().map(|(_, object)| &object.metadata);
+    let services = objects.services.iter().map(|(_, object)| &object.metadata);
     let mut records = Records::new();
-    for (_, workload) in objects.workloads.iter() {
-        let record = (workload.metadata.annotations.as_ref())
+    for metadata in workloads.chain(services) {
+        let record = (metadata.annotations.as_ref())
             .and_then(|annotations| annotations.get(names::RECORD))
             .and_then(|text| serde_json::from_str::<VersionRecord>(text).ok());
         if let Some(record) = record {
@@ -56,11 +60,19 @@ pub(super) struct Given {
     pub(super) now: Timestamp,
 }
 
-/// The world as a plan sees it. `wishes` and `resolutions` go together; late Deployments are left out.
+/// Everybody who has a say in an app.
+pub(super) struct Owners<'a> {
+    /// What is wished for.
+    pub(super) wishes: &'a [Wish],
+    /// Those with routes whose wish is not known.
+    pub(super) unread: &'a BTreeSet<Owner>,
+}
+
+/// The world as a plan sees it. The wishes and `resolutions` go together; late Deployments are left out.
 pub(super) fn world(
     key: &AppKey,
     objects: &AppObjects,
-    wishes: &[Wish],
+    owners: &Owners<'_>,
     resolutions: &[Resolution],
     records: &Records,
     given: Given,
@@ -81,9 +93,10 @@ pub(super) fn world(
         );
         versions.insert(number, state);
     }
-    let splits = (wishes.iter().zip(resolutions))
+    let splits = (owners.wishes.iter().zip(resolutions))
         .filter(|(wish, _)| wish.taken_by.is_none())
         .map(|(wish, resolution)| split(key, objects, wish, resolution, records, given))
+        .chain((owners.unread.iter()).map(|owner| unread_split(key, objects, owner, given)))
         .collect();
     World {
         now: given.now,
@@ -158,6 +171,49 @@ fn first_ready(
         .min()
 }
 
+/// Of those owners, the ones that routes serve and no wish speaks for.
+pub(super) fn unread(objects: &AppObjects, unreadable: &BTreeSet<Owner>) -> BTreeSet<Owner> {
+    (unreadable.iter())
+        .filter(|owner| match owner.kind {
+            OwnerKind::Deployment => objects.deployments.get(&owner.name).is_none(),
+            OwnerKind::Alias => objects.aliases.get(&owner.name).is_none(),
+        })
+        .filter(|owner| routes_of(objects, owner).next().is_some())
+        .cloned()
+        .collect()
+}
+
+/// The split of an owner that cannot be read: all that is known is what its routes say.
+fn unread_split(key: &AppKey, objects: &AppObjects, owner: &Owner, given: Given) -> Split {
+    let (last, routes) = route_facts(key, objects, owner);
+    Split {
+        owner: owner.clone(),
+        wanted: None,
+        leaving: false,
+        on_loss: plan::OnLoss::Hold,
+        rollback_window: DEFAULT_WINDOW,
+        drain: given.delays.drain,
+        functions: BTreeSet::new(),
+        last,
+        routes,
+    }
+}
+
+/// What the routes of an owner say, and how they stand.
+fn route_facts(key: &AppKey, objects: &AppObjects, owner: &Owner) -> (Shares, RouteFacts) {
+    let routes: Vec<&HttpRoute> = routes_of(objects, owner).collect();
+    let last = routes.first().map(|route| shares(key, route));
+    let facts = RouteFacts {
+        exist: !routes.is_empty(),
+        accepted: routes.iter().all(|route| is_accepted(route)),
+        named: routes.iter().flat_map(|route| named(key, route)).collect(),
+    };
+    (last.unwrap_or_default(), facts)
+}
+
+/// How long a version keeps its pods where no owner says it.
+const DEFAULT_WINDOW: SignedDuration = SignedDuration::from_hours(1);
+
 fn split(
     key: &AppKey,
     objects: &AppObjects,
@@ -166,7 +222,7 @@ fn split(
     records: &Records,
     given: Given,
 ) -> Split {
-    let routes: Vec<&HttpRoute> = routes_of(objects, wish).collect();
+    let (last, routes) = route_facts(key, objects, &wish.owner);
     let wanted = wish.wanted.as_ref().ok();
     let specs = wanted.map(|wanted| &wanted.routes);
     let record = (resolution.shares.iter().flatten()).find_map(|(number, _)| records.get(number));
@@ -183,20 +239,15 @@ fn split(
             Some(OnLoss::Hold) => plan::OnLoss::Hold,
             Some(OnLoss::Shift) | None => plan::OnLoss::Shift,
         },
-        rollback_window: wanted.map_or(SignedDuration::from_hours(1), |wanted| {
-            seconds(wanted.rollback_window)
-        }),
+        rollback_window: wanted.map_or(DEFAULT_WINDOW, |wanted| seconds(wanted.rollback_window)),
         drain: (wanted.and_then(|wanted| wanted.drain_delay)).map_or(given.delays.drain, seconds),
         functions,
-        last: routes
-            .first()
-            .map(|route| shares(key, route))
-            .unwrap_or_default(),
+        last,
         routes: RouteFacts {
             // Routes that cannot be seen may be there: nothing is concluded from their absence.
-            exist: !routes.is_empty() || (!given.routes_known && !wish.leaving),
-            accepted: given.routes_known && routes.iter().all(|route| is_accepted(route)),
-            named: routes.iter().flat_map(|route| named(key, route)).collect(),
+            exist: routes.exist || (!given.routes_known && !wish.leaving),
+            accepted: given.routes_known && routes.accepted,
+            named: routes.named,
         },
     }
 }
@@ -204,9 +255,9 @@ fn split(
 /// HTTPRoutes that serve an owner.
 pub(super) fn routes_of<'a>(
     objects: &'a AppObjects,
-    wish: &'a Wish,
-) -> impl Iterator<Item = &'a HttpRoute> {
-    let owner = wish.owner.to_string();
+    owner: &Owner,
+) -> impl Iterator<Item = &'a HttpRoute> + use<'a> {
+    let owner = owner.to_string();
     (objects.routes.iter())
         .map(|(_, route)| route.as_ref())
         .filter(move |route| {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use kube::api::{Patch, PatchParams};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Api, Client, Resource};
 use serde_json::json;
@@ -220,43 +221,64 @@ impl Reports {
         }
     }
 
-    /// Says of an object that it cannot be read.
+    /// Says of an object that it cannot be read, in its status and an event, unless its status says so already.
     pub(super) async fn unreadable(&self, kind: &str, key: &ObjectKey, error: &str) {
-        let now = jiff::Timestamp::now();
-        let mut conditions = Vec::new();
-        let message =
-            format!("the object cannot be read: {error}; its last readable state goes on");
-        for (type_, state) in [
-            (Type::Ready, false),
-            (Type::Reconciling, false),
-            (Type::Stalled, true),
-        ] {
-            let say = Say::new(type_, state, Reason::MalformedObject, message.clone());
-            condition::set(&mut conditions, &say, None, now);
-        }
-        let plural = if kind == "Alias" {
-            "aliases"
-        } else {
-            "deployments"
-        };
-        let body = json!({"status": {"conditions": conditions}});
-        let resource = kube::core::ApiResource::from_gvk_with_plural(
-            &kube::core::GroupVersionKind::gvk(
-                "cutwater.dev",
-                "v1alpha1",
-                kind.split('.').next().unwrap_or(kind),
-            ),
-            plural,
-        );
-        let api = Api::<kube::core::DynamicObject>::namespaced_with(
-            self.client.clone(),
-            &key.0,
-            &resource,
-        );
-        let params = PatchParams::default();
-        if let Err(error) = timed(api.patch_status(&key.1, &params, &Patch::Merge(&body))).await {
+        if let Err(error) = self.try_unreadable(kind, key, error).await {
             warn!(kind, namespace = key.0, name = key.1, %error, "the status of an unreadable object could not be written");
         }
+    }
+
+    async fn try_unreadable(
+        &self,
+        kind: &str,
+        key: &ObjectKey,
+        error: &str,
+    ) -> Result<(), kube::Error> {
+        let plural = match kind {
+            "Alias" => "aliases",
+            _ => "deployments",
+        };
+        let kind = kind.split('.').next().unwrap_or(kind);
+        let gvk = GroupVersionKind::gvk("cutwater.dev", "v1alpha1", kind);
+        let resource = ApiResource::from_gvk_with_plural(&gvk, plural);
+        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), &key.0, &resource);
+        let Some(found) = timed(api.get_opt(&key.1)).await? else {
+            return Ok(());
+        };
+        let message =
+            format!("the object cannot be read: {error}; its last readable state goes on");
+        let stalled = Say::new(
+            Type::Stalled,
+            true,
+            Reason::MalformedObject,
+            message.clone(),
+        );
+        let conditions = found.data.pointer("/status/conditions");
+        let conditions = conditions.and_then(serde_json::Value::as_array);
+        let said = conditions.into_iter().flatten().any(|condition| {
+            condition["type"] == stalled.type_.as_str()
+                && condition["reason"] == stalled.reason.as_str()
+                && condition["message"] == message.as_str()
+        });
+        if said {
+            return Ok(());
+        }
+        let mut conditions = Vec::new();
+        let says = [
+            Say::new(Type::Ready, false, stalled.reason, message.clone()),
+            Say::new(Type::Reconciling, false, stalled.reason, message.clone()),
+            stalled,
+        ];
+        for say in &says {
+            condition::set(&mut conditions, say, None, jiff::Timestamp::now());
+        }
+        let body = json!({"status": {"conditions": conditions}});
+        let params = PatchParams::default();
+        timed(api.patch_status(&key.1, &params, &Patch::Merge(&body))).await?;
+        let reason = Reason::MalformedObject.as_str();
+        let reference = found.object_ref(&resource);
+        self.publish(&reference, true, reason, &message).await;
+        Ok(())
     }
 }
 

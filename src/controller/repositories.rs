@@ -156,11 +156,14 @@ impl Repositories {
                         return Lookup::Pending;
                     }
                 }
-                let message = match &state.failure {
-                    Some((_, failure)) => format!("{message} (as of the last fetch; {failure})"),
-                    None => message,
-                };
-                Lookup::Refused(reason, message)
+                match &state.failure {
+                    // What only git knows is unknown while git is away, and never absent.
+                    Some((away, failure)) if reason == Reason::VersionNotFound => Lookup::Refused(
+                        *away,
+                        format!("{failure}; as of the last fetch, {message}"),
+                    ),
+                    _ => Lookup::Refused(reason, message),
+                }
             }
         }
     }

@@ -10,17 +10,13 @@ use super::observe;
 use super::resolve::{Records, Resolution};
 use super::wish::Wish;
 use crate::api::condition::{self, Say, State};
-use crate::api::{
-    DeploymentStatus, HistoryEntry, HistoryShare, Reason, RouteState, ServingVersion, Type,
-};
+use crate::api::{DeploymentStatus, HistoryEntry, HistoryShare, RouteState, ServingVersion, Type};
 use crate::kubernetes::names;
-use crate::plan::{Cause, Plan, RoutePlan, Scale, Shares, SplitPlan};
+use crate::plan::{Plan, RoutePlan, Scale, Shares, SplitPlan};
 use crate::words::{AppName, FunctionName, Share, VersionNumber};
 
 /// Deployments that the status remembers.
 const HISTORY: usize = 10;
-/// Pods that a message names.
-const PODS_NAMED: usize = 3;
 
 /// Everything that a status is made from.
 pub(super) struct Facts<'a> {
@@ -70,9 +66,12 @@ impl Facts<'_> {
     }
 
     /// What the routes say once the plan is carried out.
-    fn shares(&self, split: Option<&SplitPlan>) -> Shares {
-        let has_routes = observe::routes_of(self.objects, self.wish).next().is_some();
+    pub(super) fn shares(&self, split: Option<&SplitPlan>) -> Shares {
+        let has_routes = observe::routes_of(self.objects, &self.wish.owner)
+            .next()
+            .is_some();
         match split.map(|split| &split.route) {
+            Some(RoutePlan::Serve { .. }) if !has_routes && self.wants_routes() => Shares::new(),
             Some(RoutePlan::Serve { shares, .. }) => shares.clone(),
             Some(RoutePlan::Keep) if has_routes => (self.wish.status.serving.iter())
                 .filter(|version| !version.percentage.is_zero())
@@ -80,6 +79,11 @@ impl Facts<'_> {
                 .collect(),
             _ => Shares::new(),
         }
+    }
+
+    pub(super) fn wants_routes(&self) -> bool {
+        let wanted = self.wish.wanted.as_ref();
+        wanted.is_ok_and(|wanted| !wanted.routes.is_empty())
     }
 
     fn serving(&self, split: Option<&SplitPlan>) -> Vec<ServingVersion> {
@@ -115,7 +119,7 @@ impl Facts<'_> {
             .collect()
     }
 
-    fn ready(&self, number: VersionNumber, function: &FunctionName) -> u32 {
+    pub(super) fn ready(&self, number: VersionNumber, function: &FunctionName) -> u32 {
         let service = names::workload(self.app, number, function);
         observe::ready_endpoints(self.objects, &service)
     }
@@ -137,272 +141,9 @@ impl Facts<'_> {
             .collect()
     }
 
-    fn conditions(&self, split: Option<&SplitPlan>) -> Vec<Say> {
-        if let Some(first) = &self.wish.taken_by {
-            return stalled(
-                Reason::AppTaken,
-                format!(
-                    "{first} has this place of app `{}` in this namespace already; delete one of the two, nothing is done for this one",
-                    self.app
-                ),
-            );
-        }
-        if let Err(error) = &self.wish.wanted {
-            return stalled(error.reason(), error.to_string());
-        }
-        let resolved = self.resolved();
-        let workloads = self.workloads();
-        let routes = self.routes_accepted(split);
-        let converged = self.converged(split, &routes);
-        let parts = [resolved, routes, workloads, converged];
-        let ready = self.ready_condition(split, &parts);
-        let stuck = parts
-            .iter()
-            .find(|say| say.state != State::True && needs_people(say.reason));
-        let stuck = stuck.filter(|_| !self.wish.leaving);
-        let stalled = match stuck {
-            Some(say) => Say::new(Type::Stalled, true, say.reason, say.message.clone()),
-            None => Say::new(
-                Type::Stalled,
-                false,
-                Reason::Succeeded,
-                "nothing is in the way",
-            ),
-        };
-        let working = ready.state != State::True && stuck.is_none();
-        let reconciling = if working {
-            Say::new(Type::Reconciling, true, ready.reason, ready.message.clone())
-        } else {
-            Say::new(
-                Type::Reconciling,
-                false,
-                Reason::Succeeded,
-                "nothing is under way",
-            )
-        };
-        let mut says = vec![ready, reconciling, stalled];
-        says.extend(parts);
-        says
-    }
-
-    fn ready_condition(&self, split: Option<&SplitPlan>, parts: &[Say]) -> Say {
-        if self.wish.leaving {
-            return Say::new(
-                Type::Ready,
-                false,
-                Reason::Draining,
-                "being deleted: routes go first, open requests are given time, then pods go",
-            );
-        }
-        if let Some(say) = parts.iter().find(|say| say.state != State::True) {
-            return Say::new(Type::Ready, State::False, say.reason, say.message.clone());
-        }
-        let line = one_line(&self.shares(split));
-        Say::new(
-            Type::Ready,
-            true,
-            Reason::Succeeded,
-            format!("serving {line}"),
-        )
-    }
-
-    fn resolved(&self) -> Say {
-        let type_ = Type::VersionsResolved;
-        if let Some(trouble) = self.resolution.troubles.first() {
-            let state = if trouble.pending {
-                State::Unknown
-            } else {
-                State::False
-            };
-            let all: Vec<&str> = self
-                .resolution
-                .troubles
-                .iter()
-                .map(|trouble| trouble.message.as_str())
-                .collect();
-            return Say::new(type_, state, trouble.reason, all.join("; "));
-        }
-        let all: Vec<String> = self
-            .resolution
-            .pinned
-            .iter()
-            .map(|entry| entry.number.to_string())
-            .collect();
-        Say::new(type_, true, Reason::Succeeded, all.join(", "))
-    }
-
-    fn workloads(&self) -> Say {
-        let type_ = Type::WorkloadsReady;
-        if let Some(failure) = self.failures.first() {
-            return Say::new(type_, false, failure.reason, failure.message.clone());
-        }
-        let mut reason = None;
-        let mut lines = Vec::new();
-        for entry in &self.resolution.pinned {
-            let scales = self.plan.and_then(|plan| plan.run.get(&entry.number));
-            for (function, scale) in scales.into_iter().flatten() {
-                let (ready, wanted) = (self.ready(entry.number, function), pods_of(*scale));
-                if ready < wanted {
-                    let (why, pods) = self.troubled_pods(entry.number, function);
-                    reason = reason.max(Some(why));
-                    lines.push(format!(
-                        "{} {function}: {ready} of {wanted} pods ready{pods}",
-                        entry.number
-                    ));
-                }
-            }
-        }
-        match reason {
-            None => Say::new(
-                type_,
-                true,
-                Reason::Succeeded,
-                "all pods that are needed are ready",
-            ),
-            Some(reason) => Say::new(type_, false, reason, lines.join("; ")),
-        }
-    }
-
-    /// Why pods of a function are not ready, with the names of the first few.
-    fn troubled_pods(&self, number: VersionNumber, function: &FunctionName) -> (Reason, String) {
-        let mut reason = Reason::WaitingForPods;
-        let mut text = String::new();
-        let troubled = (self.objects.pods.iter())
-            .filter(|(_, pod)| pod.version == number && pod.function == *function)
-            .filter_map(|(name, pod)| Some((name, pod.trouble.as_deref()?)));
-        for (index, (name, trouble)) in troubled.enumerate() {
-            if trouble.contains("ImagePull") || trouble.contains("InvalidImageName") {
-                reason = Reason::ImagePullFailed;
-            } else if trouble.contains("CrashLoopBackOff") || trouble.contains("exit code") {
-                reason = Reason::PodsCrashing;
-            }
-            match index {
-                i if i < PODS_NAMED => text = format!("{text}; pod {name} {trouble}"),
-                PODS_NAMED => text.push_str("; and more"),
-                _ => {}
-            }
-        }
-        (reason, text)
-    }
-
-    fn routes_accepted(&self, split: Option<&SplitPlan>) -> Say {
-        let type_ = Type::RoutesAccepted;
-        let Ok(wanted) = &self.wish.wanted else {
-            return Say::new(
-                type_,
-                State::Unknown,
-                Reason::InvalidSpec,
-                "the spec cannot work",
-            );
-        };
-        if wanted.routes.is_empty() {
-            return Say::new(
-                type_,
-                true,
-                Reason::NoRoutes,
-                "there are no routes: nothing is sent to the versions",
-            );
-        }
-        if let Some(obstacle) = self.obstacles.first() {
-            return Say::new(type_, false, obstacle.reason, obstacle.message.clone());
-        }
-        for named in &wanted.routes {
-            let name = names::route(self.app, &self.wish.owner, named.name.as_str());
-            let Some(route) = self.objects.routes.get(&name) else {
-                let nothing = split.is_none_or(|split| split.route == RoutePlan::Keep);
-                let (reason, message) = if nothing {
-                    (
-                        Reason::NothingReady,
-                        format!(
-                            "route `{}` is made when a wanted version is ready",
-                            named.name
-                        ),
-                    )
-                } else {
-                    (
-                        Reason::WaitingForGateway,
-                        format!("HTTPRoute `{name}` is being made"),
-                    )
-                };
-                return Say::new(type_, false, reason, message);
-            };
-            if !observe::is_accepted(route) {
-                let refusal = route
-                    .status
-                    .iter()
-                    .flat_map(|status| &status.parents)
-                    .find_map(|parent| {
-                        (parent.conditions.iter()).find(|condition| {
-                            condition.type_ == "Accepted" && condition.status == "False"
-                        })
-                    });
-                let gateway = &named.route.gateway.name;
-                return match refusal {
-                    Some(refusal) => Say::new(
-                        type_,
-                        false,
-                        Reason::RouteRefused,
-                        format!(
-                            "gateway `{gateway}` refuses HTTPRoute `{name}`: {}: {}",
-                            refusal.reason, refusal.message
-                        ),
-                    ),
-                    None => Say::new(
-                        type_,
-                        false,
-                        Reason::WaitingForGateway,
-                        format!(
-                            "gateway `{gateway}` has not accepted HTTPRoute `{name}` as it is now"
-                        ),
-                    ),
-                };
-            }
-        }
-        Say::new(type_, true, Reason::Succeeded, "accepted as they are now")
-    }
-
-    fn converged(&self, split: Option<&SplitPlan>, routes: &Say) -> Say {
-        let type_ = Type::Converged;
-        let Some((plan, split)) = self.plan.zip(split) else {
-            return Say::new(
-                type_,
-                State::Unknown,
-                Reason::Unknown,
-                "nothing could be decided",
-            );
-        };
-        let mut waits: Vec<String> = split.waiting.iter().map(wait).collect();
-        if split.route == RoutePlan::Keep && waits.is_empty() {
-            waits.push("it is not known what is wanted; the last split stays".to_owned());
-        }
-        if !waits.is_empty() || !split.complete {
-            return Say::new(type_, false, Reason::Progressing, waits.join("; "));
-        }
-        if routes.state != State::True {
-            return Say::new(type_, false, routes.reason, routes.message.clone());
-        }
-        if !plan.settled {
-            return Say::new(
-                type_,
-                false,
-                Reason::Settling,
-                "accepted; the gateways are given time to act on it",
-            );
-        }
-        Say::new(
-            type_,
-            true,
-            Reason::Succeeded,
-            "declared: the gateways accepted what is wanted and had the settle delay; they were not asked",
-        )
-    }
-
-    /// Keeps the ten newest deployments.
-    fn remember(&self, status: &mut DeploymentStatus, says: &[Say]) {
-        let known =
-            self.wish.taken_by.is_none() && self.resolution.troubles.iter().all(|t| !t.pending);
-        let fresh = known && self.resolution.shares.is_some() && !self.wish.leaving;
-        let as_wanted = self.wish.wanted.as_ref().is_ok_and(|wanted| {
+    /// What is pinned is what the spec wants now, and not what it wanted before.
+    pub(super) fn is_pinned_as_wanted(&self) -> bool {
+        self.wish.wanted.as_ref().is_ok_and(|wanted| {
             let words = wanted
                 .versions
                 .iter()
@@ -412,8 +153,15 @@ impl Facts<'_> {
                 .pinned
                 .iter()
                 .map(|entry| (&entry.version, entry.percentage)))
-        });
-        if !fresh || !as_wanted {
+        })
+    }
+
+    /// Keeps the ten newest deployments.
+    fn remember(&self, status: &mut DeploymentStatus, says: &[Say]) {
+        let known =
+            self.wish.taken_by.is_none() && self.resolution.troubles.iter().all(|t| !t.pending);
+        let fresh = known && self.resolution.shares.is_some() && !self.wish.leaving;
+        if !fresh || !self.is_pinned_as_wanted() {
             return;
         }
         let versions: Vec<HistoryShare> = (self.resolution.pinned.iter())
@@ -455,75 +203,15 @@ impl Facts<'_> {
     }
 }
 
-fn stalled(reason: Reason, message: String) -> Vec<Say> {
-    vec![
-        Say::new(Type::Ready, false, reason, message.clone()),
-        Say::new(
-            Type::Reconciling,
-            false,
-            reason,
-            "nothing is done until it is changed",
-        ),
-        Say::new(Type::Stalled, true, reason, message),
-    ]
-}
-
-/// Reasons that do not go away by waiting.
-fn needs_people(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::VersionNotFound
-            | Reason::VersionAmbiguous
-            | Reason::VersionTwice
-            | Reason::VersionDeleted
-            | Reason::VersionMoved
-            | Reason::SnapshotUnreadable
-            | Reason::FunctionNotFound
-            | Reason::RepositoryNotFound
-            | Reason::RepositoryNotAllowed
-            | Reason::NotSupported
-            | Reason::RouteClaimed
-            | Reason::RouteTooLarge
-            | Reason::NameTaken
-    )
-}
-
-fn pods_of(scale: Scale) -> u32 {
+pub(super) fn pods_of(scale: Scale) -> u32 {
     match scale {
         Scale::Fixed(pods) => pods,
         Scale::Auto { min, .. } => min,
     }
 }
 
-fn wait(waiting: &crate::plan::Waiting) -> String {
-    let version = waiting.version;
-    match &waiting.cause {
-        Cause::NotReady(functions) if functions.is_empty() => format!("{version} is being started"),
-        Cause::NotReady(functions) => {
-            let names: Vec<&str> = functions.iter().map(FunctionName::as_str).collect();
-            format!("{version} has no ready pod of {}", names.join(", "))
-        }
-        Cause::Backends(count) => format!(
-            "the split would need {count} backends and the Gateway API takes {}; list fewer versions",
-            crate::plan::BACKENDS_MAX
-        ),
-        Cause::Settling => {
-            format!("{version} is ready; the gateways are given time to learn of its pods")
-        }
-        Cause::Capacity {
-            function,
-            ready,
-            needed,
-        } => {
-            format!(
-                "{version} has {ready} of {needed} ready pods of {function} that its share takes"
-            )
-        }
-    }
-}
-
 /// `v7 90%, v8 10%`
-fn one_line(shares: &Shares) -> String {
+pub(super) fn one_line(shares: &Shares) -> String {
     let parts: Vec<String> = shares
         .iter()
         .map(|(version, share)| format!("{version} {share}%"))

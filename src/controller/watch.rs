@@ -5,15 +5,16 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
-use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment as Workload;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::core::DeserializeGuard;
+use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{WatchStreamExt, watcher::Config};
 use kube::{Api, Client, Resource, ResourceExt};
@@ -22,11 +23,11 @@ use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
 use super::cache::{AppKey, Cache, ObjectKey, State, Tracked, app_by_label};
-use super::claims::{Claim, Claimant};
+use super::claims::{self, Claim, Claimant, FOREIGN, foreign_claims};
 use super::facts::{PodFacts, SliceFacts};
 use super::queue::Queue;
 use crate::api::gateway::{Gateway, HttpRoute};
-use crate::api::{Alias, Deployment, Repository, Route};
+use crate::api::{Alias, Deployment, Repository};
 use crate::kubernetes::names;
 
 /// Where events go.
@@ -81,8 +82,8 @@ pub(super) fn start(client: &Client, sink: &Sink, tasks: &mut JoinSet<()>) {
         sink,
         tasks,
     };
-    spawn.guarded::<Deployment>("Deployment.cutwater.dev", deployment_claims);
-    spawn.guarded::<Alias>("Alias", alias_claims);
+    spawn.guarded::<Deployment>("Deployment.cutwater.dev", claims::deployment_claims);
+    spawn.guarded::<Alias>("Alias", claims::alias_claims);
     spawn.tracked::<ConfigMap>("ConfigMap", ours());
     spawn.tracked::<Service>("Service", ours());
     spawn.tracked::<Workload>("Deployment.apps", ours());
@@ -240,6 +241,31 @@ fn key_of<K: ResourceExt>(object: &K) -> ObjectKey {
     (object.namespace().unwrap_or_default(), object.name_any())
 }
 
+/// How long a watch waits before it is tried again: twice as long each time, up to five seconds. A shift must not wait for
+/// half a minute because the API server was restarted, and twelve watches are no crowd.
+struct Patience(Duration);
+
+impl Patience {
+    const FIRST: Duration = Duration::from_millis(200);
+    const LONGEST: Duration = Duration::from_secs(5);
+}
+
+impl Iterator for Patience {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let wait = self.0;
+        self.0 = (wait * 2).min(Self::LONGEST);
+        Some(wait)
+    }
+}
+
+impl Backoff for Patience {
+    fn reset(&mut self) {
+        self.0 = Self::FIRST;
+    }
+}
+
 async fn follow<K>(
     kind: &'static str,
     api: Api<K>,
@@ -249,7 +275,7 @@ async fn follow<K>(
 ) where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    let mut events = Box::pin(watcher(api, config).default_backoff());
+    let mut events = Box::pin(watcher(api, config).backoff(Patience(Patience::FIRST)));
     let mut listed = HashSet::new();
     while let Some(event) = events.next().await {
         match event {
@@ -308,61 +334,6 @@ fn mark(sink: &Sink, kind: &'static str, there: bool) {
     }
 }
 
-fn claims_of(
-    app: &AppKey,
-    name: String,
-    created: Option<Timestamp>,
-    routes: &[Route],
-) -> (Claimant, HashSet<Claim>) {
-    let claimant = Claimant {
-        created: created.unwrap_or(Timestamp::MAX),
-        namespace: app.namespace.clone(),
-        name,
-        app: Some(app.clone()),
-    };
-    let claims = routes.iter().flat_map(|route| {
-        let gateway = &route.gateway;
-        let namespace = gateway
-            .namespace
-            .clone()
-            .unwrap_or_else(|| app.namespace.clone());
-        route.hostnames.iter().map(move |hostname| Claim {
-            gateway: (namespace.clone(), gateway.name.clone()),
-            hostname: hostname.clone(),
-            path: route.path.clone(),
-        })
-    });
-    (claimant, claims.collect())
-}
-
-fn deployment_claims(object: &Deployment) -> (Claimant, HashSet<Claim>) {
-    let app = AppKey {
-        namespace: object.namespace().unwrap_or_default(),
-        app: object.spec.app.clone(),
-    };
-    let created = object.creation_timestamp().map(|time| time.0);
-    claims_of(
-        &app,
-        format!("cwd/{}", object.name_any()),
-        created,
-        &object.spec.routes,
-    )
-}
-
-fn alias_claims(object: &Alias) -> (Claimant, HashSet<Claim>) {
-    let app = AppKey {
-        namespace: object.namespace().unwrap_or_default(),
-        app: object.spec.app.clone(),
-    };
-    let created = object.creation_timestamp().map(|time| time.0);
-    claims_of(
-        &app,
-        format!("cwa/{}", object.name_any()),
-        created,
-        &object.spec.routes,
-    )
-}
-
 /// Our routes are tracked; those of others only claim.
 fn route_event(sink: &Sink, happened: Happened<HttpRoute>) {
     match happened {
@@ -402,62 +373,6 @@ fn route_event(sink: &Sink, happened: Happened<HttpRoute>) {
             sink.touch(sink.cache.retain::<HttpRoute>(&keep));
         }
     }
-}
-
-const FOREIGN: &str = "httproute/";
-
-fn foreign_claims(route: &HttpRoute) -> (Claimant, HashSet<Claim>) {
-    let namespace = route.namespace().unwrap_or_default();
-    let claimant = Claimant {
-        created: route
-            .creation_timestamp()
-            .map_or(Timestamp::MAX, |time| time.0),
-        namespace: namespace.clone(),
-        name: format!("{FOREIGN}{}", route.name_any()),
-        app: None,
-    };
-    let mut claims = HashSet::new();
-    for parent in &route.spec.parent_refs {
-        let gateway = (
-            parent
-                .namespace
-                .clone()
-                .unwrap_or_else(|| namespace.clone()),
-            parent.name.clone(),
-        );
-        for hostname in &route.spec.hostnames {
-            for path in paths(route) {
-                claims.insert(Claim {
-                    gateway: gateway.clone(),
-                    hostname: hostname.clone(),
-                    path,
-                });
-            }
-        }
-    }
-    (claimant, claims)
-}
-
-/// Path prefixes that a route takes whatever else a request says.
-fn paths(route: &HttpRoute) -> Vec<String> {
-    let mut paths = Vec::new();
-    for rule in &route.spec.rules {
-        if rule.matches.is_empty() {
-            paths.push("/".to_owned());
-        }
-        for matched in rule
-            .matches
-            .iter()
-            .filter(|matched| matched.headers.is_empty())
-        {
-            match &matched.path {
-                None => paths.push("/".to_owned()),
-                Some(path) if path.type_ == "PathPrefix" => paths.push(path.value.clone()),
-                Some(_) => {}
-            }
-        }
-    }
-    paths
 }
 
 fn gateway_event(sink: &Sink, happened: Happened<Gateway>) {

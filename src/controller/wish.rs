@@ -2,7 +2,7 @@
 //!
 //! Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -33,17 +33,21 @@ pub(super) struct Wish {
 }
 
 /// What all owners of an app wish for: the Deployment that counts first, then Aliases, then Deployments that came too late.
-pub(super) fn wishes(objects: &AppObjects) -> Vec<Wish> {
+/// Those of `unread` have routes and cannot be read; they count all the same: nobody takes their place.
+pub(super) fn wishes(objects: &AppObjects, unread: &BTreeSet<Owner>) -> Vec<Wish> {
     let mut deployments: Vec<Wish> = objects
         .deployments
         .iter()
         .map(|(_, object)| of_deployment(object))
         .collect();
     deployments.sort_by(|a, b| (a.created, &a.owner).cmp(&(b.created, &b.owner)));
-    let mut late = deployments.split_off(deployments.len().min(1));
-    if let Some(first) = deployments.first() {
+    let unread = (unread.iter()).find(|owner| owner.kind == OwnerKind::Deployment);
+    let counts = usize::from(unread.is_none()).min(deployments.len());
+    let mut late = deployments.split_off(counts);
+    let first = unread.or(deployments.first().map(|wish| &wish.owner));
+    if let Some(first) = first {
         for wish in &mut late {
-            wish.taken_by = Some(first.owner.to_string());
+            wish.taken_by = Some(first.to_string());
         }
     }
     let mut aliases: Vec<(String, Wish)> = (objects.aliases.iter())

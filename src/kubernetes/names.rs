@@ -15,7 +15,7 @@ pub const VERSION: &str = "cutwater.dev/version";
 pub const FUNCTION: &str = "cutwater.dev/function";
 /// Annotation of a route: the Deployment or Alias that it serves, as `cwd/NAME` or `cwa/NAME`.
 pub const OWNER: &str = "cutwater.dev/owner";
-/// Annotation of a workload: the resolved record of its version, as JSON.
+/// Annotation of a workload and its Service: the resolved record of its version, as JSON.
 pub const RECORD: &str = "cutwater.dev/record";
 /// End of the name of every anchor.
 pub const ANCHOR_SUFFIX: &str = ".cutwater.dev";

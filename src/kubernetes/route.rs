@@ -1,4 +1,4 @@
-//! One HTTPRoute: weighted backends behind a path, and a rule per version for the override header.
+//! One HTTPRoute: weighted backends behind a path, then a rule per version for the override header.
 //!
 //! This is where a weight becomes an object; where it is decided is [`crate::plan::effective`].
 
@@ -50,7 +50,13 @@ pub(super) fn object(
         parent["sectionName"] = json!(section);
     }
     let path = json!({"type": "PathPrefix", "value": route.path});
-    let mut rules: Vec<Value> = Vec::new();
+    // The rule that any request meets comes first: gateways go by what matches best, not by order. But Envoy Gateway names
+    // what it gives to Envoy by the index of the rule, and where an index comes to mean another rule, Envoy for a moment
+    // has a route to a cluster that is gone, and answers with 503. So this one keeps its index when versions come and go.
+    let backends: Vec<Value> = (shares.iter())
+        .map(|(version, share)| backend(app, *version, &route.function, share.basis_points()))
+        .collect();
+    let mut rules = vec![json!({"matches": [{"path": path}], "backendRefs": backends})];
     if route.overrides {
         rules.extend(overrides.iter().map(|version| {
             let header = json!({
@@ -64,10 +70,6 @@ pub(super) fn object(
             })
         }));
     }
-    let backends: Vec<Value> = (shares.iter())
-        .map(|(version, share)| backend(app, *version, &route.function, share.basis_points()))
-        .collect();
-    rules.push(json!({"matches": [{"path": path}], "backendRefs": backends}));
     let (api_version, kind, _) = Kind::HttpRoute.api();
     Object {
         kind: Kind::HttpRoute,

@@ -66,9 +66,10 @@ pub(super) fn objects(
     };
     let record_text = serde_json::to_string(record).unwrap_or_default();
     let mut objects = vec![
+        // With a record of its own, for a workload that somebody deletes while git is away.
         object(
             Kind::Service,
-            json!({}),
+            json!({names::RECORD: record_text}),
             json!({
                 "selector": selector(record, function),
                 "ports": [{"name": "http", "port": names::SERVICE_PORT, "targetPort": function.port, "protocol": "TCP"}],

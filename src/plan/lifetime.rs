@@ -23,7 +23,8 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
     let open = is_open(world, &shifts, &times);
     let mut run = BTreeMap::new();
     let mut remove = BTreeSet::new();
-    let mut settled = true;
+    // What loses its share by this very plan has not even been taken from the routes yet.
+    let mut settled = !shifts.iter().any(Shift::takes_last_share);
     let mut candidates: BTreeSet<VersionNumber> = world.versions.keys().copied().collect();
     candidates.extend(shift::versions(&shifts));
     for version in candidates {
@@ -64,6 +65,12 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
         let owner = shift.plan.owner.clone();
         if shift.split.routes.exist {
             all_gone = false;
+            continue;
+        }
+        if !materialised {
+            // Nothing is left to drain. Nor may there be an anchor to remember a wait in: there never was one, or the
+            // whole namespace is being deleted and takes no new one.
+            release.insert(owner);
             continue;
         }
         let since = world.memory.gone.get(&owner).copied().unwrap_or(world.now);

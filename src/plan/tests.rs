@@ -318,6 +318,31 @@ fn a_deletion_takes_the_route_then_drains_then_the_workloads_then_the_owner() {
 }
 
 #[test]
+fn a_plan_that_takes_the_last_share_of_a_version_is_not_settled_before_the_delay() {
+    let mut story = serving_v7(1);
+    story.version(8, 1, 1).want(&[(8, 100)]).act();
+    story.ready(8, 1).pass(1);
+    let decided = plan(&story.world);
+    assert!(decided.splits[0].complete);
+    assert!(!decided.settled, "the route is not written yet");
+    story.carry_out(&decided);
+    story.act();
+    assert!(!story.plan().settled);
+    story.pass(1).act();
+    assert!(story.plan().settled);
+}
+
+#[test]
+fn an_owner_of_whom_nothing_was_made_goes_at_once() {
+    let mut story = Story::new();
+    story.world.splits[0].leaving = true;
+    let only = plan(&story.world);
+    assert!(only.close);
+    assert_eq!(only.release, [owner()].into());
+    assert_eq!(only.wake, None);
+}
+
+#[test]
 fn a_version_that_never_becomes_ready_never_gets_a_share() {
     let mut story = serving_v7(1);
     story.version(8, 2, 2).want(&[(8, 100)]).act();

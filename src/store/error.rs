@@ -212,7 +212,8 @@ impl ResolveError {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::UnknownVersion { .. } | Self::Foreign { .. } => Reason::VersionNotFound,
+            Self::UnknownVersion { .. } => Reason::VersionNotFound,
+            Self::Foreign { .. } => Reason::VersionForeign,
             Self::Ambiguous { .. } => Reason::VersionAmbiguous,
             Self::Deleted { .. } => Reason::VersionDeleted,
             Self::BadApp { .. } | Self::BadSnapshot { .. } | Self::Unreadable { .. } => {

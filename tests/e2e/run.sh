@@ -57,4 +57,4 @@ started=$SECONDS
 say "the cluster is up ($((SECONDS - started)) s)"
 variables=$("$here/cluster.sh" env)
 eval "$variables"
-"$here/cluster.sh" sh cargo test --locked --offline --test e2e -- --test-threads=1 "${filter[@]}"
+"$here/cluster.sh" sh cargo test --locked --offline --test e2e -- --test-threads=1 --show-output "${filter[@]}"

@@ -14,7 +14,7 @@ use crate::support::{ApiServer, Options, User, wait_for};
 const DEADLINE: Duration = Duration::from_secs(30);
 
 fn deployment(name: &str, mark: Option<&str>) -> Deployment {
-    let env = mark.map(|mark| json!([{"name": "CUTWATER_TEST_POD", "value": mark}]));
+    let env = mark.map(|mark| json!([{"name": "TEST_POD", "value": mark}]));
     serde_json::from_value(json!({
         "metadata": {"name": name},
         "spec": {

@@ -19,6 +19,10 @@ pub struct Controller {
     directory: PathBuf,
     state: PathBuf,
     process: Option<Process>,
+    /// Repositories of this machine are allowed; counts from the next start on.
+    pub allow_local: bool,
+    /// Where it finds its programs, `git` among them; counts from the next start on.
+    pub path: Option<String>,
 }
 
 impl Controller {
@@ -30,6 +34,8 @@ impl Controller {
             directory: directory.to_owned(),
             state: directory.join(format!("controller-{number}")),
             process: None,
+            allow_local: true,
+            path: None,
         };
         controller.again();
         controller
@@ -39,20 +45,30 @@ impl Controller {
     pub fn again(&mut self) {
         // The kubeconfig reaches the child by the command line of env(1): the test program's own environment is shared.
         let text = |word: &str| word.to_owned();
-        let arguments = vec![
+        let mut arguments = vec![
             format!("KUBECONFIG={}", self.kubeconfig.display()),
             format!("GIT_CONFIG_GLOBAL={}", "/dev/null"),
             text("CUTWATER_LOG=cutwater=debug,info"),
             cutwater().display().to_string(),
             text("controller"),
-            text("--allow-local-repositories"),
             format!("--state-dir={}", self.state.display()),
             format!("--settle-delay={SETTLE}s"),
             format!("--drain-delay={DRAIN}s"),
             text("--listen=127.0.0.1:0"),
         ];
+        if self.allow_local {
+            arguments.push(text("--allow-local-repositories"));
+        }
+        if let Some(path) = &self.path {
+            arguments.insert(0, format!("PATH={path}"));
+        }
         let process = Process::start("controller", Path::new("env"), &arguments, &self.directory);
         self.process = Some(process);
+    }
+
+    /// Whether it was not killed.
+    pub fn runs(&self) -> bool {
+        self.process.is_some()
     }
 
     /// Ends it without a warning.
@@ -87,6 +103,11 @@ impl Controller {
             .parse::<u64>()
             .unwrap()
             * 1024
+    }
+
+    /// All of its log, from its first start on.
+    pub fn whole_log(&self) -> String {
+        self.process.as_ref().map(Process::log).unwrap_or_default()
     }
 
     /// The end of its log.

@@ -5,10 +5,12 @@
 //! - `gateway`: [`Accepter`], accepts HTTPRoutes as a gateway implementation does, or holds back, which a real one cannot
 //!   be made to do
 //! - `objects`: custom resources in few words, and what their status says
+//! - `faults`: what a fault has to show, and what it must not touch
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 pub mod controller;
+pub mod faults;
 pub mod gateway;
 pub mod objects;
 pub mod releases;
@@ -97,6 +99,14 @@ impl Lab {
 
     pub async fn client(&self) -> Client {
         self.server.client(User::Admin).await
+    }
+
+    /// The control plane, for a test that stops parts of it.
+    pub fn own_server(&mut self) -> &mut ApiServer {
+        match &mut self.server {
+            ServerHandle::Own(server) => server,
+            ServerHandle::Shared(_) => panic!("other tests use this control plane too"),
+        }
     }
 }
 

@@ -112,18 +112,7 @@ impl Scope {
         let Some(route) = self.api::<HttpRoute>().get_opt(route).await.unwrap() else {
             return BTreeMap::new();
         };
-        let rule = route.spec.rules.iter().find(|rule| {
-            rule.matches
-                .iter()
-                .all(|matched| matched.headers.is_empty())
-        });
-        (rule.unwrap().backend_refs.iter())
-            .map(|backend| {
-                let rest = backend.name.strip_prefix(&format!("{app}-v")).unwrap();
-                let number = rest.split('-').next().unwrap().parse().unwrap();
-                (number, backend.weight.unwrap())
-            })
-            .collect()
+        weights_in(app, &route)
     }
 
     /// Waits until the first route of an app's Deployment has these weights.
@@ -229,6 +218,22 @@ impl Scope {
         })
         .await;
     }
+}
+
+/// Weights of the rule that any request meets, by version number.
+pub fn weights_in(app: &str, route: &HttpRoute) -> BTreeMap<u32, u32> {
+    let rule = route.spec.rules.iter().find(|rule| {
+        rule.matches
+            .iter()
+            .all(|matched| matched.headers.is_empty())
+    });
+    (rule.unwrap().backend_refs.iter())
+        .map(|backend| {
+            let rest = backend.name.strip_prefix(&format!("{app}-v")).unwrap();
+            let number = rest.split('-').next().unwrap().parse().unwrap();
+            (number, backend.weight.unwrap())
+        })
+        .collect()
 }
 
 fn text(conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition]) -> String {

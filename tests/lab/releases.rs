@@ -8,14 +8,25 @@ use super::cutwater;
 /// A release repository in a directory of its own.
 pub struct Releases {
     directory: PathBuf,
+    /// The image of each function, pinned by digest.
+    image: String,
+    /// Fields that each function has.
+    common: String,
 }
 
 impl Releases {
     /// Makes the remote and a clone with one commit.
     pub fn new(directory: &Path) -> Self {
+        Self::of_image(directory, IMAGE, "")
+    }
+
+    /// The same, for functions that have this image and these fields.
+    pub fn of_image(directory: &Path, image: &str, common: &str) -> Self {
         std::fs::create_dir_all(directory.join("home")).unwrap();
         let releases = Self {
             directory: directory.to_owned(),
+            image: image.to_owned(),
+            common: common.to_owned(),
         };
         releases.git_in(
             directory,
@@ -50,11 +61,17 @@ impl Releases {
 
     /// Writes `apps/<app>/app.yaml` with one function `web` and these further fields.
     pub fn app(&self, app: &str, fields: &str) {
+        self.app_of(app, &self.image, fields);
+    }
+
+    /// The same, with another image.
+    pub fn app_of(&self, app: &str, image: &str, fields: &str) {
         let head = format!(
             "apiVersion: cutwater.dev/v1alpha1\nkind: App\nmetadata: {{name: {app}}}\nspec:\n  functions:\n"
         );
         let function = format!(
-            "  - name: web\n    image: {IMAGE}\n    port: 8080\n{}",
+            "  - name: web\n    image: {image}\n    port: 8080\n{}{}",
+            indented(&self.common, 4),
             indented(fields, 4)
         );
         self.write(
@@ -73,6 +90,11 @@ impl Releases {
     /// Writes an app with these fields and a marker, commits and publishes it; its number.
     pub fn publish(&self, app: &str, fields: &str) -> u32 {
         self.app(app, fields);
+        self.publish_written(app)
+    }
+
+    /// Adds a marker to what is written, commits and publishes it; its number.
+    pub fn publish_written(&self, app: &str) -> u32 {
         self.write(&format!("apps/{app}/marker"), &format!("{}\n", uuid()));
         self.commit(&format!("Change {app}"));
         self.publish_head(app)
@@ -80,7 +102,12 @@ impl Releases {
 
     /// Publishes what the branch holds; its number.
     pub fn publish_head(&self, app: &str) -> u32 {
-        let output = self.cutwater(&["versions", "publish", app, "--json"]);
+        self.publish_with(app, &[])
+    }
+
+    /// The same, with further arguments.
+    pub fn publish_with(&self, app: &str, more: &[&str]) -> u32 {
+        let output = self.cutwater(&[&["versions", "publish", app, "--json"], more].concat());
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         let value: serde_json::Value =

@@ -1,0 +1,25 @@
+//! Faults and bad input: each is said in the status and in one event, traffic keeps its last split, and it recovers by
+//! itself when the fault goes away.
+
+/// The API server goes away and comes back.
+mod apiserver;
+/// What people change by hand.
+mod drift;
+/// Gateways that are not there, refuse or keep silent.
+mod gateway;
+/// An unchanged world costs nothing.
+mod idle;
+/// The controller is killed at any moment.
+mod killed;
+/// Custom resources that were written past the schema.
+mod malformed;
+/// Two Deployments for one app, and the ways to delete one.
+mod owners;
+/// Pods that never become ready, and pods that cease to be.
+mod pods;
+/// Release repositories that cannot be read, or may not.
+mod repository;
+/// Names that somebody else's objects have.
+mod taken;
+/// Versions that are not there, are gone, moved, or cannot be read.
+mod versions;

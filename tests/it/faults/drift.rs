@@ -1,0 +1,105 @@
+//! What people change by hand is put right.
+
+use cutwater::api::gateway::HttpRoute;
+use k8s_openapi::api::apps::v1::Deployment as Workload;
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::json;
+
+use crate::lab::{Lab, SOON};
+use crate::support::wait_for;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_changed_or_deleted_by_hand_is_put_right() {
+    let scope = Lab::shared().scope("drift").await;
+    scope.releases.publish("shop", "");
+    scope.releases.publish("shop", "");
+    scope.deploy("shop", &[(1, 50.0), (2, 50.0)]).await;
+    scope.until_ready("shop").await;
+    let half = [(1, 5_000), (2, 5_000)];
+    let nobody = PatchParams::default();
+
+    // Weights.
+    let routes = scope.api::<HttpRoute>();
+    let mut rules =
+        serde_json::to_value(routes.get("shop.main").await.unwrap().spec.rules).unwrap();
+    let last = rules.as_array_mut().unwrap().last_mut().unwrap();
+    last["backendRefs"][0]["weight"] = json!(1);
+    let edit = json!({"spec": {"rules": rules}});
+    let edited = routes
+        .patch("shop.main", &nobody, &Patch::Merge(&edit))
+        .await;
+    let rules = edited.unwrap().spec.rules;
+    assert_eq!(rules.last().unwrap().backend_refs[0].weight, Some(1));
+    scope.until_weights("shop", &half).await;
+
+    // The whole route.
+    routes
+        .delete("shop.main", &DeleteParams::default())
+        .await
+        .unwrap();
+    scope.until_weights("shop", &half).await;
+
+    // A Service.
+    let services = scope.api::<Service>();
+    services
+        .delete("shop-v2-web", &DeleteParams::default())
+        .await
+        .unwrap();
+    wait_for("the Service again", SOON, async || {
+        services.get_opt("shop-v2-web").await.unwrap()
+    })
+    .await;
+    scope.until_weights("shop", &half).await;
+
+    // How many pods there are.
+    let workloads = scope.api::<Workload>();
+    let scale = json!({"spec": {"replicas": 3}});
+    workloads
+        .patch("shop-v1-web", &nobody, &Patch::Merge(&scale))
+        .await
+        .unwrap();
+    wait_for("one pod of v1 again", SOON, async || {
+        let workload = workloads.get("shop-v1-web").await.unwrap();
+        match workload.spec.replicas {
+            Some(1) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+
+    // Its pods, and itself.
+    workloads
+        .delete("shop-v1-web", &DeleteParams::background())
+        .await
+        .unwrap();
+    scope
+        .until_workloads("shop", &["shop-v1-web", "shop-v2-web"])
+        .await;
+    scope.until_weights("shop", &half).await;
+    scope.until_ready("shop").await;
+
+    // The anchor: what it owned is the garbage collector's, and made again.
+    scope
+        .api::<ConfigMap>()
+        .delete("shop.cutwater.dev", &DeleteParams::background())
+        .await
+        .unwrap();
+    wait_for("all of it owned by a new anchor", SOON, async || {
+        let anchor = scope.api::<ConfigMap>().get_opt("shop.cutwater.dev").await;
+        let uid = anchor.unwrap().and_then(|map| map.metadata.uid);
+        let uid = uid.ok_or("no anchor")?;
+        for name in ["shop-v1-web", "shop-v2-web"] {
+            let workload = workloads.get_opt(name).await.unwrap().ok_or(name)?;
+            let owners = workload.metadata.owner_references.unwrap_or_default();
+            if owners.iter().all(|owner| owner.uid != uid) {
+                return Err(name);
+            }
+        }
+        Ok(())
+    })
+    .await;
+    scope.until_weights("shop", &half).await;
+    scope.until_ready("shop").await;
+    scope.stays_put("shop").await;
+}

@@ -1,0 +1,209 @@
+//! Gateways that are not there, refuse or keep silent, and hostnames that others have.
+
+use cutwater::api::gateway::Gateway;
+use kube::Api;
+use kube::api::{DeleteParams, PostParams};
+use serde_json::{Value, json};
+
+use crate::lab::faults::AWHILE;
+use crate::lab::gateway::Answer;
+use crate::lab::{Lab, SOON, Scope};
+use crate::support::wait::stays;
+use crate::support::{Options, wait_for};
+
+async fn serving(name: &str) -> Scope {
+    let scope = Lab::shared().scope(name).await;
+    scope.releases.publish("shop", "");
+    scope.deploy("shop", &[(1, 100.0)]).await;
+    scope.until_ready("shop").await;
+    scope
+}
+
+fn on(hostname: &str, gateway: &Value) -> Value {
+    json!({"routes": [{"hostnames": [hostname], "gateway": gateway}]})
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_gateway_api_pods_run_and_routes_follow() {
+    let lab = Lab::own_with(Options {
+        gateway_api: false,
+        ..Options::all()
+    });
+    let scope = lab.scope("no-gateway-api").await;
+    scope.releases.publish("shop", "");
+    scope.deploy("shop", &[(1, 100.0)]).await;
+    let message = scope
+        .until_fault("shop", "RoutesAccepted", "GatewayApiMissing")
+        .await;
+    assert!(message.contains("install its CRDs"), "{message}");
+    scope
+        .until_condition("shop", "WorkloadsReady", "True", "Succeeded")
+        .await;
+    assert_eq!(scope.workloads("shop").await, ["shop-v1-web"]);
+    let condition = async || (scope.conditions("shop").await, scope.events("shop").await);
+    stays("what is said", AWHILE, condition().await, condition).await;
+    let said = scope
+        .api::<cutwater::api::Deployment>()
+        .get("shop")
+        .await
+        .unwrap();
+    let said = said.status.unwrap().versions;
+    assert_eq!(said, None, "nothing serves: there is no route");
+
+    lab.server.install_gateway_api();
+    let accepter = crate::lab::Accepter::start(&lab.server.kubeconfig(crate::support::User::Admin));
+    // The API server is asked again every half a minute at most.
+    wait_for("a route", SOON * 2, async || {
+        let weights = scope.weights("shop").await;
+        if weights == [(1, 10_000)].into() {
+            Ok(())
+        } else {
+            Err(scope.conditions("shop").await)
+        }
+    })
+    .await;
+    scope.until_ready("shop").await;
+    drop(accepter);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_does_not_exist_is_named() {
+    let scope = serving("no-gateway").await;
+    // The stand-in asks for the name of a gateway only.
+    let accepter = &Lab::shared().accepter;
+    accepter.set(&scope.namespace, Answer::Silence);
+    let route = on(&scope.hostname("shop"), &json!({"name": "web"}));
+    scope
+        .deploy_with("shop", &[(1, 100.0)], route.clone())
+        .await;
+    let message = scope
+        .until_fault("shop", "RoutesAccepted", "GatewayNotFound")
+        .await;
+    assert!(message.contains("no Gateway `web`"), "{message}");
+    assert!(message.contains(&scope.namespace), "{message}");
+    scope.stays_put("shop").await;
+    assert_eq!(scope.weights("shop").await, [(1, 10_000)].into());
+    assert_eq!(scope.events("shop").await["GatewayNotFound"], 1);
+    // A share may move all the same, but no pod goes: who knows what still sends to it.
+    scope.releases.publish("shop", "");
+    scope.deploy_with("shop", &[(2, 100.0)], route).await;
+    scope.until_weights("shop", &[(2, 10_000)]).await;
+    scope.stays_put("shop").await;
+    assert_eq!(
+        scope.workloads("shop").await,
+        ["shop-v1-web", "shop-v2-web"]
+    );
+
+    let mut gateway = Api::<Gateway>::namespaced(scope.client.clone(), "default")
+        .get("web")
+        .await
+        .unwrap();
+    gateway.metadata = kube::core::ObjectMeta {
+        name: Some("web".to_owned()),
+        ..Default::default()
+    };
+    scope
+        .api::<Gateway>()
+        .create(&PostParams::default(), &gateway)
+        .await
+        .unwrap();
+    accepter.set(&scope.namespace, Answer::Accept);
+    scope.until_ready("shop").await;
+    scope.until_workloads("shop", &["shop-v2-web"]).await;
+}
+
+/// From v1 to v2 while the gateway answers otherwise than with yes: no pod goes before it does.
+async fn unaccepted(name: &str, answer: Answer, reason: &str, words: &str) {
+    let scope = serving(name).await;
+    let accepter = &Lab::shared().accepter;
+    accepter.set(&scope.namespace, answer);
+    scope.releases.publish("shop", "");
+    scope.deploy("shop", &[(2, 100.0)]).await;
+    scope.until_weights("shop", &[(2, 10_000)]).await;
+    let message = scope.until_fault("shop", "RoutesAccepted", reason).await;
+    assert!(message.contains(words), "{message}");
+    scope.stays_put("shop").await;
+    assert_eq!(scope.pods("shop", 1).await.len(), 1);
+    accepter.set(&scope.namespace, Answer::Accept);
+    scope.until_ready("shop").await;
+    scope.until_workloads("shop", &["shop-v2-web"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_refuses_is_quoted_and_no_pod_goes() {
+    let words = "NotAllowedByListeners: as the test wants it";
+    unaccepted("refused-route", Answer::Refuse, "RouteRefused", words).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_keeps_silent_lets_no_pod_go() {
+    unaccepted(
+        "silence",
+        Answer::Silence,
+        "WaitingForGateway",
+        "has not accepted HTTPRoute `shop.main`",
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_older_of_two_apps_keeps_a_hostname() {
+    let scope = serving("claims").await;
+    scope.releases.publish("stall", "");
+    let route = on(
+        &scope.hostname("shop"),
+        &json!({"name": "web", "namespace": "default"}),
+    );
+    // Ages are compared in seconds.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    scope.deploy_with("stall", &[(1, 100.0)], route).await;
+    let message = scope
+        .until_fault("stall", "RoutesAccepted", "RouteClaimed")
+        .await;
+    assert!(message.contains("cwd/shop"), "{message}");
+    assert!(message.contains(&scope.hostname("shop")), "{message}");
+    scope
+        .until_condition("stall", "Stalled", "True", "RouteClaimed")
+        .await;
+    scope.stays_put("stall").await;
+    assert!(scope.weights("stall").await.is_empty());
+    assert_eq!(scope.weights("shop").await, [(1, 10_000)].into());
+    scope.until_ready("shop").await;
+    assert_eq!(scope.events("stall").await["RouteClaimed"], 1);
+    scope.delete("shop", &DeleteParams::background()).await;
+    scope.until_weights("stall", &[(1, 10_000)]).await;
+    scope.until_ready("stall").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_of_somebody_elses_that_is_older_keeps_a_hostname() {
+    let scope = Lab::shared().scope("foreign-claim").await;
+    scope.releases.publish("shop", "");
+    scope
+        .apply(json!({
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "HTTPRoute",
+            "metadata": {"name": "theirs"},
+            "spec": {
+                "hostnames": [scope.hostname("shop")],
+                "parentRefs": [{"name": "web", "namespace": "default"}],
+                "rules": [{"backendRefs": [{"name": "theirs", "port": 80}]}],
+            },
+        }))
+        .await;
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    scope.deploy("shop", &[(1, 100.0)]).await;
+    let message = scope
+        .until_fault("shop", "RoutesAccepted", "RouteClaimed")
+        .await;
+    assert!(message.contains("httproute/theirs"), "{message}");
+    scope.stays_put("shop").await;
+    assert!(scope.weights("shop").await.is_empty());
+    scope
+        .api::<cutwater::api::gateway::HttpRoute>()
+        .delete("theirs", &DeleteParams::default())
+        .await
+        .unwrap();
+    scope.until_weights("shop", &[(1, 10_000)]).await;
+    scope.until_ready("shop").await;
+}

@@ -1,0 +1,188 @@
+//! Names that somebody else's objects have: they are never touched.
+
+use kube::Api;
+use kube::api::{DeleteParams, DynamicObject, PostParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use serde_json::{Value, json};
+
+use crate::lab::{Lab, Scope};
+use crate::support::wait::stays;
+
+/// An object of somebody else's.
+struct Foreign {
+    api: Api<DynamicObject>,
+    name: String,
+    version: String,
+}
+
+impl Foreign {
+    async fn make(scope: &Scope, object: Value) -> Self {
+        let gvk = (
+            object["apiVersion"].as_str().unwrap().to_owned(),
+            object["kind"].as_str().unwrap().to_owned(),
+        );
+        let (group, version) = gvk.0.split_once('/').unwrap_or(("", &gvk.0));
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &gvk.1));
+        let api = Api::namespaced_with(scope.client.clone(), &scope.namespace, &resource);
+        let made: DynamicObject = serde_json::from_value(object).unwrap();
+        let made = api.create(&PostParams::default(), &made).await.unwrap();
+        let mut foreign = Self {
+            name: made.metadata.name.unwrap(),
+            version: made.metadata.resource_version.unwrap(),
+            api,
+        };
+        foreign.settle().await;
+        foreign
+    }
+
+    async fn version(&self) -> String {
+        let object = self.api.get(&self.name).await.unwrap();
+        object.metadata.resource_version.unwrap()
+    }
+
+    /// Others (the deployment controller, the gateway) may write a status first.
+    async fn settle(&mut self) {
+        let mut calm = 0;
+        while calm < 10 {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            let now = self.version().await;
+            calm = if now == self.version { calm + 1 } else { 0 };
+            self.version = now;
+        }
+    }
+
+    async fn untouched(&self) {
+        assert_eq!(
+            self.version().await,
+            self.version,
+            "{} was changed",
+            self.name
+        );
+    }
+
+    async fn delete(self) {
+        self.untouched().await;
+        self.api
+            .delete(&self.name, &DeleteParams::background())
+            .await
+            .unwrap();
+    }
+}
+
+fn workload(name: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": {"app": "mine"}},
+            "template": {
+                "metadata": {"labels": {"app": "mine"}},
+                "spec": {"containers": [{"name": "mine", "image": "example.com/mine"}]},
+            },
+        },
+    })
+}
+
+fn service(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {"ports": [{"port": 1}]}})
+}
+
+/// The whole of it for one object that stands in the way of an app's first version.
+async fn in_the_way(what: &str, object: Value) {
+    let scope = Lab::shared().scope("taken").await;
+    let foreign = Foreign::make(&scope, object).await;
+    scope.releases.publish("shop", "");
+    scope.deploy("shop", &[(1, 100.0)]).await;
+    let message = scope
+        .until_fault("shop", "WorkloadsReady", "NameTaken")
+        .await;
+    assert!(message.contains(what), "{message}");
+    assert!(message.contains("it is not touched"), "{message}");
+    scope
+        .until_condition("shop", "Stalled", "True", "NameTaken")
+        .await;
+    scope.stays_put("shop").await;
+    assert_eq!(scope.events("shop").await["NameTaken"], 1);
+    foreign.delete().await;
+    scope.until_ready("shop").await;
+    assert_eq!(scope.weights("shop").await, [(1, 10_000)].into());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_of_somebody_elses_is_never_touched() {
+    in_the_way("Service `shop-v1-web`", service("shop-v1-web")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_workload_of_somebody_elses_is_never_touched() {
+    in_the_way("apps Deployment `shop-v1-web`", workload("shop-v1-web")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_of_somebody_elses_is_never_touched() {
+    let route = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "shop.main"},
+        "spec": {"hostnames": ["mine.test"], "parentRefs": [{"name": "mine"}]},
+    });
+    in_the_way("HTTPRoute `shop.main`", route).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_anchor_of_somebody_elses_is_never_touched() {
+    let map = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "shop.cutwater.dev"},
+        "data": {"mine": "yes"},
+    });
+    in_the_way("ConfigMap `shop.cutwater.dev`", map).await;
+}
+
+/// Names of a version to come are taken: the one that serves goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_is_taken_holds_back_only_the_version_that_needs_it() {
+    let scope = Lab::shared().scope("taken-later").await;
+    scope.releases.publish("shop", "");
+    scope.deploy("shop", &[(1, 100.0)]).await;
+    scope.until_ready("shop").await;
+    let theirs = [service("shop-v2-web"), workload("shop-v2-web")];
+    let mut foreign = Vec::new();
+    for object in theirs {
+        foreign.push(Foreign::make(&scope, object).await);
+    }
+    scope.releases.publish("shop", "");
+    scope.deploy("shop", &[(2, 100.0)]).await;
+    scope
+        .until_fault("shop", "WorkloadsReady", "NameTaken")
+        .await;
+    scope.stays_put("shop").await;
+    assert_eq!(scope.weights("shop").await, [(1, 10_000)].into());
+    // What is ours is still put right.
+    let services = scope.api::<k8s_openapi::api::core::v1::Service>();
+    services
+        .delete("shop-v1-web", &DeleteParams::default())
+        .await
+        .unwrap();
+    crate::support::wait_for("the Service of v1", crate::lab::SOON, async || {
+        services.get_opt("shop-v1-web").await.unwrap()
+    })
+    .await;
+    // Deleting the Deployment leaves what is not its own.
+    scope.delete("shop", &DeleteParams::background()).await;
+    scope.until_gone("shop", crate::lab::SOON).await;
+    stays(
+        "somebody else's objects",
+        crate::lab::faults::AWHILE,
+        (),
+        async || {
+            for object in &foreign {
+                object.untouched().await;
+            }
+        },
+    )
+    .await;
+}

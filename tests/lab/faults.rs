@@ -1,0 +1,150 @@
+//! What a fault has to show: a condition, an event that is not repeated, and nothing that changes by it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use cutwater::api::{Deployment, Repository};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
+use kube::api::{ListParams, Patch, PatchParams};
+use serde_json::json;
+
+use super::{SOON, Scope};
+use crate::support::wait::stays;
+use crate::support::wait_for;
+
+/// Long enough for a mistake to show: polls, settle and drain delays of the tests are all shorter.
+pub const AWHILE: Duration = Duration::from_secs(4);
+
+impl Scope {
+    /// How often each reason was said in an event about a custom resource called so.
+    pub async fn events(&self, name: &str) -> BTreeMap<String, i32> {
+        let mut said = BTreeMap::new();
+        for event in self
+            .api::<Event>()
+            .list(&ListParams::default())
+            .await
+            .unwrap()
+        {
+            let Some(about) = &event.regarding else {
+                continue;
+            };
+            let ours = about.api_version.as_deref() == Some("cutwater.dev/v1alpha1");
+            if ours && about.name.as_deref() == Some(name) {
+                let times = event.series.as_ref().map_or(1, |series| series.count);
+                *said.entry(event.reason.unwrap_or_default()).or_default() += times;
+            }
+        }
+        said
+    }
+
+    pub async fn until_event(&self, name: &str, reason: &str) {
+        wait_for(
+            &format!("event {reason} about {name}"),
+            SOON,
+            async || match self.events(name).await {
+                said if said.contains_key(reason) => Ok(()),
+                said => Err(format!("{said:?}")),
+            },
+        )
+        .await;
+    }
+
+    /// Waits until a Deployment says a fault: in a condition, in Ready, and in an event. The message of the condition.
+    pub async fn until_fault(&self, name: &str, type_: &str, reason: &str) -> String {
+        let message = self.until_condition(name, type_, "False", reason).await;
+        self.until_condition(name, "Ready", "False", reason).await;
+        self.until_event(name, reason).await;
+        message
+    }
+
+    /// Nothing changes by waiting: not the split, not what is said, and nothing is said again.
+    pub async fn stays_put(&self, app: &str) {
+        let expected = self.picture(app).await;
+        stays(
+            &format!("{app} with its fault"),
+            AWHILE,
+            expected,
+            async || self.picture(app).await,
+        )
+        .await;
+    }
+
+    /// Weights, workloads, conditions and events of a Deployment that is called like its app.
+    pub async fn picture(&self, app: &str) -> Picture {
+        Picture {
+            weights: self.weights(app).await,
+            workloads: self.workloads(app).await,
+            conditions: self.conditions(app).await,
+            events: self.events(app).await,
+        }
+    }
+
+    /// A condition of a Deployment.
+    pub async fn condition(&self, name: &str, type_: &str) -> Option<Condition> {
+        let object = self.api::<Deployment>().get_opt(name).await.unwrap()?;
+        let conditions = object.status?.conditions;
+        conditions
+            .into_iter()
+            .find(|condition| condition.type_ == type_)
+    }
+
+    /// Waits until a Repository is ready, or not ready for that reason; the message.
+    pub async fn until_repository(&self, name: &str, status: &str, reason: &str) -> String {
+        let what = format!("Ready={status} ({reason}) of cwr/{name}");
+        let message = wait_for(&what, SOON, async || {
+            let object = self.api::<Repository>().get_opt(name).await.unwrap();
+            let status_of = object.and_then(|object| object.status).unwrap_or_default();
+            let ready = status_of
+                .conditions
+                .into_iter()
+                .find(|condition| condition.type_ == "Ready");
+            match ready {
+                Some(ready) if ready.status == status && ready.reason == reason => {
+                    Ok(ready.message)
+                }
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+        self.until_event(name, reason).await;
+        message
+    }
+
+    /// Names of the pods of a version.
+    pub async fn pods(&self, app: &str, version: u32) -> Vec<String> {
+        let labels = format!("cutwater.dev/app={app},cutwater.dev/version={version}");
+        let pods = self
+            .api::<Pod>()
+            .list(&ListParams::default().labels(&labels))
+            .await;
+        let alive = |pod: &Pod| pod.metadata.deletion_timestamp.is_none();
+        let pods = pods.unwrap();
+        pods.iter()
+            .filter(|pod| alive(pod))
+            .map(ResourceExt::name_any)
+            .collect()
+    }
+
+    /// Marks the pods of a version, as `support/pods.yaml` understands it: `ready`, `stay-unready`, `crash`.
+    pub async fn mark_pods(&self, app: &str, version: u32, mark: &str) {
+        let label = json!({"metadata": {"labels": {"cutwater.test/pod": mark}}});
+        for name in self.pods(app, version).await {
+            self.api::<Pod>()
+                .patch(&name, &PatchParams::default(), &Patch::Merge(&label))
+                .await
+                .unwrap();
+        }
+    }
+}
+
+/// What must not change while a fault lasts.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Picture {
+    pub weights: BTreeMap<u32, u32>,
+    pub workloads: Vec<String>,
+    pub conditions: String,
+    pub events: BTreeMap<String, i32>,
+}
