@@ -277,7 +277,7 @@ impl Reports {
         timed(api.patch_status(&key.1, &params, &Patch::Merge(&body))).await?;
         let reason = Reason::MalformedObject.as_str();
         let reference = found.object_ref(&resource);
-        self.publish(&reference, true, reason, &message).await;
+        self.publish(&reference, true, reason, &message);
         Ok(())
     }
 }
