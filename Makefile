@@ -17,8 +17,8 @@ test: ## unit tests, and tests against a real API server (no root, no containers
 e2e: ## tests with real pods and a real gateway, in a network namespace (root; FILTER=name for some)
 	@tests/e2e/run.sh $(FILTER)
 
-bench: ## the figures of docs/benchmarks.md, measured on this machine
-	@bin=$$(tests/tools/build.sh test) && CUTWATER_TOOLS_BIN=$$bin cargo bench --locked $(ARGS)
+bench: ## the figures of docs/benchmarks.md, measured on this machine (root for all; PARTS="plan lab release")
+	@tests/bench/run.sh $(PARTS)
 
 lint: ## formatting, clippy, dependency rules, shellcheck
 	@tests/tools/lint.sh

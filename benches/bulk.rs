@@ -86,6 +86,16 @@ pub fn workload(name: &str, round: u32) -> Value {
     })
 }
 
+/// A Service as the controller makes them.
+pub fn service(name: &str, round: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "annotations": {"round": round}},
+        "spec": {"selector": {"app": name}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]},
+    })
+}
+
 /// Applies objects of any kinds, some at a time.
 pub async fn apply(client: &Client, namespace: &str, objects: Vec<Value>) {
     stream::iter(objects)
@@ -187,10 +197,7 @@ impl Write<'_> {
             ("patch", "configmaps") => {
                 json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"memory": tag}})
             }
-            ("patch", "services") => json!({
-                "apiVersion": "v1", "kind": "Service", "metadata": meta,
-                "spec": {"selector": {"app": name}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]},
-            }),
+            ("patch", "services") => service(name, tag),
             ("patch", "deployments.apps") => workload(name, round),
             ("patch", "httproutes.gateway.networking.k8s.io") => json!({
                 "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": meta,

@@ -86,40 +86,41 @@ async fn ask_on(
 
 async fn ask(held: &mut Option<TcpStream>, address: &str, request: &str) -> Result<String, String> {
     let broken = |error: std::io::Error| error.to_string();
-    let mut stream = match held.take() {
-        Some(stream) => stream,
-        None => {
-            let stream = TcpStream::connect(address).await.map_err(broken)?;
-            stream.set_nodelay(true).map_err(broken)?;
-            stream
-        }
+    let mut stream = if let Some(stream) = held.take() {
+        stream
+    } else {
+        let stream = TcpStream::connect(address).await.map_err(broken)?;
+        stream.set_nodelay(true).map_err(broken)?;
+        stream
     };
     stream.write_all(request.as_bytes()).await.map_err(broken)?;
     let mut answer = Vec::new();
     let mut whole = usize::MAX;
-    let mut head = String::new();
+    let mut fields = String::new();
     while answer.len() < whole {
         if stream.read_buf(&mut answer).await.map_err(broken)? == 0 {
             return Err("the connection was closed within an answer".to_owned());
         }
         let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
         if let (usize::MAX, Some(end)) = (whole, end) {
-            head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
-            let length = field(&head, "content-length").and_then(|text| text.parse::<usize>().ok());
-            whole = end + 4 + length.ok_or_else(|| format!("no length: {head}"))?;
+            fields = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+            let length =
+                field(&fields, "content-length").and_then(|text| text.parse::<usize>().ok());
+            whole = end + 4 + length.ok_or_else(|| format!("no length: {fields}"))?;
         }
     }
-    if field(&head, "connection") != Some("close") {
+    if field(&fields, "connection") != Some("close") {
         *held = Some(stream);
     }
-    if !head.starts_with("http/1.1 200") {
-        return Err(head.lines().next().unwrap_or_default().to_owned());
+    if !fields.starts_with("http/1.1 200") {
+        return Err(fields.lines().next().unwrap_or_default().to_owned());
     }
-    Ok(field(&head, "x-version").unwrap_or_default().to_owned())
+    Ok(field(&fields, "x-version").unwrap_or_default().to_owned())
 }
 
-fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    head.lines()
+fn field<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
+    fields
+        .lines()
         .filter_map(|line| line.split_once(':'))
         .find(|(held, _)| *held == name)
         .map(|(_, value)| value.trim())

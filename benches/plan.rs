@@ -102,6 +102,7 @@ fn world(change: bool) -> World {
             routes: RouteFacts {
                 exist: true,
                 accepted: true,
+                written: None,
                 named: numbers.iter().copied().collect(),
             },
         }],

@@ -319,9 +319,12 @@ async fn run(load: Load, old: u32, applied: Instant, done: Instant) -> Run {
     Run {
         last_old: last.unwrap_or(applied).saturating_duration_since(applied),
         done: done.saturating_duration_since(applied),
-        lost: answers
-            .iter()
-            .filter_map(|answer| answer.version.clone().err())
+        lost: (answers.iter())
+            .filter_map(|answer| {
+                let why = answer.version.as_ref().err()?;
+                let when = answer.sent.saturating_duration_since(applied);
+                Some(format!("sent {when:.3?} after the apply: {why}"))
+            })
             .collect(),
         asked: answers.len(),
         slowest: answers

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 
 use crate::seen::Seen;
 
-/// Weights of the rule that every request meets.
-pub type Weights = Vec<u32>;
+/// Weights of the rule that every request meets, and the number of hostnames.
+pub type Weights = (Vec<u32>, usize);
 
 pub fn weights(route: &HttpRoute) -> Weights {
     let rule = (route.spec.rules.iter()).find(|rule| {
@@ -25,9 +25,10 @@ pub fn weights(route: &HttpRoute) -> Weights {
             .all(|matched| matched.headers.is_empty())
     });
     let backends = rule.map(|rule| rule.backend_refs.as_slice());
-    (backends.unwrap_or_default().iter())
+    let weights = (backends.unwrap_or_default().iter())
         .map(|backend| backend.weight.unwrap_or(1))
-        .collect()
+        .collect();
+    (weights, route.spec.hostnames.len())
 }
 
 /// A Deployment of versions 1 and 2.
@@ -70,7 +71,7 @@ pub async fn sample(
                 namespace,
                 route,
                 Duration::from_secs(20),
-                |held| *held == wanted,
+                |held| held.0 == wanted,
             )
             .await;
         times.push(seen.saturating_duration_since(answered));

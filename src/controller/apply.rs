@@ -10,6 +10,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment as Workload;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
@@ -43,6 +44,8 @@ pub(super) struct Applier {
     cache: Arc<Cache>,
     /// For each object: what was found to be in place, and in which state of the object.
     verified: Mutex<HashMap<Target, (u64, String)>>,
+    /// When each route was written last, by this process.
+    routes: Mutex<HashMap<(String, String), Timestamp>>,
 }
 
 /// A kind that the controller makes.
@@ -113,6 +116,27 @@ impl Applier {
             client,
             cache,
             verified: Mutex::default(),
+            routes: Mutex::default(),
+        }
+    }
+
+    /// When a route was written last. Not known of what an earlier process wrote: that was long ago.
+    pub(super) fn route_written(&self, key: &AppKey, name: &str) -> Option<Timestamp> {
+        let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        routes
+            .get(&(key.namespace.clone(), name.to_owned()))
+            .copied()
+    }
+
+    fn note_route(&self, key: &AppKey, kind: Kind, name: &str, written: bool) {
+        if kind == Kind::HttpRoute {
+            let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+            let route = (key.namespace.clone(), name.to_owned());
+            if written {
+                routes.insert(route, Timestamp::now());
+            } else {
+                routes.remove(&route);
+            }
         }
     }
 
@@ -176,6 +200,7 @@ impl Applier {
         let target = (object.kind, key.namespace.clone(), object.name.clone());
         self.lock()
             .insert(target, (fingerprint(object), applied.mark()));
+        self.note_route(key, object.kind, &object.name, true);
         self.take_in(applied);
         Ok(())
     }
@@ -228,6 +253,7 @@ impl Applier {
         }
         self.lock()
             .remove(&(kind, key.namespace.clone(), name.to_owned()));
+        self.note_route(key, kind, name, false);
         Ok(())
     }
 

@@ -43,7 +43,7 @@ impl Doing<'_> {
             return deleted.err().into_iter().collect();
         }
         let needed = !self.plan.run.is_empty();
-        let anchor = match self.anchor(needed).await {
+        let anchor = match self.anchor(needed, routes).await {
             Ok(Some(anchor)) => anchor,
             Ok(None) => return Vec::new(),
             Err(failure) => return vec![failure],
@@ -65,13 +65,17 @@ impl Doing<'_> {
     }
 
     /// The owner reference to the anchor, which is made first where something is needed.
-    async fn anchor(&self, needed: bool) -> Result<Option<Value>, Failure> {
+    async fn anchor(&self, needed: bool, routes: &Routes) -> Result<Option<Value>, Failure> {
         let name = names::anchor(&self.key.app);
         if self.objects.config_maps.get(&name).is_none() {
             if !needed {
                 return Ok(None);
             }
-            let object = render::anchor(&self.key.app, &self.plan.memory, "");
+            let app = &self.key.app;
+            // What is to be made does not depend on the owner that it is given.
+            let rendered = render::render(app, self.plan, self.records, routes, &Value::Null);
+            let inventory = render::inventory(&rendered);
+            let object = render::anchor(app, &self.plan.memory, &inventory);
             self.context
                 .applier
                 .ensure(self.key, self.objects, &object)

@@ -206,6 +206,7 @@ fn route_facts(key: &AppKey, objects: &AppObjects, owner: &Owner) -> (Shares, Ro
     let facts = RouteFacts {
         exist: !routes.is_empty(),
         accepted: routes.iter().all(|route| is_accepted(route)),
+        written: None,
         named: routes.iter().flat_map(|route| named(key, route)).collect(),
     };
     (last.unwrap_or_default(), facts)
@@ -247,6 +248,7 @@ fn split(
             // Routes that cannot be seen may be there: nothing is concluded from their absence.
             exist: routes.exist || (!given.routes_known && !wish.leaving),
             accepted: given.routes_known && routes.accepted,
+            written: routes.written,
             named: routes.named,
         },
     }

@@ -2,7 +2,7 @@
 //!
 //! The list of stages. What each decides is in its own module; this one only passes things on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -49,7 +49,7 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     let objects = context.cache.app(key);
     let unreadable = context.cache.lock().unreadable_owners(&key.namespace);
     let unread = observe::unread(&objects, &unreadable);
-    let wishes = wish::wishes(&objects, &unread);
+    let mut wishes = wish::wishes(&objects, &unread);
     let counted = wishes.iter().any(|wish| wish.taken_by.is_none());
     if !counted && context.cache.lock().is_unclear(&key.namespace) {
         debug!(
@@ -62,7 +62,14 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
         return Outcome::default();
     }
     // I/O: one write per new owner.
-    let mut failures = hold(context, key, &wishes).await;
+    let unheld = hold(context, key, &mut wishes).await;
+    if !unheld.is_empty() && wishes.is_empty() {
+        // The only owners there are could not be written: what is there is not nobody's.
+        return Outcome {
+            wake: None,
+            failed: true,
+        };
+    }
     // I/O: reads of the local mirror, where nothing in the cluster answers.
     let mut records = observe::records(&objects);
     let mut resolutions = Vec::with_capacity(wishes.len());
@@ -81,27 +88,69 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
         wishes: &wishes,
         unread: &unread,
     };
-    let world = observe::world(key, &objects, &owners, &resolutions, &records, given);
+    let mut world = observe::world(key, &objects, &owners, &resolutions, &records, given);
+    for split in &mut world.splits {
+        let names =
+            observe::routes_of(&objects, &split.owner).filter_map(|r| r.metadata.name.as_ref());
+        split.routes.written = names
+            .filter_map(|name| context.applier.route_written(key, name))
+            .max();
+    }
     let plan = plan::plan(&world);
     let (routes, obstacles) = routes(context, key, &objects, &wishes, &resolutions, &records);
     // I/O: only what differs.
-    if failures.is_empty() {
-        let doing = Doing {
-            context,
-            key,
-            objects: &objects,
-            wishes: &wishes,
-            records: &records,
-            plan: &plan,
-        };
-        failures = doing.carry_out(&routes).await;
-    }
+    let doing = Doing {
+        context,
+        key,
+        objects: &objects,
+        wishes: &wishes,
+        records: &records,
+        plan: &plan,
+    };
+    let failures = doing.carry_out(&routes).await;
     // I/O: only what differs.
+    let decided = Decided {
+        wishes: &wishes,
+        resolutions: &resolutions,
+        unreadable: &unreadable,
+        records: &records,
+        plan: &plan,
+        obstacles: &obstacles,
+        failures: &failures,
+        now,
+    };
+    let reported = report(context, key, &decided).await;
+    let mut failed = !failures.is_empty() || !unheld.is_empty() || reported.failed;
+    if failures.is_empty() {
+        failed |= !release(context, key, &unread, &plan).await;
+    }
+    for failure in failures.iter().chain(&unheld) {
+        warn!(namespace = key.namespace, app = %key.app, reason = %failure.reason, message = failure.message, "could not be done, it is tried again");
+    }
+    Outcome {
+        wake: plan.wake.into_iter().chain(reported.wake).min(),
+        failed,
+    }
+}
+
+/// What there is to report.
+struct Decided<'a> {
+    wishes: &'a [Wish],
+    resolutions: &'a [Resolution],
+    unreadable: &'a BTreeSet<Owner>,
+    records: &'a Records,
+    plan: &'a Plan,
+    obstacles: &'a Obstacles,
+    failures: &'a [Failure],
+    now: Timestamp,
+}
+
+/// Writes the status of each owner, where it differs.
+async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outcome {
     let objects = context.cache.app(key);
-    let mut failed = !failures.is_empty();
-    let mut wake = plan.wake;
-    for (wish, resolution) in wishes.iter().zip(&resolutions) {
-        if unreadable.contains(&wish.owner) {
+    let mut outcome = Outcome::default();
+    for (wish, resolution) in decided.wishes.iter().zip(decided.resolutions) {
+        if decided.unreadable.contains(&wish.owner) {
             // Its status says that; what was last read of it would say otherwise.
             continue;
         }
@@ -110,23 +159,20 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
             app: &key.app,
             wish,
             resolution,
-            records: &records,
+            records: decided.records,
             objects: &objects,
-            plan: Some(&plan),
-            failures: &failures,
-            obstacles: obstacles.get(&wish.owner).unwrap_or(&nothing),
-            now,
+            plan: Some(decided.plan),
+            failures: decided.failures,
+            obstacles: decided.obstacles.get(&wish.owner).unwrap_or(&nothing),
+            now: decided.now,
         };
         let status = status::status(&facts);
-        match context
-            .reports
-            .owner(&context.cache, key, wish, &status)
-            .await
-        {
+        let reports = &context.reports;
+        match reports.owner(&context.cache, key, wish, &status).await {
             Ok(None) => {}
             Ok(Some(wait)) => {
-                let later = now + SignedDuration::try_from(wait).unwrap_or_default();
-                wake = wake.into_iter().chain([later]).min();
+                let later = decided.now + SignedDuration::try_from(wait).unwrap_or_default();
+                outcome.wake = outcome.wake.into_iter().chain([later]).min();
             }
             Err(failure) => {
                 warn!(
@@ -134,33 +180,36 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
                     message = failure.message,
                     "a status could not be written"
                 );
-                failed = true;
+                outcome.failed = true;
             }
         }
     }
-    if failures.is_empty() {
-        failed |= !release(context, key, &wishes, &plan).await;
-    }
-    for failure in &failures {
-        warn!(namespace = key.namespace, app = %key.app, reason = %failure.reason, message = failure.message, "could not be done, it is tried again");
-    }
-    Outcome { wake, failed }
+    outcome
 }
 
-/// Owners get their finalizer before anything is made for them.
-async fn hold(context: &Context, key: &AppKey, wishes: &[Wish]) -> Vec<Failure> {
+/// Owners get their finalizer before anything is made for them. One that cannot be written does not count yet, and is
+/// no reason to do nothing for the others.
+async fn hold(context: &Context, key: &AppKey, wishes: &mut Vec<Wish>) -> Vec<Failure> {
     let mut failures = Vec::new();
-    for wish in wishes {
+    let mut held = Vec::with_capacity(wishes.len());
+    for wish in wishes.drain(..) {
         if !wish.held && !wish.leaving && wish.taken_by.is_none() {
-            let held = finalizer::hold(&context.client, &context.cache, key, wish).await;
-            failures.extend(held.err());
+            let result = finalizer::hold(&context.client, &context.cache, key, &wish).await;
+            if let Err(failure) = result {
+                failures.push(failure);
+                continue;
+            }
         }
+        held.push(wish);
     }
+    *wishes = held;
     failures
 }
 
-/// Takes the finalizer off owners that nothing is left of, and off those that never counted.
-async fn release(context: &Context, key: &AppKey, wishes: &[Wish], plan: &Plan) -> bool {
+/// Takes the finalizer off owners that nothing is left of, and off those that never counted. Looks at the owners anew:
+/// their status may just have been written.
+async fn release(context: &Context, key: &AppKey, unread: &BTreeSet<Owner>, plan: &Plan) -> bool {
+    let wishes = wish::wishes(&context.cache.app(key), unread);
     let mut fine = true;
     for wish in wishes.iter().filter(|wish| wish.leaving && wish.held) {
         if plan.release.contains(&wish.owner) || wish.taken_by.is_some() {

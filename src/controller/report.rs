@@ -1,7 +1,7 @@
 //! Telling: status subresources and events. The one place that writes either, and only where something changed.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use kube::api::{Patch, PatchParams};
@@ -9,6 +9,7 @@ use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Api, Client, Resource};
 use serde_json::json;
+use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use super::apply::{Failure, failure, is_not_found, timed};
@@ -24,10 +25,15 @@ use crate::plan::{Owner, OwnerKind};
 /// Mere numbers and words in a status (ready pods, messages) are written at most this often, while pods start one by one.
 const CALM: Duration = Duration::from_secs(1);
 
+/// Events that are sent at the same time; the others wait for their turn.
+const EVENTS: usize = 8;
+
 /// Writes statuses and events.
 pub(super) struct Reports {
     client: Client,
     recorder: Recorder,
+    /// Turns for sending events.
+    events: Arc<Semaphore>,
     /// When a status was written last, of owners whose status changed within the last moments.
     written: Mutex<HashMap<(AppKey, Owner), Instant>>,
 }
@@ -41,6 +47,7 @@ impl Reports {
         Self {
             recorder: Recorder::new(client.clone(), reporter),
             client,
+            events: Arc::new(Semaphore::new(EVENTS)),
             written: Mutex::default(),
         }
     }
@@ -126,8 +133,11 @@ impl Reports {
                 .as_ref()
                 .is_none_or(|(s, r, _)| (s, r) != (&state, &reason))
         {
-            self.publish(&reference, is_fault(&reason), &reason, &note)
-                .await;
+            // Steps on the way are in the conditions; an event says what went wrong, and how it ended.
+            let recovers = before.is_some_and(|(_, reason, _)| is_fault(&reason));
+            if recovers || !is_step(&reason) {
+                self.publish(&reference, is_fault(&reason), &reason, &note);
+            }
         }
         if !wish.ignored.is_empty() && wish.status.observed_generation != wish.generation {
             let fields: Vec<String> = wish
@@ -139,12 +149,13 @@ impl Reports {
                 "{} means nothing to deployments.cutwater.dev and is ignored: a tool took it for a Deployment of apps",
                 fields.join(", ")
             );
-            self.publish(&reference, true, "IgnoredFields", &note).await;
+            self.publish(&reference, true, "IgnoredFields", &note);
         }
         Ok(None)
     }
 
-    async fn publish(
+    /// Sends an event. Nothing waits for it: an app that has to be worked on again must not.
+    fn publish(
         &self,
         reference: &k8s_openapi::api::core::v1::ObjectReference,
         fault: bool,
@@ -162,10 +173,19 @@ impl Reports {
             action: "Reconcile".to_owned(),
             secondary: None,
         };
-        // An event that is lost is no reason to do anything again: the status says the same.
-        if let Err(error) = timed(self.recorder.publish(&event, reference)).await {
-            debug!(%error, reason, "an event could not be written");
-        }
+        let (recorder, reference, turns) = (
+            self.recorder.clone(),
+            reference.clone(),
+            self.events.clone(),
+        );
+        tokio::spawn(async move {
+            let turn = turns.acquire().await;
+            // An event that is lost is no reason to do anything again: the status says the same.
+            if let Err(error) = timed(recorder.publish(&event, &reference)).await {
+                debug!(%error, reason = event.reason, "an event could not be written");
+            }
+            drop(turn);
+        });
     }
 
     /// Writes the status of a Repository after a fetch, if it differs.
@@ -191,8 +211,7 @@ impl Reports {
                     .iter()
                     .find(|c| c.type_ == Type::Ready.as_str());
                 if old.is_none_or(|old| old.reason != reason.as_str()) {
-                    self.publish(&reference, fault, reason.as_str(), &note)
-                        .await;
+                    self.publish(&reference, fault, reason.as_str(), &note);
                 }
             }
             Ok(None) => {}
@@ -258,7 +277,7 @@ impl Reports {
         timed(api.patch_status(&key.1, &params, &Patch::Merge(&body))).await?;
         let reason = Reason::MalformedObject.as_str();
         let reference = found.object_ref(&resource);
-        self.publish(&reference, true, reason, &message).await;
+        self.publish(&reference, true, reason, &message);
         Ok(())
     }
 }
@@ -345,6 +364,18 @@ where
         Err(error) if is_not_found(&error) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Reasons that only pass on the way to what is wanted.
+fn is_step(reason: &str) -> bool {
+    let steps = [
+        Reason::Progressing,
+        Reason::Settling,
+        Reason::WaitingForPods,
+        Reason::WaitingForGateway,
+        Reason::NothingReady,
+    ];
+    steps.iter().any(|step| step.as_str() == reason)
 }
 
 fn is_fault(reason: &str) -> bool {

@@ -61,6 +61,9 @@ const KINDS: [&str; 12] = [
 /// any owner, and what has no owner would be taken down.
 const OPTIONAL: [&str; 2] = ["HTTPRoute", "Gateway"];
 
+/// Objects per page of a list: a page is held in memory several times over while it is read.
+const PAGE: u32 = 100;
+
 /// True when every kind has been listed once, or is known to be missing where it may be.
 pub(super) fn is_synced(state: &State) -> bool {
     KINDS
@@ -118,6 +121,7 @@ impl Spawner<'_> {
     {
         let api = Api::<K>::all(self.client.clone());
         let sink = self.sink.clone();
+        let config = config.page_size(PAGE);
         self.tasks.spawn(follow(kind, api, config, sink, on));
     }
 

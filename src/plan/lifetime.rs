@@ -23,8 +23,18 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
     let open = is_open(world, &shifts, &times);
     let mut run = BTreeMap::new();
     let mut remove = BTreeSet::new();
-    // What loses its share by this very plan has not even been taken from the routes yet.
-    let mut settled = !shifts.iter().any(Shift::takes_last_share);
+    let mut settled = true;
+    for shift in &shifts {
+        // What this very plan moves has not even been written yet.
+        let written = if shift.moves() {
+            Some(world.now)
+        } else {
+            shift.split.routes.written
+        };
+        if let Some(written) = written {
+            settled &= wake.reached(written + world.settle);
+        }
+    }
     let mut candidates: BTreeSet<VersionNumber> = world.versions.keys().copied().collect();
     candidates.extend(shift::versions(&shifts));
     for version in candidates {

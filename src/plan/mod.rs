@@ -33,7 +33,7 @@ pub struct Plan {
     pub release: BTreeSet<Owner>,
     /// Nothing is left at all: the anchor goes, before any of `release`.
     pub close: bool,
-    /// Gateways have had the settle delay since the last version lost its share.
+    /// Gateways have had the settle delay since the routes were written last.
     pub settled: bool,
     /// What the next plan has to know.
     pub memory: Memory,

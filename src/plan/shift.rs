@@ -30,13 +30,9 @@ impl Shift<'_> {
         !next.is_zero() || !share_of(&self.split.last, version).is_zero()
     }
 
-    /// Some version has a share in the routes and is to have none.
-    pub(super) fn takes_last_share(&self) -> bool {
-        let RoutePlan::Serve { shares, .. } = &self.plan.route else {
-            return false;
-        };
-        let mut last = self.split.last.iter();
-        last.any(|(version, _)| share_of(shares, *version).is_zero())
+    /// The routes are to say something else than they do.
+    pub(super) fn moves(&self) -> bool {
+        matches!(&self.plan.route, RoutePlan::Serve { shares, .. } if *shares != self.split.last)
     }
 
     /// The owner lists the version; for one whose wish is not known, it may be any: what is not decided stays as it is.

@@ -129,6 +129,9 @@ impl Story {
                 split.routes = RouteFacts::default();
             }
             RoutePlan::Serve { shares, overrides } => {
+                if split.last != *shares {
+                    split.routes.written = Some(self.world.now);
+                }
                 split.last.clone_from(shares);
                 split.routes.exist = true;
                 split.routes.accepted = true;
@@ -179,6 +182,9 @@ fn a_first_version_is_started_and_served_when_it_is_ready() {
     );
     story.ready(7, 1).act();
     assert!(story.plan().splits[0].complete);
+    assert!(!story.plan().settled);
+    story.pass(1).act();
+    assert!(story.plan().settled);
     assert_eq!(story.plan().wake, None);
 }
 

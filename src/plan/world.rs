@@ -108,6 +108,8 @@ pub struct RouteFacts {
     pub exist: bool,
     /// All gateways have accepted all of them at their current generation.
     pub accepted: bool,
+    /// When any of them was last written, as far as that is known; long ago where it is not.
+    pub written: Option<Timestamp>,
     /// Versions that any of them names, with or without a share.
     pub named: BTreeSet<VersionNumber>,
 }
