@@ -154,9 +154,26 @@ impl Scope {
         .await
     }
 
+    /// Waits until a Deployment is ready as it is now: what its status says of an older generation does not count.
     pub async fn until_ready(&self, name: &str) {
-        self.until_condition(name, "Ready", "True", "Succeeded")
-            .await;
+        wait_for(&format!("cwd/{name} ready as it is"), SOON, async || {
+            let object = self.api::<Deployment>().get_opt(name).await.unwrap();
+            let generation = object
+                .as_ref()
+                .and_then(|object| object.metadata.generation);
+            let status = object.and_then(|object| object.status).unwrap_or_default();
+            let ready = status.conditions.iter().any(|condition| {
+                condition.type_ == "Ready"
+                    && condition.status == "True"
+                    && condition.observed_generation == generation
+            });
+            if ready {
+                Ok(())
+            } else {
+                Err(text(&status.conditions))
+            }
+        })
+        .await;
     }
 
     pub async fn conditions(&self, name: &str) -> String {
