@@ -6,17 +6,29 @@
 //!                                         time, as an argument -------+
 //! ```
 //!
-//! Modules, in the order of that flow. A module uses only those above it, except the edges (`cli`, `controller`).
+//! Modules, in the order of that flow. A module uses only those above it; a test checks it.
 //!
 //! | module | is for | touches |
 //! |---|---|---|
-//! | [`words`] | names, version words, shares | nothing |
-//! | [`app`] | `app.yaml` | nothing |
+//! | [`words`] | names, version words, shares, periods | nothing |
+//! | [`app`] | `app.yaml`: reading, checking, its schema | nothing |
 //! | [`api`] | custom resources and their schemas, the Gateway API's fields that matter, conditions | nothing |
 //! | [`record`] | the resolved record of a version | nothing |
 //! | [`git`] | the `git` program, for remotes | processes, network |
 //! | [`store`] | versions in a git repository, and the controller's mirror | files, remotes by `git` |
+//! | [`plan`] | what to do about one app: which version gets which share, what runs and for how long | nothing |
+//! | [`kubernetes`] | a plan as Kubernetes objects, and what differs from what is there | nothing |
+//! | [`telemetry`] | logs | stderr |
+//! | [`controller`] | watches, caches, and the stages of a reconcile | the cluster, the store |
 //! | [`cli`] | the command line | everything |
+//!
+//! - A weight is decided in [`plan::effective`], becomes part of an object in `kubernetes::route`, and is written in
+//!   `controller::apply`.
+//! - A new field of the Deployment goes into [`api::deployment`], what may stand in it into `api::rules`, and what it means
+//!   into [`api::Wanted`]; from there into [`plan::Split`] or [`kubernetes::RouteSpec`].
+//! - What a status says is decided in `controller::status`, in the words of [`api::condition`].
+//!
+//! `docs/design.md` says what is always true, and why some of it is not as one would first think.
 
 pub mod api;
 pub mod app;

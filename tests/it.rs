@@ -24,12 +24,16 @@ mod support;
 mod it {
     /// The custom resources: what the API server takes, refuses and prints.
     mod crds;
+    /// The documentation: links, fields, flags, reasons and rights.
+    mod docs;
     /// The commands of the README and of the example.
     mod examples;
     /// Faults and bad input: what is said, what stays, and how it recovers.
     mod faults;
     /// The harness itself: a control plane with pods that KWOK plays.
     mod harness;
+    /// Which module may use which.
+    mod layering;
     /// The controller's mirror of a repository, with hostile ones among them.
     mod mirror;
     /// `cutwater versions`, with real clones and real bare repositories.
