@@ -71,10 +71,11 @@ impl Facts<'_> {
                 "being deleted: routes go first, open requests are given time, then pods go",
             );
         }
-        // The cause comes before what follows from it: that no route is made is no news where pods crash.
+        // The cause comes before what follows from it: where pods crash it is no news that no route is made, nor that one is
+        // just being changed.
         let rank = |say: &&Say| match say.reason {
             reason if needs_people(reason) => 0,
-            Reason::NothingReady => 2,
+            Reason::NothingReady | Reason::WaitingForGateway => 2,
             _ => 1,
         };
         let open = parts.iter().filter(|say| say.state != State::True);

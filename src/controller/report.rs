@@ -133,10 +133,14 @@ impl Reports {
                 .as_ref()
                 .is_none_or(|(s, r, _)| (s, r) != (&state, &reason))
         {
-            // Steps on the way are in the conditions; an event says what went wrong, and how it ended.
+            // Steps on the way are in the conditions; an event says what went wrong, and how it ended. What was ready and
+            // is not, though nobody asked for anything, is no step.
+            let unasked = wish.status.observed_generation == wish.generation && !wish.leaving;
+            let was_ready = before.as_ref().is_some_and(|(s, _, _)| s == "True");
+            let lost = was_ready && unasked && state == "False";
             let recovers = before.is_some_and(|(_, reason, _)| is_fault(&reason));
-            if recovers || !is_step(&reason) {
-                self.publish(&reference, is_fault(&reason), &reason, &note);
+            if lost || recovers || !is_step(&reason) {
+                self.publish(&reference, lost || is_fault(&reason), &reason, &note);
             }
         }
         if !wish.ignored.is_empty() && wish.status.observed_generation != wish.generation {

@@ -120,8 +120,17 @@ async fn unaccepted(name: &str, answer: Answer, reason: &str, words: &str) {
     scope.releases.publish("shop", "");
     scope.deploy("shop", &[(2, 100.0)]).await;
     scope.until_weights("shop", &[(2, 10_000)]).await;
-    let message = scope.until_fault("shop", "RoutesAccepted", reason).await;
+    let message = scope
+        .until_condition("shop", "RoutesAccepted", "False", reason)
+        .await;
+    scope
+        .until_condition("shop", "Ready", "False", reason)
+        .await;
     assert!(message.contains(words), "{message}");
+    if answer == Answer::Refuse {
+        // To wait for the gateway is a step of any release: that is no event.
+        scope.until_event("shop", reason).await;
+    }
     scope.stays_put("shop").await;
     assert_eq!(scope.pods("shop", 1).await.len(), 1);
     accepter.set(&scope.namespace, Answer::Accept);

@@ -159,6 +159,7 @@ fn alias(scope: &Scope, name: &str, version: u32) -> Value {
             "app": "shop",
             "repository": "main",
             "version": version,
+            "rollbackWindow": "0s",
             "routes": [{"hostnames": [scope.hostname(name)], "gateway": {"name": "web", "namespace": "default"}}],
         },
     })
