@@ -15,7 +15,7 @@ say() { printf 'bench: %s\n' "$*" >&2; }
 root() { [[ $(id -u) -eq 0 ]]; }
 wanted() { [[ " ${parts[*]} " == *" $1 "* ]]; }
 
-group=test
+group="test"
 if wanted release; then
   if root; then group=all; else say "NOT MEASURED: the release with real pods, because a node needs root"; fi
 fi
