@@ -210,7 +210,8 @@ impl Write<'_> {
                     }],
                 },
             }),
-            ("create", "events.events.k8s.io") => return self.event().await,
+            // A patch adds to the series of an event that was sent before.
+            ("create" | "patch", "events.events.k8s.io") => return self.event().await,
             ("patch", "deployments.cutwater.dev") => {
                 let body = json!({"metadata": {"annotations": {"round": tag}}});
                 let api = self.owners();
