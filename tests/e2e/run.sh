@@ -25,7 +25,6 @@ CUTWATER_TOOLS_BIN=$(tests/tools/build.sh e2e)
 export CUTWATER_TOOLS_BIN
 say "building cutwater and its tests"
 # Inside the cluster's network there is no registry: everything is built before.
-cargo build --locked --bin cutwater
 cargo test --locked --test e2e --no-run
 
 export CUTWATER_CLUSTER=e2e-$$
