@@ -8,10 +8,12 @@
 //! trusted: sizes are bounded, no link is followed out, a tag whose commit says something else is foreign. Objects and
 //! local refs are read and written by libgit2; remotes only through [`crate::git`].
 
+mod audit;
 mod error;
 mod files;
 mod history;
 mod lookup;
+mod loose;
 mod mirror;
 mod objects;
 mod publish;
@@ -21,6 +23,7 @@ mod snapshot;
 mod trailers;
 mod workspace;
 
+pub use audit::RefProblem;
 pub use error::{PublishError, ResolveError, SnapshotError, StoreError};
 pub use files::{FILES_MAX, RECORD_MAX};
 pub use history::{Entry, History, Person, Tombstone, Version};
