@@ -1,7 +1,7 @@
 # The commands of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e bench lint generate clean-tools
+.PHONY: help demo test fuzz e2e bench lint generate clean-tools
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,6 +13,9 @@ test: ## unit tests, and tests against a real API server (no root, no containers
 	@bin=$$(tests/tools/build.sh test) && \
 	  CUTWATER_TOOLS_BIN=$$bin RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked --lib --bins --test it $(ARGS) && \
 	  cargo test --locked --doc
+
+fuzz: ## fuzz repository reading, app.yaml and version words, each for SECONDS=60 (a C++ compiler)
+	@fuzz/run.sh $(or $(SECONDS),60) $(TARGETS)
 
 e2e: ## tests with real pods and a real gateway, in a network namespace (root; FILTER=name for some)
 	@tests/e2e/run.sh $(FILTER)

@@ -30,6 +30,8 @@ mod it {
     mod examples;
     /// Faults and bad input: what is said, what stays, and how it recovers.
     mod faults;
+    /// A short run of the fuzzers.
+    mod fuzz;
     /// The harness itself: a control plane with pods that KWOK plays.
     mod harness;
     /// Which module may use which.
