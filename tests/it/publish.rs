@@ -311,14 +311,10 @@ fn a_lock_that_a_dead_process_left_at_a_path_remote_is_named() {
 #[test]
 fn a_refusal_of_the_server_is_told_in_its_own_words() {
     let shop = Shop::new();
-    let hook = shop.remote().join("hooks/pre-receive");
-    fs::write(
-        &hook,
-        "#!/bin/sh\necho 'tags are closed on fridays' >&2\nexit 1\n",
-    )
-    .unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(&hook, mode).unwrap();
+    shop.hook(
+        "pre-receive",
+        "echo 'tags are closed on fridays' >&2; exit 1",
+    );
     let error = shop.refused(&["versions", "publish"]);
     assert!(error.contains("tags are closed on fridays"), "{error}");
 }
