@@ -11,7 +11,9 @@
 //! | module | is for | touches |
 //! |---|---|---|
 //! | [`words`] | names, version words, shares, periods | nothing |
+//! | [`yaml`] | files that people write, with places, against a schema | nothing |
 //! | [`app`] | `app.yaml`: reading, checking, its schema | nothing |
+//! | [`settings`] | `cutwater.yaml` of a repository | nothing |
 //! | [`api`] | custom resources and their schemas, the Gateway API's fields that matter, conditions | nothing |
 //! | [`record`] | the resolved record of a version | nothing |
 //! | [`git`] | the `git` program, for remotes | processes, network |
@@ -38,6 +40,8 @@ pub mod git;
 pub mod kubernetes;
 pub mod plan;
 pub mod record;
+pub mod settings;
 pub mod store;
 pub mod telemetry;
 pub mod words;
+pub mod yaml;

@@ -8,8 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::rules::{dns_label, no_version_inside, period, rule, text};
 use crate::words::{
-    AliasName, AppName, EnvironmentName, FunctionName, Period, RouteName, Share, VersionNumber,
-    VersionWord,
+    AliasName, AppName, EnvironmentName, FunctionName, Label, Period, RouteName, Share,
+    VersionNumber, VersionWord,
 };
 
 /// The schema of a word type, under the type's own name.
@@ -40,6 +40,7 @@ word_schema! {
             "an alias name is a letter or `_`, then at most 127 letters, digits, `_` and `-`"),
         rule("self != 'LATEST'", "`LATEST` is the tracked branch itself; choose another name for the alias"),
     ]);
+    Label => json_schema!({"type": "string", "maxLength": 63, "pattern": "^[A-Za-z][A-Za-z0-9._-]*$"});
     VersionWord => version();
     VersionNumber => json_schema!({"type": "integer", "format": "int32", "minimum": 1, "maximum": 9_999_999});
     Share => json_schema!({"type": "number", "minimum": 0, "maximum": 100, "x-kubernetes-validations": [

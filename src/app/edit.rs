@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
-use super::problem::Problem;
-use super::yaml::{self, Field, Node, Value};
 use crate::words::FunctionName;
+use crate::yaml::{self, Field, Node, Problem, Value};
 
 /// Why an image could not be set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +31,7 @@ pub enum EditError {
 /// # Errors
 /// When the function is not there, or written in a way that cannot be edited in place.
 pub fn set_image(bytes: &[u8], function: &FunctionName, image: &str) -> Result<Vec<u8>, EditError> {
-    let node = yaml::read(bytes).map_err(EditError::Unreadable)?;
+    let node = yaml::read(bytes, "App").map_err(EditError::Unreadable)?;
     let unusual = || EditError::Unusual(function.clone());
     let target = find(&node, function)?;
     let text = std::str::from_utf8(bytes).map_err(|_| unusual())?;
@@ -43,7 +42,7 @@ pub fn set_image(bytes: &[u8], function: &FunctionName, image: &str) -> Result<V
     };
     let edited = edited.ok_or_else(unusual)?;
     // Read again: only that image may differ.
-    let again = yaml::read(edited.as_bytes()).map_err(|_| unusual())?;
+    let again = yaml::read(edited.as_bytes(), "App").map_err(|_| unusual())?;
     let now = find(&again, function).map_err(|_| unusual())?.get("image");
     let set =
         now.is_some_and(|field| matches!(&field.node.value, Value::Text(text) if text == image));

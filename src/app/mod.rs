@@ -1,28 +1,26 @@
 //! `app.yaml`: what an app is made of, as types, and how the file is read.
 //!
-//! Pure: bytes in, an [`App`] or located [`Problems`] out. Reading has three steps, each in its own file: text to a tree
-//! with places (`yaml`), the tree against the JSON Schema of [`App`] (`shape`), and what no schema says (`rules`).
+//! Pure: bytes in, an [`App`] or located [`Problems`] out. Reading has three steps: text to a tree
+//! with places and that tree against the JSON Schema of [`App`] ([`crate::yaml`]), and what no schema says (`rules`).
 //! `edit` changes an image in the text and nothing else.
 
 mod edit;
-mod problem;
 mod quantity;
 mod read;
 mod rules;
-mod shape;
 mod spec;
 #[cfg(test)]
 mod tests;
-mod yaml;
 
 pub use edit::{EditError, set_image};
-pub use problem::{Place, Problem, Problems};
 pub use read::json_schema;
 pub use rules::{ImageError, check_image};
 pub use spec::{
     App, AppMetadata, AppSpec, EnvVar, EnvVarSource, ExecAction, Files, Function, HttpGetAction,
     KeySelector, Local, Mount, Probe, Resources, Scale, TcpSocketAction,
 };
+
+pub use crate::yaml::{Place, Problem, Problems};
 
 /// Name of the file that makes a directory an app.
 pub const APP_FILE: &str = "app.yaml";

@@ -5,12 +5,10 @@ use std::sync::LazyLock;
 
 use serde_json::Value as Json;
 
-use super::problem::{Place, Problem, Problems};
 use super::rules;
-use super::shape::Shape;
 use super::spec::App;
-use super::yaml::{self, Node, Value};
 use crate::words::FunctionName;
+use crate::yaml::{self, Place, Problem, Problems, Shape};
 
 static SCHEMA: LazyLock<Json> = LazyLock::new(|| {
     let mut schema = schemars::schema_for!(App);
@@ -73,7 +71,7 @@ fn read(file: &str, bytes: &[u8], images: &Images<'_>) -> Result<App, Problems> 
         file: file.to_owned(),
         list,
     };
-    let node = yaml::read(bytes).map_err(|problem| all(vec![problem]))?;
+    let node = yaml::read(bytes, "App").map_err(|problem| all(vec![problem]))?;
     let mut shape = Shape::new(&SCHEMA);
     let json = shape.check(&node);
     let mut problems = shape.problems;
@@ -118,7 +116,7 @@ fn read(file: &str, bytes: &[u8], images: &Images<'_>) -> Result<App, Problems> 
             .iter()
             .any(|path| covers(path, &field) || covers(&field, path));
         if !hidden {
-            let place = find(&node, &field);
+            let place = node.find(&field);
             problems.push(Problem {
                 place,
                 field,
@@ -139,35 +137,4 @@ fn covers(path: &str, field: &str) -> bool {
     field
         .strip_prefix(path)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-}
-
-/// The place of the value at `path`, or of the nearest that holds it.
-fn find(node: &Node, path: &str) -> Place {
-    let mut node = node;
-    let mut place = node.place;
-    for part in path.split('.') {
-        let (key, indexes) = part
-            .split_once('[')
-            .map_or((part, ""), |(key, rest)| (key, rest));
-        let Some(field) = node.get(key) else {
-            return place;
-        };
-        node = &field.node;
-        place = node.place;
-        for index in indexes.split(['[', ']']).filter(|text| !text.is_empty()) {
-            let Value::List(items) = &node.value else {
-                return place;
-            };
-            let Some(item) = index
-                .parse::<usize>()
-                .ok()
-                .and_then(|index| items.get(index))
-            else {
-                return place;
-            };
-            node = item;
-            place = node.place;
-        }
-    }
-    place
 }

@@ -4,6 +4,7 @@
 //! of [`exit`]. This is the only module that reads the environment. A new command is one line in [`Command`] and one in
 //! [`Command::run`].
 
+mod context;
 mod controller;
 mod crd;
 pub mod exit;
@@ -47,16 +48,15 @@ struct Global {
         help_heading = "Global options"
     )]
     repo: Option<PathBuf>,
-    /// Remote of the clone that holds the versions
+    /// Remote of the clone that holds the versions; the one of cutwater.yaml, or origin, where absent
     #[arg(
         long,
         value_name = "NAME",
-        default_value = "origin",
         env = "CUTWATER_REMOTE",
         global = true,
         help_heading = "Global options"
     )]
-    remote: String,
+    remote: Option<String>,
     /// Longest time for each exchange with the remote, in seconds
     #[arg(
         long,

@@ -29,6 +29,9 @@ pub enum StoreError {
         /// The remote, without credentials.
         url: String,
     },
+    /// The repository's `cutwater.yaml` is wrong.
+    #[error("{0}")]
+    Settings(Problems),
     /// A repository of this machine cannot be read or written.
     #[error("{what}: {problem}")]
     Local {
@@ -53,7 +56,7 @@ impl StoreError {
         match self {
             Self::Url(_) => Reason::RepositoryNotAllowed,
             Self::BranchNotFound { .. } => Reason::BranchNotFound,
-            Self::Local { .. } => Reason::RepositoryUnreachable,
+            Self::Local { .. } | Self::Settings(_) => Reason::RepositoryUnreachable,
             Self::Git { source, .. } => match source.kind {
                 GitErrorKind::Authentication | GitErrorKind::Key | GitErrorKind::Forbidden => {
                     Reason::CredentialsRefused

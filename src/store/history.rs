@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 
 use git2::{ObjectType, Oid, Repository};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::error::ResolveError;
 use super::objects;
 use super::refs::AppRefs;
 use super::trailers;
-use crate::words::{AppName, Label, VersionNumber};
+use crate::words::{AppName, Label, VersionNumber, VersionWord};
 
 /// The id of the tree that holds nothing: the tree of every tombstone.
 pub(super) const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 /// Who made a commit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Person {
     /// Name, as it stands in the commit.
     pub name: String,
@@ -24,7 +26,7 @@ pub struct Person {
 }
 
 /// A living version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Version {
     /// The app.
@@ -38,6 +40,7 @@ pub struct Version {
     /// Who published it.
     pub author: Person,
     /// When.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub published_at: Timestamp,
     /// What published it, such as `cli`.
     pub source: String,
@@ -52,12 +55,13 @@ pub struct Version {
 }
 
 /// A version that was deleted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tombstone {
     /// Who deleted it.
     pub author: Person,
     /// When.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub deleted_at: Timestamp,
     /// Why; may be empty.
     pub reason: String,
@@ -109,6 +113,51 @@ impl History {
         self.living().find(|version| version.tree == tree)
     }
 
+    /// What stands at the number that `word` means. Labels and ids name living versions only.
+    ///
+    /// # Errors
+    /// When nothing is called so, or several are; says what is there.
+    pub fn find(&self, word: &VersionWord) -> Result<(VersionNumber, &Entry), ResolveError> {
+        let unknown = || ResolveError::UnknownVersion {
+            app: self.app.clone(),
+            word: word.clone(),
+            near: self.near(word),
+        };
+        let mut found: Vec<&Version> = match word {
+            VersionWord::Number(number) => {
+                let entry = self.entries.get(number).ok_or_else(unknown)?;
+                return Ok((*number, entry));
+            }
+            VersionWord::Label(label) => {
+                let has = |version: &&Version| version.labels.contains(label);
+                self.living().filter(has).collect()
+            }
+            VersionWord::Id(hex) => {
+                let is = |v: &&Version| v.tree.starts_with(hex) || v.commit.starts_with(hex);
+                self.living().filter(is).collect()
+            }
+        };
+        found.dedup_by(|a, b| a.tree == b.tree);
+        if found.len() > 1 {
+            let names = found.iter().map(|v| format!("{} (g{})", v.number, v.tree));
+            return Err(ResolveError::Ambiguous {
+                app: self.app.clone(),
+                word: word.clone(),
+                candidates: names.collect(),
+            });
+        }
+        let number = found.first().ok_or_else(unknown)?.number;
+        let entry = self.entries.get(&number).ok_or_else(unknown)?;
+        Ok((number, entry))
+    }
+
+    /// Labels that look like the word, and the newest versions.
+    fn near(&self, word: &VersionWord) -> Vec<String> {
+        let labels = self.living().flat_map(|version| &version.labels);
+        let numbers = self.living().rev().map(|version| version.number);
+        near(labels.map(Label::as_str), numbers, word)
+    }
+
     /// Living versions, the lowest number first.
     #[must_use = "an iterator does nothing until it is asked"]
     pub fn living(&self) -> impl DoubleEndedIterator<Item = &Version> {
@@ -117,6 +166,23 @@ impl History {
             _ => None,
         })
     }
+}
+
+/// The labels among `labels` that look like the word, and the first of `numbers`.
+pub(super) fn near<'a>(
+    labels: impl Iterator<Item = &'a str>,
+    numbers: impl Iterator<Item = VersionNumber>,
+    word: &VersionWord,
+) -> Vec<String> {
+    let word = word.to_string();
+    let far = 3.min(word.len() / 2);
+    let distance = |name: &str| strsim::damerau_levenshtein(name, &word);
+    let mut labels: Vec<&str> = labels.filter(|name| distance(name) <= far).collect();
+    labels.sort_by_key(|name| distance(name));
+    let labels = labels.into_iter().take(3).map(str::to_owned);
+    labels
+        .chain(numbers.take(3).map(|number| number.to_string()))
+        .collect()
 }
 
 /// The highest number of the tags and of `last`.

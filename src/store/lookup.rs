@@ -206,16 +206,11 @@ impl State {
 
 /// What is there and looks like the word, else the newest versions.
 fn near(refs: &AppRefs, word: &VersionWord) -> Vec<String> {
-    let word = word.to_string();
-    let distance = |name: &str| strsim::damerau_levenshtein(name, &word);
-    let mut labels: Vec<&String> = refs.tags.keys().collect();
-    labels.retain(|name| number_of(name).is_none() && distance(name) <= 3.min(word.len() / 2));
-    labels.sort_by_key(|name| distance(name));
-    let mut near: Vec<String> = labels.into_iter().take(3).cloned().collect();
     let mut numbers: Vec<VersionNumber> = refs.numbered().map(|(number, _)| number).collect();
     numbers.sort_unstable();
-    near.extend(numbers.iter().rev().take(3).map(ToString::to_string));
-    near
+    let labels = refs.tags.keys().map(String::as_str);
+    let labels = labels.filter(|name| number_of(name).is_none());
+    history::near(labels, numbers.into_iter().rev(), word)
 }
 
 pub(super) fn unreadable(app: &AppName, word: &impl ToString, problem: &str) -> ResolveError {

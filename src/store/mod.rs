@@ -27,5 +27,4 @@ pub use history::{Entry, History, Person, Tombstone, Version};
 pub use mirror::{Fetched, Mirror};
 pub use publish::publish;
 pub use request::{Outcome, Published, Request};
-pub use snapshot::Limits;
-pub use workspace::{APPS_DIR, SourceCommit, Workspace};
+pub use workspace::{SourceCommit, Workspace};

@@ -16,7 +16,7 @@ use super::refs::{AppRefs, Space, number_of};
 use super::request::{Outcome, Published, Request};
 use super::snapshot::{self, Snapshot, TakeError};
 use super::trailers::{self, Trailers};
-use super::workspace::{APPS_DIR, Workspace};
+use super::workspace::Workspace;
 use crate::git::RefUpdate;
 use crate::words::{AppName, VersionNumber};
 
@@ -112,13 +112,14 @@ pub fn publish(
 /// The snapshot of the source commit with its overlays.
 fn take(workspace: &Workspace, request: &Request) -> Result<Snapshot, PublishError> {
     let app = &request.app;
-    let dir = format!("{APPS_DIR}/{app}");
+    let apps_dir = &workspace.settings().apps;
+    let dir = format!("{apps_dir}/{app}");
     let place = format!("{dir} at {}", request.source.shown);
     let Some(directory) = workspace.directory(&request.source, app)? else {
         let apps = workspace.apps(&request.source)?;
         let names: Vec<&str> = apps.iter().map(AppName::as_str).collect();
         let known = if names.is_empty() {
-            format!("there is no app; make one with {APPS_DIR}/<name>/app.yaml and commit it")
+            format!("there is no app; make one with {apps_dir}/<name>/app.yaml and commit it")
         } else {
             format!("there are: {}", names.join(", "))
         };
@@ -133,7 +134,7 @@ fn take(workspace: &Workspace, request: &Request) -> Result<Snapshot, PublishErr
         &dir,
         directory,
         &request.images,
-        request.limits,
+        &workspace.settings().limits,
     )
     .map_err(|error| match error {
         TakeError::App(problems) => PublishError::App(problems),
@@ -149,7 +150,12 @@ fn check_record(
     snapshot: &Snapshot,
 ) -> Result<(), PublishError> {
     let wrong = |source: SnapshotError| PublishError::Snapshot {
-        place: format!("{APPS_DIR}/{} at {}", request.app, request.source.shown),
+        place: format!(
+            "{}/{} at {}",
+            workspace.settings().apps,
+            request.app,
+            request.source.shown
+        ),
         source,
     };
     let number = VersionNumber::new(crate::words::VERSION_NUMBER_MAX);

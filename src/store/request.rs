@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Zoned;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::history::{Person, Version};
-use super::snapshot::Limits;
 use super::workspace::SourceCommit;
 use crate::words::{AppName, FunctionName, Label};
 
@@ -29,14 +29,12 @@ pub struct Request {
     pub time: Zoned,
     /// What publishes, such as `cli`.
     pub publisher: String,
-    /// How large a snapshot may be.
-    pub limits: Limits,
     /// Say what would happen, and push nothing.
     pub dry_run: bool,
 }
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
     /// A new version.
@@ -48,7 +46,7 @@ pub enum Outcome {
 }
 
 /// The version that holds the content now.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Published {
     /// New or not.

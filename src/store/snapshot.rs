@@ -10,25 +10,8 @@ use git2::{Oid, Repository};
 use super::error::SnapshotError;
 use super::objects::{self, Item, Kind};
 use crate::app::{self, APP_FILE, App, EditError, Problems};
+use crate::settings::Limits;
 use crate::words::{AppName, FunctionName};
-
-/// How large a snapshot may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Largest file, in bytes.
-    pub file: usize,
-    /// All files together, in bytes.
-    pub total: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            file: 64 * 1024 * 1024,
-            total: 256 * 1024 * 1024,
-        }
-    }
-}
 
 /// Longest target of a link.
 const LINK_MAX: usize = 4096;
@@ -82,7 +65,7 @@ pub(super) fn take(
     dir: &str,
     directory: Oid,
     images: &BTreeMap<FunctionName, String>,
-    limits: Limits,
+    limits: &Limits,
 ) -> Result<Snapshot, TakeError> {
     let file = format!("{dir}/{APP_FILE}");
     let mut bytes = app_file(repo, directory)?;
@@ -141,9 +124,10 @@ fn with_app_file(repo: &Repository, directory: Oid, bytes: &[u8]) -> Result<Oid,
 }
 
 /// Applies all rules to a snapshot.
-fn check(repo: &Repository, tree: Oid, limits: Limits) -> Result<(), SnapshotError> {
+fn check(repo: &Repository, tree: Oid, limits: &Limits) -> Result<(), SnapshotError> {
     let listing = Listing::new(objects::walk(repo, tree)?);
     let mut total = 0_usize;
+    let (file_max, total_max) = (limits.file_bytes(), limits.snapshot_bytes());
     for item in listing.items.values() {
         let path = &item.path;
         let fail = |problem: String| Err(SnapshotError::new(path, problem));
@@ -157,16 +141,14 @@ fn check(repo: &Repository, tree: Oid, limits: Limits) -> Result<(), SnapshotErr
         let size = objects::size(repo, item.oid, git2::ObjectType::Blob);
         let size = size.map_err(|error| SnapshotError::new(path, error))?;
         total = total.saturating_add(size);
-        if size > limits.file {
+        if size > file_max {
             return fail(format!(
-                "has {size} bytes; at most {} are allowed in one file; put it into the image",
-                limits.file
+                "has {size} bytes; at most {file_max} are allowed in one file (limits.file in cutwater.yaml); put it into the image"
             ));
         }
-        if total > limits.total {
+        if total > total_max {
             return fail(format!(
-                "brings the snapshot past {} bytes; put large files into the image",
-                limits.total
+                "brings the snapshot past {total_max} bytes (limits.snapshot in cutwater.yaml); put large files into the image"
             ));
         }
         if item.kind == Kind::Link {

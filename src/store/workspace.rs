@@ -17,10 +17,8 @@ use super::refs::{AppRefs, Space};
 use super::snapshot;
 use crate::app::{APP_FILE, App, Function};
 use crate::git::{self, Git, GitError, RefUpdate};
+use crate::settings::{SETTINGS_FILE, Settings};
 use crate::words::AppName;
-
-/// Folder of the apps, from the root of the repository.
-pub const APPS_DIR: &str = "apps";
 
 /// A clone of the release repository, and one remote of it.
 pub struct Workspace {
@@ -29,16 +27,18 @@ pub struct Workspace {
     key: String,
     git: Git,
     timeout: Duration,
+    settings: Settings,
 }
 
 impl Workspace {
-    /// The clone that `dir` is in, with its remote of that name. `ssh_is_set` says that the environment names an ssh program.
+    /// The clone that `dir` is in, with its remote of that name, or the one of its settings. `ssh_is_set` says that the
+    /// environment names an ssh program.
     ///
     /// # Errors
-    /// When there is no repository, or no such remote; says which there are.
+    /// When there is no repository, or no such remote (says which there are), or when its settings are wrong.
     pub fn open(
         dir: &Path,
-        remote: &str,
+        remote: Option<&str>,
         ssh_is_set: bool,
         timeout: Duration,
     ) -> Result<Self, StoreError> {
@@ -50,6 +50,8 @@ impl Workspace {
                 StoreError::local(what(), &error.message())
             }
         })?;
+        let settings = settings(&repo)?;
+        let remote = remote.unwrap_or(&settings.remote);
         let Ok(found) = repo.find_remote(remote) else {
             return Err(no_remote(&repo, remote));
         };
@@ -65,7 +67,14 @@ impl Workspace {
             key,
             repo,
             timeout,
+            settings,
         })
+    }
+
+    /// The settings of the repository.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// The remote's name.
@@ -82,7 +91,7 @@ impl Workspace {
         let inside = inside
             .strip_prefix(root)
             .ok()?
-            .strip_prefix(APPS_DIR)
+            .strip_prefix(&self.settings.apps)
             .ok()?;
         inside.iter().next()?.to_str()?.parse().ok()
     }
@@ -95,7 +104,7 @@ impl Workspace {
         let fail =
             |problem: String| StoreError::local(format!("the apps of {}", commit.shown), &problem);
         let root = objects::tree(&self.repo, commit.tree).map_err(fail)?;
-        let Some(entry) = root.get_name(APPS_DIR) else {
+        let Ok(entry) = root.get_path(Path::new(&self.settings.apps)) else {
             return Ok(Vec::new());
         };
         let Ok(apps) = objects::tree(&self.repo, entry.id()) else {
@@ -134,7 +143,7 @@ impl Workspace {
     pub fn is_dirty(&self, app: &AppName) -> bool {
         let mut options = git2::StatusOptions::new();
         options
-            .pathspec(format!("{APPS_DIR}/{app}"))
+            .pathspec(format!("{}/{app}", self.settings.apps))
             .include_untracked(true)
             .recurse_untracked_dirs(false);
         self.repo
@@ -194,7 +203,7 @@ impl Workspace {
     ) -> Result<Option<Oid>, StoreError> {
         let fail = |problem: String| StoreError::local(commit.shown.clone(), &problem);
         let mut oid = commit.tree;
-        for part in [APPS_DIR, app.as_str()] {
+        for part in self.settings.apps.split('/').chain([app.as_str()]) {
             let tree = objects::tree(&self.repo, oid).map_err(fail)?;
             match tree.get_name(part) {
                 Some(entry) if entry.filemode_raw() == 0o040_000 => oid = entry.id(),
@@ -228,6 +237,30 @@ impl Workspace {
         let (name, email) = git::author(home)?;
         Some(Person { name, email })
     }
+}
+
+/// What the repository's `cutwater.yaml` says: the file of the work tree, or of HEAD where there is no work tree.
+fn settings(repo: &Repository) -> Result<Settings, StoreError> {
+    let fail = |problem: &dyn ToString| StoreError::local(SETTINGS_FILE, &problem.to_string());
+    let bytes = if let Some(root) = repo.workdir() {
+        match std::fs::read(root.join(SETTINGS_FILE)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Settings::default());
+            }
+            Err(error) => return Err(fail(&error)),
+        }
+    } else {
+        let head = repo.head().and_then(|head| head.peel_to_tree());
+        let Some(entry) = head
+            .ok()
+            .and_then(|tree| tree.get_name(SETTINGS_FILE).map(|e| e.id()))
+        else {
+            return Ok(Settings::default());
+        };
+        objects::blob(repo, entry, 256 * 1024).map_err(|problem| fail(&problem))?
+    };
+    Settings::read(&bytes).map_err(StoreError::Settings)
 }
 
 /// The remote is not there: says which are.

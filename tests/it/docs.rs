@@ -29,7 +29,10 @@ fn pages() -> Vec<PathBuf> {
     .map(PathBuf::from)
     .into();
     for entry in std::fs::read_dir(checkout().join("docs")).unwrap() {
-        pages.push(Path::new("docs").join(entry.unwrap().file_name()));
+        let page = Path::new("docs").join(entry.unwrap().file_name());
+        if page.extension().is_some_and(|extension| extension == "md") {
+            pages.push(page);
+        }
     }
     pages.sort();
     pages

@@ -6,17 +6,17 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::problem::{Place, Problem};
-use super::yaml::{Field, Node, Value};
+use super::read::{Field, Node, Value};
 use crate::words::{AppName, FunctionName};
 
 /// Checks against the schema and collects problems.
-pub(super) struct Shape<'a> {
+pub(crate) struct Shape<'a> {
     schema: &'a Json,
-    pub(super) problems: Vec<Problem>,
+    pub(crate) problems: Vec<Problem>,
 }
 
 impl<'a> Shape<'a> {
-    pub(super) fn new(schema: &'a Json) -> Self {
+    pub(crate) fn new(schema: &'a Json) -> Self {
         Self {
             schema,
             problems: Vec::new(),
@@ -24,7 +24,7 @@ impl<'a> Shape<'a> {
     }
 
     /// A JSON value that has the right shape, whatever the node is.
-    pub(super) fn check(&mut self, node: &Node) -> Json {
+    pub(crate) fn check(&mut self, node: &Node) -> Json {
         self.value(node, self.schema, "")
     }
 

@@ -1,4 +1,4 @@
-//! YAML text to a tree in which every key and value knows its place: the only reader of YAML in this module.
+//! YAML text to a tree in which every key and value knows its place: the only reader of files that people write.
 //!
 //! Reads as `kubectl` does (octal `0644`, merge keys, `yes` and `no`), refuses duplicate keys, several documents and
 //! alias bombs, and never follows anything out of the text.
@@ -12,7 +12,7 @@ use serde_saphyr::{Location, Spanned};
 use super::problem::{Place, Problem};
 
 /// Largest file that is read.
-pub(super) const FILE_MAX: usize = 256 * 1024;
+const FILE_MAX: usize = 256 * 1024;
 
 /// Most values, where each use of an alias counts again.
 const NODES_MAX: usize = 20_000;
@@ -21,15 +21,15 @@ const DEPTH_MAX: usize = 64;
 
 /// A value and its place.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
-    pub(super) place: Place,
+pub(crate) struct Node {
+    pub(crate) place: Place,
     /// The bytes of the text that it stands in; for a block collection only the start is exact.
-    pub(super) span: Range<usize>,
-    pub(super) value: Value,
+    pub(crate) span: Range<usize>,
+    pub(crate) value: Value,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Null,
     Bool(bool),
     Integer(i64),
@@ -41,25 +41,56 @@ pub(super) enum Value {
 
 /// A key and its value.
 #[derive(Debug, Clone)]
-pub(super) struct Field {
-    pub(super) key: String,
-    pub(super) key_place: Place,
-    pub(super) key_span: Range<usize>,
-    pub(super) node: Node,
+pub(crate) struct Field {
+    pub(crate) key: String,
+    pub(crate) key_place: Place,
+    pub(crate) key_span: Range<usize>,
+    pub(crate) node: Node,
 }
 
 impl Node {
     /// The field of that name, in a map.
-    pub(super) fn get(&self, key: &str) -> Option<&Field> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Field> {
         match &self.value {
             Value::Map(fields) => fields.iter().find(|field| field.key == key),
             _ => None,
         }
     }
+
+    /// The place of the value at `path`, or of the nearest that holds it.
+    pub(crate) fn find(&self, path: &str) -> Place {
+        let mut node = self;
+        let mut place = node.place;
+        for part in path.split('.') {
+            let (key, indexes) = part
+                .split_once('[')
+                .map_or((part, ""), |(key, rest)| (key, rest));
+            let Some(field) = node.get(key) else {
+                return place;
+            };
+            node = &field.node;
+            place = node.place;
+            for index in indexes.split(['[', ']']).filter(|text| !text.is_empty()) {
+                let Value::List(items) = &node.value else {
+                    return place;
+                };
+                let Some(item) = index
+                    .parse::<usize>()
+                    .ok()
+                    .and_then(|index| items.get(index))
+                else {
+                    return place;
+                };
+                node = item;
+                place = node.place;
+            }
+        }
+        place
+    }
 }
 
-/// Reads one document.
-pub(super) fn read(bytes: &[u8]) -> Result<Node, Problem> {
+/// Reads one document. `kind` is what it must hold, such as `App`.
+pub(crate) fn read(bytes: &[u8], kind: &str) -> Result<Node, Problem> {
     let fail = |place: Place, message: String| {
         Err(Problem {
             place,
@@ -107,7 +138,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Node, Problem> {
     match serde_saphyr::from_str_with_options::<Node>(text, options) {
         Ok(node) if matches!(node.value, Value::Null) => fail(
             Place::default(),
-            "is empty; it must hold one App (see `cutwater schema app`)".to_owned(),
+            format!(
+                "is empty; it must hold one {kind} (see `cutwater schema {}`)",
+                kind.to_lowercase()
+            ),
         ),
         Ok(node) => Ok(node),
         Err(error) => {
@@ -121,7 +155,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Node, Problem> {
                 .trim_end_matches([':', ',', ' ']);
             let message = match error.without_snippet() {
                 serde_saphyr::Error::MultipleDocuments { .. } => {
-                    "a second document starts here; keep one App in the file".to_owned()
+                    format!("a second document starts here; keep one {kind} in the file")
                 }
                 serde_saphyr::Error::DuplicateMappingKey { key, .. } => {
                     let key = key.as_deref().unwrap_or_default();

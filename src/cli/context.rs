@@ -1,0 +1,79 @@
+//! The clone that a command works in: where it is, what its remote holds, who works there, and which app is meant.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Global;
+use super::output::Failure;
+use crate::store::{Person, Workspace};
+use crate::words::AppName;
+
+/// A clone of the release repository, and the directory in it from which the command was started.
+pub(super) struct Context {
+    pub(super) workspace: Workspace,
+    dir: PathBuf,
+}
+
+impl Context {
+    /// The clone that the flags and the environment name.
+    pub(super) fn open(global: &Global) -> Result<Self, Failure> {
+        let dir = global.repo.clone().map_or_else(std::env::current_dir, Ok)?;
+        let ssh = ["GIT_SSH", "GIT_SSH_COMMAND"];
+        let ssh_is_set = ssh.iter().any(|name| std::env::var_os(name).is_some());
+        let timeout = Duration::from_secs(u64::from(global.timeout));
+        let workspace = Workspace::open(&dir, global.remote.as_deref(), ssh_is_set, timeout)?;
+        Ok(Self { workspace, dir })
+    }
+
+    /// The app that is meant: the one that is named, else the one of the directory, else the only one of `reference`.
+    pub(super) fn app(
+        &self,
+        app: Option<AppName>,
+        reference: Option<&str>,
+    ) -> Result<AppName, Failure> {
+        let workspace = &self.workspace;
+        if let Some(app) = app.or_else(|| workspace.app_at(&self.dir)) {
+            return Ok(app);
+        }
+        let apps = workspace.apps(&workspace.source(reference)?)?;
+        match apps.as_slice() {
+            [app] => Ok(app.clone()),
+            [] => Err(
+                Failure::usage("there is no app in this commit").hint(format!(
+                    "make one with {}/<name>/app.yaml and commit it",
+                    workspace.settings().apps
+                )),
+            ),
+            apps => {
+                let names: Vec<&str> = apps.iter().map(AppName::as_str).collect();
+                Err(Failure::usage("which app is meant?")
+                    .hint(format!("name one of: {}", names.join(", "))))
+            }
+        }
+    }
+
+    /// Splits words of the form `[APP] VERSION...`, of which `versions` are versions: the app, and the rest.
+    pub(super) fn app_and(
+        &self,
+        mut words: Vec<String>,
+        versions: usize,
+    ) -> Result<(AppName, Vec<String>), Failure> {
+        let app = if words.len() > versions {
+            Some(words.remove(0).parse().map_err(Failure::usage)?)
+        } else {
+            None
+        };
+        Ok((self.app(app, None)?, words))
+    }
+
+    /// Who works here: as git itself decides it.
+    pub(super) fn author(&self) -> Result<Person, Failure> {
+        self.workspace.author().ok_or_else(|| {
+            Failure::new(
+                "git does not know who you are, and what you do is recorded with your name",
+            )
+            .hint("git config --global user.name \"Your Name\"")
+            .hint("git config --global user.email you@example.com")
+        })
+    }
+}

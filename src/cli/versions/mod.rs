@@ -1,0 +1,47 @@
+//! `cutwater versions`: one file per verb, and how a version is printed.
+
+mod entry;
+mod list;
+mod publish;
+mod view;
+
+use clap::Subcommand;
+
+use super::Global;
+use super::context::Context;
+use super::output::{Failure, Ui};
+
+pub(super) use entry::EntryJson;
+pub(super) use list::ListJson;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Publish an app as a new version, or name the version that has this content already
+    #[command(after_help = "Examples:
+  cutwater versions publish checkout
+  cutwater versions publish checkout --image web=ghcr.io/acme/checkout@sha256:... --label v1.4.0
+  cutwater versions publish --ref main --dry-run")]
+    Publish(publish::Args),
+    /// List the versions of an app, newest first
+    #[command(after_help = "Examples:
+  cutwater versions list checkout
+  cutwater versions list checkout --limit 5 --json")]
+    List(list::Args),
+    /// Show one version of an app
+    #[command(after_help = "Examples:
+  cutwater versions view checkout v8
+  cutwater versions view checkout spring-sale
+  cutwater versions view v8          # in apps/checkout")]
+    View(view::Args),
+}
+
+impl Command {
+    pub(super) fn run(self, ui: &Ui, global: &Global) -> Result<(), Failure> {
+        let context = Context::open(global)?;
+        match self {
+            Self::Publish(args) => args.run(ui, &context),
+            Self::List(args) => args.run(ui, &context),
+            Self::View(args) => args.run(ui, &context),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Files that people write: YAML to a tree in which every value knows its place, and that tree against a JSON Schema.
+//!
+//! Pure: bytes in, values or located [`Problems`] out. What a file means is said by the module that owns its types.
+
+mod problem;
+mod read;
+mod shape;
+
+pub use problem::{Place, Problem, Problems};
+pub(crate) use read::{Field, Node, Value, read};
+pub(crate) use shape::Shape;
