@@ -4,6 +4,8 @@
 mod clones;
 /// What a server may refuse or be unable to do, and what is said then.
 mod faults;
+/// Many publishers of one app at the same time.
+mod races;
 /// Credentials are in no message, no list of processes, no trace.
 mod secrets;
 /// ssh: keys, agents, host keys.
