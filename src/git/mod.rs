@@ -8,9 +8,11 @@ mod credentials;
 mod error;
 mod remote;
 mod run;
+mod upkeep;
 mod url;
 
 pub use credentials::Credentials;
 pub use error::{GitError, GitErrorKind};
 pub use remote::{Git, RefUpdate, author};
+pub use upkeep::{pack_objects, pack_refs};
 pub use url::{RemoteUrl, UrlError};
