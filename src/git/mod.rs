@@ -10,10 +10,12 @@ mod embedded;
 mod error;
 mod remote;
 mod run;
+mod upkeep;
 mod url;
 
 pub use credentials::Credentials;
 pub use error::{Caller, GitError, GitErrorKind};
 pub use remote::{Git, RefUpdate, author};
+pub use upkeep::{pack_objects, pack_refs};
 pub(crate) use url::redact;
 pub use url::{RemoteUrl, UrlError};

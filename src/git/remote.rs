@@ -74,9 +74,17 @@ impl Git {
 
     /// Fetches exactly these refspecs, and drops what is gone at the remote below the globs among them.
     ///
+    /// The server is told that the commits below the globs `known` are here, beside what is fetched: telling it of all that
+    /// a repository holds would cost more, the more there is of other apps.
+    ///
     /// # Errors
     /// In the words of `git`, without credentials.
-    pub fn fetch(&self, refspecs: &[String], timeout: Duration) -> Result<(), GitError> {
+    pub fn fetch(
+        &self,
+        refspecs: &[String],
+        known: &[String],
+        timeout: Duration,
+    ) -> Result<(), GitError> {
         let options = [
             "fetch",
             "--quiet",
@@ -87,9 +95,14 @@ impl Git {
             "--no-recurse-submodules",
             "--no-show-forced-updates",
             "--stdin",
-            "--end-of-options",
         ];
-        let args = options.map(OsString::from).to_vec();
+        let mut args = options.map(OsString::from).to_vec();
+        args.extend(
+            known
+                .iter()
+                .map(|glob| format!("--negotiation-tip={glob}").into()),
+        );
+        args.push("--end-of-options".into());
         let stdin = refspecs
             .iter()
             .fold(String::new(), |all, spec| all + spec + "\n");
@@ -139,7 +152,11 @@ impl Git {
         timeout: Duration,
     ) -> Result<(), GitError> {
         let mut env = vec![("GIT_PROTOCOL_FROM_USER".to_owned(), "0".to_owned())];
-        let mut config = vec![("core.hooksPath".to_owned(), "/dev/null".to_owned())];
+        let mut config = vec![
+            ("core.hooksPath".to_owned(), "/dev/null".to_owned()),
+            // People's clones are tidied when they say so; the controller's between two fetches.
+            ("maintenance.auto".to_owned(), "false".to_owned()),
+        ];
         let secrets;
         let caller;
         // Held until the call has ended: it has the private files.
@@ -153,8 +170,6 @@ impl Git {
                 caller = Caller::Person;
                 config.extend(embedded.config.iter().cloned());
                 secrets = embedded.secrets.clone();
-                // People's clones are tidied when they say so.
-                config.push(("maintenance.auto".to_owned(), "false".to_owned()));
                 args.push(name.into());
                 env.push((
                     "GIT_ALLOW_PROTOCOL".to_owned(),

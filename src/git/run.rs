@@ -1,11 +1,12 @@
 //! One call of the `git` program: fixed environment, bounded output, and an end at the deadline for all it started.
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -91,9 +92,10 @@ impl Call<'_> {
                 drop(stdin.write_all(input.as_bytes()));
             }
         });
-        let out = drain(child.stdout.take());
-        let err = drain(child.stderr.take());
-        let Some(success) = wait(&mut child, deadline) else {
+        let (open, streams) = channel();
+        let out = drain(child.stdout.take(), open.clone());
+        let err = drain(child.stderr.take(), open);
+        let Some(success) = wait(&mut child, deadline, &streams) else {
             return Err(GitError::timed_out(self.timeout, self.caller));
         };
         // What git left running may hold the pipes open: it is not waited for.
@@ -221,8 +223,11 @@ fn is_noise(line: &str) -> bool {
         || NOISE.contains(&text)
 }
 
-/// Reads a stream to its end, keeping its beginning.
-fn drain(stream: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+/// Reads a stream to its end, keeping its beginning. Holds `open` as long as it is not at its end.
+fn drain(
+    stream: Option<impl Read + Send + 'static>,
+    open: Sender<Infallible>,
+) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         let mut kept = Vec::new();
@@ -235,12 +240,17 @@ fn drain(stream: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
         }
         // Nobody listens any more after a timeout.
         drop(sender.send(kept));
+        drop(open);
     });
     receiver
 }
 
 /// True or false for how it ended; nothing after the deadline, when its process group is killed.
-fn wait(child: &mut Child, deadline: Instant) -> Option<bool> {
+///
+/// Its streams close as it ends, which is noticed at once: a pause between looks would be most of a short call. What it left
+/// running may hold them open, so it is looked at as well.
+fn wait(child: &mut Child, deadline: Instant, streams: &Receiver<Infallible>) -> Option<bool> {
+    let mut closed = false;
     let mut pause = Duration::from_millis(1);
     loop {
         match child.try_wait() {
@@ -248,7 +258,12 @@ fn wait(child: &mut Child, deadline: Instant) -> Option<bool> {
             Ok(None) if Instant::now() < deadline => {}
             _ => break,
         }
-        thread::sleep(pause);
+        if closed {
+            thread::sleep(pause);
+        } else if streams.recv_timeout(pause) == Err(RecvTimeoutError::Disconnected) {
+            closed = true;
+            pause = Duration::from_micros(50);
+        }
         pause = (pause * 2).min(Duration::from_millis(10));
     }
     let group = i32::try_from(child.id())

@@ -165,7 +165,7 @@ impl Workspace {
         let space = Space::seen(&self.key, app);
         let _alone = self.lock()?;
         self.git
-            .fetch(&space.refspecs(app), self.timeout)
+            .fetch(&space.refspecs(app), &[space.last_glob()], self.timeout)
             .map_err(|source| StoreError::Git {
                 what: format!(
                     "cannot fetch the versions of `{app}` from remote `{}`",
