@@ -4,6 +4,7 @@
 //! of [`exit`]. This is the only module that reads the environment. A new command is one line in [`Command`] and one in
 //! [`Command::run`].
 
+mod cluster;
 mod context;
 mod controller;
 mod crd;

@@ -68,6 +68,7 @@ fn outputs() -> BTreeMap<&'static str, Json> {
     [
         ("versions publish", schema::<Published>()),
         ("versions list", schema::<versions::ListJson>()),
+        ("versions delete", schema::<versions::DeleteJson>()),
         ("versions view", schema::<versions::EntryJson>()),
     ]
     .into()
