@@ -14,6 +14,7 @@
 //! | [`yaml`] | files that people write, with places, against a schema | nothing |
 //! | [`app`] | `app.yaml`: reading, checking, its schema | nothing |
 //! | [`settings`] | `cutwater.yaml` of a repository | nothing |
+//! | [`scaffold`] | the files that a release repository begins with | nothing |
 //! | [`api`] | custom resources and their schemas, the Gateway API's fields that matter, conditions | nothing |
 //! | [`record`] | the resolved record of a version | nothing |
 //! | [`git`] | the `git` program, for remotes | processes, network |
@@ -40,6 +41,7 @@ pub mod git;
 pub mod kubernetes;
 pub mod plan;
 pub mod record;
+pub mod scaffold;
 pub mod settings;
 pub mod store;
 pub mod telemetry;
