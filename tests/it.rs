@@ -50,6 +50,8 @@ mod it {
     mod publish;
     /// The main job: publish, deploy, shift.
     mod release;
+    /// Versions at remotes of every kind, on real servers: faults, races, crashes.
+    mod remotes;
     /// `cutwater.yaml`.
     mod settings;
     /// A release repository and a clone of it, which the tests above work with.

@@ -129,6 +129,10 @@ mod tests {
                     let read = App::from_branch(path, file.content.as_bytes()).unwrap();
                     assert_eq!(read.metadata.name.as_str(), app);
                 }
+                path if path.starts_with("releases/") => {
+                    let read = crate::releases::read(path, file.content.as_bytes()).unwrap();
+                    assert_eq!(read.len(), 1, "the Alias is commented out");
+                }
                 _ => {}
             }
         }
