@@ -83,6 +83,11 @@ impl Workspace {
         &self.remote
     }
 
+    /// The part of the names of refs that stands for the remote's address.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
     /// The app whose directory holds `dir`, if it is inside one.
     #[must_use]
     pub fn app_at(&self, dir: &Path) -> Option<AppName> {
