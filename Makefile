@@ -26,9 +26,10 @@ bench: ## the figures of docs/benchmarks.md, measured on this machine (root for 
 lint: ## formatting, clippy, dependency rules, shellcheck
 	@tests/tools/lint.sh
 
-generate: ## write the files that are generated from the code: crds/, docs/schemas/
+generate: ## write the files that are generated from the code: crds/, docs/schemas/, docs/cli.md
 	@cargo run --quiet --locked -- crd --output crds
 	@cargo run --quiet --locked -- schema output --write docs/schemas
+	@cargo run --quiet --locked -- man --markdown --output docs
 
 clean-tools: ## remove the programs that the tests built
 	@dir="$${CUTWATER_TOOLS:-$${XDG_CACHE_HOME:-$$HOME/.cache}/cutwater/tools}" && rm -rf "$$dir" && echo "removed $$dir"
