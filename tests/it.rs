@@ -34,6 +34,8 @@ mod it {
     mod fuzz;
     /// The harness itself: a control plane with pods that KWOK plays.
     mod harness;
+    /// Repositories that mean harm.
+    mod hostile;
     /// Which module may use which.
     mod layering;
     /// The controller's mirror of a repository, with hostile ones among them.
