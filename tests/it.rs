@@ -26,6 +26,8 @@ mod it {
     mod completions;
     /// The custom resources: what the API server takes, refuses and prints.
     mod crds;
+    /// `cutwater versions delete`: tombstones, users, and others at work at the same time.
+    mod delete;
     /// The documentation: links, fields, flags, reasons and rights.
     mod docs;
     /// The commands of the README and of the example.

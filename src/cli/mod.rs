@@ -5,6 +5,7 @@
 //! [`Command::run`].
 
 mod candidates;
+mod cluster;
 mod completions;
 mod context;
 mod controller;

@@ -76,6 +76,7 @@ fn outputs() -> BTreeMap<&'static str, Json> {
     [
         ("versions publish", schema::<Published>()),
         ("versions list", schema::<versions::ListJson>()),
+        ("versions delete", schema::<versions::DeleteJson>()),
         ("versions view", schema::<versions::EntryJson>()),
         ("init", schema::<init::InitJson>()),
         ("crd", schema::<crd::CrdJson>()),
