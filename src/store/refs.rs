@@ -70,7 +70,13 @@ impl Space {
         format!("{}last", self.own)
     }
 
-    pub(super) fn id(&self, tree: Oid) -> String {
+    /// Prefix of the ledgers, with a slash at the end.
+    pub(super) fn deployments(&self) -> String {
+        format!("{}deployments/", self.own)
+    }
+
+    /// The hint of a tree.
+    pub(super) fn id(&self, tree: impl std::fmt::Display) -> String {
         format!("{}ids/{tree}", self.own)
     }
 }
@@ -95,7 +101,7 @@ impl AppRefs {
         let tags = |name: &str, oid| {
             refs.tags.insert(name.to_owned(), oid);
         };
-        each(repo, &space.tags, tags, &mut odd)?;
+        each_or_odd(repo, &space.tags, tags, &mut odd)?;
         let own = |name: &str, oid| {
             if name == "last" {
                 refs.last = Some(oid);
@@ -103,7 +109,7 @@ impl AppRefs {
                 refs.ids.insert(tree.to_owned(), oid);
             }
         };
-        each(repo, &space.own, own, &mut odd)?;
+        each_or_odd(repo, &space.own, own, &mut odd)?;
         refs.odd = odd;
         Ok(refs)
     }
@@ -129,7 +135,7 @@ impl AppRefs {
                 refs.tags.insert(tag.to_owned(), oid);
             }
         };
-        each(repo, TAGS, tags, &mut odd)?;
+        each_or_odd(repo, TAGS, tags, &mut odd)?;
         for (name, problem) in odd {
             let app = name
                 .strip_prefix(TAGS)
@@ -163,8 +169,17 @@ pub(super) fn number_of(name: &str) -> Option<VersionNumber> {
     name.starts_with('v').then(|| name.parse().ok()).flatten()
 }
 
-/// Calls `found` for every direct ref below `prefix` with the rest of its name; what others there are goes into `odd`.
-fn each(
+/// Calls `found` for every direct ref below `prefix` with the rest of its name.
+pub(super) fn each(
+    repo: &Repository,
+    prefix: &str,
+    found: impl FnMut(&str, Oid),
+) -> Result<(), git2::Error> {
+    each_or_odd(repo, prefix, found, &mut Vec::new())
+}
+
+/// The same; what others there are goes into `odd`, with what is wrong.
+fn each_or_odd(
     repo: &Repository,
     prefix: &str,
     mut found: impl FnMut(&str, Oid),

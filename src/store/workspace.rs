@@ -28,9 +28,9 @@ const SETTINGS_MAX: usize = 256 * 1024;
 pub struct Workspace {
     pub(super) repo: Repository,
     remote: String,
-    key: String,
-    git: Git,
-    timeout: Duration,
+    pub(super) key: String,
+    pub(super) git: Git,
+    pub(super) timeout: Duration,
     settings: Settings,
 }
 
@@ -85,6 +85,11 @@ impl Workspace {
     #[must_use]
     pub fn remote(&self) -> &str {
         &self.remote
+    }
+
+    /// The part of the names of refs that stands for the remote's address.
+    pub(super) fn key(&self) -> &str {
+        &self.key
     }
 
     /// The app whose directory holds `dir`, if it is inside one.
@@ -192,8 +197,13 @@ impl Workspace {
         self.git.push(updates, atomic, self.timeout)
     }
 
+    /// Prefix of the remote's branches as they were seen the last time, with a slash at the end.
+    pub(super) fn heads(&self) -> String {
+        format!("refs/cutwater-remote/{}/heads/", self.key)
+    }
+
     /// Held while the remote's refs are written here: other commands in this clone wait. The system drops it at any end.
-    fn lock(&self) -> Result<File, StoreError> {
+    pub(super) fn lock(&self) -> Result<File, StoreError> {
         let path: PathBuf = self.repo.commondir().join("cutwater.lock");
         let fail = |error: std::io::Error| StoreError::local(path.display().to_string(), &error);
         let file = OpenOptions::new()
