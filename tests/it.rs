@@ -40,6 +40,8 @@ mod it {
     mod publish;
     /// The main job: publish, deploy, shift.
     mod release;
+    /// Many apps in one repository: bytes on the wire, and a mirror that stays small.
+    mod scale;
     /// `cutwater.yaml`.
     mod settings;
     /// A release repository and a clone of it, which the tests above work with.
