@@ -4,7 +4,9 @@
 //! asks at a terminal, each call has a timeout that ends its whole process group, and no credential is in an argument
 //! or in a message. Local objects and refs are not read here: that is [`crate::store`].
 
+mod classify;
 mod credentials;
+mod embedded;
 mod error;
 mod remote;
 mod run;
@@ -12,7 +14,8 @@ mod upkeep;
 mod url;
 
 pub use credentials::Credentials;
-pub use error::{GitError, GitErrorKind};
+pub use error::{Caller, GitError, GitErrorKind};
 pub use remote::{Git, RefUpdate, author};
 pub use upkeep::{pack_objects, pack_refs};
+pub(crate) use url::redact;
 pub use url::{RemoteUrl, UrlError};

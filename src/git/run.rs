@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::error::GitError;
+use super::error::{Caller, GitError};
 use super::url::redact;
 
 /// What is kept of each stream.
@@ -25,16 +25,16 @@ pub(super) struct Call<'a> {
     pub(super) stdin: String,
     pub(super) env: Vec<(String, String)>,
     pub(super) config: Vec<(String, String)>,
-    /// Start from an empty environment and no configuration of anybody's.
-    pub(super) isolated: bool,
+    /// For the controller, it starts from an empty environment and no configuration of anybody's.
+    pub(super) caller: Caller,
     pub(super) secrets: Vec<String>,
     /// The output of a call that succeeds is wanted.
     pub(super) reads_output: bool,
     pub(super) timeout: Duration,
 }
 
-/// Variables that would send `git` to another repository, another index or a log.
-const REMOVED: [&str; 24] = [
+/// Variables that would send `git` to another repository or another index, or make it print what it sends.
+const REMOVED: [&str; 21] = [
     "GIT_DIR",
     "GIT_WORK_TREE",
     "GIT_INDEX_FILE",
@@ -52,9 +52,6 @@ const REMOVED: [&str; 24] = [
     "GIT_IMPLICIT_WORK_TREE",
     "GIT_LITERAL_PATHSPECS",
     "GIT_GLOB_PATHSPECS",
-    "GIT_TRACE",
-    "GIT_TRACE_PACKET",
-    "GIT_TRACE_CURL",
     "GIT_CURL_VERBOSE",
     "GIT_CONFIG",
     "SSH_ASKPASS",
@@ -85,7 +82,7 @@ impl Call<'_> {
         let mut child = self
             .command()
             .spawn()
-            .map_err(|error| GitError::no_git(&error))?;
+            .map_err(|error| GitError::no_git(&error, self.caller))?;
         let deadline = Instant::now() + self.timeout;
         let stdin = child.stdin.take();
         let input = self.stdin.clone();
@@ -99,7 +96,7 @@ impl Call<'_> {
         let out = drain(child.stdout.take(), open.clone());
         let err = drain(child.stderr.take(), open);
         let Some(success) = wait(&mut child, deadline, &streams) else {
-            return Err(GitError::timed_out(self.timeout));
+            return Err(GitError::timed_out(self.timeout, self.caller));
         };
         // What git left running may hold the pipes open: it is not waited for.
         let patience = Duration::from_secs(1);
@@ -119,12 +116,13 @@ impl Call<'_> {
                 text.extend_from_slice(line.as_bytes());
             }
         }
-        Err(GitError::from_output(&self.clean(&text)))
+        Err(GitError::from_output(&self.clean(&text), self.caller))
     }
 
     fn command(&self) -> Command {
         let mut command = Command::new("git");
-        if self.isolated {
+        let isolated = self.caller == Caller::Controller;
+        if isolated {
             command.env_clear();
             for name in KEPT {
                 if let Some(value) = std::env::var_os(name) {
@@ -140,6 +138,12 @@ impl Call<'_> {
             for name in REMOVED {
                 command.env_remove(name);
             }
+            // A trace holds arguments, configuration and headers.
+            for (name, _) in std::env::vars_os() {
+                if name.to_string_lossy().starts_with("GIT_TRACE") {
+                    command.env_remove(name);
+                }
+            }
             if std::env::var_os("GIT_ASKPASS").is_none() {
                 command.env("GIT_ASKPASS", "");
             }
@@ -153,7 +157,7 @@ impl Call<'_> {
         // A pipeline may hand its token over in the same way: ours come after those.
         let first = std::env::var("GIT_CONFIG_COUNT")
             .ok()
-            .filter(|_| !self.isolated)
+            .filter(|_| !isolated)
             .and_then(|count| count.parse::<usize>().ok())
             .unwrap_or(0);
         for (index, (name, value)) in self.config.iter().enumerate() {
@@ -184,8 +188,9 @@ impl Call<'_> {
         let lines: Vec<String> = text
             .lines()
             .map(|line| line.rsplit('\r').next().unwrap_or(line))
-            .map(|line| line.chars().filter(|c| !c.is_control()).collect())
-            .filter(|line: &String| !line.trim().is_empty() && !line.starts_with("hint:"))
+            .map(|line| line.chars().filter(|c| !c.is_control()).collect::<String>())
+            .map(|line| line.trim_end().to_owned())
+            .filter(|line| !is_noise(line))
             .collect();
         let mut text = lines.join("; ");
         if text.len() > MESSAGE_MAX {
@@ -195,6 +200,27 @@ impl Call<'_> {
         }
         text
     }
+}
+
+/// True for lines that say nothing of what happened: general advice of git, which ours replaces.
+fn is_noise(line: &str) -> bool {
+    const NOISE: [&str; 10] = [
+        "",
+        "Another git process seems to be running in this repository, e.g.",
+        "an editor opened by 'git commit'. Please make sure all processes",
+        "are terminated then try again. If it still fails, a git process",
+        "may have crashed in this repository earlier:",
+        "remove the file manually to continue.",
+        "Please make sure you have the correct access rights",
+        "and the repository exists.",
+        "fatal: the remote end hung up unexpectedly",
+        "fatal: Could not read from remote repository.",
+    ];
+    let text = line.strip_prefix("remote:").unwrap_or(line).trim();
+    text.starts_with("hint:")
+        || text.starts_with("error: failed to push some refs to")
+        || text.chars().all(|c| c == '@')
+        || NOISE.contains(&text)
 }
 
 /// Reads a stream to its end, keeping its beginning. Holds `open` as long as it is not at its end.

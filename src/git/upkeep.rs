@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::error::GitError;
+use super::error::{Caller, GitError};
 use super::run::Call;
 
 /// Longest time for either: tens of seconds for the largest mirrors. Ending it early leaves a lock behind.
@@ -44,7 +44,7 @@ fn call(dir: &Path, args: &[&str]) -> Result<(), GitError> {
         config: config
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .to_vec(),
-        isolated: true,
+        caller: Caller::Controller,
         secrets: Vec::new(),
         reads_output: false,
         timeout: PATIENCE,

@@ -8,9 +8,12 @@
 //! trusted: sizes are bounded, no link is followed out, a tag whose commit says something else is foreign. Objects and
 //! local refs are read and written by libgit2; remotes only through [`crate::git`].
 
+mod begin;
+mod delete;
 mod error;
 mod files;
 mod history;
+mod known;
 mod lookup;
 mod mirror;
 mod objects;
@@ -19,12 +22,20 @@ mod refs;
 mod request;
 mod snapshot;
 mod trailers;
+mod users;
 mod workspace;
 
+pub use begin::{BeginError, Begun, Place};
+pub use delete::{AskCluster, DeleteError, DeleteRequest, Deletion, delete};
 pub use error::{PublishError, ResolveError, SnapshotError, StoreError};
 pub use files::{FILES_MAX, RECORD_MAX};
 pub use history::{Entry, History, Person, Tombstone, Version};
+pub use known::KnownVersion;
 pub use mirror::{Fetched, Mirror};
 pub use publish::publish;
 pub use request::{Outcome, Published, Request};
+pub use users::{
+    Branch, Change, Cluster, ClusterObject, Ledger, LedgerEntry, Past, Scope, Survey, Unreadable,
+    Use, User, may_mean, users_of,
+};
 pub use workspace::{SourceCommit, Workspace};

@@ -24,9 +24,9 @@ use crate::words::AppName;
 pub struct Workspace {
     pub(super) repo: Repository,
     remote: String,
-    key: String,
-    git: Git,
-    timeout: Duration,
+    pub(super) key: String,
+    pub(super) git: Git,
+    pub(super) timeout: Duration,
     settings: Settings,
 }
 
@@ -57,7 +57,8 @@ impl Workspace {
         };
         let url = String::from_utf8_lossy(found.url_bytes()).into_owned();
         drop(found);
-        let mut key = hex::encode(Sha256::digest(&url));
+        // A pipeline's token changes with each run; what it reaches does not.
+        let mut key = hex::encode(Sha256::digest(git::redact(&url)));
         key.truncate(12);
         let home = repo.workdir().unwrap_or_else(|| repo.path()).to_owned();
         Ok(Self {
@@ -80,6 +81,11 @@ impl Workspace {
     #[must_use]
     pub fn remote(&self) -> &str {
         &self.remote
+    }
+
+    /// The part of the names of refs that stands for the remote's address.
+    pub(super) fn key(&self) -> &str {
+        &self.key
     }
 
     /// The app whose directory holds `dir`, if it is inside one.
@@ -180,8 +186,13 @@ impl Workspace {
         self.git.push(updates, atomic, self.timeout)
     }
 
+    /// Prefix of the remote's branches as they were seen the last time, with a slash at the end.
+    pub(super) fn heads(&self) -> String {
+        format!("refs/cutwater-remote/{}/heads/", self.key)
+    }
+
     /// Held while the remote's refs are written here: other commands in this clone wait. The system drops it at any end.
-    fn lock(&self) -> Result<File, StoreError> {
+    pub(super) fn lock(&self) -> Result<File, StoreError> {
         let path: PathBuf = self.repo.commondir().join("cutwater.lock");
         let fail = |error: std::io::Error| StoreError::local(path.display().to_string(), &error);
         let file = OpenOptions::new()

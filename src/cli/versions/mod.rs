@@ -1,5 +1,6 @@
 //! `cutwater versions`: one file per verb, and how a version is printed.
 
+mod delete;
 mod entry;
 mod list;
 mod publish;
@@ -11,6 +12,7 @@ use super::Global;
 use super::context::Context;
 use super::output::{Failure, Ui};
 
+pub(super) use delete::DeleteJson;
 pub(super) use entry::EntryJson;
 pub(super) use list::ListJson;
 
@@ -33,6 +35,14 @@ pub(super) enum Command {
   cutwater versions view checkout spring-sale
   cutwater versions view v8          # in apps/checkout")]
     View(view::Args),
+    /// Delete versions that nobody uses; their numbers stay spent
+    #[command(after_help = "Examples:
+  cutwater versions delete checkout v3 --message 'It loses orders' --dry-run
+  cutwater versions delete checkout 3 4 5 --yes
+  cutwater versions delete v3              # in apps/checkout
+
+A version that a Deployment or Alias uses is not deleted: in releases of any branch, in a ledger, or in the cluster.")]
+    Delete(delete::Args),
 }
 
 impl Command {
@@ -42,6 +52,7 @@ impl Command {
             Self::Publish(args) => args.run(ui, &context),
             Self::List(args) => args.run(ui, &context),
             Self::View(args) => args.run(ui, &context),
+            Self::Delete(args) => args.run(ui, &context),
         }
     }
 }
