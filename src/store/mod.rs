@@ -8,6 +8,7 @@
 //! trusted: sizes are bounded, no link is followed out, a tag whose commit says something else is foreign. Objects and
 //! local refs are read and written by libgit2; remotes only through [`crate::git`].
 
+mod audit;
 mod begin;
 mod delete;
 mod error;
@@ -15,6 +16,7 @@ mod files;
 mod history;
 mod known;
 mod lookup;
+mod loose;
 mod mirror;
 mod objects;
 mod publish;
@@ -25,6 +27,7 @@ mod trailers;
 mod users;
 mod workspace;
 
+pub use audit::RefProblem;
 pub use begin::{BeginError, Begun, Place};
 pub use delete::{AskCluster, DeleteError, DeleteRequest, Deletion, delete};
 pub use error::{PublishError, ResolveError, SnapshotError, StoreError};

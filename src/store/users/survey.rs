@@ -103,10 +103,11 @@ impl Workspace {
         let here = self.heads();
         let mut specs = space.refspecs(app).to_vec();
         specs.extend(wanted.map(|name| format!("+refs/heads/{name}:{here}{name}")));
-        let fetched = match self.git.fetch(&specs, &[], self.timeout) {
+        let known = [space.last_glob(), format!("{here}*")];
+        let fetched = match self.git.fetch(&specs, &known, self.timeout) {
             // The branch is not there yet, and an exact ref that is missing fails the whole fetch.
             Err(error) if scope == Scope::Tracked && error.kind == GitErrorKind::MissingRef => {
-                let rest = self.git.fetch(&space.refspecs(app), &[], self.timeout);
+                let rest = self.git.fetch(&space.refspecs(app), &known, self.timeout);
                 rest.map(|()| false)
             }
             other => other.map(|()| wanted.is_some()),
