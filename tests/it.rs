@@ -58,6 +58,8 @@ mod it {
     mod release;
     /// Versions at remotes of every kind, on real servers: faults, races, crashes.
     mod remotes;
+    /// Many apps in one repository: bytes on the wire, and a mirror that stays small.
+    mod scale;
     /// `cutwater.yaml`.
     mod settings;
     /// A release repository and a clone of it, which the tests above work with.
