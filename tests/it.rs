@@ -22,6 +22,8 @@ mod lab;
 mod support;
 
 mod it {
+    /// The rows of docs/compared.md and their tests.
+    mod compared;
     /// What a shell completes, as the engine and as bash see it.
     mod completions;
     /// The custom resources: what the API server takes, refuses and prints.
