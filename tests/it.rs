@@ -24,6 +24,8 @@ mod support;
 mod it {
     /// The custom resources: what the API server takes, refuses and prints.
     mod crds;
+    /// `cutwater versions diff`, beside `git diff`.
+    mod diff;
     /// The documentation: links, fields, flags, reasons and rights.
     mod docs;
     /// The commands of the README and of the example.

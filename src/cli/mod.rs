@@ -10,6 +10,7 @@ mod crd;
 pub mod exit;
 mod output;
 mod schema;
+mod screen;
 mod versions;
 
 use std::ffi::OsString;
@@ -77,7 +78,7 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Publish, list and view versions
+    /// Publish, list, view, compare and copy versions
     #[command(subcommand, visible_alias = "version")]
     Versions(versions::Command),
     /// Run the Kubernetes controller

@@ -69,6 +69,7 @@ fn outputs() -> BTreeMap<&'static str, Json> {
         ("versions publish", schema::<Published>()),
         ("versions list", schema::<versions::ListJson>()),
         ("versions view", schema::<versions::EntryJson>()),
+        ("versions diff", schema::<versions::DiffJson>()),
     ]
     .into()
 }

@@ -52,6 +52,14 @@ impl GitError {
         }
     }
 
+    /// A call that succeeded printed what it never should.
+    pub(super) fn unknown_output(call: &str) -> Self {
+        Self {
+            kind: GitErrorKind::Unreachable,
+            message: format!("`{call}` printed what is not understood; use git 2.36 or newer"),
+        }
+    }
+
     /// From what a failed call printed, already cleaned.
     pub(super) fn from_output(text: &str) -> Self {
         let low = text.to_ascii_lowercase();

@@ -14,6 +14,8 @@ use super::url::redact;
 
 /// What is kept of each stream.
 const OUTPUT_MAX: usize = 64 * 1024;
+/// What is kept of an output that is wanted. One of this length may be cut off.
+pub(super) const RESULT_MAX: usize = 64 * 1024 * 1024;
 /// What is kept of a message for people.
 const MESSAGE_MAX: usize = 2048;
 
@@ -94,19 +96,26 @@ impl Call<'_> {
                 drop(stdin.write_all(input.as_bytes()));
             }
         });
-        let out = drain(child.stdout.take());
-        let err = drain(child.stderr.take());
+        let room = if self.reads_output {
+            RESULT_MAX
+        } else {
+            OUTPUT_MAX
+        };
+        let out = drain(child.stdout.take(), room);
+        let err = drain(child.stderr.take(), OUTPUT_MAX);
         let Some(success) = wait(&mut child, deadline) else {
             return Err(GitError::timed_out(self.timeout));
         };
         // What git left running may hold the pipes open: it is not waited for.
         let patience = Duration::from_secs(1);
         if success {
-            return Ok(if self.reads_output {
-                out.recv_timeout(patience).unwrap_or_default()
+            return if self.reads_output {
+                // Half an output would be taken for the whole.
+                out.recv_timeout(patience)
+                    .map_err(|_| GitError::timed_out(self.timeout))
             } else {
-                Vec::new()
-            });
+                Ok(Vec::new())
+            };
         }
         let mut text = err.recv_timeout(patience).unwrap_or_default();
         // `push --porcelain` reports refused refs on stdout.
@@ -195,15 +204,15 @@ impl Call<'_> {
     }
 }
 
-/// Reads a stream to its end, keeping its beginning.
-fn drain(stream: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+/// Reads a stream to its end, keeping its first `max` bytes.
+fn drain(stream: Option<impl Read + Send + 'static>, max: usize) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         let mut kept = Vec::new();
         if let Some(mut stream) = stream {
             let mut buffer = [0; 8192];
             while let Ok(count @ 1..) = stream.read(&mut buffer) {
-                let room = OUTPUT_MAX.saturating_sub(kept.len());
+                let room = max.saturating_sub(kept.len());
                 kept.extend_from_slice(&buffer[..count.min(room)]);
             }
         }

@@ -8,6 +8,8 @@
 //! trusted: sizes are bounded, no link is followed out, a tag whose commit says something else is foreign. Objects and
 //! local refs are read and written by libgit2; remotes only through [`crate::git`].
 
+mod compare;
+mod content;
 mod error;
 mod files;
 mod history;
@@ -21,6 +23,8 @@ mod snapshot;
 mod trailers;
 mod workspace;
 
+pub use compare::{Comparison, FileChange, FileStatus};
+pub use content::{Content, ContentError, LATEST};
 pub use error::{PublishError, ResolveError, SnapshotError, StoreError};
 pub use files::{FILES_MAX, RECORD_MAX};
 pub use history::{Entry, History, Person, Tombstone, Version};

@@ -1,5 +1,6 @@
 //! `cutwater versions`: one file per verb, and how a version is printed.
 
+mod diff;
 mod entry;
 mod list;
 mod publish;
@@ -11,6 +12,7 @@ use super::Global;
 use super::context::Context;
 use super::output::{Failure, Ui};
 
+pub(super) use diff::DiffJson;
 pub(super) use entry::EntryJson;
 pub(super) use list::ListJson;
 
@@ -33,6 +35,12 @@ pub(super) enum Command {
   cutwater versions view checkout spring-sale
   cutwater versions view v8          # in apps/checkout")]
     View(view::Args),
+    /// Show what differs between two versions: for a running app, and in the code
+    #[command(after_help = "Examples:
+  cutwater versions diff checkout v7 v8
+  cutwater versions diff checkout v8           # what the branch would change
+  cutwater versions diff checkout v7 v8 --stat")]
+    Diff(diff::Args),
 }
 
 impl Command {
@@ -42,6 +50,7 @@ impl Command {
             Self::Publish(args) => args.run(ui, &context),
             Self::List(args) => args.run(ui, &context),
             Self::View(args) => args.run(ui, &context),
+            Self::Diff(args) => args.run(ui, &context),
         }
     }
 }
