@@ -32,8 +32,12 @@ mod it {
     mod examples;
     /// Faults and bad input: what is said, what stays, and how it recovers.
     mod faults;
+    /// `cutwater versions files` and `export`, hostile snapshots among them.
+    mod files;
     /// The harness itself: a control plane with pods that KWOK plays.
     mod harness;
+    /// `cutwater versions import`, between two repositories.
+    mod import;
     /// Which module may use which.
     mod layering;
     /// The controller's mirror of a repository, with hostile ones among them.

@@ -69,6 +69,9 @@ fn outputs() -> BTreeMap<&'static str, Json> {
         ("versions publish", schema::<Published>()),
         ("versions list", schema::<versions::ListJson>()),
         ("versions view", schema::<versions::EntryJson>()),
+        ("versions import", schema::<versions::ImportJson>()),
+        ("versions files", schema::<versions::FilesJson>()),
+        ("versions export", schema::<versions::ExportJson>()),
         ("versions diff", schema::<versions::DiffJson>()),
     ]
     .into()

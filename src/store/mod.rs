@@ -8,11 +8,14 @@
 //! trusted: sizes are bounded, no link is followed out, a tag whose commit says something else is foreign. Objects and
 //! local refs are read and written by libgit2; remotes only through [`crate::git`].
 
+mod browse;
 mod compare;
 mod content;
 mod error;
+mod export;
 mod files;
 mod history;
+mod import;
 mod lookup;
 mod mirror;
 mod objects;
@@ -23,11 +26,14 @@ mod snapshot;
 mod trailers;
 mod workspace;
 
+pub use browse::{Found, Listed, look};
 pub use compare::{Comparison, FileChange, FileStatus};
 pub use content::{Content, ContentError, LATEST};
 pub use error::{PublishError, ResolveError, SnapshotError, StoreError};
+pub use export::{Exported, export};
 pub use files::{FILES_MAX, RECORD_MAX};
 pub use history::{Entry, History, Person, Tombstone, Version};
+pub use import::{ImportError, Imported, Origin, Unfit, import};
 pub use mirror::{Fetched, Mirror};
 pub use publish::publish;
 pub use request::{Outcome, Published, Request};

@@ -2,6 +2,9 @@
 
 mod diff;
 mod entry;
+mod export;
+mod files;
+mod import;
 mod list;
 mod publish;
 mod view;
@@ -14,6 +17,9 @@ use super::output::{Failure, Ui};
 
 pub(super) use diff::DiffJson;
 pub(super) use entry::EntryJson;
+pub(super) use export::ExportJson;
+pub(super) use files::FilesJson;
+pub(super) use import::ImportJson;
 pub(super) use list::ListJson;
 
 #[derive(Debug, Subcommand)]
@@ -41,6 +47,22 @@ pub(super) enum Command {
   cutwater versions diff checkout v8           # what the branch would change
   cutwater versions diff checkout v7 v8 --stat")]
     Diff(diff::Args),
+    /// List the files of a version, or print one of them
+    #[command(after_help = "Examples:
+  cutwater versions files checkout v8
+  cutwater versions files checkout v8 public
+  cutwater versions files checkout v8 app.yaml > app.yaml")]
+    Files(files::Args),
+    /// Write the files of a version to a new or empty folder
+    #[command(after_help = "Examples:
+  cutwater versions export checkout v8 ./checkout-v8")]
+    Export(export::Args),
+    /// Take over versions of another repository, with their numbers
+    #[command(after_help = "Examples:
+  cutwater versions import ../old-shop
+  cutwater versions import https://git.example.com/acme/old-shop.git checkout
+  cutwater versions import upstream --dry-run")]
+    Import(import::Args),
 }
 
 impl Command {
@@ -51,6 +73,9 @@ impl Command {
             Self::List(args) => args.run(ui, &context),
             Self::View(args) => args.run(ui, &context),
             Self::Diff(args) => args.run(ui, &context),
+            Self::Files(args) => args.run(ui, &context),
+            Self::Export(args) => args.run(ui, &context),
+            Self::Import(args) => args.run(ui, &context),
         }
     }
 }
