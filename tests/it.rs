@@ -22,8 +22,12 @@ mod lab;
 mod support;
 
 mod it {
+    /// What a shell completes, as the engine and as bash see it.
+    mod completions;
     /// The custom resources: what the API server takes, refuses and prints.
     mod crds;
+    /// `cutwater versions delete`: tombstones, users, and others at work at the same time.
+    mod delete;
     /// `cutwater versions diff`, beside `git diff`.
     mod diff;
     /// The documentation: links, fields, flags, reasons and rights.
@@ -38,14 +42,24 @@ mod it {
     mod harness;
     /// `cutwater versions import`, between two repositories.
     mod import;
+    /// `cutwater init`: what it writes works, and it overwrites nothing.
+    mod init;
+    /// What `--json` prints, held to the schemas in docs/schemas.
+    mod json;
     /// Which module may use which.
     mod layering;
+    /// The manual: man pages, and docs/cli.md.
+    mod manual;
     /// The controller's mirror of a repository, with hostile ones among them.
     mod mirror;
+    /// The line that says what is being done, at a terminal and without one.
+    mod progress;
     /// `cutwater versions`, with real clones and real bare repositories.
     mod publish;
     /// The main job: publish, deploy, shift.
     mod release;
+    /// Versions at remotes of every kind, on real servers: faults, races, crashes.
+    mod remotes;
     /// `cutwater.yaml`.
     mod settings;
     /// A release repository and a clone of it, which the tests above work with.

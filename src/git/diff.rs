@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use git2::Oid;
 
-use super::error::GitError;
+use super::error::{Caller, GitError};
 use super::run::{Call, RESULT_MAX};
 
 /// Two trees of the repository that `dir` is in. The trees have been walked: they are not larger than may be.
@@ -82,7 +82,7 @@ impl Trees<'_> {
         if output.len() >= RESULT_MAX {
             return Ok(None);
         }
-        let unknown = || GitError::unknown_output("git diff-tree --raw --numstat");
+        let unknown = || GitError::unknown_output("git diff-tree --raw --numstat", Caller::Person);
         parse(&output).map(Some).ok_or_else(unknown)
     }
 
@@ -120,7 +120,7 @@ impl Trees<'_> {
                 pair("diff.renameLimit", "1000"),
                 pair("diff.suppressBlankEmpty", "false"),
             ],
-            isolated: false,
+            caller: Caller::Person,
             secrets: Vec::new(),
             reads_output: true,
             timeout: self.timeout,

@@ -4,15 +4,20 @@
 //! involved, no argument can be read as an option, nothing asks at a terminal, each call has a timeout that ends its whole process group, and no credential is in an argument
 //! or in a message. Local objects and refs are not read here: that is [`crate::store`].
 
+mod classify;
 mod credentials;
 mod diff;
+mod embedded;
 mod error;
 mod remote;
 mod run;
+mod upkeep;
 mod url;
 
 pub use credentials::Credentials;
 pub use diff::{ChangedFile, Form, Trees};
-pub use error::{GitError, GitErrorKind};
+pub use error::{Caller, GitError, GitErrorKind};
 pub use remote::{Git, RefUpdate, author};
+pub use upkeep::{pack_objects, pack_refs};
+pub(crate) use url::redact;
 pub use url::{RemoteUrl, UrlError};

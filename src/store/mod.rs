@@ -8,14 +8,17 @@
 //! trusted: sizes are bounded, no link is followed out, a tag whose commit says something else is foreign. Objects and
 //! local refs are read and written by libgit2; remotes only through [`crate::git`].
 
+mod begin;
 mod browse;
 mod compare;
 mod content;
+mod delete;
 mod error;
 mod export;
 mod files;
 mod history;
 mod import;
+mod known;
 mod lookup;
 mod mirror;
 mod objects;
@@ -24,17 +27,25 @@ mod refs;
 mod request;
 mod snapshot;
 mod trailers;
+mod users;
 mod workspace;
 
+pub use begin::{BeginError, Begun, Place};
 pub use browse::{Found, Listed, look};
 pub use compare::{Comparison, FileChange, FileStatus};
 pub use content::{Content, ContentError, LATEST};
+pub use delete::{AskCluster, DeleteError, DeleteRequest, Deletion, delete};
 pub use error::{PublishError, ResolveError, SnapshotError, StoreError};
 pub use export::{Exported, export};
 pub use files::{FILES_MAX, RECORD_MAX};
 pub use history::{Entry, History, Person, Tombstone, Version};
 pub use import::{ImportError, Imported, Origin, Unfit, import};
+pub use known::KnownVersion;
 pub use mirror::{Fetched, Mirror};
 pub use publish::publish;
 pub use request::{Outcome, Published, Request};
+pub use users::{
+    Branch, Change, Cluster, ClusterObject, Ledger, LedgerEntry, Past, Scope, Survey, Unreadable,
+    Use, User, may_mean, users_of,
+};
 pub use workspace::{SourceCommit, Workspace};

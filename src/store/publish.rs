@@ -91,7 +91,7 @@ pub fn publish(
             // Some servers do not offer atomic pushes; the tag alone makes a version.
             attempt.atomic = standstills % 2 == 0;
             if standstills >= STANDSTILLS_MAX {
-                return Err(PublishError::Refused(refused.message));
+                return Err(PublishError::Refused(refused));
             }
             pause(standstills, commit);
         } else {
@@ -342,7 +342,7 @@ impl Attempt<'_> {
                 let now = self.workspace.refresh(&self.request.app)?;
                 self.check_label(&now, Some(commit))?;
                 if !now.tags.contains_key(label.as_str()) {
-                    return Err(PublishError::Refused(refused.message));
+                    return Err(PublishError::Refused(refused));
                 }
             }
         }

@@ -25,10 +25,10 @@ use crate::words::AppName;
 pub struct Workspace {
     pub(super) repo: Repository,
     remote: String,
-    key: String,
-    git: Git,
+    pub(super) key: String,
+    pub(super) git: Git,
     ssh_is_set: bool,
-    timeout: Duration,
+    pub(super) timeout: Duration,
     settings: Settings,
 }
 
@@ -81,6 +81,11 @@ impl Workspace {
     #[must_use]
     pub fn remote(&self) -> &str {
         &self.remote
+    }
+
+    /// The part of the names of refs that stands for the remote's address.
+    pub(super) fn key(&self) -> &str {
+        &self.key
     }
 
     /// The app whose directory holds `dir`, if it is inside one.
@@ -165,7 +170,7 @@ impl Workspace {
         let space = Space::seen(&self.key, app);
         let _alone = self.lock()?;
         self.git
-            .fetch(&space.refspecs(app), self.timeout)
+            .fetch(&space.refspecs(app), &[space.last_glob()], self.timeout)
             .map_err(|source| StoreError::Git {
                 what: format!(
                     "cannot fetch the versions of `{app}` from remote `{}`",
@@ -208,7 +213,7 @@ impl Workspace {
         let refspecs = |app| Space::seen(key, app).refspecs(app);
         let refspecs: Vec<String> = apps.iter().flat_map(refspecs).collect();
         let _alone = self.lock()?;
-        git.fetch(&refspecs, self.timeout)
+        git.fetch(&refspecs, &[], self.timeout)
             .map_err(|source| StoreError::Git {
                 what: format!("cannot fetch versions from {shown}"),
                 source,
@@ -225,8 +230,13 @@ impl Workspace {
         self.git.push(updates, atomic, self.timeout)
     }
 
+    /// Prefix of the remote's branches as they were seen the last time, with a slash at the end.
+    pub(super) fn heads(&self) -> String {
+        format!("refs/cutwater-remote/{}/heads/", self.key)
+    }
+
     /// Held while the remote's refs are written here: other commands in this clone wait. The system drops it at any end.
-    fn lock(&self) -> Result<File, StoreError> {
+    pub(super) fn lock(&self) -> Result<File, StoreError> {
         let path: PathBuf = self.repo.commondir().join("cutwater.lock");
         let fail = |error: std::io::Error| StoreError::local(path.display().to_string(), &error);
         let file = OpenOptions::new()
@@ -285,7 +295,8 @@ impl Workspace {
 
 /// A word for what was seen at an address, of which refs are made.
 pub(super) fn key_of(url: &str) -> String {
-    let mut key = hex::encode(Sha256::digest(url));
+    // A pipeline's token changes with each run; what it reaches does not.
+    let mut key = hex::encode(Sha256::digest(git::redact(url)));
     key.truncate(12);
     key
 }

@@ -1,5 +1,6 @@
 //! `cutwater versions`: one file per verb, and how a version is printed.
 
+mod delete;
 mod diff;
 mod entry;
 mod export;
@@ -15,6 +16,7 @@ use super::Global;
 use super::context::Context;
 use super::output::{Failure, Ui};
 
+pub(super) use delete::DeleteJson;
 pub(super) use diff::DiffJson;
 pub(super) use entry::EntryJson;
 pub(super) use export::ExportJson;
@@ -63,6 +65,14 @@ pub(super) enum Command {
   cutwater versions import https://git.example.com/acme/old-shop.git checkout
   cutwater versions import upstream --dry-run")]
     Import(import::Args),
+    /// Delete versions that nobody uses; their numbers stay spent
+    #[command(after_help = "Examples:
+  cutwater versions delete checkout v3 --message 'It loses orders' --dry-run
+  cutwater versions delete checkout 3 4 5 --yes
+  cutwater versions delete v3              # in apps/checkout
+
+A version that a Deployment or Alias uses is not deleted: in releases of any branch, in a ledger, or in the cluster.")]
+    Delete(delete::Args),
 }
 
 impl Command {
@@ -76,6 +86,7 @@ impl Command {
             Self::Files(args) => args.run(ui, &context),
             Self::Export(args) => args.run(ui, &context),
             Self::Import(args) => args.run(ui, &context),
+            Self::Delete(args) => args.run(ui, &context),
         }
     }
 }
