@@ -30,6 +30,8 @@ mod it {
     mod crds;
     /// `cutwater versions delete`: tombstones, users, and others at work at the same time.
     mod delete;
+    /// `cutwater versions diff`, beside `git diff`.
+    mod diff;
     /// The documentation: links, fields, flags, reasons and rights.
     mod docs;
     /// The commands of the README and of the example.
@@ -42,6 +44,12 @@ mod it {
     mod harness;
     /// Repositories that mean harm.
     mod hostile;
+    /// `cutwater versions files` and `export`, hostile snapshots among them.
+    mod files;
+    /// The harness itself: a control plane with pods that KWOK plays.
+    mod harness;
+    /// `cutwater versions import`, between two repositories.
+    mod import;
     /// `cutwater init`: what it writes works, and it overwrites nothing.
     mod init;
     /// What `--json` prints, held to the schemas in docs/schemas.

@@ -10,10 +10,15 @@
 
 mod audit;
 mod begin;
+mod browse;
+mod compare;
+mod content;
 mod delete;
 mod error;
+mod export;
 mod files;
 mod history;
+mod import;
 mod known;
 mod lookup;
 mod loose;
@@ -29,10 +34,15 @@ mod workspace;
 
 pub use audit::RefProblem;
 pub use begin::{BeginError, Begun, Place};
+pub use browse::{Found, Listed, look};
+pub use compare::{Comparison, FileChange, FileStatus};
+pub use content::{Content, ContentError, LATEST};
 pub use delete::{AskCluster, DeleteError, DeleteRequest, Deletion, delete};
 pub use error::{PublishError, ResolveError, SnapshotError, StoreError};
+pub use export::{Exported, export};
 pub use files::{FILES_MAX, RECORD_MAX};
 pub use history::{Entry, History, Person, Tombstone, Version};
+pub use import::{ImportError, Imported, Origin, Unfit, import};
 pub use known::KnownVersion;
 pub use mirror::{Fetched, Mirror};
 pub use publish::publish;
