@@ -38,14 +38,12 @@ mod it {
     mod examples;
     /// Faults and bad input: what is said, what stays, and how it recovers.
     mod faults;
-    /// A short run of the fuzzers.
-    mod fuzz;
-    /// The harness itself: a control plane with pods that KWOK plays.
-    mod harness;
-    /// Repositories that mean harm.
-    mod hostile;
     /// `cutwater versions files` and `export`, hostile snapshots among them.
     mod files;
+    /// A short run of the fuzzers.
+    mod fuzz;
+    /// Repositories that mean harm.
+    mod hostile;
     /// The harness itself: a control plane with pods that KWOK plays.
     mod harness;
     /// `cutwater versions import`, between two repositories.
