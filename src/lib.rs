@@ -14,6 +14,7 @@
 //! | [`yaml`] | files that people write, with places, against a schema | nothing |
 //! | [`app`] | `app.yaml`: reading, checking, its schema | nothing |
 //! | [`settings`] | `cutwater.yaml` of a repository | nothing |
+//! | [`ci`] | which pipeline publishes, from its environment | nothing |
 //! | [`api`] | custom resources and their schemas, the Gateway API's fields that matter, conditions | nothing |
 //! | [`record`] | the resolved record of a version | nothing |
 //! | [`git`] | the `git` program, for remotes | processes, network |
@@ -34,6 +35,7 @@
 
 pub mod api;
 pub mod app;
+pub mod ci;
 pub mod cli;
 pub mod controller;
 pub mod git;

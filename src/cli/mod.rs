@@ -77,7 +77,7 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Publish, list and view versions
+    /// Publish, label, list and view versions
     #[command(subcommand, visible_alias = "version")]
     Versions(versions::Command),
     /// Run the Kubernetes controller

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::output::{Failure, Ui};
 use super::versions;
-use crate::store::Published;
+use crate::store::Labelled;
 use crate::{app, settings};
 
 #[derive(Debug, Subcommand)]
@@ -66,7 +66,8 @@ impl Command {
 /// What each command prints with `--json`, by the words of the command. A command that prints JSON has a line here.
 fn outputs() -> BTreeMap<&'static str, Json> {
     [
-        ("versions publish", schema::<Published>()),
+        ("versions publish", schema::<versions::PublishJson>()),
+        ("versions label", schema::<Labelled>()),
         ("versions list", schema::<versions::ListJson>()),
         ("versions view", schema::<versions::EntryJson>()),
     ]

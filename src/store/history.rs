@@ -42,8 +42,14 @@ pub struct Version {
     /// When.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub published_at: Timestamp,
-    /// What published it, such as `cli`.
+    /// What published it: `cli`, or a pipeline such as `github-actions`.
     pub source: String,
+    /// Address of the pipeline's run that published it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// Who started that run, as the pipeline's system calls them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
     /// The commit of the branch that it was made from.
     pub source_commit: Option<String>,
     /// What was laid over that commit.
@@ -250,6 +256,8 @@ pub(super) fn read_entry(
         author: raw.author,
         published_at: raw.time,
         source: trailers.source,
+        run: trailers.run,
+        actor: trailers.actor,
         source_commit: trailers.source_commit.map(|oid| oid.to_string()),
         overlays: trailers.overlays,
         message,

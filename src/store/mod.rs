@@ -8,23 +8,32 @@
 //! trusted: sizes are bounded, no link is followed out, a tag whose commit says something else is foreign. Objects and
 //! local refs are read and written by libgit2; remotes only through [`crate::git`].
 
+mod addition;
+mod changed;
+mod content;
 mod error;
 mod files;
 mod history;
+mod label;
 mod lookup;
 mod mirror;
 mod objects;
+mod prepare;
 mod publish;
 mod refs;
 mod request;
 mod snapshot;
 mod trailers;
+mod work_tree;
 mod workspace;
 
-pub use error::{PublishError, ResolveError, SnapshotError, StoreError};
+pub use addition::Addition;
+pub use changed::Changed;
+pub use error::{LabelError, PublishError, ResolveError, SnapshotError, StoreError};
 pub use files::{FILES_MAX, RECORD_MAX};
 pub use history::{Entry, History, Person, Tombstone, Version};
+pub use label::{LabelChange, LabelOutcome, LabelRequest, Labelled, label};
 pub use mirror::{Fetched, Mirror};
 pub use publish::publish;
-pub use request::{Outcome, Published, Request};
+pub use request::{Origin, Outcome, Published, Request};
 pub use workspace::{SourceCommit, Workspace};

@@ -27,7 +27,7 @@ const OUTSIDE: [&str; 6] = [
 fn forbidden(module: &str) -> Vec<&'static str> {
     let pure = [&CLOCK[..], &OUTSIDE[..]].concat();
     match module {
-        "words" | "yaml" | "app" | "settings" | "record" | "plan" => {
+        "words" | "yaml" | "app" | "settings" | "ci" | "record" | "plan" => {
             [&pure[..], &["kube::", "k8s_openapi::"]].concat()
         }
         "kubernetes" => [&pure[..], &["kube::"]].concat(),
