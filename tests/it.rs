@@ -32,16 +32,26 @@ mod it {
     mod faults;
     /// The harness itself: a control plane with pods that KWOK plays.
     mod harness;
+    /// Labels of versions: given, moved, removed, raced for.
+    mod labels;
     /// Which module may use which.
     mod layering;
     /// The controller's mirror of a repository, with hostile ones among them.
     mod mirror;
+    /// What is laid over a commit at publish, and that the same content has the same id.
+    mod overlays;
     /// `cutwater versions`, with real clones and real bare repositories.
     mod publish;
     /// The main job: publish, deploy, shift.
     mod release;
+    /// Several apps at once, and what a pipeline leaves in a version.
+    mod several;
     /// A release repository and a clone of it, which the tests above work with.
     mod shop;
+    /// Signed versions.
+    mod signing;
+    /// Publishing from refs that were seen some time ago.
+    mod warm;
 }
 
 /// A file that nobody declared would never run, and nobody would notice.
