@@ -46,6 +46,7 @@ mod seen;
 /// Medians, percentiles and the table.
 mod table;
 /// Versions by the thousand.
+#[path = "../tests/lab/versions.rs"]
 mod versions;
 /// From a change of percentages to the new weights.
 mod weights;

@@ -16,6 +16,8 @@
 //! | [`settings`] | `cutwater.yaml` of a repository | nothing |
 //! | [`ci`] | which pipeline publishes, from its environment | nothing |
 //! | [`api`] | custom resources and their schemas, the Gateway API's fields that matter, conditions | nothing |
+//! | [`releases`] | Deployments and Aliases in files of a repository | nothing |
+//! | [`ledger`] | what was served, as it is recorded in git | nothing |
 //! | [`record`] | the resolved record of a version | nothing |
 //! | [`git`] | the `git` program, for remotes | processes, network |
 //! | [`store`] | versions in a git repository, and the controller's mirror | files, remotes by `git` |
@@ -40,8 +42,10 @@ pub mod cli;
 pub mod controller;
 pub mod git;
 pub mod kubernetes;
+pub mod ledger;
 pub mod plan;
 pub mod record;
+pub mod releases;
 pub mod settings;
 pub mod store;
 pub mod telemetry;

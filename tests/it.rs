@@ -44,6 +44,10 @@ mod it {
     mod publish;
     /// The main job: publish, deploy, shift.
     mod release;
+    /// Versions at remotes of every kind, on real servers: faults, races, crashes.
+    mod remotes;
+    /// `cutwater.yaml`.
+    mod settings;
     /// Several apps at once, and what a pipeline leaves in a version.
     mod several;
     /// A release repository and a clone of it, which the tests above work with.

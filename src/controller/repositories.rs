@@ -295,6 +295,9 @@ impl Repositories {
                 None => Mirror::open(&folder, &url, credentials.clone())?,
             };
             let fetched = mirror.fetch(&branch, &apps, FETCH_TIMEOUT)?;
+            if let Some(problem) = &fetched.untidy {
+                tracing::warn!(repository = %url, "the mirror could not be packed anew: {problem}");
+            }
             Ok(Fetched {
                 head: fetched.head.unwrap_or_default(),
                 changed: fetched.changed,

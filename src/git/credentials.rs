@@ -54,9 +54,13 @@ impl Credentials {
         }
         let password = self.password.as_ref()?;
         let user = self.username.as_deref().unwrap_or("git");
-        let pair = STANDARD.encode(format!("{user}:{password}"));
-        Some(format!("Basic {pair}"))
+        Some(basic(user, password))
     }
+}
+
+/// The value of an `Authorization` header.
+pub(super) fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 
 /// The environment and the configuration that carry credentials to one call. Files are in `dir`, readable by us only.

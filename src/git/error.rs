@@ -1,6 +1,8 @@
-//! Why a call of `git` failed.
+//! Why a call of `git` failed, and what can be done about it.
 
 use std::time::Duration;
+
+use super::classify::kind_of;
 
 /// A call of the `git` program that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -8,8 +10,19 @@ use std::time::Duration;
 pub struct GitError {
     /// What kind of failure it was.
     pub kind: GitErrorKind,
+    /// Whose call it was: what can be done differs.
+    pub caller: Caller,
     /// What `git` or the server said: bounded, in one piece, without credentials and control characters.
     pub message: String,
+}
+
+/// On whose behalf `git` was called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// A person or a pipeline, with its own configuration of git and ssh.
+    Person,
+    /// The controller, with nothing but the credentials of a Secret.
+    Controller,
 }
 
 /// Kinds of failure. A guess from the exit and the text: for people and conditions, never to decide what is published.
@@ -19,83 +32,171 @@ pub enum GitErrorKind {
     NoGit,
     /// It took longer than allowed and was ended.
     TimedOut,
-    /// The server wants other credentials, or any.
+    /// The web server wants a user name and a password or a token, or others.
     Authentication,
+    /// The ssh server accepts none of the keys.
+    Key,
+    /// The server knows who asks, and does not allow this.
+    Forbidden,
     /// There is no repository at that address, or nothing that may be read.
     NotARepository,
-    /// The server's certificate or host key is not trusted.
-    Untrusted,
+    /// The web server's certificate is not trusted.
+    Certificate,
+    /// The ssh server's host key is not known, or another one.
+    HostKey,
     /// A ref that was asked for is not there.
     MissingRef,
-    /// The server refused a change.
+    /// The server refused a change, mostly by a hook.
     Refused,
-    /// Another process holds a lock in the remote, or left it there.
+    /// A rule of the server protects the tag or the ref.
+    Protected,
+    /// A disk or a quota is full, or what is pushed is larger than allowed.
+    Full,
+    /// History is missing here or there, and the server wants it.
+    Shallow,
+    /// The server takes several refs one by one only.
+    NotAtomic,
+    /// One side has SHA-1 object ids and the other SHA-256.
+    ObjectFormat,
+    /// Another process holds a lock, or left it there.
     Locked,
+    /// A ref whose name is the beginning of the new one's is in the way.
+    InTheWay,
+    /// The ref was moved or made by somebody else.
+    Moved,
+    /// The files of the repository may not be read or written.
+    NotWritable,
+    /// The server sends to another address.
+    Redirected,
+    /// The host's name is not known.
+    UnknownHost,
+    /// The proxy is away, or refuses.
+    Proxy,
+    /// The server answered, and had a problem of its own.
+    Server,
     /// Anything else: mostly the network.
     Unreachable,
 }
 
 impl GitError {
-    pub(super) fn no_git(error: &std::io::Error) -> Self {
+    pub(super) fn no_git(error: &std::io::Error, caller: Caller) -> Self {
         Self {
             kind: GitErrorKind::NoGit,
+            caller,
             message: format!(
                 "the program `git` could not be started ({error}); install git 2.36 or newer and put it on the PATH"
             ),
         }
     }
 
-    pub(super) fn timed_out(after: Duration) -> Self {
+    pub(super) fn timed_out(after: Duration, caller: Caller) -> Self {
         Self {
             kind: GitErrorKind::TimedOut,
+            caller,
             message: format!("no answer within {} s", after.as_secs_f32()),
         }
     }
 
-    /// From what a failed call printed, already cleaned.
-    pub(super) fn from_output(text: &str) -> Self {
-        let low = text.to_ascii_lowercase();
-        let has = |words: &[&str]| words.iter().any(|word| low.contains(word));
-        let kind = if has(&[
-            "authentication failed",
-            "could not read username",
-            "could not read password",
-            "permission denied",
-            "terminal prompts disabled",
-            "error: 401",
-            "error: 403",
-        ]) {
-            GitErrorKind::Authentication
-        } else if has(&[
-            "ssl certificate",
-            "certificate verif",
-            "host key verification",
-        ]) {
-            GitErrorKind::Untrusted
-        } else if has(&["couldn't find remote ref"]) {
-            GitErrorKind::MissingRef
-        } else if has(&[".lock'", "cannot lock ref", "another git process"]) {
-            GitErrorKind::Locked
-        } else if has(&[
-            "[rejected]",
-            "[remote rejected]",
-            "does not support --atomic",
-        ]) {
-            GitErrorKind::Refused
-        } else if has(&[
-            "does not appear to be a git repository",
-            "not a git repository",
-            "repository not found",
-            "' not found",
-            "does not exist",
-        ]) {
-            GitErrorKind::NotARepository
-        } else {
-            GitErrorKind::Unreachable
-        };
+    /// Something that a call needs could not be made on this machine.
+    pub(super) fn local(what: &str, error: &std::io::Error, caller: Caller) -> Self {
         Self {
-            kind,
+            kind: GitErrorKind::Unreachable,
+            caller,
+            message: format!("{what}: {error}"),
+        }
+    }
+
+    /// From what a failed call printed, already cleaned.
+    pub(super) fn from_output(text: &str, caller: Caller) -> Self {
+        Self {
+            kind: kind_of(text),
+            caller,
             message: text.to_owned(),
+        }
+    }
+
+    /// What to do about it, to stand behind the message; may be empty.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        let person = self.caller == Caller::Person;
+        match self.kind {
+            GitErrorKind::Authentication if person => {
+                " (log in: run `git fetch` once where git can ask you, or set up a credential helper; in a pipeline, give git its token)"
+            }
+            GitErrorKind::Authentication => {
+                " (check username and password, or bearerToken, in the Secret that spec.secretRef names)"
+            }
+            GitErrorKind::Key if person => {
+                " (no key was accepted: see `ssh-add -l`; load yours with `ssh-add`, or name it as IdentityFile in ~/.ssh/config, and add its public half to your account)"
+            }
+            GitErrorKind::Key => {
+                " (check ssh-privatekey in the Secret that spec.secretRef names: the server has to know its public half)"
+            }
+            GitErrorKind::Forbidden if person => {
+                " (you were recognised, and may not do this: ask for the right to push, or use another account or token)"
+            }
+            GitErrorKind::Forbidden => {
+                " (the credential in the Secret is recognised, and may not read this repository: give it that right)"
+            }
+            GitErrorKind::NotARepository => {
+                " (check the address; a private repository needs credentials)"
+            }
+            GitErrorKind::Certificate if person => {
+                " (name the certificate authority: git config http.sslCAInfo FILE; check the host's name and the clock)"
+            }
+            GitErrorKind::Certificate => {
+                " (put the certificate authority into ca.crt of the Secret that spec.secretRef names)"
+            }
+            GitErrorKind::HostKey if person => {
+                " (compare the server's fingerprint with the one that it publishes, then run ssh to that host once and accept it; a key that changed is removed with `ssh-keygen -R HOST`)"
+            }
+            GitErrorKind::HostKey => {
+                " (put the line of the server's host key into known_hosts of the Secret that spec.secretRef names)"
+            }
+            GitErrorKind::Refused => {
+                " (a rule of the server: its own words say which; change what they name, or ask who runs it)"
+            }
+            GitErrorKind::Protected => {
+                " (whoever publishes must be allowed to create tags <app>/* there, and to write refs/cutwater/*: change the rule, or use an account that it exempts)"
+            }
+            GitErrorKind::Full => {
+                " (make room, raise the limit, or publish less: large files belong into the image)"
+            }
+            GitErrorKind::Shallow => {
+                " (fetch what is missing, on the side that is shallow: git fetch --unshallow)"
+            }
+            GitErrorKind::NotAtomic => " (the server takes one ref at a time)",
+            GitErrorKind::ObjectFormat => {
+                " (SHA-256 repositories are not supported: use one made with `git init --object-format=sha1`)"
+            }
+            GitErrorKind::Locked => {
+                " (if no other process is at work there, one has died: remove the lock file that is named, and try again)"
+            }
+            GitErrorKind::InTheWay => {
+                " (a tag or ref with the name of the app is in the way: rename or delete it)"
+            }
+            GitErrorKind::Moved => " (somebody else was faster: try again)",
+            GitErrorKind::NotWritable => {
+                " (the account that the server works under may not read or write the files of that repository: check their owner and mode)"
+            }
+            GitErrorKind::Redirected => {
+                " (the server sends to another address: use that one; credentials are not sent along)"
+            }
+            GitErrorKind::UnknownHost => " (check the name in the address, and DNS)",
+            GitErrorKind::Proxy if person => {
+                " (check http.proxy in git's configuration, HTTPS_PROXY and NO_PROXY, and the user name and password for the proxy)"
+            }
+            GitErrorKind::Proxy => {
+                " (check HTTPS_PROXY and NO_PROXY in the controller's environment)"
+            }
+            GitErrorKind::Server => {
+                " (the server has a problem of its own: try again later, or see its log)"
+            }
+            GitErrorKind::TimedOut if person => {
+                " (the server is slow or away: try again, or allow more with --timeout)"
+            }
+            GitErrorKind::TimedOut => " (the server is slow or away; it is tried again)",
+            GitErrorKind::NoGit | GitErrorKind::MissingRef | GitErrorKind::Unreachable => "",
         }
     }
 }

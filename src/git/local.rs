@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use super::error::GitError;
+use super::error::{Caller, GitError};
 use super::run::Call;
 
 /// A commit without parents that is to be signed.
@@ -101,7 +101,7 @@ fn run(
         stdin,
         env,
         config,
-        isolated: false,
+        caller: Caller::Person,
         secrets: Vec::new(),
         reads_output: true,
         timeout,

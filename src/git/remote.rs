@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::credentials::{Credentials, deliver};
-use super::error::GitError;
+use super::embedded::Embedded;
+use super::error::{Caller, GitError, GitErrorKind};
 use super::run::Call;
 use super::url::RemoteUrl;
 
@@ -30,7 +31,11 @@ pub struct Git {
 #[derive(Debug, Clone)]
 enum Remote {
     /// A remote of a person's clone, by name or address, with all of that person's configuration.
-    Person { name: String, quiet_ssh: bool },
+    Person {
+        name: String,
+        quiet_ssh: bool,
+        embedded: Embedded,
+    },
     /// A remote of the controller: no configuration of anybody's, only the credentials that were given.
     Controller {
         url: RemoteUrl,
@@ -49,6 +54,11 @@ impl Git {
             remote: Remote::Person {
                 name: name.to_owned(),
                 quiet_ssh: !(plain || local || ssh_is_set || names_ssh(dir)),
+                embedded: if local {
+                    Embedded::default()
+                } else {
+                    Embedded::of_remote(dir, name)
+                },
             },
         }
     }
@@ -64,9 +74,17 @@ impl Git {
 
     /// Fetches exactly these refspecs, and drops what is gone at the remote below the globs among them.
     ///
+    /// The server is told that the commits below the globs `known` are here, beside what is fetched: telling it of all that
+    /// a repository holds would cost more, the more there is of other apps.
+    ///
     /// # Errors
     /// In the words of `git`, without credentials.
-    pub fn fetch(&self, refspecs: &[String], timeout: Duration) -> Result<(), GitError> {
+    pub fn fetch(
+        &self,
+        refspecs: &[String],
+        known: &[String],
+        timeout: Duration,
+    ) -> Result<(), GitError> {
         let options = [
             "fetch",
             "--quiet",
@@ -77,9 +95,14 @@ impl Git {
             "--no-recurse-submodules",
             "--no-show-forced-updates",
             "--stdin",
-            "--end-of-options",
         ];
-        let args = options.map(OsString::from).to_vec();
+        let mut args = options.map(OsString::from).to_vec();
+        args.extend(
+            known
+                .iter()
+                .map(|glob| format!("--negotiation-tip={glob}").into()),
+        );
+        args.push("--end-of-options".into());
         let stdin = refspecs
             .iter()
             .fold(String::new(), |all, spec| all + spec + "\n");
@@ -129,16 +152,24 @@ impl Git {
         timeout: Duration,
     ) -> Result<(), GitError> {
         let mut env = vec![("GIT_PROTOCOL_FROM_USER".to_owned(), "0".to_owned())];
-        let mut config = vec![("core.hooksPath".to_owned(), "/dev/null".to_owned())];
-        let mut secrets = Vec::new();
-        let isolated;
+        let mut config = vec![
+            ("core.hooksPath".to_owned(), "/dev/null".to_owned()),
+            // People's clones are tidied when they say so; the controller's between two fetches.
+            ("maintenance.auto".to_owned(), "false".to_owned()),
+        ];
+        let secrets;
+        let caller;
         // Held until the call has ended: it has the private files.
         let _private;
         match &self.remote {
-            Remote::Person { name, quiet_ssh } => {
-                isolated = false;
-                // People's clones are tidied when they say so.
-                config.push(("maintenance.auto".to_owned(), "false".to_owned()));
+            Remote::Person {
+                name,
+                quiet_ssh,
+                embedded,
+            } => {
+                caller = Caller::Person;
+                config.extend(embedded.config.iter().cloned());
+                secrets = embedded.secrets.clone();
                 args.push(name.into());
                 env.push((
                     "GIT_ALLOW_PROTOCOL".to_owned(),
@@ -153,7 +184,7 @@ impl Git {
                 _private = None;
             }
             Remote::Controller { url, credentials } => {
-                isolated = true;
+                caller = Caller::Controller;
                 args.push(url.as_str().into());
                 let local = url.local_path().is_some() || url.as_str().starts_with("http:");
                 let protocols = if local {
@@ -165,13 +196,10 @@ impl Git {
                 let home = tempfile::Builder::new()
                     .prefix("cutwater-")
                     .tempdir()
-                    .map_err(|error| {
-                        GitError::from_output(&format!("no temporary directory: {error}"))
-                    })?;
-                let delivery =
-                    deliver(home.path(), url, credentials.as_ref()).map_err(|error| {
-                        GitError::from_output(&format!("no temporary file: {error}"))
-                    })?;
+                    .map_err(|error| GitError::local("no temporary directory", &error, caller))?;
+                let no_file =
+                    |error: std::io::Error| GitError::local("no temporary file", &error, caller);
+                let delivery = deliver(home.path(), url, credentials.as_ref()).map_err(no_file)?;
                 env.extend(delivery.env);
                 config.extend(delivery.config);
                 secrets = credentials
@@ -180,40 +208,48 @@ impl Git {
                     .unwrap_or_default();
                 // A repository of another user on this machine was named by the administrator.
                 let global = home.path().join("gitconfig");
-                std::fs::write(&global, "[safe]\n\tdirectory = *\n").map_err(|error| {
-                    GitError::from_output(&format!("no temporary file: {error}"))
-                })?;
+                std::fs::write(&global, "[safe]\n\tdirectory = *\n").map_err(no_file)?;
                 env.push(("HOME".to_owned(), home.path().display().to_string()));
                 env.push(("GIT_CONFIG_GLOBAL".to_owned(), global.display().to_string()));
                 _private = Some(home);
             }
         }
         args.extend(rest);
-        Call {
+        let call = Call {
             dir: &self.dir,
             args,
             stdin,
             env,
             config,
-            isolated,
+            caller,
             secrets,
             reads_output: false,
             timeout,
+        };
+        call.run().map(drop).map_err(|error| self.explain(error))
+    }
+
+    /// Where the password of the address was refused, git asks for another one, and says only that nobody answers.
+    fn explain(&self, mut error: GitError) -> GitError {
+        let has_password =
+            matches!(&self.remote, Remote::Person { embedded, .. } if !embedded.config.is_empty());
+        if has_password && error.kind == GitErrorKind::Authentication {
+            "the server refuses the user name and password that stand in the remote's address"
+                .clone_into(&mut error.message);
         }
-        .run()
-        .map(drop)
+        error
     }
 }
 
-/// What a person's git is set to: its answer to `git var NAME` or `git config --get NAME`, in one line.
-fn ask(dir: &Path, args: &[&str]) -> Option<String> {
+/// What a person's git is set to: what `git` answers to these arguments; nothing where it has no answer.
+pub(super) fn ask(dir: &Path, args: &[&str]) -> Option<String> {
     let call = Call {
         dir,
         args: args.iter().map(OsString::from).collect(),
         stdin: String::new(),
         env: Vec::new(),
         config: Vec::new(),
-        isolated: false,
+        caller: Caller::Person,
         secrets: Vec::new(),
         reads_output: true,
         timeout: Duration::from_secs(10),

@@ -1,15 +1,16 @@
 //! One call of the `git` program: fixed environment, bounded output, and an end at the deadline for all it started.
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::error::GitError;
+use super::error::{Caller, GitError};
 use super::url::redact;
 
 /// What is kept of each stream.
@@ -24,16 +25,16 @@ pub(super) struct Call<'a> {
     pub(super) stdin: String,
     pub(super) env: Vec<(String, String)>,
     pub(super) config: Vec<(String, String)>,
-    /// Start from an empty environment and no configuration of anybody's.
-    pub(super) isolated: bool,
+    /// For the controller, it starts from an empty environment and no configuration of anybody's.
+    pub(super) caller: Caller,
     pub(super) secrets: Vec<String>,
     /// The output of a call that succeeds is wanted.
     pub(super) reads_output: bool,
     pub(super) timeout: Duration,
 }
 
-/// Variables that would send `git` to another repository, another index or a log.
-const REMOVED: [&str; 24] = [
+/// Variables that would send `git` to another repository or another index, or make it print what it sends.
+const REMOVED: [&str; 21] = [
     "GIT_DIR",
     "GIT_WORK_TREE",
     "GIT_INDEX_FILE",
@@ -51,9 +52,6 @@ const REMOVED: [&str; 24] = [
     "GIT_IMPLICIT_WORK_TREE",
     "GIT_LITERAL_PATHSPECS",
     "GIT_GLOB_PATHSPECS",
-    "GIT_TRACE",
-    "GIT_TRACE_PACKET",
-    "GIT_TRACE_CURL",
     "GIT_CURL_VERBOSE",
     "GIT_CONFIG",
     "SSH_ASKPASS",
@@ -84,7 +82,7 @@ impl Call<'_> {
         let mut child = self
             .command()
             .spawn()
-            .map_err(|error| GitError::no_git(&error))?;
+            .map_err(|error| GitError::no_git(&error, self.caller))?;
         let deadline = Instant::now() + self.timeout;
         let stdin = child.stdin.take();
         let input = self.stdin.clone();
@@ -94,10 +92,11 @@ impl Call<'_> {
                 drop(stdin.write_all(input.as_bytes()));
             }
         });
-        let out = drain(child.stdout.take());
-        let err = drain(child.stderr.take());
-        let Some(success) = wait(&mut child, deadline) else {
-            return Err(GitError::timed_out(self.timeout));
+        let (open, streams) = channel();
+        let out = drain(child.stdout.take(), open.clone());
+        let err = drain(child.stderr.take(), open);
+        let Some(success) = wait(&mut child, deadline, &streams) else {
+            return Err(GitError::timed_out(self.timeout, self.caller));
         };
         // What git left running may hold the pipes open: it is not waited for.
         let patience = Duration::from_secs(1);
@@ -117,12 +116,13 @@ impl Call<'_> {
                 text.extend_from_slice(line.as_bytes());
             }
         }
-        Err(GitError::from_output(&self.clean(&text)))
+        Err(GitError::from_output(&self.clean(&text), self.caller))
     }
 
     fn command(&self) -> Command {
         let mut command = Command::new("git");
-        if self.isolated {
+        let isolated = self.caller == Caller::Controller;
+        if isolated {
             command.env_clear();
             for name in KEPT {
                 if let Some(value) = std::env::var_os(name) {
@@ -138,6 +138,12 @@ impl Call<'_> {
             for name in REMOVED {
                 command.env_remove(name);
             }
+            // A trace holds arguments, configuration and headers.
+            for (name, _) in std::env::vars_os() {
+                if name.to_string_lossy().starts_with("GIT_TRACE") {
+                    command.env_remove(name);
+                }
+            }
             if std::env::var_os("GIT_ASKPASS").is_none() {
                 command.env("GIT_ASKPASS", "");
             }
@@ -151,7 +157,7 @@ impl Call<'_> {
         // A pipeline may hand its token over in the same way: ours come after those.
         let first = std::env::var("GIT_CONFIG_COUNT")
             .ok()
-            .filter(|_| !self.isolated)
+            .filter(|_| !isolated)
             .and_then(|count| count.parse::<usize>().ok())
             .unwrap_or(0);
         for (index, (name, value)) in self.config.iter().enumerate() {
@@ -182,8 +188,9 @@ impl Call<'_> {
         let lines: Vec<String> = text
             .lines()
             .map(|line| line.rsplit('\r').next().unwrap_or(line))
-            .map(|line| line.chars().filter(|c| !c.is_control()).collect())
-            .filter(|line: &String| !line.trim().is_empty() && !line.starts_with("hint:"))
+            .map(|line| line.chars().filter(|c| !c.is_control()).collect::<String>())
+            .map(|line| line.trim_end().to_owned())
+            .filter(|line| !is_noise(line))
             .collect();
         let mut text = lines.join("; ");
         if text.len() > MESSAGE_MAX {
@@ -195,8 +202,32 @@ impl Call<'_> {
     }
 }
 
-/// Reads a stream to its end, keeping its beginning.
-fn drain(stream: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+/// True for lines that say nothing of what happened: general advice of git, which ours replaces.
+fn is_noise(line: &str) -> bool {
+    const NOISE: [&str; 10] = [
+        "",
+        "Another git process seems to be running in this repository, e.g.",
+        "an editor opened by 'git commit'. Please make sure all processes",
+        "are terminated then try again. If it still fails, a git process",
+        "may have crashed in this repository earlier:",
+        "remove the file manually to continue.",
+        "Please make sure you have the correct access rights",
+        "and the repository exists.",
+        "fatal: the remote end hung up unexpectedly",
+        "fatal: Could not read from remote repository.",
+    ];
+    let text = line.strip_prefix("remote:").unwrap_or(line).trim();
+    text.starts_with("hint:")
+        || text.starts_with("error: failed to push some refs to")
+        || text.chars().all(|c| c == '@')
+        || NOISE.contains(&text)
+}
+
+/// Reads a stream to its end, keeping its beginning. Holds `open` as long as it is not at its end.
+fn drain(
+    stream: Option<impl Read + Send + 'static>,
+    open: Sender<Infallible>,
+) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         let mut kept = Vec::new();
@@ -209,12 +240,17 @@ fn drain(stream: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
         }
         // Nobody listens any more after a timeout.
         drop(sender.send(kept));
+        drop(open);
     });
     receiver
 }
 
 /// True or false for how it ended; nothing after the deadline, when its process group is killed.
-fn wait(child: &mut Child, deadline: Instant) -> Option<bool> {
+///
+/// Its streams close as it ends, which is noticed at once: a pause between looks would be most of a short call. What it left
+/// running may hold them open, so it is looked at as well.
+fn wait(child: &mut Child, deadline: Instant, streams: &Receiver<Infallible>) -> Option<bool> {
+    let mut closed = false;
     let mut pause = Duration::from_millis(1);
     loop {
         match child.try_wait() {
@@ -222,7 +258,12 @@ fn wait(child: &mut Child, deadline: Instant) -> Option<bool> {
             Ok(None) if Instant::now() < deadline => {}
             _ => break,
         }
-        thread::sleep(pause);
+        if closed {
+            thread::sleep(pause);
+        } else if streams.recv_timeout(pause) == Err(RecvTimeoutError::Disconnected) {
+            closed = true;
+            pause = Duration::from_micros(50);
+        }
         pause = (pause * 2).min(Duration::from_millis(10));
     }
     let group = i32::try_from(child.id())

@@ -14,7 +14,7 @@ pub enum StoreError {
     #[error(transparent)]
     Url(#[from] UrlError),
     /// A call of `git` failed.
-    #[error("{what}: {source}{}", advice(source.kind))]
+    #[error("{what}: {source}{}", source.advice())]
     Git {
         /// What was done with which remote.
         what: String,
@@ -42,25 +42,6 @@ pub enum StoreError {
     },
 }
 
-fn advice(kind: GitErrorKind) -> &'static str {
-    match kind {
-        GitErrorKind::Authentication => {
-            " (check the credentials, and that they may read this repository)"
-        }
-        GitErrorKind::NotARepository => {
-            " (check the address; a private repository needs credentials)"
-        }
-        GitErrorKind::Untrusted => {
-            " (check the certificate authority, or the host key in known_hosts)"
-        }
-        GitErrorKind::Locked => {
-            " (if no other process is at work there, remove the lock file that is named)"
-        }
-        GitErrorKind::TimedOut => " (the server is slow or away; it is tried again)",
-        _ => "",
-    }
-}
-
 impl StoreError {
     pub(super) fn local(what: impl Into<String>, problem: &impl ToString) -> Self {
         Self::Local {
@@ -77,14 +58,29 @@ impl StoreError {
             Self::BranchNotFound { .. } => Reason::BranchNotFound,
             Self::Local { .. } | Self::Settings(_) => Reason::RepositoryUnreachable,
             Self::Git { source, .. } => match source.kind {
-                GitErrorKind::Authentication => Reason::CredentialsRefused,
+                GitErrorKind::Authentication | GitErrorKind::Key | GitErrorKind::Forbidden => {
+                    Reason::CredentialsRefused
+                }
                 GitErrorKind::NotARepository => Reason::NotARepository,
                 GitErrorKind::NoGit
                 | GitErrorKind::TimedOut
-                | GitErrorKind::Untrusted
+                | GitErrorKind::Certificate
+                | GitErrorKind::HostKey
                 | GitErrorKind::MissingRef
                 | GitErrorKind::Refused
+                | GitErrorKind::Protected
+                | GitErrorKind::Full
+                | GitErrorKind::Shallow
+                | GitErrorKind::NotAtomic
+                | GitErrorKind::ObjectFormat
                 | GitErrorKind::Locked
+                | GitErrorKind::InTheWay
+                | GitErrorKind::Moved
+                | GitErrorKind::NotWritable
+                | GitErrorKind::Redirected
+                | GitErrorKind::UnknownHost
+                | GitErrorKind::Proxy
+                | GitErrorKind::Server
                 | GitErrorKind::Unreachable => Reason::RepositoryUnreachable,
             },
         }
@@ -255,8 +251,8 @@ pub enum PublishError {
     )]
     Signing(String),
     /// The remote refused, and nothing there had changed.
-    #[error("the remote refused to take the version: {0}")]
-    Refused(String),
+    #[error("the remote refused to take the version: {}{}", .0, .0.advice())]
+    Refused(GitError),
     /// Others published all the time.
     #[error("gave up after {tries} tries: each time another publisher was faster; try again")]
     TooManyRaces {
@@ -307,6 +303,6 @@ pub enum LabelError {
         number: VersionNumber,
     },
     /// The remote refused, and nothing there had changed.
-    #[error("the remote refused to change the label: {0}")]
-    Refused(String),
+    #[error("the remote refused to change the label: {}{}", .0, .0.advice())]
+    Refused(GitError),
 }

@@ -113,12 +113,6 @@ impl History {
         }
     }
 
-    /// The living version that has this content; the lowest number where there are twins.
-    #[must_use]
-    pub fn with_tree(&self, tree: &str) -> Option<&Version> {
-        self.living().find(|version| version.tree == tree)
-    }
-
     /// What stands at the number that `word` means. Labels and ids name living versions only.
     ///
     /// # Errors

@@ -331,7 +331,7 @@ impl Target<'_> {
             refs = workspace.refresh(self.app)?;
             if refs == before {
                 if !atomic {
-                    return Err(LabelError::Refused(refused.message));
+                    return Err(LabelError::Refused(refused));
                 }
                 atomic = false;
             }

@@ -8,14 +8,16 @@ use git2::{Oid, Repository};
 use super::error::ResolveError;
 use super::files;
 use super::history::{self, Entry, Version};
-use super::refs::{AppRefs, Space, number_of};
+use super::refs::{AppRefs, number_of};
 use super::snapshot;
 use crate::app::App;
 use crate::record::VersionRecord;
 use crate::words::{AppName, Label, VersionNumber, VersionWord};
 
-/// Most records that are kept in memory.
-const RECORDS_MAX: usize = 4096;
+/// Most commits of which is kept in memory what they say: some 10 MB.
+const ENTRIES_MAX: usize = 16_384;
+/// Most files that the records in memory list together, each record counting as a few: some 20 MB.
+const RECORDED_FILES_MAX: usize = 100_000;
 
 /// A mirror's repository, and what was read from it.
 pub(super) struct State {
@@ -24,6 +26,8 @@ pub(super) struct State {
     /// What was read from a commit never changes.
     entries: HashMap<(AppName, VersionNumber, Oid), Arc<Entry>>,
     records: HashMap<Oid, VersionRecord>,
+    /// Files that the records list.
+    recorded_files: usize,
 }
 
 impl State {
@@ -33,6 +37,7 @@ impl State {
             apps: HashMap::new(),
             entries: HashMap::new(),
             records: HashMap::new(),
+            recorded_files: 0,
         }
     }
 
@@ -48,14 +53,22 @@ impl State {
         let labels = history::labels(&refs).remove(&oid).unwrap_or_default();
         let mut record = match self.records.get(&oid) {
             Some(record) => record.clone(),
-            None => self.record(app, &version)?,
+            None => self.keep(oid, self.record(app, &version)?),
         };
-        if self.records.len() >= RECORDS_MAX {
-            self.records.clear();
-        }
-        self.records.entry(oid).or_insert_with(|| record.clone());
         record.labels = labels;
         Ok(record)
+    }
+
+    fn keep(&mut self, oid: Oid, record: VersionRecord) -> VersionRecord {
+        let files = record.files.values().map(|set| set.items.len());
+        let files = 8 + files.sum::<usize>();
+        if self.recorded_files + files > RECORDED_FILES_MAX {
+            self.records.clear();
+            self.recorded_files = 0;
+        }
+        self.recorded_files += files;
+        self.records.insert(oid, record.clone());
+        record
     }
 
     /// The app's refs: read once per fetch.
@@ -67,9 +80,9 @@ impl State {
         if let Some(refs) = self.apps.get(app) {
             return Ok(Arc::clone(refs));
         }
-        let refs = AppRefs::read(&self.repo, &Space::canonical(app))
+        let (mut read, _) = AppRefs::read_tags(&self.repo, &[app.clone()].into())
             .map_err(|error| unreadable(app, word, error.message()))?;
-        let refs = Arc::new(refs);
+        let refs = Arc::new(read.remove(app).unwrap_or_default());
         self.apps.insert(app.clone(), Arc::clone(&refs));
         Ok(refs)
     }
@@ -80,7 +93,7 @@ impl State {
             return Arc::clone(entry);
         }
         let entry = Arc::new(history::read_entry(&self.repo, app, number, oid));
-        if self.entries.len() >= RECORDS_MAX * 16 {
+        if self.entries.len() >= ENTRIES_MAX {
             self.entries.clear();
         }
         self.entries.insert(key, Arc::clone(&entry));

@@ -13,10 +13,15 @@ use super::error::{ResolveError, StoreError};
 use super::files;
 use super::history::{self, History};
 use super::lookup::{State, unreadable};
-use super::refs::{AppRefs, Space};
-use crate::git::{Credentials, Git, GitError, RemoteUrl};
+use super::refs::{ALL_TAGS, AppRefs, Space};
+use crate::git::{self, Credentials, Git, GitError, RemoteUrl};
 use crate::record::VersionRecord;
 use crate::words::{AppName, FunctionName, Label, VersionNumber, VersionWord};
+
+/// From so many apps on, all tags are fetched by one refspec: git compares each ref with each refspec.
+const MANY_APPS: usize = 200;
+/// Most tags that are left as a file each.
+const LOOSE_MAX: usize = 256;
 
 /// A bare repository that follows a remote.
 #[derive(Clone)]
@@ -28,8 +33,16 @@ struct Inner {
     url: RemoteUrl,
     git: Git,
     /// One fetch at a time.
-    fetching: Mutex<()>,
+    fetching: Mutex<Shape>,
     state: Mutex<State>,
+}
+
+/// What fetching has learned about the repository.
+struct Shape {
+    /// Tags that may be a file each.
+    loose: usize,
+    /// Most tags at the remote are not of the apps that are followed.
+    crowded: bool,
 }
 
 /// What a fetch brought.
@@ -39,8 +52,10 @@ pub struct Fetched {
     pub head: Option<String>,
     /// True where the branch moved.
     pub head_changed: bool,
-    /// Apps of which any ref appeared, moved or vanished.
+    /// Apps of which any tag appeared, moved or vanished.
     pub changed: BTreeSet<AppName>,
+    /// Why the mirror could not be packed anew. What was fetched is there all the same.
+    pub untidy: Option<String>,
 }
 
 impl Mirror {
@@ -54,6 +69,8 @@ impl Mirror {
         credentials: Option<Credentials>,
     ) -> Result<Self, StoreError> {
         let what = || format!("the mirror of {url}");
+        // What is read more than once is kept here, within bounds; libgit2 would keep up to 256 MB of objects beside it.
+        git2::opts::enable_caching(false);
         let fresh = !dir.join("HEAD").exists();
         let repo = if fresh {
             Repository::init_bare(dir)
@@ -72,13 +89,19 @@ impl Mirror {
             inner: Arc::new(Inner {
                 git: Git::of_controller(repo.path(), url.clone(), credentials),
                 url: url.clone(),
-                fetching: Mutex::new(()),
+                fetching: Mutex::new(Shape {
+                    // What an earlier process left is not known.
+                    loose: if fresh { 0 } else { LOOSE_MAX },
+                    crowded: false,
+                }),
                 state: Mutex::new(State::new(repo)),
             }),
         })
     }
 
-    /// Fetches the branch and the refs of these apps, and nothing else, in one call of `git`.
+    /// Fetches the branch and the tags of these apps in one call of `git`, and nothing else; from many apps on, all tags.
+    ///
+    /// `last` and the hints are for publishers alone. Afterwards the mirror is packed anew where that is due.
     ///
     /// # Errors
     /// Why the remote could not be read. What was fetched before stays.
@@ -88,32 +111,67 @@ impl Mirror {
         apps: &BTreeSet<AppName>,
         timeout: Duration,
     ) -> Result<Fetched, StoreError> {
-        let _one_at_a_time = lock(&self.inner.fetching);
-        if !git2::Reference::is_valid_name(&head_ref(branch)) || branch.contains('*') {
+        let mut shape = lock(&self.inner.fetching);
+        let head_ref = head_ref(branch);
+        if !git2::Reference::is_valid_name(&head_ref) || branch.contains('*') {
             return Err(StoreError::BranchNotFound {
                 branch: branch.to_owned(),
                 url: self.inner.url.to_string(),
             });
         }
-        let (head_before, before) = self.read(branch, apps)?;
-        let globs: Vec<String> = apps
-            .iter()
-            .flat_map(|app| Space::canonical(app).refspecs(app))
-            .collect();
-        let mut all = globs.clone();
-        all.push(format!("+{0}:{0}", head_ref(branch)));
-        if let Err(error) = self.inner.git.fetch(&all, timeout) {
+        let before = self.known(apps)?;
+        let head_before = self.head(branch);
+        let all = apps.len() >= MANY_APPS && !shape.crowded;
+        let globs: Vec<String> = if all {
+            vec![ALL_TAGS.to_owned()]
+        } else {
+            let spec = |app| Space::canonical(app).tags_refspec(app);
+            apps.iter().map(spec).collect()
+        };
+        let mut specs = globs.clone();
+        specs.push(format!("+{head_ref}:{head_ref}"));
+        // A glob, because git refuses a name that is not there yet.
+        let known = [format!("{head_ref}*")];
+        if let Err(error) = self.inner.git.fetch(&specs, &known, timeout) {
             return Err(self.explain(error, branch, &globs, timeout));
         }
-        let (head, after) = self.read(branch, apps)?;
+        let (after, tags) = self.read(apps)?;
+        let moved = |(app, refs): (&AppName, &Arc<AppRefs>)| {
+            before.get(app).map_or(0, |before| refs.moved(before))
+        };
+        shape.loose += after.iter().map(moved).sum::<usize>();
+        if all {
+            let followed: usize = after.values().map(|refs| refs.tags.len()).sum();
+            shape.crowded = tags > 2 * followed.max(LOOSE_MAX);
+        }
         let changed = apps
             .iter()
             .filter(|app| before.get(*app) != after.get(*app));
+        let changed: BTreeSet<AppName> = changed.cloned().collect();
+        let head = self.head(branch);
+        let head_changed = head != head_before;
+        let untidy = (head_changed || !changed.is_empty())
+            .then(|| self.tidy(&mut shape).err())
+            .flatten();
         Ok(Fetched {
-            head_changed: head != head_before,
-            head: head.map(|oid| oid.to_string()),
-            changed: changed.cloned().collect(),
+            head_changed,
+            head,
+            changed,
+            untidy: untidy.map(|error| error.message),
         })
+    }
+
+    /// Packs refs and objects where there are many loose ones. Called between two fetches.
+    fn tidy(&self, shape: &mut Shape) -> Result<(), GitError> {
+        // A reader of refs would miss those that move from their files into the packed ones just then: none is let in.
+        let state = self.state();
+        let dir = state.repo.path().to_owned();
+        if shape.loose >= LOOSE_MAX {
+            git::pack_refs(&dir)?;
+            shape.loose = 0;
+        }
+        drop(state);
+        git::pack_objects(&dir)
     }
 
     /// A branch that is not there fails the whole fetch: without it, the rest shows whether the remote is fine.
@@ -126,12 +184,12 @@ impl Mirror {
     ) -> StoreError {
         let url = self.inner.url.to_string();
         let specs = if globs.is_empty() {
-            vec!["+refs/cutwater/none/*:refs/cutwater/none/*".to_owned()]
+            vec!["+refs/tags/none/*:refs/tags/none/*".to_owned()]
         } else {
             globs.to_vec()
         };
         if error.kind == crate::git::GitErrorKind::MissingRef
-            && self.inner.git.fetch(&specs, timeout).is_ok()
+            && self.inner.git.fetch(&specs, &[], timeout).is_ok()
         {
             let branch = branch.to_owned();
             return StoreError::BranchNotFound { branch, url };
@@ -142,28 +200,40 @@ impl Mirror {
         }
     }
 
-    /// Reads the branch and the apps' refs anew.
-    #[expect(clippy::type_complexity, reason = "used in one place")]
+    /// The tags of these apps as they were read last: only a fetch changes them.
+    fn known(
+        &self,
+        apps: &BTreeSet<AppName>,
+    ) -> Result<BTreeMap<AppName, Arc<AppRefs>>, StoreError> {
+        let known = |state: &State| {
+            let refs = |app: &AppName| Some((app.clone(), Arc::clone(state.apps.get(app)?)));
+            apps.iter().map(refs).collect::<Option<_>>()
+        };
+        let known = known(&self.state());
+        known.map_or_else(|| Ok(self.read(apps)?.0), Ok)
+    }
+
+    /// Reads the tags of these apps anew; also, how many tags there are in all.
     fn read(
         &self,
-        branch: &str,
         apps: &BTreeSet<AppName>,
-    ) -> Result<(Option<Oid>, BTreeMap<AppName, Arc<AppRefs>>), StoreError> {
+    ) -> Result<(BTreeMap<AppName, Arc<AppRefs>>, usize), StoreError> {
         let mut state = self.state();
-        let mut read = BTreeMap::new();
-        for app in apps {
-            let refs = AppRefs::read(&state.repo, &Space::canonical(app));
-            let refs = refs.map_err(|error| {
-                StoreError::local(
-                    format!("the mirror of {}", self.inner.url),
-                    &error.message(),
-                )
-            })?;
-            let refs = Arc::new(refs);
-            state.apps.insert(app.clone(), Arc::clone(&refs));
-            read.insert(app.clone(), refs);
-        }
-        Ok((state.repo.refname_to_id(&head_ref(branch)).ok(), read))
+        let (read, all) = AppRefs::read_tags(&state.repo, apps).map_err(|error| {
+            StoreError::local(
+                format!("the mirror of {}", self.inner.url),
+                &error.message(),
+            )
+        })?;
+        let read: BTreeMap<_, _> = read
+            .into_iter()
+            .map(|(app, refs)| (app, Arc::new(refs)))
+            .collect();
+        let copies = read
+            .iter()
+            .map(|(app, refs)| (app.clone(), Arc::clone(refs)));
+        state.apps.extend(copies);
+        Ok((read, all))
     }
 
     /// The commit of the branch as it was fetched last, 40 hex digits.

@@ -183,25 +183,28 @@ impl Attempt<'_> {
                         ..labelled
                     });
                 }
+                // Whoever took the number explains the refusal. If nobody did, the server may not offer atomic pushes:
+                // the tag alone makes a version.
+                let explained =
+                    highest(workspace, request, &refs) != highest(workspace, request, &before);
+                if !explained {
+                    atomic = !atomic;
+                }
                 if refs == before {
                     standstills += 1;
-                    // Some servers do not offer atomic pushes; the tag alone makes a version.
-                    atomic = standstills % 2 == 0;
                     if standstills >= STANDSTILLS_MAX {
-                        return Err(PublishError::Refused(error.message));
+                        return Err(PublishError::Refused(error));
                     }
                     if standstills > 1 {
                         pause(standstills, candidate.commit);
                     }
                 } else {
                     // Others got on, or something else moved: that is no reason to stop, as long as it ends.
-                    let same =
-                        highest(workspace, request, &refs) == highest(workspace, request, &before);
-                    unexplained += u32::from(same);
+                    standstills = 0;
+                    unexplained += u32::from(!explained);
                     if unexplained >= TRIES_MAX {
                         return Err(PublishError::TooManyRaces { tries: TRIES_MAX });
                     }
-                    standstills = 0;
                 }
             }
             if let Some(version) = self.living(&refs) {

@@ -1,10 +1,16 @@
 //! Names of refs, each made in one place, and the refs of an app as they are read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use git2::{Oid, Repository};
 
 use crate::words::{AppName, VersionNumber};
+
+/// Prefix of all tags.
+const TAGS: &str = "refs/tags/";
+
+/// The refspec that brings the tags of all apps to a mirror.
+pub(super) const ALL_TAGS: &str = "+refs/tags/*:refs/tags/*";
 
 /// Where the refs of one app stand in a repository.
 #[derive(Debug, Clone)]
@@ -39,6 +45,17 @@ impl Space {
             format!("+{}*:{}*", from.tags, self.tags),
             format!("+{}*:{}*", from.own, self.own),
         ]
+    }
+
+    /// The refspec that brings the app's tags alone.
+    pub(super) fn tags_refspec(&self, app: &AppName) -> String {
+        let [tags, _] = self.refspecs(app);
+        tags
+    }
+
+    /// A glob below which `last` is, if it is there: git refuses a name that is not.
+    pub(super) fn last_glob(&self) -> String {
+        format!("{}las*", self.own)
     }
 
     pub(super) fn version(&self, number: VersionNumber) -> String {
@@ -83,6 +100,39 @@ impl AppRefs {
             }
         })?;
         Ok(refs)
+    }
+
+    /// The tags of these apps at their canonical place, in one pass over all refs, and how many tags there are in all.
+    ///
+    /// libgit2 copies the whole list of packed refs for each walk, so one per app costs the square of the apps.
+    pub(super) fn read_tags(
+        repo: &Repository,
+        apps: &BTreeSet<AppName>,
+    ) -> Result<(BTreeMap<AppName, Self>, usize), git2::Error> {
+        let mut all = 0;
+        let mut found: HashMap<&str, Self> = apps
+            .iter()
+            .map(|app| (app.as_str(), Self::default()))
+            .collect();
+        each(repo, TAGS, |name, oid| {
+            all += 1;
+            if let Some((app, tag)) = name.split_once('/')
+                && let Some(refs) = found.get_mut(app)
+            {
+                refs.tags.insert(tag.to_owned(), oid);
+            }
+        })?;
+        let refs = |app: &AppName| found.remove(app.as_str()).unwrap_or_default();
+        Ok((
+            apps.iter().cloned().zip(apps.iter().map(refs)).collect(),
+            all,
+        ))
+    }
+
+    /// How many tags are not as they are in `before`; those that are gone are not counted.
+    pub(super) fn moved(&self, before: &Self) -> usize {
+        let moved = |(name, oid): &(&String, &Oid)| before.tags.get(*name) != Some(*oid);
+        self.tags.iter().filter(moved).count()
     }
 
     /// Tags that stand at a version's place, whoever made them.

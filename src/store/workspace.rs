@@ -57,7 +57,8 @@ impl Workspace {
         };
         let url = String::from_utf8_lossy(found.url_bytes()).into_owned();
         drop(found);
-        let mut key = hex::encode(Sha256::digest(&url));
+        // A pipeline's token changes with each run; what it reaches does not.
+        let mut key = hex::encode(Sha256::digest(git::redact(&url)));
         key.truncate(12);
         let home = repo.workdir().unwrap_or_else(|| repo.path()).to_owned();
         Ok(Self {
@@ -187,7 +188,7 @@ impl Workspace {
         let space = Space::seen(&self.key, app);
         let _alone = self.lock()?;
         self.git
-            .fetch(&space.refspecs(app), self.timeout)
+            .fetch(&space.refspecs(app), &[space.last_glob()], self.timeout)
             .map_err(|source| StoreError::Git {
                 what: format!(
                     "cannot fetch the versions of `{app}` from remote `{}`",

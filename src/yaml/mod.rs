@@ -7,5 +7,5 @@ mod read;
 mod shape;
 
 pub use problem::{Place, Problem, Problems};
-pub(crate) use read::{Field, Node, Value, read};
+pub(crate) use read::{Field, Node, Value, read, read_all};
 pub(crate) use shape::Shape;

@@ -1,12 +1,13 @@
 //! YAML text to a tree in which every key and value knows its place: the only reader of files that people write.
 //!
-//! Reads as `kubectl` does (octal `0644`, merge keys, `yes` and `no`), refuses duplicate keys, several documents and
-//! alias bombs, and never follows anything out of the text.
+//! Reads as `kubectl` does (octal `0644`, merge keys, `yes` and `no`), refuses duplicate keys and alias bombs, and never
+//! follows anything out of the text.
 
 use std::fmt;
 use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value as Json;
 use serde_saphyr::{Location, Spanned};
 
 use super::problem::{Place, Problem};
@@ -57,6 +58,24 @@ impl Node {
         }
     }
 
+    /// The value without its places.
+    pub(crate) fn to_json(&self) -> Json {
+        match &self.value {
+            Value::Null => Json::Null,
+            Value::Bool(value) => Json::from(*value),
+            Value::Integer(value) => Json::from(*value),
+            Value::Float(value) => Json::from(*value),
+            Value::Text(value) => Json::from(value.as_str()),
+            Value::List(items) => items.iter().map(Self::to_json).collect(),
+            Value::Map(fields) => {
+                let pairs = fields.iter();
+                pairs
+                    .map(|field| (field.key.clone(), field.node.to_json()))
+                    .collect()
+            }
+        }
+    }
+
     /// The place of the value at `path`, or of the nearest that holds it.
     pub(crate) fn find(&self, path: &str) -> Place {
         let mut node = self;
@@ -91,42 +110,56 @@ impl Node {
 
 /// Reads one document. `kind` is what it must hold, such as `App`.
 pub(crate) fn read(bytes: &[u8], kind: &str) -> Result<Node, Problem> {
-    let fail = |place: Place, message: String| {
-        Err(Problem {
-            place,
+    let node = serde_saphyr::from_str_with_options::<Node>(text(bytes)?, options())
+        .map_err(|error| problem(&error, kind))?;
+    if matches!(node.value, Value::Null) {
+        return Err(Problem {
+            place: Place::default(),
             field: String::new(),
-            message,
-        })
+            message: format!(
+                "is empty; it must hold one {kind} (see `cutwater schema {}`)",
+                kind.to_lowercase()
+            ),
+        });
+    }
+    Ok(node)
+}
+
+/// Reads any number of documents, in their order. Those that hold nothing are left out.
+pub(crate) fn read_all(bytes: &[u8]) -> Result<Vec<Node>, Problem> {
+    serde_saphyr::from_multiple_with_options::<Node>(text(bytes)?, options())
+        .map_err(|error| problem(&error, "object"))
+}
+
+/// The text, if it is one and not too large.
+fn text(bytes: &[u8]) -> Result<&str, Problem> {
+    let fail = |place: Place, message: String| Problem {
+        place,
+        field: String::new(),
+        message,
     };
     if bytes.len() > FILE_MAX {
-        return fail(
+        return Err(fail(
             Place::default(),
             format!("has {} bytes; at most {FILE_MAX} are read", bytes.len()),
-        );
+        ));
     }
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]).into_owned();
-            let line = before.matches('\n').count() + 1;
-            let column = before
-                .rsplit('\n')
-                .next()
-                .unwrap_or_default()
-                .chars()
-                .count()
-                + 1;
-            let place = Place {
-                line: line as u64,
-                column: column as u64,
-            };
-            return fail(
-                place,
-                "is not UTF-8 text from here on; save the file as UTF-8".to_owned(),
-            );
-        }
-    };
-    let options = serde_saphyr::options! {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        let last = before.rsplit('\n').next().unwrap_or_default();
+        let place = Place {
+            line: before.matches('\n').count() as u64 + 1,
+            column: last.chars().count() as u64 + 1,
+        };
+        fail(
+            place,
+            "is not UTF-8 text from here on; save the file as UTF-8".to_owned(),
+        )
+    })
+}
+
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
         legacy_octal_numbers: true,
         with_snippet: false,
         budget: serde_saphyr::budget! {
@@ -134,40 +167,35 @@ pub(crate) fn read(bytes: &[u8], kind: &str) -> Result<Node, Problem> {
             max_events: NODES_MAX * 4,
             max_depth: DEPTH_MAX,
         },
-    };
-    match serde_saphyr::from_str_with_options::<Node>(text, options) {
-        Ok(node) if matches!(node.value, Value::Null) => fail(
-            Place::default(),
-            format!(
-                "is empty; it must hold one {kind} (see `cutwater schema {}`)",
-                kind.to_lowercase()
-            ),
-        ),
-        Ok(node) => Ok(node),
-        Err(error) => {
-            let place = error.location().map(place).unwrap_or_default();
-            let text = error.without_snippet().to_string();
-            // The reader puts the place into its text; it stands in front of ours already.
-            let text = text
-                .split(" at line ")
-                .next()
-                .unwrap_or_default()
-                .trim_end_matches([':', ',', ' ']);
-            let message = match error.without_snippet() {
-                serde_saphyr::Error::MultipleDocuments { .. } => {
-                    format!("a second document starts here; keep one {kind} in the file")
-                }
-                serde_saphyr::Error::DuplicateMappingKey { key, .. } => {
-                    let key = key.as_deref().unwrap_or_default();
-                    format!("the key `{key}` is there twice; keep one")
-                }
-                _ if text.starts_with("budget") || text.starts_with("recursion") => format!(
-                    "is too large or too deep: at most {NODES_MAX} values (each use of an alias counts again) and {DEPTH_MAX} levels"
-                ),
-                _ => format!("cannot be read as YAML: {text}"),
-            };
-            fail(place, message)
+    }
+}
+
+/// What the reader said, for people.
+fn problem(error: &serde_saphyr::Error, kind: &str) -> Problem {
+    let text = error.without_snippet().to_string();
+    // The reader puts the place into its text; it stands in front of ours already.
+    let text = text
+        .split(" at line ")
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches([':', ',', ' ']);
+    let message = match error.without_snippet() {
+        serde_saphyr::Error::MultipleDocuments { .. } => {
+            format!("a second document starts here; keep one {kind} in the file")
         }
+        serde_saphyr::Error::DuplicateMappingKey { key, .. } => {
+            let key = key.as_deref().unwrap_or_default();
+            format!("the key `{key}` is there twice; keep one")
+        }
+        _ if text.starts_with("budget") || text.starts_with("recursion") => format!(
+            "is too large or too deep: at most {NODES_MAX} values (each use of an alias counts again) and {DEPTH_MAX} levels"
+        ),
+        _ => format!("cannot be read as YAML: {text}"),
+    };
+    Problem {
+        place: error.location().map(place).unwrap_or_default(),
+        field: String::new(),
+        message,
     }
 }
 

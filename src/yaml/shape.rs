@@ -54,12 +54,17 @@ impl<'a> Shape<'a> {
 
     fn value(&mut self, node: &Node, schema: &'a Json, path: &str) -> Json {
         let schema = self.resolve(schema);
+        let set = |extension: &str| schema[extension] == true;
+        if set("x-kubernetes-int-or-string") || set("x-kubernetes-preserve-unknown-fields") {
+            return node.to_json();
+        }
         match (&node.value, kind(schema)) {
             (Value::Map(fields), "object") => self.object(node, fields, schema, path),
             (Value::List(items), "array") => self.array(node, items, schema, path),
             (Value::Text(text), "string") => self.text(node, text, schema, path),
             (Value::Integer(number), "integer") => self.integer(node, *number, schema, path),
             (Value::Bool(value), "boolean") => json!(value),
+            (Value::Integer(_) | Value::Float(_), "number") => node.to_json(),
             // Kubernetes takes plain numbers for quantities.
             (Value::Integer(number), "string") if schema["format"] == "quantity" => {
                 json!(number.to_string())
@@ -191,6 +196,7 @@ impl<'a> Shape<'a> {
             "integer" => schema["minimum"]
                 .as_i64()
                 .map_or(json!(1), |min| json!(min)),
+            "number" => json!(0),
             "boolean" => json!(false),
             _ => json!("x"),
         }
@@ -227,6 +233,7 @@ fn article(kind: &str) -> String {
         "object" => "a map of fields",
         "array" => "a list",
         "integer" => "a whole number",
+        "number" => "a number",
         "boolean" => "true or false",
         _ => "a text",
     }
@@ -247,6 +254,9 @@ fn mismatch(value: &Value, wanted: &str) -> String {
     let plain = matches!(value, Value::Bool(_) | Value::Integer(_) | Value::Float(_));
     match (wanted, value) {
         ("string", _) if plain => format!("is {is}, and a text is wanted; put it in quotes"),
+        ("number", Value::Text(text)) if text.trim_end_matches('%').parse::<f64>().is_ok() => {
+            format!("is {is}, and a number is wanted; write it without quotes and without a sign")
+        }
         ("integer", Value::Text(text)) if text.parse::<i64>().is_ok() => {
             format!("is {is}, and a whole number is wanted; drop the quotes")
         }

@@ -86,6 +86,19 @@ impl Shop {
         fs::write(path, content).unwrap();
     }
 
+    /// Sets a person's own configuration, of all repositories.
+    pub(super) fn config(&self, name: &str, value: &str) {
+        self.git(self.dir.path(), &["config", "--global", name, value]);
+    }
+
+    /// Makes a hook of the remote.
+    pub(super) fn hook(&self, name: &str, script: &str) {
+        let hook = self.remote().join("hooks").join(name);
+        fs::write(&hook, format!("#!/bin/sh\n{script}\n")).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(&hook, mode).unwrap();
+    }
+
     pub(super) fn commit_all(&self) {
         self.git(&self.clone_dir(), &["add", "-A"]);
         self.git(

@@ -6,6 +6,7 @@
 //! - `audit`: what was asked of the API server, by whom
 //! - `e2e`: the cluster that the end-to-end tests run inside of
 //! - `http`: asking a gateway
+//! - `service`: servers of the system on free ports; `sshd`, `web` and `proxy`: what stands before a git repository
 //! - `wait`: polling with a deadline
 //!
 //! Nothing here knows what Cutwater does.
@@ -21,8 +22,12 @@ pub mod audit;
 pub mod e2e;
 pub mod http;
 pub mod process;
+pub mod proxy;
+pub mod service;
+pub mod sshd;
 pub mod tools;
 pub mod wait;
+pub mod web;
 
 pub use apiserver::{ApiServer, Options, User};
 pub use audit::AuditEntry;

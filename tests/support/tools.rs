@@ -18,6 +18,19 @@ pub fn tool(name: &str) -> PathBuf {
     path
 }
 
+/// The path of a program of the system, which comes with these Debian packages.
+pub fn system(program: &str, packages: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Servers stand where not everybody's PATH leads.
+    std::env::split_paths(&path)
+        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| {
+            panic!("{program} is missing: run `tests/tools/build.sh test` as root, or `apt-get install {packages}`")
+        })
+}
+
 /// The root of this checkout.
 pub fn checkout() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -10,7 +10,7 @@
 # KUBEBUILDER_ASSETS   a directory with kube-apiserver, etcd and kubectl; where set, these three are taken from it
 #
 # It writes to that cache alone, never to the checkout. Standard output is the directory, all else goes to standard
-# error. As root on a Debian-like system it installs the packages that the node of `make e2e` needs, and says so.
+# error. As root on a Debian-like system it installs the packages that the tests need (packages.sh), and says so.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -127,7 +127,10 @@ make_one() { # name
 names=()
 for word in "${@:-all}"; do
   case $word in
-    test) names+=("${test_tools[@]}") ;;
+    test)
+      names+=("${test_tools[@]}")
+      need_test_packages
+      ;;
     e2e) names+=("${e2e_tools[@]}") ;;
     all) names+=("${test_tools[@]}" "${e2e_tools[@]}") ;;
     -*) sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;

@@ -1,7 +1,18 @@
-# Sourced by build.sh: what the node of `make e2e` needs from the system, and how to get it.
+# Sourced by build.sh: what the tests need from the system, and how to get it.
 # shellcheck shell=bash
 
-# program or file -> Debian package
+# program or file -> Debian package: what `make test` puts before a git repository,
+test_needs=(
+  git=git
+  openssl=openssl
+  setpriv=util-linux
+  ssh=openssh-client
+  sshd=openssh-server
+  lighttpd=lighttpd
+  /usr/lib/lighttpd/mod_openssl.so=lighttpd-mod-openssl
+  tinyproxy=tinyproxy-bin
+)
+# and what the node of `make e2e` needs.
 node_needs=(
   runc=runc
   /usr/lib/cni/bridge=containernetworking-plugins
@@ -15,30 +26,50 @@ node_needs=(
   python3=python3
 )
 
-# The packages whose program is not there, one per line.
-missing_node_packages() {
+# The packages whose program is not there, one per line: of these pairs.
+missing_packages() {
   local pair need
-  for pair in "${node_needs[@]}"; do
+  for pair in "$@"; do
     need=${pair%%=*}
-    if [[ $need == /* ]]; then [[ -x $need ]]; else command -v "$need" >/dev/null || [[ -x /usr/sbin/$need || -x /sbin/$need ]]; fi || echo "${pair#*=}"
+    if [[ $need == /* ]]; then [[ -e $need ]]; else command -v "$need" >/dev/null || [[ -x /usr/sbin/$need || -x /sbin/$need ]]; fi || echo "${pair#*=}"
   done | sort -u
-  if command -v python3 >/dev/null && ! python3 -m pip --version >/dev/null 2>&1; then echo python3-pip; fi
+}
+
+# Installs packages for a kind of tests where that is possible, and else ends with how to get them.
+get_packages() { # kind of tests, packages
+  local kind=$1
+  shift
+  [[ $# -eq 0 ]] && return
+  if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
+    echo "tools: the $kind tests need these Debian packages; installing: $*" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    if ! { apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }; then
+      echo "tools: apt-get could not install $*" >&2
+      exit 1
+    fi
+  else
+    echo "tools: the $kind tests need these programs, by their Debian packages: $*" >&2
+    echo "tools: install them as root (apt-get install $*), then run this again" >&2
+    exit 1
+  fi
+}
+
+need_test_packages() {
+  local packages
+  mapfile -t packages < <(missing_packages "${test_needs[@]}")
+  # Debian starts a server that it installs. Where that would last, a person decides.
+  if [[ ${#packages[@]} -gt 0 && -d /run/systemd/system ]]; then
+    echo "tools: the tests of git servers need these Debian packages: ${packages[*]}" >&2
+    echo "tools: install them (apt-get install ${packages[*]}), then run this again; the tests need no service of theirs:" >&2
+    echo "tools: systemctl disable --now ssh lighttpd, where you do not want them" >&2
+    exit 1
+  fi
+  get_packages "git server" "${packages[@]}"
 }
 
 need_node_packages() {
   local packages
-  mapfile -t packages < <(missing_node_packages)
-  [[ ${#packages[@]} -eq 0 ]] && return
-  if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
-    echo "tools: the end-to-end tests need these Debian packages; installing: ${packages[*]}" >&2
-    export DEBIAN_FRONTEND=noninteractive
-    if ! { apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null; }; then
-      echo "tools: apt-get could not install ${packages[*]}" >&2
-      exit 1
-    fi
-  else
-    echo "tools: the end-to-end tests need these programs, by their Debian packages: ${packages[*]}" >&2
-    echo "tools: install them as root (apt-get install ${packages[*]}), then run this again" >&2
-    exit 1
-  fi
+  mapfile -t packages < <(missing_packages "${node_needs[@]}")
+  if command -v python3 >/dev/null && ! python3 -m pip --version >/dev/null 2>&1; then packages+=(python3-pip); fi
+  get_packages "end-to-end" "${packages[@]}"
 }

@@ -1,0 +1,222 @@
+//! What was served, and since when: one [`Served`] for each change, as it is kept in git.
+//!
+//! Pure: bytes in, a record or located [`Problems`] out, and back. `docs/git-layout.md` says where records stand. What a
+//! later version of this program adds to a record is read over.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::words::{AppName, EnvironmentName, Share, VersionNumber};
+use crate::yaml::{self, Place, Problem, Problems};
+
+/// Name of the one file in the tree of each commit.
+pub const LEDGER_FILE: &str = "deployment.yaml";
+
+/// `apiVersion` of a record.
+const API_VERSION: &str = "cutwater.dev/v1alpha1";
+/// `kind` of a record.
+const KIND: &str = "Served";
+
+/// What one environment serves of one app from a moment on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Served {
+    api_version: String,
+    kind: String,
+    /// The app.
+    pub app: AppName,
+    /// Where it is served.
+    pub environment: EnvironmentName,
+    /// Number of the change: 1, 2, 3 and so on in this environment.
+    pub sequence: u64,
+    /// When it was served.
+    pub at: Timestamp,
+    /// Who asked for it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// What asked for it, such as `releases`, `cli` or `rollback`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Which versions, 1 to 10, and how much of the traffic each got: 100 % in total.
+    pub versions: Vec<ServedVersion>,
+    /// For a rollback: the version that it went away from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back_from: Option<VersionNumber>,
+    /// The commit of the branch whose `releases/` asked for it: 40 hex digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_commit: Option<String>,
+}
+
+/// A version that was served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServedVersion {
+    /// Its number.
+    pub version: VersionNumber,
+    /// Its share of the traffic, in percent.
+    pub percentage: Share,
+    /// Its snapshot commit: 40 hex digits.
+    pub commit: String,
+    /// Its snapshot id: 40 hex digits of the tree.
+    pub tree: String,
+}
+
+impl Served {
+    /// A record with what each has; the rest is set on it.
+    #[must_use]
+    pub fn new(
+        app: AppName,
+        environment: EnvironmentName,
+        sequence: u64,
+        at: Timestamp,
+        versions: Vec<ServedVersion>,
+    ) -> Self {
+        Self {
+            api_version: API_VERSION.to_owned(),
+            kind: KIND.to_owned(),
+            app,
+            environment,
+            sequence,
+            at,
+            author: None,
+            source: None,
+            message: None,
+            versions,
+            rolled_back_from: None,
+            release_commit: None,
+        }
+    }
+
+    /// Reads a record. `file` is its name in messages.
+    ///
+    /// # Errors
+    /// What is wrong with it. Fields that are not known are no problem.
+    pub fn read(file: &str, bytes: &[u8]) -> Result<Self, Problems> {
+        let fail = |place: Place, field: String, message: String| Problems {
+            file: file.to_owned(),
+            list: vec![Problem {
+                place,
+                field,
+                message,
+            }],
+        };
+        let node = yaml::read(bytes, KIND)
+            .map_err(|problem| fail(problem.place, problem.field, problem.message))?;
+        let record: Self = serde_path_to_error::deserialize(node.to_json()).map_err(|error| {
+            let field = error.path().to_string();
+            let place = node.find(&field);
+            fail(place, field, error.inner().to_string())
+        })?;
+        match record.wrong() {
+            None => Ok(record),
+            Some((field, message)) => Err(fail(node.find(field), field.to_owned(), message)),
+        }
+    }
+
+    /// What no type says.
+    fn wrong(&self) -> Option<(&'static str, String)> {
+        if self.api_version != API_VERSION || self.kind != KIND {
+            return Some((
+                "kind",
+                format!("is not `{KIND}` of `{API_VERSION}`, which alone stands in a ledger"),
+            ));
+        }
+        let versions = &self.versions;
+        let total: u32 = (versions.iter().take(11))
+            .map(|version| version.percentage.basis_points())
+            .sum();
+        if !(1..=10).contains(&versions.len()) || total != Share::ALL.basis_points() {
+            return Some((
+                "versions",
+                "must be 1 to 10 whose percentages total exactly 100".to_owned(),
+            ));
+        }
+        let ids = versions.iter().flat_map(|v| [&v.commit, &v.tree]);
+        ids.chain(&self.release_commit)
+            .find(|id| !is_id(id))
+            .map(|id| {
+                (
+                    "versions",
+                    format!("`{id}` is no object id of 40 hex digits"),
+                )
+            })
+    }
+
+    /// The record as it stands in its file.
+    ///
+    /// # Errors
+    /// Never for a record whose values can be written.
+    pub fn write(&self) -> Result<String, serde_yaml::Error> {
+        serde_yaml::to_string(self)
+    }
+}
+
+/// 40 lower-case hex digits.
+fn is_id(text: &str) -> bool {
+    let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    text.len() == 40 && text.bytes().all(hex)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn served() -> Served {
+        let version = |number: &str, percentage: &str, digit: &str| ServedVersion {
+            version: number.parse().unwrap(),
+            percentage: percentage.parse().unwrap(),
+            commit: digit.repeat(40),
+            tree: digit.repeat(40),
+        };
+        let mut served = Served::new(
+            "checkout".parse().unwrap(),
+            "prod".parse().unwrap(),
+            12,
+            "2026-11-21T06:00:00Z".parse().unwrap(),
+            vec![version("7", "85.71", "a"), version("8", "14.29", "b")],
+        );
+        served.author = Some("Ada: \"the first\"\n".to_owned());
+        served.release_commit = Some("c".repeat(40));
+        served
+    }
+
+    #[test]
+    fn a_record_survives_its_own_text() {
+        let text = served().write().unwrap();
+        assert_eq!(Served::read("x", text.as_bytes()).unwrap(), served());
+        // What a later version of this program says is no reason to stop.
+        let more = format!("{text}cluster: {{uid: x}}\n");
+        assert_eq!(Served::read("x", more.as_bytes()).unwrap(), served());
+    }
+
+    #[test]
+    fn what_is_not_a_record_is_said_with_its_place() {
+        let good = served().write().unwrap();
+        for (from, to, expected) in [
+            ("kind: Served", "kind: Other", "x:2:7: kind: is not"),
+            ("sequence: 12", "sequence: -1", "x:5:11: sequence: "),
+            ("14.29", "14.3", "x:10:3: versions: must be 1 to 10"),
+            (
+                "version: 7",
+                "version: v7",
+                "x:10:12: versions[0].version: ",
+            ),
+            (
+                &"a".repeat(40),
+                "aaaa",
+                "x:10:3: versions: `aaaa` is no object id",
+            ),
+            ("prod", "Prod", "x:4:14: environment: "),
+            ("app: checkout\n", "", "missing field `app`"),
+        ] {
+            let text = good.replacen(from, to, 1);
+            assert_ne!(text, good, "{from}");
+            let error = Served::read("x", text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}\n{expected}\n{text}");
+        }
+        assert!(Served::read("x", b"").is_err());
+    }
+}

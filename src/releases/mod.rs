@@ -1,0 +1,160 @@
+//! The files below `releases/` of a repository: Deployments and Aliases, as people write them.
+//!
+//! Pure: bytes in, checked [`Release`]s or located [`Problems`] out. What is read is what the API server would take: the
+//! same types, and the same rules. What a version word means is said by [`crate::store`].
+
+mod read;
+#[cfg(test)]
+mod tests;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::api::{Alias, Deployment, Wanted};
+use crate::words::AppName;
+use crate::yaml::{Place, Problem, Problems};
+
+pub use read::{may_name, read};
+
+/// One object of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Release {
+    /// The file, from the root of the repository.
+    pub file: String,
+    /// Where the object begins.
+    pub place: Place,
+    /// The object.
+    pub object: Object,
+    /// What it wants, checked.
+    pub wanted: Wanted,
+}
+
+/// What a file may hold.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Object {
+    /// `deployments.cutwater.dev`
+    Deployment(Box<Deployment>),
+    /// `aliases.cutwater.dev`
+    Alias(Box<Alias>),
+}
+
+/// Kinds of objects that use versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+pub enum Kind {
+    /// `deployments.cutwater.dev`, short name `cwd`.
+    Deployment,
+    /// `aliases.cutwater.dev`, short name `cwa`.
+    Alias,
+}
+
+impl Kind {
+    /// The short name by which `kubectl` knows it.
+    #[must_use]
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::Deployment => "cwd",
+            Self::Alias => "cwa",
+        }
+    }
+}
+
+impl Release {
+    /// What kind of object it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self.object {
+            Object::Deployment(_) => Kind::Deployment,
+            Object::Alias(_) => Kind::Alias,
+        }
+    }
+
+    /// The object's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        let metadata = match &self.object {
+            Object::Deployment(object) => &object.metadata,
+            Object::Alias(object) => &object.metadata,
+        };
+        metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// The object's namespace, where the file names one.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        let metadata = match &self.object {
+            Object::Deployment(object) => &object.metadata,
+            Object::Alias(object) => &object.metadata,
+        };
+        metadata.namespace.as_deref()
+    }
+
+    /// The app whose versions it uses.
+    #[must_use]
+    pub fn app(&self) -> &AppName {
+        &self.wanted.app
+    }
+}
+
+/// All objects of a commit, and what is wrong with its files.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Releases {
+    /// The objects of the files that are right, in the order of their files.
+    pub list: Vec<Release>,
+    /// What is wrong in the others.
+    pub problems: Vec<Problems>,
+}
+
+impl Releases {
+    /// Puts files together. Folders may be meant for different namespaces, so only two objects of one folder that have
+    /// one kind, namespace and name are a problem: of the file that comes later.
+    #[must_use]
+    pub fn of(files: impl IntoIterator<Item = Result<Vec<Release>, Problems>>) -> Self {
+        let mut all = Self::default();
+        for file in files {
+            let releases = match file {
+                Ok(releases) => releases,
+                Err(problems) => {
+                    all.problems.push(problems);
+                    continue;
+                }
+            };
+            let twins: Vec<Problem> = (releases.iter())
+                .filter_map(|release| {
+                    let first = all.list.iter().find(|first| collide(first, release))?;
+                    Some(twin(first, release))
+                })
+                .collect();
+            match releases.first().filter(|_| !twins.is_empty()) {
+                Some(release) => all.problems.push(Problems {
+                    file: release.file.clone(),
+                    list: twins,
+                }),
+                None => all.list.extend(releases),
+            }
+        }
+        all
+    }
+}
+
+/// True where both would be one object.
+fn collide(first: &Release, second: &Release) -> bool {
+    let folder = |file: &str| file.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+    (first.kind(), first.namespace(), first.name())
+        == (second.kind(), second.namespace(), second.name())
+        && folder(&first.file) == folder(&second.file)
+}
+
+/// What is said of the second of two.
+fn twin(first: &Release, second: &Release) -> Problem {
+    Problem {
+        place: second.place,
+        field: "metadata.name".to_owned(),
+        message: format!(
+            "{:?} `{}` is in {}:{} already; keep one",
+            second.kind(),
+            second.name(),
+            first.file,
+            first.place.line
+        ),
+    }
+}

@@ -1,0 +1,267 @@
+//! Bytes of one file to its objects, or all that is wrong with them.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::{Kind, Object, Release, collide, twin};
+use crate::api::{Alias, AliasSpec, Deployment, DeploymentSpec, GROUP, SpecError, VERSION, Wanted};
+use crate::words::{AliasName, AppName, EnvironmentName};
+use crate::yaml::{self, Node, Problem, Problems, Shape, Value};
+
+/// An object as it stands in a file.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Document<S> {
+    /// Always `cutwater.dev/v1alpha1`.
+    api_version: String,
+    kind: String,
+    metadata: Metadata,
+    spec: S,
+}
+
+/// What people write about an object.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Metadata {
+    name: String,
+    #[serde(default)]
+    namespace: Option<String>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+static DEPLOYMENT: LazyLock<Json> =
+    LazyLock::new(|| schemars::schema_for!(Document<DeploymentSpec>).to_value());
+static ALIAS: LazyLock<Json> =
+    LazyLock::new(|| schemars::schema_for!(Document<AliasSpec>).to_value());
+
+/// Reads one file. `file` is its name in messages.
+///
+/// # Errors
+/// All problems of the file.
+pub fn read(file: &str, bytes: &[u8]) -> Result<Vec<Release>, Problems> {
+    let all = |list| Problems {
+        file: file.to_owned(),
+        list,
+    };
+    let documents = yaml::read_all(bytes).map_err(|problem| all(vec![problem]))?;
+    let mut problems = Vec::new();
+    let mut releases: Vec<Release> = Vec::new();
+    for document in &documents {
+        match read_one(file, document) {
+            Ok(None) => {}
+            Ok(Some(release)) => match releases.iter().find(|first| collide(first, &release)) {
+                Some(first) => problems.push(twin(first, &release)),
+                None => releases.push(release),
+            },
+            Err(list) => problems.extend(list),
+        }
+    }
+    if problems.is_empty() {
+        return Ok(releases);
+    }
+    problems.sort_by(|a, b| (a.place, &a.field).cmp(&(b.place, &b.field)));
+    problems.truncate(50);
+    Err(all(problems))
+}
+
+/// True where a file that cannot be read could still name the app.
+///
+/// The name of an app is plain ASCII, so only an escape, or bytes that are no text, could hide it.
+#[must_use]
+pub fn may_name(bytes: &[u8], app: &AppName) -> bool {
+    std::str::from_utf8(bytes).map_or(true, |text| {
+        text.contains('\\') || text.contains(app.as_str())
+    })
+}
+
+/// One object; nothing for a Repository.
+fn read_one(file: &str, node: &Node) -> Result<Option<Release>, Vec<Problem>> {
+    let (object, wanted) = match kind(node)? {
+        None => return Ok(None),
+        Some(Kind::Deployment) => {
+            let document: Document<DeploymentSpec> = typed(node, &DEPLOYMENT)?;
+            check_name(node, Kind::Deployment, &document.metadata.name, false)?;
+            let mut object = Deployment::new(&document.metadata.name, document.spec);
+            object.metadata.namespace = document.metadata.namespace;
+            object.metadata.labels = some(document.metadata.labels);
+            object.metadata.annotations = some(document.metadata.annotations);
+            let wanted = checked(node, object.spec.wanted())?;
+            (Object::Deployment(Box::new(object)), wanted)
+        }
+        Some(Kind::Alias) => {
+            let document: Document<AliasSpec> = typed(node, &ALIAS)?;
+            let named = document.spec.name.is_some();
+            check_name(node, Kind::Alias, &document.metadata.name, named)?;
+            let mut object = Alias::new(&document.metadata.name, document.spec);
+            object.metadata.namespace = document.metadata.namespace;
+            object.metadata.labels = some(document.metadata.labels);
+            object.metadata.annotations = some(document.metadata.annotations);
+            let wanted = checked(node, object.spec.wanted())?;
+            (Object::Alias(Box::new(object)), wanted)
+        }
+    };
+    Ok(Some(Release {
+        file: file.to_owned(),
+        place: node.place,
+        object,
+        wanted,
+    }))
+}
+
+/// Which kind of object a document is; nothing for one that uses no version.
+fn kind(node: &Node) -> Result<Option<Kind>, Vec<Problem>> {
+    let fail = |field: &str, message: String| {
+        Err(vec![Problem {
+            place: node.find(field),
+            field: field.to_owned(),
+            message,
+        }])
+    };
+    let text = |field: &str| match node.get(field).map(|field| &field.node.value) {
+        Some(Value::Text(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    if !matches!(node.value, Value::Map(_)) {
+        return fail(
+            "",
+            "is no object; write a Deployment or an Alias".to_owned(),
+        );
+    }
+    let group = format!("{GROUP}/{VERSION}");
+    match text("apiVersion") {
+        Some(version) if version == group => {}
+        Some(other) => {
+            return fail(
+                "apiVersion",
+                format!(
+                    "is `{other}`; only objects of `{group}` stand here, move others elsewhere"
+                ),
+            );
+        }
+        None => {
+            return fail(
+                "apiVersion",
+                format!("is missing; write `apiVersion: {group}`"),
+            );
+        }
+    }
+    match text("kind") {
+        Some("Deployment") => Ok(Some(Kind::Deployment)),
+        Some("Alias") => Ok(Some(Kind::Alias)),
+        Some("Repository") => Ok(None),
+        Some(other) => fail(
+            "kind",
+            format!("is `{other}`; write `Deployment` or `Alias`"),
+        ),
+        None => fail(
+            "kind",
+            "is missing; write `kind: Deployment` or `kind: Alias`".to_owned(),
+        ),
+    }
+}
+
+/// The document as its type.
+fn typed<S: DeserializeOwned>(node: &Node, schema: &Json) -> Result<Document<S>, Vec<Problem>> {
+    let mut shape = Shape::new(schema);
+    let json = shape.check(node);
+    if !shape.problems.is_empty() {
+        return Err(shape.problems);
+    }
+    serde_path_to_error::deserialize(json).map_err(|error| {
+        let field = error.path().to_string();
+        vec![Problem {
+            place: node.find(&field),
+            field,
+            message: error.inner().to_string(),
+        }]
+    })
+}
+
+/// What no schema says.
+fn checked(node: &Node, wanted: Result<Wanted, SpecError>) -> Result<Wanted, Vec<Problem>> {
+    wanted.map_err(|error| {
+        let field = match error {
+            SpecError::VersionCount(_) | SpecError::Total { .. } | SpecError::VersionTwice(_) => {
+                "spec.versions"
+            }
+            SpecError::CanaryIsMain(_) => "spec.canary.version",
+            SpecError::Override => "spec.override",
+            SpecError::Affinity => "spec.affinity",
+            SpecError::RouteCount(_)
+            | SpecError::RouteUnnamed(_)
+            | SpecError::RouteTwice(_)
+            | SpecError::RouteClash { .. }
+            | SpecError::HostnameCount(..)
+            | SpecError::Path { .. } => "spec.routes",
+        };
+        vec![Problem {
+            place: node.find(field),
+            field: field.to_owned(),
+            message: error.to_string(),
+        }]
+    })
+}
+
+/// Names that the API server would take.
+fn check_name(node: &Node, kind: Kind, name: &str, named: bool) -> Result<(), Vec<Problem>> {
+    let fail = |field: &str, message: String| {
+        Err(vec![Problem {
+            place: node.find(field),
+            field: field.to_owned(),
+            message,
+        }])
+    };
+    let namespace = node
+        .get("metadata")
+        .and_then(|field| field.node.get("namespace"));
+    if let Some(Value::Text(namespace)) = namespace.map(|field| &field.node.value)
+        && namespace.parse::<EnvironmentName>().is_err()
+    {
+        return fail(
+            "metadata.namespace",
+            format!("is `{namespace}`; write at most 63 lower-case letters, digits and dashes"),
+        );
+    }
+    let label = |part: &str| part.parse::<EnvironmentName>().is_ok();
+    if name.len() > 63 || !name.split('.').all(label) {
+        return fail(
+            "metadata.name",
+            format!(
+                "is `{name}`; write at most 63 lower-case letters, digits, dashes and dots, which begin and end with a letter or a digit"
+            ),
+        );
+    }
+    match kind {
+        Kind::Deployment if reads_as_workload(name) => fail(
+            "metadata.name",
+            format!(
+                "is `{name}`, which reads like a workload of its own; choose a name without `-v` and digits"
+            ),
+        ),
+        Kind::Alias if !named && name.parse::<AliasName>().is_err() => fail(
+            "metadata.name",
+            format!("is `{name}`, which cannot be the name of an alias; set spec.name"),
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// A part `v` and digits behind a dash.
+fn reads_as_workload(name: &str) -> bool {
+    name.split('-').skip(1).any(|part| {
+        part.strip_prefix('v')
+            .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+    })
+}
+
+fn some(map: BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
+    Some(map).filter(|map| !map.is_empty())
+}

@@ -1,0 +1,104 @@
+use super::{refused, set_url, ssh, web};
+use crate::it::shop::{Shop, app_with_image, text};
+
+#[test]
+fn a_shallow_clone_publishes_over_each_kind_of_remote() {
+    let shop = Shop::new();
+    shop.commit("README.md", "a second commit");
+    let web = web(&shop);
+    let path = shop.remote().display().to_string();
+    let sshd = ssh(&shop);
+    let urls = [path, web.http("/open/remote.git"), sshd.url(&shop.remote())];
+    for (n, url) in urls.iter().enumerate() {
+        let shallow = shop.dir.path().join(format!("shallow{n}"));
+        let from = format!("file://{}", shop.clone_dir().display());
+        shop.git(
+            shop.dir.path(),
+            &["clone", "-q", "--depth=1", &from, shallow.to_str().unwrap()],
+        );
+        shop.git(&shallow, &["remote", "set-url", "origin", url]);
+        assert!(shallow.join(".git/shallow").exists());
+        let image = format!("web={}", crate::it::shop::digest(&n.to_string()));
+        let output = shop
+            .command_in(&shallow, &["versions", "publish", "--image", &image])
+            .output()
+            .unwrap();
+        let line = text(&output.stdout);
+        assert!(
+            line.starts_with(&format!("published checkout v{}", n + 1)),
+            "{url}: {line}{}",
+            text(&output.stderr)
+        );
+    }
+    // The remote has not become shallow by it.
+    assert!(!shop.remote().join("shallow").exists());
+    shop.git(&shop.remote(), &["fsck", "--full", "--strict"]);
+}
+
+#[test]
+fn a_bare_clone_and_a_linked_worktree_publish() {
+    let shop = Shop::new();
+    let dir = shop.dir.path();
+    shop.git(dir, &["clone", "-q", "--bare", "clone", "bare.git"]);
+    let bare = dir.join("bare.git");
+    let url = shop.remote().display().to_string();
+    shop.git(&bare, &["remote", "set-url", "origin", &url]);
+    let publish = |dir: &std::path::Path| {
+        let output = shop
+            .command_in(dir, &["versions", "publish", "checkout"])
+            .output()
+            .unwrap();
+        format!("{}{}", text(&output.stdout), text(&output.stderr))
+    };
+    let said = publish(&bare);
+    assert!(said.starts_with("published checkout v1"), "{said}");
+
+    shop.git(
+        &shop.clone_dir(),
+        &["worktree", "add", "-q", "-b", "topic", "../linked"],
+    );
+    let linked = dir.join("linked");
+    let said = publish(&linked);
+    assert!(said.starts_with("unchanged checkout v1"), "{said}");
+    std::fs::write(linked.join("apps/checkout/app.yaml"), app_with_image("2")).unwrap();
+    shop.git(&linked, &["commit", "-q", "-a", "-m", "In the worktree"]);
+    // From inside the app's directory, which is found from there.
+    let said = publish(&linked.join("apps/checkout"));
+    assert!(said.starts_with("published checkout v2"), "{said}");
+    // Both worktrees share what was seen at the remote.
+    assert!(publish(&shop.clone_dir()).starts_with("unchanged checkout v1"));
+    shop.git(&shop.clone_dir(), &["fsck", "--full"]);
+}
+
+#[test]
+fn a_repository_with_sha_256_is_said_to_be_one() {
+    let shop = Shop::new();
+    let dir = shop.dir.path();
+    // The remote: over each kind of connection.
+    let sha256 = ["init", "-q", "--bare", "--object-format=sha256", "new.git"];
+    shop.git(dir, &sha256);
+    let remote = dir.join("new.git");
+    shop.git(&remote, &["config", "http.receivepack", "true"]);
+    let web = web(&shop);
+    let sshd = ssh(&shop);
+    let path = remote.display().to_string();
+    for url in [path, web.http("/open/new.git"), sshd.url(&remote)] {
+        set_url(&shop, &url);
+        let error = refused(&shop);
+        assert!(
+            error.contains("algorithm") && error.contains("--object-format=sha1"),
+            "{url}: {error}"
+        );
+    }
+    // The person's own clone.
+    shop.git(dir, &["init", "-q", "--object-format=sha256", "own"]);
+    let own = dir.join("own");
+    shop.git(&own, &["remote", "add", "origin", "../new.git"]);
+    let output = shop
+        .command_in(&own, &["versions", "list"])
+        .output()
+        .unwrap();
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error.to_lowercase().contains("sha256"), "{error}");
+}

@@ -1,0 +1,179 @@
+use std::fs;
+use std::net::TcpListener;
+
+use super::{refused, set_url, ssh, web};
+use crate::it::shop::{Shop, app_with_image};
+
+/// What is said over each kind of connection, where the remote itself is at fault.
+fn over_each(shop: &Shop, check: impl Fn(&str, &str)) {
+    let web = web(shop);
+    let path = shop.remote().display().to_string();
+    let sshd = ssh(shop);
+    let urls = [path, web.http("/open/remote.git"), sshd.url(&shop.remote())];
+    for url in urls {
+        set_url(shop, &url);
+        check(&url, &refused(shop));
+    }
+    assert!(shop.refs().iter().all(|name| !name.ends_with("/v1")));
+}
+
+#[test]
+fn a_hook_that_refuses_is_heard_in_its_own_words() {
+    let shop = Shop::new();
+    shop.hook("update", "echo \"tags are closed on fridays\" >&2; exit 1");
+    over_each(&shop, |url, error| {
+        assert!(
+            error.contains("tags are closed on fridays") && error.contains("a rule of the server"),
+            "{url}: {error}"
+        );
+    });
+}
+
+#[test]
+fn a_protected_tag_is_said_to_be_one() {
+    let shop = Shop::new();
+    // What GitLab's own hook prints.
+    shop.hook(
+        "pre-receive",
+        "echo 'GitLab: You are not allowed to create this tag as it is protected.' >&2; exit 1",
+    );
+    over_each(&shop, |url, error| {
+        assert!(
+            error.contains("not allowed to create this tag")
+                && error.contains("must be allowed to create tags"),
+            "{url}: {error}"
+        );
+    });
+}
+
+#[test]
+fn a_limit_on_what_is_pushed_is_said() {
+    let shop = Shop::new();
+    shop.git(&shop.remote(), &["config", "receive.maxInputSize", "100"]);
+    over_each(&shop, |url, error| {
+        assert!(
+            error.contains("pack exceeds maximum allowed size") && error.contains("make room"),
+            "{url}: {error}"
+        );
+    });
+}
+
+#[test]
+fn a_lock_that_a_dead_process_left_is_named_over_each_kind_of_connection() {
+    let shop = Shop::new();
+    let lock = shop.remote().join("refs/tags/checkout/v1.lock");
+    fs::create_dir_all(lock.parent().unwrap()).unwrap();
+    fs::write(&lock, "").unwrap();
+    over_each(&shop, |url, error| {
+        assert!(
+            error.contains("refs/tags/checkout/v1.lock")
+                && error.contains("remove the lock file that is named"),
+            "{url}: {error}"
+        );
+    });
+    assert!(lock.exists(), "it is never removed in silence");
+}
+
+#[test]
+fn a_tag_with_the_name_of_the_app_is_said_to_be_in_the_way() {
+    let shop = Shop::new();
+    shop.git(
+        &shop.clone_dir(),
+        &["push", "-q", "origin", "HEAD:refs/tags/checkout"],
+    );
+    over_each(&shop, |url, error| {
+        assert!(
+            error.contains("'refs/tags/checkout' exists") && error.contains("is in the way"),
+            "{url}: {error}"
+        );
+    });
+}
+
+#[test]
+fn a_remote_that_has_lost_an_object_takes_what_is_whole_in_itself() {
+    let shop = Shop::new();
+    shop.publish(&[]);
+    let tree = shop.rev(&shop.remote(), "checkout/v1^{tree}");
+    let object = shop
+        .remote()
+        .join("objects")
+        .join(&tree[..2])
+        .join(&tree[2..]);
+    fs::remove_file(&object).unwrap();
+    shop.commit("apps/checkout/app.yaml", app_with_image("2"));
+    let fsck = shop
+        .sealed("git", &shop.remote())
+        .args(["fsck", "--full"])
+        .output()
+        .unwrap();
+    assert!(!fsck.status.success());
+    // What is pushed is whole in itself, and does not need what is lost.
+    assert!(shop.publish(&[]).starts_with("published checkout v2"));
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_given_up_in_time() {
+    let shop = Shop::new();
+    // It takes connections, and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    for scheme in ["http", "https", "ssh"] {
+        set_url(&shop, &format!("{scheme}://127.0.0.1:{port}/remote.git"));
+        let start = std::time::Instant::now();
+        let error = shop.refused(&["versions", "list", "--timeout", "1"]);
+        assert!(
+            error.contains("no answer within 1 s") && error.contains("--timeout"),
+            "{error}"
+        );
+        assert!(start.elapsed().as_secs() < 10);
+    }
+}
+
+#[test]
+fn a_host_that_is_away_or_unknown_is_said() {
+    let shop = Shop::new();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = nobody.local_addr().unwrap().port();
+    drop(nobody);
+    for scheme in ["http", "https", "ssh"] {
+        set_url(&shop, &format!("{scheme}://127.0.0.1:{port}/remote.git"));
+        let error = refused(&shop);
+        assert!(
+            error.contains(&format!("port {port}")) && error.contains("onnect"),
+            "{error}"
+        );
+        set_url(
+            &shop,
+            &format!("{scheme}://no-such-host.invalid/remote.git"),
+        );
+        let error = refused(&shop);
+        assert!(error.contains("check the name in the address"), "{error}");
+    }
+}
+
+#[test]
+fn a_web_server_that_forbids_breaks_or_sends_elsewhere_is_said() {
+    let shop = Shop::new();
+    let web = web(&shop);
+    for (path, wanted) in [
+        ("/broken/remote.git", "a problem of its own"),
+        ("/open/none.git", "check the address"),
+        ("/nowhere/remote.git", "check the address"),
+    ] {
+        set_url(&shop, &web.http(path));
+        let error = refused(&shop);
+        assert!(error.contains(wanted), "{path}: {error}");
+    }
+    // A person's git follows a server that has moved.
+    set_url(&shop, &web.http("/moved/remote.git"));
+    assert!(shop.publish(&[]).starts_with("published checkout v1"));
+    // Everybody may read, and nobody push.
+    shop.git(&shop.remote(), &["config", "http.receivepack", "false"]);
+    shop.commit("apps/checkout/app.yaml", app_with_image("2"));
+    set_url(&shop, &web.http("/open/remote.git"));
+    let error = refused(&shop);
+    assert!(
+        error.contains("403") && error.contains("the right to push"),
+        "{error}"
+    );
+}

@@ -1,0 +1,215 @@
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{publishes, set_url, web};
+use crate::it::shop::{Shop, text};
+use crate::support::web::{PASSWORD, PASSWORD_ESCAPED, TOKEN, USER, Web};
+
+/// The address of the remote with the user name and this password in it.
+fn with_login(web: &Web, password: &str) -> String {
+    let login = format!("://{USER}:{password}@");
+    web.http("/basic/remote.git").replace("://", &login)
+}
+
+/// The password in each form that it may take on its way.
+fn forms() -> [String; 3] {
+    [
+        PASSWORD.to_owned(),
+        PASSWORD_ESCAPED.to_owned(),
+        STANDARD.encode(format!("{USER}:{PASSWORD}")),
+    ]
+}
+
+/// Command lines of all processes of this machine.
+fn command_lines() -> BTreeSet<String> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.map(|entry| fs::read(entry.path().join("cmdline")).unwrap_or_default());
+    lines
+        .map(|line| text(&line).replace('\0', " "))
+        .filter(|line| !line.is_empty())
+        .collect()
+}
+
+#[test]
+fn an_address_with_a_password_works_however_git_is_told_of_it() {
+    let shop = Shop::new();
+    let web = web(&shop);
+    let plain = web.http("/basic/remote.git");
+    let full = with_login(&web, PASSWORD_ESCAPED);
+
+    set_url(&shop, &full);
+    publishes(&shop);
+
+    // As a pipeline does it that knows the host only.
+    set_url(&shop, &plain);
+    let prefix = full.replace("/basic/remote.git", "/");
+    shop.config(&format!("url.{prefix}.insteadOf"), &web.http("/"));
+    assert!(shop.publish(&[]).starts_with("unchanged checkout v1"));
+    shop.git(
+        shop.dir.path(),
+        &[
+            "config",
+            "--global",
+            "--remove-section",
+            &format!("url.{prefix}"),
+        ],
+    );
+
+    // Read in one way, and written in another.
+    set_url(&shop, &web.http("/open/remote.git"));
+    shop.git(&shop.remote(), &["config", "http.receivepack", "false"]);
+    let denied = shop.run(&["versions", "publish", "--label", "denied"]);
+    assert!(!denied.status.success());
+    shop.git(&shop.remote(), &["config", "--unset", "http.receivepack"]);
+    shop.git(
+        &shop.clone_dir(),
+        &["remote", "set-url", "--push", "origin", &full],
+    );
+    shop.publish(&["--label", "pushed"]);
+    let push = |args: &[&str]| shop.git(&shop.clone_dir(), args);
+    push(&["config", "--unset", "remote.origin.pushurl"]);
+    shop.config(
+        &format!("url.{prefix}basic/.pushInsteadOf"),
+        &web.http("/open/"),
+    );
+    shop.publish(&["--label", "rewritten"]);
+    let list = shop.ok(&["versions", "list"]);
+    assert!(list.contains("first, pushed, rewritten"), "{list}");
+}
+
+#[test]
+fn no_password_is_in_a_list_of_processes_while_a_push_runs() {
+    let shop = Shop::new();
+    let web = web(&shop);
+    set_url(&shop, &with_login(&web, PASSWORD_ESCAPED));
+    let (here, go) = (shop.dir.path().join("here"), shop.dir.path().join("go"));
+    shop.hook(
+        "pre-receive",
+        &format!(
+            "touch {}; n=0; while [ ! -e {} ] && [ $n -lt 600 ]; do sleep 0.05; n=$((n+1)); done",
+            here.display(),
+            go.display()
+        ),
+    );
+    let mut publisher = shop
+        .command_in(&shop.clone_dir(), &["versions", "publish"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut seen = BTreeSet::new();
+    let start = Instant::now();
+    while !here.exists() {
+        seen.extend(command_lines());
+        assert!(start.elapsed() < Duration::from_secs(25), "no push");
+    }
+    seen.extend(command_lines());
+    fs::write(&go, "").unwrap();
+    while publisher.try_wait().unwrap().is_none() {
+        seen.extend(command_lines());
+    }
+    let output = publisher.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let remote = format!("{} ", web.http("/basic/remote.git"));
+    let helper =
+        |line: &&String| line.contains("git-remote-http") && format!("{line} ").contains(&remote);
+    assert!(seen.iter().any(|line| helper(&line)), "{seen:#?}");
+    for secret in forms() {
+        let told = seen.iter().find(|line| line.contains(&secret));
+        assert_eq!(told, None);
+    }
+}
+
+#[test]
+fn no_password_is_in_a_message_or_a_trace() {
+    let shop = Shop::new();
+    let web = web(&shop);
+    let traces = shop.dir.path().join("traces");
+    fs::create_dir(&traces).unwrap();
+    let trace = |name: &str| traces.join(name).display().to_string();
+    let said = |args: &[&str]| {
+        let output = shop
+            .command_in(&shop.clone_dir(), args)
+            .envs([
+                ("GIT_TRACE", trace("trace")),
+                ("GIT_TRACE_SETUP", trace("setup")),
+                ("GIT_TRACE_CURL", trace("curl")),
+                ("GIT_TRACE_PACKET", trace("packet")),
+                ("GIT_TRACE_REDACT", "0".to_owned()),
+                ("GIT_TRACE2", trace("trace2")),
+                ("GIT_TRACE2_EVENT", trace("event")),
+                ("GIT_TRACE2_PERF", trace("perf")),
+                ("GIT_TRACE2_CONFIG_PARAMS", "http.*,url.*".to_owned()),
+                ("GIT_CURL_VERBOSE", "1".to_owned()),
+                ("RUST_LOG", "trace".to_owned()),
+            ])
+            .output()
+            .unwrap();
+        format!("{}{}", text(&output.stdout), text(&output.stderr))
+    };
+    let mut all = Vec::new();
+    // It works; the password is wrong; there is no such repository, or no server.
+    for url in [
+        with_login(&web, PASSWORD_ESCAPED),
+        with_login(&web, &format!("{PASSWORD_ESCAPED}-not")),
+        with_login(&web, PASSWORD_ESCAPED).replace("remote.git", "none.git"),
+        with_login(&web, PASSWORD_ESCAPED).replace("http:", "https:"),
+        format!("http://{USER}:{PASSWORD_ESCAPED}@no-such-host.invalid/x.git"),
+        format!("http://{TOKEN}:@no-such-host.invalid/x.git"),
+        format!("http://{TOKEN}@no-such-host.invalid/x.git"),
+    ] {
+        set_url(&shop, &url);
+        for args in [
+            &["versions", "publish"][..],
+            &["versions", "list"],
+            &["versions", "publish", "--json"],
+        ] {
+            all.push(said(args));
+        }
+    }
+    assert!(all[0].starts_with("published checkout v1"), "{}", all[0]);
+    assert!(
+        all[3].contains("refuses the user name and password"),
+        "{}",
+        all[3]
+    );
+    assert_eq!(files(&traces), [""; 0], "a trace was written");
+    for said in all {
+        for secret in forms().iter().map(String::as_str).chain([TOKEN]) {
+            assert!(!said.contains(secret), "{said}");
+        }
+    }
+    // Nor does the clone remember it anywhere but in the address that the person wrote.
+    let config = shop.clone_dir().join(".git/config");
+    fs::write(
+        &config,
+        fs::read_to_string(&config).unwrap().replace(TOKEN, ""),
+    )
+    .unwrap();
+    let found = shop
+        .sealed("grep", &shop.clone_dir())
+        .args([
+            "-rl",
+            "-e",
+            PASSWORD,
+            "-e",
+            PASSWORD_ESCAPED,
+            "-e",
+            TOKEN,
+            ".git",
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(text(&found.stdout), "");
+}
+
+fn files(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    names.collect()
+}

@@ -1,0 +1,103 @@
+//! `cutwater.yaml`: where it is read, what goes before it, and what is said about a wrong one.
+
+use super::shop::{Shop, app_with_image, text};
+
+const HEAD: &str = "apiVersion: cutwater.dev/v1alpha1\nkind: Settings\n";
+
+fn shop(settings: &str) -> Shop {
+    let shop = Shop::new();
+    shop.commit("cutwater.yaml", format!("{HEAD}{settings}"));
+    shop
+}
+
+#[test]
+fn apps_are_where_the_settings_say() {
+    let shop = shop("apps: services/live\n");
+    let error = shop.refused(&["versions", "publish", "checkout"]);
+    assert!(
+        error.contains("services/live/checkout is no directory"),
+        "{error}"
+    );
+    shop.commit("services/live/checkout/app.yaml", app_with_image("2"));
+    shop.ok(&["versions", "publish"]);
+    assert_eq!(
+        shop.rev(&shop.remote(), "checkout/v1^{tree}"),
+        shop.rev(&shop.clone_dir(), "HEAD:services/live/checkout")
+    );
+    let inside = shop.clone_dir().join("services/live/checkout");
+    let output = shop
+        .command_in(&inside, &["versions", "view", "v1"])
+        .output();
+    assert!(
+        output.unwrap().status.success(),
+        "the app is found from its folder"
+    );
+}
+
+#[test]
+fn the_flag_goes_before_the_variable_and_that_before_the_settings() {
+    let shop = shop("remote: upstream\n");
+    let list = ["versions", "list", "checkout"];
+    let error = shop.refused(&list);
+    assert!(
+        error.contains("remote `upstream`: is not there; there are: origin"),
+        "{error}"
+    );
+    let mut command = shop.command_in(&shop.clone_dir(), &list);
+    let output = command.env("CUTWATER_REMOTE", "origin").output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let mut command = shop.command_in(
+        &shop.clone_dir(),
+        &[&list[..], &["--remote", "origin"]].concat(),
+    );
+    let output = command.env("CUTWATER_REMOTE", "nowhere").output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_wrong_setting_is_said_with_its_place_and_nothing_is_done() {
+    let shop = shop("limits: {files: 1Mi}\n");
+    let error = shop.refused(&["versions", "publish"]);
+    assert!(
+        error.contains("cutwater.yaml:3:10: limits.files: unknown field; did you mean `file`?"),
+        "{error}"
+    );
+    assert_eq!(shop.refs(), Vec::<String>::new());
+}
+
+#[test]
+fn limits_of_sizes_are_kept() {
+    let shop = shop("limits: {file: 1Ki, snapshot: 2Ki}\n");
+    shop.commit("apps/checkout/big", "x".repeat(1025));
+    let error = shop.refused(&["versions", "publish"]);
+    assert!(
+        error.contains("`big` has 1025 bytes; at most 1024"),
+        "{error}"
+    );
+    shop.commit("apps/checkout/big", "x".repeat(1000));
+    shop.commit("apps/checkout/more", "y".repeat(1000));
+    let error = shop.refused(&["versions", "publish"]);
+    assert!(
+        error.contains("past 2048 bytes (limits.snapshot"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_bare_repository_has_the_settings_of_its_head() {
+    let shop = shop("apps: services\n");
+    shop.commit("services/checkout/app.yaml", app_with_image("3"));
+    shop.git(
+        shop.dir.path(),
+        &["clone", "-q", "--bare", "clone", "bare.git"],
+    );
+    let bare = shop.dir.path().join("bare.git");
+    let remote = shop.remote().display().to_string();
+    shop.git(&bare, &["remote", "set-url", "origin", &remote]);
+    let output = shop
+        .command_in(&bare, &["versions", "publish", "checkout"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(shop.refs().contains(&"refs/tags/checkout/v1".to_owned()));
+}
