@@ -15,6 +15,7 @@
 //! | [`app`] | `app.yaml`: reading, checking, its schema | nothing |
 //! | [`settings`] | `cutwater.yaml` of a repository | nothing |
 //! | [`ci`] | which pipeline publishes, from its environment | nothing |
+//! | [`scaffold`] | the files that a release repository begins with | nothing |
 //! | [`api`] | custom resources and their schemas, the Gateway API's fields that matter, conditions | nothing |
 //! | [`releases`] | Deployments and Aliases in files of a repository | nothing |
 //! | [`ledger`] | what was served, as it is recorded in git | nothing |
@@ -46,6 +47,7 @@ pub mod ledger;
 pub mod plan;
 pub mod record;
 pub mod releases;
+pub mod scaffold;
 pub mod settings;
 pub mod store;
 pub mod telemetry;

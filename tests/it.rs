@@ -22,8 +22,12 @@ mod lab;
 mod support;
 
 mod it {
+    /// What a shell completes, as the engine and as bash see it.
+    mod completions;
     /// The custom resources: what the API server takes, refuses and prints.
     mod crds;
+    /// `cutwater versions delete`: tombstones, users, and others at work at the same time.
+    mod delete;
     /// The documentation: links, fields, flags, reasons and rights.
     mod docs;
     /// The commands of the README and of the example.
@@ -32,14 +36,22 @@ mod it {
     mod faults;
     /// The harness itself: a control plane with pods that KWOK plays.
     mod harness;
+    /// `cutwater init`: what it writes works, and it overwrites nothing.
+    mod init;
+    /// What `--json` prints, held to the schemas in docs/schemas.
+    mod json;
     /// Labels of versions: given, moved, removed, raced for.
     mod labels;
     /// Which module may use which.
     mod layering;
+    /// The manual: man pages, and docs/cli.md.
+    mod manual;
     /// The controller's mirror of a repository, with hostile ones among them.
     mod mirror;
     /// What is laid over a commit at publish, and that the same content has the same id.
     mod overlays;
+    /// The line that says what is being done, at a terminal and without one.
+    mod progress;
     /// `cutwater versions`, with real clones and real bare repositories.
     mod publish;
     /// The main job: publish, deploy, shift.

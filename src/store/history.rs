@@ -93,27 +93,39 @@ pub struct History {
     pub entries: BTreeMap<VersionNumber, Entry>,
     /// The highest number that was ever given, also to a version whose tag is gone.
     pub highest: Option<VersionNumber>,
+    /// Labels of versions that were deleted. They say why, and may be given to another version.
+    pub buried: BTreeMap<Label, VersionNumber>,
 }
 
 impl History {
     pub(super) fn read(repo: &Repository, app: &AppName, refs: &AppRefs) -> Self {
         let mut entries = BTreeMap::new();
-        let labels = labels(refs);
+        let mut labels = labels(refs);
         for (number, oid) in refs.numbered() {
             let mut entry = read_entry(repo, app, number, oid);
             if let Entry::Living(version) = &mut entry {
-                version.labels = labels.get(&oid).cloned().unwrap_or_default();
+                version.labels = labels.remove(&oid).unwrap_or_default();
             }
             entries.insert(number, entry);
+        }
+        let mut buried = BTreeMap::new();
+        for (oid, labels) in labels {
+            if let Some(number) = number_in(repo, app, oid)
+                && matches!(entries.get(&number), Some(Entry::Deleted(_)))
+            {
+                buried.extend(labels.into_iter().map(|label| (label, number)));
+            }
         }
         Self {
             app: app.clone(),
             highest: highest(repo, app, refs),
             entries,
+            buried,
         }
     }
 
-    /// What stands at the number that `word` means. Labels and ids name living versions only.
+    /// What stands at the number that `word` means. Ids name living versions only; a label that only a deleted version has
+    /// leads there.
     ///
     /// # Errors
     /// When nothing is called so, or several are; says what is there.
@@ -129,6 +141,10 @@ impl History {
                 return Ok((*number, entry));
             }
             VersionWord::Label(label) => {
+                if let Some(number) = self.buried.get(label) {
+                    let entry = self.entries.get(number).ok_or_else(unknown)?;
+                    return Ok((*number, entry));
+                }
                 let has = |version: &&Version| version.labels.contains(label);
                 self.living().filter(has).collect()
             }

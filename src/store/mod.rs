@@ -9,11 +9,14 @@
 //! local refs are read and written by libgit2; remotes only through [`crate::git`].
 
 mod addition;
+mod begin;
 mod changed;
 mod content;
+mod delete;
 mod error;
 mod files;
 mod history;
+mod known;
 mod label;
 mod lookup;
 mod mirror;
@@ -24,16 +27,24 @@ mod refs;
 mod request;
 mod snapshot;
 mod trailers;
+mod users;
 mod work_tree;
 mod workspace;
 
 pub use addition::Addition;
+pub use begin::{BeginError, Begun, Place};
 pub use changed::Changed;
+pub use delete::{AskCluster, DeleteError, DeleteRequest, Deletion, delete};
 pub use error::{LabelError, PublishError, ResolveError, SnapshotError, StoreError};
 pub use files::{FILES_MAX, RECORD_MAX};
 pub use history::{Entry, History, Person, Tombstone, Version};
+pub use known::KnownVersion;
 pub use label::{LabelChange, LabelOutcome, LabelRequest, Labelled, label};
 pub use mirror::{Fetched, Mirror};
 pub use publish::publish;
 pub use request::{Origin, Outcome, Published, Request};
+pub use users::{
+    Branch, Change, Cluster, ClusterObject, Ledger, LedgerEntry, Past, Scope, Survey, Unreadable,
+    Use, User, may_mean, users_of,
+};
 pub use workspace::{SourceCommit, Workspace};

@@ -5,12 +5,13 @@
 //!
 //! # With refs that may be old
 //!
-//! The first push asks nobody first: it expects the refs as they were seen last ([`Workspace::seen`]), however long ago
+//! The first push asks nobody first: it expects the refs as they were seen last ([`Workspace::seen_refs`]), however long ago
 //! that was, and it is one atomic push or none. That gives no number twice, and no content a second version:
 //!
 //! - Whoever publishes moves `last` to a commit that nothing pointed at before (its nonce is random), in the push that
 //!   makes the tag. So if `last` is as it was seen, nobody has published since. Everything else that may have happened
-//!   takes away (a version deleted, a tag deleted by hand), or is not ours (a tag made by hand at a higher number).
+//!   takes away (a version deleted, a tag deleted by hand), or is not ours (a tag made by hand at a higher number). A
+//!   deletion that was taken back has brought back the hint of its content.
 //!   The number is above all that were seen and above `last`, so it was never given, also where its tag is gone.
 //! - `last` lags only behind a push that was not atomic. Then the tag is there: the create-only tag refuses. If the tag
 //!   was deleted by hand as well before anybody saw it, nothing in the world says that its number was given.
@@ -71,7 +72,7 @@ pub fn publish(
         prepared: prepare(workspace, request)?,
         nonce: format!("{:016x}", RandomState::new().build_hasher().finish()),
     };
-    let seen = workspace.seen(&request.app)?;
+    let seen = workspace.seen_refs(&request.app)?;
     let mut tried = None;
     if !request.dry_run && known_well(workspace, request, &seen) {
         match attempt.at_once(seen, progress)? {

@@ -70,7 +70,13 @@ impl Space {
         format!("{}last", self.own)
     }
 
-    pub(super) fn id(&self, tree: Oid) -> String {
+    /// Prefix of the ledgers, with a slash at the end.
+    pub(super) fn deployments(&self) -> String {
+        format!("{}deployments/", self.own)
+    }
+
+    /// The hint of a tree.
+    pub(super) fn id(&self, tree: impl std::fmt::Display) -> String {
         format!("{}ids/{tree}", self.own)
     }
 }
@@ -148,7 +154,7 @@ pub(super) fn number_of(name: &str) -> Option<VersionNumber> {
 }
 
 /// Calls `found` for every direct ref below `prefix` with the rest of its name.
-fn each(
+pub(super) fn each(
     repo: &Repository,
     prefix: &str,
     mut found: impl FnMut(&str, Oid),

@@ -24,9 +24,9 @@ use crate::words::AppName;
 pub struct Workspace {
     pub(super) repo: Repository,
     remote: String,
-    key: String,
-    git: Git,
-    timeout: Duration,
+    pub(super) key: String,
+    pub(super) git: Git,
+    pub(super) timeout: Duration,
     settings: Settings,
 }
 
@@ -81,6 +81,11 @@ impl Workspace {
     #[must_use]
     pub fn remote(&self) -> &str {
         &self.remote
+    }
+
+    /// The part of the names of refs that stands for the remote's address.
+    pub(super) fn key(&self) -> &str {
+        &self.key
     }
 
     /// The app whose directory holds `dir`, if it is inside one.
@@ -201,7 +206,7 @@ impl Workspace {
     }
 
     /// The app's refs as they were seen last, without asking the remote.
-    pub(super) fn seen(&self, app: &AppName) -> Result<AppRefs, StoreError> {
+    pub(super) fn seen_refs(&self, app: &AppName) -> Result<AppRefs, StoreError> {
         AppRefs::read(&self.repo, &Space::seen(&self.key, app))
             .map_err(|error| StoreError::local("the fetched refs", &error.message()))
     }
@@ -248,8 +253,13 @@ impl Workspace {
         self.git.push(updates, atomic, self.timeout)
     }
 
+    /// Prefix of the remote's branches as they were seen the last time, with a slash at the end.
+    pub(super) fn heads(&self) -> String {
+        format!("refs/cutwater-remote/{}/heads/", self.key)
+    }
+
     /// Held while the remote's refs are written here: other commands in this clone wait. The system drops it at any end.
-    fn lock(&self) -> Result<File, StoreError> {
+    pub(super) fn lock(&self) -> Result<File, StoreError> {
         let file = self.lock_file()?;
         file.lock()
             .map_err(|error| StoreError::local("cutwater.lock", &error))?;

@@ -1,5 +1,6 @@
 //! `cutwater versions label`.
 
+use crate::cli::candidates;
 use crate::cli::context::Context;
 use crate::cli::output::{Failure, Ui};
 use crate::store::{self, LabelChange, LabelOutcome, LabelRequest};
@@ -7,7 +8,12 @@ use crate::store::{self, LabelChange, LabelOutcome, LabelRequest};
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App, the version by number, id or label, and the label; the app may be left out in its directory
-    #[arg(value_name = "[APP] VERSION LABEL", num_args = 2..=3, required = true)]
+    #[arg(
+        value_name = "[APP] VERSION LABEL",
+        num_args = 2..=3,
+        required = true,
+        add = candidates::app_and_versions()
+    )]
     words: Vec<String>,
     /// Take the label from the version that has it
     #[arg(long = "move", conflicts_with = "remove")]

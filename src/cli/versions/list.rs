@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::entry::{EntryJson, row};
+use crate::cli::candidates;
 use crate::cli::context::Context;
 use crate::cli::output::{Failure, Ui};
 use crate::words::AppName;
@@ -11,6 +12,7 @@ use crate::words::AppName;
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App to list; the one of the current directory, or the only one, where absent
+    #[arg(add = candidates::apps())]
     app: Option<AppName>,
     /// Most versions to print, 0 for all
     #[arg(long, default_value_t = 20)]

@@ -1,5 +1,6 @@
 //! `cutwater versions`: one file per verb, and how a version is printed.
 
+mod delete;
 mod entry;
 mod label;
 mod list;
@@ -12,6 +13,7 @@ use super::Global;
 use super::context::Context;
 use super::output::{Failure, Ui};
 
+pub(super) use delete::DeleteJson;
 pub(super) use entry::EntryJson;
 pub(super) use list::ListJson;
 pub(super) use publish::PublishJson;
@@ -43,6 +45,14 @@ pub(super) enum Command {
   cutwater versions view checkout spring-sale
   cutwater versions view v8          # in apps/checkout")]
     View(view::Args),
+    /// Delete versions that nobody uses; their numbers stay spent
+    #[command(after_help = "Examples:
+  cutwater versions delete checkout v3 --message 'It loses orders' --dry-run
+  cutwater versions delete checkout 3 4 5 --yes
+  cutwater versions delete v3              # in apps/checkout
+
+A version that a Deployment or Alias uses is not deleted: in releases of any branch, in a ledger, or in the cluster.")]
+    Delete(delete::Args),
 }
 
 impl Command {
@@ -53,6 +63,7 @@ impl Command {
             Self::Label(args) => args.run(ui, &context),
             Self::List(args) => args.run(ui, &context),
             Self::View(args) => args.run(ui, &context),
+            Self::Delete(args) => args.run(ui, &context),
         }
     }
 }

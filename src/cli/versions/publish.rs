@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::entry::short;
+use crate::cli::candidates;
 use crate::cli::context::Context;
 use crate::cli::output::{Failure, Ui};
 use crate::store::{self, Addition, Outcome, Published, Request};
@@ -19,7 +20,7 @@ use crate::words::{AppName, FunctionName, Label};
 )]
 pub(in crate::cli) struct Args {
     /// Apps to publish; the one of the current directory, or the only one, where absent
-    #[arg(value_name = "APP")]
+    #[arg(value_name = "APP", add = candidates::apps())]
     apps: Vec<AppName>,
     /// Publish every app whose directory differs from the one in this commit
     #[arg(long, value_name = "BASE", conflicts_with_all = ["apps", "working_tree"])]

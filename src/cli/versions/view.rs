@@ -1,6 +1,7 @@
 //! `cutwater versions view`.
 
 use super::entry::{EntryJson, labels, row};
+use crate::cli::candidates;
 use crate::cli::context::Context;
 use crate::cli::output::{Failure, Ui};
 use crate::store::Entry;
@@ -9,7 +10,7 @@ use crate::words::VersionWord;
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App, and the version by number, id or label; the app may be left out as in `list`
-    #[arg(value_name = "[APP] VERSION", num_args = 1..=2, required = true)]
+    #[arg(value_name = "[APP] VERSION", num_args = 1..=2, required = true, add = candidates::app_and_versions())]
     words: Vec<String>,
 }
 

@@ -1,0 +1,201 @@
+//! `cutwater versions delete`.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use jiff::Zoned;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::entry::short;
+use crate::cli::cluster::ClusterArgs;
+use crate::cli::context::Context;
+use crate::cli::output::{Failure, Ui};
+use crate::store::{self, DeleteRequest, Deletion, Use};
+use crate::words::{AppName, VersionWord};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// App, and versions by number, id or label; the app may be left out where the versions begin with a number or an id
+    #[arg(value_name = "[APP] VERSION", num_args = 1.., required = true)]
+    words: Vec<String>,
+    /// Why; it stays readable in place of the version
+    #[arg(short, long, default_value = "")]
+    message: String,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Say what would happen, and change nothing at the remote
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+/// What became of each version.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::cli) struct DeleteJson {
+    /// The app.
+    app: AppName,
+    /// One for each version, in the order in which they were named.
+    results: Vec<Deletion>,
+}
+
+impl Args {
+    pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
+        let asks = !self.yes && !self.dry_run;
+        if asks && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+            return Err(Failure::usage("there is nobody to ask whether to delete")
+                .hint("look with --dry-run, then delete with --yes"));
+        }
+        let (named, words) = split(self.words)?;
+        let app = context.app(named, None)?;
+        let mut request = DeleteRequest {
+            app: app.clone(),
+            words,
+            reason: self.message,
+            author: context.author()?,
+            time: Zoned::now(),
+            origin: Context::origin(),
+            dry_run: self.dry_run || asks,
+        };
+        let mut partial = None;
+        let mut ask = || {
+            let answer = self.cluster.ask(&app)?;
+            partial = answer.as_ref().and_then(|cluster| cluster.partial.clone());
+            Ok(answer)
+        };
+        let workspace = &context.workspace;
+        let mut progress = |line: &str| ui.progress(line);
+        let mut results = store::delete(workspace, &request, &mut ask, &mut progress)?;
+        if asks {
+            let goes = |result: &&Deletion| matches!(result, Deletion::WouldDelete { .. });
+            if results.iter().any(|result| goes(&result)) {
+                let lines: Vec<String> = results.iter().map(|result| line(&app, result)).collect();
+                let count = results.iter().filter(goes).count();
+                if !confirmed(&lines, &app, count)? {
+                    return Err(Failure::new("nothing was deleted"));
+                }
+                request.dry_run = false;
+                results = store::delete(workspace, &request, &mut ask, &mut progress)?;
+            }
+        }
+        if let Some(partial) = partial {
+            ui.warning(partial);
+        }
+        report(ui, app, results)
+    }
+}
+
+/// The app, where the first word can be nothing else, and the versions.
+fn split(mut words: Vec<String>) -> Result<(Option<AppName>, Vec<VersionWord>), Failure> {
+    let mut app = None;
+    if words.len() > 1 {
+        let version = words[0].parse::<VersionWord>();
+        let named = !matches!(version, Ok(VersionWord::Number(_) | VersionWord::Id(_)));
+        if named {
+            app = Some(words.remove(0).parse().map_err(Failure::usage)?);
+        }
+    }
+    let words: Result<Vec<VersionWord>, _> = words.iter().map(|word| word.parse()).collect();
+    Ok((app, words.map_err(Failure::usage)?))
+}
+
+/// Asks at the terminal. Only a clear yes is one.
+fn confirmed(lines: &[String], app: &AppName, count: usize) -> Result<bool, Failure> {
+    let mut out = io::stderr().lock();
+    for line in lines {
+        writeln!(out, "{line}")?;
+    }
+    let what = if count == 1 {
+        "1 version".to_owned()
+    } else {
+        format!("{count} versions")
+    };
+    write!(out, "Delete {what} of {app}? [y/N] ")?;
+    out.flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    let answer = answer.trim().to_ascii_lowercase();
+    Ok(answer == "y" || answer == "yes")
+}
+
+fn report(ui: &Ui, app: AppName, results: Vec<Deletion>) -> Result<(), Failure> {
+    let mut left = Vec::new();
+    for result in &results {
+        if !result.is_done() {
+            left.push(line(&app, result));
+        } else if !ui.json {
+            ui.result(line(&app, result));
+        }
+        if let Deletion::Deleted {
+            version,
+            unchecked: Some(why),
+        } = result
+        {
+            ui.warning(format!(
+                "{app} {} is deleted, but whether somebody began to use it at the same moment is not known: {why}",
+                version.number
+            ));
+        }
+    }
+    if ui.json {
+        ui.json(&DeleteJson { app, results })?;
+    }
+    if left.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::new(left.join("\n")))
+    }
+}
+
+/// One result for people.
+fn line(app: &AppName, result: &Deletion) -> String {
+    match result {
+        Deletion::Deleted { version, .. } => {
+            format!(
+                "deleted {app} {} ({})",
+                version.number,
+                short(&version.tree)
+            )
+        }
+        Deletion::WouldDelete { version } => {
+            let first = version.message.lines().next().unwrap_or_default();
+            let id = short(&version.tree);
+            format!("would delete {app} {} ({id}) {first}", version.number)
+                .trim_end()
+                .to_owned()
+        }
+        Deletion::AlreadyDeleted { number, tombstone } => {
+            let mut text = format!(
+                "{app} {number} was deleted before, by {} at {}",
+                tombstone.author.name, tombstone.deleted_at
+            );
+            if !tombstone.reason.is_empty() {
+                text.push_str(": ");
+                text.push_str(&tombstone.reason);
+            }
+            text
+        }
+        Deletion::InUse {
+            version,
+            users,
+            restored,
+        } => {
+            let began = if *restored {
+                " (somebody began to use it while it was being deleted, and it is back)"
+            } else {
+                ""
+            };
+            let head = format!("{app} {} is in use and stays{began}:", version.number);
+            let user = |entry: &Use| format!("  {} ({}%)", entry.user, entry.share());
+            let users = users.iter().map(user);
+            [head]
+                .into_iter()
+                .chain(users)
+                .collect::<Vec<_>>()
+                .join("\n")
+        }
+        Deletion::Refused { word, reason } => format!("{app} {word} stays: {reason}"),
+    }
+}

@@ -1,0 +1,199 @@
+//! The files of `releases/` in commits of branches, read once for each content.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use git2::{ObjectType, Oid, Repository};
+
+use super::super::objects::{self, Kind};
+use crate::releases::{self, Release, Releases};
+use crate::words::AppName;
+
+/// Most files of releases in one commit.
+const FILES_MAX: usize = 5_000;
+/// Most bytes of them together.
+const BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Largest file; the reader of YAML has its own, smaller limit and says so.
+const FILE_MAX: usize = 1024 * 1024;
+/// Largest commit object.
+const COMMIT_MAX: usize = 1024 * 1024;
+
+/// A branch of the remote, and what its releases say.
+#[derive(Debug, Clone)]
+pub struct Branch {
+    /// Its name, without `refs/heads/`.
+    pub name: String,
+    /// Its commit: 40 hex digits.
+    pub commit: String,
+    /// The objects of all files that can be read.
+    pub releases: Arc<Vec<Release>>,
+    /// The files that cannot be read.
+    pub unreadable: Arc<Vec<Unreadable>>,
+}
+
+/// A file that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// File, line, column and what is wrong; several lines where there are several problems.
+    pub problem: String,
+    /// True where it could name the app that was asked for.
+    pub may_concern: bool,
+}
+
+/// What the releases of one tree say.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Read {
+    pub(super) releases: Arc<Vec<Release>>,
+    pub(super) unreadable: Arc<Vec<Unreadable>>,
+}
+
+type File = Arc<Result<Vec<Release>, Unreadable>>;
+
+/// Reads commits, and remembers what it read.
+pub(super) struct Reader<'a> {
+    repo: &'a Repository,
+    folder: &'a str,
+    app: &'a AppName,
+    trees: HashMap<Oid, Read>,
+    files: HashMap<(String, Oid), File>,
+}
+
+impl<'a> Reader<'a> {
+    /// `folder` is the place of the releases; whether a file that cannot be read matters is asked for `app`.
+    pub(super) fn new(repo: &'a Repository, folder: &'a str, app: &'a AppName) -> Self {
+        Self {
+            repo,
+            folder,
+            app,
+            trees: HashMap::new(),
+            files: HashMap::new(),
+        }
+    }
+
+    /// The tree of the releases in a commit; nothing where there is none.
+    pub(super) fn tree(&self, commit: Oid) -> Result<Option<Oid>, String> {
+        let size = objects::size(self.repo, commit, ObjectType::Commit)?;
+        if size > COMMIT_MAX {
+            return Err(format!(
+                "commit {commit} has {size} bytes, which is too much"
+            ));
+        }
+        let commit = self.repo.find_commit(commit);
+        let mut oid = commit
+            .map_err(|error| error.message().to_owned())?
+            .tree_id();
+        for part in self.folder.split('/') {
+            let tree = objects::tree(self.repo, oid)?;
+            let Some(entry) = tree.get_name(part) else {
+                return Ok(None);
+            };
+            if entry.filemode_raw() != 0o040_000 {
+                return Err(format!("`{}` is no folder", self.folder));
+            }
+            oid = entry.id();
+        }
+        Ok(Some(oid))
+    }
+
+    /// What the releases of a commit say.
+    pub(super) fn commit(&mut self, commit: Oid) -> Read {
+        match self.tree(commit) {
+            Ok(None) => Read::default(),
+            Ok(Some(tree)) => self.read(tree),
+            Err(problem) => self.nothing(&problem),
+        }
+    }
+
+    /// What the releases of a tree say.
+    pub(super) fn read(&mut self, tree: Oid) -> Read {
+        if let Some(read) = self.trees.get(&tree) {
+            return read.clone();
+        }
+        let read = self
+            .fresh(tree)
+            .unwrap_or_else(|problem| self.nothing(&problem));
+        self.trees.insert(tree, read.clone());
+        read
+    }
+
+    fn nothing(&self, problem: &str) -> Read {
+        Read {
+            releases: Arc::default(),
+            unreadable: Arc::new(vec![Unreadable {
+                problem: format!("{}: {problem}", self.folder),
+                may_concern: true,
+            }]),
+        }
+    }
+
+    fn fresh(&mut self, tree: Oid) -> Result<Read, String> {
+        let items = objects::walk(self.repo, tree).map_err(|error| error.to_string())?;
+        let is_yaml = |path: &str| {
+            let extension = std::path::Path::new(path).extension();
+            extension.is_some_and(|extension| extension == "yaml" || extension == "yml")
+        };
+        let items: Vec<_> = (items.into_iter())
+            .filter(|item| item.kind != Kind::Directory && is_yaml(&item.path))
+            .collect();
+        if items.len() > FILES_MAX {
+            return Err(format!(
+                "has {} files; at most {FILES_MAX} are read",
+                items.len()
+            ));
+        }
+        let mut room = BYTES_MAX;
+        let mut unreadable = Vec::new();
+        let mut good = Vec::new();
+        for item in items {
+            let path = format!("{}/{}", self.folder, item.path);
+            let file = if item.kind == Kind::Link {
+                Arc::new(Err(Unreadable {
+                    problem: format!(
+                        "{path}: is a link, and links are not followed; copy the file"
+                    ),
+                    may_concern: true,
+                }))
+            } else {
+                let size = objects::size(self.repo, item.oid, ObjectType::Blob)?;
+                room = room.checked_sub(size).ok_or_else(|| {
+                    format!("has more than {BYTES_MAX} bytes in its files, which is too much")
+                })?;
+                self.file(path, item.oid)
+            };
+            match file.as_ref() {
+                Ok(releases) => good.push(Ok(releases.clone())),
+                Err(problem) => unreadable.push(problem.clone()),
+            }
+        }
+        let all = Releases::of(good);
+        unreadable.extend(all.problems.iter().map(|problems| Unreadable {
+            problem: problems.to_string(),
+            may_concern: true,
+        }));
+        Ok(Read {
+            releases: Arc::new(all.list),
+            unreadable: Arc::new(unreadable),
+        })
+    }
+
+    fn file(&mut self, path: String, oid: Oid) -> File {
+        let key = (path, oid);
+        if let Some(file) = self.files.get(&key) {
+            return Arc::clone(file);
+        }
+        let path = &key.0;
+        let file = match objects::blob(self.repo, oid, FILE_MAX) {
+            Err(problem) => Err(Unreadable {
+                problem: format!("{path}: {problem}"),
+                may_concern: true,
+            }),
+            Ok(bytes) => releases::read(path, &bytes).map_err(|problems| Unreadable {
+                problem: problems.to_string(),
+                may_concern: releases::may_name(&bytes, self.app),
+            }),
+        };
+        let file = Arc::new(file);
+        self.files.insert(key, Arc::clone(&file));
+        file
+    }
+}

@@ -1,0 +1,135 @@
+//! One look at the remote: an app's versions and ledgers, and the releases of its branches, in one fetch.
+
+use git2::Oid;
+
+use super::super::error::StoreError;
+use super::super::history::History;
+use super::super::refs::{self, AppRefs, Space};
+use super::super::workspace::Workspace;
+use super::branches::{Branch, Reader};
+use super::ledgers::{self, Ledger};
+use crate::git::GitErrorKind;
+use crate::words::AppName;
+
+/// Which branches are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// None: the versions alone.
+    Versions,
+    /// The branch whose releases count.
+    Tracked,
+    /// All of them.
+    Branches,
+}
+
+/// What the remote held when it was looked at.
+#[derive(Debug, Clone)]
+pub struct Survey {
+    /// The versions.
+    pub history: History,
+    /// The branches that were asked for and are there, by name.
+    pub branches: Vec<Branch>,
+    /// The ledgers, by environment.
+    pub ledgers: Vec<Ledger>,
+    pub(in crate::store) refs: AppRefs,
+}
+
+impl Survey {
+    /// What cannot be read and may concern the app, with the place it is in.
+    #[must_use]
+    pub fn gaps(&self) -> Vec<String> {
+        let branches = self.branches.iter().flat_map(|branch| {
+            let concerning = branch.unreadable.iter().filter(|file| file.may_concern);
+            concerning.flat_map(|file| {
+                let lines = file.problem.lines();
+                lines.map(|line| format!("{line} (branch {})", branch.name))
+            })
+        });
+        let heads = (self.ledgers.iter()).filter(|ledger| ledger.entries.is_empty());
+        branches
+            .chain(heads.filter_map(|ledger| ledger.problem.clone()))
+            .collect()
+    }
+}
+
+impl Workspace {
+    /// Fetches the app's refs and the branches in one exchange, and reads them. At most `records` entries of each ledger
+    /// are read.
+    ///
+    /// # Errors
+    /// When the remote cannot be read. What is wrong in releases or ledgers is in the result.
+    pub fn survey(
+        &self,
+        app: &AppName,
+        scope: Scope,
+        records: usize,
+    ) -> Result<Survey, StoreError> {
+        let space = Space::seen(&self.key, app);
+        let _alone = self.lock()?;
+        let heads = self.fetch_with_heads(app, &space, scope)?;
+        let fail = |error: git2::Error| StoreError::local("the fetched refs", &error.message());
+        let refs = AppRefs::read(&self.repo, &space).map_err(fail)?;
+        let mut reader = Reader::new(&self.repo, &self.settings().releases, app);
+        let branch = |(name, oid): (String, Oid)| {
+            let read = reader.commit(oid);
+            Branch {
+                name,
+                commit: oid.to_string(),
+                releases: read.releases,
+                unreadable: read.unreadable,
+            }
+        };
+        Ok(Survey {
+            branches: heads.into_iter().map(branch).collect(),
+            ledgers: ledgers::read(&self.repo, &space, app, records).map_err(fail)?,
+            history: History::read(&self.repo, app, &refs),
+            refs,
+        })
+    }
+
+    /// Fetches, and says which branches of the scope are there, by name.
+    fn fetch_with_heads(
+        &self,
+        app: &AppName,
+        space: &Space,
+        scope: Scope,
+    ) -> Result<Vec<(String, Oid)>, StoreError> {
+        let branch = &self.settings().branch;
+        let wanted = match scope {
+            Scope::Versions => None,
+            Scope::Tracked => Some(branch.as_str()),
+            Scope::Branches => Some("*"),
+        };
+        let here = self.heads();
+        let mut specs = space.refspecs(app).to_vec();
+        specs.extend(wanted.map(|name| format!("+refs/heads/{name}:{here}{name}")));
+        let known = [space.last_glob(), format!("{here}*")];
+        let fetched = match self.git.fetch(&specs, &known, self.timeout) {
+            // The branch is not there yet, and an exact ref that is missing fails the whole fetch.
+            Err(error) if scope == Scope::Tracked && error.kind == GitErrorKind::MissingRef => {
+                let rest = self.git.fetch(&space.refspecs(app), &known, self.timeout);
+                rest.map(|()| false)
+            }
+            other => other.map(|()| wanted.is_some()),
+        };
+        let read = fetched.map_err(|source| StoreError::Git {
+            what: format!(
+                "cannot fetch the versions of `{app}` from remote `{}`",
+                self.remote()
+            ),
+            source,
+        })?;
+        let mut heads = Vec::new();
+        if read {
+            let fail = |error: git2::Error| StoreError::local("the fetched refs", &error.message());
+            refs::each(&self.repo, &here, |name, oid| {
+                if scope == Scope::Branches || name == branch {
+                    heads.push((name.to_owned(), oid));
+                }
+            })
+            .map_err(fail)?;
+        }
+        heads.sort();
+        Ok(heads)
+    }
+}
