@@ -42,22 +42,26 @@ mod it {
     mod files;
     /// A short run of the fuzzers.
     mod fuzz;
-    /// Repositories that mean harm.
-    mod hostile;
     /// The harness itself: a control plane with pods that KWOK plays.
     mod harness;
+    /// Repositories that mean harm.
+    mod hostile;
     /// `cutwater versions import`, between two repositories.
     mod import;
     /// `cutwater init`: what it writes works, and it overwrites nothing.
     mod init;
     /// What `--json` prints, held to the schemas in docs/schemas.
     mod json;
+    /// Labels of versions: given, moved, removed, raced for.
+    mod labels;
     /// Which module may use which.
     mod layering;
     /// The manual: man pages, and docs/cli.md.
     mod manual;
     /// The controller's mirror of a repository, with hostile ones among them.
     mod mirror;
+    /// What is laid over a commit at publish, and that the same content has the same id.
+    mod overlays;
     /// The line that says what is being done, at a terminal and without one.
     mod progress;
     /// `cutwater versions`, with real clones and real bare repositories.
@@ -70,8 +74,14 @@ mod it {
     mod scale;
     /// `cutwater.yaml`.
     mod settings;
+    /// Several apps at once, and what a pipeline leaves in a version.
+    mod several;
     /// A release repository and a clone of it, which the tests above work with.
     mod shop;
+    /// Signed versions.
+    mod signing;
+    /// Publishing from refs that were seen some time ago.
+    mod warm;
 }
 
 /// A file that nobody declared would never run, and nobody would notice.

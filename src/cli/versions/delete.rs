@@ -56,7 +56,7 @@ impl Args {
             reason: self.message,
             author: context.author()?,
             time: Zoned::now(),
-            deleter: "cli".to_owned(),
+            origin: Context::origin(),
             dry_run: self.dry_run || asks,
         };
         let mut partial = None;

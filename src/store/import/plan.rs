@@ -190,7 +190,7 @@ fn last(
 ) -> Option<Oid> {
     let remembered = theirs.last.and_then(|oid| {
         let number = history::number_in(repo, app, oid)?;
-        let entry = history::read_entry(repo, app, number, oid);
+        let entry = history::read_entry(repo, app, number, oid).ok()?;
         (!matches!(entry, Entry::Foreign(_))).then_some((number, oid))
     });
     let highest = tags.iter().copied().chain(remembered).max()?;
