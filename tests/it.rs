@@ -36,6 +36,8 @@ mod it {
     mod harness;
     /// Which module may use which.
     mod layering;
+    /// `cutwater versions list` and `view`: pages, filters, content, and who uses a version.
+    mod live;
     /// The controller's mirror of a repository, with hostile ones among them.
     mod mirror;
     /// `cutwater versions`, with real clones and real bare repositories.

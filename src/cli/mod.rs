@@ -9,6 +9,8 @@ mod context;
 mod controller;
 mod crd;
 pub mod exit;
+mod live;
+mod moment;
 mod output;
 mod schema;
 mod versions;

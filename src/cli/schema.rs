@@ -69,7 +69,7 @@ fn outputs() -> BTreeMap<&'static str, Json> {
         ("versions publish", schema::<Published>()),
         ("versions list", schema::<versions::ListJson>()),
         ("versions delete", schema::<versions::DeleteJson>()),
-        ("versions view", schema::<versions::EntryJson>()),
+        ("versions view", schema::<versions::ViewJson>()),
     ]
     .into()
 }

@@ -12,12 +12,14 @@ mod delete;
 mod error;
 mod files;
 mod history;
+mod listing;
 mod lookup;
 mod mirror;
 mod objects;
 mod publish;
 mod refs;
 mod request;
+mod select;
 mod snapshot;
 mod trailers;
 mod users;
@@ -27,9 +29,11 @@ pub use delete::{AskCluster, DeleteError, DeleteRequest, Deletion, delete};
 pub use error::{PublishError, ResolveError, SnapshotError, StoreError};
 pub use files::{FILES_MAX, RECORD_MAX};
 pub use history::{Entry, History, Person, Tombstone, Version};
+pub use listing::ListedFile;
 pub use mirror::{Fetched, Mirror};
 pub use publish::publish;
 pub use request::{Outcome, Published, Request};
+pub use select::{Filter, Page};
 pub use users::{
     Branch, Change, Cluster, ClusterObject, Ledger, LedgerEntry, Past, Scope, Survey, Unreadable,
     Use, User, may_mean, users_of,
