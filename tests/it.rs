@@ -26,6 +26,8 @@ mod it {
     mod crds;
     /// `cutwater versions delete`: tombstones, users, and others at work at the same time.
     mod delete;
+    /// `cutwater deployments`: what was deployed and what is served, from git.
+    mod deployments;
     /// The documentation: links, fields, flags, reasons and rights.
     mod docs;
     /// The commands of the README and of the example.

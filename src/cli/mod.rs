@@ -8,6 +8,7 @@ mod cluster;
 mod context;
 mod controller;
 mod crd;
+mod deployments;
 pub mod exit;
 mod live;
 mod moment;
@@ -83,6 +84,9 @@ enum Command {
     /// Publish, list and view versions
     #[command(subcommand, visible_alias = "version")]
     Versions(versions::Command),
+    /// Show what was deployed, and what is served
+    #[command(subcommand, visible_alias = "deployment")]
+    Deployments(deployments::Command),
     /// Run the Kubernetes controller
     Controller(controller::Args),
     /// Print the custom resource definitions
@@ -96,6 +100,7 @@ impl Command {
     fn run(self, ui: &Ui, global: &Global) -> Result<(), Failure> {
         match self {
             Self::Versions(command) => command.run(ui, global),
+            Self::Deployments(command) => command.run(ui, global),
             Self::Controller(args) => args.run(),
             Self::Crd(args) => args.run(ui),
             Self::Schema(command) => command.run(ui),

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Value as Json, json};
 
 use super::output::{Failure, Ui};
-use super::versions;
+use super::{deployments, versions};
 use crate::store::Published;
 use crate::{app, settings};
 
@@ -66,6 +66,8 @@ impl Command {
 /// What each command prints with `--json`, by the words of the command. A command that prints JSON has a line here.
 fn outputs() -> BTreeMap<&'static str, Json> {
     [
+        ("deployments list", schema::<deployments::ListJson>()),
+        ("deployments status", schema::<deployments::StatusJson>()),
         ("versions publish", schema::<Published>()),
         ("versions list", schema::<versions::ListJson>()),
         ("versions delete", schema::<versions::DeleteJson>()),

@@ -35,7 +35,7 @@ pub use publish::publish;
 pub use request::{Outcome, Published, Request};
 pub use select::{Filter, Page};
 pub use users::{
-    Branch, Change, Cluster, ClusterObject, Ledger, LedgerEntry, Past, Scope, Survey, Unreadable,
-    Use, User, may_mean, users_of,
+    Branch, Change, Cluster, ClusterObject, Deployed, DeployedShare, Ledger, LedgerEntry, Past,
+    Place, Scope, Survey, Unreadable, Use, User, deployed, may_mean, users_of,
 };
 pub use workspace::{SourceCommit, Workspace};

@@ -251,6 +251,11 @@ fn a_cluster_that_runs_a_version_counts_by_its_commit() {
         &json!({
             "wanted": [entry(1, &one, 80), entry(2, &two, 20)],
             "serving": [entry(1, &one, 95), entry(2, &two, 5)],
+        "history": [{"sequence": 1, "time": "2026-11-20T10:00:00Z", "versions": [{"number": 1, "percentage": 100}], "stable": true}],
+        "conditions": [{
+            "type": "Ready", "status": "False", "reason": "Rolling", "message": "v2 gets pods",
+            "lastTransitionTime": "2026-11-20T10:00:00Z",
+        }],
         }),
     );
     // Another repository has an app of this name: its v3 is not ours. Its v4 is not resolved yet, and could be ours.
@@ -288,6 +293,29 @@ fn a_cluster_that_runs_a_version_counts_by_its_commit() {
     );
     assert!(error.contains(&format!("checkout v1 is in use and stays:\n  cwd/checkout in namespace {here} of cluster test (95%)")), "{error}");
     assert!(error.contains("checkout v4 is in use"), "{error}");
+
+    let status = text(&cluster.run(&["deployments", "status", "checkout"]).stdout);
+    let row = |name: &str| {
+        let row = status.lines().find(|line| line.starts_with(name)).unwrap();
+        row.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        row(&format!("{here}/")),
+        format!(
+            "{here}/checkout cluster test v1 80%, v2 20% v1 95%, v2 5% 2/2 False (Rolling) v2 gets pods"
+        )
+    );
+    let list = parsed(&text(
+        &cluster
+            .run(&["deployments", "list", "--environment", &here, "--json"])
+            .stdout,
+    ));
+    assert_eq!(list["deployments"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        list["deployments"][0]["versions"],
+        json!([{"version": 1, "percentage": 100}])
+    );
+    assert_eq!(list["deployments"][0]["source"], "cluster");
 
     // Who may not list all namespaces asks the current one; without any right the cluster is left out.
     let namespace = ["config", "set-context", "test", "--namespace", &here];
