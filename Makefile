@@ -1,7 +1,7 @@
 # The commands of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e bench lint generate clean-tools
+.PHONY: help demo test fuzz soak e2e bench lint generate clean-tools
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,12 @@ test: ## unit tests, and tests against a real API server (no root, no containers
 	  CUTWATER_TOOLS_BIN=$$bin RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked --lib --bins --test it $(ARGS) && \
 	  cargo test --locked --doc
 
+soak: ## kill publishers and git servers at 1,000 random moments (MOMENTS=n)
+	CUTWATER_CRASHES=$(or $(MOMENTS),1000) cargo test --locked --test it remotes::crashes -- --nocapture
+
+fuzz: ## fuzz repository reading, app.yaml and version words, each for SECONDS=60 (a C++ compiler)
+	@fuzz/run.sh $(or $(SECONDS),60) $(TARGETS)
+
 e2e: ## tests with real pods and a real gateway, in a network namespace (root; FILTER=name for some)
 	@tests/e2e/run.sh $(FILTER)
 
@@ -23,9 +29,10 @@ bench: ## the figures of docs/benchmarks.md, measured on this machine (root for 
 lint: ## formatting, clippy, dependency rules, shellcheck
 	@tests/tools/lint.sh
 
-generate: ## write the files that are generated from the code: crds/, docs/schemas/
+generate: ## write the files that are generated from the code: crds/, docs/schemas/, docs/cli.md
 	@cargo run --quiet --locked -- crd --output crds
 	@cargo run --quiet --locked -- schema output --write docs/schemas
+	@cargo run --quiet --locked -- man --markdown --output docs
 
 clean-tools: ## remove the programs that the tests built
 	@dir="$${CUTWATER_TOOLS:-$${XDG_CACHE_HOME:-$$HOME/.cache}/cutwater/tools}" && rm -rf "$$dir" && echo "removed $$dir"

@@ -14,6 +14,7 @@
 //! | [`yaml`] | files that people write, with places, against a schema | nothing |
 //! | [`app`] | `app.yaml`: reading, checking, its schema | nothing |
 //! | [`settings`] | `cutwater.yaml` of a repository | nothing |
+//! | [`scaffold`] | the files that a release repository begins with | nothing |
 //! | [`api`] | custom resources and their schemas, the Gateway API's fields that matter, conditions | nothing |
 //! | [`releases`] | Deployments and Aliases in files of a repository | nothing |
 //! | [`ledger`] | what was served, as it is recorded in git | nothing |
@@ -44,6 +45,7 @@ pub mod ledger;
 pub mod plan;
 pub mod record;
 pub mod releases;
+pub mod scaffold;
 pub mod settings;
 pub mod store;
 pub mod telemetry;

@@ -22,6 +22,8 @@ mod lab;
 mod support;
 
 mod it {
+    /// What a shell completes, as the engine and as bash see it.
+    mod completions;
     /// The custom resources: what the API server takes, refuses and prints.
     mod crds;
     /// `cutwater versions delete`: tombstones, users, and others at work at the same time.
@@ -34,14 +36,26 @@ mod it {
     mod examples;
     /// Faults and bad input: what is said, what stays, and how it recovers.
     mod faults;
+    /// A short run of the fuzzers.
+    mod fuzz;
     /// The harness itself: a control plane with pods that KWOK plays.
     mod harness;
+    /// Repositories that mean harm.
+    mod hostile;
+    /// `cutwater init`: what it writes works, and it overwrites nothing.
+    mod init;
+    /// What `--json` prints, held to the schemas in docs/schemas.
+    mod json;
     /// Which module may use which.
     mod layering;
     /// `cutwater versions list` and `view`: pages, filters, content, and who uses a version.
     mod live;
+    /// The manual: man pages, and docs/cli.md.
+    mod manual;
     /// The controller's mirror of a repository, with hostile ones among them.
     mod mirror;
+    /// The line that says what is being done, at a terminal and without one.
+    mod progress;
     /// `cutwater versions`, with real clones and real bare repositories.
     mod publish;
     /// The main job: publish, deploy, shift.

@@ -1,6 +1,6 @@
 //! The clone that a command works in: where it is, what its remote holds, who works there, and which app is meant.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Global;
@@ -23,6 +23,11 @@ impl Context {
         let timeout = Duration::from_secs(u64::from(global.timeout));
         let workspace = Workspace::open(&dir, global.remote.as_deref(), ssh_is_set, timeout)?;
         Ok(Self { workspace, dir })
+    }
+
+    /// The directory from which the command was started.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The app that is meant: the one that is named, else the one of the directory, else the only one of `reference`.

@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value as Json;
 
+use super::files::{self, FilesJson};
 use super::output::{Failure, Ui};
 use crate::api::schema;
 
@@ -22,35 +25,45 @@ pub(super) struct Args {
     output: Option<PathBuf>,
 }
 
+/// The custom resource definitions.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum CrdJson {
+    /// The files that were written, with `--output`.
+    #[expect(
+        dead_code,
+        reason = "only its schema is used: what writes files prints them"
+    )]
+    Files(FilesJson),
+    /// A list as `kubectl apply` takes it.
+    #[serde(rename_all = "camelCase")]
+    List {
+        /// Always `v1`.
+        api_version: String,
+        /// Always `List`.
+        kind: String,
+        /// The definitions, of `apiextensions.k8s.io/v1`.
+        #[schemars(with = "Vec<serde_json::Map<String, Json>>")]
+        items: Vec<Json>,
+    },
+}
+
 impl Args {
     pub(super) fn run(self, ui: &Ui) -> Result<(), Failure> {
-        if let Some(directory) = &self.output {
-            return write(ui, directory);
+        if let Some(folder) = &self.output {
+            return files::write(ui, folder, schema::files()?);
         }
         if ui.json {
-            return ui.json(&json!({"apiVersion": "v1", "kind": "List", "items": schema::all()?}));
+            return ui.json(&CrdJson::List {
+                api_version: "v1".to_owned(),
+                kind: "List".to_owned(),
+                items: schema::all()?
+                    .iter()
+                    .map(serde_json::to_value)
+                    .collect::<Result<_, _>>()?,
+            });
         }
         ui.result(schema::all_yaml()?.trim_end());
         Ok(())
     }
-}
-
-fn write(ui: &Ui, directory: &std::path::Path) -> Result<(), Failure> {
-    let failed = |path: &std::path::Path, error| {
-        Failure::new(format!("cannot write {}: {error}", path.display()))
-    };
-    std::fs::create_dir_all(directory).map_err(|error| failed(directory, error))?;
-    let mut paths = Vec::new();
-    for (name, yaml) in schema::files()? {
-        let path = directory.join(name);
-        std::fs::write(&path, yaml).map_err(|error| failed(&path, error))?;
-        paths.push(path.display().to_string());
-    }
-    if ui.json {
-        return ui.json(&paths);
-    }
-    for path in paths {
-        ui.result(path);
-    }
-    Ok(())
 }

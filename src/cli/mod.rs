@@ -4,16 +4,24 @@
 //! of [`exit`]. This is the only module that reads the environment. A new command is one line in [`Command`] and one in
 //! [`Command::run`].
 
+mod candidates;
 mod cluster;
+mod completions;
 mod context;
 mod controller;
 mod crd;
 mod deployments;
 pub mod exit;
+mod files;
+mod init;
 mod live;
+mod man;
 mod moment;
 mod output;
+mod progress;
+mod reference;
 mod schema;
+mod tree;
 mod versions;
 
 use std::ffi::OsString;
@@ -87,13 +95,14 @@ enum Command {
     /// Show what was deployed, and what is served
     #[command(subcommand, visible_alias = "deployment")]
     Deployments(deployments::Command),
-    /// Run the Kubernetes controller
+    Init(init::Args),
     Controller(controller::Args),
-    /// Print the custom resource definitions
     Crd(crd::Args),
     /// Print JSON Schemas for editors
     #[command(subcommand)]
     Schema(schema::Command),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Command {
@@ -104,12 +113,31 @@ impl Command {
             Self::Controller(args) => args.run(),
             Self::Crd(args) => args.run(ui),
             Self::Schema(command) => command.run(ui),
+            Self::Init(args) => args.run(ui, global),
+            Self::Completions(args) => args.run(ui),
+            Self::Man(args) => args.run(ui),
         }
     }
 }
 
+/// The words of all commands, such as `versions list`, and why a command prints no JSON where it does not; for tests that
+/// hold the documentation to the program.
+#[must_use]
+pub fn commands() -> Vec<(String, Option<&'static str>)> {
+    let leaves = tree::all().into_iter().filter(tree::Entry::is_leaf);
+    leaves
+        .map(|entry| {
+            let without = schema::without_json(&entry.words);
+            (entry.words, without)
+        })
+        .collect()
+}
+
 /// Runs the program with these arguments, the first of which is its own name.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    if candidates::answer(Cli::command) {
+        return ExitCode::from(exit::OK);
+    }
     let args: Vec<OsString> = args.into_iter().collect();
     // As a kubectl plugin, help shows what a person types.
     let name = args.first().map(PathBuf::from);
@@ -123,24 +151,36 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             .bin_name("kubectl cutwater")
             .display_name("kubectl cutwater");
     }
-    let parsed = command
-        .try_get_matches_from(args)
-        .and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed {
-        Ok(cli) => cli,
-        Err(error) => {
-            let code = if error.use_stderr() {
-                exit::USAGE
+    let wants_json = args.iter().any(|arg| arg == "--json");
+    let parsed = command.try_get_matches_from(args).and_then(|matches| {
+        let words = tree::words(&matches);
+        Ok((Cli::from_arg_matches(&matches)?, words))
+    });
+    let (cli, words) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) if error.use_stderr() => {
+            let failure = Failure::command_line(&error);
+            if wants_json {
+                Ui::new(true, false).failure(&failure);
             } else {
-                exit::OK
-            };
-            // Help to a closed pipe is nobody's problem.
-            drop(error.print());
-            return ExitCode::from(code);
+                // Help to a closed pipe is nobody's problem.
+                drop(error.print());
+            }
+            return ExitCode::from(exit::USAGE);
+        }
+        Err(help) => {
+            drop(help.print());
+            return ExitCode::from(exit::OK);
         }
     };
     let ui = Ui::new(cli.global.json, cli.global.quiet);
-    match cli.command.run(&ui, &cli.global) {
+    let done = if ui.json && schema::without_json(&words).is_some() {
+        Err(schema::no_json(&words))
+    } else {
+        cli.command.run(&ui, &cli.global)
+    };
+    ui.settle();
+    match done {
         Ok(()) => ExitCode::from(exit::OK),
         Err(failure) => {
             ui.failure(&failure);

@@ -4,9 +4,11 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::exit;
+use super::progress::Progress;
 
 /// Where output goes, and in which form.
 pub(super) struct Ui {
@@ -14,6 +16,26 @@ pub(super) struct Ui {
     pub(super) json: bool,
     quiet: bool,
     colour: bool,
+    progress: Progress,
+}
+
+/// An error as `--json` prints it: one line, the last one on stderr.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct FailureJson {
+    /// What went wrong.
+    error: ErrorJson,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ErrorJson {
+    /// What was wrong, and where.
+    message: String,
+    /// What to do.
+    hints: Vec<String>,
+    /// The exit code: 1 refused or failed, 2 the command line is wrong.
+    exit_code: u8,
 }
 
 /// An error for a person.
@@ -42,6 +64,14 @@ impl Failure {
         }
     }
 
+    /// The command line cannot be read.
+    pub(super) fn command_line(error: &clap::Error) -> Self {
+        let text = error.render().to_string();
+        let text = text.trim().trim_start_matches("error: ");
+        let message = text.split("\n\nUsage:").next().unwrap_or(text);
+        Self::usage(message).hint("`cutwater --help`, also behind each command, says what there is")
+    }
+
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
@@ -61,15 +91,13 @@ impl Ui {
             json,
             quiet,
             colour: wanted && io::stderr().is_terminal(),
+            progress: Progress::new(!quiet && io::stderr().is_terminal()),
         }
     }
 
     /// A line of the result. A reader that has gone away ends nothing badly.
-    #[expect(
-        clippy::unused_self,
-        reason = "output goes through the one that knows its form"
-    )]
     pub(super) fn result(&self, line: impl Display) {
+        self.progress.clear();
         drop(writeln!(io::stdout().lock(), "{line}"));
     }
 
@@ -80,28 +108,47 @@ impl Ui {
         Ok(())
     }
 
-    /// What is being done; for people at a terminal only.
+    /// What is being done; for people at a terminal only, and only if it takes a while.
     pub(super) fn progress(&self, line: &str) {
-        if !self.quiet && io::stderr().is_terminal() {
-            drop(writeln!(io::stderr().lock(), "{line} ..."));
-        }
+        self.progress.say(line);
+    }
+
+    /// Nothing is being done any more.
+    pub(super) fn settle(&self) {
+        self.progress.clear();
     }
 
     /// What to look at next.
     pub(super) fn hint(&self, line: impl Display) {
         if !self.quiet {
+            self.progress.clear();
             let head = self.paint("36", "Hint:");
             drop(writeln!(io::stderr().lock(), "{head} {line}"));
         }
     }
 
     pub(super) fn warning(&self, line: impl Display) {
+        self.progress.clear();
         let head = self.paint("33", "Warning:");
         drop(writeln!(io::stderr().lock(), "{head} {line}"));
     }
 
     /// The one place where errors are printed.
     pub(super) fn failure(&self, failure: &Failure) {
+        self.progress.clear();
+        if self.json {
+            let failure = FailureJson {
+                error: ErrorJson {
+                    message: failure.message.clone(),
+                    hints: failure.hints.clone(),
+                    exit_code: failure.code,
+                },
+            };
+            if let Ok(text) = serde_json::to_string(&failure) {
+                drop(writeln!(io::stderr().lock(), "{text}"));
+            }
+            return;
+        }
         let head = self.paint("31", "Error:");
         drop(writeln!(io::stderr().lock(), "{head} {}", failure.message));
         for hint in &failure.hints {

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use super::output::{Failure, Ui};
-use super::{deployments, versions};
+use super::files::{self, FilesJson};
+use super::output::{Failure, FailureJson, Ui};
+use super::{crd, deployments, init, versions};
 use crate::store::Published;
 use crate::{app, settings};
 
@@ -47,15 +49,21 @@ impl Command {
             Self::Output {
                 write: Some(folder),
                 ..
-            } => write(ui, &folder),
+            } => {
+                let text = |schema| serde_json::to_string_pretty(schema).map(|text| text + "\n");
+                let all = outputs();
+                let all = all
+                    .iter()
+                    .map(|(words, schema)| Ok((file(words), text(schema)?)));
+                files::write(ui, &folder, all.collect::<Result<Vec<_>, Failure>>()?)
+            }
             Self::Output { command, .. } if command.is_empty() => ui.json(&outputs()),
             Self::Output { command, .. } => {
                 let command = command.join(" ");
                 let all = outputs();
                 let schema = all.get(command.as_str()).ok_or_else(|| {
                     let names: Vec<&str> = all.keys().copied().collect();
-                    Failure::usage(format!("`cutwater {command}` prints no JSON of its own"))
-                        .hint(format!("these do: {}", names.join(", ")))
+                    no_json(&command).hint(format!("these do: {}", names.join(", ")))
                 })?;
                 ui.json(schema)
             }
@@ -63,7 +71,7 @@ impl Command {
     }
 }
 
-/// What each command prints with `--json`, by the words of the command. A command that prints JSON has a line here.
+/// What each command prints with `--json`, by the words of the command. A command has a line here or in [`WITHOUT`].
 fn outputs() -> BTreeMap<&'static str, Json> {
     [
         ("deployments list", schema::<deployments::ListJson>()),
@@ -72,8 +80,67 @@ fn outputs() -> BTreeMap<&'static str, Json> {
         ("versions list", schema::<versions::ListJson>()),
         ("versions delete", schema::<versions::DeleteJson>()),
         ("versions view", schema::<versions::ViewJson>()),
+        ("init", schema::<init::InitJson>()),
+        ("crd", schema::<crd::CrdJson>()),
+        ("schema app", json_schema()),
+        ("schema settings", json_schema()),
+        ("schema output", schema::<OutputJson>()),
+        ("error", schema::<FailureJson>()),
     ]
     .into()
+}
+
+/// Commands that print no JSON, and why.
+const WITHOUT: [(&str, &str); 3] = [
+    ("completions", "it prints a script"),
+    (
+        "controller",
+        "it runs until it is stopped, and logs to stderr",
+    ),
+    ("man", "it prints pages"),
+];
+
+/// Why a command prints no JSON; nothing for those that do.
+pub(super) fn without_json(words: &str) -> Option<&'static str> {
+    let found = WITHOUT.iter().find(|(command, _)| *command == words);
+    found.map(|(_, why)| *why)
+}
+
+/// The command was asked for JSON, and has none.
+pub(super) fn no_json(words: &str) -> Failure {
+    let why = without_json(words).map(|why| format!(": {why}"));
+    Failure::usage(format!(
+        "`cutwater {words}` prints no JSON{}",
+        why.unwrap_or_default()
+    ))
+}
+
+/// The name of the file that has the schema of a command.
+pub(super) fn file(words: &str) -> String {
+    format!("{}.json", words.replace(' ', "-"))
+}
+
+/// What `schema output` prints.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(
+    dead_code,
+    reason = "only its schema is used: the parts print themselves"
+)]
+enum OutputJson {
+    /// The files that were written, with `--write`.
+    Files(FilesJson),
+    /// A JSON Schema, or all of them by the words of their commands.
+    Schemas(serde_json::Map<String, Json>),
+}
+
+/// The schema of a schema.
+fn json_schema() -> Json {
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "description": "A JSON Schema.",
+        "$ref": "https://json-schema.org/draft/2020-12/schema",
+    })
 }
 
 /// The schema of what is written, without the rules that only an API server reads.
@@ -88,25 +155,4 @@ fn schema<T: JsonSchema>() -> Json {
         .into_generator()
         .into_root_schema_for::<T>()
         .to_value()
-}
-
-fn write(ui: &Ui, folder: &std::path::Path) -> Result<(), Failure> {
-    let failed = |path: &std::path::Path, error| {
-        Failure::new(format!("cannot write {}: {error}", path.display()))
-    };
-    std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
-    let mut paths = Vec::new();
-    for (command, schema) in outputs() {
-        let path = folder.join(format!("{}.json", command.replace(' ', "-")));
-        let text = serde_json::to_string_pretty(&schema)? + "\n";
-        std::fs::write(&path, text).map_err(|error| failed(&path, error))?;
-        paths.push(path.display().to_string());
-    }
-    if ui.json {
-        return ui.json(&json!(paths));
-    }
-    for path in paths {
-        ui.result(path);
-    }
-    Ok(())
 }

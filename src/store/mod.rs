@@ -8,12 +8,17 @@
 //! trusted: sizes are bounded, no link is followed out, a tag whose commit says something else is foreign. Objects and
 //! local refs are read and written by libgit2; remotes only through [`crate::git`].
 
+mod audit;
+mod begin;
 mod delete;
+mod deletion;
 mod error;
 mod files;
 mod history;
+mod known;
 mod listing;
 mod lookup;
+mod loose;
 mod mirror;
 mod objects;
 mod publish;
@@ -25,17 +30,21 @@ mod trailers;
 mod users;
 mod workspace;
 
-pub use delete::{AskCluster, DeleteError, DeleteRequest, Deletion, delete};
+pub use audit::RefProblem;
+pub use begin::{BeginError, Begun, Place};
+pub use delete::delete;
+pub use deletion::{AskCluster, DeleteError, DeleteRequest, Deletion};
 pub use error::{PublishError, ResolveError, SnapshotError, StoreError};
 pub use files::{FILES_MAX, RECORD_MAX};
 pub use history::{Entry, History, Person, Tombstone, Version};
+pub use known::KnownVersion;
 pub use listing::ListedFile;
 pub use mirror::{Fetched, Mirror};
 pub use publish::publish;
 pub use request::{Outcome, Published, Request};
 pub use select::{Filter, Page};
 pub use users::{
-    Branch, Change, Cluster, ClusterObject, Deployed, DeployedShare, Ledger, LedgerEntry, Past,
-    Place, Scope, Survey, Unreadable, Use, User, deployed, may_mean, users_of,
+    Branch, Change, Cluster, ClusterObject, Deployed, DeployedShare, Ledger, LedgerEntry, Origin,
+    Past, Scope, Survey, Unreadable, Use, User, deployed, may_mean, users_of,
 };
 pub use workspace::{SourceCommit, Workspace};

@@ -257,7 +257,9 @@ impl Attempt<'_> {
 
     /// The version as any reader will see it.
     fn version(&self, number: VersionNumber, commit: Oid) -> Result<Version, PublishError> {
-        match history::read_entry(&self.workspace.repo, &self.request.app, number, commit) {
+        let entry = history::read_entry(&self.workspace.repo, &self.request.app, number, commit)
+            .map_err(|problem| StoreError::local("the snapshot commit", &problem))?;
+        match entry {
             Entry::Living(mut version) => {
                 version.labels = self.request.label.iter().cloned().collect();
                 Ok(*version)

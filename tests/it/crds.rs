@@ -120,7 +120,7 @@ fn api_of(client: &kube::Client, namespace: &str, object: &mut Value) -> Api<Dyn
 }
 
 /// Asks the API server whether it would take an object, and returns what it would keep.
-async fn would_create(
+pub(super) async fn would_create(
     client: &kube::Client,
     namespace: &str,
     mut object: Value,

@@ -200,6 +200,10 @@ fn help(words: &[&str]) -> Option<String> {
 #[test]
 fn commands_and_flags_exist() {
     let mut wrong = Vec::new();
+    let commands = cutwater::cli::commands();
+    let groups: BTreeSet<&str> = (commands.iter())
+        .filter_map(|(words, _)| Some(words.split_once(' ')?.0))
+        .collect();
     for page_path in pages() {
         let text = page(&page_path.to_string_lossy());
         let inline = prose(&text).flat_map(|line| line.split('`').skip(1).step_by(2));
@@ -209,11 +213,9 @@ fn commands_and_flags_exist() {
             let words: Vec<&str> = line.split_whitespace().collect();
             let is_name = |word: &&&str| word.bytes().all(|b| b.is_ascii_lowercase());
             let names: Vec<&str> = words.iter().take_while(is_name).copied().collect();
-            let depth = if matches!(names.first(), Some(&"versions" | &"schema")) {
-                2
-            } else {
-                1
-            };
+            let depth = names
+                .first()
+                .map_or(0, |name| 1 + usize::from(groups.contains(name)));
             let Some(help) = help(&names[..names.len().min(depth)]) else {
                 wrong.push(format!("{}: cutwater {line}", page_path.display()));
                 continue;

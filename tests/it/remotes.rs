@@ -2,6 +2,8 @@
 
 /// Clones of every kind: shallow, bare, linked.
 mod clones;
+/// Publishers and servers that are killed at any moment.
+mod crashes;
 /// What a server may refuse or be unable to do, and what is said then.
 mod faults;
 /// Many publishers of one app at the same time.

@@ -3,16 +3,18 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::cli::candidates;
 use crate::cli::cluster::ClusterArgs;
 use crate::cli::context::Context;
 use crate::cli::live::{self, named};
 use crate::cli::output::{Failure, Ui};
-use crate::store::{Deployed, Place, Scope, deployed};
+use crate::store::{Deployed, Origin, Scope, deployed};
 use crate::words::{AppName, EnvironmentName};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App; the one of the current directory, or the only one, where absent
+    #[arg(add = candidates::apps())]
     app: Option<AppName>,
     /// Most deployments to print, 0 for all
     #[arg(long, value_name = "N", default_value_t = 20)]
@@ -84,14 +86,14 @@ impl Args {
 
 fn row(entry: &Deployed) -> Vec<String> {
     let place = match &entry.place {
-        Place::Ledger { environment, .. } => environment.to_string(),
-        Place::Releases {
+        Origin::Ledger { environment, .. } => environment.to_string(),
+        Origin::Releases {
             kind,
             namespace,
             name,
             ..
         } => named(*kind, namespace.as_deref(), name),
-        Place::Cluster {
+        Origin::Cluster {
             context,
             kind,
             namespace,

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::cli::candidates;
 use crate::cli::cluster::ClusterArgs;
 use crate::cli::context::Context;
 use crate::cli::live::{self, named};
@@ -14,6 +15,7 @@ use crate::words::{AppName, Share, VersionNumber, VersionWord};
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App; the one of the current directory, or the only one, where absent
+    #[arg(add = candidates::apps())]
     app: Option<AppName>,
     #[command(flatten)]
     cluster: ClusterArgs,

@@ -8,17 +8,22 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::entry::{EntryJson, row};
+use crate::cli::candidates;
 use crate::cli::cluster::ClusterArgs;
 use crate::cli::context::Context;
 use crate::cli::live;
 use crate::cli::moment::{self, Edge};
 use crate::cli::output::{Failure, Ui};
-use crate::store::{Cluster, Entry, Filter, Scope, Survey, Use, users_of};
+use crate::store::{Cluster, Entry, Filter, History, RefProblem, Scope, Survey, Use, users_of};
 use crate::words::{AppName, VersionNumber};
+
+/// Most refs that are warned of one by one.
+const WARNINGS_MAX: usize = 10;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App to list; the one of the current directory, or the only one, where absent
+    #[arg(add = candidates::apps())]
     app: Option<AppName>,
     /// Most versions to print, 0 for all
     #[arg(long, value_name = "N", default_value_t = 20)]
@@ -65,6 +70,8 @@ pub(in crate::cli) struct ListJson {
     total: usize,
     /// Where there are more: what to give to `--before` for the next page.
     next: Option<VersionNumber>,
+    /// Refs of the app that are not as they should be.
+    problems: Vec<RefProblem>,
 }
 
 /// What stands at a number, and who uses it.
@@ -114,9 +121,11 @@ impl Args {
                 versions: versions.collect(),
                 total: page.total,
                 next: page.next,
+                problems: history.problems.clone(),
                 app,
             });
         }
+        warn(ui, history);
         if page.entries.is_empty() {
             ui.hint(if history.entries.is_empty() {
                 format!(
@@ -205,5 +214,18 @@ fn uses(entry: &Entry, survey: &Survey, cluster: Option<&Cluster>) -> Vec<Use> {
     match entry {
         Entry::Living(version) => users_of(version, survey, cluster),
         Entry::Deleted(_) | Entry::Foreign(_) => Vec::new(),
+    }
+}
+
+/// Says which refs are not as they should be.
+fn warn(ui: &Ui, history: &History) {
+    for ref_problem in history.problems.iter().take(WARNINGS_MAX) {
+        ui.warning(format!("{} {}", ref_problem.name, ref_problem.problem));
+    }
+    let more = history.problems.len().saturating_sub(WARNINGS_MAX);
+    if more > 0 {
+        ui.warning(format!(
+            "{more} more refs are not as they should be; all with --json"
+        ));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Zoned;
 
 use super::entry::short;
+use crate::cli::candidates;
 use crate::cli::context::Context;
 use crate::cli::output::{Failure, Ui};
 use crate::store::{self, Outcome, Request};
@@ -13,6 +14,7 @@ use crate::words::{AppName, FunctionName, Label};
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App to publish; the one of the current directory, or the only one, where absent
+    #[arg(add = candidates::apps())]
     app: Option<AppName>,
     /// Commit, branch or tag to publish from
     #[arg(long = "ref", value_name = "REF", default_value = "HEAD")]

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::entry::{EntryJson, labels, row};
 use crate::app::Function;
+use crate::cli::candidates;
 use crate::cli::cluster::ClusterArgs;
 use crate::cli::context::Context;
 use crate::cli::live;
@@ -20,7 +21,7 @@ const FILES_SHOWN: usize = 8;
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App, and the version by number, id or label; the app may be left out as in `list`
-    #[arg(value_name = "[APP] VERSION", num_args = 1..=2, required = true)]
+    #[arg(value_name = "[APP] VERSION", num_args = 1..=2, required = true, add = candidates::app_and_versions())]
     words: Vec<String>,
     /// List all files
     #[arg(long)]
@@ -107,8 +108,10 @@ impl Args {
             ui.result(format!("{app} {number} {state} {when} {who}\n{why}"));
             return Ok(());
         };
-        let functions = told(ui, context.workspace.functions(version));
-        let files = told(ui, context.workspace.listing(version));
+        // What cannot be read does not hide the rest.
+        let mut problems = Vec::new();
+        let functions = told(&mut problems, context.workspace.functions(version));
+        let files = told(&mut problems, context.workspace.listing(version));
         let uses = (!self.no_live).then(|| users_of(version, &survey, cluster.as_ref()));
         let mut bound = Bound::default();
         for function in functions.iter().flatten() {
@@ -127,10 +130,11 @@ impl Args {
                 }),
                 live: uses,
             };
-            return ui.json(&ViewJson {
+            ui.json(&ViewJson {
                 entry: EntryJson::new(&app, number, entry),
                 details: Some(details),
-            });
+            })?;
+            return end(&problems);
         }
         metadata(ui, version);
         for function in functions.iter().flatten() {
@@ -151,13 +155,21 @@ impl Args {
                 &format!("{} ({}%)", entry.user, entry.share()),
             );
         }
-        Ok(())
+        end(&problems)
     }
 }
 
-/// What could be read; what could not is a warning.
-fn told<T, E: std::fmt::Display>(ui: &Ui, read: Result<T, E>) -> Option<T> {
-    read.map_err(|error| ui.warning(error)).ok()
+/// What could be read; what could not is kept for the end.
+fn told<T, E: std::fmt::Display>(problems: &mut Vec<String>, read: Result<T, E>) -> Option<T> {
+    read.map_err(|error| problems.push(error.to_string())).ok()
+}
+
+/// Fails with what could not be read, if anything.
+fn end(problems: &[String]) -> Result<(), Failure> {
+    match problems {
+        [] => Ok(()),
+        problems => Err(Failure::new(problems.join("\n"))),
+    }
 }
 
 fn line(ui: &Ui, name: &str, value: &str) {

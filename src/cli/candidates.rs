@@ -1,0 +1,147 @@
+//! Candidates for what a shell completes: app names, versions and labels, from the clone alone.
+//!
+//! A person waits for each of these, in the middle of a line: nothing is asked of the network, and nothing is ever said about
+//! an error. An argument gets them by `#[arg(add = candidates::apps())]` and the like.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use clap::Command;
+use clap_complete::CompleteEnv;
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
+
+use super::Global;
+use super::context::Context;
+use crate::words::{AppName, Label};
+
+/// The variable by which the script of a shell asks for candidates.
+pub(super) const VARIABLE: &str = "CUTWATER_COMPLETE";
+
+/// Most versions that are offered: the newest ones.
+const VERSIONS_MAX: usize = 200;
+
+/// Answers a shell that asks for candidates. True where one did.
+pub(super) fn answer(command: fn() -> Command) -> bool {
+    let asked = std::env::var_os(VARIABLE).is_some_and(|value| !value.is_empty() && value != "0");
+    if asked {
+        let completer = CompleteEnv::with_factory(command).var(VARIABLE);
+        let directory = std::env::current_dir().ok();
+        // What cannot be completed is not completed: an error would be printed into a person's line.
+        drop(completer.try_complete(std::env::args_os(), directory.as_deref()));
+    }
+    asked
+}
+
+/// Names of apps.
+pub(super) fn apps() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let line = Line::read();
+        line.context().map_or_else(Vec::new, |context| {
+            let apps = context.workspace.known_apps();
+            apps.iter()
+                .map(|app| CompletionCandidate::new(app.as_str()))
+                .collect()
+        })
+    })
+}
+
+/// Words of the form `[APP] VERSION...`: apps where none is named yet, and versions and labels of the app that is meant.
+pub(super) fn app_and_versions() -> ArgValueCompleter {
+    ArgValueCompleter::new(complete)
+}
+
+/// Candidates that begin with `current`.
+fn complete(current: &OsStr) -> Vec<CompletionCandidate> {
+    let line = Line::read();
+    let (Some(current), Some(context)) = (current.to_str(), line.context()) else {
+        return Vec::new();
+    };
+    let apps = context.workspace.known_apps();
+    let named = apps
+        .iter()
+        .find(|app| line.before.iter().any(|word| word == app.as_str()));
+    let mut found: Vec<CompletionCandidate> = Vec::new();
+    if named.is_none() {
+        let apps = apps.iter().map(AppName::as_str);
+        found.extend(
+            apps.filter(|app| app.starts_with(current))
+                .map(CompletionCandidate::new),
+        );
+    }
+    let meant = named
+        .cloned()
+        .or_else(|| context.workspace.app_at(context.dir()))
+        .or_else(|| (apps.len() == 1).then(|| apps[0].clone()));
+    let Some(app) = meant else { return found };
+    let mut order = found.len();
+    for version in context.workspace.known_versions(&app) {
+        let labels: Vec<&str> = version.labels.iter().map(Label::as_str).collect();
+        let number = version.number.to_string();
+        let words = std::iter::once((number.as_str(), labels.join(", ")))
+            .chain(labels.iter().map(|label| (*label, number.clone())));
+        for (word, help) in words.filter(|(word, _)| word.starts_with(current)) {
+            let help = (!help.is_empty()).then(|| help.into());
+            let candidate = CompletionCandidate::new(word).help(help);
+            found.push(candidate.display_order(Some(order)));
+            order += 1;
+        }
+        if order >= VERSIONS_MAX {
+            break;
+        }
+    }
+    found
+}
+
+/// The command line that is being typed, as far as it bears on the candidates.
+#[derive(Default)]
+struct Line {
+    /// Words before the one that is being typed.
+    before: Vec<String>,
+    repo: Option<PathBuf>,
+    remote: Option<String>,
+}
+
+impl Line {
+    /// The script passes the words behind a `--`; bash and zsh say which of them is being typed, for the others it is the
+    /// last one.
+    fn read() -> Self {
+        let words: Vec<String> = std::env::args_os()
+            .skip_while(|word| word != "--")
+            .skip(2)
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        let index = std::env::var("_CLAP_COMPLETE_INDEX").ok();
+        let index = index.and_then(|index| index.parse::<usize>().ok());
+        let end = index.map_or(words.len().saturating_sub(1), |index| {
+            index.saturating_sub(1).min(words.len())
+        });
+        let before = words[..end].to_vec();
+        let value = |names: &[&str]| {
+            let joined = before.iter().find_map(|word| {
+                let (name, value) = word.split_once('=')?;
+                names.contains(&name).then(|| value.to_owned())
+            });
+            let apart = before
+                .windows(2)
+                .find(|pair| names.contains(&pair[0].as_str()));
+            joined.or_else(|| apart.map(|pair| pair[1].clone()))
+        };
+        Self {
+            repo: value(&["-C", "--repo"]).map(PathBuf::from),
+            remote: value(&["--remote"]).or_else(|| std::env::var("CUTWATER_REMOTE").ok()),
+            before,
+        }
+    }
+
+    /// The clone that is meant, if there is one.
+    fn context(&self) -> Option<Context> {
+        let global = Global {
+            repo: self.repo.clone(),
+            remote: self.remote.clone(),
+            timeout: 1,
+            json: false,
+            quiet: true,
+        };
+        Context::open(&global).ok()
+    }
+}

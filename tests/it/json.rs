@@ -1,0 +1,163 @@
+//! `--json`: what each command really prints, in a clone with versions, is what its schema in `docs/schemas` says.
+//!
+//! A new command has a line in [`CASES`]; without one, the test fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+
+use super::shop::{Shop, app_with_image, text};
+use crate::support::tools::checkout;
+
+/// Real invocations, in the order in which they are run: the words of the command, and what stands behind them.
+const CASES: &[(&str, &[&str])] = &[
+    ("versions publish", &["checkout", "--dry-run"]),
+    ("versions publish", &["checkout", "--label", "spring-sale"]),
+    ("versions publish", &["checkout"]),
+    ("versions list", &["checkout"]),
+    ("versions list", &["checkout", "--no-live", "--limit", "1"]),
+    ("versions view", &["checkout", "spring-sale", "--files"]),
+    ("deployments list", &["checkout"]),
+    ("deployments status", &["checkout"]),
+    (
+        "versions delete",
+        &[
+            "checkout",
+            "spring-sale",
+            "--dry-run",
+            "-m",
+            "It loses orders",
+        ],
+    ),
+    ("versions delete", &["checkout", "spring-sale", "--yes"]),
+    ("versions delete", &["checkout", "spring-sale", "--yes"]),
+    ("versions view", &["checkout", "spring-sale"]),
+    ("init", &["../begun", "--app", "hello"]),
+    (
+        "init",
+        &["../begun", "--app", "hello", "--keep", "--dry-run"],
+    ),
+    ("crd", &[]),
+    ("crd", &["--output", "../crds"]),
+    ("schema app", &[]),
+    ("schema settings", &[]),
+    ("schema output", &[]),
+    ("schema output", &["versions", "list"]),
+    ("schema output", &["--write", "../schemas"]),
+];
+
+/// The schemas in `docs/schemas`, by the words of their commands.
+fn schemas() -> BTreeMap<String, Json> {
+    let mut schemas = BTreeMap::new();
+    for entry in std::fs::read_dir(checkout().join("docs/schemas")).unwrap() {
+        let path = entry.unwrap().path();
+        let words = path
+            .file_stem()
+            .unwrap()
+            .to_string_lossy()
+            .replace('-', " ");
+        let schema = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        schemas.insert(words, schema);
+    }
+    schemas
+}
+
+/// Says where `value` is not what the schema of `words` says.
+fn wrong(schemas: &BTreeMap<String, Json>, words: &str, value: &Json) -> Vec<String> {
+    let schema = schemas.get(words).unwrap_or_else(|| {
+        panic!("`{words}` has no schema in docs/schemas; add it to outputs() and `make generate`")
+    });
+    let validator = jsonschema::options()
+        .should_validate_formats(true)
+        .build(schema)
+        .unwrap();
+    validator
+        .iter_errors(value)
+        .map(|error| format!("{words}: {}: {error}", error.instance_path()))
+        .collect()
+}
+
+#[test]
+fn what_each_command_prints_is_what_its_schema_says() {
+    let shop = Shop::new();
+    shop.publish(&[]);
+    shop.commit("apps/checkout/app.yaml", app_with_image("2"));
+    shop.git(
+        &shop.clone_dir(),
+        &["push", "-q", "origin", "HEAD:refs/tags/checkout/v7"],
+    );
+    let schemas = schemas();
+    let mut seen = BTreeSet::new();
+    for (words, args) in CASES {
+        let mut line: Vec<&str> = words.split(' ').collect();
+        line.extend_from_slice(args);
+        line.push("--json");
+        let printed = shop.ok(&line);
+        let value: Json = serde_json::from_str(&printed)
+            .unwrap_or_else(|error| panic!("{line:?} is no JSON: {error}\n{printed}"));
+        assert_eq!(wrong(&schemas, words, &value), [""; 0], "{printed}");
+        seen.insert((*words).to_owned());
+    }
+    for (words, why_not) in cutwater::cli::commands() {
+        if why_not.is_none() {
+            assert!(seen.contains(&words), "`{words}` has no line in CASES");
+        }
+    }
+}
+
+#[test]
+fn an_error_is_the_last_line_of_stderr_and_has_a_schema() {
+    let shop = Shop::new();
+    let schemas = schemas();
+    for (args, code, said) in [
+        (
+            &["versions", "view", "checkout", "v9", "--json"][..],
+            1,
+            "has no version",
+        ),
+        (&["versions", "publish", "nope", "--json"], 1, "nope"),
+        (
+            &["versions", "list", "--json", "--limit", "x"],
+            2,
+            "invalid value",
+        ),
+        (&["versions", "--json"], 2, "requires a subcommand"),
+        (&["completions", "bash", "--json"], 2, "prints no JSON"),
+        (
+            &["-C", "/", "versions", "list", "--json", "-q"],
+            1,
+            "repository",
+        ),
+    ] {
+        let output = shop.run(args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}");
+        assert_eq!(text(&output.stdout), "", "{args:?}");
+        let stderr = text(&output.stderr);
+        let last = stderr.lines().last().unwrap_or_default();
+        let error: Json = serde_json::from_str(last)
+            .unwrap_or_else(|error| panic!("{args:?}: {error}: {stderr}"));
+        assert_eq!(wrong(&schemas, "error", &error), [""; 0], "{stderr}");
+        let message = error["error"]["message"].as_str().unwrap();
+        assert!(message.contains(said), "{args:?}: {message}");
+        assert_eq!(error["error"]["exitCode"], code, "{args:?}");
+    }
+}
+
+#[test]
+fn the_schemas_in_docs_are_those_of_the_program() {
+    let made: BTreeMap<String, Json> =
+        serde_json::from_str(&Shop::new().ok(&["schema", "output"])).unwrap();
+    let there = schemas();
+    let names = |schemas: &BTreeMap<String, Json>| schemas.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(
+        names(&there),
+        names(&made),
+        "`make generate` writes docs/schemas"
+    );
+    for (words, schema) in &made {
+        assert_eq!(
+            &there[words], schema,
+            "docs/schemas of `{words}` is stale; `make generate` writes it"
+        );
+    }
+}

@@ -1,0 +1,379 @@
+//! Publishers and servers that are killed at random moments, on a path remote.
+//!
+//! `CUTWATER_CRASHES` is the number of moments (60), half of them the client's and half the server's; `make soak` has 1,000.
+//! `CUTWATER_CRASH_SEED` repeats a run, as far as a scheduler can be repeated.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "a run is repeated by its seed, and `make soak` shows what happened"
+)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value as Json;
+
+use crate::it::shop::{Shop, digest, text};
+
+/// Moments in one repository: histories stay short.
+const PER_SHOP: usize = 50;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Starts the server in a session of its own, so that it outlives a client that is killed.
+const APART: &str = "exec setsid git receive-pack \"$@\"";
+/// The same, and says how long it took.
+const TIMED: &str = "start=$(date +%s%N); setsid --wait git receive-pack \"$@\"; echo $(($(date +%s%N) - start)) > \"$TIME_FILE\"";
+/// Kills the server and all that it has started after a delay: each one of a publish, or only the first. What is put in the
+/// background reads from nowhere, unless it is told otherwise.
+const DYING: &str =
+    "[ $ONCE = true ] && [ -e \"$MARK_FILE\" ] && exec setsid git receive-pack \"$@\"
+: > \"$MARK_FILE\"
+exec 3<&0
+setsid git receive-pack \"$@\" <&3 3<&- &
+server=$!
+exec 3<&-
+sleep \"$DELAY\"
+kill -s KILL -- \"-$server\" 2>/dev/null && echo killed > \"$MARK_FILE\"
+wait \"$server\"";
+
+#[test]
+fn a_publisher_may_be_killed_at_any_moment() {
+    crash("client", |store, mut random| {
+        let longest = store.time_of_publish().mul_f64(1.2);
+        move |store: &Store, n: usize| {
+            let delay = longest.mul_f64(random.f64());
+            let publisher = store.start(n, APART, "");
+            sleep(delay);
+            let finished = Store::kill_session(publisher);
+            (finished, !finished)
+        }
+    });
+}
+
+#[test]
+fn a_server_may_be_killed_at_any_moment() {
+    crash("server", |store, mut random| {
+        let longest = store.time_of_server().mul_f64(1.3);
+        move |store: &Store, n: usize| {
+            let delay = longest.mul_f64(random.f64());
+            // It recovers before the publisher tries again, or dies each time.
+            let once = n.is_multiple_of(2).to_string();
+            let script = DYING.replace("$ONCE", &once);
+            let publisher = store.start(n, &script, &delay.as_secs_f64().to_string());
+            let finished = publisher.wait_with_output().unwrap().status.success();
+            (finished, store.mark() == "killed\n")
+        }
+    });
+}
+
+/// What happened in all moments together.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Something was at work, and was killed.
+    killed: usize,
+    /// The publisher had its answer before the end.
+    finished: usize,
+    /// It had none, and the version was there all the same.
+    arrived: usize,
+    /// There was no version.
+    nothing: usize,
+    /// Locks that had to be removed, by the last part of their path.
+    locks: BTreeMap<String, usize>,
+    /// Numbers that no version has: the server died when `last` had moved, and the tag was not yet made.
+    passed: usize,
+}
+
+/// Kills one side at as many moments as are asked for, and looks after each whether all is well.
+fn crash<K>(side: &str, prepare: impl Fn(&Store, fastrand::Rng) -> K)
+where
+    K: FnMut(&Store, usize) -> (bool, bool),
+{
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().unwrap());
+    let moments = usize::try_from(number("CUTWATER_CRASHES").unwrap_or(60)).unwrap() / 2;
+    let seed = number("CUTWATER_CRASH_SEED").unwrap_or_else(|| fastrand::u64(..));
+    println!("{side}: {moments} moments, CUTWATER_CRASH_SEED={seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut tally = Tally::default();
+    let start = Instant::now();
+    let mut done = 0;
+    while done < moments {
+        let mut store = Store::new();
+        let mut kill = prepare(&store, random.fork());
+        for n in 0..PER_SHOP.min(moments - done) {
+            let before = store.versions();
+            let (finished, killed) = kill(&store, n);
+            tally.killed += usize::from(killed);
+            store.until_quiet();
+            store.check(n, &before, finished, &mut tally);
+            done += 1;
+        }
+    }
+    println!("{side}: {:.0} s, {tally:?}", start.elapsed().as_secs_f64());
+    // The moments were those of a publish, and not all before or after it.
+    assert!(tally.killed > moments / 4, "{tally:?}");
+    assert!(tally.finished + tally.arrived > 0, "{tally:?}");
+}
+
+/// A release repository whose remote is a path.
+struct Store {
+    shop: Shop,
+    /// The highest number that was seen, or spent.
+    highest: u64,
+}
+
+impl Store {
+    fn new() -> Self {
+        let shop = Shop::new();
+        let wrapper = shop.dir.path().join("receive-pack");
+        let config = ["config", "remote.origin.receivepack"];
+        shop.git(
+            &shop.clone_dir(),
+            &[&config[..], &[wrapper.to_str().unwrap()]].concat(),
+        );
+        Self { shop, highest: 0 }
+    }
+
+    /// What the server that was to be killed has left.
+    fn mark(&self) -> String {
+        fs::read_to_string(self.shop.dir.path().join("mark")).unwrap_or_default()
+    }
+
+    /// Starts publishing content `n`, to a server that runs as `wrapper` says.
+    fn start(&self, n: usize, wrapper: &str, delay: &str) -> Child {
+        let file = self.shop.dir.path().join("receive-pack");
+        // The next first server is to be killed again.
+        let mark = self.shop.dir.path().join("mark");
+        if mark.exists() {
+            fs::remove_file(&mark).unwrap();
+        }
+        // A new file each time: one that a process still reads is left alone.
+        let new = file.with_extension("new");
+        fs::write(&new, format!("#!/bin/sh\n{wrapper}\n")).unwrap();
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::rename(&new, &file).unwrap();
+        let image = format!("web={}", image(n));
+        // Leader of a session: all that it starts can be found by that.
+        self.shop
+            .sealed("setsid", &self.shop.clone_dir())
+            .arg(env!("CARGO_BIN_EXE_cutwater"))
+            .args(["versions", "publish", "--json", "--image", &image])
+            .env("DELAY", delay)
+            .env("MARK_FILE", mark)
+            .env("TIME_FILE", self.shop.dir.path().join("time"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// How long a publish takes now: the middle of three.
+    fn time_of_publish(&self) -> Duration {
+        let mut times = [0, 1, 2].map(|n| {
+            let start = Instant::now();
+            let output = self.start(900 + n, APART, "").wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            start.elapsed()
+        });
+        times.sort();
+        times[1]
+    }
+
+    /// How long the server takes for one: the middle of three.
+    fn time_of_server(&self) -> Duration {
+        let mut times = [0, 1, 2].map(|n| {
+            let output = self.start(900 + n, TIMED, "").wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            let time = fs::read_to_string(self.shop.dir.path().join("time")).unwrap();
+            Duration::from_nanos(time.trim().parse().unwrap())
+        });
+        times.sort();
+        times[1]
+    }
+
+    /// Kills a publisher and all that it started; true where it had ended well before.
+    fn kill_session(mut publisher: Child) -> bool {
+        let session = publisher.id();
+        let start = Instant::now();
+        loop {
+            let members = processes()
+                .filter(|process| process.session == session && process.state != "Z")
+                .collect::<Vec<_>>();
+            if members.is_empty() {
+                break;
+            }
+            for process in members {
+                // An error means that it has ended just now.
+                let _ended = kill_process(Pid::from_raw(process.id).unwrap(), Signal::KILL);
+            }
+            assert!(start.elapsed() < PATIENCE, "a process cannot be killed");
+        }
+        publisher.wait().unwrap().success()
+    }
+
+    /// Waits until nobody works in the repositories any more.
+    fn until_quiet(&self) {
+        let start = Instant::now();
+        let root = self.shop.dir.path();
+        let busy = || {
+            processes().any(|process| {
+                let at = fs::read_link(format!("/proc/{}/cwd", process.id));
+                process.state != "Z" && at.is_ok_and(|at| at.starts_with(root))
+            })
+        };
+        while busy() {
+            assert!(start.elapsed() < PATIENCE, "a process does not end");
+            sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Commits by numbers, from the tags alone.
+    fn versions(&self) -> BTreeMap<u64, String> {
+        let format = "--format=%(refname:lstrip=3) %(objectname)";
+        let tags = self.shop.git(
+            &self.shop.remote(),
+            &["for-each-ref", format, "refs/tags/checkout/"],
+        );
+        let tag = |line: &str| {
+            let (name, commit) = line.split_once(' ').unwrap();
+            let number = name.strip_prefix('v').unwrap().parse().unwrap();
+            (number, commit.to_owned())
+        };
+        tags.lines().map(tag).collect()
+    }
+
+    /// After a crash while content `n` was published.
+    fn check(
+        &mut self,
+        n: usize,
+        before: &BTreeMap<u64, String>,
+        finished: bool,
+        tally: &mut Tally,
+    ) {
+        self.highest = self.highest.max(before.keys().last().copied().unwrap_or(0));
+        self.sound();
+        // Nothing lost, nothing moved, at most one more.
+        let mut after = self.versions();
+        for (number, commit) in before {
+            assert_eq!(after.remove(number).as_ref(), Some(commit), "v{number}");
+        }
+        assert!(after.len() <= 1, "{after:?}");
+        match (finished, after.is_empty()) {
+            (true, empty) => {
+                assert!(!empty, "a version that was told is not there");
+                tally.finished += 1;
+            }
+            (false, false) => tally.arrived += 1,
+            (false, true) => tally.nothing += 1,
+        }
+        // The next publish just works, or names what is in its way.
+        let told = self.publish(n, tally);
+        let (outcome, number) = (told["outcome"].as_str(), told["version"]["number"].as_u64());
+        let number = number.unwrap();
+        match after.keys().next() {
+            Some(arrived) => {
+                assert_eq!((outcome, number), (Some("unchanged"), *arrived), "{told}");
+            }
+            None => assert_eq!(outcome, Some("published"), "{told}"),
+        }
+        // A number is passed over only where the server died while it made the tag, after `last`: its lock is there.
+        for passed in self.highest + 1..number {
+            let lock = format!("refs/tags/checkout/v{passed}.lock");
+            assert!(self.shop.remote().join(lock).exists(), "v{passed} is lost");
+            tally.passed += 1;
+        }
+        self.highest = number;
+        // And so does a list, which shows each content once.
+        let list = self
+            .shop
+            .ok(&["versions", "list", "--json", "--limit", "0"]);
+        let list: Json = serde_json::from_str(&list).unwrap();
+        let list = list["versions"].as_array().unwrap();
+        let column = |name: &'static str| list.iter().map(move |version| version[name].to_string());
+        let numbers: Vec<String> = self.versions().keys().rev().map(u64::to_string).collect();
+        assert_eq!(column("number").collect::<Vec<_>>(), numbers);
+        assert!(
+            column("state").all(|state| state == "\"living\""),
+            "{list:?}"
+        );
+        let mut trees: Vec<String> = column("tree").collect();
+        trees.sort();
+        trees.dedup();
+        assert_eq!(trees.len(), numbers.len(), "one content has two numbers");
+        self.sound();
+    }
+
+    /// Nothing is broken on either side.
+    fn sound(&self) {
+        for dir in [self.shop.remote(), self.shop.clone_dir()] {
+            self.shop.git(&dir, &["fsck", "--full", "--no-dangling"]);
+        }
+    }
+
+    /// Publishes content `n` to a server that is well. Where a lock that is left is named by its path, exactly that is
+    /// removed.
+    fn publish(&self, n: usize, tally: &mut Tally) -> Json {
+        for _ in 0..10 {
+            let output = self.start(n, APART, "").wait_with_output().unwrap();
+            if output.status.success() {
+                return serde_json::from_slice(&output.stdout).unwrap();
+            }
+            let said = text(&output.stderr);
+            let lock = lock_in(&said).unwrap_or_else(|| panic!("{said}"));
+            fs::remove_file(&lock).unwrap_or_else(|error| panic!("{said}: {error}"));
+            let name = lock.file_name().unwrap().to_string_lossy().into_owned();
+            let kind = match name.strip_suffix(".lock").unwrap() {
+                name if name.len() == 40 => "ids/<tree>.lock".to_owned(),
+                name if name.starts_with('v') => "v<number>.lock".to_owned(),
+                _ => name,
+            };
+            *tally.locks.entry(kind).or_default() += 1;
+        }
+        panic!("ten locks in the way");
+    }
+}
+
+/// The path of the lock that a message names.
+fn lock_in(said: &str) -> Option<PathBuf> {
+    let (_, rest) = said.split_once("Unable to create '")?;
+    let (path, _) = rest.split_once('\'')?;
+    let path = Path::new(path);
+    let is_lock = path
+        .extension()
+        .is_some_and(|extension| extension == "lock");
+    (path.is_absolute() && is_lock).then(|| path.to_owned())
+}
+
+/// An image of its own for each content.
+fn image(n: usize) -> String {
+    let image = digest("c");
+    format!("{}{n:04x}", &image[..image.len() - 4])
+}
+
+struct Running {
+    id: i32,
+    state: String,
+    session: u32,
+}
+
+/// All processes of this machine.
+fn processes() -> impl Iterator<Item = Running> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    entries.filter_map(|entry| {
+        let id = entry.file_name().to_str()?.parse().ok()?;
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        // Behind the name of the program, which may hold anything: state, parent, group, session.
+        let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+        Some(Running {
+            id,
+            state: fields.next()?.to_owned(),
+            session: fields.nth(2)?.parse().ok()?,
+        })
+    })
+}
