@@ -15,6 +15,22 @@ const CASES: &[(&str, &[&str])] = &[
     ("versions publish", &["checkout", "--label", "spring-sale"]),
     ("versions publish", &["checkout"]),
     ("versions list", &["checkout"]),
+    ("versions list", &["checkout", "--no-live", "--limit", "1"]),
+    ("versions view", &["checkout", "spring-sale", "--files"]),
+    ("deployments list", &["checkout"]),
+    ("deployments status", &["checkout"]),
+    (
+        "versions delete",
+        &[
+            "checkout",
+            "spring-sale",
+            "--dry-run",
+            "-m",
+            "It loses orders",
+        ],
+    ),
+    ("versions delete", &["checkout", "spring-sale", "--yes"]),
+    ("versions delete", &["checkout", "spring-sale", "--yes"]),
     ("versions view", &["checkout", "spring-sale"]),
     ("init", &["../begun", "--app", "hello"]),
     (
