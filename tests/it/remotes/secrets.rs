@@ -29,14 +29,16 @@ fn forms() -> [String; 3] {
     ]
 }
 
-/// Command lines of all processes of this machine.
-fn command_lines() -> BTreeSet<String> {
+/// Command lines of all processes that work for this shop: other tests change addresses meanwhile.
+fn command_lines(shop: &Shop) -> BTreeSet<String> {
+    let root = shop.dir.path();
     let processes = fs::read_dir("/proc").unwrap().flatten();
-    let lines = processes.map(|entry| fs::read(entry.path().join("cmdline")).unwrap_or_default());
-    lines
-        .map(|line| text(&line).replace('\0', " "))
-        .filter(|line| !line.is_empty())
-        .collect()
+    let line = |process: fs::DirEntry| {
+        let at = fs::read_link(process.path().join("cwd")).ok()?;
+        let line = fs::read(process.path().join("cmdline")).ok()?;
+        at.starts_with(root).then(|| text(&line).replace('\0', " "))
+    };
+    processes.filter_map(line).collect()
 }
 
 #[test]
@@ -108,13 +110,13 @@ fn no_password_is_in_a_list_of_processes_while_a_push_runs() {
     let mut seen = BTreeSet::new();
     let start = Instant::now();
     while !here.exists() {
-        seen.extend(command_lines());
+        seen.extend(command_lines(&shop));
         assert!(start.elapsed() < Duration::from_secs(25), "no push");
     }
-    seen.extend(command_lines());
+    seen.extend(command_lines(&shop));
     fs::write(&go, "").unwrap();
     while publisher.try_wait().unwrap().is_none() {
-        seen.extend(command_lines());
+        seen.extend(command_lines(&shop));
     }
     let output = publisher.wait_with_output().unwrap();
     assert!(output.status.success());
@@ -182,7 +184,7 @@ fn no_secret_of_the_controller_is_in_a_list_of_processes() {
             std::thread::scope(|scope| {
                 let read = scope.spawn(|| mirror(&shop, &url, credentials.clone()).unwrap());
                 while !read.is_finished() {
-                    seen.extend(command_lines());
+                    seen.extend(command_lines(&shop));
                 }
             });
         }
