@@ -107,6 +107,10 @@ fn from_nothing_to_a_published_version_as_its_readme_says() {
         printed.starts_with("published hello v2 (g") && printed.contains("\nunchanged hello v2"),
         "{printed}"
     );
+    let printed = run(
+        "echo changed > apps/hello/index.html; git commit -qam 'Another page'; BASE=HEAD~1 ci/publish.sh",
+    );
+    assert!(printed.starts_with("published hello v3 (g"), "{printed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

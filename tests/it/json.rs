@@ -14,9 +14,21 @@ const CASES: &[(&str, &[&str])] = &[
     ("versions publish", &["checkout", "--dry-run"]),
     ("versions publish", &["checkout", "--label", "spring-sale"]),
     ("versions publish", &["checkout"]),
+    ("versions publish", &["--changed", "HEAD~1"]),
+    ("versions label", &["checkout", "v1", "old", "--dry-run"]),
+    ("versions label", &["checkout", "v1", "old"]),
+    ("versions label", &["checkout", "v1", "old", "--remove"]),
+    ("versions diff", &["checkout", "v1", "spring-sale"]),
+    ("versions diff", &["checkout", "v1", "--patch"]),
+    ("versions files", &["checkout", "v1"]),
+    ("versions files", &["checkout", "v1", "app.yaml"]),
+    ("versions export", &["checkout", "v1", "../exported"]),
+    ("versions import", &["../other.git", "--dry-run"]),
+    ("versions import", &["../other.git"]),
     ("versions list", &["checkout"]),
     ("versions list", &["checkout", "--no-live", "--limit", "1"]),
     ("versions view", &["checkout", "spring-sale", "--files"]),
+    ("versions view", &["checkout", "v7"]),
     ("deployments list", &["checkout"]),
     ("deployments status", &["checkout"]),
     (
@@ -90,6 +102,20 @@ fn what_each_command_prints_is_what_its_schema_says() {
         &shop.clone_dir(),
         &["push", "-q", "origin", "HEAD:refs/tags/checkout/v7"],
     );
+    // What is imported: a repository with another app.
+    let other = Shop::new();
+    let pay = app_with_image("1").replace("checkout}", "pay}");
+    other.commit("apps/pay/app.yaml", pay);
+    other.ok(&["versions", "publish", "pay", "--label", "first"]);
+    let copied = other.remote();
+    let args = [
+        "clone",
+        "-q",
+        "--mirror",
+        copied.to_str().unwrap(),
+        "other.git",
+    ];
+    shop.git(shop.dir.path(), &args);
     let schemas = schemas();
     let mut seen = BTreeSet::new();
     for (words, args) in CASES {

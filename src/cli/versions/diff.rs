@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::app::Change;
+use crate::cli::candidates;
 use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::output::{Failure, Ui};
@@ -16,7 +17,7 @@ use crate::words::{AppName, VersionWord};
 #[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 pub(in crate::cli) struct Args {
     /// App, and two versions by number, id or label; LATEST is what the branch holds, and stands for TO where that is absent
-    #[arg(value_name = "[APP] FROM [TO]", num_args = 1..=3, required = true)]
+    #[arg(value_name = "[APP] FROM [TO]", num_args = 1..=3, required = true, add = candidates::app_and_versions())]
     words: Vec<String>,
     /// Commit, branch or tag that LATEST is taken from
     #[arg(long = "ref", value_name = "REF", default_value = "HEAD")]

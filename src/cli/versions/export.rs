@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::entry::short;
+use crate::cli::candidates;
 use crate::cli::context::Context;
 use crate::cli::output::{Failure, Ui};
 use crate::store::{self, Content};
@@ -14,7 +15,7 @@ use crate::words::{AppName, VersionNumber, VersionWord};
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App, the version by number, id or label, and a folder that is new or empty
-    #[arg(value_name = "[APP] VERSION DIR", num_args = 2..=3, required = true)]
+    #[arg(value_name = "[APP] VERSION DIR", num_args = 2..=3, required = true, add = candidates::app_and_versions())]
     words: Vec<String>,
 }
 

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::cli::candidates;
 use crate::cli::context::Context;
 use crate::cli::output::{Failure, Ui};
 use crate::cli::screen::{self, harmless};
@@ -12,7 +13,7 @@ use crate::words::{AppName, VersionNumber, VersionWord};
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App, the version by number, id or label, and a path in the app's directory
-    #[arg(value_name = "[APP] VERSION [PATH]", num_args = 1..=3, required = true)]
+    #[arg(value_name = "[APP] VERSION [PATH]", num_args = 1..=3, required = true, add = candidates::app_and_versions())]
     words: Vec<String>,
 }
 

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::cli::candidates;
 use crate::cli::context::Context;
 use crate::cli::output::{Failure, Ui};
 use crate::store::{self, ImportSource, Imported, Unfit};
@@ -16,6 +17,7 @@ pub(in crate::cli) struct Args {
     /// Repository to import from: a remote of this clone, a folder, or an address
     from: String,
     /// Apps to import; all that have versions there, where absent
+    #[arg(add = candidates::apps())]
     apps: Vec<AppName>,
     /// Say what would happen, and change nothing at the remote
     #[arg(long)]
