@@ -1,7 +1,7 @@
 # The commands of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak e2e bench lint generate clean-tools
+.PHONY: help demo test fuzz soak e2e bench lint generate clean-tools
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ test: ## unit tests, and tests against a real API server (no root, no containers
 
 soak: ## kill publishers and git servers at 1,000 random moments (MOMENTS=n)
 	CUTWATER_CRASHES=$(or $(MOMENTS),1000) cargo test --locked --test it remotes::crashes -- --nocapture
+
+fuzz: ## fuzz repository reading, app.yaml and version words, each for SECONDS=60 (a C++ compiler)
+	@fuzz/run.sh $(or $(SECONDS),60) $(TARGETS)
 
 e2e: ## tests with real pods and a real gateway, in a network namespace (root; FILTER=name for some)
 	@tests/e2e/run.sh $(FILTER)

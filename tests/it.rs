@@ -34,8 +34,12 @@ mod it {
     mod examples;
     /// Faults and bad input: what is said, what stays, and how it recovers.
     mod faults;
+    /// A short run of the fuzzers.
+    mod fuzz;
     /// The harness itself: a control plane with pods that KWOK plays.
     mod harness;
+    /// Repositories that mean harm.
+    mod hostile;
     /// `cutwater init`: what it writes works, and it overwrites nothing.
     mod init;
     /// What `--json` prints, held to the schemas in docs/schemas.

@@ -2,17 +2,20 @@
 
 use std::fmt::Write;
 
-use crate::words::FunctionName;
-use crate::yaml::{self, Field, Node, Problem, Value};
+use crate::words::{FunctionName, shown};
+use crate::yaml::{self, Field, MESSAGE_MAX, Node, Problem, Value};
 
 /// Why an image could not be set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
     /// The file is not readable.
-    #[error("{}", .0.message)]
+    #[error("{}", shown(&.0.message, MESSAGE_MAX))]
     Unreadable(Problem),
     /// There is no such function.
-    #[error("there is no function `{name}`; the app has: {known}")]
+    #[error(
+        "there is no function `{name}`; the app has: {}",
+        shown(known, MESSAGE_MAX)
+    )]
     NoFunction {
         /// The name that was given.
         name: FunctionName,

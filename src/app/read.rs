@@ -128,7 +128,6 @@ fn read(file: &str, bytes: &[u8], images: &Images<'_>) -> Result<App, Problems> 
         return Ok(app);
     }
     problems.sort_by(|a, b| (a.place, &a.field).cmp(&(b.place, &b.field)));
-    problems.truncate(50);
     Err(all(problems))
 }
 

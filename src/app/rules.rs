@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use super::quantity::is_quantity;
 use super::spec::{App, EnvVar, Function, Mount, Probe, Scale};
 
+/// Longest pattern of files. What compiles patterns goes as deep as their braces.
+const PATTERN_MAX: usize = 256;
+
 /// A path and what is wrong there.
 type Found = Vec<(String, String)>;
 
@@ -252,6 +255,12 @@ fn check_paths(found: &mut Found, path: &str, function: &Function) {
 
 /// A pattern of paths in the snapshot.
 fn check_pattern(pattern: &str) -> Result<(), String> {
+    if pattern.len() > PATTERN_MAX {
+        return Err(format!(
+            "has {} bytes; at most {PATTERN_MAX} are allowed in one pattern",
+            pattern.len()
+        ));
+    }
     if pattern.starts_with('/') || pattern.split('/').any(|part| part == "..") {
         return Err(format!(
             "`{pattern}` leaves the app's directory; write a path relative to it, such as public/**"

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::words;
+
 /// Address of a remote that the controller may use: `https://`, `ssh://` or `user@host:path`; where local ones are
 /// allowed, also an absolute path, `file://` and `http://`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,7 +44,8 @@ impl RemoteUrl {
     /// # Errors
     /// Says which forms are allowed.
     pub fn parse(text: &str, allow_local: bool) -> Result<Self, UrlError> {
-        let shown = redact(text);
+        let clean = redact(text);
+        let shown = words::shown(&clean, words::WORD_MAX);
         let bad = text.is_empty()
             || text.starts_with('-')
             || text.len() > 2048
@@ -55,7 +58,7 @@ impl RemoteUrl {
         if (kind == Kind::Local || unencrypted) && !allow_local {
             return Err(UrlError::Local(shown));
         }
-        if kind == Kind::Web && shown != text {
+        if kind == Kind::Web && clean != text {
             return Err(UrlError::Password(shown));
         }
         Ok(Self {

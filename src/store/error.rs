@@ -5,7 +5,13 @@ use jiff::Timestamp;
 use crate::api::Reason;
 use crate::app::Problems;
 use crate::git::{GitError, GitErrorKind, UrlError};
-use crate::words::{AppName, Label, VersionNumber, VersionWord};
+use crate::words::{AppName, Label, VersionNumber, VersionWord, shown};
+
+/// Most bytes of a path, a problem and a reason in a message, and most names in a list.
+const PATH_SHOWN: usize = 1024;
+const PROBLEM_SHOWN: usize = 2048;
+const REASON_SHOWN: usize = 200;
+const LIST_SHOWN: usize = 5;
 
 /// The repository cannot be reached or used. Never holds credentials.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -100,8 +106,8 @@ pub struct SnapshotError {
 impl SnapshotError {
     pub(super) fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
         Self {
-            path: path.into(),
-            problem: problem.into(),
+            path: shown(&path.into(), PATH_SHOWN),
+            problem: shown(&problem.into(), PROBLEM_SHOWN),
         }
     }
 }
@@ -120,7 +126,10 @@ pub enum ResolveError {
         near: Vec<String>,
     },
     /// The id is the beginning of several.
-    #[error("`{word}` is the beginning of several versions of `{app}`: {}; write more digits", candidates.join(", "))]
+    #[error(
+        "`{word}` is the beginning of several versions of `{app}`: {}; write more digits",
+        list(candidates)
+    )]
     Ambiguous {
         /// The app.
         app: AppName,
@@ -198,11 +207,22 @@ fn suggestion(near: &[String]) -> String {
     }
 }
 
+fn list(names: &[String]) -> String {
+    let more = names.len().saturating_sub(LIST_SHOWN);
+    let shown = names[..names.len() - more].join(", ");
+    if more > 0 {
+        format!("{shown} and {more} more")
+    } else {
+        shown
+    }
+}
+
 fn because(why: &str) -> String {
     if why.is_empty() {
         String::new()
     } else {
-        format!(" ({why})")
+        let first = why.lines().next().unwrap_or_default();
+        format!(" ({})", shown(first, REASON_SHOWN))
     }
 }
 

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::audit::{self, RefProblem};
 use super::error::ResolveError;
+use super::loose;
 use super::objects;
 use super::refs::AppRefs;
 use super::trailers;
@@ -15,6 +17,9 @@ use crate::words::{AppName, Label, VersionNumber, VersionWord};
 
 /// The id of the tree that holds nothing: the tree of every tombstone.
 pub(super) const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+
+/// Longest name and address that are read, in characters.
+const PERSON_MAX: usize = 256;
 
 /// Who made a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -95,6 +100,8 @@ pub struct History {
     pub highest: Option<VersionNumber>,
     /// Labels of versions that were deleted. They say why, and may be given to another version.
     pub buried: BTreeMap<Label, VersionNumber>,
+    /// Refs that are not as they should be, by name.
+    pub problems: Vec<RefProblem>,
 }
 
 impl History {
@@ -102,7 +109,10 @@ impl History {
         let mut entries = BTreeMap::new();
         let mut labels = labels(refs);
         for (number, oid) in refs.numbered() {
-            let mut entry = read_entry(repo, app, number, oid);
+            let entry = read_entry(repo, app, number, oid);
+            let mut entry = entry.unwrap_or_else(|problem| {
+                Entry::Foreign(format!("its commit cannot be read ({problem})"))
+            });
             if let Entry::Living(version) = &mut entry {
                 version.labels = labels.remove(&oid).unwrap_or_default();
             }
@@ -119,6 +129,7 @@ impl History {
         Self {
             app: app.clone(),
             highest: highest(repo, app, refs),
+            problems: audit::problems(repo, app, refs, &entries),
             entries,
             buried,
         }
@@ -225,40 +236,45 @@ pub(super) fn labels(refs: &AppRefs) -> BTreeMap<Oid, Vec<Label>> {
 }
 
 /// What the tag of `number` leads to, without labels.
+///
+/// # Errors
+/// The commit is missing or damaged here, which another fetch may mend.
 pub(super) fn read_entry(
     repo: &Repository,
     app: &AppName,
     number: VersionNumber,
     oid: Oid,
-) -> Entry {
+) -> Result<Entry, String> {
+    let foreign = |why: &str| Ok(Entry::Foreign(why.to_owned()));
     let raw = match raw(repo, oid) {
         Ok(raw) => raw,
-        Err(problem) => return Entry::Foreign(problem),
+        Err(Fault::Foreign(why)) => return foreign(&why),
+        Err(Fault::Unreadable(problem)) => return Err(problem),
     };
     if raw.parents > 0 {
-        return Entry::Foreign("its commit has parents".to_owned());
+        return foreign("its commit has parents");
     }
     let Some((trailers, message)) = trailers::read(&raw.text) else {
-        return Entry::Foreign("its commit has no Cutwater trailers".to_owned());
+        return foreign("its commit has no Cutwater trailers");
     };
     if trailers.app != *app || trailers.number != number {
-        return Entry::Foreign(format!(
+        return foreign(&format!(
             "its commit says that it is {} of `{}`",
             trailers.number, trailers.app
         ));
     }
     let empty = raw.tree.to_string() == EMPTY_TREE;
     if trailers.deleted && empty {
-        return Entry::Deleted(Tombstone {
+        return Ok(Entry::Deleted(Tombstone {
             author: raw.author,
             deleted_at: raw.time,
             reason: message,
-        });
+        }));
     }
     if trailers.deleted || empty {
-        return Entry::Foreign("it is neither a version nor a tombstone".to_owned());
+        return foreign("it is neither a version nor a tombstone");
     }
-    Entry::Living(Box::new(Version {
+    Ok(Entry::Living(Box::new(Version {
         app: trailers.app,
         number,
         tree: raw.tree.to_string(),
@@ -272,7 +288,7 @@ pub(super) fn read_entry(
         overlays: trailers.overlays,
         message,
         labels: Vec::new(),
-    }))
+    })))
 }
 
 struct Raw {
@@ -283,25 +299,42 @@ struct Raw {
     text: String,
 }
 
+/// Why a tag leads to no commit of ours.
+enum Fault {
+    /// The commit is somebody else's, now and ever.
+    Foreign(String),
+    /// It is missing or damaged here.
+    Unreadable(String),
+}
+
 /// A commit, if it is one and not too large.
-fn raw(repo: &Repository, oid: Oid) -> Result<Raw, String> {
-    let size = objects::size(repo, oid, ObjectType::Commit)?;
-    if size > trailers::MESSAGE_MAX {
-        return Err(format!("its commit has {size} bytes, which is too much"));
+fn raw(repo: &Repository, oid: Oid) -> Result<Raw, Fault> {
+    let unreadable = |error: git2::Error| Fault::Unreadable(error.message().to_owned());
+    let foreign = |why: &str| Fault::Foreign(why.to_owned());
+    let (size, kind) = objects::header(repo, oid).map_err(Fault::Unreadable)?;
+    if kind != ObjectType::Commit {
+        return Err(foreign(&format!("it points to a {kind}, not to a commit")));
     }
-    let commit = repo
-        .find_commit(oid)
-        .map_err(|error| error.message().to_owned())?;
+    if size > trailers::MESSAGE_MAX {
+        return Err(foreign(&format!(
+            "its commit has {size} bytes, which is too much"
+        )));
+    }
+    loose::check(repo, oid, size).map_err(Fault::Unreadable)?;
+    let commit = repo.find_commit(oid).map_err(unreadable)?;
     let author = commit.author();
     let text = |bytes: &[u8]| -> String {
         let text = String::from_utf8_lossy(bytes);
-        text.chars().filter(|c| !c.is_control()).collect()
+        text.chars()
+            .filter(|c| !c.is_control())
+            .take(PERSON_MAX)
+            .collect()
     };
     let time = Timestamp::from_second(author.when().seconds())
-        .map_err(|_| "its time is out of range".to_owned())?;
+        .map_err(|_| foreign("its time is out of range"))?;
     let message = commit
         .message_raw()
-        .map_err(|_| "its message is not UTF-8".to_owned())?;
+        .map_err(|_| foreign("its message is not UTF-8"))?;
     let printable = |c: &char| !c.is_control() || *c == '\n' || *c == '\t';
     Ok(Raw {
         tree: commit.tree_id(),

@@ -140,7 +140,11 @@ fn living(
             number,
         });
     };
-    match history::read_entry(repo, app, number, *oid) {
+    let entry = history::read_entry(repo, app, number, *oid).map_err(|problem| {
+        let tag = format!("tag {app}/{number}");
+        LabelError::Store(StoreError::local(tag, &problem))
+    })?;
+    match entry {
         Entry::Living(_) => Ok(*oid),
         Entry::Deleted(tombstone) => Err(LabelError::Resolve(ResolveError::Deleted {
             app: app.clone(),

@@ -8,7 +8,7 @@ use git2::{Oid, Repository};
 use super::error::ResolveError;
 use super::files;
 use super::history::{self, Entry, Version};
-use super::refs::{AppRefs, number_of};
+use super::refs::AppRefs;
 use super::snapshot;
 use crate::app::App;
 use crate::record::VersionRecord;
@@ -87,17 +87,25 @@ impl State {
         Ok(refs)
     }
 
-    fn entry(&mut self, app: &AppName, number: VersionNumber, oid: Oid) -> Arc<Entry> {
+    fn entry(
+        &mut self,
+        app: &AppName,
+        number: VersionNumber,
+        oid: Oid,
+    ) -> Result<Arc<Entry>, ResolveError> {
         let key = (app.clone(), number, oid);
         if let Some(entry) = self.entries.get(&key) {
-            return Arc::clone(entry);
+            return Ok(Arc::clone(entry));
         }
-        let entry = Arc::new(history::read_entry(&self.repo, app, number, oid));
+        // What cannot be read now may be readable after the next fetch: it is not kept.
+        let entry = history::read_entry(&self.repo, app, number, oid)
+            .map_err(|problem| unreadable(app, &number, &problem))?;
+        let entry = Arc::new(entry);
         if self.entries.len() >= ENTRIES_MAX {
             self.entries.clear();
         }
         self.entries.insert(key, Arc::clone(&entry));
-        entry
+        Ok(entry)
     }
 
     /// The number and the commit that a word means.
@@ -125,7 +133,10 @@ impl State {
                 let numbered: Vec<_> = refs.numbered().collect();
                 let mut found: Vec<(VersionNumber, Oid, String)> = Vec::new();
                 for (number, oid) in numbered {
-                    let entry = self.entry(app, number, oid);
+                    // One that cannot be read hides no other.
+                    let Ok(entry) = self.entry(app, number, oid) else {
+                        continue;
+                    };
                     if let Entry::Living(version) = entry.as_ref()
                         && (version.tree.starts_with(hex) || version.commit.starts_with(hex))
                     {
@@ -165,7 +176,7 @@ impl State {
             .ok_or_else(|| foreign("it does not point to a version of this app"))?;
         match refs.tags.get(&number.to_string()) {
             Some(tag) if *tag == oid => Ok((number, oid)),
-            Some(tag) => match self.entry(app, number, *tag).as_ref() {
+            Some(tag) => match self.entry(app, number, *tag)?.as_ref() {
                 // The version was deleted: that is what is said.
                 Entry::Deleted(_) => Ok((number, *tag)),
                 _ => Err(foreign("the tag of its number points elsewhere")),
@@ -180,7 +191,7 @@ impl State {
         number: VersionNumber,
         oid: Oid,
     ) -> Result<Version, ResolveError> {
-        match self.entry(app, number, oid).as_ref() {
+        match self.entry(app, number, oid)?.as_ref() {
             Entry::Living(version) => Ok(version.as_ref().clone()),
             Entry::Deleted(tombstone) => Err(ResolveError::Deleted {
                 app: app.clone(),
@@ -222,7 +233,7 @@ fn near(refs: &AppRefs, word: &VersionWord) -> Vec<String> {
     let mut numbers: Vec<VersionNumber> = refs.numbered().map(|(number, _)| number).collect();
     numbers.sort_unstable();
     let labels = refs.tags.keys().map(String::as_str);
-    let labels = labels.filter(|name| number_of(name).is_none());
+    let labels = labels.filter(|name| name.parse::<Label>().is_ok());
     history::near(labels, numbers.into_iter().rev(), word)
 }
 

@@ -9,6 +9,7 @@
 //! local refs are read and written by libgit2; remotes only through [`crate::git`].
 
 mod addition;
+mod audit;
 mod begin;
 mod changed;
 mod content;
@@ -19,6 +20,7 @@ mod history;
 mod known;
 mod label;
 mod lookup;
+mod loose;
 mod mirror;
 mod objects;
 mod prepare;
@@ -32,6 +34,7 @@ mod work_tree;
 mod workspace;
 
 pub use addition::Addition;
+pub use audit::RefProblem;
 pub use begin::{BeginError, Begun, Place};
 pub use changed::Changed;
 pub use delete::{AskCluster, DeleteError, DeleteRequest, Deletion, delete};

@@ -1,8 +1,9 @@
 //! Reading objects of a repository that is not trusted: nothing is loaded before its size is known.
 
-use git2::{ObjectType, Oid, Repository, Tree};
+use git2::{Commit, ObjectType, Oid, Repository, Tree};
 
 use super::error::SnapshotError;
+use super::loose;
 
 /// Most entries of one snapshot, directories among them.
 pub(super) const ENTRIES_MAX: usize = 100_000;
@@ -10,6 +11,8 @@ pub(super) const ENTRIES_MAX: usize = 100_000;
 pub(super) const DEPTH_MAX: usize = 64;
 /// Longest path.
 const PATH_MAX: usize = 1024;
+/// Largest commit of the branch.
+const COMMIT_MAX: usize = 16 * 1024 * 1024;
 /// Largest tree object.
 const TREE_MAX: usize = 16 * 1024 * 1024;
 
@@ -19,6 +22,7 @@ pub(super) fn blob(repo: &Repository, oid: Oid, max: usize) -> Result<Vec<u8>, S
     if size > max {
         return Err(format!("has {size} bytes; at most {max} are read"));
     }
+    loose::check(repo, oid, size)?;
     let blob = repo
         .find_blob(oid)
         .map_err(|error| error.message().to_owned())?;
@@ -27,13 +31,31 @@ pub(super) fn blob(repo: &Repository, oid: Oid, max: usize) -> Result<Vec<u8>, S
 
 /// The size of an object that must be of that kind.
 pub(super) fn size(repo: &Repository, oid: Oid, kind: ObjectType) -> Result<usize, String> {
-    let header = repo.odb().and_then(|odb| odb.read_header(oid));
-    let (size, found) = header.map_err(|error| error.message().to_owned())?;
+    let (size, found) = header(repo, oid)?;
     if found == kind {
         Ok(size)
     } else {
         Err(format!("{oid} is a {found}, not a {kind}"))
     }
+}
+
+/// The size and the kind of an object.
+pub(super) fn header(repo: &Repository, oid: Oid) -> Result<(usize, ObjectType), String> {
+    let header = repo.odb().and_then(|odb| odb.read_header(oid));
+    header.map_err(|error| error.message().to_owned())
+}
+
+/// A commit of the branch, if it is one and not too large.
+pub(super) fn commit(repo: &Repository, oid: Oid) -> Result<Commit<'_>, String> {
+    let size = size(repo, oid, ObjectType::Commit)?;
+    if size > COMMIT_MAX {
+        return Err(format!(
+            "commit {oid} has {size} bytes; at most {COMMIT_MAX} are read"
+        ));
+    }
+    loose::check(repo, oid, size)?;
+    repo.find_commit(oid)
+        .map_err(|error| error.message().to_owned())
 }
 
 /// A tree, if it is one and not too large.
@@ -44,6 +66,7 @@ pub(super) fn tree(repo: &Repository, oid: Oid) -> Result<Tree<'_>, String> {
             "tree {oid} has {size} bytes; at most {TREE_MAX} are read"
         ));
     }
+    loose::check(repo, oid, size)?;
     repo.find_tree(oid)
         .map_err(|error| error.message().to_owned())
 }
@@ -94,17 +117,12 @@ fn walk_into(
         let Ok(name) = entry.name() else {
             let shown = String::from_utf8_lossy(entry.name_bytes()).into_owned();
             return Err(SnapshotError::new(
-                format!("{prefix}{}", shown.escape_default()),
+                format!("{prefix}{shown}"),
                 "is not UTF-8; rename it",
             ));
         };
         let path = format!("{prefix}{name}");
-        let fail = |problem: String| {
-            Err(SnapshotError::new(
-                path.escape_default().to_string(),
-                problem,
-            ))
-        };
+        let fail = |problem: String| Err(SnapshotError::new(path.as_str(), problem));
         if let Some(problem) = bad_name(name) {
             return fail(problem.to_owned());
         }

@@ -246,7 +246,9 @@ impl Attempt<'_> {
             label_moved_from = from;
         }
         // It is read as any reader will read it, before anybody can.
-        match history::read_entry(&self.workspace.repo, &request.app, number, commit) {
+        let entry = history::read_entry(&self.workspace.repo, &request.app, number, commit)
+            .map_err(|problem| StoreError::local("the snapshot commit", &problem))?;
+        match entry {
             Entry::Living(mut version) => {
                 version.labels = request.label.iter().cloned().collect();
                 Ok(Candidate {

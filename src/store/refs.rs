@@ -90,21 +90,27 @@ pub(super) struct AppRefs {
     pub(super) last: Option<Oid>,
     /// Hints: commits by tree id.
     pub(super) ids: BTreeMap<String, Oid>,
+    /// Refs that lead to nothing by themselves, with what is wrong.
+    pub(super) odd: Vec<(String, String)>,
 }
 
 impl AppRefs {
     pub(super) fn read(repo: &Repository, space: &Space) -> Result<Self, git2::Error> {
         let mut refs = Self::default();
-        each(repo, &space.tags, |name, oid| {
+        let mut odd = Vec::new();
+        let tags = |name: &str, oid| {
             refs.tags.insert(name.to_owned(), oid);
-        })?;
-        each(repo, &space.own, |name, oid| {
+        };
+        each_or_odd(repo, &space.tags, tags, &mut odd)?;
+        let own = |name: &str, oid| {
             if name == "last" {
                 refs.last = Some(oid);
             } else if let Some(tree) = name.strip_prefix("ids/") {
                 refs.ids.insert(tree.to_owned(), oid);
             }
-        })?;
+        };
+        each_or_odd(repo, &space.own, own, &mut odd)?;
+        refs.odd = odd;
         Ok(refs)
     }
 
@@ -120,14 +126,24 @@ impl AppRefs {
             .iter()
             .map(|app| (app.as_str(), Self::default()))
             .collect();
-        each(repo, TAGS, |name, oid| {
+        let mut odd = Vec::new();
+        let tags = |name: &str, oid| {
             all += 1;
             if let Some((app, tag)) = name.split_once('/')
                 && let Some(refs) = found.get_mut(app)
             {
                 refs.tags.insert(tag.to_owned(), oid);
             }
-        })?;
+        };
+        each_or_odd(repo, TAGS, tags, &mut odd)?;
+        for (name, problem) in odd {
+            let app = name
+                .strip_prefix(TAGS)
+                .and_then(|name| name.split_once('/'));
+            if let Some(refs) = app.and_then(|(app, _)| found.get_mut(app)) {
+                refs.odd.push((name, problem));
+            }
+        }
         let refs = |app: &AppName| found.remove(app.as_str()).unwrap_or_default();
         Ok((
             apps.iter().cloned().zip(apps.iter().map(refs)).collect(),
@@ -157,16 +173,32 @@ pub(super) fn number_of(name: &str) -> Option<VersionNumber> {
 pub(super) fn each(
     repo: &Repository,
     prefix: &str,
+    found: impl FnMut(&str, Oid),
+) -> Result<(), git2::Error> {
+    each_or_odd(repo, prefix, found, &mut Vec::new())
+}
+
+/// The same; what others there are goes into `odd`, with what is wrong.
+fn each_or_odd(
+    repo: &Repository,
+    prefix: &str,
     mut found: impl FnMut(&str, Oid),
+    odd: &mut Vec<(String, String)>,
 ) -> Result<(), git2::Error> {
     for reference in repo.references_glob(&format!("{prefix}*"))? {
         // One ref that cannot be read hides no other.
         let Ok(reference) = reference else { continue };
-        let (Ok(name), Some(oid)) = (reference.name(), reference.target()) else {
+        let Ok(name) = reference.name() else {
+            let name = String::from_utf8_lossy(reference.name_bytes()).into_owned();
+            odd.push((name, "has a name that is not UTF-8".to_owned()));
             continue;
         };
-        if let Some(rest) = name.strip_prefix(prefix) {
-            found(rest, oid);
+        match (name.strip_prefix(prefix), reference.target()) {
+            (Some(rest), Some(oid)) => found(rest, oid),
+            _ => odd.push((
+                name.to_owned(),
+                "is symbolic: it names another ref, and no commit".to_owned(),
+            )),
         }
     }
     Ok(())

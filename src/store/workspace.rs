@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::StoreError;
 use super::history::{History, Person, Version};
+use super::loose;
 use super::objects;
 use super::refs::{AppRefs, Space};
 use super::snapshot;
@@ -19,6 +20,9 @@ use crate::app::{APP_FILE, App, Function};
 use crate::git::{self, Git, GitError, RefUpdate};
 use crate::settings::{SETTINGS_FILE, Settings};
 use crate::words::AppName;
+
+/// Largest `cutwater.yaml` that is read.
+const SETTINGS_MAX: usize = 256 * 1024;
 
 /// A clone of the release repository, and one remote of it.
 pub struct Workspace {
@@ -137,6 +141,13 @@ impl Workspace {
     pub fn source(&self, reference: Option<&str>) -> Result<SourceCommit, StoreError> {
         let shown = reference.unwrap_or("HEAD");
         let fail = |problem: &str| StoreError::local(format!("`{shown}`"), &problem);
+        // The commit of a ref is looked at before libgit2 reads it.
+        let named = self.repo.resolve_reference_from_short_name(shown);
+        if let Some(oid) = named.ok().and_then(|found| found.target()) {
+            objects::header(&self.repo, oid)
+                .and_then(|(size, _)| loose::check(&self.repo, oid, size))
+                .map_err(|problem| fail(&problem))?;
+        }
         let commit = self
             .repo
             .revparse_single(shown)
@@ -324,22 +335,33 @@ impl Workspace {
 fn settings(repo: &Repository) -> Result<Settings, StoreError> {
     let fail = |problem: &dyn ToString| StoreError::local(SETTINGS_FILE, &problem.to_string());
     let bytes = if let Some(root) = repo.workdir() {
-        match std::fs::read(root.join(SETTINGS_FILE)) {
-            Ok(bytes) => bytes,
+        let path = root.join(SETTINGS_FILE);
+        // Whoever wrote the repository may have put a link or a pipe there.
+        match path.symlink_metadata() {
+            Ok(file) if !file.is_file() => return Err(fail(&"is not a regular file")),
+            Ok(file) if file.len() > SETTINGS_MAX as u64 => {
+                let size = file.len();
+                return Err(fail(&format!(
+                    "has {size} bytes; at most {SETTINGS_MAX} are read"
+                )));
+            }
+            Ok(_) => std::fs::read(path).map_err(|error| fail(&error))?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Settings::default());
             }
             Err(error) => return Err(fail(&error)),
         }
     } else {
-        let head = repo.head().and_then(|head| head.peel_to_tree());
-        let Some(entry) = head
-            .ok()
-            .and_then(|tree| tree.get_name(SETTINGS_FILE).map(|e| e.id()))
-        else {
+        let head = repo.head().ok().and_then(|head| head.target());
+        let Some(head) = head else {
             return Ok(Settings::default());
         };
-        objects::blob(repo, entry, 256 * 1024).map_err(|problem| fail(&problem))?
+        let head = objects::commit(repo, head).map_err(|problem| fail(&problem))?;
+        let root = objects::tree(repo, head.tree_id()).map_err(|problem| fail(&problem))?;
+        let Some(entry) = root.get_name(SETTINGS_FILE) else {
+            return Ok(Settings::default());
+        };
+        objects::blob(repo, entry.id(), SETTINGS_MAX).map_err(|problem| fail(&problem))?
     };
     Settings::read(&bytes).map_err(StoreError::Settings)
 }

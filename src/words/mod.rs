@@ -6,10 +6,12 @@ mod name;
 mod period;
 mod reach;
 mod share;
+mod shown;
 mod version;
 
 pub use name::{AppName, FunctionName, Label, NameError};
 pub use period::{Period, PeriodError};
 pub use reach::{AliasName, EnvironmentName, ReachError, RouteName};
 pub use share::{Share, ShareError};
+pub(crate) use shown::{WORD_MAX, shown};
 pub use version::{VERSION_NUMBER_MAX, VersionNumber, VersionWord, WordError};

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::{WORD_MAX, shown};
+
 /// Why a name was refused; says what a good one looks like.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} `{given}` {problem}")]
@@ -45,7 +47,7 @@ fn check_dns_label(kind: &'static str, given: &str, max: usize) -> Result<(), Na
     let fail = |problem: String| {
         Err(NameError {
             kind,
-            given: given.to_owned(),
+            given: shown(given, WORD_MAX),
             problem,
         })
     };
@@ -69,7 +71,8 @@ fn check_dns_label(kind: &'static str, given: &str, max: usize) -> Result<(), Na
     }
     if let Some(part) = given.split('-').find(|part| reads_as_version(part)) {
         return fail(format!(
-            "holds `{part}`, which reads as a version; choose a name without it"
+            "holds `{}`, which reads as a version; choose a name without it",
+            shown(part, WORD_MAX)
         ));
     }
     Ok(())
@@ -106,7 +109,7 @@ impl FromStr for Label {
         let fail = |problem: &str| {
             Err(NameError {
                 kind: "label",
-                given: given.to_owned(),
+                given: shown(given, WORD_MAX),
                 problem: problem.to_owned(),
             })
         };

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::{WORD_MAX, shown};
+
 /// A length of time in whole seconds, written as hours, minutes and seconds in that order: `30s`, `5m`, `1h30m`.
 ///
 /// At most 8760 hours (365 days). `0s` is a length too; `0` without a unit is not.
@@ -56,7 +58,7 @@ impl FromStr for Period {
     fn from_str(given: &str) -> Result<Self, PeriodError> {
         let fail = |problem| {
             Err(PeriodError {
-                given: given.to_owned(),
+                given: shown(given, WORD_MAX),
                 problem,
             })
         };

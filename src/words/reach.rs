@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::{WORD_MAX, shown};
+
 /// Why a name was refused; says what a good one looks like.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} `{given}` is not valid: {wanted}")]
@@ -72,7 +74,7 @@ macro_rules! reach_name {
                 if good(given) {
                     Ok(Self(given.to_owned()))
                 } else {
-                    Err(ReachError { kind: $kind, given: given.to_owned(), wanted: $wanted })
+                    Err(ReachError { kind: $kind, given: shown(given, WORD_MAX), wanted: $wanted })
                 }
             }
         }

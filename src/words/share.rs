@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::de::{Deserializer, Error as _, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::{WORD_MAX, shown};
+
 /// A share of traffic, in basis points: 0 to 10,000, which is 100 %. It is also the weight in an HTTPRoute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Share(u16);
@@ -56,7 +58,7 @@ impl FromStr for Share {
     fn from_str(given: &str) -> Result<Self, ShareError> {
         let fail = |problem| {
             Err(ShareError {
-                given: given.to_owned(),
+                given: shown(given, WORD_MAX),
                 problem,
             })
         };

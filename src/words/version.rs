@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::de::{Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::Label;
+use super::{Label, WORD_MAX, shown};
 
 /// Number of a version: 1 to 9,999,999, per app, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,7 +87,7 @@ impl FromStr for VersionNumber {
         plain
             .then(|| digits.parse().ok().and_then(Self::new))
             .flatten()
-            .ok_or_else(|| WordError::NumberRange(given.to_owned()))
+            .ok_or_else(|| WordError::NumberRange(shown(given, WORD_MAX)))
     }
 }
 
@@ -109,13 +109,13 @@ impl FromStr for VersionWord {
             return if (7..=40).contains(&hex.len()) {
                 Ok(Self::Id(hex.to_ascii_lowercase()))
             } else {
-                Err(WordError::IdLength(given.to_owned()))
+                Err(WordError::IdLength(shown(given, WORD_MAX)))
             };
         }
         given
             .parse()
             .map(Self::Label)
-            .map_err(|reason| WordError::Word(given.to_owned(), reason.to_string()))
+            .map_err(|reason| WordError::Word(shown(given, WORD_MAX), reason.to_string()))
     }
 }
 

@@ -6,6 +6,7 @@ mod problem;
 mod read;
 mod shape;
 
+pub(crate) use problem::MESSAGE_MAX;
 pub use problem::{Place, Problem, Problems};
 pub(crate) use read::{Field, Node, Value, read, read_all};
 pub(crate) use shape::Shape;

@@ -2,6 +2,15 @@
 
 use std::fmt;
 
+use crate::words::shown;
+
+/// Most bytes of a field's path in a message.
+const FIELD_MAX: usize = 200;
+/// Most problems that are said at once.
+const PROBLEMS_MAX: usize = 50;
+/// Most bytes of one message.
+pub(crate) const MESSAGE_MAX: usize = 1000;
+
 /// A place in a file. Lines and columns count from 1; columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Place {
@@ -32,9 +41,9 @@ pub struct Problems {
 }
 
 impl fmt::Display for Problems {
-    /// One line each: `file:line:column: field: what is wrong`.
+    /// One line each: `file:line:column: field: what is wrong`. What is long is cut, and after the first few comes their number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.list.iter().enumerate() {
+        for (index, problem) in self.list.iter().take(PROBLEMS_MAX).enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
@@ -44,9 +53,13 @@ impl fmt::Display for Problems {
             }
             f.write_str(": ")?;
             if !problem.field.is_empty() {
-                write!(f, "{}: ", problem.field)?;
+                write!(f, "{}: ", shown(&problem.field, FIELD_MAX))?;
             }
-            f.write_str(&problem.message)?;
+            f.write_str(&shown(&problem.message, MESSAGE_MAX))?;
+        }
+        let more = self.list.len().saturating_sub(PROBLEMS_MAX);
+        if more > 0 {
+            write!(f, "\n{}: and {more} more problems", self.file)?;
         }
         Ok(())
     }

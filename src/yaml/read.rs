@@ -17,8 +17,8 @@ const FILE_MAX: usize = 256 * 1024;
 
 /// Most values, where each use of an alias counts again.
 const NODES_MAX: usize = 20_000;
-/// Deepest nesting.
-const DEPTH_MAX: usize = 64;
+/// Deepest nesting. Each level takes some kilobytes of the stack, many more in a build for tests.
+const DEPTH_MAX: usize = 32;
 
 /// A value and its place.
 #[derive(Debug, Clone)]

@@ -14,8 +14,23 @@ const CASES: &[(&str, &[&str])] = &[
     ("versions publish", &["checkout", "--dry-run"]),
     ("versions publish", &["checkout", "--label", "spring-sale"]),
     ("versions publish", &["checkout"]),
+    (
+        "versions publish",
+        &["--changed", "HEAD~1", "--label", "spring-sale", "--dry-run"],
+    ),
+    ("versions label", &["checkout", "v1", "autumn"]),
+    ("versions label", &["v8", "autumn", "--move", "--dry-run"]),
+    ("versions label", &["v1", "autumn", "--remove"]),
     ("versions list", &["checkout"]),
     ("versions view", &["checkout", "spring-sale"]),
+    (
+        "versions delete",
+        &["checkout", "v1", "--no-cluster", "--dry-run"],
+    ),
+    (
+        "versions delete",
+        &["checkout", "v1", "--no-cluster", "--yes"],
+    ),
     ("init", &["../begun", "--app", "hello"]),
     (
         "init",

@@ -7,7 +7,11 @@ use super::entry::{EntryJson, row};
 use crate::cli::candidates;
 use crate::cli::context::Context;
 use crate::cli::output::{Failure, Ui};
+use crate::store::{History, RefProblem};
 use crate::words::AppName;
+
+/// Most refs that are warned of one by one.
+const WARNINGS_MAX: usize = 10;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -29,6 +33,8 @@ pub(in crate::cli) struct ListJson {
     versions: Vec<EntryJson>,
     /// How many there are in all.
     total: usize,
+    /// Refs of the app that are not as they should be.
+    problems: Vec<RefProblem>,
 }
 
 impl Args {
@@ -47,8 +53,10 @@ impl Args {
                 app: app.clone(),
                 versions: versions.collect(),
                 total: history.entries.len(),
+                problems: history.problems.clone(),
             });
         }
+        warn(ui, &history);
         let rows: Vec<Vec<String>> = entries.map(|(number, entry)| row(*number, entry)).collect();
         if rows.is_empty() {
             ui.hint(format!(
@@ -68,5 +76,18 @@ impl Args {
             ));
         }
         Ok(())
+    }
+}
+
+/// Says which refs are not as they should be.
+fn warn(ui: &Ui, history: &History) {
+    for ref_problem in history.problems.iter().take(WARNINGS_MAX) {
+        ui.warning(format!("{} {}", ref_problem.name, ref_problem.problem));
+    }
+    let more = history.problems.len().saturating_sub(WARNINGS_MAX);
+    if more > 0 {
+        ui.warning(format!(
+            "{more} more refs are not as they should be; all with --json"
+        ));
     }
 }
