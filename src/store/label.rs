@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::error::{LabelError, ResolveError, StoreError};
 use super::history::{self, Entry, History};
+use super::lookup::unreadable;
 use super::refs::{AppRefs, Space};
 use super::workspace::Workspace;
 use crate::git::RefUpdate;
@@ -140,10 +141,8 @@ fn living(
             number,
         });
     };
-    let entry = history::read_entry(repo, app, number, *oid).map_err(|problem| {
-        let tag = format!("tag {app}/{number}");
-        LabelError::Store(StoreError::local(tag, &problem))
-    })?;
+    let entry = history::read_entry(repo, app, number, *oid)
+        .map_err(|problem| LabelError::Resolve(unreadable(app, &number, &problem)))?;
     match entry {
         Entry::Living(_) => Ok(*oid),
         Entry::Deleted(tombstone) => Err(LabelError::Resolve(ResolveError::Deleted {

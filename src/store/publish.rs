@@ -37,9 +37,9 @@ use std::time::Duration;
 
 use git2::{Oid, Signature, Time};
 
-use super::content;
 use super::error::{PublishError, StoreError};
 use super::history::{self, Entry, Version};
+use super::holder;
 use super::label::{self, Given, Step, Target};
 use super::prepare::{Prepared, prepare};
 use super::refs::{AppRefs, Space};
@@ -226,7 +226,7 @@ impl Attempt<'_> {
     /// The living version that holds the content, as the refs say it.
     fn living(&self, refs: &AppRefs) -> Option<Version> {
         let (repo, app) = (&self.workspace.repo, &self.request.app);
-        content::living(repo, app, refs, self.prepared.tree)
+        holder::living(repo, app, refs, self.prepared.tree)
     }
 
     /// The version that the refs leave room for: its commit, written here, and the changes that publish it.
