@@ -22,6 +22,22 @@ const CASES: &[(&str, &[&str])] = &[
     ("versions label", &["v8", "autumn", "--move", "--dry-run"]),
     ("versions label", &["v1", "autumn", "--remove"]),
     ("versions list", &["checkout"]),
+    ("versions list", &["checkout", "--no-live", "--limit", "1"]),
+    ("versions view", &["checkout", "spring-sale", "--files"]),
+    ("deployments list", &["checkout"]),
+    ("deployments status", &["checkout"]),
+    (
+        "versions delete",
+        &[
+            "checkout",
+            "spring-sale",
+            "--dry-run",
+            "-m",
+            "It loses orders",
+        ],
+    ),
+    ("versions delete", &["checkout", "spring-sale", "--yes"]),
+    ("versions delete", &["checkout", "spring-sale", "--yes"]),
     ("versions view", &["checkout", "spring-sale"]),
     (
         "versions delete",
