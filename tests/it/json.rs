@@ -24,6 +24,11 @@ const CASES: &[(&str, &[&str])] = &[
     ("versions list", &["checkout"]),
     ("versions list", &["checkout", "--no-live", "--limit", "1"]),
     ("versions view", &["checkout", "spring-sale", "--files"]),
+    ("versions diff", &["checkout", "v1", "v8"]),
+    ("versions diff", &["v8"]),
+    ("versions files", &["checkout", "v8"]),
+    ("versions export", &["checkout", "v8", "../exported"]),
+    ("versions import", &["../remote.git", "--dry-run"]),
     ("deployments list", &["checkout"]),
     ("deployments status", &["checkout"]),
     (
@@ -39,14 +44,6 @@ const CASES: &[(&str, &[&str])] = &[
     ("versions delete", &["checkout", "spring-sale", "--yes"]),
     ("versions delete", &["checkout", "spring-sale", "--yes"]),
     ("versions view", &["checkout", "spring-sale"]),
-    (
-        "versions delete",
-        &["checkout", "v1", "--no-cluster", "--dry-run"],
-    ),
-    (
-        "versions delete",
-        &["checkout", "v1", "--no-cluster", "--yes"],
-    ),
     ("init", &["../begun", "--app", "hello"]),
     (
         "init",
