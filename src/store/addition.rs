@@ -184,7 +184,7 @@ impl Reader<'_> {
         for entry in fs::read_dir(folder).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
             let name = entry.file_name();
-            let shown = name.to_string_lossy().escape_default().to_string();
+            let shown = name.to_string_lossy().into_owned();
             let place = if place.is_empty() {
                 shown
             } else {
