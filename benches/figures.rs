@@ -11,12 +11,12 @@ use kube::Client;
 
 use crate::bulk::{self, Counts};
 use crate::controller::Controller;
+use crate::lab::versions::{self, Recipe};
 use crate::lab::{Accepter, Releases};
 use crate::say;
 use crate::seen::Seen;
 use crate::support::{ApiServer, Options, User};
 use crate::table::{Row, Samples, load_average};
-use crate::versions::{self, Recipe};
 use crate::weights::{self, Floor, Weights};
 
 /// Samples of each figure that is a latency.

@@ -3,6 +3,7 @@
 //! ```text
 //! bench lab [weights|bulk|ready|memory|idle]...   on a control plane of its own; KWOK plays the pods
 //! bench release                                   real pods and Envoy; inside the cluster that tests/bench/run.sh starts
+//! bench store                                     versions by the hundred thousand, and publishing; needs git alone
 //! bench plan                                      the pure decision, no cluster at all
 //! bench table FILE                                prints the rows that the others left in FILE
 //! ```
@@ -39,15 +40,16 @@ mod figures;
 mod load;
 /// The pure decision.
 mod plan;
+/// Publishing from a warm clone.
+mod publishing;
 /// A whole release with real pods.
 mod release;
 /// What a watch has seen, and when.
 mod seen;
+/// The store among 100,000 versions.
+mod store;
 /// Medians, percentiles and the table.
 mod table;
-/// Versions by the thousand.
-#[path = "../tests/lab/versions.rs"]
-mod versions;
 /// From a change of percentages to the new weights.
 mod weights;
 
@@ -70,15 +72,17 @@ fn main() {
     match words.as_slice() {
         ["table", file] => table::print(file),
         ["plan"] => plan::measure(),
+        ["store"] => store::measure(),
         ["release"] => runtime.block_on(release::measure()),
         ["lab", parts @ ..] => runtime.block_on(figures::measure(parts)),
         [] => {
             plan::measure();
+            store::measure();
             runtime.block_on(figures::measure(&[]));
         }
         _ => {
             eprintln!(
-                "bench lab [weights|bulk|ready|memory|idle]... | release | plan | table FILE"
+                "bench lab [weights|bulk|ready|memory|idle]... | release | store | plan | table FILE"
             );
             std::process::exit(2);
         }

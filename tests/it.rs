@@ -22,6 +22,8 @@ mod lab;
 mod support;
 
 mod it {
+    /// The rows of docs/compared.md and their tests.
+    mod compared;
     /// What a shell completes, as the engine and as bash see it.
     mod completions;
     /// The custom resources: what the API server takes, refuses and prints.
@@ -30,18 +32,24 @@ mod it {
     mod delete;
     /// `cutwater deployments`: what was deployed and what is served, from git.
     mod deployments;
+    /// `cutwater versions diff`, beside `git diff`.
+    mod diff;
     /// The documentation: links, fields, flags, reasons and rights.
     mod docs;
     /// The commands of the README and of the example.
     mod examples;
     /// Faults and bad input: what is said, what stays, and how it recovers.
     mod faults;
+    /// `cutwater versions files` and `export`, hostile snapshots among them.
+    mod files;
     /// A short run of the fuzzers.
     mod fuzz;
     /// The harness itself: a control plane with pods that KWOK plays.
     mod harness;
     /// Repositories that mean harm.
     mod hostile;
+    /// `cutwater versions import`, between two repositories.
+    mod import;
     /// `cutwater init`: what it writes works, and it overwrites nothing.
     mod init;
     /// What `--json` prints, held to the schemas in docs/schemas.
@@ -62,6 +70,8 @@ mod it {
     mod release;
     /// Versions at remotes of every kind, on real servers: faults, races, crashes.
     mod remotes;
+    /// Many apps in one repository: bytes on the wire, and a mirror that stays small.
+    mod scale;
     /// `cutwater.yaml`.
     mod settings;
     /// A release repository and a clone of it, which the tests above work with.

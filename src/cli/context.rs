@@ -12,6 +12,8 @@ use crate::words::AppName;
 pub(super) struct Context {
     pub(super) workspace: Workspace,
     dir: PathBuf,
+    /// Longest time for each call of git.
+    pub(super) timeout: Duration,
 }
 
 impl Context {
@@ -22,7 +24,11 @@ impl Context {
         let ssh_is_set = ssh.iter().any(|name| std::env::var_os(name).is_some());
         let timeout = Duration::from_secs(u64::from(global.timeout));
         let workspace = Workspace::open(&dir, global.remote.as_deref(), ssh_is_set, timeout)?;
-        Ok(Self { workspace, dir })
+        Ok(Self {
+            workspace,
+            dir,
+            timeout,
+        })
     }
 
     /// The directory from which the command was started.
@@ -69,6 +75,30 @@ impl Context {
             None
         };
         Ok((self.app(app, None)?, words))
+    }
+
+    /// Splits words of the form `[APP] FIRST [SECOND]`. Of two words the first is the app where an app of HEAD is called so,
+    /// or where the place says no app.
+    pub(super) fn app_and_one_or_two(
+        &self,
+        words: Vec<String>,
+    ) -> Result<(AppName, Vec<String>), Failure> {
+        let versions = match words.as_slice() {
+            [first, _] => {
+                let workspace = &self.workspace;
+                let apps = workspace
+                    .source(None)
+                    .and_then(|head| workspace.apps(&head));
+                let named = apps.is_ok_and(|apps| apps.iter().any(|app| app.as_str() == first));
+                if named || self.app(None, None).is_err() {
+                    1
+                } else {
+                    2
+                }
+            }
+            words => words.len().min(2),
+        };
+        self.app_and(words, versions)
     }
 
     /// Who works here: as git itself decides it.

@@ -21,6 +21,7 @@ mod output;
 mod progress;
 mod reference;
 mod schema;
+mod screen;
 mod tree;
 mod versions;
 
@@ -89,7 +90,7 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Publish, list and view versions
+    /// Publish, list, view, compare and copy versions
     #[command(subcommand, visible_alias = "version")]
     Versions(versions::Command),
     /// Show what was deployed, and what is served

@@ -15,6 +15,8 @@ use super::url::redact;
 
 /// What is kept of each stream.
 const OUTPUT_MAX: usize = 64 * 1024;
+/// What is kept of an output that is wanted. One of this length may be cut off.
+pub(super) const RESULT_MAX: usize = 64 * 1024 * 1024;
 /// What is kept of a message for people.
 const MESSAGE_MAX: usize = 2048;
 
@@ -92,20 +94,27 @@ impl Call<'_> {
                 drop(stdin.write_all(input.as_bytes()));
             }
         });
+        let room = if self.reads_output {
+            RESULT_MAX
+        } else {
+            OUTPUT_MAX
+        };
         let (open, streams) = channel();
-        let out = drain(child.stdout.take(), open.clone());
-        let err = drain(child.stderr.take(), open);
+        let out = drain(child.stdout.take(), room, open.clone());
+        let err = drain(child.stderr.take(), OUTPUT_MAX, open);
         let Some(success) = wait(&mut child, deadline, &streams) else {
             return Err(GitError::timed_out(self.timeout, self.caller));
         };
         // What git left running may hold the pipes open: it is not waited for.
         let patience = Duration::from_secs(1);
         if success {
-            return Ok(if self.reads_output {
-                out.recv_timeout(patience).unwrap_or_default()
+            return if self.reads_output {
+                // Half an output would be taken for the whole.
+                out.recv_timeout(patience)
+                    .map_err(|_| GitError::timed_out(self.timeout, self.caller))
             } else {
-                Vec::new()
-            });
+                Ok(Vec::new())
+            };
         }
         let mut text = err.recv_timeout(patience).unwrap_or_default();
         // `push --porcelain` reports refused refs on stdout.
@@ -223,9 +232,10 @@ fn is_noise(line: &str) -> bool {
         || NOISE.contains(&text)
 }
 
-/// Reads a stream to its end, keeping its beginning. Holds `open` as long as it is not at its end.
+/// Reads a stream to its end, keeping its first `max` bytes. Holds `open` as long as it is not at its end.
 fn drain(
     stream: Option<impl Read + Send + 'static>,
+    max: usize,
     open: Sender<Infallible>,
 ) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
@@ -234,7 +244,7 @@ fn drain(
         if let Some(mut stream) = stream {
             let mut buffer = [0; 8192];
             while let Ok(count @ 1..) = stream.read(&mut buffer) {
-                let room = OUTPUT_MAX.saturating_sub(kept.len());
+                let room = max.saturating_sub(kept.len());
                 kept.extend_from_slice(&buffer[..count.min(room)]);
             }
         }

@@ -178,6 +178,27 @@ impl History {
         Ok((number, entry))
     }
 
+    /// The living version that `word` means.
+    ///
+    /// # Errors
+    /// As [`Self::find`], and when it was deleted or is not one of ours.
+    pub fn version(&self, word: &VersionWord) -> Result<&Version, ResolveError> {
+        match self.find(word)? {
+            (_, Entry::Living(version)) => Ok(version),
+            (number, Entry::Deleted(tombstone)) => Err(ResolveError::Deleted {
+                app: self.app.clone(),
+                number,
+                who: tombstone.author.name.clone(),
+                when: tombstone.deleted_at,
+                why: tombstone.reason.clone(),
+            }),
+            (number, Entry::Foreign(why)) => Err(ResolveError::Foreign {
+                tag: format!("{}/{number}", self.app),
+                why: why.clone(),
+            }),
+        }
+    }
+
     /// Labels that look like the word, and the newest versions.
     fn near(&self, word: &VersionWord) -> Vec<String> {
         let labels = self.living().flat_map(|version| &version.labels);

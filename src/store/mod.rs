@@ -10,11 +10,16 @@
 
 mod audit;
 mod begin;
+mod browse;
+mod compare;
+mod content;
 mod delete;
 mod deletion;
 mod error;
+mod export;
 mod files;
 mod history;
+mod import;
 mod known;
 mod listing;
 mod lookup;
@@ -32,11 +37,16 @@ mod workspace;
 
 pub use audit::RefProblem;
 pub use begin::{BeginError, Begun, Place};
+pub use browse::{Found, Listed, look};
+pub use compare::{Comparison, FileChange, FileStatus};
+pub use content::{Content, ContentError, LATEST};
 pub use delete::delete;
 pub use deletion::{AskCluster, DeleteError, DeleteRequest, Deletion};
 pub use error::{PublishError, ResolveError, SnapshotError, StoreError};
+pub use export::{Exported, export};
 pub use files::{FILES_MAX, RECORD_MAX};
 pub use history::{Entry, History, Person, Tombstone, Version};
+pub use import::{ImportError, Imported, Origin, Unfit, import};
 pub use known::KnownVersion;
 pub use listing::ListedFile;
 pub use mirror::{Fetched, Mirror};
@@ -44,7 +54,7 @@ pub use publish::publish;
 pub use request::{Outcome, Published, Request};
 pub use select::{Filter, Page};
 pub use users::{
-    Branch, Change, Cluster, ClusterObject, Deployed, DeployedShare, Ledger, LedgerEntry, Origin,
+    Branch, Change, Cluster, ClusterObject, Deployed, DeployedShare, Ledger, LedgerEntry, Memory,
     Past, Scope, Survey, Unreadable, Use, User, deployed, may_mean, users_of,
 };
 pub use workspace::{SourceCommit, Workspace};

@@ -3,6 +3,7 @@
 //! What the remote holds is fetched into `refs/cutwater-remote/`, apart from the person's own tags and branches, which are
 //! neither read for decisions nor changed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,6 +31,7 @@ pub struct Workspace {
     remote: String,
     pub(super) key: String,
     pub(super) git: Git,
+    ssh_is_set: bool,
     pub(super) timeout: Duration,
     settings: Settings,
 }
@@ -61,15 +63,13 @@ impl Workspace {
         };
         let url = String::from_utf8_lossy(found.url_bytes()).into_owned();
         drop(found);
-        // A pipeline's token changes with each run; what it reaches does not.
-        let mut key = hex::encode(Sha256::digest(git::redact(&url)));
-        key.truncate(12);
         let home = repo.workdir().unwrap_or_else(|| repo.path()).to_owned();
         Ok(Self {
             git: Git::of_person(&home, remote, &url, ssh_is_set),
             remote: remote.to_owned(),
-            key,
+            key: key_of(&url),
             repo,
+            ssh_is_set,
             timeout,
             settings,
         })
@@ -193,6 +193,50 @@ impl Workspace {
             .map_err(|error| StoreError::local("the fetched refs", &error.message()))
     }
 
+    /// Another remote, by name or address, with the same rules.
+    pub(super) fn other(&self, name: &str, url: &str) -> Git {
+        let home = self.repo.workdir().unwrap_or_else(|| self.repo.path());
+        Git::of_person(home, name, url, self.ssh_is_set)
+    }
+
+    /// Longest time for each exchange with a remote.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Fetches the refs of apps from this remote, in one exchange, and reads them.
+    pub(super) fn read_own(
+        &self,
+        apps: &BTreeSet<AppName>,
+    ) -> Result<BTreeMap<AppName, AppRefs>, StoreError> {
+        let shown = format!("remote `{}`", self.remote);
+        self.read_apps(&self.git, &self.key, &shown, apps)
+    }
+
+    /// Fetches the refs of apps from a remote, in one exchange, and reads them.
+    pub(super) fn read_apps(
+        &self,
+        git: &Git,
+        key: &str,
+        shown: &str,
+        apps: &BTreeSet<AppName>,
+    ) -> Result<BTreeMap<AppName, AppRefs>, StoreError> {
+        let refspecs = |app| Space::seen(key, app).refspecs(app);
+        let refspecs: Vec<String> = apps.iter().flat_map(refspecs).collect();
+        let _alone = self.lock()?;
+        git.fetch(&refspecs, &[], self.timeout)
+            .map_err(|source| StoreError::Git {
+                what: format!("cannot fetch versions from {shown}"),
+                source,
+            })?;
+        let read = |app: &AppName| {
+            let refs = AppRefs::read(&self.repo, &Space::seen(key, app))?;
+            Ok((app.clone(), refs))
+        };
+        let refs: Result<_, git2::Error> = apps.iter().map(read).collect();
+        refs.map_err(|error| StoreError::local("the fetched refs", &error.message()))
+    }
+
     pub(super) fn push(&self, updates: &[RefUpdate], atomic: bool) -> Result<(), GitError> {
         self.git.push(updates, atomic, self.timeout)
     }
@@ -258,6 +302,14 @@ impl Workspace {
         let (name, email) = git::author(home)?;
         Some(Person { name, email })
     }
+}
+
+/// A word for what was seen at an address, of which refs are made.
+pub(super) fn key_of(url: &str) -> String {
+    // A pipeline's token changes with each run; what it reaches does not.
+    let mut key = hex::encode(Sha256::digest(git::redact(url)));
+    key.truncate(12);
+    key
 }
 
 /// What the repository's `cutwater.yaml` says: the file of the work tree, or of HEAD where there is no work tree.

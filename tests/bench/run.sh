@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The figures of docs/benchmarks.md: on a control plane of its own, then a release with real pods, then one table.
 #
-#   tests/bench/run.sh [lab|release|plan]...      all of them by default
+#   tests/bench/run.sh [lab|release|store|plan]...   all of them by default
 #
 # `release` needs root and is left out, with a word, without it. It takes some twenty minutes; the machine should have
 # nothing else to do. Nothing is written to the checkout but below target/.
@@ -10,7 +10,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/../.."
 
 parts=("$@")
-[[ ${#parts[@]} -gt 0 ]] || parts=(plan lab release)
+[[ ${#parts[@]} -gt 0 ]] || parts=(plan store lab release)
 say() { printf 'bench: %s\n' "$*" >&2; }
 root() { [[ $(id -u) -eq 0 ]]; }
 wanted() { [[ " ${parts[*]} " == *" $1 "* ]]; }
@@ -19,8 +19,10 @@ group="test"
 if wanted release; then
   if root; then group=all; else say "NOT MEASURED: the release with real pods, because a node needs root"; fi
 fi
-CUTWATER_TOOLS_BIN=$(tests/tools/build.sh "$group")
-export CUTWATER_TOOLS_BIN
+if wanted lab || wanted release; then
+  CUTWATER_TOOLS_BIN=$(tests/tools/build.sh "$group")
+  export CUTWATER_TOOLS_BIN
+fi
 say "building (a release build: some minutes the first time)"
 program=$(cargo bench --locked --bench bench --no-run --message-format=json |
   python3 -c 'import json, sys; print([m["executable"] for m in map(json.loads, sys.stdin) if m.get("executable") and m["target"]["name"] == "bench"][-1])')
@@ -46,6 +48,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 if wanted plan; then "$program" plan; fi
+if wanted store; then "$program" store; fi
 if wanted lab; then "$program" lab; fi
 if wanted release && root; then
   clustered=true

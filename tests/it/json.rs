@@ -17,6 +17,14 @@ const CASES: &[(&str, &[&str])] = &[
     ("versions list", &["checkout"]),
     ("versions list", &["checkout", "--no-live", "--limit", "1"]),
     ("versions view", &["checkout", "spring-sale", "--files"]),
+    ("versions view", &["checkout", "v7"]),
+    ("versions files", &["checkout", "spring-sale"]),
+    (
+        "versions export",
+        &["checkout", "spring-sale", "../exported"],
+    ),
+    ("versions diff", &["checkout", "spring-sale"]),
+    ("versions import", &["../remote.git", "--dry-run"]),
     ("deployments list", &["checkout"]),
     ("deployments status", &["checkout"]),
     (

@@ -1,7 +1,11 @@
 //! `cutwater versions`: one file per verb, and how a version is printed.
 
 mod delete;
+mod diff;
 mod entry;
+mod export;
+mod files;
+mod import;
 mod list;
 mod publish;
 mod view;
@@ -13,6 +17,10 @@ use super::context::Context;
 use super::output::{Failure, Ui};
 
 pub(super) use delete::DeleteJson;
+pub(super) use diff::DiffJson;
+pub(super) use export::ExportJson;
+pub(super) use files::FilesJson;
+pub(super) use import::ImportJson;
 pub(super) use list::ListJson;
 pub(super) use view::ViewJson;
 
@@ -41,6 +49,28 @@ cluster of the kubeconfig, where there is one.")]
   cutwater versions view checkout spring-sale --files
   cutwater versions view v8          # in apps/checkout")]
     View(view::Args),
+    /// Show what differs between two versions: for a running app, and in the code
+    #[command(after_help = "Examples:
+  cutwater versions diff checkout v7 v8
+  cutwater versions diff checkout v8           # what the branch would change
+  cutwater versions diff checkout v7 v8 --stat")]
+    Diff(diff::Args),
+    /// List the files of a version, or print one of them
+    #[command(after_help = "Examples:
+  cutwater versions files checkout v8
+  cutwater versions files checkout v8 public
+  cutwater versions files checkout v8 app.yaml > app.yaml")]
+    Files(files::Args),
+    /// Write the files of a version to a new or empty folder
+    #[command(after_help = "Examples:
+  cutwater versions export checkout v8 ./checkout-v8")]
+    Export(export::Args),
+    /// Take over versions of another repository, with their numbers
+    #[command(after_help = "Examples:
+  cutwater versions import ../old-shop
+  cutwater versions import https://git.example.com/acme/old-shop.git checkout
+  cutwater versions import upstream --dry-run")]
+    Import(import::Args),
     /// Delete versions that nobody uses; their numbers stay spent
     #[command(after_help = "Examples:
   cutwater versions delete checkout v3 --message 'It loses orders' --dry-run
@@ -58,6 +88,10 @@ impl Command {
             Self::Publish(args) => args.run(ui, &context),
             Self::List(args) => args.run(ui, &context),
             Self::View(args) => args.run(ui, &context),
+            Self::Diff(args) => args.run(ui, &context),
+            Self::Files(args) => args.run(ui, &context),
+            Self::Export(args) => args.run(ui, &context),
+            Self::Import(args) => args.run(ui, &context),
             Self::Delete(args) => args.run(ui, &context),
         }
     }
