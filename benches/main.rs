@@ -3,7 +3,7 @@
 //! ```text
 //! bench lab [weights|bulk|ready|memory|idle]...   on a control plane of its own; KWOK plays the pods
 //! bench release                                   real pods and Envoy; inside the cluster that tests/bench/run.sh starts
-//! bench store                                     versions by the hundred thousand, and publishing; needs git alone
+//! bench store                                     versions by the hundred thousand, and publishing
 //! bench plan                                      the pure decision, no cluster at all
 //! bench table FILE                                prints the rows that the others left in FILE
 //! ```

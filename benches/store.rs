@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::lab::cutwater;
 use crate::lab::versions::{self, Recipe};
-use crate::lab::web::Web;
+use crate::lab::wire::Wire;
 use crate::say;
 use crate::table::{Row, Samples, load_average};
 
@@ -39,7 +39,7 @@ pub fn measure() {
 /// The repository with all versions, what is made from it, and its server.
 struct Crowd {
     dir: TempDir,
-    web: Web,
+    wire: Wire,
 }
 
 impl Crowd {
@@ -56,8 +56,8 @@ impl Crowd {
         versions::import(&remote, &apps, &numbers, &Recipe::default());
         let name = format!("refs/tags/{}/v1", versions::app(ONE));
         git(&remote, &["update-ref", "refs/heads/main", &name]);
-        let web = Web::serve(dir.path());
-        Self { dir, web }
+        let wire = Wire::serve(dir.path());
+        Self { dir, wire }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -90,7 +90,7 @@ impl Crowd {
             // The address does not change what is fetched: the clone has seen all of it.
             git(
                 &clone,
-                &["remote", "set-url", "origin", &self.web.url("remote.git")],
+                &["remote", "set-url", "origin", &self.wire.url("remote.git")],
             );
             list();
             self.compare_bytes(&format!("its bytes, clone with {name}"), list, bare);
@@ -125,12 +125,11 @@ impl Crowd {
                 assert!(child.wait().unwrap().success());
             };
             let remote = self.path("remote.git").display().to_string();
-            let web = self.web.url("remote.git");
+            let web = self.wire.url("remote.git");
             for (place, url) in [("path", remote.as_str()), ("web", web.as_str())] {
                 let url = RemoteUrl::parse(url, true).unwrap();
                 let folder = self.path(&format!("mirror-{count}-{place}.git"));
                 let mirror = Mirror::open(&folder, &url, None).unwrap();
-                let before = resident();
                 let poll = || mirror.fetch("main", &followed, PATIENCE).unwrap();
                 let first = timed(|| drop(poll()));
                 if place == "path" {
@@ -147,12 +146,6 @@ impl Crowd {
                         || timed(|| drop(poll())),
                         || timed(|| fetch(&remote)),
                     );
-                    Row::plain(
-                        &format!("memory for {count} apps followed"),
-                        format!("{:.1} MiB", resident() - before),
-                        String::new(),
-                    )
-                    .leave();
                 } else {
                     let what = format!("bytes of a poll of {count} of 1,000 apps");
                     self.compare_bytes(&what, || drop(poll()), || fetch(&web));
@@ -188,7 +181,7 @@ impl Crowd {
 
     fn compare_bytes(&self, what: &str, ours: impl Fn(), bare: impl Fn()) {
         let kib = |bytes: u64| bytes as f64 / 1024.0;
-        let (ours, bare) = (self.web.bytes_of(ours), self.web.bytes_of(bare));
+        let (ours, bare) = (self.wire.bytes_of(ours), self.wire.bytes_of(bare));
         Row::ratio(what, kib(ours), kib(bare), "KiB", "git fetch", MOST).leave();
     }
 }
@@ -246,20 +239,4 @@ pub fn finish(command: &mut Command) {
 
 pub fn git(dir: &Path, args: &[&str]) {
     finish(sealed(Path::new("git"), dir).args(args));
-}
-
-/// Resident memory of this process in MiB.
-fn resident() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .unwrap();
-    let kib = line
-        .trim()
-        .trim_end_matches("kB")
-        .trim()
-        .parse::<f64>()
-        .unwrap();
-    kib / 1024.0
 }

@@ -54,6 +54,8 @@ mod it {
     mod init;
     /// What `--json` prints, held to the schemas in docs/schemas.
     mod json;
+    /// Labels of versions: given, moved, removed, raced for.
+    mod labels;
     /// Which module may use which.
     mod layering;
     /// `cutwater versions list` and `view`: pages, filters, content, and who uses a version.
@@ -62,6 +64,8 @@ mod it {
     mod manual;
     /// The controller's mirror of a repository, with hostile ones among them.
     mod mirror;
+    /// What is laid over a commit at publish, and that the same content has the same id.
+    mod overlays;
     /// The line that says what is being done, at a terminal and without one.
     mod progress;
     /// `cutwater versions`, with real clones and real bare repositories.
@@ -74,8 +78,14 @@ mod it {
     mod scale;
     /// `cutwater.yaml`.
     mod settings;
+    /// Several apps at once, and what a pipeline leaves in a version.
+    mod several;
     /// A release repository and a clone of it, which the tests above work with.
     mod shop;
+    /// Signed versions.
+    mod signing;
+    /// Publishing from refs that were seen some time ago.
+    mod warm;
 }
 
 /// A file that nobody declared would never run, and nobody would notice.

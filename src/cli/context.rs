@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::Global;
 use super::output::Failure;
-use crate::store::{Person, Workspace};
+use crate::ci::{self, Pipeline};
+use crate::store::{Person, Provenance, Workspace};
 use crate::words::AppName;
 
 /// A clone of the release repository, and the directory in it from which the command was started.
@@ -31,7 +32,7 @@ impl Context {
         })
     }
 
-    /// The directory from which the command was started.
+    /// The directory from which the command was started: where relative paths on the command line begin.
     pub(super) fn dir(&self) -> &Path {
         &self.dir
     }
@@ -101,14 +102,40 @@ impl Context {
         self.app_and(words, versions)
     }
 
-    /// Who works here: as git itself decides it.
+    /// The pipeline that the command runs in.
+    fn pipeline() -> Option<Pipeline> {
+        ci::pipeline(|name| std::env::var(name).ok())
+    }
+
+    /// What does the work: a person at a command line, or a pipeline.
+    pub(super) fn provenance() -> Provenance {
+        match Self::pipeline() {
+            Some(pipeline) => Provenance {
+                source: pipeline.system.to_owned(),
+                run: pipeline.run,
+                actor: pipeline.actor,
+            },
+            None => Provenance {
+                source: "cli".to_owned(),
+                run: None,
+                actor: None,
+            },
+        }
+    }
+
+    /// Who works here: as git itself decides it, else who started the pipeline, where its system says so.
     pub(super) fn author(&self) -> Result<Person, Failure> {
-        self.workspace.author().ok_or_else(|| {
+        let started = || {
+            let (name, email) = Self::pipeline()?.person?;
+            Some(Person { name, email })
+        };
+        self.workspace.author().or_else(started).ok_or_else(|| {
             Failure::new(
                 "git does not know who you are, and what you do is recorded with your name",
             )
             .hint("git config --global user.name \"Your Name\"")
             .hint("git config --global user.email you@example.com")
+            .hint("in a pipeline, set GIT_AUTHOR_NAME and GIT_AUTHOR_EMAIL")
         })
     }
 }

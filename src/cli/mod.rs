@@ -90,7 +90,7 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Publish, list, view, compare and copy versions
+    /// Publish, label, list, view, compare, copy and delete versions
     #[command(subcommand, visible_alias = "version")]
     Versions(versions::Command),
     /// Show what was deployed, and what is served

@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use super::files::{self, FilesJson};
 use super::output::{Failure, FailureJson, Ui};
 use super::{crd, deployments, init, versions};
-use crate::store::Published;
+use crate::store::Labelled;
 use crate::{app, settings};
 
 #[derive(Debug, Subcommand)]
@@ -74,9 +74,8 @@ impl Command {
 /// What each command prints with `--json`, by the words of the command. A command has a line here or in [`WITHOUT`].
 fn outputs() -> BTreeMap<&'static str, Json> {
     [
-        ("deployments list", schema::<deployments::ListJson>()),
-        ("deployments status", schema::<deployments::StatusJson>()),
-        ("versions publish", schema::<Published>()),
+        ("versions publish", schema::<versions::PublishJson>()),
+        ("versions label", schema::<Labelled>()),
         ("versions list", schema::<versions::ListJson>()),
         ("versions delete", schema::<versions::DeleteJson>()),
         ("versions view", schema::<versions::ViewJson>()),
@@ -84,6 +83,8 @@ fn outputs() -> BTreeMap<&'static str, Json> {
         ("versions files", schema::<versions::FilesJson>()),
         ("versions export", schema::<versions::ExportJson>()),
         ("versions diff", schema::<versions::DiffJson>()),
+        ("deployments list", schema::<deployments::ListJson>()),
+        ("deployments status", schema::<deployments::StatusJson>()),
         ("init", schema::<init::InitJson>()),
         ("crd", schema::<crd::CrdJson>()),
         ("schema app", json_schema()),

@@ -176,6 +176,11 @@ impl Git {
             ("core.hooksPath".to_owned(), "/dev/null".to_owned()),
             // People's clones are tidied when they say so; the controller's between two fetches.
             ("maintenance.auto".to_owned(), "false".to_owned()),
+            // Advice for people at a terminal, in each message otherwise.
+            (
+                "advice.fetchShowForcedUpdates".to_owned(),
+                "false".to_owned(),
+            ),
         ];
         let secrets;
         let caller;

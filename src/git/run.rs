@@ -10,6 +10,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+
 use super::error::{Caller, GitError};
 use super::url::redact;
 
@@ -19,6 +21,9 @@ const OUTPUT_MAX: usize = 64 * 1024;
 pub(super) const RESULT_MAX: usize = 64 * 1024 * 1024;
 /// What is kept of a message for people.
 const MESSAGE_MAX: usize = 2048;
+
+/// How long a call that is asked to end may take to remove its locks.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// A call that is put together by [`super::remote`].
 pub(super) struct Call<'a> {
@@ -227,6 +232,8 @@ fn is_noise(line: &str) -> bool {
     ];
     let text = line.strip_prefix("remote:").unwrap_or(line).trim();
     text.starts_with("hint:")
+        // A first fetch has nothing to tell the server of.
+        || text.starts_with("warning: ignoring --negotiation-tip")
         || text.starts_with("error: failed to push some refs to")
         || text.chars().all(|c| c == '@')
         || NOISE.contains(&text)
@@ -255,7 +262,7 @@ fn drain(
     receiver
 }
 
-/// True or false for how it ended; nothing after the deadline, when its process group is killed.
+/// True or false for how it ended; nothing after the deadline, when its process group is ended.
 ///
 /// Its streams close as it ends, which is noticed at once: a pause between looks would be most of a short call. What it left
 /// running may hold them open, so it is looked at as well.
@@ -276,13 +283,27 @@ fn wait(child: &mut Child, deadline: Instant, streams: &Receiver<Infallible>) ->
         }
         pause = (pause * 2).min(Duration::from_millis(10));
     }
-    let group = i32::try_from(child.id())
-        .ok()
-        .and_then(rustix::process::Pid::from_raw);
+    end(child);
+    None
+}
+
+/// Ends a call that takes too long, with all that it started. First it is asked to: killed, git would leave the locks that it
+/// holds, and each later call would stop at them.
+fn end(child: &mut Child) {
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     if let Some(group) = group {
         // An error means that it has ended just now.
-        let _gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        let _gone = kill_process_group(group, Signal::TERM);
+        let deadline = Instant::now() + GRACE;
+        while Instant::now() < deadline {
+            // A child that is not waited for stays in its group.
+            let ended = !matches!(child.try_wait(), Ok(None));
+            if ended && test_kill_process_group(group).is_err() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        let _gone = kill_process_group(group, Signal::KILL);
     }
     drop(child.wait());
-    None
 }

@@ -336,7 +336,9 @@ impl Work<'_> {
         let trailers = Trailers {
             app: request.app.clone(),
             number,
-            source: request.deleter.clone(),
+            source: request.provenance.source.clone(),
+            run: request.provenance.run.clone(),
+            actor: request.provenance.actor.clone(),
             source_commit: None,
             overlays: Vec::new(),
             nonce: format!("{:016x}", RandomState::new().build_hasher().finish()),

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::error::StoreError;
 use super::history::{Person, Tombstone, Version};
+use super::request::Provenance;
 use super::users::{Cluster, Use};
 use crate::words::{AppName, VersionNumber, VersionWord};
 
@@ -22,8 +23,8 @@ pub struct DeleteRequest {
     pub author: Person,
     /// When.
     pub time: Zoned,
-    /// What deletes, such as `cli`.
-    pub deleter: String,
+    /// What deletes.
+    pub provenance: Provenance,
     /// Say what would happen, and push nothing.
     pub dry_run: bool,
 }

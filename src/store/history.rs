@@ -47,8 +47,14 @@ pub struct Version {
     /// When.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub published_at: Timestamp,
-    /// What published it, such as `cli`.
+    /// What published it: `cli`, or a pipeline such as `github-actions`.
     pub source: String,
+    /// Address of the pipeline's run that published it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// Who started that run, as the pipeline's system calls them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
     /// The commit of the branch that it was made from.
     pub source_commit: Option<String>,
     /// What was laid over that commit.
@@ -127,12 +133,6 @@ impl History {
             entries,
             buried,
         }
-    }
-
-    /// The living version that has this content; the lowest number where there are twins.
-    #[must_use]
-    pub fn with_tree(&self, tree: &str) -> Option<&Version> {
-        self.living().find(|version| version.tree == tree)
     }
 
     /// What stands at the number that `word` means. Ids name living versions only; a label that only a deleted version has
@@ -303,6 +303,8 @@ pub(super) fn read_entry(
         author: raw.author,
         published_at: raw.time,
         source: trailers.source,
+        run: trailers.run,
+        actor: trailers.actor,
         source_commit: trailers.source_commit.map(|oid| oid.to_string()),
         overlays: trailers.overlays,
         message,

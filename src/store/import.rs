@@ -26,7 +26,7 @@ const STANDSTILLS_MAX: u32 = 3;
 const ROUNDS_MAX: u32 = 50;
 
 /// A repository that versions are taken from.
-pub struct Origin {
+pub struct ImportSource {
     git: Git,
     key: String,
     /// Its name or its address, without credentials.
@@ -116,7 +116,7 @@ fn of(app: Option<&AppName>) -> String {
         .unwrap_or_default()
 }
 
-impl Origin {
+impl ImportSource {
     /// The repository that `from` means: a remote of the clone, a folder (seen from `dir`), or an address.
     ///
     /// # Errors
@@ -180,7 +180,7 @@ impl Origin {
 /// are taken are no error of this kind: the report of their app has them.
 pub fn import(
     workspace: &Workspace,
-    origin: &Origin,
+    origin: &ImportSource,
     apps: &[AppName],
     dry_run: bool,
     progress: &mut dyn FnMut(&str),

@@ -105,6 +105,13 @@ impl Workspace {
         inside.iter().next()?.to_str()?.parse().ok()
     }
 
+    /// The app's directory on the disk, where there is a work tree.
+    #[must_use]
+    pub fn app_dir(&self, app: &AppName) -> Option<PathBuf> {
+        let root = self.repo.workdir()?;
+        Some(root.join(&self.settings.apps).join(app.as_str()))
+    }
+
     /// The names of the apps in a commit, sorted.
     ///
     /// # Errors
@@ -154,6 +161,22 @@ impl Workspace {
         Ok(SourceCommit::new(shown, &commit))
     }
 
+    /// The commit that changes are counted from.
+    ///
+    /// # Errors
+    /// When there is no such commit; a pipeline's clone may hold too few.
+    pub fn base(&self, reference: &str) -> Result<SourceCommit, StoreError> {
+        let found = self.repo.revparse_single(reference);
+        let commit = found.and_then(|object| object.peel_to_commit());
+        let commit = commit.map_err(|_| {
+            StoreError::local(
+                format!("`{reference}`"),
+                &"names no commit here; fetch it first: a pipeline's clone often holds one commit alone (fetch-depth: 0 brings all)",
+            )
+        })?;
+        Ok(SourceCommit::new(reference, &commit))
+    }
+
     /// True where a tracked file in the app's directory differs from HEAD, or an untracked one is there.
     #[must_use]
     pub fn is_dirty(&self, app: &AppName) -> bool {
@@ -193,13 +216,52 @@ impl Workspace {
             .map_err(|error| StoreError::local("the fetched refs", &error.message()))
     }
 
+    /// The app's refs as they were seen last, without asking the remote.
+    pub(super) fn seen_refs(&self, app: &AppName) -> Result<AppRefs, StoreError> {
+        AppRefs::read(&self.repo, &Space::seen(&self.key, app))
+            .map_err(|error| StoreError::local("the fetched refs", &error.message()))
+    }
+
+    /// Notes changes that the remote has taken as seen, so that the next publish starts from them.
+    ///
+    /// A note that cannot be made is none: the next publish then asks the remote. Where another command holds the refs,
+    /// it is fetching, and will see the changes by itself.
+    pub(super) fn note(&self, app: &AppName, updates: &[RefUpdate]) {
+        let Ok(file) = self.lock_file() else { return };
+        if file.try_lock().is_err() {
+            return;
+        }
+        let (there, here) = (Space::canonical(app), Space::seen(&self.key, app));
+        for update in updates {
+            let tag = update.name.strip_prefix(&there.tags);
+            let own = update.name.strip_prefix(&there.own);
+            let name = match (tag, own) {
+                (Some(tag), _) => format!("{}{tag}", here.tags),
+                (_, Some(own)) => format!("{}{own}", here.own),
+                _ => continue,
+            };
+            let noted = match (update.new, update.expected) {
+                (Some(new), Some(old)) => self
+                    .repo
+                    .reference_matching(&name, new, true, old, "")
+                    .map(drop),
+                (Some(new), None) => self.repo.reference(&name, new, false, "").map(drop),
+                (None, _) => self
+                    .repo
+                    .find_reference(&name)
+                    .and_then(|mut reference| reference.delete()),
+            };
+            drop(noted);
+        }
+    }
+
     /// Another remote, by name or address, with the same rules.
     pub(super) fn other(&self, name: &str, url: &str) -> Git {
         let home = self.repo.workdir().unwrap_or_else(|| self.repo.path());
         Git::of_person(home, name, url, self.ssh_is_set)
     }
 
-    /// Longest time for each exchange with a remote.
+    /// The longest time for one exchange.
     pub(super) fn timeout(&self) -> Duration {
         self.timeout
     }
@@ -248,16 +310,20 @@ impl Workspace {
 
     /// Held while the remote's refs are written here: other commands in this clone wait. The system drops it at any end.
     pub(super) fn lock(&self) -> Result<File, StoreError> {
+        let file = self.lock_file()?;
+        file.lock()
+            .map_err(|error| StoreError::local("cutwater.lock", &error))?;
+        Ok(file)
+    }
+
+    fn lock_file(&self) -> Result<File, StoreError> {
         let path: PathBuf = self.repo.commondir().join("cutwater.lock");
-        let fail = |error: std::io::Error| StoreError::local(path.display().to_string(), &error);
-        let file = OpenOptions::new()
+        OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
             .open(&path)
-            .map_err(fail)?;
-        file.lock().map_err(fail)?;
-        Ok(file)
+            .map_err(|error| StoreError::local(path.display().to_string(), &error))
     }
 
     /// The directory tree of an app in a commit.

@@ -14,6 +14,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("versions publish", &["checkout", "--dry-run"]),
     ("versions publish", &["checkout", "--label", "spring-sale"]),
     ("versions publish", &["checkout"]),
+    ("versions label", &["checkout", "v1", "summer-sale"]),
     ("versions list", &["checkout"]),
     ("versions list", &["checkout", "--no-live", "--limit", "1"]),
     ("versions view", &["checkout", "spring-sale", "--files"]),

@@ -10,14 +10,14 @@ use cutwater::words::AppName;
 
 use super::shop::{Shop, text};
 use crate::lab::versions::{self, Recipe};
-use crate::lab::web::Web;
+use crate::lab::wire::Wire;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A remote with that many apps, and its server.
 struct Crowd {
     shop: Shop,
-    web: Web,
+    wire: Wire,
 }
 
 impl Crowd {
@@ -29,12 +29,12 @@ impl Crowd {
         );
         let numbers: Vec<u32> = (1..=versions).collect();
         versions::import(&shop.remote(), &names(apps), &numbers, &Recipe::default());
-        let web = Web::serve(shop.dir.path());
-        Self { shop, web }
+        let wire = Wire::serve(shop.dir.path());
+        Self { shop, wire }
     }
 
     fn url(&self) -> String {
-        self.web.url("remote.git")
+        self.wire.url("remote.git")
     }
 
     fn publish(&self, app: usize, number: u32) {
@@ -50,7 +50,7 @@ impl Crowd {
 
     /// What a poll of that many apps costs.
     fn poll(&self, mirror: &Mirror, apps: usize) -> u64 {
-        self.web.bytes_of(|| drop(fetch(mirror, apps)))
+        self.wire.bytes_of(|| drop(fetch(mirror, apps)))
     }
 
     /// A clone as people make it, with all tags.
@@ -65,7 +65,7 @@ impl Crowd {
 
     fn list(&self, clone: &Path) -> u64 {
         let args = ["versions", "list", "app-0000"];
-        self.web.bytes_of(|| {
+        self.wire.bytes_of(|| {
             let output = self.shop.command_in(clone, &args).output().unwrap();
             assert!(output.status.success(), "{}", text(&output.stderr));
             assert!(text(&output.stdout).contains("v20 "));
@@ -88,7 +88,7 @@ impl Crowd {
         let mut args = vec!["fetch", "-q", "--no-tags", url.as_str()];
         args.extend(specs.iter().map(String::as_str));
         self.shop.git(&dir, &args);
-        self.web.bytes_of(|| drop(self.shop.git(&dir, &args)))
+        self.wire.bytes_of(|| drop(self.shop.git(&dir, &args)))
     }
 
     fn files(&self, folder: &str) -> usize {

@@ -6,7 +6,7 @@
 //!   be made to do
 //! - `objects`: custom resources in few words, and what their status says
 //! - `versions`: versions by the thousand, in the form that the real program publishes
-//! - `web`: a folder of repositories behind git's own web server, with a count of the bytes
+//! - `wire`: a folder of repositories behind a real web server, with a count of the bytes
 //! - `faults`: what a fault has to show, and what it must not touch
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
@@ -17,7 +17,7 @@ pub mod gateway;
 pub mod objects;
 pub mod releases;
 pub mod versions;
-pub mod web;
+pub mod wire;
 
 use std::path::Path;
 use std::sync::LazyLock;

@@ -57,7 +57,7 @@ impl Args {
             reason: self.message,
             author: context.author()?,
             time: Zoned::now(),
-            deleter: "cli".to_owned(),
+            provenance: Context::provenance(),
             dry_run: self.dry_run || asks,
         };
         let mut partial = None;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::cli::context::Context;
 use crate::cli::output::{Failure, Ui};
-use crate::store::{self, Imported, Origin, Unfit};
+use crate::store::{self, ImportSource, Imported, Unfit};
 use crate::words::{AppName, Label, VersionNumber};
 
 /// Most numbers of an app that are named in an error.
@@ -38,7 +38,7 @@ impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
         let workspace = &context.workspace;
         let here = std::env::current_dir()?;
-        let origin = Origin::find(workspace, &self.from, &here)?;
+        let origin = ImportSource::find(workspace, &self.from, &here)?;
         let apps = store::import(workspace, &origin, &self.apps, self.dry_run, &mut |line| {
             ui.progress(line);
         })?;

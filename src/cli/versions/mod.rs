@@ -6,6 +6,7 @@ mod entry;
 mod export;
 mod files;
 mod import;
+mod label;
 mod list;
 mod publish;
 mod view;
@@ -22,16 +23,25 @@ pub(super) use export::ExportJson;
 pub(super) use files::FilesJson;
 pub(super) use import::ImportJson;
 pub(super) use list::ListJson;
+pub(super) use publish::PublishJson;
 pub(super) use view::ViewJson;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Publish an app as a new version, or name the version that has this content already
+    /// Publish apps as new versions, or name the versions that have this content already
     #[command(after_help = "Examples:
   cutwater versions publish checkout
   cutwater versions publish checkout --image web=ghcr.io/acme/checkout@sha256:... --label v1.4.0
-  cutwater versions publish --ref main --dry-run")]
+  cutwater versions publish checkout --add dist=public --message \"A new cart\"
+  cutwater versions publish --working-tree --dry-run
+  cutwater versions publish --changed HEAD~1 --json")]
     Publish(publish::Args),
+    /// Give a version a label, move it there, or take it away
+    #[command(after_help = "Examples:
+  cutwater versions label checkout v8 spring-sale
+  cutwater versions label checkout v9 spring-sale --move
+  cutwater versions label v9 spring-sale --remove     # in apps/checkout")]
+    Label(label::Args),
     /// List the versions of an app, newest first
     #[command(after_help = "Examples:
   cutwater versions list checkout
@@ -86,6 +96,7 @@ impl Command {
         let context = Context::open(global)?;
         match self {
             Self::Publish(args) => args.run(ui, &context),
+            Self::Label(args) => args.run(ui, &context),
             Self::List(args) => args.run(ui, &context),
             Self::View(args) => args.run(ui, &context),
             Self::Diff(args) => args.run(ui, &context),

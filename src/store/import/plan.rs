@@ -190,9 +190,8 @@ fn last(
 ) -> Option<Oid> {
     let remembered = theirs.last.and_then(|oid| {
         let number = history::number_in(repo, app, oid)?;
-        let entry = history::read_entry(repo, app, number, oid);
-        let ours = matches!(entry, Ok(Entry::Living(_) | Entry::Deleted(_)));
-        ours.then_some((number, oid))
+        let entry = history::read_entry(repo, app, number, oid).ok()?;
+        (!matches!(entry, Entry::Foreign(_))).then_some((number, oid))
     });
     let highest = tags.iter().copied().chain(remembered).max()?;
     (Some(highest.0) > history::highest(repo, app, ours)).then_some(highest.1)

@@ -130,6 +130,37 @@ fn a_server_that_does_not_answer_is_given_up_in_time() {
 }
 
 #[test]
+fn what_takes_too_long_may_remove_its_locks() {
+    let shop = Shop::new();
+    let slow = shop.dir.path().join("upload-pack");
+    let script = "#!/bin/sh\ntrap 'touch asked; exit 1' TERM\nsleep 60 &\nwait\n";
+    fs::write(&slow, script).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&slow, mode).unwrap();
+    let config = ["config", "remote.origin.uploadpack", slow.to_str().unwrap()];
+    shop.git(&shop.clone_dir(), &config);
+    let error = shop.refused(&["versions", "list", "--timeout", "1"]);
+    assert!(error.contains("no answer within 1 s"), "{error}");
+    assert!(shop.clone_dir().join("asked").exists(), "{error}");
+}
+
+#[test]
+fn a_connection_that_breaks_off_is_said() {
+    let shop = Shop::new();
+    let dead = shop.dir.path().join("upload-pack");
+    fs::write(&dead, "#!/bin/sh\nkill -KILL $$\n").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&dead, mode).unwrap();
+    let config = ["config", "remote.origin.uploadpack", dead.to_str().unwrap()];
+    shop.git(&shop.clone_dir(), &config);
+    let error = refused(&shop);
+    assert!(
+        error.contains("Could not read from remote repository"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_host_that_is_away_or_unknown_is_said() {
     let shop = Shop::new();
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
