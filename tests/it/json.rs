@@ -41,6 +41,10 @@ const CASES: &[(&str, &[&str])] = &[
     ("versions delete", &["checkout", "spring-sale", "--yes"]),
     ("versions delete", &["checkout", "spring-sale", "--yes"]),
     ("versions view", &["checkout", "spring-sale"]),
+    ("versions view", &["checkout", "v7"]),
+    ("versions delete", &["checkout", "v1", "--dry-run"]),
+    ("versions delete", &["checkout", "v1", "--yes"]),
+    ("versions view", &["checkout", "v1"]),
     ("init", &["../begun", "--app", "hello"]),
     (
         "init",
