@@ -63,7 +63,7 @@ pub use publish::publish;
 pub use request::{Outcome, Provenance, Published, Request};
 pub use select::{Filter, Page};
 pub use users::{
-    Branch, Change, Cluster, ClusterObject, Deployed, DeployedShare, Ledger, LedgerEntry, Origin,
+    Branch, Change, Cluster, ClusterObject, Deployed, DeployedShare, Ledger, LedgerEntry, Memory,
     Past, Scope, Survey, Unreadable, Use, User, deployed, may_mean, users_of,
 };
 pub use workspace::{SourceCommit, Workspace};

@@ -8,7 +8,7 @@ use crate::cli::cluster::ClusterArgs;
 use crate::cli::context::Context;
 use crate::cli::live::{self, named};
 use crate::cli::output::{Failure, Ui};
-use crate::store::{Deployed, Origin, Scope, deployed};
+use crate::store::{Deployed, Memory, Scope, deployed};
 use crate::words::{AppName, EnvironmentName};
 
 #[derive(Debug, clap::Args)]
@@ -86,14 +86,14 @@ impl Args {
 
 fn row(entry: &Deployed) -> Vec<String> {
     let place = match &entry.place {
-        Origin::Ledger { environment, .. } => environment.to_string(),
-        Origin::Releases {
+        Memory::Ledger { environment, .. } => environment.to_string(),
+        Memory::Releases {
             kind,
             namespace,
             name,
             ..
         } => named(*kind, namespace.as_deref(), name),
-        Origin::Cluster {
+        Memory::Cluster {
             context,
             kind,
             namespace,

@@ -108,10 +108,14 @@ impl Args {
             ui.result(format!("{app} {number} {state} {when} {who}\n{why}"));
             return Ok(());
         };
-        // What cannot be read does not hide the rest.
-        let mut problems = Vec::new();
-        let functions = told(&mut problems, context.workspace.functions(version));
-        let files = told(&mut problems, context.workspace.listing(version));
+        // A version that cannot run fails in the end; what can be read of it is printed all the same.
+        let functions = context.workspace.functions(version);
+        let (functions, fault) = match functions {
+            Ok(functions) => (Some(functions), Ok(())),
+            Err(error) => (None, Err(Failure::new(error))),
+        };
+        let files = context.workspace.listing(version);
+        let files = files.map_err(|error| ui.warning(error)).ok();
         let uses = (!self.no_live).then(|| users_of(version, &survey, cluster.as_ref()));
         let mut bound = Bound::default();
         for function in functions.iter().flatten() {
@@ -134,7 +138,7 @@ impl Args {
                 entry: EntryJson::new(&app, number, entry),
                 details: Some(details),
             })?;
-            return end(&problems);
+            return fault;
         }
         metadata(ui, version);
         for function in functions.iter().flatten() {
@@ -155,20 +159,7 @@ impl Args {
                 &format!("{} ({}%)", entry.user, entry.share()),
             );
         }
-        end(&problems)
-    }
-}
-
-/// What could be read; what could not is kept for the end.
-fn told<T, E: std::fmt::Display>(problems: &mut Vec<String>, read: Result<T, E>) -> Option<T> {
-    read.map_err(|error| problems.push(error.to_string())).ok()
-}
-
-/// Fails with what could not be read, if anything.
-fn end(problems: &[String]) -> Result<(), Failure> {
-    match problems {
-        [] => Ok(()),
-        problems => Err(Failure::new(problems.join("\n"))),
+        fault
     }
 }
 

@@ -18,7 +18,7 @@ use crate::words::{EnvironmentName, Share, VersionNumber, VersionWord};
 pub struct Deployed {
     /// What remembers it.
     #[serde(flatten)]
-    pub place: Origin,
+    pub place: Memory,
     /// When.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: Timestamp,
@@ -45,7 +45,7 @@ pub struct DeployedShare {
 /// What remembers a deployment.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "source", rename_all = "camelCase")]
-pub enum Origin {
+pub enum Memory {
     /// The ledger of an environment.
     Ledger {
         /// The environment.
@@ -136,7 +136,7 @@ pub fn deployed(
         let objects = cluster.objects.iter();
         for object in objects.filter(|object| is_meant(Some(&object.namespace))) {
             let entries = object.history.iter().map(|entry| Deployed {
-                place: Origin::Cluster {
+                place: Memory::Cluster {
                     context: cluster.context.clone(),
                     kind: object.kind,
                     namespace: object.namespace.clone(),
@@ -170,7 +170,7 @@ fn of_number(number: VersionNumber, percentage: Share) -> DeployedShare {
 
 fn of_ledger(commit: &str, served: &crate::ledger::Served) -> Deployed {
     Deployed {
-        place: Origin::Ledger {
+        place: Memory::Ledger {
             environment: served.environment.clone(),
             sequence: served.sequence,
             commit: commit.to_owned(),
@@ -187,7 +187,7 @@ fn of_ledger(commit: &str, served: &crate::ledger::Served) -> Deployed {
 
 fn of_branch(change: super::past::Change) -> Deployed {
     Deployed {
-        place: Origin::Releases {
+        place: Memory::Releases {
             commit: change.commit,
             file: change.file,
             kind: change.kind,
