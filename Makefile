@@ -14,7 +14,7 @@ test: ## unit tests, and tests against a real API server (no root, no containers
 	  CUTWATER_TOOLS_BIN=$$bin RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked --lib --bins --test it $(ARGS) && \
 	  cargo test --locked --doc
 
-soak: ## kill publishers and git servers at 1,000 random moments (MOMENTS=n)
+soak: ## kill publishers, deleters and git servers at 1,000 random moments (MOMENTS=n)
 	CUTWATER_CRASHES=$(or $(MOMENTS),1000) cargo test --locked --test it remotes::crashes -- --nocapture
 
 fuzz: ## fuzz repository reading, app.yaml and version words, each for SECONDS=60 (a C++ compiler)

@@ -61,4 +61,4 @@ for index in "${!targets[@]}"; do
   fi
 done
 pids=()
-exit "$failed"
+((failed == 0))

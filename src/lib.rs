@@ -14,6 +14,7 @@
 //! | [`yaml`] | files that people write, with places, against a schema | nothing |
 //! | [`app`] | `app.yaml`: reading, checking, its schema | nothing |
 //! | [`settings`] | `cutwater.yaml` of a repository | nothing |
+//! | [`ci`] | which pipeline publishes, from its environment | nothing |
 //! | [`scaffold`] | the files that a release repository begins with | nothing |
 //! | [`api`] | custom resources and their schemas, the Gateway API's fields that matter, conditions | nothing |
 //! | [`releases`] | Deployments and Aliases in files of a repository | nothing |
@@ -37,6 +38,7 @@
 
 pub mod api;
 pub mod app;
+pub mod ci;
 pub mod cli;
 pub mod controller;
 pub mod git;

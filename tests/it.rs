@@ -22,34 +22,46 @@ mod lab;
 mod support;
 
 mod it {
+    /// The rows of docs/compared.md and their tests.
+    mod compared;
     /// What a shell completes, as the engine and as bash see it.
     mod completions;
     /// The custom resources: what the API server takes, refuses and prints.
     mod crds;
     /// `cutwater versions delete`: tombstones, users, and others at work at the same time.
     mod delete;
+    /// `cutwater versions diff`, beside `git diff`.
+    mod diff;
     /// The documentation: links, fields, flags, reasons and rights.
     mod docs;
     /// The commands of the README and of the example.
     mod examples;
     /// Faults and bad input: what is said, what stays, and how it recovers.
     mod faults;
+    /// `cutwater versions files` and `export`, hostile snapshots among them.
+    mod files;
     /// A short run of the fuzzers.
     mod fuzz;
     /// The harness itself: a control plane with pods that KWOK plays.
     mod harness;
     /// Repositories that mean harm.
     mod hostile;
+    /// `cutwater versions import`, between two repositories.
+    mod import;
     /// `cutwater init`: what it writes works, and it overwrites nothing.
     mod init;
     /// What `--json` prints, held to the schemas in docs/schemas.
     mod json;
+    /// Labels of versions: given, moved, removed, raced for.
+    mod labels;
     /// Which module may use which.
     mod layering;
     /// The manual: man pages, and docs/cli.md.
     mod manual;
     /// The controller's mirror of a repository, with hostile ones among them.
     mod mirror;
+    /// What is laid over a commit at publish, and that the same content has the same id.
+    mod overlays;
     /// The line that says what is being done, at a terminal and without one.
     mod progress;
     /// `cutwater versions`, with real clones and real bare repositories.
@@ -62,8 +74,14 @@ mod it {
     mod scale;
     /// `cutwater.yaml`.
     mod settings;
+    /// Several apps at once, and what a pipeline leaves in a version.
+    mod several;
     /// A release repository and a clone of it, which the tests above work with.
     mod shop;
+    /// Signed versions.
+    mod signing;
+    /// Publishing from refs that were seen some time ago.
+    mod warm;
 }
 
 /// A file that nobody declared would never run, and nobody would notice.

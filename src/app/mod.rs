@@ -2,8 +2,9 @@
 //!
 //! Pure: bytes in, an [`App`] or located [`Problems`] out. Reading has three steps: text to a tree
 //! with places and that tree against the JSON Schema of [`App`] ([`crate::yaml`]), and what no schema says (`rules`).
-//! `edit` changes an image in the text and nothing else.
+//! `edit` changes an image in the text and nothing else; `changes` says what differs between two apps.
 
+mod changes;
 mod edit;
 mod quantity;
 mod read;
@@ -12,6 +13,7 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
+pub use changes::{Change, changes};
 pub use edit::{EditError, set_image};
 pub use read::json_schema;
 pub use rules::{ImageError, check_image};

@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use super::Global;
 use super::output::Failure;
-use crate::store::{Person, Workspace};
+use crate::ci::{self, Pipeline};
+use crate::store::{Origin, Person, Workspace};
 use crate::words::AppName;
 
 /// A clone of the release repository, and the directory in it from which the command was started.
 pub(super) struct Context {
     pub(super) workspace: Workspace,
     dir: PathBuf,
+    /// Longest time for each call of git.
+    pub(super) timeout: Duration,
 }
 
 impl Context {
@@ -22,10 +25,14 @@ impl Context {
         let ssh_is_set = ssh.iter().any(|name| std::env::var_os(name).is_some());
         let timeout = Duration::from_secs(u64::from(global.timeout));
         let workspace = Workspace::open(&dir, global.remote.as_deref(), ssh_is_set, timeout)?;
-        Ok(Self { workspace, dir })
+        Ok(Self {
+            workspace,
+            dir,
+            timeout,
+        })
     }
 
-    /// The directory from which the command was started.
+    /// The directory from which the command was started: where relative paths on the command line begin.
     pub(super) fn dir(&self) -> &Path {
         &self.dir
     }
@@ -71,14 +78,64 @@ impl Context {
         Ok((self.app(app, None)?, words))
     }
 
-    /// Who works here: as git itself decides it.
+    /// Splits words of the form `[APP] FIRST [SECOND]`. Of two words the first is the app where an app of HEAD is called so,
+    /// or where the place says no app.
+    pub(super) fn app_and_one_or_two(
+        &self,
+        words: Vec<String>,
+    ) -> Result<(AppName, Vec<String>), Failure> {
+        let versions = match words.as_slice() {
+            [first, _] => {
+                let workspace = &self.workspace;
+                let apps = workspace
+                    .source(None)
+                    .and_then(|head| workspace.apps(&head));
+                let named = apps.is_ok_and(|apps| apps.iter().any(|app| app.as_str() == first));
+                if named || self.app(None, None).is_err() {
+                    1
+                } else {
+                    2
+                }
+            }
+            words => words.len().min(2),
+        };
+        self.app_and(words, versions)
+    }
+
+    /// The pipeline that the command runs in.
+    fn pipeline() -> Option<Pipeline> {
+        ci::pipeline(|name| std::env::var(name).ok())
+    }
+
+    /// What does the work: a person at a command line, or a pipeline.
+    pub(super) fn origin() -> Origin {
+        match Self::pipeline() {
+            Some(pipeline) => Origin {
+                source: pipeline.system.to_owned(),
+                run: pipeline.run,
+                actor: pipeline.actor,
+            },
+            None => Origin {
+                source: "cli".to_owned(),
+                run: None,
+                actor: None,
+            },
+        }
+    }
+
+    /// Who works here: as git itself decides it, else who started the pipeline, where its system says so.
     pub(super) fn author(&self) -> Result<Person, Failure> {
-        self.workspace.author().ok_or_else(|| {
+        let started = || {
+            let (name, email) = Self::pipeline()?.person?;
+            Some(Person { name, email })
+        };
+        self.workspace.author().or_else(started).ok_or_else(|| {
             Failure::new(
                 "git does not know who you are, and what you do is recorded with your name",
             )
             .hint("git config --global user.name \"Your Name\"")
             .hint("git config --global user.email you@example.com")
+            .hint("in a pipeline, set GIT_AUTHOR_NAME and GIT_AUTHOR_EMAIL")
         })
     }
 }

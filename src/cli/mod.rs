@@ -18,6 +18,7 @@ mod output;
 mod progress;
 mod reference;
 mod schema;
+mod screen;
 mod tree;
 mod versions;
 
@@ -86,7 +87,7 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Publish, list and view versions
+    /// Publish, label, list, view, compare, copy and delete versions
     #[command(subcommand, visible_alias = "version")]
     Versions(versions::Command),
     Init(init::Args),

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::exit;
 use super::progress::Progress;
+use super::screen::{self, Content};
 
 /// Where output goes, and in which form.
 pub(super) struct Ui {
@@ -41,7 +42,8 @@ struct ErrorJson {
 /// An error for a person.
 #[derive(Debug)]
 pub(super) struct Failure {
-    message: String,
+    /// Nothing where the code says all.
+    message: Option<String>,
     hints: Vec<String>,
     pub(super) code: u8,
 }
@@ -50,9 +52,18 @@ impl Failure {
     /// Refused or failed.
     pub(super) fn new(message: impl Display) -> Self {
         Self {
-            message: message.to_string(),
+            message: Some(message.to_string()),
             hints: Vec::new(),
             code: exit::FAILED,
+        }
+    }
+
+    /// The result has been printed, and a script asked to be told of it by the exit code.
+    pub(super) fn code(code: u8) -> Self {
+        Self {
+            message: None,
+            hints: Vec::new(),
+            code,
         }
     }
 
@@ -84,13 +95,17 @@ impl<E: std::error::Error> From<E> for Failure {
     }
 }
 
+/// False where the person wants no colours anywhere.
+fn coloured() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 impl Ui {
     pub(super) fn new(json: bool, quiet: bool) -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         Self {
             json,
             quiet,
-            colour: wanted && io::stderr().is_terminal(),
+            colour: coloured() && io::stderr().is_terminal(),
             progress: Progress::new(!quiet && io::stderr().is_terminal()),
         }
     }
@@ -99,6 +114,24 @@ impl Ui {
     pub(super) fn result(&self, line: impl Display) {
         self.progress.clear();
         drop(writeln!(io::stdout().lock(), "{line}"));
+    }
+
+    /// Content of a version, which others wrote: to a terminal without what would drive it, elsewhere byte for byte. A reader
+    /// that has gone away ends nothing badly.
+    pub(super) fn content(&self, bytes: &[u8], kind: Content) -> Result<(), Failure> {
+        self.progress.clear();
+        let mut out = io::stdout().lock();
+        let done = if out.is_terminal() {
+            screen::write(&mut out, bytes, kind, coloured())
+        } else {
+            out.write_all(bytes)
+        };
+        match done.and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(format!(
+                "the result cannot be written to stdout: {error}"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// The whole result as JSON.
@@ -136,10 +169,13 @@ impl Ui {
     /// The one place where errors are printed.
     pub(super) fn failure(&self, failure: &Failure) {
         self.progress.clear();
+        let Some(message) = &failure.message else {
+            return;
+        };
         if self.json {
             let failure = FailureJson {
                 error: ErrorJson {
-                    message: failure.message.clone(),
+                    message: message.clone(),
                     hints: failure.hints.clone(),
                     exit_code: failure.code,
                 },
@@ -150,7 +186,7 @@ impl Ui {
             return;
         }
         let head = self.paint("31", "Error:");
-        drop(writeln!(io::stderr().lock(), "{head} {}", failure.message));
+        drop(writeln!(io::stderr().lock(), "{head} {message}"));
         for hint in &failure.hints {
             self.hint(hint);
         }

@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use super::files::{self, FilesJson};
 use super::output::{Failure, FailureJson, Ui};
 use super::{crd, init, versions};
-use crate::store::Published;
+use crate::store::Labelled;
 use crate::{app, settings};
 
 #[derive(Debug, Subcommand)]
@@ -74,10 +74,15 @@ impl Command {
 /// What each command prints with `--json`, by the words of the command. A command has a line here or in [`WITHOUT`].
 fn outputs() -> BTreeMap<&'static str, Json> {
     [
-        ("versions publish", schema::<Published>()),
+        ("versions publish", schema::<versions::PublishJson>()),
+        ("versions label", schema::<Labelled>()),
         ("versions list", schema::<versions::ListJson>()),
         ("versions delete", schema::<versions::DeleteJson>()),
         ("versions view", schema::<versions::EntryJson>()),
+        ("versions import", schema::<versions::ImportJson>()),
+        ("versions files", schema::<versions::FilesJson>()),
+        ("versions export", schema::<versions::ExportJson>()),
+        ("versions diff", schema::<versions::DiffJson>()),
         ("init", schema::<init::InitJson>()),
         ("crd", schema::<crd::CrdJson>()),
         ("schema app", json_schema()),

@@ -97,6 +97,15 @@ impl GitError {
         }
     }
 
+    /// A call that succeeded printed what it never should.
+    pub(super) fn unknown_output(call: &str, caller: Caller) -> Self {
+        Self {
+            kind: GitErrorKind::Unreachable,
+            caller,
+            message: format!("`{call}` printed what is not understood; use git 2.36 or newer"),
+        }
+    }
+
     /// Something that a call needs could not be made on this machine.
     pub(super) fn local(what: &str, error: &std::io::Error, caller: Caller) -> Self {
         Self {

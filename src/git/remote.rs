@@ -1,4 +1,4 @@
-//! Fetch and push: the only two things that are done with a remote.
+//! Fetch and push, and a look at the tags: all that is done with a remote.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::credentials::{Credentials, deliver};
 use super::embedded::Embedded;
 use super::error::{Caller, GitError, GitErrorKind};
-use super::run::Call;
+use super::run::{Call, RESULT_MAX};
 use super::url::RemoteUrl;
 
 /// One ref that a push changes: to `new`, only if it is at `expected` now. Nothing means that the ref is not there.
@@ -106,7 +106,25 @@ impl Git {
         let stdin = refspecs
             .iter()
             .fold(String::new(), |all, spec| all + spec + "\n");
-        self.call(args, Vec::new(), stdin, timeout)
+        self.call(args, Vec::new(), stdin, false, timeout).map(drop)
+    }
+
+    /// The names of all tags at the remote that match a pattern such as `*/v*`, without `refs/tags/`. Nothing where there
+    /// are too many to be held.
+    ///
+    /// # Errors
+    /// In the words of `git`, without credentials.
+    pub fn tags(&self, pattern: &str, timeout: Duration) -> Result<Option<Vec<String>>, GitError> {
+        let options = ["ls-remote", "--quiet", "--refs", "--end-of-options"];
+        let args = options.map(OsString::from).to_vec();
+        let patterns = vec![format!("refs/tags/{pattern}").into()];
+        let output = self.call(args, patterns, String::new(), true, timeout)?;
+        if output.len() >= RESULT_MAX {
+            return Ok(None);
+        }
+        let output = String::from_utf8_lossy(&output);
+        let name = |line: &str| Some(line.split_once("\trefs/tags/")?.1.to_owned());
+        Ok(Some(output.lines().filter_map(name).collect()))
     }
 
     /// Pushes these changes, each only if the remote is as expected; all or none where `atomic`.
@@ -140,17 +158,19 @@ impl Git {
             .iter()
             .map(|update| format!("{}:{}", text(update.new), update.name).into())
             .collect();
-        self.call(args, specs, String::new(), timeout)
+        self.call(args, specs, String::new(), false, timeout)
+            .map(drop)
     }
 
-    /// Runs `args`, the remote, `rest`.
+    /// Runs `args`, the remote, `rest`. Gives what it printed where that is wanted.
     fn call(
         &self,
         mut args: Vec<OsString>,
         rest: Vec<OsString>,
         stdin: String,
+        reads_output: bool,
         timeout: Duration,
-    ) -> Result<(), GitError> {
+    ) -> Result<Vec<u8>, GitError> {
         let mut env = vec![("GIT_PROTOCOL_FROM_USER".to_owned(), "0".to_owned())];
         let mut config = vec![
             ("core.hooksPath".to_owned(), "/dev/null".to_owned()),
@@ -228,10 +248,10 @@ impl Git {
             config,
             caller,
             secrets,
-            reads_output: false,
+            reads_output,
             timeout,
         };
-        call.run().map(drop).map_err(|error| self.explain(error))
+        call.run().map_err(|error| self.explain(error))
     }
 
     /// Where the password of the address was refused, git asks for another one, and says only that nobody answers.

@@ -17,6 +17,8 @@ use super::url::redact;
 
 /// What is kept of each stream.
 const OUTPUT_MAX: usize = 64 * 1024;
+/// What is kept of an output that is wanted. One of this length may be cut off.
+pub(super) const RESULT_MAX: usize = 64 * 1024 * 1024;
 /// What is kept of a message for people.
 const MESSAGE_MAX: usize = 2048;
 
@@ -97,20 +99,27 @@ impl Call<'_> {
                 drop(stdin.write_all(input.as_bytes()));
             }
         });
+        let room = if self.reads_output {
+            RESULT_MAX
+        } else {
+            OUTPUT_MAX
+        };
         let (open, streams) = channel();
-        let out = drain(child.stdout.take(), open.clone());
-        let err = drain(child.stderr.take(), open);
+        let out = drain(child.stdout.take(), room, open.clone());
+        let err = drain(child.stderr.take(), OUTPUT_MAX, open);
         let Some(success) = wait(&mut child, deadline, &streams) else {
             return Err(GitError::timed_out(self.timeout, self.caller));
         };
         // What git left running may hold the pipes open: it is not waited for.
         let patience = Duration::from_secs(1);
         if success {
-            return Ok(if self.reads_output {
-                out.recv_timeout(patience).unwrap_or_default()
+            return if self.reads_output {
+                // Half an output would be taken for the whole.
+                out.recv_timeout(patience)
+                    .map_err(|_| GitError::timed_out(self.timeout, self.caller))
             } else {
-                Vec::new()
-            });
+                Ok(Vec::new())
+            };
         }
         let mut text = err.recv_timeout(patience).unwrap_or_default();
         // `push --porcelain` reports refused refs on stdout.
@@ -193,7 +202,6 @@ impl Call<'_> {
         let lines: Vec<String> = text
             .lines()
             .map(|line| line.rsplit('\r').next().unwrap_or(line))
-            .map(|line| line.replace('\t', " "))
             .map(|line| line.chars().filter(|c| !c.is_control()).collect::<String>())
             .map(|line| line.trim_end().to_owned())
             .filter(|line| !is_noise(line))
@@ -210,7 +218,7 @@ impl Call<'_> {
 
 /// True for lines that say nothing of what happened: general advice of git, which ours replaces.
 fn is_noise(line: &str) -> bool {
-    const NOISE: [&str; 8] = [
+    const NOISE: [&str; 10] = [
         "",
         "Another git process seems to be running in this repository, e.g.",
         "an editor opened by 'git commit'. Please make sure all processes",
@@ -219,20 +227,22 @@ fn is_noise(line: &str) -> bool {
         "remove the file manually to continue.",
         "Please make sure you have the correct access rights",
         "and the repository exists.",
+        "fatal: the remote end hung up unexpectedly",
+        "fatal: Could not read from remote repository.",
     ];
     let text = line.strip_prefix("remote:").unwrap_or(line).trim();
     text.starts_with("hint:")
         // A first fetch has nothing to tell the server of.
         || text.starts_with("warning: ignoring --negotiation-tip")
-        || text.starts_with("warning: ignoring --negotiation-tip=")
         || text.starts_with("error: failed to push some refs to")
         || text.chars().all(|c| c == '@')
         || NOISE.contains(&text)
 }
 
-/// Reads a stream to its end, keeping its beginning. Holds `open` as long as it is not at its end.
+/// Reads a stream to its end, keeping its first `max` bytes. Holds `open` as long as it is not at its end.
 fn drain(
     stream: Option<impl Read + Send + 'static>,
+    max: usize,
     open: Sender<Infallible>,
 ) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
@@ -241,7 +251,7 @@ fn drain(
         if let Some(mut stream) = stream {
             let mut buffer = [0; 8192];
             while let Ok(count @ 1..) = stream.read(&mut buffer) {
-                let room = OUTPUT_MAX.saturating_sub(kept.len());
+                let room = max.saturating_sub(kept.len());
                 kept.extend_from_slice(&buffer[..count.min(room)]);
             }
         }

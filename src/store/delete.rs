@@ -17,6 +17,7 @@ use serde::Serialize;
 use super::error::StoreError;
 use super::history::{self, EMPTY_TREE, Entry, Person, Tombstone, Version};
 use super::refs::Space;
+use super::request::Origin;
 use super::trailers::{self, Trailers};
 use super::users::{Cluster, Scope, Survey, Use, users_of};
 use super::workspace::Workspace;
@@ -41,8 +42,8 @@ pub struct DeleteRequest {
     pub author: Person,
     /// When.
     pub time: Zoned,
-    /// What deletes, such as `cli`.
-    pub deleter: String,
+    /// What deletes.
+    pub origin: Origin,
     /// Say what would happen, and push nothing.
     pub dry_run: bool,
 }
@@ -435,7 +436,9 @@ impl Work<'_> {
         let trailers = Trailers {
             app: request.app.clone(),
             number,
-            source: request.deleter.clone(),
+            source: request.origin.source.clone(),
+            run: request.origin.run.clone(),
+            actor: request.origin.actor.clone(),
             source_commit: None,
             overlays: Vec::new(),
             nonce: format!("{:016x}", RandomState::new().build_hasher().finish()),

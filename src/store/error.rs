@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::api::Reason;
 use crate::app::Problems;
 use crate::git::{GitError, GitErrorKind, UrlError};
-use crate::words::{AppName, VersionNumber, VersionWord, shown};
+use crate::words::{AppName, Label, VersionNumber, VersionWord, shown};
 
 /// Most bytes of a path, a problem and a reason in a message, and most names in a list.
 const PATH_SHOWN: usize = 1024;
@@ -262,16 +262,14 @@ pub enum PublishError {
     /// What was asked for does not fit.
     #[error("{0}")]
     Request(String),
-    /// The label names another version already.
-    #[error("label `{label}` of `{app}` names {holder} already; choose another label")]
-    LabelTaken {
-        /// The app.
-        app: AppName,
-        /// The label.
-        label: String,
-        /// The version that has it, or the tag.
-        holder: String,
-    },
+    /// The label cannot be given.
+    #[error(transparent)]
+    Label(#[from] LabelError),
+    /// The person's git could not sign.
+    #[error(
+        "the version could not be signed: {0}; set up user.signingKey (and gpg.format ssh for an ssh key), and try `git commit -S`; a key with a passphrase must be held by an agent"
+    )]
+    Signing(String),
     /// The remote refused, and nothing there had changed.
     #[error("the remote refused to take the version: {}{}", .0, .0.advice())]
     Refused(GitError),
@@ -281,4 +279,50 @@ pub enum PublishError {
         /// How often it was tried.
         tries: u32,
     },
+}
+
+/// Why a label was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum LabelError {
+    /// The repository cannot be reached or used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no such version, or it does not live.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// Another version has it.
+    #[error(
+        "label `{label}` of `{app}` names {holder} already; choose another label, or move it (--move-label of `versions publish`, --move of `versions label`)"
+    )]
+    Taken {
+        /// The app.
+        app: AppName,
+        /// The label.
+        label: Label,
+        /// The version that has it.
+        holder: VersionNumber,
+    },
+    /// A tag that Cutwater did not make stands in its place.
+    #[error(
+        "tag `{app}/{label}` is there and names {object}, which is no version of `{app}`; choose another label, or delete that tag with git"
+    )]
+    Foreign {
+        /// The app.
+        app: AppName,
+        /// The label.
+        label: Label,
+        /// What the tag points at.
+        object: String,
+    },
+    /// The version went away meanwhile.
+    #[error("version {number} of `{app}` is there no more: its tag was deleted or moved")]
+    Gone {
+        /// The app.
+        app: AppName,
+        /// The version.
+        number: VersionNumber,
+    },
+    /// The remote refused, and nothing there had changed.
+    #[error("the remote refused to change the label: {}{}", .0, .0.advice())]
+    Refused(GitError),
 }

@@ -60,6 +60,16 @@ pub(super) fn record(
     Ok(record)
 }
 
+/// The files that a function asks for.
+pub(super) fn file_set_of(
+    repo: &Repository,
+    tree: Oid,
+    wanted: &Files,
+    function: &FunctionName,
+) -> Result<FileSet, SnapshotError> {
+    select(repo, tree, wanted, function).map(file_set)
+}
+
 /// The contents of a function's files by their keys.
 pub(super) fn contents(
     repo: &Repository,

@@ -47,8 +47,14 @@ pub struct Version {
     /// When.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub published_at: Timestamp,
-    /// What published it, such as `cli`.
+    /// What published it: `cli`, or a pipeline such as `github-actions`.
     pub source: String,
+    /// Address of the pipeline's run that published it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// Who started that run, as the pipeline's system calls them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
     /// The commit of the branch that it was made from.
     pub source_commit: Option<String>,
     /// What was laid over that commit.
@@ -129,12 +135,6 @@ impl History {
         }
     }
 
-    /// The living version that has this content; the lowest number where there are twins.
-    #[must_use]
-    pub fn with_tree(&self, tree: &str) -> Option<&Version> {
-        self.living().find(|version| version.tree == tree)
-    }
-
     /// What stands at the number that `word` means. Ids name living versions only; a label that only a deleted version has
     /// leads there.
     ///
@@ -176,6 +176,27 @@ impl History {
         let number = found.first().ok_or_else(unknown)?.number;
         let entry = self.entries.get(&number).ok_or_else(unknown)?;
         Ok((number, entry))
+    }
+
+    /// The living version that `word` means.
+    ///
+    /// # Errors
+    /// As [`Self::find`], and when it was deleted or is not one of ours.
+    pub fn version(&self, word: &VersionWord) -> Result<&Version, ResolveError> {
+        match self.find(word)? {
+            (_, Entry::Living(version)) => Ok(version),
+            (number, Entry::Deleted(tombstone)) => Err(ResolveError::Deleted {
+                app: self.app.clone(),
+                number,
+                who: tombstone.author.name.clone(),
+                when: tombstone.deleted_at,
+                why: tombstone.reason.clone(),
+            }),
+            (number, Entry::Foreign(why)) => Err(ResolveError::Foreign {
+                tag: format!("{}/{number}", self.app),
+                why: why.clone(),
+            }),
+        }
     }
 
     /// Labels that look like the word, and the newest versions.
@@ -282,6 +303,8 @@ pub(super) fn read_entry(
         author: raw.author,
         published_at: raw.time,
         source: trailers.source,
+        run: trailers.run,
+        actor: trailers.actor,
         source_commit: trailers.source_commit.map(|oid| oid.to_string()),
         overlays: trailers.overlays,
         message,

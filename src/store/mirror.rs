@@ -133,6 +133,8 @@ impl Mirror {
         // A glob, because git refuses a name that is not there yet.
         let known = [format!("{head_ref}*")];
         if let Err(error) = self.inner.git.fetch(&specs, &known, timeout) {
+            // git takes each ref that it can, and those that came are whole: they are read now, and not at the next start.
+            drop(self.read(apps));
             return Err(self.explain(error, branch, &globs, timeout));
         }
         let (after, tags) = self.read(apps)?;

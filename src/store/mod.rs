@@ -8,35 +8,54 @@
 //! trusted: sizes are bounded, no link is followed out, a tag whose commit says something else is foreign. Objects and
 //! local refs are read and written by libgit2; remotes only through [`crate::git`].
 
+mod addition;
 mod audit;
 mod begin;
+mod browse;
+mod changed;
+mod compare;
+mod content;
 mod delete;
 mod error;
+mod export;
 mod files;
 mod history;
+mod holder;
+mod import;
 mod known;
+mod label;
 mod lookup;
 mod loose;
 mod mirror;
 mod objects;
+mod prepare;
 mod publish;
 mod refs;
 mod request;
 mod snapshot;
 mod trailers;
 mod users;
+mod work_tree;
 mod workspace;
 
+pub use addition::Addition;
 pub use audit::RefProblem;
 pub use begin::{BeginError, Begun, Place};
+pub use browse::{Found, Listed, look};
+pub use changed::Changed;
+pub use compare::{Comparison, FileChange, FileStatus};
+pub use content::{Content, ContentError, LATEST};
 pub use delete::{AskCluster, DeleteError, DeleteRequest, Deletion, delete};
-pub use error::{PublishError, ResolveError, SnapshotError, StoreError};
+pub use error::{LabelError, PublishError, ResolveError, SnapshotError, StoreError};
+pub use export::{Exported, export};
 pub use files::{FILES_MAX, RECORD_MAX};
 pub use history::{Entry, History, Person, Tombstone, Version};
+pub use import::{ImportError, ImportSource, Imported, Unfit, import};
 pub use known::KnownVersion;
+pub use label::{LabelChange, LabelOutcome, LabelRequest, Labelled, label};
 pub use mirror::{Fetched, Mirror};
 pub use publish::publish;
-pub use request::{Outcome, Published, Request};
+pub use request::{Origin, Outcome, Published, Request};
 pub use users::{
     Branch, Change, Cluster, ClusterObject, Ledger, LedgerEntry, Past, Scope, Survey, Unreadable,
     Use, User, may_mean, users_of,

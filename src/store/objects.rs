@@ -6,9 +6,9 @@ use super::error::SnapshotError;
 use super::loose;
 
 /// Most entries of one snapshot, directories among them.
-const ENTRIES_MAX: usize = 100_000;
+pub(super) const ENTRIES_MAX: usize = 100_000;
 /// Deepest folder.
-const DEPTH_MAX: usize = 64;
+pub(super) const DEPTH_MAX: usize = 64;
 /// Longest path.
 const PATH_MAX: usize = 1024;
 /// Largest commit of the branch.
@@ -164,7 +164,7 @@ fn walk_into(
 }
 
 /// Why a name may not be in a snapshot.
-fn bad_name(name: &str) -> Option<&'static str> {
+pub(super) fn bad_name(name: &str) -> Option<&'static str> {
     let low = name.to_lowercase();
     // What file systems take for `.git`: trailing dots and spaces, streams, and characters that are ignored.
     let plain: String = low

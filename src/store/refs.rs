@@ -126,14 +126,24 @@ impl AppRefs {
             .iter()
             .map(|app| (app.as_str(), Self::default()))
             .collect();
-        each(repo, TAGS, |name, oid| {
+        let mut odd = Vec::new();
+        let tags = |name: &str, oid| {
             all += 1;
             if let Some((app, tag)) = name.split_once('/')
                 && let Some(refs) = found.get_mut(app)
             {
                 refs.tags.insert(tag.to_owned(), oid);
             }
-        })?;
+        };
+        each_or_odd(repo, TAGS, tags, &mut odd)?;
+        for (name, problem) in odd {
+            let app = name
+                .strip_prefix(TAGS)
+                .and_then(|name| name.split_once('/'));
+            if let Some(refs) = app.and_then(|(app, _)| found.get_mut(app)) {
+                refs.odd.push((name, problem));
+            }
+        }
         let refs = |app: &AppName| found.remove(app.as_str()).unwrap_or_default();
         Ok((
             apps.iter().cloned().zip(apps.iter().map(refs)).collect(),

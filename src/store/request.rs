@@ -6,31 +6,55 @@ use jiff::Zoned;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::addition::Addition;
 use super::history::{Person, Version};
 use super::workspace::SourceCommit;
-use crate::words::{AppName, FunctionName, Label};
+use crate::words::{AppName, FunctionName, Label, VersionNumber};
 
 /// What is to be published.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that can be asked for, beside the others"
+)]
 pub struct Request {
     /// The app.
     pub app: AppName,
     /// The commit of the branch.
     pub source: SourceCommit,
+    /// Take the files of the work tree in the place of those of the commit.
+    pub working_tree: bool,
+    /// Folders laid over the files, in this order.
+    pub additions: Vec<Addition>,
     /// Images by function, laid over the app.yaml of the snapshot.
     pub images: BTreeMap<FunctionName, String>,
     /// What the publisher says; the subject of the source commit where absent.
     pub message: Option<String>,
     /// A label for the version, new or not.
     pub label: Option<Label>,
+    /// The label may be taken from another version.
+    pub move_label: bool,
+    /// Sign the version's commit as the person's git is set up to.
+    pub sign: bool,
     /// Who publishes.
     pub author: Person,
     /// When.
     pub time: Zoned,
-    /// What publishes, such as `cli`.
-    pub publisher: String,
+    /// What publishes.
+    pub origin: Origin,
     /// Say what would happen, and push nothing.
     pub dry_run: bool,
+}
+
+/// What publishes: a person at a command line, or a pipeline.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// `cli`, or the pipeline's system.
+    pub source: String,
+    /// Address of the pipeline's run.
+    pub run: Option<String>,
+    /// Who started the run.
+    pub actor: Option<String>,
 }
 
 /// What happened.
@@ -55,4 +79,7 @@ pub struct Published {
     pub version: Version,
     /// A label that the version had not had.
     pub added_label: Option<Label>,
+    /// The version that had the label before, where it was moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_moved_from: Option<VersionNumber>,
 }

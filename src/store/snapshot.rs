@@ -124,7 +124,7 @@ fn with_app_file(repo: &Repository, directory: Oid, bytes: &[u8]) -> Result<Oid,
 }
 
 /// Applies all rules to a snapshot.
-fn check(repo: &Repository, tree: Oid, limits: &Limits) -> Result<(), SnapshotError> {
+pub(super) fn check(repo: &Repository, tree: Oid, limits: &Limits) -> Result<(), SnapshotError> {
     let listing = Listing::new(objects::walk(repo, tree)?);
     let mut total = 0_usize;
     let (file_max, total_max) = (limits.file_bytes(), limits.snapshot_bytes());

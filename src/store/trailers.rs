@@ -14,6 +14,10 @@ pub(super) struct Trailers {
     pub(super) number: VersionNumber,
     /// What published it, such as `cli`.
     pub(super) source: String,
+    /// Address of the pipeline's run that published it.
+    pub(super) run: Option<String>,
+    /// Who started that run.
+    pub(super) actor: Option<String>,
     pub(super) source_commit: Option<Oid>,
     /// What was laid over the source commit, such as `image web=...`.
     pub(super) overlays: Vec<String>,
@@ -50,6 +54,12 @@ pub(super) fn write(trailers: &Trailers, message: &str) -> String {
     line("App", trailers.app.as_str());
     line("Version", &trailers.number.get().to_string());
     line("Source", &trailers.source);
+    if let Some(run) = &trailers.run {
+        line("Run", run);
+    }
+    if let Some(actor) = &trailers.actor {
+        line("Actor", actor);
+    }
     if let Some(commit) = trailers.source_commit {
         line("Source-Commit", &commit.to_string());
     }
@@ -70,7 +80,7 @@ pub(super) fn read(text: &str) -> Option<(Trailers, String)> {
     let text = text.trim_end();
     let (before, block) = text.rsplit_once("\n\n")?;
     let (mut app, mut number, mut source, mut commit) = (None, None, None, None);
-    let mut nonce = None;
+    let (mut run, mut actor, mut nonce) = (None, None, None);
     let mut overlays = Vec::new();
     let mut deleted = false;
     for line in block.lines() {
@@ -79,6 +89,8 @@ pub(super) fn read(text: &str) -> Option<(Trailers, String)> {
             "App" => app.replace(value.parse().ok()?).is_some(),
             "Version" => number.replace(format!("v{value}").parse().ok()?).is_some(),
             "Source" => source.replace(value.to_owned()).is_some(),
+            "Run" => run.replace(value.to_owned()).is_some(),
+            "Actor" => actor.replace(value.to_owned()).is_some(),
             "Source-Commit" => commit.replace(Oid::from_str(value).ok()?).is_some(),
             "Nonce" => nonce.replace(value.to_owned()).is_some(),
             "Deleted" => std::mem::replace(&mut deleted, true),
@@ -97,6 +109,8 @@ pub(super) fn read(text: &str) -> Option<(Trailers, String)> {
         app: app?,
         number: number?,
         source: source.unwrap_or_default(),
+        run,
+        actor,
         source_commit: commit,
         overlays,
         nonce: nonce.unwrap_or_default(),
@@ -117,6 +131,8 @@ mod tests {
             app: "checkout".parse().unwrap(),
             number: "8".parse().unwrap(),
             source: "cli".to_owned(),
+            run: Some("https://ci.example/1".to_owned()),
+            actor: Some("ada".to_owned()),
             source_commit: Some(Oid::from_bytes(&[7; 20]).unwrap()),
             overlays: vec!["image web=r/x@sha256:00".to_owned()],
             nonce: "1".to_owned(),

@@ -3,6 +3,7 @@
 //! What the remote holds is fetched into `refs/cutwater-remote/`, apart from the person's own tags and branches, which are
 //! neither read for decisions nor changed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,6 +31,7 @@ pub struct Workspace {
     remote: String,
     pub(super) key: String,
     pub(super) git: Git,
+    ssh_is_set: bool,
     pub(super) timeout: Duration,
     settings: Settings,
 }
@@ -50,10 +52,6 @@ impl Workspace {
         let repo = Repository::discover(dir).map_err(|error| {
             if error.code() == ErrorCode::NotFound {
                 StoreError::local(what(), &"there is none; change to a clone of the release repository, or name one with --repo")
-            } else if error.message().contains("object format") {
-                let problem = error.message();
-                let advice = "SHA-256 repositories are not supported: use a clone made with `git init --object-format=sha1`";
-                StoreError::local(what(), &format!("{problem}; {advice}"))
             } else {
                 StoreError::local(what(), &error.message())
             }
@@ -65,15 +63,13 @@ impl Workspace {
         };
         let url = String::from_utf8_lossy(found.url_bytes()).into_owned();
         drop(found);
-        // A pipeline's token changes with each run; what it reaches does not.
-        let mut key = hex::encode(Sha256::digest(git::redact(&url)));
-        key.truncate(12);
         let home = repo.workdir().unwrap_or_else(|| repo.path()).to_owned();
         Ok(Self {
             git: Git::of_person(&home, remote, &url, ssh_is_set),
             remote: remote.to_owned(),
-            key,
+            key: key_of(&url),
             repo,
+            ssh_is_set,
             timeout,
             settings,
         })
@@ -107,6 +103,13 @@ impl Workspace {
             .strip_prefix(&self.settings.apps)
             .ok()?;
         inside.iter().next()?.to_str()?.parse().ok()
+    }
+
+    /// The app's directory on the disk, where there is a work tree.
+    #[must_use]
+    pub fn app_dir(&self, app: &AppName) -> Option<PathBuf> {
+        let root = self.repo.workdir()?;
+        Some(root.join(&self.settings.apps).join(app.as_str()))
     }
 
     /// The names of the apps in a commit, sorted.
@@ -158,6 +161,22 @@ impl Workspace {
         Ok(SourceCommit::new(shown, &commit))
     }
 
+    /// The commit that changes are counted from.
+    ///
+    /// # Errors
+    /// When there is no such commit; a pipeline's clone may hold too few.
+    pub fn base(&self, reference: &str) -> Result<SourceCommit, StoreError> {
+        let found = self.repo.revparse_single(reference);
+        let commit = found.and_then(|object| object.peel_to_commit());
+        let commit = commit.map_err(|_| {
+            StoreError::local(
+                format!("`{reference}`"),
+                &"names no commit here; fetch it first: a pipeline's clone often holds one commit alone (fetch-depth: 0 brings all)",
+            )
+        })?;
+        Ok(SourceCommit::new(reference, &commit))
+    }
+
     /// True where a tracked file in the app's directory differs from HEAD, or an untracked one is there.
     #[must_use]
     pub fn is_dirty(&self, app: &AppName) -> bool {
@@ -197,6 +216,89 @@ impl Workspace {
             .map_err(|error| StoreError::local("the fetched refs", &error.message()))
     }
 
+    /// The app's refs as they were seen last, without asking the remote.
+    pub(super) fn seen_refs(&self, app: &AppName) -> Result<AppRefs, StoreError> {
+        AppRefs::read(&self.repo, &Space::seen(&self.key, app))
+            .map_err(|error| StoreError::local("the fetched refs", &error.message()))
+    }
+
+    /// Notes changes that the remote has taken as seen, so that the next publish starts from them.
+    ///
+    /// A note that cannot be made is none: the next publish then asks the remote. Where another command holds the refs,
+    /// it is fetching, and will see the changes by itself.
+    pub(super) fn note(&self, app: &AppName, updates: &[RefUpdate]) {
+        let Ok(file) = self.lock_file() else { return };
+        if file.try_lock().is_err() {
+            return;
+        }
+        let (there, here) = (Space::canonical(app), Space::seen(&self.key, app));
+        for update in updates {
+            let tag = update.name.strip_prefix(&there.tags);
+            let own = update.name.strip_prefix(&there.own);
+            let name = match (tag, own) {
+                (Some(tag), _) => format!("{}{tag}", here.tags),
+                (_, Some(own)) => format!("{}{own}", here.own),
+                _ => continue,
+            };
+            let noted = match (update.new, update.expected) {
+                (Some(new), Some(old)) => self
+                    .repo
+                    .reference_matching(&name, new, true, old, "")
+                    .map(drop),
+                (Some(new), None) => self.repo.reference(&name, new, false, "").map(drop),
+                (None, _) => self
+                    .repo
+                    .find_reference(&name)
+                    .and_then(|mut reference| reference.delete()),
+            };
+            drop(noted);
+        }
+    }
+
+    /// Another remote, by name or address, with the same rules.
+    pub(super) fn other(&self, name: &str, url: &str) -> Git {
+        let home = self.repo.workdir().unwrap_or_else(|| self.repo.path());
+        Git::of_person(home, name, url, self.ssh_is_set)
+    }
+
+    /// The longest time for one exchange.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Fetches the refs of apps from this remote, in one exchange, and reads them.
+    pub(super) fn read_own(
+        &self,
+        apps: &BTreeSet<AppName>,
+    ) -> Result<BTreeMap<AppName, AppRefs>, StoreError> {
+        let shown = format!("remote `{}`", self.remote);
+        self.read_apps(&self.git, &self.key, &shown, apps)
+    }
+
+    /// Fetches the refs of apps from a remote, in one exchange, and reads them.
+    pub(super) fn read_apps(
+        &self,
+        git: &Git,
+        key: &str,
+        shown: &str,
+        apps: &BTreeSet<AppName>,
+    ) -> Result<BTreeMap<AppName, AppRefs>, StoreError> {
+        let refspecs = |app| Space::seen(key, app).refspecs(app);
+        let refspecs: Vec<String> = apps.iter().flat_map(refspecs).collect();
+        let _alone = self.lock()?;
+        git.fetch(&refspecs, &[], self.timeout)
+            .map_err(|source| StoreError::Git {
+                what: format!("cannot fetch versions from {shown}"),
+                source,
+            })?;
+        let read = |app: &AppName| {
+            let refs = AppRefs::read(&self.repo, &Space::seen(key, app))?;
+            Ok((app.clone(), refs))
+        };
+        let refs: Result<_, git2::Error> = apps.iter().map(read).collect();
+        refs.map_err(|error| StoreError::local("the fetched refs", &error.message()))
+    }
+
     pub(super) fn push(&self, updates: &[RefUpdate], atomic: bool) -> Result<(), GitError> {
         self.git.push(updates, atomic, self.timeout)
     }
@@ -208,16 +310,20 @@ impl Workspace {
 
     /// Held while the remote's refs are written here: other commands in this clone wait. The system drops it at any end.
     pub(super) fn lock(&self) -> Result<File, StoreError> {
+        let file = self.lock_file()?;
+        file.lock()
+            .map_err(|error| StoreError::local("cutwater.lock", &error))?;
+        Ok(file)
+    }
+
+    fn lock_file(&self) -> Result<File, StoreError> {
         let path: PathBuf = self.repo.commondir().join("cutwater.lock");
-        let fail = |error: std::io::Error| StoreError::local(path.display().to_string(), &error);
-        let file = OpenOptions::new()
+        OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
             .open(&path)
-            .map_err(fail)?;
-        file.lock().map_err(fail)?;
-        Ok(file)
+            .map_err(|error| StoreError::local(path.display().to_string(), &error))
     }
 
     /// The directory tree of an app in a commit.
@@ -262,6 +368,14 @@ impl Workspace {
         let (name, email) = git::author(home)?;
         Some(Person { name, email })
     }
+}
+
+/// A word for what was seen at an address, of which refs are made.
+pub(super) fn key_of(url: &str) -> String {
+    // A pipeline's token changes with each run; what it reaches does not.
+    let mut key = hex::encode(Sha256::digest(git::redact(url)));
+    key.truncate(12);
+    key
 }
 
 /// What the repository's `cutwater.yaml` says: the file of the work tree, or of HEAD where there is no work tree.

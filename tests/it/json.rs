@@ -16,10 +16,6 @@ const CASES: &[(&str, &[&str])] = &[
     ("versions publish", &["checkout"]),
     ("versions list", &["checkout"]),
     ("versions view", &["checkout", "spring-sale"]),
-    ("versions view", &["checkout", "v7"]),
-    ("versions delete", &["checkout", "v1", "--dry-run"]),
-    ("versions delete", &["checkout", "v1", "--yes"]),
-    ("versions view", &["checkout", "v1"]),
     ("init", &["../begun", "--app", "hello"]),
     (
         "init",

@@ -2,7 +2,7 @@
 
 /// Clones of every kind: shallow, bare, linked.
 mod clones;
-/// Publishers and servers that are killed at any moment.
+/// Publishers, deleters and servers that are killed at any moment.
 mod crashes;
 /// What a server may refuse or be unable to do, and what is said then.
 mod faults;

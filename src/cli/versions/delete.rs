@@ -7,7 +7,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::entry::short;
-use crate::cli::candidates;
 use crate::cli::cluster::ClusterArgs;
 use crate::cli::context::Context;
 use crate::cli::output::{Failure, Ui};
@@ -17,7 +16,7 @@ use crate::words::{AppName, VersionWord};
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App, and versions by number, id or label; the app may be left out where the versions begin with a number or an id
-    #[arg(value_name = "[APP] VERSION", num_args = 1.., required = true, add = candidates::app_and_versions())]
+    #[arg(value_name = "[APP] VERSION", num_args = 1.., required = true)]
     words: Vec<String>,
     /// Why; it stays readable in place of the version
     #[arg(short, long, default_value = "")]
@@ -57,7 +56,7 @@ impl Args {
             reason: self.message,
             author: context.author()?,
             time: Zoned::now(),
-            deleter: "cli".to_owned(),
+            origin: Context::origin(),
             dry_run: self.dry_run || asks,
         };
         let mut partial = None;

@@ -1,7 +1,12 @@
 //! `cutwater versions`: one file per verb, and how a version is printed.
 
 mod delete;
+mod diff;
 mod entry;
+mod export;
+mod files;
+mod import;
+mod label;
 mod list;
 mod publish;
 mod view;
@@ -13,17 +18,30 @@ use super::context::Context;
 use super::output::{Failure, Ui};
 
 pub(super) use delete::DeleteJson;
+pub(super) use diff::DiffJson;
 pub(super) use entry::EntryJson;
+pub(super) use export::ExportJson;
+pub(super) use files::FilesJson;
+pub(super) use import::ImportJson;
 pub(super) use list::ListJson;
+pub(super) use publish::PublishJson;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Publish an app as a new version, or name the version that has this content already
+    /// Publish apps as new versions, or name the versions that have this content already
     #[command(after_help = "Examples:
   cutwater versions publish checkout
   cutwater versions publish checkout --image web=ghcr.io/acme/checkout@sha256:... --label v1.4.0
-  cutwater versions publish --ref main --dry-run")]
+  cutwater versions publish checkout --add dist=public --message \"A new cart\"
+  cutwater versions publish --working-tree --dry-run
+  cutwater versions publish --changed HEAD~1 --json")]
     Publish(publish::Args),
+    /// Give a version a label, move it there, or take it away
+    #[command(after_help = "Examples:
+  cutwater versions label checkout v8 spring-sale
+  cutwater versions label checkout v9 spring-sale --move
+  cutwater versions label v9 spring-sale --remove     # in apps/checkout")]
+    Label(label::Args),
     /// List the versions of an app, newest first
     #[command(after_help = "Examples:
   cutwater versions list checkout
@@ -35,6 +53,28 @@ pub(super) enum Command {
   cutwater versions view checkout spring-sale
   cutwater versions view v8          # in apps/checkout")]
     View(view::Args),
+    /// Show what differs between two versions: for a running app, and in the code
+    #[command(after_help = "Examples:
+  cutwater versions diff checkout v7 v8
+  cutwater versions diff checkout v8           # what the branch would change
+  cutwater versions diff checkout v7 v8 --stat")]
+    Diff(diff::Args),
+    /// List the files of a version, or print one of them
+    #[command(after_help = "Examples:
+  cutwater versions files checkout v8
+  cutwater versions files checkout v8 public
+  cutwater versions files checkout v8 app.yaml > app.yaml")]
+    Files(files::Args),
+    /// Write the files of a version to a new or empty folder
+    #[command(after_help = "Examples:
+  cutwater versions export checkout v8 ./checkout-v8")]
+    Export(export::Args),
+    /// Take over versions of another repository, with their numbers
+    #[command(after_help = "Examples:
+  cutwater versions import ../old-shop
+  cutwater versions import https://git.example.com/acme/old-shop.git checkout
+  cutwater versions import upstream --dry-run")]
+    Import(import::Args),
     /// Delete versions that nobody uses; their numbers stay spent
     #[command(after_help = "Examples:
   cutwater versions delete checkout v3 --message 'It loses orders' --dry-run
@@ -50,8 +90,13 @@ impl Command {
         let context = Context::open(global)?;
         match self {
             Self::Publish(args) => args.run(ui, &context),
+            Self::Label(args) => args.run(ui, &context),
             Self::List(args) => args.run(ui, &context),
             Self::View(args) => args.run(ui, &context),
+            Self::Diff(args) => args.run(ui, &context),
+            Self::Files(args) => args.run(ui, &context),
+            Self::Export(args) => args.run(ui, &context),
+            Self::Import(args) => args.run(ui, &context),
             Self::Delete(args) => args.run(ui, &context),
         }
     }

@@ -3,22 +3,43 @@
 use std::collections::BTreeMap;
 
 use jiff::Zoned;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::entry::short;
 use crate::cli::candidates;
 use crate::cli::context::Context;
 use crate::cli::output::{Failure, Ui};
-use crate::store::{self, Outcome, Request};
+use crate::store::{self, Addition, Outcome, Published, Request};
 use crate::words::{AppName, FunctionName, Label};
 
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that can be asked for, beside the others"
+)]
 pub(in crate::cli) struct Args {
-    /// App to publish; the one of the current directory, or the only one, where absent
-    #[arg(add = candidates::apps())]
-    app: Option<AppName>,
+    /// Apps to publish; the one of the current directory, or the only one, where absent
+    #[arg(value_name = "APP", add = candidates::apps())]
+    apps: Vec<AppName>,
+    /// Publish every app whose directory differs from the one in this commit
+    #[arg(long, value_name = "BASE", conflicts_with_all = ["apps", "working_tree"])]
+    changed: Option<String>,
     /// Commit, branch or tag to publish from
-    #[arg(long = "ref", value_name = "REF", default_value = "HEAD")]
+    #[arg(
+        long = "ref",
+        value_name = "REF",
+        default_value = "HEAD",
+        conflicts_with = "working_tree"
+    )]
     reference: String,
+    /// Publish the files as they are on the disk, committed or not, as `git add` would take them
+    #[arg(long)]
+    working_tree: bool,
+    /// Lay the files of a folder over the app's, built and ignored ones too, and from anywhere; PATH is their place
+    /// in the app's directory
+    #[arg(long, value_name = "DIR[=PATH]")]
+    add: Vec<String>,
     /// Set the image of a function in the version, not in the branch
     #[arg(long, value_name = "FUNCTION=REF@sha256:DIGEST", value_parser = image)]
     image: Vec<(FunctionName, String)>,
@@ -28,9 +49,63 @@ pub(in crate::cli) struct Args {
     /// Name the version, also if it was there already
     #[arg(long)]
     label: Option<Label>,
+    /// Take the label from the version that has it
+    #[arg(long, requires = "label")]
+    move_label: bool,
+    /// Sign the version with your key, as git is set up to (user.signingKey, gpg.format)
+    #[arg(long)]
+    sign: bool,
     /// Say what would happen, and change nothing at the remote
     #[arg(long)]
     dry_run: bool,
+}
+
+/// What was published: one app's version, or those of several.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one of it, and it is printed at once"
+)]
+pub(in crate::cli) enum PublishJson {
+    /// Where one app is named or meant.
+    One(Published),
+    /// Where several are named, or --changed is given.
+    Several {
+        /// What became of each app, in the order in which they were published.
+        apps: Vec<AppJson>,
+        /// With --changed: apps that were there at BASE and are no more. Their versions stay.
+        removed: Vec<AppName>,
+    },
+}
+
+/// What became of one app of several.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are few, and they are printed at once"
+)]
+pub(in crate::cli) enum AppJson {
+    /// Its content is a version now.
+    Done(Published),
+    /// It is not published.
+    Failed {
+        /// Always `failed`.
+        outcome: Failed,
+        /// The app.
+        app: AppName,
+        /// Why.
+        error: String,
+    },
+}
+
+/// The outcome of an app that is not published.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::cli) enum Failed {
+    /// It is not published.
+    Failed,
 }
 
 /// `FUNCTION=REF`.
@@ -44,58 +119,157 @@ fn image(text: &str) -> Result<(FunctionName, String), String> {
 }
 
 impl Args {
-    pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
-        let app = context.app(self.app, Some(&self.reference))?;
+    pub(super) fn run(mut self, ui: &Ui, context: &Context) -> Result<(), Failure> {
+        if self.apps.len() > 1 || self.changed.is_some() {
+            return self.several(ui, context);
+        }
+        let reference = (!self.working_tree).then_some(self.reference.as_str());
+        let app = context.app(self.apps.pop(), reference)?;
+        let request = self.request(ui, context, app)?;
+        let published = publish(ui, context, &request)?;
+        if ui.json {
+            return ui.json(&PublishJson::One(published));
+        }
+        print(ui, &published, self.dry_run);
+        Ok(())
+    }
+
+    /// Publishes one app after the other; one that fails does not keep the others from it.
+    fn several(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
+        if !self.image.is_empty() || !self.add.is_empty() {
+            return Err(Failure::usage(
+                "--image and --add are for one app; publish the apps one by one",
+            ));
+        }
+        let workspace = &context.workspace;
+        let mut apps = self.apps.clone();
+        let mut removed = Vec::new();
+        if let Some(base) = &self.changed {
+            let source = workspace.source(Some(&self.reference))?;
+            let changed = workspace.changed(&workspace.base(base)?, &source)?;
+            (apps, removed) = (changed.apps, changed.removed);
+            if apps.is_empty() {
+                ui.hint(format!("no app differs from {base}"));
+            }
+            for app in &removed {
+                ui.hint(format!(
+                    "`{app}` is not in {} any more; its versions stay",
+                    self.reference
+                ));
+            }
+        }
+        let mut results = Vec::new();
+        let mut failed = 0;
+        for (index, app) in apps.iter().enumerate() {
+            if apps[..index].contains(app) {
+                continue;
+            }
+            let request = self.request(ui, context, app.clone())?;
+            match publish(ui, context, &request) {
+                Ok(published) => {
+                    if !ui.json {
+                        print(ui, &published, self.dry_run);
+                    }
+                    results.push(AppJson::Done(published));
+                }
+                Err(error) => {
+                    failed += 1;
+                    let error = error.to_string();
+                    ui.failure(&Failure::new(format!("{app}: {error}")));
+                    results.push(AppJson::Failed {
+                        outcome: Failed::Failed,
+                        app: app.clone(),
+                        error,
+                    });
+                }
+            }
+        }
+        let all = results.len();
+        if ui.json {
+            ui.json(&PublishJson::Several {
+                apps: results,
+                removed,
+            })?;
+        }
+        if failed > 0 {
+            return Err(Failure::new(format!(
+                "{failed} of {all} apps could not be published; the others are done"
+            )));
+        }
+        Ok(())
+    }
+
+    fn request(&self, ui: &Ui, context: &Context, app: AppName) -> Result<Request, Failure> {
+        let workspace = &context.workspace;
         let mut images = BTreeMap::new();
-        for (function, image) in self.image {
-            if images.insert(function.clone(), image).is_some() {
+        for (function, image) in &self.image {
+            if images.insert(function.clone(), image.clone()).is_some() {
                 return Err(Failure::usage(format!(
                     "--image is given twice for `{function}`"
                 )));
             }
         }
-        if self.reference == "HEAD" && context.workspace.is_dirty(&app) {
+        let mut additions = Vec::new();
+        let home = workspace.app_dir(&app);
+        for text in &self.add {
+            let addition = Addition::read(text, context.dir(), home.as_deref());
+            additions
+                .push(addition.map_err(|error| Failure::new(format!("--add {text}: {error}")))?);
+        }
+        if self.reference == "HEAD" && !self.working_tree && workspace.is_dirty(&app) {
             ui.warning(format!(
-                "{}/{app} has changes that are not committed; they are not published",
-                context.workspace.settings().apps
+                "{}/{app} has changes that are not committed; they are not published (--working-tree takes them)",
+                workspace.settings().apps
             ));
         }
-        let request = Request {
-            source: context.workspace.source(Some(&self.reference))?,
+        Ok(Request {
+            source: workspace.source(Some(&self.reference))?,
             author: context.author()?,
             app,
+            working_tree: self.working_tree,
+            additions,
             images,
-            message: self.message,
-            label: self.label,
+            message: self.message.clone(),
+            label: self.label.clone(),
+            move_label: self.move_label,
+            sign: self.sign,
             time: Zoned::now(),
-            publisher: "cli".to_owned(),
+            origin: Context::origin(),
             dry_run: self.dry_run,
-        };
-        let published =
-            store::publish(&context.workspace, &request, &mut |line| ui.progress(line))?;
-        if ui.json {
-            return ui.json(&published);
-        }
-        let version = &published.version;
-        let verb = match published.outcome {
-            Outcome::Published => "published",
-            Outcome::Unchanged => "unchanged",
-            Outcome::WouldPublish => "would publish",
-        };
-        ui.result(format!(
-            "{verb} {} {} ({})",
-            version.app,
-            version.number,
-            short(&version.tree)
-        ));
-        if let (Outcome::Unchanged, Some(label)) = (published.outcome, &published.added_label) {
-            let verb = if self.dry_run {
-                "would label"
-            } else {
-                "labelled"
-            };
-            ui.result(format!("{verb} {} {} {label}", version.app, version.number));
-        }
-        Ok(())
+        })
     }
+}
+
+fn publish(
+    ui: &Ui,
+    context: &Context,
+    request: &Request,
+) -> Result<Published, store::PublishError> {
+    store::publish(&context.workspace, request, &mut |line| ui.progress(line))
+}
+
+fn print(ui: &Ui, published: &Published, dry_run: bool) {
+    let version = &published.version;
+    let verb = match published.outcome {
+        Outcome::Published => "published",
+        Outcome::Unchanged => "unchanged",
+        Outcome::WouldPublish => "would publish",
+    };
+    let (app, number) = (&version.app, version.number);
+    ui.result(format!("{verb} {app} {number} ({})", short(&version.tree)));
+    let Some(label) = &published.added_label else {
+        return;
+    };
+    let from = published.label_moved_from;
+    if published.outcome != Outcome::Unchanged && from.is_none() {
+        return;
+    }
+    let verb = match (from.is_some(), dry_run) {
+        (false, false) => "labelled",
+        (false, true) => "would label",
+        (true, false) => "moved",
+        (true, true) => "would move",
+    };
+    let from = from.map_or_else(String::new, |from| format!(" (from {from})"));
+    ui.result(format!("{verb} {app} {number} {label}{from}"));
 }

@@ -44,6 +44,8 @@ impl Args {
         );
         line("Published:", &version.published_at.to_string());
         line("By:", &version.source);
+        line("Run:", version.run.as_deref().unwrap_or_default());
+        line("Started by:", version.actor.as_deref().unwrap_or_default());
         line(
             "From:",
             version.source_commit.as_deref().unwrap_or_default(),

@@ -9,10 +9,8 @@ fn a_remote_that_lacks_an_object_is_said_and_what_was_fetched_stays() {
         let mirror = hostile.mirror();
         let blob = hostile.blob("there");
         let gone = "1".repeat(40);
-        hostile.version(
-            2,
-            &hostile.snapshot(&[("100644", b"a", &blob), ("100644", b"gone", &gone)]),
-        );
+        let tree = hostile.snapshot(&[("100644", b"a", &blob), ("100644", b"gone", &gone)]);
+        hostile.tag("v2", &hostile.commit(2, &tree));
         let error = fetch(&mirror).unwrap_err();
         assert!(
             error.contains("cannot fetch from") && error.contains(&gone),

@@ -152,7 +152,7 @@ fn an_app_yaml_that_is_no_app_says_its_place() {
             (format!("{}x", "- ".repeat(50_000)).into(), "too deep"),
             (b"kind: \"\\e[31m\"\n".to_vec(), "\\u{1b}[31m"),
             (
-                format!("\"{}\": 1\n", "\\e[31m".repeat(10_000)).into(),
+                format!("\"{}\": 1\n", "\\e[31m".repeat(100)).into(),
                 "unknown field",
             ),
             (include.into(), "at most 256 are allowed"),
@@ -279,5 +279,30 @@ fn a_bomb_of_trees_is_fetched_listed_and_refused() {
         refused(&mirror, "v2", UNREADABLE, &["v2", "is one too many"]);
         hostile.view("v2").unwrap();
         hostile.goes_on(&mirror);
+    });
+}
+
+#[test]
+fn settings_are_not_read_through_a_link_or_from_a_pipe() {
+    bounded(|| {
+        let hostile = Hostile::new();
+        let place = hostile.shop.clone_dir().join("cutwater.yaml");
+        std::os::unix::fs::symlink("/etc/passwd", &place).unwrap();
+        let list = ["versions", "list", "checkout"];
+        let error = hostile.shop.refused(&list);
+        assert!(
+            error.contains("cutwater.yaml: is not a regular file"),
+            "{error}"
+        );
+        assert!(!error.contains("root:"), "{error}");
+        std::fs::remove_file(&place).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&place).status();
+        assert!(made.unwrap().success());
+        let error = hostile.shop.refused(&list);
+        assert!(error.contains("is not a regular file"), "{error}");
+        std::fs::remove_file(&place).unwrap();
+        std::fs::write(&place, vec![b'#'; 1 << 20]).unwrap();
+        let error = hostile.shop.refused(&list);
+        assert!(error.contains("at most 262144 are read"), "{error}");
     });
 }

@@ -1,4 +1,4 @@
-//! Publishers and servers that are killed at random moments, on a path remote.
+//! Publishers, deleters and servers that are killed at random moments, on a path remote.
 //!
 //! `CUTWATER_CRASHES` is the number of moments (60), half of them the client's and half the server's; `make soak` has 1,000.
 //! `CUTWATER_CRASH_SEED` repeats a run, as far as a scheduler can be repeated.
@@ -8,7 +8,7 @@
     reason = "a run is repeated by its seed, and `make soak` shows what happened"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -43,14 +43,14 @@ kill -s KILL -- \"-$server\" 2>/dev/null && echo killed > \"$MARK_FILE\"
 wait \"$server\"";
 
 #[test]
-fn a_publisher_may_be_killed_at_any_moment() {
+fn a_client_may_be_killed_at_any_moment() {
     crash("client", |store, mut random| {
         let longest = store.time_of_publish().mul_f64(1.2);
-        move |store: &Store, n: usize| {
+        move |store: &Store, act: Act, _| {
             let delay = longest.mul_f64(random.f64());
-            let publisher = store.start(n, APART, "");
+            let client = store.start(act, APART, "");
             sleep(delay);
-            let finished = Store::kill_session(publisher);
+            let finished = Store::kill_session(client);
             (finished, !finished)
         }
     });
@@ -60,16 +60,25 @@ fn a_publisher_may_be_killed_at_any_moment() {
 fn a_server_may_be_killed_at_any_moment() {
     crash("server", |store, mut random| {
         let longest = store.time_of_server().mul_f64(1.3);
-        move |store: &Store, n: usize| {
+        move |store: &Store, act: Act, once: bool| {
             let delay = longest.mul_f64(random.f64());
-            // It recovers before the publisher tries again, or dies each time.
-            let once = n.is_multiple_of(2).to_string();
+            // It recovers before the client tries again, or dies each time.
+            let once = once.to_string();
             let script = DYING.replace("$ONCE", &once);
-            let publisher = store.start(n, &script, &delay.as_secs_f64().to_string());
-            let finished = publisher.wait_with_output().unwrap().status.success();
+            let client = store.start(act, &script, &delay.as_secs_f64().to_string());
+            let finished = client.wait_with_output().unwrap().status.success();
             (finished, store.mark() == "killed\n")
         }
     });
+}
+
+/// What is done when something is killed.
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    /// Content by its number.
+    Publish(usize),
+    /// A version by its number.
+    Delete(u64),
 }
 
 /// What happened in all moments together.
@@ -77,11 +86,11 @@ fn a_server_may_be_killed_at_any_moment() {
 struct Tally {
     /// Something was at work, and was killed.
     killed: usize,
-    /// The publisher had its answer before the end.
+    /// The client had its answer before the end.
     finished: usize,
-    /// It had none, and the version was there all the same.
+    /// It had none, and the version was there or deleted all the same.
     arrived: usize,
-    /// There was no version.
+    /// Nothing had happened.
     nothing: usize,
     /// Locks that had to be removed, by the last part of their path.
     locks: BTreeMap<String, usize>,
@@ -92,7 +101,7 @@ struct Tally {
 /// Kills one side at as many moments as are asked for, and looks after each whether all is well.
 fn crash<K>(side: &str, prepare: impl Fn(&Store, fastrand::Rng) -> K)
 where
-    K: FnMut(&Store, usize) -> (bool, bool),
+    K: FnMut(&Store, Act, bool) -> (bool, bool),
 {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().unwrap());
     let moments = usize::try_from(number("CUTWATER_CRASHES").unwrap_or(60)).unwrap() / 2;
@@ -107,10 +116,15 @@ where
         let mut kill = prepare(&store, random.fork());
         for n in 0..PER_SHOP.min(moments - done) {
             let before = store.versions();
-            let (finished, killed) = kill(&store, n);
+            // Two are published for each that is deleted again.
+            let act = match before.last_key_value() {
+                Some((number, _)) if n % 3 == 2 => Act::Delete(*number),
+                _ => Act::Publish(n),
+            };
+            let (finished, killed) = kill(&store, act, random.bool());
             tally.killed += usize::from(killed);
             store.until_quiet();
-            store.check(n, &before, finished, &mut tally);
+            store.check(act, &before, finished, &mut tally);
             done += 1;
         }
     }
@@ -125,6 +139,8 @@ struct Store {
     shop: Shop,
     /// The highest number that was seen, or spent.
     highest: u64,
+    /// What was deleted.
+    deleted: BTreeSet<u64>,
 }
 
 impl Store {
@@ -136,7 +152,11 @@ impl Store {
             &shop.clone_dir(),
             &[&config[..], &[wrapper.to_str().unwrap()]].concat(),
         );
-        Self { shop, highest: 0 }
+        Self {
+            shop,
+            highest: 0,
+            deleted: BTreeSet::new(),
+        }
     }
 
     /// What the server that was to be killed has left.
@@ -144,8 +164,8 @@ impl Store {
         fs::read_to_string(self.shop.dir.path().join("mark")).unwrap_or_default()
     }
 
-    /// Starts publishing content `n`, to a server that runs as `wrapper` says.
-    fn start(&self, n: usize, wrapper: &str, delay: &str) -> Child {
+    /// Starts what is to be done, with a server that runs as `wrapper` says.
+    fn start(&self, act: Act, wrapper: &str, delay: &str) -> Child {
         let file = self.shop.dir.path().join("receive-pack");
         // The next first server is to be killed again.
         let mark = self.shop.dir.path().join("mark");
@@ -157,12 +177,16 @@ impl Store {
         fs::write(&new, format!("#!/bin/sh\n{wrapper}\n")).unwrap();
         fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
         fs::rename(&new, &file).unwrap();
-        let image = format!("web={}", image(n));
+        let args = match act {
+            Act::Publish(n) => format!("publish checkout --image web={}", image(n)),
+            Act::Delete(number) => format!("delete checkout v{number} --yes --no-cluster"),
+        };
         // Leader of a session: all that it starts can be found by that.
         self.shop
             .sealed("setsid", &self.shop.clone_dir())
             .arg(env!("CARGO_BIN_EXE_cutwater"))
-            .args(["versions", "publish", "--json", "--image", &image])
+            .args(["versions", "--json"])
+            .args(args.split(' '))
             .env("DELAY", delay)
             .env("MARK_FILE", mark)
             .env("TIME_FILE", self.shop.dir.path().join("time"))
@@ -177,7 +201,10 @@ impl Store {
     fn time_of_publish(&self) -> Duration {
         let mut times = [0, 1, 2].map(|n| {
             let start = Instant::now();
-            let output = self.start(900 + n, APART, "").wait_with_output().unwrap();
+            let output = self
+                .start(Act::Publish(900 + n), APART, "")
+                .wait_with_output()
+                .unwrap();
             assert!(output.status.success(), "{}", text(&output.stderr));
             start.elapsed()
         });
@@ -188,7 +215,10 @@ impl Store {
     /// How long the server takes for one: the middle of three.
     fn time_of_server(&self) -> Duration {
         let mut times = [0, 1, 2].map(|n| {
-            let output = self.start(900 + n, TIMED, "").wait_with_output().unwrap();
+            let output = self
+                .start(Act::Publish(900 + n), TIMED, "")
+                .wait_with_output()
+                .unwrap();
             assert!(output.status.success(), "{}", text(&output.stderr));
             let time = fs::read_to_string(self.shop.dir.path().join("time")).unwrap();
             Duration::from_nanos(time.trim().parse().unwrap())
@@ -248,37 +278,56 @@ impl Store {
         tags.lines().map(tag).collect()
     }
 
-    /// After a crash while content `n` was published.
+    /// After a crash in the middle of it.
     fn check(
         &mut self,
-        n: usize,
+        act: Act,
         before: &BTreeMap<u64, String>,
         finished: bool,
         tally: &mut Tally,
     ) {
         self.highest = self.highest.max(before.keys().last().copied().unwrap_or(0));
         self.sound();
-        // Nothing lost, nothing moved, at most one more.
+        // Nothing lost, nothing moved but what is deleted, at most one more.
         let mut after = self.versions();
+        let mut arrived = false;
         for (number, commit) in before {
-            assert_eq!(after.remove(number).as_ref(), Some(commit), "v{number}");
+            let now = after.remove(number).expect("a version is lost");
+            let moved = now != *commit;
+            assert!(
+                !moved || matches!(act, Act::Delete(deleted) if deleted == *number),
+                "v{number} has moved"
+            );
+            arrived |= moved;
         }
         assert!(after.len() <= 1, "{after:?}");
-        match (finished, after.is_empty()) {
-            (true, empty) => {
-                assert!(!empty, "a version that was told is not there");
-                tally.finished += 1;
-            }
-            (false, false) => tally.arrived += 1,
-            (false, true) => tally.nothing += 1,
+        arrived |= !after.is_empty();
+        match (finished, arrived) {
+            (true, false) => panic!("what was told is not so: {act:?}"),
+            (true, true) => tally.finished += 1,
+            (false, true) => tally.arrived += 1,
+            (false, false) => tally.nothing += 1,
         }
-        // The next publish just works, or names what is in its way.
-        let told = self.publish(n, tally);
+        // The same just works now, or names what is in its way.
+        let told = self.again(act, tally);
+        match act {
+            Act::Publish(_) => self.check_published(&told, after.keys().next().copied(), tally),
+            Act::Delete(number) => {
+                assert!(after.is_empty(), "{after:?}");
+                self.deleted.insert(number);
+            }
+        }
+        self.check_list();
+        self.sound();
+    }
+
+    /// What the next publish was told fits what had arrived of the one before it.
+    fn check_published(&mut self, told: &Json, arrived: Option<u64>, tally: &mut Tally) {
         let (outcome, number) = (told["outcome"].as_str(), told["version"]["number"].as_u64());
         let number = number.unwrap();
-        match after.keys().next() {
+        match arrived {
             Some(arrived) => {
-                assert_eq!((outcome, number), (Some("unchanged"), *arrived), "{told}");
+                assert_eq!((outcome, number), (Some("unchanged"), arrived), "{told}");
             }
             None => assert_eq!(outcome, Some("published"), "{told}"),
         }
@@ -289,24 +338,29 @@ impl Store {
             tally.passed += 1;
         }
         self.highest = number;
-        // And so does a list, which shows each content once.
+    }
+
+    /// A list shows each version once, and what was deleted as deleted.
+    fn check_list(&self) {
         let list = self
             .shop
             .ok(&["versions", "list", "--json", "--limit", "0"]);
         let list: Json = serde_json::from_str(&list).unwrap();
         let list = list["versions"].as_array().unwrap();
-        let column = |name: &'static str| list.iter().map(move |version| version[name].to_string());
-        let numbers: Vec<String> = self.versions().keys().rev().map(u64::to_string).collect();
-        assert_eq!(column("number").collect::<Vec<_>>(), numbers);
-        assert!(
-            column("state").all(|state| state == "\"living\""),
-            "{list:?}"
-        );
-        let mut trees: Vec<String> = column("tree").collect();
-        trees.sort();
-        trees.dedup();
-        assert_eq!(trees.len(), numbers.len(), "one content has two numbers");
-        self.sound();
+        let number = |version: &Json| version["number"].as_u64().unwrap();
+        let numbers: Vec<u64> = list.iter().map(number).collect();
+        let tags: Vec<u64> = self.versions().into_keys().rev().collect();
+        assert_eq!(numbers, tags);
+        let mut trees = BTreeSet::new();
+        for version in list {
+            if self.deleted.contains(&number(version)) {
+                assert_eq!(version["state"], "deleted", "{version}");
+            } else {
+                assert_eq!(version["state"], "living", "{version}");
+                let new = trees.insert(version["tree"].to_string());
+                assert!(new, "one content has two numbers: {version}");
+            }
+        }
     }
 
     /// Nothing is broken on either side.
@@ -316,15 +370,14 @@ impl Store {
         }
     }
 
-    /// Publishes content `n` to a server that is well. Where a lock that is left is named by its path, exactly that is
-    /// removed.
-    fn publish(&self, n: usize, tally: &mut Tally) -> Json {
+    /// Does it with a server that is well. Where a lock that is left is named by its path, exactly that is removed.
+    fn again(&self, act: Act, tally: &mut Tally) -> Json {
         for _ in 0..10 {
-            let output = self.start(n, APART, "").wait_with_output().unwrap();
+            let output = self.start(act, APART, "").wait_with_output().unwrap();
             if output.status.success() {
                 return serde_json::from_slice(&output.stdout).unwrap();
             }
-            let said = text(&output.stderr);
+            let said = text(&output.stderr) + &text(&output.stdout);
             let lock = lock_in(&said).unwrap_or_else(|| panic!("{said}"));
             fs::remove_file(&lock).unwrap_or_else(|error| panic!("{said}: {error}"));
             let name = lock.file_name().unwrap().to_string_lossy().into_owned();

@@ -111,6 +111,42 @@ impl Race {
         self.whole(before + 1);
     }
 
+    /// The same while others delete the first eight versions.
+    fn with_deleters(&self, seed: &str, before: usize) {
+        let racers = self.start(|n| image(seed, n));
+        let delete = |number: usize| {
+            let names = [number, number + 1].map(|number| format!("v{number}"));
+            let [first, second] = names.each_ref().map(String::as_str);
+            let args = [
+                "versions",
+                "delete",
+                "checkout",
+                first,
+                second,
+                "--yes",
+                "--no-cluster",
+            ];
+            let mut command = self.shop.command_in(&self.shop.clone_dir(), &args);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            command.spawn().unwrap()
+        };
+        let deleters: Vec<Child> = [1, 3, 5, 7].map(delete).into();
+        self.check(&Self::end(racers), seed, before);
+        for deleter in deleters {
+            let output = deleter.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", text(&output.stderr));
+        }
+        let list = ["versions", "list", "--json", "--limit", "0"];
+        let list: Json = serde_json::from_str(&self.shop.ok(&list)).unwrap();
+        let list = list["versions"].as_array().unwrap();
+        assert_eq!(list.len(), before + RACERS);
+        for version in list {
+            let gone = version["number"].as_u64().unwrap() <= 8;
+            let state = if gone { "deleted" } else { "living" };
+            assert_eq!(version["state"], state, "{version}");
+        }
+    }
+
     /// The remote is sound, and `last` is the newest version.
     fn whole(&self, newest: usize) {
         let remote = self.shop.remote();
@@ -134,6 +170,7 @@ fn over_a_path_each_gets_its_own_number() {
     let race = Race::new(shop, &url);
     race.different("a", 0);
     race.same("b", RACERS);
+    race.with_deleters("c", RACERS + 1);
 }
 
 #[test]

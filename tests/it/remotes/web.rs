@@ -110,11 +110,7 @@ fn a_proxy_is_taken_from_gits_configuration() {
 }
 
 /// What the controller's mirror says of a remote.
-pub(super) fn mirror(
-    shop: &Shop,
-    url: &str,
-    credentials: Credentials,
-) -> Result<Option<String>, StoreError> {
+fn mirror(shop: &Shop, url: &str, credentials: Credentials) -> Result<Option<String>, StoreError> {
     let dir = tempfile::tempdir_in(shop.dir.path()).unwrap();
     let url = RemoteUrl::parse(url, true).unwrap();
     let mirror = Mirror::open(dir.path(), &url, Some(credentials)).unwrap();
@@ -124,7 +120,7 @@ pub(super) fn mirror(
     Ok(fetched.head)
 }
 
-pub(super) fn ca(web: &Web) -> Credentials {
+fn ca(web: &Web) -> Credentials {
     Credentials {
         ca: Some(fs::read_to_string(web.ca()).unwrap()),
         ..Credentials::default()

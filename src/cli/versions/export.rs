@@ -1,0 +1,72 @@
+//! `cutwater versions export`.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::entry::short;
+use crate::cli::context::Context;
+use crate::cli::output::{Failure, Ui};
+use crate::store::{self, Content};
+use crate::words::{AppName, VersionNumber, VersionWord};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// App, the version by number, id or label, and a folder that is new or empty
+    #[arg(value_name = "[APP] VERSION DIR", num_args = 2..=3, required = true)]
+    words: Vec<String>,
+}
+
+/// A version that was written to a folder.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::cli) struct ExportJson {
+    /// The app.
+    app: AppName,
+    /// The version's number.
+    number: VersionNumber,
+    /// The snapshot id: 40 hex digits of the tree.
+    tree: String,
+    /// The folder, as an absolute path.
+    folder: PathBuf,
+    /// How many files and links were written.
+    files: usize,
+    /// Bytes of all files.
+    bytes: usize,
+}
+
+impl Args {
+    pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
+        let (app, mut words) = context.app_and(self.words, 2)?;
+        let folder = PathBuf::from(words.pop().unwrap_or_default());
+        let word: VersionWord = words.concat().parse().map_err(Failure::usage)?;
+        let workspace = &context.workspace;
+        ui.progress(&format!(
+            "reading the versions of {app} at {}",
+            workspace.remote()
+        ));
+        let history = workspace.history(&app)?;
+        let version = history.version(&word)?;
+        ui.progress(&format!("writing {app} {}", version.number));
+        let exported = store::export(workspace, &Content::of_version(version)?, &folder)?;
+        if ui.json {
+            return ui.json(&ExportJson {
+                app,
+                number: version.number,
+                tree: version.tree.clone(),
+                folder: exported.folder,
+                files: exported.files,
+                bytes: exported.bytes,
+            });
+        }
+        ui.result(format!(
+            "exported {app} {} ({}) to {}: {} files",
+            version.number,
+            short(&version.tree),
+            folder.display(),
+            exported.files
+        ));
+        Ok(())
+    }
+}

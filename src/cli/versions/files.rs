@@ -1,0 +1,84 @@
+//! `cutwater versions files`.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::cli::context::Context;
+use crate::cli::output::{Failure, Ui};
+use crate::cli::screen::{self, harmless};
+use crate::store::{self, Content, Found, Listed};
+use crate::words::{AppName, VersionNumber, VersionWord};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// App, the version by number, id or label, and a path in the app's directory
+    #[arg(value_name = "[APP] VERSION [PATH]", num_args = 1..=3, required = true)]
+    words: Vec<String>,
+}
+
+/// Files of a version.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::cli) struct FilesJson {
+    /// The app.
+    app: AppName,
+    /// The version's number.
+    number: VersionNumber,
+    /// The snapshot id: 40 hex digits of the tree.
+    tree: String,
+    /// All files below the path that was asked for, or the one that it names. Their content is printed without --json only.
+    files: Vec<Listed>,
+}
+
+impl Args {
+    pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
+        let (app, words) = context.app_and_one_or_two(self.words)?;
+        let mut words = words.into_iter();
+        let word = words.next().unwrap_or_default();
+        let word: VersionWord = word.parse().map_err(Failure::usage)?;
+        let path = words.next().unwrap_or_default();
+        let workspace = &context.workspace;
+        ui.progress(&format!(
+            "reading the versions of {app} at {}",
+            workspace.remote()
+        ));
+        let history = workspace.history(&app)?;
+        let version = history.version(&word)?;
+        let found = store::look(workspace, &Content::of_version(version)?, &path)?;
+        if ui.json {
+            return ui.json(&FilesJson {
+                number: version.number,
+                tree: version.tree.clone(),
+                files: match found {
+                    Found::Folder(files) => files,
+                    Found::File(file, _) | Found::Link(file) => vec![file],
+                },
+                app,
+            });
+        }
+        match found {
+            Found::Folder(files) => {
+                let width = files.iter().map(|file| file.size.to_string().len()).max();
+                for file in &files {
+                    let Listed {
+                        path, mode, size, ..
+                    } = file;
+                    let width = width.unwrap_or_default();
+                    let arrow = file.target.as_deref().map(|target| format!(" -> {target}"));
+                    let arrow = arrow.unwrap_or_default();
+                    ui.result(harmless(&format!("{mode} {size:>width$} {path}{arrow}")));
+                }
+                Ok(())
+            }
+            Found::File(_, bytes) => ui.content(&bytes, screen::Content::Plain),
+            Found::Link(link) => {
+                ui.result(harmless(&link.target.unwrap_or_default()));
+                ui.hint(format!(
+                    "`{}` is a link, and this is where it leads",
+                    link.path
+                ));
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! `cutwater versions label`.
+
+use crate::cli::candidates;
+use crate::cli::context::Context;
+use crate::cli::output::{Failure, Ui};
+use crate::store::{self, LabelChange, LabelOutcome, LabelRequest};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// App, the version by number, id or label, and the label; the app may be left out in its directory
+    #[arg(
+        value_name = "[APP] VERSION LABEL",
+        num_args = 2..=3,
+        required = true,
+        add = candidates::app_and_versions()
+    )]
+    words: Vec<String>,
+    /// Take the label from the version that has it
+    #[arg(long = "move", conflicts_with = "remove")]
+    move_it: bool,
+    /// Take the label away from this version
+    #[arg(long)]
+    remove: bool,
+    /// Say what would happen, and change nothing at the remote
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Args {
+    pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
+        let (app, words) = context.app_and(self.words, 2)?;
+        let [version, label] = words
+            .try_into()
+            .map_err(|_| Failure::usage("write the version and the label"))?;
+        let request = LabelRequest {
+            app,
+            version: version.parse().map_err(Failure::usage)?,
+            label: label.parse().map_err(Failure::usage)?,
+            change: match (self.move_it, self.remove) {
+                (_, true) => LabelChange::Remove,
+                (true, _) => LabelChange::Move,
+                _ => LabelChange::Give,
+            },
+            dry_run: self.dry_run,
+        };
+        let labelled = store::label(&context.workspace, &request, &mut |line| ui.progress(line))?;
+        if ui.json {
+            return ui.json(&labelled);
+        }
+        let verb = match labelled.outcome {
+            LabelOutcome::Labelled => "labelled",
+            LabelOutcome::Moved => "moved",
+            LabelOutcome::Removed => "removed",
+            LabelOutcome::Unchanged => "unchanged",
+            LabelOutcome::WouldLabel => "would label",
+            LabelOutcome::WouldMove => "would move",
+            LabelOutcome::WouldRemove => "would remove",
+        };
+        let from = labelled.moved_from;
+        let from = from.map_or_else(String::new, |from| format!(" (from {from})"));
+        let (app, number, label) = (&labelled.app, labelled.version, &labelled.label);
+        ui.result(format!("{verb} {app} {number} {label}{from}"));
+        Ok(())
+    }
+}

@@ -1,0 +1,284 @@
+//! Versions of another repository, with their numbers: the very same commits, so that ids, authors and times stay.
+//!
+//! The other repository is only read. What is pushed here is create-only, so an import that was interrupted is run again, and
+//! goes on where it ended. `last` is raised first: from then on no publisher takes a number that is still to come.
+
+mod plan;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use self::plan::Plan;
+use super::error::StoreError;
+use super::refs::{AppRefs, number_of};
+use super::workspace::{Workspace, key_of};
+use crate::git::{Git, RemoteUrl, UrlError};
+use crate::words::{AppName, Label, VersionNumber};
+
+/// Most refs of one push: each takes some two hundred bytes of a command line.
+const BATCH: usize = 1000;
+/// Most pushes that are refused without anything having changed.
+const STANDSTILLS_MAX: u32 = 3;
+/// Most rounds in all.
+const ROUNDS_MAX: u32 = 50;
+
+/// A repository that versions are taken from.
+pub struct ImportSource {
+    git: Git,
+    key: String,
+    /// Its name or its address, without credentials.
+    pub shown: String,
+}
+
+/// What was imported of one app, or would be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Imported {
+    /// The app.
+    pub app: AppName,
+    /// Versions that came.
+    pub versions: Vec<VersionNumber>,
+    /// Versions that were deleted there: their numbers are spent here too now.
+    pub deleted: Vec<VersionNumber>,
+    /// Labels that came.
+    pub labels: Vec<Label>,
+    /// How many numbers were here already, with the same commit.
+    pub present: usize,
+    /// Tags there that are no versions; they stayed there.
+    pub foreign: Vec<Unfit>,
+    /// Labels that name something else here; they stayed there.
+    pub taken_labels: Vec<Label>,
+    /// Numbers that are taken here. Where there is one, nothing of the app came.
+    pub conflicts: Vec<Unfit>,
+}
+
+/// A number that cannot come, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Unfit {
+    /// The number.
+    pub number: VersionNumber,
+    /// What is wrong.
+    pub problem: String,
+}
+
+/// Why versions were not imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// A repository cannot be reached or used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The other repository is not named in a way that is understood.
+    #[error("{0}, and no remote or folder is called so")]
+    Origin(UrlError),
+    /// The address holds a password, which other people of this machine could see.
+    #[error(
+        "`{0}` holds a password or token; leave it out and let git ask its credential helper, or add a remote and name that"
+    )]
+    Password(String),
+    /// There are no versions to import.
+    #[error("{from} has no versions{}", of(app.as_ref()))]
+    Nothing {
+        /// The other repository.
+        from: String,
+        /// The app that was named.
+        app: Option<AppName>,
+    },
+    /// There are more tags than can be held.
+    #[error("{0} has too many tags to be listed; name the apps that are to be imported")]
+    TooManyTags(String),
+    /// The remote refused, and nothing there had changed.
+    #[error("the remote refused to take versions of `{app}`: {message}; what it took before stays")]
+    Refused {
+        /// The app.
+        app: AppName,
+        /// What git and the server said.
+        message: String,
+    },
+    /// Somebody took a number while the import went on.
+    #[error(
+        "while `{app}` was imported, {number} was taken ({problem}); what was pushed before stays, and the rest cannot come with its numbers"
+    )]
+    Raced {
+        /// The app.
+        app: AppName,
+        /// A number that was taken.
+        number: VersionNumber,
+        /// By what.
+        problem: String,
+    },
+}
+
+fn of(app: Option<&AppName>) -> String {
+    app.map(|app| format!(" of `{app}`; import without naming apps, and see what it has"))
+        .unwrap_or_default()
+}
+
+impl ImportSource {
+    /// The repository that `from` means: a remote of the clone, a folder (seen from `dir`), or an address.
+    ///
+    /// # Errors
+    /// When it is none of these, or when it holds a password.
+    pub fn find(workspace: &Workspace, from: &str, dir: &Path) -> Result<Self, ImportError> {
+        if let Ok(remote) = workspace.repo.find_remote(from) {
+            let url = String::from_utf8_lossy(remote.url_bytes()).into_owned();
+            return Ok(Self::new(workspace, from, &url, format!("remote `{from}`")));
+        }
+        let folder = dir
+            .join(from)
+            .canonicalize()
+            .ok()
+            .filter(|path| path.is_dir());
+        if let Some(folder) = folder.as_deref().and_then(Path::to_str) {
+            return Ok(Self::new(workspace, folder, folder, folder.to_owned()));
+        }
+        let url = RemoteUrl::parse(from, true).map_err(|error| match error {
+            UrlError::Password(shown) => ImportError::Password(shown),
+            other => ImportError::Origin(other),
+        })?;
+        Ok(Self::new(
+            workspace,
+            url.as_str(),
+            url.as_str(),
+            url.to_string(),
+        ))
+    }
+
+    fn new(workspace: &Workspace, name: &str, url: &str, shown: String) -> Self {
+        Self {
+            git: workspace.other(name, url),
+            key: key_of(url),
+            shown,
+        }
+    }
+
+    /// The apps that have version tags there.
+    fn apps(&self, workspace: &Workspace) -> Result<BTreeSet<AppName>, ImportError> {
+        let tags = self
+            .git
+            .tags("*/v*", workspace.timeout())
+            .map_err(|source| StoreError::Git {
+                what: format!("cannot list the tags of {}", self.shown),
+                source,
+            })?;
+        let tags = tags.ok_or_else(|| ImportError::TooManyTags(self.shown.clone()))?;
+        let app = |tag: &String| {
+            let (app, name) = tag.split_once('/')?;
+            number_of(name)?;
+            app.parse().ok()
+        };
+        Ok(tags.iter().filter_map(app).collect())
+    }
+}
+
+/// Imports the versions of `apps`, of all apps where none is named. `progress` is told what takes time.
+///
+/// # Errors
+/// When a repository cannot be read or written. What was pushed before stays, and another run goes on from there. Numbers that
+/// are taken are no error of this kind: the report of their app has them.
+pub fn import(
+    workspace: &Workspace,
+    origin: &ImportSource,
+    apps: &[AppName],
+    dry_run: bool,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Vec<Imported>, ImportError> {
+    let mut wanted: BTreeSet<AppName> = apps.iter().cloned().collect();
+    if wanted.is_empty() {
+        progress(&format!("listing the tags of {}", origin.shown));
+        wanted = origin.apps(workspace)?;
+    }
+    let nothing = |app: Option<&AppName>| ImportError::Nothing {
+        from: origin.shown.clone(),
+        app: app.cloned(),
+    };
+    if wanted.is_empty() {
+        return Err(nothing(None));
+    }
+    progress(&format!("fetching versions from {}", origin.shown));
+    let theirs = workspace.read_apps(&origin.git, &origin.key, &origin.shown, &wanted)?;
+    if let Some((app, _)) = theirs
+        .iter()
+        .find(|(_, refs)| refs.numbered().next().is_none())
+    {
+        return Err(nothing(Some(app)));
+    }
+    progress(&format!("reading the versions at {}", workspace.remote()));
+    let mut ours = workspace.read_own(&wanted)?;
+    let mut reports = Vec::new();
+    for (app, theirs) in &theirs {
+        let ours = ours.remove(app).unwrap_or_default();
+        reports.push(import_app(workspace, app, theirs, ours, dry_run, progress)?);
+    }
+    Ok(reports)
+}
+
+fn import_app(
+    workspace: &Workspace,
+    app: &AppName,
+    theirs: &AppRefs,
+    mut ours: AppRefs,
+    dry_run: bool,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Imported, ImportError> {
+    let mut plan = Plan::new(&workspace.repo, app, theirs, &ours);
+    let report = plan.report.clone();
+    if dry_run || !report.conflicts.is_empty() {
+        return Ok(report);
+    }
+    let mut standstills = 0;
+    let mut refused = String::new();
+    for _ in 0..ROUNDS_MAX {
+        let Err(error) = push(workspace, app, &plan, progress) else {
+            return Ok(report);
+        };
+        refused = error.message;
+        // What a refused push means, the refs say.
+        let before = ours;
+        let again = BTreeSet::from([app.clone()]);
+        ours = workspace.read_own(&again)?.remove(app).unwrap_or_default();
+        plan = Plan::new(&workspace.repo, app, theirs, &ours);
+        let conflict = plan.report.conflicts.pop();
+        if let Some(conflict) = conflict {
+            return Err(ImportError::Raced {
+                app: app.clone(),
+                number: conflict.number,
+                problem: conflict.problem,
+            });
+        }
+        if before == ours {
+            standstills += 1;
+        }
+        if standstills >= STANDSTILLS_MAX {
+            break;
+        }
+    }
+    Err(ImportError::Refused {
+        app: app.clone(),
+        message: refused,
+    })
+}
+
+/// Pushes what is missing, up to the first refusal.
+fn push(
+    workspace: &Workspace,
+    app: &AppName,
+    plan: &Plan,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(), crate::git::GitError> {
+    if let Some(last) = &plan.last {
+        workspace.push(std::slice::from_ref(last), false)?;
+    }
+    for (index, batch) in plan.refs.chunks(BATCH).enumerate() {
+        progress(&format!(
+            "pushing {app} to {}: {} of {} refs",
+            workspace.remote(),
+            index * BATCH,
+            plan.refs.len()
+        ));
+        workspace.push(batch, false)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! An app's directory as its files are on the disk now, committed or not, as `git add` would take them.
+//!
+//! Ignore rules, `core.autocrlf`, `core.fileMode` and the like mean what they mean in a commit, so that a clean work tree
+//! gives the very tree that is committed. It is `git` that adds, to a copy of the index: the clone's own stays as it is.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use git2::Oid;
+
+use super::error::StoreError;
+use super::workspace::Workspace;
+use crate::git;
+use crate::words::AppName;
+
+impl Workspace {
+    /// The tree of the app's directory in the work tree; nothing where there is no such directory.
+    pub(super) fn work_tree(&self, app: &AppName) -> Result<Option<Oid>, StoreError> {
+        let path = format!("{}/{app}", self.settings().apps);
+        let what = || format!("the files of {path}");
+        let fail = |problem: &dyn ToString| StoreError::local(what(), &problem.to_string());
+        let Some(root) = self.repo.workdir() else {
+            return Err(fail(
+                &"cannot be published from a repository without a work tree; publish a commit, without --working-tree",
+            ));
+        };
+        let about = fs::symlink_metadata(root.join(&path));
+        if !about.is_ok_and(|about| about.is_dir()) {
+            return Ok(None);
+        }
+        if self.has_conflicts(&path) {
+            return Err(fail(
+                &"hold conflicts of a merge; resolve them and `git add` the files",
+            ));
+        }
+        let private = tempfile::Builder::new()
+            .prefix("cutwater-")
+            .tempdir()
+            .map_err(|error| fail(&error))?;
+        let copy = private.path().join("index");
+        copy_index(&self.repo.path().join("index"), &copy).map_err(|error| fail(&error))?;
+        let tree = git::work_tree(root, &copy, &path, self.timeout()).map_err(|source| {
+            let what = format!("cannot read {}", what());
+            StoreError::Git { what, source }
+        })?;
+        Oid::from_str(&tree).map(Some).map_err(|error| fail(&error))
+    }
+
+    /// True where a merge left files of the folder undecided. An index that libgit2 does not read is left to `git`.
+    fn has_conflicts(&self, folder: &str) -> bool {
+        let Ok(index) = self.repo.index() else {
+            return false;
+        };
+        let prefix = format!("{folder}/");
+        index.conflicts().is_ok_and(|conflicts| {
+            conflicts.flatten().any(|conflict| {
+                let sides = [conflict.our, conflict.their, conflict.ancestor];
+                let mut sides = sides.into_iter().flatten();
+                sides.any(|entry| entry.path.starts_with(prefix.as_bytes()))
+            })
+        })
+    }
+}
+
+/// Copies the index, if there is one yet, with its time: by that time git knows which files may have changed since.
+fn copy_index(from: &Path, to: &Path) -> io::Result<()> {
+    let index = match File::open(from) {
+        Ok(index) => index,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let time = index.metadata()?.modified()?;
+    let mut copy = File::create_new(to)?;
+    io::copy(&mut &index, &mut copy)?;
+    copy.set_modified(time)
+}

@@ -1,0 +1,202 @@
+//! `cutwater versions label`, and labels given at publish.
+
+use std::process::Stdio;
+
+use serde_json::Value as Json;
+
+use super::shop::{Shop, app_with_image, text};
+
+/// A shop with `count` versions.
+fn shop(count: usize) -> Shop {
+    let shop = Shop::new();
+    for digit in 1..=count {
+        if digit > 1 {
+            shop.commit("apps/checkout/app.yaml", app_with_image(&digit.to_string()));
+        }
+        shop.publish(&[]);
+    }
+    shop
+}
+
+#[test]
+fn a_label_is_given_moved_and_removed() {
+    let shop = shop(2);
+    let label = |args: &[&str]| shop.ok(&[&["versions", "label"], args].concat());
+    let at = |name: &str| shop.rev(&shop.remote(), &format!("refs/tags/checkout/{name}"));
+    let would = label(&["checkout", "v1", "sale", "--dry-run"]);
+    assert_eq!(would, "would label checkout v1 sale\n");
+    assert_eq!(
+        label(&["checkout", "v1", "sale"]),
+        "labelled checkout v1 sale\n"
+    );
+    assert_eq!(at("sale"), at("v1"));
+    assert_eq!(label(&["1", "sale"]), "unchanged checkout v1 sale\n");
+    let error = shop.refused(&["versions", "label", "v2", "sale"]);
+    assert!(
+        error.contains("names v1 already") && error.contains("--move"),
+        "{error}"
+    );
+    let would = label(&["v2", "sale", "--move", "--dry-run"]);
+    assert_eq!(would, "would move checkout v2 sale (from v1)\n");
+    assert_eq!(at("sale"), at("v1"));
+    let json: Json = serde_json::from_str(&label(&["v2", "sale", "--move", "--json"])).unwrap();
+    assert_eq!(
+        json,
+        serde_json::json!({
+            "outcome": "moved", "app": "checkout", "label": "sale", "version": 2, "movedFrom": 1
+        })
+    );
+    assert_eq!(at("sale"), at("v2"));
+    // A label names a version here too, and what has it is not taken from another.
+    assert_eq!(label(&["sale", "second"]), "labelled checkout v2 second\n");
+    let error = shop.refused(&["versions", "label", "v1", "sale", "--remove"]);
+    assert!(error.contains("names v2 already"), "{error}");
+    let would = label(&["v2", "sale", "--remove", "--dry-run"]);
+    assert_eq!(would, "would remove checkout v2 sale\n");
+    assert_eq!(
+        label(&["v2", "sale", "--remove"]),
+        "removed checkout v2 sale\n"
+    );
+    assert_eq!(
+        label(&["v2", "sale", "--remove"]),
+        "unchanged checkout v2 sale\n"
+    );
+    assert!(!shop.refs().contains(&"refs/tags/checkout/sale".to_owned()));
+}
+
+#[test]
+fn a_label_never_names_what_is_no_living_version() {
+    let shop = shop(2);
+    let (clone, remote) = (shop.clone_dir(), shop.remote());
+    shop.git(
+        &clone,
+        &["push", "-q", "origin", "HEAD:refs/tags/checkout/v7"],
+    );
+    let error = shop.refused(&["versions", "label", "v7", "sale"]);
+    assert!(
+        error.contains("not a version that Cutwater published"),
+        "{error}"
+    );
+    let error = shop.refused(&["versions", "label", "v9", "sale"]);
+    assert!(error.contains("has no version `v9`"), "{error}");
+    // A tombstone, as deleting leaves it.
+    let message =
+        "checkout v1: bad\n\nCutwater-App: checkout\nCutwater-Version: 1\nCutwater-Deleted: true";
+    let empty = shop.git(&remote, &["hash-object", "-w", "-t", "tree", "/dev/null"]);
+    let tombstone = shop.git(&remote, &["commit-tree", "-m", message, empty.trim()]);
+    shop.git(
+        &remote,
+        &["update-ref", "refs/tags/checkout/v1", tombstone.trim()],
+    );
+    let error = shop.refused(&["versions", "label", "v1", "sale"]);
+    assert!(error.contains("was deleted by Ada Lovelace"), "{error}");
+    // A tag of somebody else's is not overwritten, not even with --move.
+    shop.git(&clone, &["tag", "-a", "-m", "x", "checkout/theirs"]);
+    shop.git(
+        &clone,
+        &["push", "-q", "origin", "refs/tags/checkout/theirs"],
+    );
+    for args in [
+        &["versions", "label", "v2", "theirs", "--move"][..],
+        &["versions", "label", "v2", "theirs", "--remove"],
+        &["versions", "publish", "--label", "theirs", "--move-label"],
+    ] {
+        let error = shop.refused(args);
+        assert!(error.contains("delete that tag with git"), "{error}");
+    }
+    for (args, code) in [
+        (&["v2", "v3"][..], 2),
+        (&["v2", "LATEST"], 2),
+        (&["v2", "a", "--move", "--remove"], 2),
+        (&["v2"], 2),
+        (&["--", "v2", "-x"], 2),
+    ] {
+        let output = shop.run(&[&["versions", "label"], args].concat());
+        assert_eq!(output.status.code(), Some(code), "{args:?}");
+    }
+}
+
+#[test]
+fn a_label_moves_at_publish_only_where_that_is_asked_for() {
+    let shop = shop(1);
+    shop.publish(&["--label", "live"]);
+    shop.commit("apps/checkout/app.yaml", app_with_image("2"));
+    shop.refused(&["versions", "publish", "--label", "live"]);
+    let output = shop.run(&["versions", "publish", "--move-label"]);
+    assert_eq!(output.status.code(), Some(2), "--move-label needs --label");
+    let would = shop.publish(&["--label", "live", "--move-label", "--dry-run"]);
+    assert!(
+        would.ends_with("would move checkout v2 live (from v1)\n"),
+        "{would}"
+    );
+    let line = shop.publish(&["--label", "live", "--move-label"]);
+    assert!(line.starts_with("published checkout v2"), "{line}");
+    assert!(
+        line.ends_with("\nmoved checkout v2 live (from v1)\n"),
+        "{line}"
+    );
+    // Back to the version that is there already.
+    let line = shop.publish(&[
+        "--ref",
+        "HEAD~1",
+        "--label",
+        "live",
+        "--move-label",
+        "--json",
+    ]);
+    let json: Json = serde_json::from_str(&line).unwrap();
+    assert_eq!(json["outcome"], "unchanged");
+    assert_eq!(
+        (&json["labelMovedFrom"], &json["addedLabel"]),
+        (&2.into(), &"live".into())
+    );
+    let remote = shop.remote();
+    assert_eq!(
+        shop.rev(&remote, "checkout/live"),
+        shop.rev(&remote, "checkout/v1")
+    );
+}
+
+#[test]
+fn of_two_who_give_one_label_at_once_one_wins_and_the_other_is_told() {
+    for atomic in ["true", "false"] {
+        let shop = shop(4);
+        let config = ["config", "receive.advertiseAtomic", atomic];
+        shop.git(&shop.remote(), &config);
+        let racers: Vec<_> = (1..=4)
+            .map(|number| {
+                let number = number.to_string();
+                shop.command_in(&shop.clone_dir(), &["versions", "label", &number, "live"])
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::piped())
+                    .spawn()
+                    .unwrap()
+            })
+            .collect();
+        let outputs: Vec<_> = racers
+            .into_iter()
+            .map(|racer| racer.wait_with_output().unwrap())
+            .collect();
+        let won: Vec<String> = outputs
+            .iter()
+            .filter(|output| output.status.success())
+            .map(|output| text(&output.stdout))
+            .collect();
+        let [line] = won.as_slice() else {
+            panic!("one wins: {won:?}");
+        };
+        let winner = line.split(' ').nth(2).unwrap();
+        for output in outputs.iter().filter(|output| !output.status.success()) {
+            let error = text(&output.stderr);
+            assert!(
+                error.contains(&format!("names {winner} already")),
+                "{error}"
+            );
+        }
+        let remote = shop.remote();
+        assert_eq!(
+            shop.rev(&remote, "checkout/live"),
+            shop.rev(&remote, &format!("checkout/{winner}"))
+        );
+    }
+}

@@ -1,0 +1,139 @@
+//! `--sign`, with a real ssh key and a real OpenPGP key.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::shop::{Shop, text};
+
+/// The version's commit as the person's git checks it.
+fn verified(shop: &Shop, name: &str) -> String {
+    let remote = shop.remote();
+    let mut verify = shop.sealed("git", &remote);
+    let output = with_gpg(shop, &mut verify)
+        .args(["verify-commit", name])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stderr) + &text(&output.stdout)
+}
+
+fn with_gpg<'a>(shop: &Shop, command: &'a mut Command) -> &'a mut Command {
+    command.env("GNUPGHOME", shop.dir.path().join("gpg"))
+}
+
+fn configure(shop: &Shop, settings: &[(&str, &str)]) {
+    for (name, value) in settings {
+        shop.git(shop.dir.path(), &["config", "--global", name, value]);
+    }
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command
+        .output()
+        .expect("install openssh-client and gnupg: apt-get install openssh-client gnupg");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[test]
+fn a_version_is_signed_with_the_ssh_key_that_git_is_set_up_for() {
+    let shop = Shop::new();
+    let error = shop.refused(&["versions", "publish", "--sign"]);
+    assert!(
+        error.contains("could not be signed") && error.contains("user.signingKey"),
+        "{error}"
+    );
+    assert!(shop.refs().is_empty());
+    let key = shop.dir.path().join("key");
+    let path = key.to_str().unwrap();
+    run(shop
+        .sealed("ssh-keygen", shop.dir.path())
+        .args(["-q", "-t", "ed25519", "-N", "", "-f", path]));
+    let public = fs::read_to_string(key.with_extension("pub")).unwrap();
+    let allowed = shop.dir.path().join("allowed");
+    fs::write(&allowed, format!("ada@example.com {public}")).unwrap();
+    configure(
+        &shop,
+        &[
+            ("gpg.format", "ssh"),
+            ("user.signingKey", path),
+            ("gpg.ssh.allowedSignersFile", allowed.to_str().unwrap()),
+        ],
+    );
+    let tree = shop.rev(&shop.clone_dir(), "HEAD:apps/checkout");
+    let line = shop.publish(&["--sign", "--label", "signed", "-m", "Grüße\n\nvon hier"]);
+    assert_eq!(line, format!("published checkout v1 (g{})\n", &tree[..12]));
+    let said = verified(&shop, "checkout/v1");
+    assert!(
+        said.contains("Good \"git\" signature for ada@example.com"),
+        "{said}"
+    );
+    let remote = shop.remote();
+    assert_eq!(
+        shop.git(
+            &remote,
+            &[
+                "log",
+                "--format=%P|%an|%ae|%cn|%s|%(trailers:key=Cutwater-Version,valueonly)",
+                "checkout/v1"
+            ]
+        ),
+        "|Ada Lovelace|ada@example.com|Ada Lovelace|checkout v1: Grüße|1\n\n"
+    );
+    shop.git(&remote, &["fsck", "--full", "--strict"]);
+    // The signature is no content: published without one it is unchanged.
+    assert!(shop.publish(&[]).starts_with("unchanged checkout v1"));
+    // A key that nobody can unlock is an error at once, and asks nobody.
+    run(shop.sealed("ssh-keygen", shop.dir.path()).args([
+        "-q",
+        "-p",
+        "-P",
+        "",
+        "-N",
+        "a passphrase",
+        "-f",
+        path,
+    ]));
+    shop.commit("apps/checkout/new", "x");
+    let error = shop.refused(&["versions", "publish", "--sign"]);
+    assert!(error.contains("held by an agent"), "{error}");
+}
+
+#[test]
+fn a_version_is_signed_with_an_openpgp_key() {
+    let shop = Shop::new();
+    // The agent's socket must have a short path.
+    let home = shop.dir.path().join("gpg");
+    fs::create_dir(&home).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    fs::set_permissions(&home, mode).unwrap();
+    let gpg = |args: &[&str], dir: &Path| {
+        let mut command = shop.sealed("gpg", dir);
+        run(with_gpg(&shop, &mut command).arg("--batch").args(args))
+    };
+    let who = "Ada Lovelace <ada@example.com>";
+    gpg(
+        &[
+            "--passphrase",
+            "",
+            "--quick-generate-key",
+            who,
+            "ed25519",
+            "sign",
+            "never",
+        ],
+        &home,
+    );
+    configure(&shop, &[("user.signingKey", "ada@example.com")]);
+    let mut publish = shop.command_in(&shop.clone_dir(), &["versions", "publish", "--sign"]);
+    let line = run(with_gpg(&shop, &mut publish));
+    assert!(line.starts_with("published checkout v1"), "{line}");
+    let said = verified(&shop, "checkout/v1");
+    assert!(
+        said.contains("Good signature from \"Ada Lovelace"),
+        "{said}"
+    );
+    let mut agents = shop.sealed("gpgconf", &home);
+    run(with_gpg(&shop, &mut agents).args(["--kill", "all"]));
+}
