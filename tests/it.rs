@@ -30,6 +30,8 @@ mod it {
     mod crds;
     /// `cutwater versions delete`: tombstones, users, and others at work at the same time.
     mod delete;
+    /// `cutwater deployments`: what was deployed and what is served, from git.
+    mod deployments;
     /// `cutwater versions diff`, beside `git diff`.
     mod diff;
     /// The documentation: links, fields, flags, reasons and rights.
@@ -56,6 +58,8 @@ mod it {
     mod labels;
     /// Which module may use which.
     mod layering;
+    /// `cutwater versions list` and `view`: pages, filters, content, and who uses a version.
+    mod live;
     /// The manual: man pages, and docs/cli.md.
     mod manual;
     /// The controller's mirror of a repository, with hostile ones among them.

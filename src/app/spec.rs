@@ -109,6 +109,26 @@ impl Function {
         max.unwrap_or(1).max(self.min())
     }
 
+    /// Names of the Secrets that it is bound to, in its variables and mounts.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let sources = self.env.iter().filter_map(|env| env.value_from.as_ref());
+        let keys = sources.filter_map(|source| source.secret_key_ref.as_ref());
+        let mounts = self
+            .mounts
+            .iter()
+            .filter_map(|mount| mount.secret.as_deref());
+        keys.map(|key| key.name.as_str()).chain(mounts)
+    }
+
+    /// Names of the ConfigMaps that it is bound to, in its variables and mounts.
+    pub fn config_maps(&self) -> impl Iterator<Item = &str> {
+        let sources = self.env.iter().filter_map(|env| env.value_from.as_ref());
+        let keys = sources.filter_map(|source| source.config_map_key_ref.as_ref());
+        let mounts = self.mounts.iter();
+        let mounts = mounts.filter_map(|mount| mount.config_map.as_deref());
+        keys.map(|key| key.name.as_str()).chain(mounts)
+    }
+
     /// True where an autoscaler is asked for.
     #[must_use]
     pub fn autoscaled(&self) -> bool {

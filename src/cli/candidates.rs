@@ -56,10 +56,17 @@ fn complete(current: &OsStr) -> Vec<CompletionCandidate> {
     let (Some(current), Some(context)) = (current.to_str(), line.context()) else {
         return Vec::new();
     };
-    let apps = context.workspace.known_apps();
-    let named = apps
-        .iter()
-        .find(|app| line.before.iter().any(|word| word == app.as_str()));
+    let named_in = |apps: &[AppName]| -> Option<AppName> {
+        let is_named = |app: &&AppName| line.before.iter().any(|word| word == app.as_str());
+        apps.iter().find(is_named).cloned()
+    };
+    // Mostly the app is one of the work tree, and then nobody need go through the refs of all.
+    let mut apps = context.workspace.apps_in_work_tree();
+    let mut named = named_in(&apps);
+    if named.is_none() {
+        apps = context.workspace.known_apps();
+        named = named_in(&apps);
+    }
     let mut found: Vec<CompletionCandidate> = Vec::new();
     if named.is_none() {
         let apps = apps.iter().map(AppName::as_str);
@@ -69,7 +76,6 @@ fn complete(current: &OsStr) -> Vec<CompletionCandidate> {
         );
     }
     let meant = named
-        .cloned()
         .or_else(|| context.workspace.app_at(context.dir()))
         .or_else(|| (apps.len() == 1).then(|| apps[0].clone()));
     let Some(app) = meant else { return found };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Global;
 use super::output::Failure;
 use crate::ci::{self, Pipeline};
-use crate::store::{Origin, Person, Workspace};
+use crate::store::{Person, Provenance, Workspace};
 use crate::words::AppName;
 
 /// A clone of the release repository, and the directory in it from which the command was started.
@@ -108,14 +108,14 @@ impl Context {
     }
 
     /// What does the work: a person at a command line, or a pipeline.
-    pub(super) fn origin() -> Origin {
+    pub(super) fn provenance() -> Provenance {
         match Self::pipeline() {
-            Some(pipeline) => Origin {
+            Some(pipeline) => Provenance {
                 source: pipeline.system.to_owned(),
                 run: pipeline.run,
                 actor: pipeline.actor,
             },
-            None => Origin {
+            None => Provenance {
                 source: "cli".to_owned(),
                 run: None,
                 actor: None,

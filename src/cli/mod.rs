@@ -10,10 +10,13 @@ mod completions;
 mod context;
 mod controller;
 mod crd;
+mod deployments;
 pub mod exit;
 mod files;
 mod init;
+mod live;
 mod man;
+mod moment;
 mod output;
 mod progress;
 mod reference;
@@ -90,6 +93,9 @@ enum Command {
     /// Publish, label, list, view, compare, copy and delete versions
     #[command(subcommand, visible_alias = "version")]
     Versions(versions::Command),
+    /// Show what was deployed, and what is served
+    #[command(subcommand, visible_alias = "deployment")]
+    Deployments(deployments::Command),
     Init(init::Args),
     Controller(controller::Args),
     Crd(crd::Args),
@@ -104,6 +110,7 @@ impl Command {
     fn run(self, ui: &Ui, global: &Global) -> Result<(), Failure> {
         match self {
             Self::Versions(command) => command.run(ui, global),
+            Self::Deployments(command) => command.run(ui, global),
             Self::Controller(args) => args.run(),
             Self::Crd(args) => args.run(ui),
             Self::Schema(command) => command.run(ui),

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use super::files::{self, FilesJson};
 use super::output::{Failure, FailureJson, Ui};
-use super::{crd, init, versions};
+use super::{crd, deployments, init, versions};
 use crate::store::Labelled;
 use crate::{app, settings};
 
@@ -78,11 +78,13 @@ fn outputs() -> BTreeMap<&'static str, Json> {
         ("versions label", schema::<Labelled>()),
         ("versions list", schema::<versions::ListJson>()),
         ("versions delete", schema::<versions::DeleteJson>()),
-        ("versions view", schema::<versions::EntryJson>()),
+        ("versions view", schema::<versions::ViewJson>()),
         ("versions import", schema::<versions::ImportJson>()),
         ("versions files", schema::<versions::FilesJson>()),
         ("versions export", schema::<versions::ExportJson>()),
         ("versions diff", schema::<versions::DiffJson>()),
+        ("deployments list", schema::<deployments::ListJson>()),
+        ("deployments status", schema::<deployments::StatusJson>()),
         ("init", schema::<init::InitJson>()),
         ("crd", schema::<crd::CrdJson>()),
         ("schema app", json_schema()),

@@ -202,6 +202,7 @@ impl Call<'_> {
         let lines: Vec<String> = text
             .lines()
             .map(|line| line.rsplit('\r').next().unwrap_or(line))
+            .map(|line| line.replace('\t', " "))
             .map(|line| line.chars().filter(|c| !c.is_control()).collect::<String>())
             .map(|line| line.trim_end().to_owned())
             .filter(|line| !is_noise(line))
@@ -218,7 +219,7 @@ impl Call<'_> {
 
 /// True for lines that say nothing of what happened: general advice of git, which ours replaces.
 fn is_noise(line: &str) -> bool {
-    const NOISE: [&str; 10] = [
+    const NOISE: [&str; 8] = [
         "",
         "Another git process seems to be running in this repository, e.g.",
         "an editor opened by 'git commit'. Please make sure all processes",
@@ -227,8 +228,6 @@ fn is_noise(line: &str) -> bool {
         "remove the file manually to continue.",
         "Please make sure you have the correct access rights",
         "and the repository exists.",
-        "fatal: the remote end hung up unexpectedly",
-        "fatal: Could not read from remote repository.",
     ];
     let text = line.strip_prefix("remote:").unwrap_or(line).trim();
     text.starts_with("hint:")

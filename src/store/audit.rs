@@ -92,7 +92,7 @@ impl Audit<'_> {
             return Some(format!("is a label of no version of `{}`", self.app));
         };
         Some(match self.entries.get(&number) {
-            // It stays where it was, and says why its version is gone.
+            // Labels outlive their versions, and lead to the reason.
             Some(Entry::Deleted(_)) => return None,
             Some(_) => format!("is a label of a commit that says it is {number}, and is not"),
             None => format!("is a label of {number}, whose tag is gone"),

@@ -10,14 +10,11 @@ use std::thread;
 use std::time::Duration;
 
 use git2::{Oid, Signature, Time};
-use jiff::Zoned;
-use schemars::JsonSchema;
-use serde::Serialize;
 
+use super::deletion::{AskCluster, DeleteError, DeleteRequest, Deletion};
 use super::error::StoreError;
-use super::history::{self, EMPTY_TREE, Entry, Person, Tombstone, Version};
+use super::history::{self, EMPTY_TREE, Entry, Tombstone, Version};
 use super::refs::Space;
-use super::request::Origin;
 use super::trailers::{self, Trailers};
 use super::users::{Cluster, Scope, Survey, Use, users_of};
 use super::workspace::Workspace;
@@ -28,103 +25,6 @@ use crate::words::{AppName, VersionNumber, VersionWord};
 const STANDSTILLS_MAX: u32 = 4;
 /// Most tries in all.
 const TRIES_MAX: u32 = 40;
-
-/// What is to be deleted.
-#[derive(Debug, Clone)]
-pub struct DeleteRequest {
-    /// The app.
-    pub app: AppName,
-    /// The versions.
-    pub words: Vec<VersionWord>,
-    /// Why; may be empty.
-    pub reason: String,
-    /// Who deletes.
-    pub author: Person,
-    /// When.
-    pub time: Zoned,
-    /// What deletes.
-    pub origin: Origin,
-    /// Say what would happen, and push nothing.
-    pub dry_run: bool,
-}
-
-/// What became of one version.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(tag = "outcome", rename_all = "camelCase")]
-pub enum Deletion {
-    /// It is deleted now.
-    Deleted {
-        /// The version as it was.
-        version: Box<Version>,
-        /// Why it could not be checked again whether somebody began to use it at the same moment.
-        unchecked: Option<String>,
-    },
-    /// A dry run: it would be deleted.
-    WouldDelete {
-        /// The version.
-        version: Box<Version>,
-    },
-    /// It was deleted before.
-    AlreadyDeleted {
-        /// Its number.
-        number: VersionNumber,
-        /// Who, when, why.
-        #[serde(flatten)]
-        tombstone: Tombstone,
-    },
-    /// It is used, and stays.
-    InUse {
-        /// The version.
-        version: Box<Version>,
-        /// Everybody who uses it.
-        users: Vec<Use>,
-        /// True where it was deleted for a moment, and somebody began to use it in that moment.
-        restored: bool,
-    },
-    /// It stays for another reason.
-    Refused {
-        /// The version as it was named.
-        word: VersionWord,
-        /// Why.
-        reason: String,
-    },
-}
-
-impl Deletion {
-    /// True where the version is deleted, or would be.
-    #[must_use]
-    pub fn is_done(&self) -> bool {
-        !matches!(self, Self::InUse { .. } | Self::Refused { .. })
-    }
-}
-
-/// Why nothing was deleted.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum DeleteError {
-    /// The repository cannot be reached or used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Somebody may use the versions, and that cannot be known.
-    #[error(
-        "it cannot be known who uses the versions of `{app}`, so none is deleted; correct or remove what cannot be read:\n  {}",
-        gaps.join("\n  ")
-    )]
-    Unknown {
-        /// The app.
-        app: AppName,
-        /// What cannot be read: file, line and branch, or the ledger.
-        gaps: Vec<String>,
-    },
-    /// The cluster was to be asked and could not be.
-    #[error("the cluster cannot be asked who uses the versions, so none is deleted: {0}")]
-    Cluster(String),
-    /// Git cannot write the author.
-    #[error("the author cannot be written ({0}); set user.name and user.email in git")]
-    Author(String),
-}
-
-/// Asks the cluster; nothing where there is none to ask.
-pub type AskCluster<'a> = &'a mut dyn FnMut() -> Result<Option<Cluster>, String>;
 
 /// Deletes versions, each by itself, in the order in which they are named. `progress` is told what takes time.
 ///
@@ -436,9 +336,9 @@ impl Work<'_> {
         let trailers = Trailers {
             app: request.app.clone(),
             number,
-            source: request.origin.source.clone(),
-            run: request.origin.run.clone(),
-            actor: request.origin.actor.clone(),
+            source: request.provenance.source.clone(),
+            run: request.provenance.run.clone(),
+            actor: request.provenance.actor.clone(),
             source_commit: None,
             overlays: Vec::new(),
             nonce: format!("{:016x}", RandomState::new().build_hasher().finish()),

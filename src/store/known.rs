@@ -5,7 +5,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::refs::{AppRefs, Space};
+use git2::Oid;
+
+use super::refs::AppRefs;
 use super::workspace::Workspace;
 use crate::app::APP_FILE;
 use crate::words::{AppName, Label, VersionNumber};
@@ -20,30 +22,41 @@ pub struct KnownVersion {
 }
 
 impl Workspace {
+    /// The apps of the work tree, sorted. This asks the folder alone, and is the cheapest of all.
+    #[must_use]
+    pub fn apps_in_work_tree(&self) -> Vec<AppName> {
+        let Some(root) = self.repo.workdir() else {
+            return Vec::new();
+        };
+        let mut apps: Vec<AppName> =
+            directories_with_apps(&root.join(&self.settings().apps)).collect();
+        apps.sort();
+        apps
+    }
+
     /// The apps of the work tree, and those with versions that were fetched; sorted.
     #[must_use]
     pub fn known_apps(&self) -> Vec<AppName> {
-        let mut apps = BTreeSet::new();
-        if let Some(root) = self.repo.workdir() {
-            let folder = root.join(&self.settings().apps);
-            apps.extend(directories_with_apps(&folder));
-        }
-        if let Ok(references) = self.repo.references_glob(&self.seen("*")) {
-            let skip = self.seen("").len();
-            for reference in references.flatten() {
-                let name = reference.name().ok().and_then(|name| name.get(skip..));
-                let app = name.and_then(|name| name.split('/').next());
-                apps.extend(app.and_then(|app| app.parse().ok()));
+        let mut apps = BTreeSet::from_iter(self.apps_in_work_tree());
+        let mut last = String::new();
+        self.walk("", |name, _| {
+            // Refs come in order: an app is looked at once, and not for each of its versions.
+            let app = name.split('/').next().unwrap_or_default();
+            if app != last {
+                app.clone_into(&mut last);
+                apps.extend(app.parse());
             }
-        }
+        });
         apps.into_iter().collect()
     }
 
     /// The versions of an app that were fetched, newest first.
     #[must_use]
     pub fn known_versions(&self, app: &AppName) -> Vec<KnownVersion> {
-        let space = Space::seen(self.key(), app);
-        let refs = AppRefs::read(&self.repo, &space).unwrap_or_default();
+        let mut refs = AppRefs::default();
+        self.walk(&format!("{app}/"), |name, oid| {
+            refs.tags.insert(name.to_owned(), oid);
+        });
         let mut labels = super::history::labels(&refs);
         let mut versions: Vec<KnownVersion> = refs
             .numbered()
@@ -56,9 +69,20 @@ impl Workspace {
         versions
     }
 
-    /// Where the tags of all apps stand that were seen at the remote.
-    fn seen(&self, rest: &str) -> String {
-        format!("refs/cutwater-remote/{}/tags/{rest}", self.key())
+    /// Calls `found` with the rest of the name of each tag that was seen at the remote, below `prefix`. One walk: libgit2
+    /// goes through all packed refs for each.
+    fn walk(&self, prefix: &str, mut found: impl FnMut(&str, Oid)) {
+        let prefix = format!("refs/cutwater-remote/{}/tags/{prefix}", self.key());
+        let Ok(references) = self.repo.references_glob(&format!("{prefix}*")) else {
+            return;
+        };
+        for reference in references.flatten() {
+            if let (Ok(name), Some(oid)) = (reference.name(), reference.target())
+                && let Some(rest) = name.strip_prefix(&prefix)
+            {
+                found(rest, oid);
+            }
+        }
     }
 }
 

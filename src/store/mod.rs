@@ -16,6 +16,7 @@ mod changed;
 mod compare;
 mod content;
 mod delete;
+mod deletion;
 mod error;
 mod export;
 mod files;
@@ -24,6 +25,7 @@ mod holder;
 mod import;
 mod known;
 mod label;
+mod listing;
 mod lookup;
 mod loose;
 mod mirror;
@@ -32,6 +34,7 @@ mod prepare;
 mod publish;
 mod refs;
 mod request;
+mod select;
 mod snapshot;
 mod trailers;
 mod users;
@@ -45,7 +48,8 @@ pub use browse::{Found, Listed, look};
 pub use changed::Changed;
 pub use compare::{Comparison, FileChange, FileStatus};
 pub use content::{Content, ContentError, LATEST};
-pub use delete::{AskCluster, DeleteError, DeleteRequest, Deletion, delete};
+pub use delete::delete;
+pub use deletion::{AskCluster, DeleteError, DeleteRequest, Deletion};
 pub use error::{LabelError, PublishError, ResolveError, SnapshotError, StoreError};
 pub use export::{Exported, export};
 pub use files::{FILES_MAX, RECORD_MAX};
@@ -53,11 +57,13 @@ pub use history::{Entry, History, Person, Tombstone, Version};
 pub use import::{ImportError, ImportSource, Imported, Unfit, import};
 pub use known::KnownVersion;
 pub use label::{LabelChange, LabelOutcome, LabelRequest, Labelled, label};
+pub use listing::ListedFile;
 pub use mirror::{Fetched, Mirror};
 pub use publish::publish;
-pub use request::{Origin, Outcome, Published, Request};
+pub use request::{Outcome, Provenance, Published, Request};
+pub use select::{Filter, Page};
 pub use users::{
-    Branch, Change, Cluster, ClusterObject, Ledger, LedgerEntry, Past, Scope, Survey, Unreadable,
-    Use, User, may_mean, users_of,
+    Branch, Change, Cluster, ClusterObject, Deployed, DeployedShare, Ledger, LedgerEntry, Origin,
+    Past, Scope, Survey, Unreadable, Use, User, deployed, may_mean, users_of,
 };
 pub use workspace::{SourceCommit, Workspace};

@@ -296,9 +296,9 @@ impl Attempt<'_> {
         let trailers = Trailers {
             app: request.app.clone(),
             number,
-            source: request.origin.source.clone(),
-            run: request.origin.run.clone(),
-            actor: request.origin.actor.clone(),
+            source: request.provenance.source.clone(),
+            run: request.provenance.run.clone(),
+            actor: request.provenance.actor.clone(),
             source_commit: Some(request.source.oid),
             overlays: self.prepared.overlays.clone(),
             nonce: self.nonce.clone(),

@@ -41,14 +41,14 @@ pub struct Request {
     /// When.
     pub time: Zoned,
     /// What publishes.
-    pub origin: Origin,
+    pub provenance: Provenance,
     /// Say what would happen, and push nothing.
     pub dry_run: bool,
 }
 
 /// What publishes: a person at a command line, or a pipeline.
 #[derive(Debug, Clone)]
-pub struct Origin {
+pub struct Provenance {
     /// `cli`, or the pipeline's system.
     pub source: String,
     /// Address of the pipeline's run.

@@ -52,6 +52,10 @@ impl Workspace {
         let repo = Repository::discover(dir).map_err(|error| {
             if error.code() == ErrorCode::NotFound {
                 StoreError::local(what(), &"there is none; change to a clone of the release repository, or name one with --repo")
+            } else if error.message().contains("object format") {
+                let problem = error.message();
+                let advice = "SHA-256 repositories are not supported: use a clone made with `git init --object-format=sha1`";
+                StoreError::local(what(), &format!("{problem}; {advice}"))
             } else {
                 StoreError::local(what(), &error.message())
             }

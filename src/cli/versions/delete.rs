@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::entry::short;
+use crate::cli::candidates;
 use crate::cli::cluster::ClusterArgs;
 use crate::cli::context::Context;
 use crate::cli::output::{Failure, Ui};
@@ -16,7 +17,7 @@ use crate::words::{AppName, VersionWord};
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App, and versions by number, id or label; the app may be left out where the versions begin with a number or an id
-    #[arg(value_name = "[APP] VERSION", num_args = 1.., required = true)]
+    #[arg(value_name = "[APP] VERSION", num_args = 1.., required = true, add = candidates::app_and_versions())]
     words: Vec<String>,
     /// Why; it stays readable in place of the version
     #[arg(short, long, default_value = "")]
@@ -56,7 +57,7 @@ impl Args {
             reason: self.message,
             author: context.author()?,
             time: Zoned::now(),
-            origin: Context::origin(),
+            provenance: Context::provenance(),
             dry_run: self.dry_run || asks,
         };
         let mut partial = None;
@@ -73,6 +74,7 @@ impl Args {
             if results.iter().any(|result| goes(&result)) {
                 let lines: Vec<String> = results.iter().map(|result| line(&app, result)).collect();
                 let count = results.iter().filter(goes).count();
+                ui.settle();
                 if !confirmed(&lines, &app, count)? {
                     return Err(Failure::new("nothing was deleted"));
                 }

@@ -1,14 +1,21 @@
 //! `cutwater versions list`.
 
+use std::collections::BTreeSet;
+
+use globset::{Glob, GlobMatcher};
+use jiff::{Timestamp, Zoned};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::entry::{EntryJson, row};
 use crate::cli::candidates;
+use crate::cli::cluster::ClusterArgs;
 use crate::cli::context::Context;
+use crate::cli::live;
+use crate::cli::moment::{self, Edge};
 use crate::cli::output::{Failure, Ui};
-use crate::store::{History, RefProblem};
-use crate::words::AppName;
+use crate::store::{Cluster, Entry, Filter, History, RefProblem, Scope, Survey, Use, users_of};
+use crate::words::{AppName, VersionNumber};
 
 /// Most refs that are warned of one by one.
 const WARNINGS_MAX: usize = 10;
@@ -19,8 +26,36 @@ pub(in crate::cli) struct Args {
     #[arg(add = candidates::apps())]
     app: Option<AppName>,
     /// Most versions to print, 0 for all
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20)]
     limit: usize,
+    /// Begin below this version: the next page
+    #[arg(long, value_name = "VERSION")]
+    before: Option<VersionNumber>,
+    /// Versions with a label that fits, such as 'v1.*'
+    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    label: Option<GlobMatcher>,
+    /// Versions whose author's name or address holds this text
+    #[arg(long, value_name = "TEXT")]
+    author: Option<String>,
+    /// Versions since then: 2026-11-21, 2026-11-21T10:00, '2 days ago'
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Versions until then; a date counts whole
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Versions that somebody uses
+    #[arg(long)]
+    live: bool,
+    /// Do not look who uses them
+    #[arg(long, conflicts_with_all = ["live", "context"])]
+    no_live: bool,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+fn glob(text: &str) -> Result<GlobMatcher, String> {
+    let glob = Glob::new(text).map_err(|error| error.to_string())?;
+    Ok(glob.compile_matcher())
 }
 
 /// The versions of an app, newest first.
@@ -30,52 +65,155 @@ pub(in crate::cli) struct ListJson {
     /// The app.
     app: AppName,
     /// The versions that were asked for.
-    versions: Vec<EntryJson>,
-    /// How many there are in all.
+    versions: Vec<ListedJson>,
+    /// How many fit in all, on this page and others.
     total: usize,
+    /// Where there are more: what to give to `--before` for the next page.
+    next: Option<VersionNumber>,
     /// Refs of the app that are not as they should be.
     problems: Vec<RefProblem>,
 }
 
+/// What stands at a number, and who uses it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::cli) struct ListedJson {
+    #[serde(flatten)]
+    entry: EntryJson,
+    /// Who uses it: in releases of the tracked branch, in ledgers, in the cluster where one was asked. Absent with
+    /// `--no-live`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<Vec<Use>>,
+}
+
 impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
-        let app = context.app(self.app, None)?;
-        let history = context.workspace.history(&app)?;
+        let app = context.app(self.app.clone(), None)?;
+        let mut filter = self.filter()?;
+        let (survey, cluster) = if self.no_live {
+            live::look(ui, context, &app, Scope::Versions, 0, None)?
+        } else {
+            live::look(ui, context, &app, Scope::Tracked, 1, Some(&self.cluster))?
+        };
+        let history = &survey.history;
+        let uses = |entry: &Entry| uses(entry, &survey, cluster.as_ref());
+        if self.live {
+            let mut living = BTreeSet::new();
+            for (number, entry) in &history.entries {
+                if !uses(entry).is_empty() {
+                    living.insert(*number);
+                }
+            }
+            filter.numbers = Some(living);
+        }
         let limit = if self.limit == 0 {
             usize::MAX
         } else {
             self.limit
         };
-        let entries = history.entries.iter().rev().take(limit);
+        let page = history.page(&filter, self.before, limit);
         if ui.json {
-            let versions = entries.map(|(number, entry)| EntryJson::new(&app, *number, entry));
+            let versions = page.entries.iter().map(|(number, entry)| ListedJson {
+                entry: EntryJson::new(&app, *number, entry),
+                live: (!self.no_live).then(|| uses(entry)),
+            });
             return ui.json(&ListJson {
-                app: app.clone(),
                 versions: versions.collect(),
-                total: history.entries.len(),
+                total: page.total,
+                next: page.next,
                 problems: history.problems.clone(),
+                app,
             });
         }
-        warn(ui, &history);
-        let rows: Vec<Vec<String>> = entries.map(|(number, entry)| row(*number, entry)).collect();
-        if rows.is_empty() {
-            ui.hint(format!(
-                "`{app}` has no versions yet; publish one with `cutwater versions publish {app}`"
-            ));
+        warn(ui, history);
+        if page.entries.is_empty() {
+            ui.hint(if history.entries.is_empty() {
+                format!(
+                    "`{app}` has no versions yet; publish one with `cutwater versions publish {app}`"
+                )
+            } else {
+                format!("none of the {} versions fits", history.entries.len())
+            });
             return Ok(());
         }
-        let shown = rows.len();
-        ui.table(
-            &["VERSION", "ID", "PUBLISHED", "AUTHOR", "LABELS", "MESSAGE"],
-            rows,
-        );
-        if shown < history.entries.len() {
+        let mut head = vec!["VERSION", "ID", "PUBLISHED", "AUTHOR", "LABELS", "MESSAGE"];
+        if !self.no_live {
+            head.insert(5, "LIVE");
+        }
+        let rows = page.entries.iter().map(|(number, entry)| {
+            let mut row = row(*number, entry);
+            if !self.no_live {
+                row.insert(5, live::cell(&uses(entry)));
+            }
+            row
+        });
+        ui.table(&head, rows.collect());
+        if let Some(next) = page.next {
             ui.hint(format!(
-                "{shown} of {} versions; all with --limit 0",
-                history.entries.len()
+                "{} of {}; the next page: {}",
+                page.entries.len(),
+                page.total,
+                self.again(&app, next)
             ));
         }
         Ok(())
+    }
+
+    fn filter(&self) -> Result<Filter, Failure> {
+        let now = Zoned::now();
+        let read = |text: &Option<String>, edge| -> Result<Option<Timestamp>, Failure> {
+            let text = text.as_ref();
+            text.map(|text| moment::read(text, edge, &now).map_err(Failure::usage))
+                .transpose()
+        };
+        let filter = Filter {
+            label: self.label.clone(),
+            author: self.author.clone(),
+            since: read(&self.since, Edge::Start)?,
+            until: read(&self.until, Edge::End)?,
+            numbers: None,
+        };
+        Ok(filter)
+    }
+
+    /// The command line of the next page.
+    fn again(&self, app: &AppName, next: VersionNumber) -> String {
+        let mut words = format!("cutwater versions list {app}");
+        let glob = self
+            .label
+            .as_ref()
+            .map(|glob| glob.glob().glob().to_owned());
+        for (flag, value) in [
+            ("label", &glob),
+            ("author", &self.author),
+            ("since", &self.since),
+            ("until", &self.until),
+        ] {
+            if let Some(value) = value {
+                words = format!("{words} --{flag} '{}'", value.replace('\'', r"'\''"));
+            }
+        }
+        for (flag, set) in [
+            ("live", self.live),
+            ("no-live", self.no_live),
+            ("no-cluster", self.cluster.no_cluster),
+        ] {
+            if set {
+                words = format!("{words} --{flag}");
+            }
+        }
+        if self.limit != 20 {
+            words = format!("{words} --limit {}", self.limit);
+        }
+        format!("{words} --before {next}")
+    }
+}
+
+/// Who uses what stands at a number.
+fn uses(entry: &Entry, survey: &Survey, cluster: Option<&Cluster>) -> Vec<Use> {
+    match entry {
+        Entry::Living(version) => users_of(version, survey, cluster),
+        Entry::Deleted(_) | Entry::Foreign(_) => Vec::new(),
     }
 }
 

@@ -19,12 +19,12 @@ use super::output::{Failure, Ui};
 
 pub(super) use delete::DeleteJson;
 pub(super) use diff::DiffJson;
-pub(super) use entry::EntryJson;
 pub(super) use export::ExportJson;
 pub(super) use files::FilesJson;
 pub(super) use import::ImportJson;
 pub(super) use list::ListJson;
 pub(super) use publish::PublishJson;
+pub(super) use view::ViewJson;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -45,12 +45,18 @@ pub(super) enum Command {
     /// List the versions of an app, newest first
     #[command(after_help = "Examples:
   cutwater versions list checkout
-  cutwater versions list checkout --limit 5 --json")]
+  cutwater versions list checkout --limit 5 --json
+  cutwater versions list checkout --label 'v1.*' --since '2 weeks ago'
+  cutwater versions list checkout --live
+  cutwater versions list checkout --before v120    # the next page
+
+LIVE says who uses a version and how much of their traffic it has: `releases/` of the tracked branch at the remote, ledgers, and the
+cluster of the kubeconfig, where there is one.")]
     List(list::Args),
     /// Show one version of an app
     #[command(after_help = "Examples:
   cutwater versions view checkout v8
-  cutwater versions view checkout spring-sale
+  cutwater versions view checkout spring-sale --files
   cutwater versions view v8          # in apps/checkout")]
     View(view::Args),
     /// Show what differs between two versions: for a running app, and in the code

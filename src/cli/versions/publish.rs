@@ -234,7 +234,7 @@ impl Args {
             move_label: self.move_label,
             sign: self.sign,
             time: Zoned::now(),
-            origin: Context::origin(),
+            provenance: Context::provenance(),
             dry_run: self.dry_run,
         })
     }

@@ -1,66 +1,249 @@
 //! `cutwater versions view`.
 
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::entry::{EntryJson, labels, row};
+use crate::app::Function;
 use crate::cli::candidates;
+use crate::cli::cluster::ClusterArgs;
 use crate::cli::context::Context;
+use crate::cli::live;
 use crate::cli::output::{Failure, Ui};
-use crate::store::Entry;
+use crate::store::{Entry, ListedFile, Scope, Use, Version, users_of};
 use crate::words::VersionWord;
+
+/// Files that are printed without `--files`.
+const FILES_SHOWN: usize = 8;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App, and the version by number, id or label; the app may be left out as in `list`
     #[arg(value_name = "[APP] VERSION", num_args = 1..=2, required = true, add = candidates::app_and_versions())]
     words: Vec<String>,
+    /// List all files
+    #[arg(long)]
+    files: bool,
+    /// Do not look who uses it
+    #[arg(long, conflicts_with = "context")]
+    no_live: bool,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+/// What stands at a number, what is in it, and who uses it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::cli) struct ViewJson {
+    #[serde(flatten)]
+    entry: EntryJson,
+    /// What a living version holds.
+    #[serde(flatten)]
+    details: Option<Details>,
+}
+
+/// What is in a version, and who uses it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Details {
+    /// Its functions; absent where its app.yaml cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    functions: Option<Vec<Function>>,
+    /// What it is bound to, by name.
+    bound: Bound,
+    /// Its files; absent where they cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<FilesJson>,
+    /// Who uses it: in releases of the tracked branch, in ledgers, in the cluster where one was asked. Absent with
+    /// `--no-live`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<Vec<Use>>,
+}
+
+/// What the functions of a version take from where they run. A change in these makes no version.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Bound {
+    /// Secrets.
+    secrets: BTreeSet<String>,
+    /// ConfigMaps.
+    config_maps: BTreeSet<String>,
+}
+
+/// The files of a version.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct FilesJson {
+    /// How many there are.
+    count: usize,
+    /// Bytes of all of them together.
+    bytes: usize,
+    /// Each of them, with `--files`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    list: Option<Vec<ListedFile>>,
 }
 
 impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
         let (app, words) = context.app_and(self.words, 1)?;
         let word: VersionWord = words.concat().parse().map_err(Failure::usage)?;
-        let history = context.workspace.history(&app)?;
-        let (number, entry) = history.find(&word)?;
-        if ui.json {
-            return ui.json(&EntryJson::new(&app, number, entry));
-        }
+        let (survey, cluster) = if self.no_live {
+            live::look(ui, context, &app, Scope::Versions, 0, None)?
+        } else {
+            live::look(ui, context, &app, Scope::Tracked, 1, Some(&self.cluster))?
+        };
+        let (number, entry) = survey.history.find(&word)?;
         let Entry::Living(version) = entry else {
+            if ui.json {
+                let entry = EntryJson::new(&app, number, entry);
+                return ui.json(&ViewJson {
+                    entry,
+                    details: None,
+                });
+            }
             let [number, state, when, who, _, why] =
                 row(number, entry).try_into().unwrap_or_default();
             ui.result(format!("{app} {number} {state} {when} {who}\n{why}"));
             return Ok(());
         };
-        let line = |name: &str, value: &str| {
-            if !value.is_empty() {
-                ui.result(format!("{name:<11} {value}"));
-            }
-        };
-        line("Version:", &format!("{app} {}", version.number));
-        line("Id:", &format!("g{}", version.tree));
-        line("Commit:", &version.commit);
-        line("Labels:", &labels(version));
-        line(
-            "Author:",
-            &format!("{} <{}>", version.author.name, version.author.email),
-        );
-        line("Published:", &version.published_at.to_string());
-        line("By:", &version.source);
-        line("Run:", version.run.as_deref().unwrap_or_default());
-        line("Started by:", version.actor.as_deref().unwrap_or_default());
-        line(
-            "From:",
-            version.source_commit.as_deref().unwrap_or_default(),
-        );
-        for overlay in &version.overlays {
-            line("Overlay:", overlay);
+        // What cannot be read does not hide the rest.
+        let mut problems = Vec::new();
+        let functions = told(&mut problems, context.workspace.functions(version));
+        let files = told(&mut problems, context.workspace.listing(version));
+        let uses = (!self.no_live).then(|| users_of(version, &survey, cluster.as_ref()));
+        let mut bound = Bound::default();
+        for function in functions.iter().flatten() {
+            bound.secrets.extend(function.secrets().map(str::to_owned));
+            let maps = function.config_maps().map(str::to_owned);
+            bound.config_maps.extend(maps);
         }
-        line("Message:", &version.message.replace('\n', "\n            "));
-        for function in context.workspace.functions(version)? {
+        if ui.json {
+            let details = Details {
+                functions,
+                bound,
+                files: files.map(|files| FilesJson {
+                    count: files.len(),
+                    bytes: files.iter().map(|file| file.bytes).sum(),
+                    list: self.files.then_some(files),
+                }),
+                live: uses,
+            };
+            ui.json(&ViewJson {
+                entry: EntryJson::new(&app, number, entry),
+                details: Some(details),
+            })?;
+            return end(&problems);
+        }
+        metadata(ui, version);
+        for function in functions.iter().flatten() {
             let image = function.image.as_deref().unwrap_or("no image");
+            let text = format!("{} on port {}, {image}", function.name, function.port);
+            line(ui, "Function:", &text);
+        }
+        let names = |names: BTreeSet<String>| names.into_iter().collect::<Vec<_>>().join(", ");
+        line(ui, "Secrets:", &names(bound.secrets));
+        line(ui, "ConfigMaps:", &names(bound.config_maps));
+        if let Some(files) = files {
+            print_files(ui, &files, self.files);
+        }
+        for entry in uses.iter().flatten() {
             line(
-                "Function:",
-                &format!("{} on port {}, {image}", function.name, function.port),
+                ui,
+                "Used by:",
+                &format!("{} ({}%)", entry.user, entry.share()),
             );
         }
-        Ok(())
+        end(&problems)
+    }
+}
+
+/// What could be read; what could not is kept for the end.
+fn told<T, E: std::fmt::Display>(problems: &mut Vec<String>, read: Result<T, E>) -> Option<T> {
+    read.map_err(|error| problems.push(error.to_string())).ok()
+}
+
+/// Fails with what could not be read, if anything.
+fn end(problems: &[String]) -> Result<(), Failure> {
+    match problems {
+        [] => Ok(()),
+        problems => Err(Failure::new(problems.join("\n"))),
+    }
+}
+
+fn line(ui: &Ui, name: &str, value: &str) {
+    if !value.is_empty() {
+        ui.result(format!("{name:<11} {value}"));
+    }
+}
+
+fn metadata(ui: &Ui, version: &Version) {
+    let line = |name: &str, value: &str| line(ui, name, value);
+    line("Version:", &format!("{} {}", version.app, version.number));
+    line("Id:", &format!("g{}", version.tree));
+    line("Commit:", &version.commit);
+    line("Labels:", &labels(version));
+    line(
+        "Author:",
+        &format!("{} <{}>", version.author.name, version.author.email),
+    );
+    line("Published:", &version.published_at.to_string());
+    line("By:", &version.source);
+    line("Run:", version.run.as_deref().unwrap_or_default());
+    line("Started by:", version.actor.as_deref().unwrap_or_default());
+    line(
+        "From:",
+        version.source_commit.as_deref().unwrap_or_default(),
+    );
+    for overlay in &version.overlays {
+        line("Overlay:", overlay);
+    }
+    line("Message:", &version.message.replace('\n', "\n            "));
+}
+
+fn print_files(ui: &Ui, files: &[ListedFile], all: bool) {
+    let total: usize = files.iter().map(|file| file.bytes).sum();
+    let plural = if files.len() == 1 { "" } else { "s" };
+    let text = format!("{} file{plural}, {}", files.len(), size(total));
+    line(ui, "Files:", &text);
+    let shown = if all { files.len() } else { FILES_SHOWN };
+    for file in files.iter().take(shown) {
+        let mark = match (file.link, file.executable) {
+            (true, _) => " (link)",
+            (_, true) => " (executable)",
+            _ => "",
+        };
+        ui.result(format!(
+            "{:>12}{:>10}  {}{mark}",
+            "",
+            size(file.bytes),
+            file.path
+        ));
+    }
+    if files.len() > shown {
+        let more = files.len() - shown;
+        ui.result(format!(
+            "{:>12}{:>10}  and {more} more; see --files",
+            "", ""
+        ));
+    }
+}
+
+/// Bytes as people read them.
+fn size(bytes: usize) -> String {
+    let mut unit = "B";
+    let mut tenths = bytes.saturating_mul(10);
+    for next in ["KiB", "MiB", "GiB"] {
+        if tenths < 10_240 {
+            break;
+        }
+        tenths /= 1024;
+        unit = next;
+    }
+    if unit == "B" {
+        format!("{bytes} B")
+    } else {
+        format!("{}.{} {unit}", tenths / 10, tenths % 10)
     }
 }

@@ -208,7 +208,7 @@ const REFUSED: &[(GitErrorKind, &str, &str, &str)] = &[
     (
         GitErrorKind::Full,
         "make room",
-        "remote: fatal: write error: No space left on device; error: remote unpack failed: index-pack abnormal exit",
+        "remote: fatal: unable to write loose object file: No space left on device; error: remote unpack failed: unpack-objects abnormal exit",
         "unpacker error",
     ),
     (

@@ -10,6 +10,7 @@
 
 mod branches;
 mod cluster;
+mod deployed;
 mod ledgers;
 mod past;
 mod survey;
@@ -24,6 +25,7 @@ use crate::words::{EnvironmentName, Share, VersionWord};
 
 pub use branches::{Branch, Unreadable};
 pub use cluster::{Cluster, ClusterObject};
+pub use deployed::{Deployed, DeployedShare, Origin, deployed};
 pub use ledgers::{Ledger, LedgerEntry};
 pub use past::{Change, Past};
 pub use survey::{Scope, Survey};

@@ -103,7 +103,13 @@ impl Workspace {
         let here = self.heads();
         let mut specs = space.refspecs(app).to_vec();
         specs.extend(wanted.map(|name| format!("+refs/heads/{name}:{here}{name}")));
-        let known = [space.last_glob(), format!("{here}*")];
+        let mut known = vec![space.last_glob()];
+        if wanted.is_some() {
+            // The branch's commits are mostly here, under one name or another.
+            known.push(format!("{here}*"));
+            known.push(format!("refs/remotes/{}/*", self.remote()));
+            known.push("refs/heads/*".to_owned());
+        }
         let fetched = match self.git.fetch(&specs, &known, self.timeout) {
             // The branch is not there yet, and an exact ref that is missing fails the whole fetch.
             Err(error) if scope == Scope::Tracked && error.kind == GitErrorKind::MissingRef => {

@@ -48,6 +48,8 @@ fn labels_that_lead_to_no_version_are_said_and_resolve_to_nothing() {
             );
             refused(&mirror, label, reason, &[]);
         }
+        // A label outlives its version, and says why it went.
+        refused(&mirror, "deleted", "VersionDeleted", &[]);
         for name in ["v08", "below/first", "c1-\\u{9b}31m"] {
             let name = format!("refs/tags/checkout/{name}");
             assert_eq!(

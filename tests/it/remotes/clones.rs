@@ -100,5 +100,5 @@ fn a_repository_with_sha_256_is_said_to_be_one() {
         .unwrap();
     let error = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
-    assert!(error.to_lowercase().contains("sha256"), "{error}");
+    assert!(error.contains("--object-format=sha1"), "{error}");
 }

@@ -145,6 +145,22 @@ fn what_takes_too_long_may_remove_its_locks() {
 }
 
 #[test]
+fn a_connection_that_breaks_off_is_said() {
+    let shop = Shop::new();
+    let dead = shop.dir.path().join("upload-pack");
+    fs::write(&dead, "#!/bin/sh\nkill -KILL $$\n").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&dead, mode).unwrap();
+    let config = ["config", "remote.origin.uploadpack", dead.to_str().unwrap()];
+    shop.git(&shop.clone_dir(), &config);
+    let error = refused(&shop);
+    assert!(
+        error.contains("Could not read from remote repository"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_host_that_is_away_or_unknown_is_said() {
     let shop = Shop::new();
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap();

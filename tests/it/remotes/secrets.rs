@@ -6,9 +6,12 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use cutwater::git::Credentials;
 
+use super::web::{ca, mirror};
 use super::{publishes, set_url, web};
 use crate::it::shop::{Shop, text};
+use crate::support::sshd::Sshd;
 use crate::support::web::{PASSWORD, PASSWORD_ESCAPED, TOKEN, USER, Web};
 
 /// The address of the remote with the user name and this password in it.
@@ -26,14 +29,16 @@ fn forms() -> [String; 3] {
     ]
 }
 
-/// Command lines of all processes of this machine.
-fn command_lines() -> BTreeSet<String> {
+/// Command lines of all processes that work for this shop: other tests change addresses meanwhile.
+fn command_lines(shop: &Shop) -> BTreeSet<String> {
+    let root = shop.dir.path();
     let processes = fs::read_dir("/proc").unwrap().flatten();
-    let lines = processes.map(|entry| fs::read(entry.path().join("cmdline")).unwrap_or_default());
-    lines
-        .map(|line| text(&line).replace('\0', " "))
-        .filter(|line| !line.is_empty())
-        .collect()
+    let line = |process: fs::DirEntry| {
+        let at = fs::read_link(process.path().join("cwd")).ok()?;
+        let line = fs::read(process.path().join("cmdline")).ok()?;
+        at.starts_with(root).then(|| text(&line).replace('\0', " "))
+    };
+    processes.filter_map(line).collect()
 }
 
 #[test]
@@ -105,13 +110,13 @@ fn no_password_is_in_a_list_of_processes_while_a_push_runs() {
     let mut seen = BTreeSet::new();
     let start = Instant::now();
     while !here.exists() {
-        seen.extend(command_lines());
+        seen.extend(command_lines(&shop));
         assert!(start.elapsed() < Duration::from_secs(25), "no push");
     }
-    seen.extend(command_lines());
+    seen.extend(command_lines(&shop));
     fs::write(&go, "").unwrap();
     while publisher.try_wait().unwrap().is_none() {
-        seen.extend(command_lines());
+        seen.extend(command_lines(&shop));
     }
     let output = publisher.wait_with_output().unwrap();
     assert!(output.status.success());
@@ -122,6 +127,71 @@ fn no_password_is_in_a_list_of_processes_while_a_push_runs() {
     for secret in forms() {
         let told = seen.iter().find(|line| line.contains(&secret));
         assert_eq!(told, None);
+    }
+}
+
+#[test]
+fn no_secret_of_the_controller_is_in_a_list_of_processes() {
+    let shop = Shop::new();
+    let web = web(&shop);
+    shop.publish(&[]);
+    let branch = ["push", "-q", "origin", "HEAD:refs/heads/main"];
+    shop.git(&shop.clone_dir(), &branch);
+    let sshd = Sshd::start(&shop.dir.path().join("ssh"));
+    let key = fs::read_to_string(sshd.file("user_key")).unwrap();
+    let key_line = key.lines().nth(1).unwrap().to_owned();
+    let reads = [
+        (
+            web.https("/basic/remote.git"),
+            Credentials {
+                username: Some(USER.to_owned()),
+                password: Some(PASSWORD.to_owned()),
+                ..ca(&web)
+            },
+            "git-remote-http",
+        ),
+        (
+            web.https("/bearer/remote.git"),
+            Credentials {
+                bearer_token: Some(TOKEN.to_owned()),
+                ..ca(&web)
+            },
+            "git-remote-http",
+        ),
+        (
+            sshd.url(&shop.remote()),
+            Credentials {
+                ssh_private_key: Some(key),
+                known_hosts: Some(fs::read_to_string(sshd.file("known_hosts")).unwrap()),
+                ..Credentials::default()
+            },
+            "ssh -F none",
+        ),
+    ];
+    let secrets = forms().into_iter().chain([TOKEN.to_owned(), key_line]);
+    let secrets: Vec<String> = secrets.collect();
+    for (url, credentials, helper) in reads {
+        let start = Instant::now();
+        let mut seen = BTreeSet::new();
+        // Until the program that talks to the server was seen at work.
+        let host = url.split('/').nth(2).unwrap().to_owned();
+        let port = host.split(':').nth(1).unwrap();
+        while !seen
+            .iter()
+            .any(|line: &String| line.contains(helper) && line.contains(port))
+        {
+            assert!(start.elapsed() < Duration::from_mins(1), "{seen:#?}");
+            std::thread::scope(|scope| {
+                let read = scope.spawn(|| mirror(&shop, &url, credentials.clone()).unwrap());
+                while !read.is_finished() {
+                    seen.extend(command_lines(&shop));
+                }
+            });
+        }
+        for secret in &secrets {
+            let told = seen.iter().find(|line| line.contains(secret));
+            assert_eq!(told, None);
+        }
     }
 }
 

@@ -110,7 +110,11 @@ fn a_proxy_is_taken_from_gits_configuration() {
 }
 
 /// What the controller's mirror says of a remote.
-fn mirror(shop: &Shop, url: &str, credentials: Credentials) -> Result<Option<String>, StoreError> {
+pub(super) fn mirror(
+    shop: &Shop,
+    url: &str,
+    credentials: Credentials,
+) -> Result<Option<String>, StoreError> {
     let dir = tempfile::tempdir_in(shop.dir.path()).unwrap();
     let url = RemoteUrl::parse(url, true).unwrap();
     let mirror = Mirror::open(dir.path(), &url, Some(credentials)).unwrap();
@@ -120,7 +124,7 @@ fn mirror(shop: &Shop, url: &str, credentials: Credentials) -> Result<Option<Str
     Ok(fetched.head)
 }
 
-fn ca(web: &Web) -> Credentials {
+pub(super) fn ca(web: &Web) -> Credentials {
     Credentials {
         ca: Some(fs::read_to_string(web.ca()).unwrap()),
         ..Credentials::default()

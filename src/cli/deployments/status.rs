@@ -1,0 +1,322 @@
+//! `cutwater deployments status`.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::cli::candidates;
+use crate::cli::cluster::ClusterArgs;
+use crate::cli::context::Context;
+use crate::cli::live::{self, named};
+use crate::cli::output::{Failure, Ui};
+use crate::releases::Kind;
+use crate::store::{Cluster, Scope, Survey};
+use crate::words::{AppName, Share, VersionNumber, VersionWord};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    /// App; the one of the current directory, or the only one, where absent
+    #[arg(add = candidates::apps())]
+    app: Option<AppName>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+/// What is wanted, and what is served.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::cli) struct StatusJson {
+    /// The app.
+    app: AppName,
+    /// What the releases of the tracked branch ask for.
+    releases: Vec<WantedJson>,
+    /// What each environment served last, by its ledger.
+    ledgers: Vec<LedgerJson>,
+    /// What runs in the cluster, where one was asked.
+    cluster: Vec<ObjectJson>,
+}
+
+/// A Deployment or Alias in a file.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct WantedJson {
+    /// The branch at the remote.
+    branch: String,
+    /// The file, from the root of the repository.
+    file: String,
+    /// The line at which the object begins.
+    line: u64,
+    /// What kind of object it is.
+    kind: Kind,
+    /// The object's namespace, where the file names one.
+    namespace: Option<String>,
+    /// The object's name.
+    name: String,
+    /// The versions as they are named, and their shares.
+    versions: Vec<WantedShare>,
+}
+
+/// A version as it is named, and its share.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct WantedShare {
+    /// The version as it is named.
+    version: VersionWord,
+    /// Its number; absent where nothing is called so.
+    number: Option<VersionNumber>,
+    /// Its share in percent.
+    percentage: Share,
+}
+
+/// The newest record of a ledger.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct LedgerJson {
+    /// The environment.
+    environment: String,
+    /// Number of the change.
+    sequence: u64,
+    /// Since when.
+    at: String,
+    /// What it serves.
+    versions: Vec<ServedShare>,
+}
+
+/// A version and the share that it has.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ServedShare {
+    /// Its number.
+    number: VersionNumber,
+    /// Its snapshot commit.
+    commit: String,
+    /// Its share in percent.
+    percentage: Share,
+    /// Pods that are ready, where that is known.
+    ready_replicas: Option<u32>,
+    /// Pods that are asked for, where that is known.
+    wanted_replicas: Option<u32>,
+}
+
+/// A Deployment or Alias in the cluster.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ObjectJson {
+    /// The context of the kubeconfig.
+    context: String,
+    /// What kind of object it is.
+    kind: Kind,
+    /// The object's namespace.
+    namespace: String,
+    /// The object's name.
+    name: String,
+    /// What it asks for.
+    wanted: Vec<WantedShare>,
+    /// What it serves.
+    served: Vec<ServedShare>,
+    /// The condition `Ready`, where it is set.
+    ready: Option<ReadyJson>,
+}
+
+/// The condition `Ready`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ReadyJson {
+    /// `True`, `False` or `Unknown`.
+    status: String,
+    /// One word for why.
+    reason: String,
+    /// Why, in words.
+    message: String,
+}
+
+impl Args {
+    pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
+        let app = context.app(self.app, None)?;
+        let cluster = Some(&self.cluster);
+        let (survey, cluster) = live::look(ui, context, &app, Scope::Tracked, 1, cluster)?;
+        let status = StatusJson {
+            releases: releases(&app, &survey),
+            ledgers: ledgers(&survey),
+            cluster: cluster
+                .map(|cluster| objects(&survey, cluster))
+                .unwrap_or_default(),
+            app,
+        };
+        if ui.json {
+            return ui.json(&status);
+        }
+        let rows = status.rows();
+        if rows.is_empty() {
+            let settings = context.workspace.settings();
+            ui.hint(format!(
+                "`{}` is neither wanted nor served: no Deployment or Alias of it in `{}` of branch {}, no ledger, and nothing in a cluster",
+                status.app, settings.releases, settings.branch
+            ));
+            return Ok(());
+        }
+        ui.table(
+            &["WHAT", "SOURCE", "WANTED", "SERVED", "PODS", "READY"],
+            rows,
+        );
+        Ok(())
+    }
+}
+
+impl StatusJson {
+    fn rows(&self) -> Vec<Vec<String>> {
+        let wanted = self.releases.iter().map(|release| {
+            let what = named(release.kind, release.namespace.as_deref(), &release.name);
+            let source = format!("{}:{} of {}", release.file, release.line, release.branch);
+            let none = String::new;
+            vec![
+                what,
+                source,
+                asked(&release.versions),
+                none(),
+                none(),
+                none(),
+            ]
+        });
+        let ledgers = self.ledgers.iter().map(|ledger| {
+            let source = format!("ledger, {}", ledger.at);
+            let what = ledger.environment.clone();
+            let served = served(&ledger.versions);
+            vec![
+                what,
+                source,
+                String::new(),
+                served,
+                String::new(),
+                String::new(),
+            ]
+        });
+        let cluster = self.cluster.iter().map(|object| {
+            let ready = object.ready.as_ref();
+            let pods = |pods: fn(&ServedShare) -> Option<u32>| -> u32 {
+                object.served.iter().filter_map(pods).sum()
+            };
+            vec![
+                named(object.kind, Some(&object.namespace), &object.name),
+                format!("cluster {}", object.context),
+                asked(&object.wanted),
+                served(&object.served),
+                format!(
+                    "{}/{}",
+                    pods(|share| share.ready_replicas),
+                    pods(|share| share.wanted_replicas)
+                ),
+                ready.map_or_else(
+                    || "Unknown".to_owned(),
+                    |ready| format!("{} ({}) {}", ready.status, ready.reason, ready.message),
+                ),
+            ]
+        });
+        wanted.chain(ledgers).chain(cluster).collect()
+    }
+}
+
+fn asked(versions: &[WantedShare]) -> String {
+    let texts = versions.iter().map(|share| {
+        let version = share.version.to_string();
+        let number = share.number.map(|number| number.to_string());
+        let name = match number {
+            Some(number) if number != version => format!("{version} ({number})"),
+            _ => version,
+        };
+        format!("{name} {}%", share.percentage)
+    });
+    texts.collect::<Vec<_>>().join(", ")
+}
+
+fn served(versions: &[ServedShare]) -> String {
+    let texts = (versions.iter()).map(|share| format!("{} {}%", share.number, share.percentage));
+    texts.collect::<Vec<_>>().join(", ")
+}
+
+fn share(survey: &Survey, version: &VersionWord, percentage: Share) -> WantedShare {
+    let found = survey.history.find(version).ok();
+    WantedShare {
+        version: version.clone(),
+        number: found.map(|(number, _)| number),
+        percentage,
+    }
+}
+
+fn releases(app: &AppName, survey: &Survey) -> Vec<WantedJson> {
+    let all = survey.branches.iter().flat_map(|branch| {
+        let ours = branch
+            .releases
+            .iter()
+            .filter(|release| release.app() == app);
+        ours.map(|release| WantedJson {
+            branch: branch.name.clone(),
+            file: release.file.clone(),
+            line: release.place.line,
+            kind: release.kind(),
+            namespace: release.namespace().map(str::to_owned),
+            name: release.name().to_owned(),
+            versions: (release.wanted.versions.iter())
+                .map(|entry| share(survey, &entry.version, entry.percentage))
+                .collect(),
+        })
+    });
+    all.collect()
+}
+
+fn ledgers(survey: &Survey) -> Vec<LedgerJson> {
+    let newest = (survey.ledgers.iter()).filter_map(|ledger| ledger.entries.first());
+    newest
+        .map(|entry| LedgerJson {
+            environment: entry.served.environment.to_string(),
+            sequence: entry.served.sequence,
+            at: entry.served.at.to_string(),
+            versions: (entry.served.versions.iter())
+                .map(|version| ServedShare {
+                    number: version.version,
+                    commit: version.commit.clone(),
+                    percentage: version.percentage,
+                    ready_replicas: None,
+                    wanted_replicas: None,
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+fn objects(survey: &Survey, cluster: Cluster) -> Vec<ObjectJson> {
+    let context = cluster.context;
+    let one = |object: crate::store::ClusterObject| ObjectJson {
+        context: context.clone(),
+        kind: object.kind,
+        namespace: object.namespace,
+        name: object.name,
+        wanted: (object.wanted.iter())
+            .map(|entry| {
+                let mut resolved = object.resolved.iter();
+                match resolved.find(|resolved| resolved.version == entry.version) {
+                    Some(resolved) => WantedShare {
+                        version: entry.version.clone(),
+                        number: Some(resolved.number),
+                        percentage: entry.percentage,
+                    },
+                    None => share(survey, &entry.version, entry.percentage),
+                }
+            })
+            .collect(),
+        served: (object.serving.into_iter())
+            .map(|serving| ServedShare {
+                number: serving.number,
+                commit: serving.commit,
+                percentage: serving.percentage,
+                ready_replicas: Some(serving.ready_replicas),
+                wanted_replicas: Some(serving.wanted_replicas),
+            })
+            .collect(),
+        ready: object.ready.map(|(status, reason, message)| ReadyJson {
+            status,
+            reason,
+            message,
+        }),
+    };
+    cluster.objects.into_iter().map(one).collect()
+}

@@ -1,0 +1,81 @@
+//! A moment as people write it: a date, a time, or how long ago.
+
+use jiff::civil::{Date, DateTime};
+use jiff::{Span, Timestamp, ToSpan, Zoned};
+
+/// Which end of a day a date alone means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Edge {
+    /// Its first second.
+    Start,
+    /// Its last second.
+    End,
+}
+
+/// Reads `2026-11-21`, `2026-11-21T10:00`, `2026-11-21T10:00:00Z`, `2 days ago` or `2d`. A time without a zone is one of the
+/// zone of `now`.
+pub(super) fn read(text: &str, edge: Edge, now: &Zoned) -> Result<Timestamp, String> {
+    let fail = || {
+        format!(
+            "`{text}` is no time; write a date (2026-11-21), a time (2026-11-21T10:00 or 2026-11-21T10:00:00Z), or how long ago (2 days ago, 36h)"
+        )
+    };
+    let zone = now.time_zone();
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Ok(time);
+    }
+    // A date parses as a time at midnight too, so it comes first.
+    let looks_timed = text.contains([':', 'T', ' ']);
+    if !looks_timed && let Ok(date) = text.parse::<Date>() {
+        let start = |date: Date| date.to_zoned(zone.clone()).map_err(|_| fail());
+        return match edge {
+            Edge::Start => Ok(start(date)?.timestamp()),
+            Edge::End => {
+                let next = start(date.tomorrow().map_err(|_| fail())?)?;
+                let last = next.timestamp().checked_sub(1.second());
+                last.map_err(|_| fail())
+            }
+        };
+    }
+    if let Ok(time) = text.parse::<DateTime>() {
+        let zoned = time.to_zoned(zone.clone()).map_err(|_| fail())?;
+        return Ok(zoned.timestamp());
+    }
+    let span: Span = text.parse().map_err(|_| fail())?;
+    let then = now.checked_sub(span.abs()).map_err(|_| fail())?;
+    Ok(then.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_times_and_spans_are_moments() {
+        let now: Zoned = "2026-11-21T12:00:00+01:00[Europe/Berlin]".parse().unwrap();
+        for (text, edge, expected) in [
+            ("2026-11-20", Edge::Start, "2026-11-19T23:00:00Z"),
+            ("2026-11-20", Edge::End, "2026-11-20T22:59:59Z"),
+            ("2026-11-20T10:00", Edge::End, "2026-11-20T09:00:00Z"),
+            ("2026-11-20 10:00:30", Edge::Start, "2026-11-20T09:00:30Z"),
+            ("2026-11-20T10:00:00Z", Edge::Start, "2026-11-20T10:00:00Z"),
+            ("2 days ago", Edge::Start, "2026-11-19T11:00:00Z"),
+            ("2d", Edge::End, "2026-11-19T11:00:00Z"),
+            ("1 month ago", Edge::Start, "2026-10-21T10:00:00Z"),
+            ("90m", Edge::Start, "2026-11-21T09:30:00Z"),
+        ] {
+            let moment = read(text, edge, &now).unwrap();
+            assert_eq!(moment.to_string(), expected, "{text}");
+        }
+        for bad in [
+            "",
+            "yesterday-ish",
+            "2026-13-01",
+            "20:00",
+            "-",
+            "99999999999 years",
+        ] {
+            assert!(read(bad, Edge::Start, &now).is_err(), "{bad}");
+        }
+    }
+}
