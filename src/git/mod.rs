@@ -20,7 +20,7 @@ pub use credentials::Credentials;
 pub use diff::{ChangedFile, Form, Trees};
 pub use error::{Caller, GitError, GitErrorKind};
 pub use local::{UnsignedCommit, sign, work_tree};
-pub use remote::{Git, RefUpdate, author};
+pub use remote::{Git, RefUpdate, author, commit_of};
 pub use upkeep::{pack_objects, pack_refs};
 pub(crate) use url::redact;
 pub use url::{RemoteUrl, UrlError};

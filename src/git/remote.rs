@@ -283,6 +283,22 @@ pub(super) fn ask(dir: &Path, args: &[&str]) -> Option<String> {
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
+/// The id of the commit that `word` means in the clone at `dir`, as git reads it; nothing where it means none.
+#[must_use]
+pub fn commit_of(dir: &Path, word: &str) -> Option<String> {
+    let word = format!("{word}^{{commit}}");
+    ask(
+        dir,
+        &[
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            &word,
+        ],
+    )
+}
+
 /// The name and the address that git would write into a commit made in `dir`; nothing where it would refuse to.
 #[must_use]
 pub fn author(dir: &Path) -> Option<(String, String)> {

@@ -95,10 +95,12 @@ fn highest(workspace: &Workspace, request: &Request, refs: &AppRefs) -> Option<V
     history::highest(&workspace.repo, &request.app, refs)
 }
 
-/// Waits a moment that differs between racers: longer each time.
+/// Waits a moment that differs between racers, up to a tenth of a second longer each time: were all that lost to try again
+/// at once, each of them would cost the server one push for each of the others.
 fn pause(round: u32, commit: Oid) {
-    let spread = u64::from(commit.as_bytes().first().copied().unwrap_or_default());
-    thread::sleep(Duration::from_millis(u64::from(round) * 60 + spread / 2));
+    let random = commit.as_bytes().first().copied().unwrap_or_default();
+    let longest = 100 * u64::from(round.min(20));
+    thread::sleep(Duration::from_millis(longest * u64::from(random) / 255));
 }
 
 /// A version that was pushed, or would be.
@@ -160,7 +162,7 @@ impl Attempt<'_> {
         progress: &mut dyn FnMut(&str),
     ) -> Result<Published, PublishError> {
         let (workspace, request) = (self.workspace, self.request);
-        let (mut standstills, mut unexplained) = (0, 0);
+        let (mut standstills, mut unexplained, mut lost) = (0, 0, 0);
         let mut atomic = true;
         progress(&format!(
             "reading the versions of {} at {}",
@@ -168,6 +170,10 @@ impl Attempt<'_> {
             workspace.remote()
         ));
         for _ in 0..RACES_MAX {
+            if let Some(refused) = &tried {
+                lost += 1;
+                pause(lost, refused.candidate.commit);
+            }
             let refs = workspace.refresh(&request.app)?;
             if let Some(refused) = tried {
                 let Refused {
@@ -195,9 +201,6 @@ impl Attempt<'_> {
                     standstills += 1;
                     if standstills >= STANDSTILLS_MAX {
                         return Err(PublishError::Refused(error));
-                    }
-                    if standstills > 1 {
-                        pause(standstills, candidate.commit);
                     }
                 } else {
                     // Others got on, or something else moved: that is no reason to stop, as long as it ends.

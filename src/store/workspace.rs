@@ -152,16 +152,9 @@ impl Workspace {
                 .and_then(|(size, _)| loose::check(&self.repo, oid, size))
                 .map_err(|problem| fail(&problem))?;
         }
-        let commit = self
-            .repo
-            .revparse_single(shown)
-            .and_then(|object| object.peel_to_commit())
-            .map_err(|error| match error.code() {
-                ErrorCode::NotFound | ErrorCode::UnbornBranch => {
-                    fail("names no commit here; commit first, or name another with --ref")
-                }
-                _ => fail(error.message()),
-            })?;
+        let commit = self.commit(shown).ok_or_else(|| {
+            fail("names no commit here; commit first, or name another with --ref")
+        })?;
         Ok(SourceCommit::new(shown, &commit))
     }
 
@@ -170,15 +163,31 @@ impl Workspace {
     /// # Errors
     /// When there is no such commit; a pipeline's clone may hold too few.
     pub fn base(&self, reference: &str) -> Result<SourceCommit, StoreError> {
-        let found = self.repo.revparse_single(reference);
-        let commit = found.and_then(|object| object.peel_to_commit());
-        let commit = commit.map_err(|_| {
+        let commit = self.commit(reference).ok_or_else(|| {
             StoreError::local(
                 format!("`{reference}`"),
                 &"names no commit here; fetch it first: a pipeline's clone often holds one commit alone (fetch-depth: 0 brings all)",
             )
         })?;
         Ok(SourceCommit::new(reference, &commit))
+    }
+
+    /// Where `git` is started.
+    fn home(&self) -> &Path {
+        self.repo.workdir().unwrap_or_else(|| self.repo.path())
+    }
+
+    /// The commit that a word of a person means. Words other than HEAD are git's to read: libgit2 would load every object on
+    /// the way, and never come back from a damaged one.
+    fn commit(&self, word: &str) -> Option<Commit<'_>> {
+        let oid = if word == "HEAD" {
+            self.repo.refname_to_id(word).ok()?
+        } else {
+            Oid::from_str(&git::commit_of(self.home(), word)?).ok()?
+        };
+        let (size, _) = objects::header(&self.repo, oid).ok()?;
+        loose::check(&self.repo, oid, size).ok()?;
+        self.repo.find_commit(oid).ok()
     }
 
     /// True where a tracked file in the app's directory differs from HEAD, or an untracked one is there.
@@ -261,7 +270,7 @@ impl Workspace {
 
     /// Another remote, by name or address, with the same rules.
     pub(super) fn other(&self, name: &str, url: &str) -> Git {
-        let home = self.repo.workdir().unwrap_or_else(|| self.repo.path());
+        let home = self.home();
         Git::of_person(home, name, url, self.ssh_is_set)
     }
 
@@ -368,7 +377,7 @@ impl Workspace {
     /// Who git says that the person is; nothing where it does not know.
     #[must_use]
     pub fn author(&self) -> Option<Person> {
-        let home = self.repo.workdir().unwrap_or_else(|| self.repo.path());
+        let home = self.home();
         let (name, email) = git::author(home)?;
         Some(Person { name, email })
     }
