@@ -106,9 +106,9 @@ impl Scope {
     }
 
     /// Waits until a Repository is ready, or not ready for that reason; the message.
-    pub async fn until_repository(&self, name: &str, status: &str, reason: &str) -> String {
+    pub async fn until_repository_is(&self, name: &str, status: &str, reason: &str) -> String {
         let what = format!("Ready={status} ({reason}) of cwr/{name}");
-        let message = wait_for(&what, SOON, async || {
+        wait_for(&what, SOON, async || {
             let object = self.api::<Repository>().get_opt(name).await.unwrap();
             let status_of = object.and_then(|object| object.status).unwrap_or_default();
             let ready = status_of
@@ -122,7 +122,12 @@ impl Scope {
                 other => Err(format!("{other:?}")),
             }
         })
-        .await;
+        .await
+    }
+
+    /// The same, and an event says it too.
+    pub async fn until_repository(&self, name: &str, status: &str, reason: &str) -> String {
+        let message = self.until_repository_is(name, status, reason).await;
         self.until_event(name, reason).await;
         message
     }

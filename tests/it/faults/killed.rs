@@ -145,8 +145,9 @@ async fn killed_with_git_away_it_goes_on_from_the_records() {
     lab.controller.kill();
     lab.controller.forget();
     lab.controller.again();
+    // Killed between status and event, it has said it without an event.
     scope
-        .until_repository("main", "False", "NotARepository")
+        .until_repository_is("main", "False", "NotARepository")
         .await;
     scope
         .api::<Workload>()
