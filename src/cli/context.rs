@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Global;
-use super::output::Failure;
+use super::output::{Failure, Ui};
 use crate::ci::{self, Pipeline};
-use crate::store::{Person, Provenance, Workspace};
+use crate::store::{History, Person, Provenance, Workspace};
 use crate::words::AppName;
 
 /// A clone of the release repository, and the directory in it from which the command was started.
@@ -100,6 +100,13 @@ impl Context {
             words => words.len().min(2),
         };
         self.app_and(words, versions)
+    }
+
+    /// All versions of the app as the remote holds them now.
+    pub(super) fn history(&self, ui: &Ui, app: &AppName) -> Result<History, Failure> {
+        let remote = self.workspace.remote();
+        ui.progress(&format!("reading the versions of {app} at {remote}"));
+        Ok(self.workspace.history(app)?)
     }
 
     /// The pipeline that the command runs in.

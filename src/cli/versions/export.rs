@@ -43,11 +43,7 @@ impl Args {
         let folder = PathBuf::from(words.pop().unwrap_or_default());
         let word: VersionWord = words.concat().parse().map_err(Failure::usage)?;
         let workspace = &context.workspace;
-        ui.progress(&format!(
-            "reading the versions of {app} at {}",
-            workspace.remote()
-        ));
-        let history = workspace.history(&app)?;
+        let history = context.history(ui, &app)?;
         let version = history.version(&word)?;
         ui.progress(&format!("writing {app} {}", version.number));
         let exported = store::export(workspace, &Content::of_version(version)?, &folder)?;

@@ -39,11 +39,7 @@ impl Args {
         let word: VersionWord = word.parse().map_err(Failure::usage)?;
         let path = words.next().unwrap_or_default();
         let workspace = &context.workspace;
-        ui.progress(&format!(
-            "reading the versions of {app} at {}",
-            workspace.remote()
-        ));
-        let history = workspace.history(&app)?;
+        let history = context.history(ui, &app)?;
         let version = history.version(&word)?;
         let found = store::look(workspace, &Content::of_version(version)?, &path)?;
         if ui.json {
