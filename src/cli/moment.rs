@@ -1,7 +1,19 @@
-//! A moment as people write it: a date, a time, or how long ago.
+//! A moment as people write it: a date, a time, or how long ago; and the present one.
 
 use jiff::civil::{Date, DateTime};
+use jiff::tz::{Offset, TimeZone};
 use jiff::{Span, Timestamp, ToSpan, Zoned};
+
+/// The present, with the offset from UTC that holds here, as git writes it into commits.
+///
+/// The C library tells the offset in no time; [`Zoned::now`] looks through the whole folder of time zones for a name.
+pub(super) fn now() -> Zoned {
+    let offset = git2::Signature::now("nobody", "nobody@localhost")
+        .ok()
+        .and_then(|signature| Offset::from_seconds(signature.when().offset_minutes() * 60).ok())
+        .unwrap_or(Offset::UTC);
+    Timestamp::now().to_zoned(TimeZone::fixed(offset))
+}
 
 /// Which end of a day a date alone means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! What only the person's own `git` can do in their clone: write the files of a work tree as trees, and sign a commit.
+//! What only the person's own `git` can do in their clone: write the files of a work tree as trees, sign a commit, and check
+//! a signature.
 //!
 //! Filters, ignore rules and signing keys are the person's set-up, which nothing but `git` reads in full. No remote is
 //! asked, and the index of the clone is not changed.
@@ -62,6 +63,23 @@ pub fn sign(
     let args = ["commit-tree", "-S", commit.tree];
     let message = commit.message.to_owned();
     run(dir, &args, env, config, message, timeout)
+}
+
+/// What the person's git says of a commit's signature: a letter as in `%G?` of `git log`, the signer and the key, each empty
+/// where it says nothing.
+///
+/// # Errors
+/// When `git` cannot be run; a signature that is bad is none.
+pub fn check_signature(
+    dir: &Path,
+    commit: &str,
+    timeout: Duration,
+) -> Result<[String; 3], GitError> {
+    let format = "--format=%G?%x00%GS%x00%GK";
+    let args = ["show", "--no-patch", "--no-color", format, commit];
+    let said = run(dir, &args, Vec::new(), Vec::new(), String::new(), timeout)?;
+    let mut parts = said.split('\0').map(str::to_owned);
+    Ok([(); 3].map(|()| parts.next().unwrap_or_default()))
 }
 
 /// The tree of the folder `path` as the files of the work tree at `dir` have it, as hex digits. `index` is a copy of the

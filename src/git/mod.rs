@@ -1,9 +1,9 @@
 //! The `git` program, and it alone talks to remotes: it brings people's ssh, proxies and credential helpers.
 //!
-//! It is also asked who the person is and how two trees differ, signs with their key, and adds files as they would. Nothing else in the
-//! crate starts `git`. No shell is ever involved, no argument can be read as an option, nothing
-//! asks at a terminal, each call has a timeout that ends its whole process group, and no credential is in an argument
-//! or in a message. Local objects and refs are not read here: that is [`crate::store`].
+//! It is also asked who the person is and how two trees differ, signs and checks signatures with their set-up, and adds
+//! files as they would. Nothing else in the crate starts `git`. No shell is ever involved, no argument can be read as an
+//! option, nothing asks at a terminal, each call has a timeout that ends its whole process group, and no credential is in
+//! an argument or in a message. Local objects and refs are not read here: that is [`crate::store`].
 
 mod classify;
 mod credentials;
@@ -19,7 +19,7 @@ mod url;
 pub use credentials::Credentials;
 pub use diff::{ChangedFile, Form, Trees};
 pub use error::{Caller, GitError, GitErrorKind};
-pub use local::{UnsignedCommit, sign, work_tree};
+pub use local::{UnsignedCommit, check_signature, sign, work_tree};
 pub use remote::{Git, RefUpdate, author, commit_of};
 pub use upkeep::{pack_objects, pack_refs};
 pub(crate) use url::redact;

@@ -74,8 +74,8 @@ impl Git {
 
     /// Fetches exactly these refspecs, and drops what is gone at the remote below the globs among them.
     ///
-    /// The server is told that the commits below the globs `known` are here, beside what is fetched: telling it of all that
-    /// a repository holds would cost more, the more there is of other apps.
+    /// The server is told that the commits `known`, by id or by a glob of refs, are here, beside what is fetched: telling it
+    /// of all that a repository holds would cost more, the more there is of other apps. An id that is not here is an error.
     ///
     /// # Errors
     /// In the words of `git`, without credentials.
@@ -100,7 +100,7 @@ impl Git {
         args.extend(
             known
                 .iter()
-                .map(|glob| format!("--negotiation-tip={glob}").into()),
+                .map(|tip| format!("--negotiation-tip={tip}").into()),
         );
         args.push("--end-of-options".into());
         let stdin = refspecs

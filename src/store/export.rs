@@ -39,7 +39,7 @@ pub fn export(
 ) -> Result<Exported, ContentError> {
     let repo = &workspace.repo;
     let bad = |error: SnapshotError| content.bad(error);
-    snapshot::check(repo, content.tree, &workspace.settings().limits).map_err(bad)?;
+    snapshot::check(repo, content.tree, &workspace.settings().limits, None).map_err(bad)?;
     let items = objects::walk(repo, content.tree).map_err(bad)?;
     let place = Place::of(folder)?;
     // Dropped at any end, with all that is still in it.

@@ -191,9 +191,10 @@ pub(super) fn step(
     }
     let number = history::number_in(repo, app, holder);
     match number {
-        Some(_) if may_move => Ok(Step::Set {
+        // One that only a deleted version has is free.
+        Some(number) if may_move || is_deleted(repo, app, refs, number) => Ok(Step::Set {
             expected: Some(holder),
-            from: number,
+            from: Some(number),
         }),
         Some(number) => Err(LabelError::Taken {
             app: app.clone(),
@@ -207,6 +208,12 @@ pub(super) fn step(
             object: holder.to_string(),
         }),
     }
+}
+
+fn is_deleted(repo: &Repository, app: &AppName, refs: &AppRefs, number: VersionNumber) -> bool {
+    let oid = refs.tags.get(&number.to_string());
+    let entry = oid.and_then(|oid| history::read_entry(repo, app, number, *oid).ok());
+    matches!(entry, Some(Entry::Deleted(_)))
 }
 
 /// What became of a label that was given.

@@ -3,8 +3,11 @@
 //! libgit2 up to 1.9.7 never comes back from one (its issue 7342), and whoever waits for it waits for ever. What is packed
 //! has a checksum of its own, and is not looked at.
 
-use std::fs::File;
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
+use std::path::PathBuf;
 
 use flate2::bufread::ZlibDecoder;
 use git2::{Oid, Repository};
@@ -30,5 +33,44 @@ pub(super) fn check(repo: &Repository, oid: Oid, size: usize) -> Result<(), Stri
         _ => Err(format!(
             "object {oid} is damaged: its file was cut off or overwritten"
         )),
+    }
+}
+
+/// The names of loose objects, each folder read once: for whoever looks at thousands of objects, most of them packed.
+///
+/// What is written after its folder was read is not seen, so it must not outlive one look at one tree.
+pub(super) struct Names {
+    objects: PathBuf,
+    folders: HashMap<String, Option<HashSet<OsString>>>,
+}
+
+impl Names {
+    pub(super) fn new(repo: &Repository) -> Self {
+        Self {
+            objects: repo.commondir().join("objects"),
+            folders: HashMap::new(),
+        }
+    }
+
+    /// False where the object is surely not a loose one.
+    pub(super) fn may_hold(&mut self, oid: Oid) -> bool {
+        let hex = oid.to_string();
+        let (folder, name) = hex.split_at(2);
+        let names = self.folders.entry(folder.to_owned()).or_insert_with(|| {
+            let entries = match fs::read_dir(self.objects.join(folder)) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Some(HashSet::new());
+                }
+                Err(_) => return None,
+            };
+            entries
+                .map(|entry| entry.map(|entry| entry.file_name()))
+                .collect::<Result<_, _>>()
+                .ok()
+        });
+        names
+            .as_ref()
+            .is_none_or(|names| names.contains(OsStr::new(name)))
     }
 }

@@ -131,7 +131,12 @@ impl Mirror {
         let mut specs = globs.clone();
         specs.push(format!("+{head_ref}:{head_ref}"));
         // A glob, because git refuses a name that is not there yet.
-        let known = [format!("{head_ref}*")];
+        let mut known = vec![format!("{head_ref}*")];
+        // A version has no parents: only its app's newest one tells the server which of its files are here, if it keeps
+        // bitmaps, as forges do. With many apps the list would cost more than it spares.
+        if !all {
+            known.extend(self.newest(&before));
+        }
         if let Err(error) = self.inner.git.fetch(&specs, &known, timeout) {
             // git takes each ref that it can, and those that came are whole: they are read now, and not at the next start.
             drop(self.read(apps));
@@ -213,6 +218,21 @@ impl Mirror {
         };
         let known = known(&self.state());
         known.map_or_else(|| Ok(self.read(apps)?.0), Ok)
+    }
+
+    /// The commit of the newest version of each app, where it is there.
+    fn newest(&self, apps: &BTreeMap<AppName, Arc<AppRefs>>) -> Vec<String> {
+        let state = self.state();
+        // git refuses to fetch at all where one is not.
+        let Ok(odb) = state.repo.odb() else {
+            return Vec::new();
+        };
+        let newest = |refs: &Arc<AppRefs>| refs.numbered().max().map(|(_, oid)| oid);
+        apps.values()
+            .filter_map(newest)
+            .filter(|oid| odb.exists(*oid))
+            .map(|oid| oid.to_string())
+            .collect()
     }
 
     /// Reads the tags of these apps anew; also, how many tags there are in all.

@@ -12,12 +12,14 @@ mod addition;
 mod audit;
 mod begin;
 mod browse;
+mod candidate;
 mod changed;
 mod compare;
 mod content;
 mod delete;
 mod deletion;
 mod error;
+mod exchange;
 mod export;
 mod files;
 mod history;
@@ -35,8 +37,10 @@ mod publish;
 mod refs;
 mod request;
 mod select;
+mod signature;
 mod snapshot;
 mod trailers;
+mod unchanged;
 mod users;
 mod work_tree;
 mod workspace;
@@ -62,6 +66,7 @@ pub use mirror::{Fetched, Mirror};
 pub use publish::publish;
 pub use request::{Outcome, Provenance, Published, Request};
 pub use select::{Filter, Page};
+pub use signature::{Verdict, VersionSignature};
 pub use users::{
     Branch, Change, Cluster, ClusterObject, Deployed, DeployedShare, Ledger, LedgerEntry, Memory,
     Past, Scope, Survey, Unreadable, Use, User, deployed, may_mean, users_of,

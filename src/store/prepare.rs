@@ -5,6 +5,7 @@ use git2::Oid;
 use super::error::{PublishError, SnapshotError};
 use super::files;
 use super::history::Version;
+use super::objects;
 use super::request::Request;
 use super::snapshot::{self, Snapshot, TakeError};
 use super::workspace::Workspace;
@@ -17,8 +18,12 @@ pub(super) struct Prepared {
     pub(super) overlays: Vec<String>,
 }
 
-/// Makes the snapshot that the request asks for.
-pub(super) fn prepare(workspace: &Workspace, request: &Request) -> Result<Prepared, PublishError> {
+/// Makes the snapshot that the request asks for. `newest` is the commit of the app's newest version, as far as it is known.
+pub(super) fn prepare(
+    workspace: &Workspace,
+    request: &Request,
+    newest: Option<Oid>,
+) -> Result<Prepared, PublishError> {
     let (base, mut overlays) = base(workspace, request)?;
     let mut laid = base;
     for addition in &request.additions {
@@ -30,7 +35,9 @@ pub(super) fn prepare(workspace: &Workspace, request: &Request) -> Result<Prepar
     for (function, image) in &request.images {
         overlays.push(format!("image {function}={image}"));
     }
-    let snapshot = take(workspace, request, laid)?;
+    let newest = newest.and_then(|newest| objects::commit(&workspace.repo, newest).ok());
+    let before = newest.map(|newest| newest.tree_id());
+    let snapshot = take(workspace, request, laid, before)?;
     check_record(workspace, request, &snapshot)?;
     Ok(Prepared {
         tree: snapshot.tree,
@@ -88,7 +95,12 @@ fn base(workspace: &Workspace, request: &Request) -> Result<(Oid, Vec<String>), 
 }
 
 /// The snapshot of those files, with images.
-fn take(workspace: &Workspace, request: &Request, files: Oid) -> Result<Snapshot, PublishError> {
+fn take(
+    workspace: &Workspace,
+    request: &Request,
+    files: Oid,
+    before: Option<Oid>,
+) -> Result<Snapshot, PublishError> {
     snapshot::take(
         &workspace.repo,
         &request.app,
@@ -96,6 +108,7 @@ fn take(workspace: &Workspace, request: &Request, files: Oid) -> Result<Snapshot
         files,
         &request.images,
         &workspace.settings().limits,
+        before,
     )
     .map_err(|error| match error {
         TakeError::App(problems) => PublishError::App(problems),

@@ -35,19 +35,17 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::thread;
 use std::time::Duration;
 
-use git2::{Oid, Signature, Time};
+use git2::Oid;
 
-use super::error::{PublishError, StoreError};
-use super::history::{self, Entry, Version};
+use super::candidate::{Candidate, highest};
+use super::error::PublishError;
+use super::history::{self, Version};
 use super::holder;
-use super::label::{self, Given, Step, Target};
 use super::prepare::{Prepared, prepare};
 use super::refs::{AppRefs, Space};
 use super::request::{Outcome, Published, Request};
-use super::trailers::{self, Trailers};
 use super::workspace::Workspace;
-use crate::git::{self, GitError, RefUpdate, UnsignedCommit};
-use crate::words::{VERSION_NUMBER_MAX, VersionNumber};
+use crate::git::GitError;
 
 /// Most refusals for which the refs show no reason.
 const TRIES_MAX: u32 = 10;
@@ -65,14 +63,14 @@ pub fn publish(
     request: &Request,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Published, PublishError> {
+    let seen = workspace.seen_refs(&request.app)?;
     let attempt = Attempt {
         workspace,
         request,
         space: Space::canonical(&request.app),
-        prepared: prepare(workspace, request)?,
+        prepared: prepare(workspace, request, seen.last)?,
         nonce: format!("{:016x}", RandomState::new().build_hasher().finish()),
     };
-    let seen = workspace.seen_refs(&request.app)?;
     let mut tried = None;
     if !request.dry_run && known_well(workspace, request, &seen) {
         match attempt.at_once(seen, progress)? {
@@ -91,24 +89,12 @@ fn known_well(workspace: &Workspace, request: &Request, seen: &AppRefs) -> bool 
     newest.is_some_and(|number| seen.tags.contains_key(&number.to_string()))
 }
 
-fn highest(workspace: &Workspace, request: &Request, refs: &AppRefs) -> Option<VersionNumber> {
-    history::highest(&workspace.repo, &request.app, refs)
-}
-
 /// Waits a moment that differs between racers, up to a tenth of a second longer each time: were all that lost to try again
 /// at once, each of them would cost the server one push for each of the others.
 fn pause(round: u32, commit: Oid) {
     let random = commit.as_bytes().first().copied().unwrap_or_default();
     let longest = 100 * u64::from(round.min(20));
     thread::sleep(Duration::from_millis(longest * u64::from(random) / 255));
-}
-
-/// A version that was pushed, or would be.
-struct Candidate {
-    version: Version,
-    commit: Oid,
-    label_moved_from: Option<VersionNumber>,
-    updates: Vec<RefUpdate>,
 }
 
 /// A push that was refused, or whose answer never came.
@@ -119,22 +105,14 @@ struct Refused {
     error: GitError,
 }
 
-/// One ref of the version's commit.
-fn update(name: String, expected: Option<Oid>, commit: Oid) -> RefUpdate {
-    RefUpdate {
-        name,
-        expected,
-        new: Some(commit),
-    }
-}
-
-struct Attempt<'a> {
-    workspace: &'a Workspace,
-    request: &'a Request,
+/// One request to publish, through all its tries.
+pub(super) struct Attempt<'a> {
+    pub(super) workspace: &'a Workspace,
+    pub(super) request: &'a Request,
     /// Names of refs at the remote.
-    space: Space,
-    prepared: Prepared,
-    nonce: String,
+    pub(super) space: Space,
+    pub(super) prepared: Prepared,
+    pub(super) nonce: String,
 }
 
 impl Attempt<'_> {
@@ -232,102 +210,6 @@ impl Attempt<'_> {
         holder::living(repo, app, refs, self.prepared.tree)
     }
 
-    /// The version that the refs leave room for: its commit, written here, and the changes that publish it.
-    fn candidate(&self, refs: &AppRefs) -> Result<Candidate, PublishError> {
-        let request = self.request;
-        let step = self.label_step(refs, None)?;
-        let number = self.next_number(refs)?;
-        let commit = self.commit(number)?;
-        let mut updates = vec![
-            update(self.space.version(number), None, commit),
-            update(self.space.last(), refs.last, commit),
-            self.hint(refs, commit),
-        ];
-        let mut label_moved_from = None;
-        if let (Some(label), Step::Set { expected, from }) = (&request.label, step) {
-            updates.push(update(self.space.tag(label.as_str()), expected, commit));
-            label_moved_from = from;
-        }
-        // It is read as any reader will read it, before anybody can.
-        let entry = history::read_entry(&self.workspace.repo, &request.app, number, commit)
-            .map_err(|problem| StoreError::local("the snapshot commit", &problem))?;
-        match entry {
-            Entry::Living(mut version) => {
-                version.labels = request.label.iter().cloned().collect();
-                Ok(Candidate {
-                    version: *version,
-                    commit,
-                    label_moved_from,
-                    updates,
-                })
-            }
-            Entry::Foreign(problem) => Err(PublishError::Request(format!(
-                "the version would not be readable: {problem}; shorten what is said with --message"
-            ))),
-            Entry::Deleted(_) => Err(PublishError::Request("the snapshot is empty".to_owned())),
-        }
-    }
-
-    fn next_number(&self, refs: &AppRefs) -> Result<VersionNumber, PublishError> {
-        let next = highest(self.workspace, self.request, refs)
-            .map_or_else(|| VersionNumber::new(1), VersionNumber::next);
-        let app = &self.request.app;
-        next.ok_or_else(|| {
-            PublishError::Request(format!(
-                "all version numbers of `{app}` are spent, up to {VERSION_NUMBER_MAX}; see `cutwater versions list {app}` for a tag that spent them"
-            ))
-        })
-    }
-
-    /// A commit without parents whose tree is the snapshot.
-    fn commit(&self, number: VersionNumber) -> Result<Oid, PublishError> {
-        let fail = |error: git2::Error| StoreError::local("the snapshot commit", &error.message());
-        let request = self.request;
-        let (seconds, offset) = (
-            request.time.timestamp().as_second(),
-            request.time.offset().seconds() / 60,
-        );
-        let repo = &self.workspace.repo;
-        let person = &request.author;
-        let author = Signature::new(&person.name, &person.email, &Time::new(seconds, offset));
-        let author = author.map_err(|error| {
-            PublishError::Request(format!(
-                "the author cannot be written ({}); set user.name and user.email in git",
-                error.message()
-            ))
-        })?;
-        let trailers = Trailers {
-            app: request.app.clone(),
-            number,
-            source: request.provenance.source.clone(),
-            run: request.provenance.run.clone(),
-            actor: request.provenance.actor.clone(),
-            source_commit: Some(request.source.oid),
-            overlays: self.prepared.overlays.clone(),
-            nonce: self.nonce.clone(),
-            deleted: false,
-        };
-        let message = request.message.as_deref();
-        let text = trailers::write(&trailers, message.unwrap_or(&request.source.subject));
-        if request.sign {
-            let unsigned = UnsignedCommit {
-                tree: &self.prepared.tree.to_string(),
-                name: &person.name,
-                email: &person.email,
-                seconds,
-                offset,
-                message: &text,
-            };
-            let home = repo.workdir().unwrap_or_else(|| repo.path());
-            let signed = git::sign(home, &unsigned, self.workspace.timeout())
-                .map_err(|error| PublishError::Signing(error.message))?;
-            return Ok(Oid::from_str(&signed).map_err(fail)?);
-        }
-        let tree = repo.find_tree(self.prepared.tree).map_err(fail)?;
-        let commit = repo.commit(None, &author, &author, &text, &tree, &[]);
-        Ok(commit.map_err(fail)?)
-    }
-
     /// Pushes the version: all refs at once, or the tag first.
     fn push(
         &self,
@@ -367,92 +249,5 @@ impl Attempt<'_> {
             added_label: self.request.label.clone(),
             label_moved_from: candidate.label_moved_from,
         }
-    }
-
-    fn hint(&self, refs: &AppRefs, commit: Oid) -> RefUpdate {
-        let tree = self.prepared.tree;
-        let expected = refs.ids.get(&tree.to_string()).copied();
-        update(self.space.id(tree), expected, commit)
-    }
-
-    fn label_step(&self, refs: &AppRefs, commit: Option<Oid>) -> Result<Step, PublishError> {
-        let (repo, request) = (&self.workspace.repo, self.request);
-        let Some(label) = &request.label else {
-            return Ok(Step::Nothing);
-        };
-        let step = label::step(repo, &request.app, refs, label, commit, request.move_label);
-        Ok(step?)
-    }
-
-    /// The content is there: heals the hint, and adds the label.
-    fn unchanged(&self, version: Version, refs: &AppRefs) -> Result<Published, PublishError> {
-        let fail = |error: git2::Error| StoreError::local("the version", &error.message());
-        let commit = Oid::from_str(&version.commit).map_err(fail)?;
-        let mut published = Published {
-            outcome: Outcome::Unchanged,
-            version,
-            added_label: None,
-            label_moved_from: None,
-        };
-        let request = self.request;
-        if !request.dry_run {
-            self.heal(refs.clone(), commit)?;
-        }
-        let Some(label) = &request.label else {
-            return Ok(published);
-        };
-        let target = Target {
-            app: &request.app,
-            number: published.version.number,
-            commit,
-            label,
-        };
-        let (may_move, dry_run) = (request.move_label, request.dry_run);
-        match target.give(self.workspace, refs.clone(), may_move, dry_run)? {
-            Given::Had => return Ok(published),
-            Given::New => {}
-            Given::MovedFrom(from) => published.label_moved_from = Some(from),
-        }
-        published.version.labels.push(label.clone());
-        published.version.labels.sort();
-        published.version.labels.dedup();
-        published.added_label = Some(label.clone());
-        Ok(published)
-    }
-
-    /// Brings the hint, and `last` where it lags behind the tags, to what the tags say.
-    ///
-    /// Both stay behind after a push that was not atomic. Where the server refuses them, the next publisher tries again.
-    fn heal(&self, mut refs: AppRefs, commit: Oid) -> Result<(), StoreError> {
-        for _ in 0..TRIES_MAX {
-            let mut updates = Vec::new();
-            if refs.ids.get(&self.prepared.tree.to_string()) != Some(&commit) {
-                updates.push(self.hint(&refs, commit));
-            }
-            let (repo, app) = (&self.workspace.repo, &self.request.app);
-            let ours = |(number, oid): &(VersionNumber, Oid)| {
-                history::number_in(repo, app, *oid) == Some(*number)
-            };
-            let mut numbered: Vec<_> = refs.numbered().collect();
-            numbered.sort_unstable();
-            let newest = numbered.into_iter().rev().find(ours);
-            let last = refs.last.and_then(|oid| history::number_in(repo, app, oid));
-            if let Some((_, oid)) = newest.filter(|(number, _)| last < Some(*number)) {
-                updates.push(update(self.space.last(), refs.last, oid));
-            }
-            if updates.is_empty() {
-                return Ok(());
-            }
-            if self.workspace.push(&updates, false).is_ok() {
-                self.workspace.note(app, &updates);
-                return Ok(());
-            }
-            let before = refs;
-            refs = self.workspace.refresh(app)?;
-            if refs == before {
-                return Ok(());
-            }
-        }
-        Ok(())
     }
 }

@@ -3,11 +3,12 @@
 //! The same rules hold when a snapshot is made and when it is read. No filter of git is ever applied: the bytes of the
 //! blobs are the bytes that are published.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use git2::{Oid, Repository};
 
 use super::error::SnapshotError;
+use super::loose;
 use super::objects::{self, Item, Kind};
 use crate::app::{self, APP_FILE, App, EditError, Problems};
 use crate::settings::Limits;
@@ -17,6 +18,10 @@ use crate::words::{AppName, FunctionName};
 const LINK_MAX: usize = 4096;
 /// Most links that are followed for one path.
 const HOPS_MAX: usize = 32;
+
+/// How a Git LFS pointer starts, and the size that it stays below: <https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md>.
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+const LFS_POINTER_BELOW: usize = 1024;
 
 /// Names at the root that a forge would run as a pipeline, in the name of the tag that points at the snapshot.
 const PIPELINES: [&str; 16] = [
@@ -59,6 +64,7 @@ impl From<SnapshotError> for TakeError {
 }
 
 /// The snapshot of the directory `dir` at `root`, with images laid over it. Without overlays its tree is the directory's.
+/// `before` is the tree of an older version, whose files are not read again.
 pub(super) fn take(
     repo: &Repository,
     app_name: &AppName,
@@ -66,6 +72,7 @@ pub(super) fn take(
     directory: Oid,
     images: &BTreeMap<FunctionName, String>,
     limits: &Limits,
+    before: Option<Oid>,
 ) -> Result<Snapshot, TakeError> {
     let file = format!("{dir}/{APP_FILE}");
     let mut bytes = app_file(repo, directory)?;
@@ -95,7 +102,7 @@ pub(super) fn take(
         tree = with_app_file(repo, directory, &bytes)
             .map_err(|error| SnapshotError::new(APP_FILE, error.message()))?;
     }
-    check(repo, tree, limits)?;
+    check(repo, tree, limits, before)?;
     Ok(Snapshot { tree, app })
 }
 
@@ -124,8 +131,20 @@ fn with_app_file(repo: &Repository, directory: Oid, bytes: &[u8]) -> Result<Oid,
 }
 
 /// Applies all rules to a snapshot.
-pub(super) fn check(repo: &Repository, tree: Oid, limits: &Limits) -> Result<(), SnapshotError> {
+///
+/// Files that are in `before` too, the tree of an older version, were looked at when that one was published. Of thousands
+/// of files few are new, and reading the others would take longer than everything else.
+pub(super) fn check(
+    repo: &Repository,
+    tree: Oid,
+    limits: &Limits,
+    before: Option<Oid>,
+) -> Result<(), SnapshotError> {
     let listing = Listing::new(objects::walk(repo, tree)?);
+    let before = before.and_then(|before| objects::walk(repo, before).ok());
+    let before = before.unwrap_or_default();
+    let before: HashSet<Oid> = before.into_iter().map(|item| item.oid).collect();
+    let mut names = loose::Names::new(repo);
     let mut total = 0_usize;
     let (file_max, total_max) = (limits.file_bytes(), limits.snapshot_bytes());
     for item in listing.items.values() {
@@ -157,7 +176,10 @@ pub(super) fn check(repo: &Repository, tree: Oid, limits: &Limits) -> Result<(),
             }
             continue;
         }
-        if size < 1024 && is_lfs_pointer(repo, item.oid) {
+        if size < LFS_POINTER_BELOW
+            && !before.contains(&item.oid)
+            && objects::starts_with(repo, &mut names, (item.oid, size), LFS_POINTER)
+        {
             return fail("is a Git LFS pointer, not the file itself; put the file into the image, or take it out of LFS".to_owned());
         }
         if low == ".gitattributes" || low.ends_with("/.gitattributes") {
@@ -171,11 +193,6 @@ pub(super) fn check(repo: &Repository, tree: Oid, limits: &Limits) -> Result<(),
         }
     }
     Ok(())
-}
-
-fn is_lfs_pointer(repo: &Repository, oid: Oid) -> bool {
-    objects::blob(repo, oid, 1024)
-        .is_ok_and(|bytes| bytes.starts_with(b"version https://git-lfs.github.com/spec/"))
 }
 
 /// The first attribute that makes files of a checkout differ from their blobs, with its line.

@@ -1,24 +1,19 @@
-//! A person's clone: which apps are in it, and what its remote holds.
-//!
-//! What the remote holds is fetched into `refs/cutwater-remote/`, apart from the person's own tags and branches, which are
-//! neither read for decisions nor changed.
+//! A person's clone: its settings, its commits and the apps in them. What its remote holds is in [`super::exchange`].
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use git2::{Commit, ErrorCode, Oid, Repository};
 use sha2::{Digest, Sha256};
 
 use super::error::StoreError;
-use super::history::{History, Person, Version};
+use super::history::{Person, Version};
 use super::loose;
 use super::objects;
-use super::refs::{AppRefs, Space};
 use super::snapshot;
 use crate::app::{APP_FILE, App, Function};
-use crate::git::{self, Git, GitError, RefUpdate};
+use crate::git::{self, Git};
 use crate::settings::{SETTINGS_FILE, Settings};
 use crate::words::AppName;
 
@@ -28,10 +23,10 @@ const SETTINGS_MAX: usize = 256 * 1024;
 /// A clone of the release repository, and one remote of it.
 pub struct Workspace {
     pub(super) repo: Repository,
-    remote: String,
+    pub(super) remote: String,
     pub(super) key: String,
     pub(super) git: Git,
-    ssh_is_set: bool,
+    pub(super) ssh_is_set: bool,
     pub(super) timeout: Duration,
     settings: Settings,
 }
@@ -173,7 +168,7 @@ impl Workspace {
     }
 
     /// Where `git` is started.
-    fn home(&self) -> &Path {
+    pub(super) fn home(&self) -> &Path {
         self.repo.workdir().unwrap_or_else(|| self.repo.path())
     }
 
@@ -190,153 +185,22 @@ impl Workspace {
         self.repo.find_commit(oid).ok()
     }
 
-    /// True where a tracked file in the app's directory differs from HEAD, or an untracked one is there.
+    /// Looks, beside other work, whether a tracked file in the app's directory differs from HEAD, or an untracked one is
+    /// there: with many files, as long as everything else before a push.
     #[must_use]
-    pub fn is_dirty(&self, app: &AppName) -> bool {
-        let mut options = git2::StatusOptions::new();
-        options
-            .pathspec(format!("{}/{app}", self.settings.apps))
-            .include_untracked(true)
-            .recurse_untracked_dirs(false);
-        self.repo
-            .statuses(Some(&mut options))
-            .is_ok_and(|statuses| !statuses.is_empty())
-    }
-
-    /// All versions of the app as the remote holds them now.
-    ///
-    /// # Errors
-    /// When the remote cannot be read.
-    pub fn history(&self, app: &AppName) -> Result<History, StoreError> {
-        let refs = self.refresh(app)?;
-        Ok(History::read(&self.repo, app, &refs))
-    }
-
-    /// Fetches the app's refs and reads them.
-    pub(super) fn refresh(&self, app: &AppName) -> Result<AppRefs, StoreError> {
-        let space = Space::seen(&self.key, app);
-        let _alone = self.lock()?;
-        self.git
-            .fetch(&space.refspecs(app), &[space.last_glob()], self.timeout)
-            .map_err(|source| StoreError::Git {
-                what: format!(
-                    "cannot fetch the versions of `{app}` from remote `{}`",
-                    self.remote
-                ),
-                source,
-            })?;
-        AppRefs::read(&self.repo, &space)
-            .map_err(|error| StoreError::local("the fetched refs", &error.message()))
-    }
-
-    /// The app's refs as they were seen last, without asking the remote.
-    pub(super) fn seen_refs(&self, app: &AppName) -> Result<AppRefs, StoreError> {
-        AppRefs::read(&self.repo, &Space::seen(&self.key, app))
-            .map_err(|error| StoreError::local("the fetched refs", &error.message()))
-    }
-
-    /// Notes changes that the remote has taken as seen, so that the next publish starts from them.
-    ///
-    /// A note that cannot be made is none: the next publish then asks the remote. Where another command holds the refs,
-    /// it is fetching, and will see the changes by itself.
-    pub(super) fn note(&self, app: &AppName, updates: &[RefUpdate]) {
-        let Ok(file) = self.lock_file() else { return };
-        if file.try_lock().is_err() {
-            return;
-        }
-        let (there, here) = (Space::canonical(app), Space::seen(&self.key, app));
-        for update in updates {
-            let tag = update.name.strip_prefix(&there.tags);
-            let own = update.name.strip_prefix(&there.own);
-            let name = match (tag, own) {
-                (Some(tag), _) => format!("{}{tag}", here.tags),
-                (_, Some(own)) => format!("{}{own}", here.own),
-                _ => continue,
-            };
-            let noted = match (update.new, update.expected) {
-                (Some(new), Some(old)) => self
-                    .repo
-                    .reference_matching(&name, new, true, old, "")
-                    .map(drop),
-                (Some(new), None) => self.repo.reference(&name, new, false, "").map(drop),
-                (None, _) => self
-                    .repo
-                    .find_reference(&name)
-                    .and_then(|mut reference| reference.delete()),
-            };
-            drop(noted);
-        }
-    }
-
-    /// Another remote, by name or address, with the same rules.
-    pub(super) fn other(&self, name: &str, url: &str) -> Git {
-        let home = self.home();
-        Git::of_person(home, name, url, self.ssh_is_set)
-    }
-
-    /// The longest time for one exchange.
-    pub(super) fn timeout(&self) -> Duration {
-        self.timeout
-    }
-
-    /// Fetches the refs of apps from this remote, in one exchange, and reads them.
-    pub(super) fn read_own(
-        &self,
-        apps: &BTreeSet<AppName>,
-    ) -> Result<BTreeMap<AppName, AppRefs>, StoreError> {
-        let shown = format!("remote `{}`", self.remote);
-        self.read_apps(&self.git, &self.key, &shown, apps)
-    }
-
-    /// Fetches the refs of apps from a remote, in one exchange, and reads them.
-    pub(super) fn read_apps(
-        &self,
-        git: &Git,
-        key: &str,
-        shown: &str,
-        apps: &BTreeSet<AppName>,
-    ) -> Result<BTreeMap<AppName, AppRefs>, StoreError> {
-        let refspecs = |app| Space::seen(key, app).refspecs(app);
-        let refspecs: Vec<String> = apps.iter().flat_map(refspecs).collect();
-        let _alone = self.lock()?;
-        git.fetch(&refspecs, &[], self.timeout)
-            .map_err(|source| StoreError::Git {
-                what: format!("cannot fetch versions from {shown}"),
-                source,
-            })?;
-        let read = |app: &AppName| {
-            let refs = AppRefs::read(&self.repo, &Space::seen(key, app))?;
-            Ok((app.clone(), refs))
-        };
-        let refs: Result<_, git2::Error> = apps.iter().map(read).collect();
-        refs.map_err(|error| StoreError::local("the fetched refs", &error.message()))
-    }
-
-    pub(super) fn push(&self, updates: &[RefUpdate], atomic: bool) -> Result<(), GitError> {
-        self.git.push(updates, atomic, self.timeout)
-    }
-
-    /// Prefix of the remote's branches as they were seen the last time, with a slash at the end.
-    pub(super) fn heads(&self) -> String {
-        format!("refs/cutwater-remote/{}/heads/", self.key)
-    }
-
-    /// Held while the remote's refs are written here: other commands in this clone wait. The system drops it at any end.
-    pub(super) fn lock(&self) -> Result<File, StoreError> {
-        let file = self.lock_file()?;
-        file.lock()
-            .map_err(|error| StoreError::local("cutwater.lock", &error))?;
-        Ok(file)
-    }
-
-    fn lock_file(&self) -> Result<File, StoreError> {
-        let path: PathBuf = self.repo.commondir().join("cutwater.lock");
-        OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|error| StoreError::local(path.display().to_string(), &error))
+    pub fn look_for_changes(&self, app: &AppName) -> JoinHandle<bool> {
+        let directory = format!("{}/{app}", self.settings.apps);
+        let path = self.repo.path().to_owned();
+        thread::spawn(move || {
+            let mut options = git2::StatusOptions::new();
+            options
+                .pathspec(directory)
+                .include_untracked(true)
+                .recurse_untracked_dirs(false);
+            let repo = Repository::open(path);
+            repo.and_then(|repo| Ok(!repo.statuses(Some(&mut options))?.is_empty()))
+                .unwrap_or(false)
+        })
     }
 
     /// The directory tree of an app in a commit.

@@ -141,9 +141,12 @@ fn a_deleted_version_is_a_tombstone_and_its_number_never_comes_back() {
         );
     }
     let image = format!("web={}", digest("1"));
-    assert!(
-        shop.publish(&["--image", &image])
-            .starts_with("published checkout v3")
+    // And it is free for another version.
+    assert_eq!(
+        shop.publish(&["--image", &image, "--label", "first"])
+            .lines()
+            .nth(1),
+        Some("moved checkout v3 first (from v1)")
     );
     shop.git(&remote, &["fsck", "--full", "--strict"]);
 }

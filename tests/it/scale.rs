@@ -146,6 +146,36 @@ fn what_one_app_costs_does_not_grow_with_the_others() {
 }
 
 #[test]
+fn a_new_version_brings_only_the_files_that_are_new() {
+    let crowd = Crowd::of(1, 1);
+    let shop = &crowd.shop;
+    // What no compression makes smaller.
+    let large: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..))
+        .take(1 << 20)
+        .collect();
+    let path = shop.clone_dir().join("apps/checkout/bundle");
+    std::fs::write(path, large).unwrap();
+    shop.commit("apps/checkout/small", "1");
+    shop.publish(&[]);
+    let mirror = crowd.mirror("mirror.git");
+    let app = BTreeSet::from(["checkout".parse().unwrap()]);
+    let poll = || {
+        crowd.wire.bytes_of(|| {
+            let fetched = mirror.fetch("main", &app, PATIENCE).unwrap();
+            assert_eq!(fetched.changed, app);
+        })
+    };
+    let first = poll();
+    assert!(first > 1 << 20, "{first} bytes are counted");
+    // As forges keep their repositories: with bitmaps a server knows which files the commits hold that it is told of.
+    shop.git(&shop.remote(), &["repack", "-q", "-a", "-d", "-b"]);
+    shop.commit("apps/checkout/small", "2");
+    shop.publish(&[]);
+    let second = poll();
+    assert!(second < 1 << 16, "{second} bytes for a small file");
+}
+
+#[test]
 fn polls_and_lists_transfer_no_more_than_bare_git() {
     let crowd = Crowd::of(200, 20);
     let mirror = crowd.mirror("mirror.git");

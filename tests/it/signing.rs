@@ -45,6 +45,8 @@ fn a_version_is_signed_with_the_ssh_key_that_git_is_set_up_for() {
         "{error}"
     );
     assert!(shop.refs().is_empty());
+    // A dry run asks for no key.
+    shop.publish(&["--sign", "--dry-run"]);
     let key = shop.dir.path().join("key");
     let path = key.to_str().unwrap();
     run(shop
@@ -82,6 +84,27 @@ fn a_version_is_signed_with_the_ssh_key_that_git_is_set_up_for() {
         "|Ada Lovelace|ada@example.com|Ada Lovelace|checkout v1: Grüße|1\n\n"
     );
     shop.git(&remote, &["fsck", "--full", "--strict"]);
+    // A view says what git says.
+    let view = |word| shop.ok(&["versions", "view", "checkout", word, "--no-live"]);
+    let shown = view("v1");
+    assert!(
+        shown.contains("\nSignature:  good; ada@example.com, SHA256:"),
+        "{shown}"
+    );
+    fs::write(&allowed, "").unwrap();
+    let shown = view("signed");
+    assert!(
+        shown.contains("made by that key, which nothing here trusts; SHA256:"),
+        "{shown}"
+    );
+    let unset = [
+        "config",
+        "--global",
+        "--unset",
+        "gpg.ssh.allowedSignersFile",
+    ];
+    shop.git(shop.dir.path(), &unset);
+    assert!(view("v1").contains("\nSignature:  cannot be checked here"));
     // The signature is no content: published without one it is unchanged.
     assert!(shop.publish(&[]).starts_with("unchanged checkout v1"));
     // A key that nobody can unlock is an error at once, and asks nobody.

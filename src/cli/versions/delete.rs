@@ -2,7 +2,6 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use jiff::Zoned;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -10,6 +9,7 @@ use super::entry::short;
 use crate::cli::candidates;
 use crate::cli::cluster::ClusterArgs;
 use crate::cli::context::Context;
+use crate::cli::moment;
 use crate::cli::output::{Failure, Ui};
 use crate::store::{self, DeleteRequest, Deletion, Use};
 use crate::words::{AppName, VersionWord};
@@ -56,7 +56,7 @@ impl Args {
             words,
             reason: self.message,
             author: context.author()?,
-            time: Zoned::now(),
+            time: moment::now(),
             provenance: Context::provenance(),
             dry_run: self.dry_run || asks,
         };

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Zoned;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::entry::short;
 use crate::cli::candidates;
 use crate::cli::context::Context;
+use crate::cli::moment;
 use crate::cli::output::{Failure, Ui};
 use crate::store::{self, Addition, Outcome, Published, Request};
 use crate::words::{AppName, FunctionName, Label};
@@ -125,8 +125,8 @@ impl Args {
         }
         let reference = (!self.working_tree).then_some(self.reference.as_str());
         let app = context.app(self.apps.pop(), reference)?;
-        let request = self.request(ui, context, app)?;
-        let published = publish(ui, context, &request)?;
+        let request = self.request(context, app)?;
+        let published = self.publish(ui, context, &request)?;
         if ui.json {
             return ui.json(&PublishJson::One(published));
         }
@@ -164,8 +164,8 @@ impl Args {
             if apps[..index].contains(app) {
                 continue;
             }
-            let request = self.request(ui, context, app.clone())?;
-            match publish(ui, context, &request) {
+            let request = self.request(context, app.clone())?;
+            match self.publish(ui, context, &request) {
                 Ok(published) => {
                     if !ui.json {
                         print(ui, &published, self.dry_run);
@@ -199,7 +199,27 @@ impl Args {
         Ok(())
     }
 
-    fn request(&self, ui: &Ui, context: &Context, app: AppName) -> Result<Request, Failure> {
+    fn publish(
+        &self,
+        ui: &Ui,
+        context: &Context,
+        request: &Request,
+    ) -> Result<Published, store::PublishError> {
+        let workspace = &context.workspace;
+        let plain = self.reference == "HEAD" && !self.working_tree;
+        let changes = plain.then(|| workspace.look_for_changes(&request.app));
+        let published = store::publish(workspace, request, &mut |line| ui.progress(line));
+        if changes.is_some_and(|changes| changes.join().unwrap_or(false)) {
+            ui.warning(format!(
+                "{}/{} has changes that are not committed; they are not published (--working-tree takes them)",
+                workspace.settings().apps,
+                request.app
+            ));
+        }
+        published
+    }
+
+    fn request(&self, context: &Context, app: AppName) -> Result<Request, Failure> {
         let workspace = &context.workspace;
         let mut images = BTreeMap::new();
         for (function, image) in &self.image {
@@ -216,12 +236,6 @@ impl Args {
             additions
                 .push(addition.map_err(|error| Failure::new(format!("--add {text}: {error}")))?);
         }
-        if self.reference == "HEAD" && !self.working_tree && workspace.is_dirty(&app) {
-            ui.warning(format!(
-                "{}/{app} has changes that are not committed; they are not published (--working-tree takes them)",
-                workspace.settings().apps
-            ));
-        }
         Ok(Request {
             source: workspace.source(Some(&self.reference))?,
             author: context.author()?,
@@ -233,19 +247,11 @@ impl Args {
             label: self.label.clone(),
             move_label: self.move_label,
             sign: self.sign,
-            time: Zoned::now(),
+            time: moment::now(),
             provenance: Context::provenance(),
             dry_run: self.dry_run,
         })
     }
-}
-
-fn publish(
-    ui: &Ui,
-    context: &Context,
-    request: &Request,
-) -> Result<Published, store::PublishError> {
-    store::publish(&context.workspace, request, &mut |line| ui.progress(line))
 }
 
 fn print(ui: &Ui, published: &Published, dry_run: bool) {

@@ -12,7 +12,7 @@ use crate::cli::cluster::ClusterArgs;
 use crate::cli::context::Context;
 use crate::cli::live;
 use crate::cli::output::{Failure, Ui};
-use crate::store::{Entry, ListedFile, Scope, Use, Version, users_of};
+use crate::store::{Entry, ListedFile, Scope, Use, Verdict, Version, VersionSignature, users_of};
 use crate::words::VersionWord;
 
 /// Files that are printed without `--files`.
@@ -48,6 +48,9 @@ pub(in crate::cli) struct ViewJson {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Details {
+    /// Its signature, as git judges it here; absent where it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<VersionSignature>,
     /// Its functions; absent where its app.yaml cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     functions: Option<Vec<Function>>,
@@ -116,6 +119,11 @@ impl Args {
         };
         let files = context.workspace.listing(version);
         let files = files.map_err(|error| ui.warning(error)).ok();
+        let signature = context.workspace.signature(version);
+        let signature = signature.unwrap_or_else(|error| {
+            ui.warning(error);
+            None
+        });
         let uses = (!self.no_live).then(|| users_of(version, &survey, cluster.as_ref()));
         let mut bound = Bound::default();
         for function in functions.iter().flatten() {
@@ -125,6 +133,7 @@ impl Args {
         }
         if ui.json {
             let details = Details {
+                signature,
                 functions,
                 bound,
                 files: files.map(|files| FilesJson {
@@ -141,6 +150,9 @@ impl Args {
             return fault;
         }
         metadata(ui, version);
+        if let Some(signature) = signature {
+            line(ui, "Signature:", &judged(&signature));
+        }
         for function in functions.iter().flatten() {
             let image = function.image.as_deref().unwrap_or("no image");
             let text = format!("{} on port {}, {image}", function.name, function.port);
@@ -191,6 +203,26 @@ fn metadata(ui: &Ui, version: &Version) {
         line("Overlay:", overlay);
     }
     line("Message:", &version.message.replace('\n', "\n            "));
+}
+
+fn judged(signature: &VersionSignature) -> String {
+    let verdict = match signature.verdict {
+        Verdict::Good => "good",
+        Verdict::Untrusted => "made by that key, which nothing here trusts",
+        Verdict::Expired => "good, but past its time",
+        Verdict::Revoked => "by a key that was revoked",
+        Verdict::Bad => "BAD: not of this commit",
+        Verdict::Unchecked => {
+            "cannot be checked here; set gpg.ssh.allowedSignersFile, or fetch the signer's key"
+        }
+    };
+    let who = [&signature.signer, &signature.key];
+    let who: Vec<&str> = who.into_iter().flatten().map(String::as_str).collect();
+    if who.is_empty() {
+        verdict.to_owned()
+    } else {
+        format!("{verdict}; {}", who.join(", "))
+    }
 }
 
 fn print_files(ui: &Ui, files: &[ListedFile], all: bool) {

@@ -1,0 +1,154 @@
+//! What a clone and its remote exchange: the refs of apps as they were seen last, and the changes that are pushed.
+//!
+//! What the remote holds is fetched into `refs/cutwater-remote/`, apart from the person's own tags and branches, which are
+//! neither read for decisions nor changed. Nothing is decided here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::error::StoreError;
+use super::history::History;
+use super::refs::{AppRefs, Space};
+use super::workspace::Workspace;
+use crate::git::{Git, GitError, RefUpdate};
+use crate::words::AppName;
+
+impl Workspace {
+    /// All versions of the app as the remote holds them now.
+    ///
+    /// # Errors
+    /// When the remote cannot be read.
+    pub fn history(&self, app: &AppName) -> Result<History, StoreError> {
+        let refs = self.refresh(app)?;
+        Ok(History::read(&self.repo, app, &refs))
+    }
+
+    /// Fetches the app's refs and reads them.
+    pub(super) fn refresh(&self, app: &AppName) -> Result<AppRefs, StoreError> {
+        let space = Space::seen(&self.key, app);
+        let _alone = self.lock()?;
+        self.git
+            .fetch(&space.refspecs(app), &[space.last_glob()], self.timeout)
+            .map_err(|source| StoreError::Git {
+                what: format!(
+                    "cannot fetch the versions of `{app}` from remote `{}`",
+                    self.remote
+                ),
+                source,
+            })?;
+        AppRefs::read(&self.repo, &space)
+            .map_err(|error| StoreError::local("the fetched refs", &error.message()))
+    }
+
+    /// The app's refs as they were seen last, without asking the remote.
+    pub(super) fn seen_refs(&self, app: &AppName) -> Result<AppRefs, StoreError> {
+        AppRefs::read(&self.repo, &Space::seen(&self.key, app))
+            .map_err(|error| StoreError::local("the fetched refs", &error.message()))
+    }
+
+    /// Notes changes that the remote has taken as seen, so that the next publish starts from them.
+    ///
+    /// A note that cannot be made is none: the next publish then asks the remote. Where another command holds the refs,
+    /// it is fetching, and will see the changes by itself.
+    pub(super) fn note(&self, app: &AppName, updates: &[RefUpdate]) {
+        let Ok(file) = self.lock_file() else { return };
+        if file.try_lock().is_err() {
+            return;
+        }
+        let (there, here) = (Space::canonical(app), Space::seen(&self.key, app));
+        for update in updates {
+            let tag = update.name.strip_prefix(&there.tags);
+            let own = update.name.strip_prefix(&there.own);
+            let name = match (tag, own) {
+                (Some(tag), _) => format!("{}{tag}", here.tags),
+                (_, Some(own)) => format!("{}{own}", here.own),
+                _ => continue,
+            };
+            let noted = match (update.new, update.expected) {
+                (Some(new), Some(old)) => self
+                    .repo
+                    .reference_matching(&name, new, true, old, "")
+                    .map(drop),
+                (Some(new), None) => self.repo.reference(&name, new, false, "").map(drop),
+                (None, _) => self
+                    .repo
+                    .find_reference(&name)
+                    .and_then(|mut reference| reference.delete()),
+            };
+            drop(noted);
+        }
+    }
+
+    /// Another remote, by name or address, with the same rules.
+    pub(super) fn other(&self, name: &str, url: &str) -> Git {
+        let home = self.home();
+        Git::of_person(home, name, url, self.ssh_is_set)
+    }
+
+    /// The longest time for one exchange.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Fetches the refs of apps from this remote, in one exchange, and reads them.
+    pub(super) fn read_own(
+        &self,
+        apps: &BTreeSet<AppName>,
+    ) -> Result<BTreeMap<AppName, AppRefs>, StoreError> {
+        let shown = format!("remote `{}`", self.remote);
+        self.read_apps(&self.git, &self.key, &shown, apps)
+    }
+
+    /// Fetches the refs of apps from a remote, in one exchange, and reads them.
+    pub(super) fn read_apps(
+        &self,
+        git: &Git,
+        key: &str,
+        shown: &str,
+        apps: &BTreeSet<AppName>,
+    ) -> Result<BTreeMap<AppName, AppRefs>, StoreError> {
+        let refspecs = |app| Space::seen(key, app).refspecs(app);
+        let refspecs: Vec<String> = apps.iter().flat_map(refspecs).collect();
+        let _alone = self.lock()?;
+        git.fetch(&refspecs, &[], self.timeout)
+            .map_err(|source| StoreError::Git {
+                what: format!("cannot fetch versions from {shown}"),
+                source,
+            })?;
+        let read = |app: &AppName| {
+            let refs = AppRefs::read(&self.repo, &Space::seen(key, app))?;
+            Ok((app.clone(), refs))
+        };
+        let refs: Result<_, git2::Error> = apps.iter().map(read).collect();
+        refs.map_err(|error| StoreError::local("the fetched refs", &error.message()))
+    }
+
+    pub(super) fn push(&self, updates: &[RefUpdate], atomic: bool) -> Result<(), GitError> {
+        self.git.push(updates, atomic, self.timeout)
+    }
+
+    /// Prefix of the remote's branches as they were seen the last time, with a slash at the end.
+    pub(super) fn heads(&self) -> String {
+        format!("refs/cutwater-remote/{}/heads/", self.key)
+    }
+
+    /// Held while the remote's refs are written here: other commands in this clone wait. The system drops it at any end.
+    pub(super) fn lock(&self) -> Result<File, StoreError> {
+        let file = self.lock_file()?;
+        file.lock()
+            .map_err(|error| StoreError::local("cutwater.lock", &error))?;
+        Ok(file)
+    }
+
+    fn lock_file(&self) -> Result<File, StoreError> {
+        let path: PathBuf = self.repo.commondir().join("cutwater.lock");
+        OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|error| StoreError::local(path.display().to_string(), &error))
+    }
+}
