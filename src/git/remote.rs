@@ -43,6 +43,15 @@ enum Remote {
     },
 }
 
+/// How each push begins.
+const PUSH: [&str; 5] = [
+    "push",
+    "--porcelain",
+    "--no-verify",
+    "--no-follow-tags",
+    "--recurse-submodules=no",
+];
+
 impl Git {
     /// The remote `name` of a person's clone, which is at `url`. `ssh_is_set` says that the environment names an ssh program.
     #[must_use]
@@ -137,14 +146,7 @@ impl Git {
         atomic: bool,
         timeout: Duration,
     ) -> Result<(), GitError> {
-        let options = [
-            "push",
-            "--porcelain",
-            "--no-verify",
-            "--no-follow-tags",
-            "--recurse-submodules=no",
-        ];
-        let mut args = options.map(OsString::from).to_vec();
+        let mut args = PUSH.map(OsString::from).to_vec();
         if atomic {
             args.push("--atomic".into());
         }
@@ -158,6 +160,22 @@ impl Git {
             .iter()
             .map(|update| format!("{}:{}", text(update.new), update.name).into())
             .collect();
+        self.call(args, specs, String::new(), false, timeout)
+            .map(drop)
+    }
+
+    /// Pushes all refs below `prefix` (with a slash at its end) to the refs of those names below `refs/`. Where another one is
+    /// there already, it stays, and that is an error: git takes neither another tag nor an unrelated commit without force.
+    ///
+    /// With a refspec for each, git compares each with every ref of the remote: importing 3,000 versions took 17 s of processor
+    /// time in that way, and takes one in this.
+    ///
+    /// # Errors
+    /// In the words of `git` and the server. Which refs were made, the refs say: read them again.
+    pub fn push_new(&self, prefix: &str, timeout: Duration) -> Result<(), GitError> {
+        let mut args = PUSH.map(OsString::from).to_vec();
+        args.push("--end-of-options".into());
+        let specs = vec![format!("{prefix}*:refs/*").into()];
         self.call(args, specs, String::new(), false, timeout)
             .map(drop)
     }

@@ -4,6 +4,7 @@
 //! neither read for decisions nor changed. Nothing is decided here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,8 +13,11 @@ use super::error::StoreError;
 use super::history::History;
 use super::refs::{AppRefs, Space};
 use super::workspace::Workspace;
-use crate::git::{Git, GitError, RefUpdate};
+use crate::git::{self, Git, GitError, RefUpdate};
 use crate::words::AppName;
+
+/// Where refs stand while they are pushed by the thousand.
+const PUSHED: &str = "refs/cutwater-push/";
 
 impl Workspace {
     /// All versions of the app as the remote holds them now.
@@ -127,6 +131,37 @@ impl Workspace {
 
     pub(super) fn push(&self, updates: &[RefUpdate], atomic: bool) -> Result<(), GitError> {
         self.git.push(updates, atomic, self.timeout)
+    }
+
+    /// Pushes refs that are not at the remote yet, however many; those that are there stay, which is an error.
+    pub(super) fn push_new(&self, updates: &[RefUpdate]) -> Result<(), GitError> {
+        let home = self.home();
+        let Ok(_alone) = self.lock() else {
+            return self.push(updates, false);
+        };
+        // What a killed import left.
+        let mut left = String::new();
+        let stale = self.repo.references_glob(&format!("{PUSHED}*"));
+        if let Ok(mut stale) = stale {
+            for name in stale.names().flatten() {
+                writeln!(left, "delete {name}").ok();
+            }
+        }
+        let (mut made, mut gone) = (String::new(), String::new());
+        for update in updates {
+            let rest = update.name.strip_prefix("refs/").unwrap_or(&update.name);
+            if let Some(oid) = update.new {
+                writeln!(made, "create {PUSHED}{rest} {oid}").ok();
+                writeln!(gone, "delete {PUSHED}{rest}").ok();
+            }
+        }
+        if !left.is_empty() {
+            git::update_refs(home, left, self.timeout)?;
+        }
+        git::update_refs(home, made, self.timeout)?;
+        let pushed = self.git.push_new(PUSHED, self.timeout);
+        git::update_refs(home, gone, self.timeout)?;
+        pushed
     }
 
     /// Prefix of the remote's branches as they were seen the last time, with a slash at the end.

@@ -18,7 +18,7 @@ use super::workspace::{Workspace, key_of};
 use crate::git::{Git, RemoteUrl, UrlError};
 use crate::words::{AppName, Label, VersionNumber};
 
-/// Most refs of one push: each takes some two hundred bytes of a command line.
+/// Most refs of one push: between two, people are told how far it is.
 const BATCH: usize = 1000;
 /// Most pushes that are refused without anything having changed.
 const STANDSTILLS_MAX: u32 = 3;
@@ -278,7 +278,7 @@ fn push(
             index * BATCH,
             plan.refs.len()
         ));
-        workspace.push(batch, false)?;
+        workspace.push_new(batch)?;
     }
     Ok(())
 }
