@@ -13,7 +13,11 @@ const REFUSALS: Rows = &[
     ),
     (
         GitErrorKind::Locked,
-        &[".lock': file exists", "another git process"],
+        &[
+            ".lock': file exists",
+            ".new: file exists",
+            "another git process",
+        ],
     ),
     (
         GitErrorKind::Full,
@@ -148,7 +152,11 @@ const FAILURES: Rows = &[
     (GitErrorKind::NotAtomic, &["does not support --atomic"]),
     (
         GitErrorKind::Locked,
-        &[".lock': file exists", "another git process"],
+        &[
+            ".lock': file exists",
+            ".new: file exists",
+            "another git process",
+        ],
     ),
     (
         GitErrorKind::Full,

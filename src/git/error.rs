@@ -179,7 +179,7 @@ impl GitError {
                 " (SHA-256 repositories are not supported: use one made with `git init --object-format=sha1`)"
             }
             GitErrorKind::Locked => {
-                " (if no other process is at work there, one has died: remove the lock file that is named, and try again)"
+                " (if no other process is at work there, one has died: remove the file that is named, and try again)"
             }
             GitErrorKind::InTheWay => {
                 " (a tag or ref with the name of the app is in the way: rename or delete it)"
