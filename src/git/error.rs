@@ -68,6 +68,8 @@ pub enum GitErrorKind {
     NotWritable,
     /// The server sends to another address.
     Redirected,
+    /// Nothing takes a connection at that host and port.
+    Away,
     /// The host's name is not known.
     UnknownHost,
     /// The proxy is away, or refuses.
@@ -190,6 +192,9 @@ impl GitError {
             }
             GitErrorKind::Redirected => {
                 " (the server sends to another address: use that one; credentials are not sent along)"
+            }
+            GitErrorKind::Away => {
+                " (nothing answers there: check the host and the port in the address, whether the server is up, and whether a firewall is between)"
             }
             GitErrorKind::UnknownHost => " (check the name in the address, and DNS)",
             GitErrorKind::Proxy if person => {

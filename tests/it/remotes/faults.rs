@@ -192,7 +192,7 @@ fn a_host_that_is_away_or_unknown_is_said() {
         set_url(&shop, &format!("{scheme}://127.0.0.1:{port}/remote.git"));
         let error = refused(&shop);
         assert!(
-            error.contains(&format!("port {port}")) && error.contains("onnect"),
+            error.contains(&format!("port {port}")) && error.contains("(nothing answers there: "),
             "{error}"
         );
         set_url(
