@@ -178,7 +178,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = if ui.json && schema::without_json(&words).is_some() {
         Err(schema::no_json(&words))
     } else {
-        cli.command.run(&ui, &cli.global)
+        (cli.command.run(&ui, &cli.global)).and_then(|()| ui.written())
     };
     ui.settle();
     match done {

@@ -233,7 +233,7 @@ fn deleted_numbers_stay_spent_and_foreign_tags_stay_where_they_are() {
     );
     let error = new.run(&["versions", "view", "checkout", "v1"]);
     assert!(
-        text(&error.stdout).contains("deleted"),
+        text(&error.stdout).contains("Deleted:"),
         "{}",
         text(&error.stdout)
     );

@@ -216,6 +216,17 @@ impl Args {
                 request.app
             ));
         }
+        if let Ok(published) = &published
+            && published.outcome == Outcome::Unchanged
+            && request.sign
+            && let Ok(None) = workspace.signature(&published.version)
+        {
+            let version = &published.version;
+            ui.warning(format!(
+                "{} {} holds this content already, without a signature, and cannot get one",
+                version.app, version.number
+            ));
+        }
         published
     }
 
@@ -267,9 +278,6 @@ fn print(ui: &Ui, published: &Published, dry_run: bool) {
         return;
     };
     let from = published.label_moved_from;
-    if published.outcome != Outcome::Unchanged && from.is_none() {
-        return;
-    }
     let verb = match (from.is_some(), dry_run) {
         (false, false) => "labelled",
         (false, true) => "would label",
