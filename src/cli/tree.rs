@@ -33,7 +33,9 @@ pub(super) fn command_called(program: &str) -> clap::Command {
 fn with_usage(command: clap::Command, path: &str) -> clap::Command {
     let words = command.get_positionals().find_map(|arg| {
         let name = arg.get_value_names()?.first()?;
-        name.contains(' ').then(|| name.to_string())
+        let endless = arg.get_num_args()?.max_values() == usize::MAX;
+        let more = if endless { "..." } else { "" };
+        name.contains(' ').then(|| format!("{name}{more}"))
     });
     let command = match words {
         Some(words) => command.override_usage(format!("{path} [OPTIONS] {words}")),

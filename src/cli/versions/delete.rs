@@ -17,7 +17,7 @@ use crate::words::{AppName, VersionWord};
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App, and versions by number, id or label; the app may be left out where the versions begin with a number or an id
-    #[arg(value_name = "[APP] VERSION...", num_args = 1.., required = true, add = candidates::app_and_versions())]
+    #[arg(value_name = "[APP] VERSION", num_args = 1.., required = true, add = candidates::app_and_versions())]
     words: Vec<String>,
     /// Why; it stays readable in place of the version
     #[arg(short, long, default_value = "", hide_default_value = true)]
