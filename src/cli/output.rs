@@ -98,9 +98,10 @@ impl<E: std::error::Error> From<E> for Failure {
     }
 }
 
-/// False where the person wants no colours anywhere.
+/// False where the person wants no colours anywhere, or has a terminal without any.
 fn coloured() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    !dumb && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 fn unwritten(error: Option<io::Error>) -> Result<(), Failure> {

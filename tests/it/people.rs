@@ -68,6 +68,27 @@ fn a_result_that_cannot_be_written_is_an_error() {
 }
 
 #[test]
+fn a_terminal_without_colours_gets_none() {
+    let shop = Shop::new();
+    let line = format!(
+        "{} versions view v9 2>&1; true",
+        env!("CARGO_BIN_EXE_cutwater")
+    );
+    let seen = |term: &str| {
+        let output = shop
+            .sealed("script", &shop.clone_dir())
+            .env("TERM", term)
+            .args(["--quiet", "--command", &line, "/dev/null"])
+            .stdin(Stdio::null())
+            .output()
+            .expect("script is there (apt-get install util-linux)");
+        text(&output.stdout)
+    };
+    assert!(seen("xterm").contains("\u{1b}[1;31mError:"));
+    assert!(!seen("dumb").contains("\u{1b}[1;31m"));
+}
+
+#[test]
 fn an_app_that_is_not_there_is_no_app_without_versions() {
     let shop = Shop::new();
     for command in [

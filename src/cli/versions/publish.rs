@@ -192,9 +192,13 @@ impl Args {
             })?;
         }
         if failed > 0 {
-            return Err(Failure::new(format!(
-                "{failed} of {all} apps could not be published; the others are done"
-            )));
+            let rest = match (failed == all, self.dry_run) {
+                (true, _) => "",
+                (false, false) => "; the others are done",
+                (false, true) => "; the others could be",
+            };
+            let what = format!("{failed} of {all} apps could not be published{rest}");
+            return Err(Failure::new(what));
         }
         Ok(())
     }
