@@ -1,6 +1,6 @@
 //! The files of a version that its functions see, and the record that all of this makes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
 use git2::{Oid, Repository};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -16,13 +16,16 @@ use crate::words::FunctionName;
 
 /// Most bytes that the files of one function may have together: what fits into one `ConfigMap`.
 pub const FILES_MAX: usize = 1024 * 1024;
+/// Hex digits of a key.
+const KEY_LEN: usize = 32;
 /// Most bytes of a record as JSON: every workload carries it in an annotation.
 pub const RECORD_MAX: usize = 200 * 1024;
 
-/// A file and its content.
+/// The files of a function.
 struct Selected {
-    item: FileItem,
-    content: Vec<u8>,
+    items: Vec<FileItem>,
+    /// By the keys of the items: many files may be the same.
+    contents: BTreeMap<String, Vec<u8>>,
 }
 
 /// The whole record of a version.
@@ -52,12 +55,16 @@ pub(super) fn record(
     };
     let size = serde_json::to_vec(&record).map_or(usize::MAX, |json| json.len());
     if size > RECORD_MAX {
-        let problem = format!(
-            "and the list of its files take {size} bytes as a record; at most {RECORD_MAX} fit on a workload; name fewer files, and put the rest into the image"
-        );
-        return Err(SnapshotError::new(crate::app::APP_FILE, problem));
+        return Err(too_many(size));
     }
     Ok(record)
+}
+
+fn too_many(size: usize) -> SnapshotError {
+    let problem = format!(
+        "and the list of its files take {size} bytes or more as a record; at most {RECORD_MAX} fit on a workload; name fewer files, and put the rest into the image"
+    );
+    SnapshotError::new(crate::app::APP_FILE, problem)
 }
 
 /// The files that a function asks for.
@@ -77,29 +84,26 @@ pub(super) fn contents(
     wanted: &Files,
     function: &FunctionName,
 ) -> Result<BTreeMap<String, Vec<u8>>, SnapshotError> {
-    let selected = select(repo, tree, wanted, function)?;
-    Ok(selected
-        .into_iter()
-        .map(|file| (file.item.key, file.content))
-        .collect())
+    Ok(select(repo, tree, wanted, function)?.contents)
 }
 
-fn file_set(selected: Vec<Selected>) -> FileSet {
-    let items: Vec<FileItem> = selected.into_iter().map(|file| file.item).collect();
-    let keys: BTreeSet<&str> = items.iter().map(|item| item.key.as_str()).collect();
+fn file_set(selected: Selected) -> FileSet {
     let mut hash = Sha256::new();
-    for key in keys {
+    for key in selected.contents.keys() {
         hash.update(key);
         hash.update("\n");
     }
     let mut digest = hex::encode(hash.finalize());
     digest.truncate(32);
-    FileSet { digest, items }
+    FileSet {
+        digest,
+        items: selected.items,
+    }
 }
 
 fn key_of(content: &[u8]) -> String {
     let mut key = hex::encode(Sha256::digest(content));
-    key.truncate(32);
+    key.truncate(KEY_LEN);
     key
 }
 
@@ -119,14 +123,28 @@ fn select(
     tree: Oid,
     wanted: &Files,
     function: &FunctionName,
-) -> Result<Vec<Selected>, SnapshotError> {
+) -> Result<Selected, SnapshotError> {
     let listing = Listing::new(objects::walk(repo, tree)?);
     let patterns = patterns(wanted)?;
-    let mut selected = Vec::new();
-    let mut keys = BTreeSet::new();
-    let mut total = 0_usize;
+    let mut items: Vec<FileItem> = Vec::new();
+    let mut contents = BTreeMap::new();
+    // A repository may hold one large file under a hundred thousand names: it is read once, and names have a bound too.
+    let mut keys: HashMap<Oid, String> = HashMap::new();
+    let (mut total, mut listed) = (0_usize, 0_usize);
     for (path, oid, executable) in flat(repo, &listing)? {
         if !patterns.is_match(&path) {
+            continue;
+        }
+        listed += path.len() + KEY_LEN;
+        if listed > RECORD_MAX {
+            return Err(too_many(listed));
+        }
+        if let Some(key) = keys.get(&oid) {
+            items.push(FileItem {
+                key: key.clone(),
+                path,
+                executable,
+            });
             continue;
         }
         let room = FILES_MAX - total;
@@ -145,23 +163,20 @@ fn select(
         }
         let content = objects::blob(repo, oid, FILES_MAX);
         let content = content.map_err(|error| SnapshotError::new(&path, error))?;
-        let key = key_of(&content);
-        if keys.insert(key.clone()) {
-            if size > room {
-                return Err(too_much());
-            }
-            total += size;
+        if size > room {
+            return Err(too_much());
         }
-        selected.push(Selected {
-            item: FileItem {
-                key,
-                path,
-                executable,
-            },
-            content,
+        total += size;
+        let key = key_of(&content);
+        keys.insert(oid, key.clone());
+        contents.insert(key.clone(), content);
+        items.push(FileItem {
+            key,
+            path,
+            executable,
         });
     }
-    if selected.is_empty() {
+    if items.is_empty() {
         let patterns = wanted.include.join("`, `");
         return Err(SnapshotError::new(
             patterns,
@@ -170,13 +185,14 @@ fn select(
             ),
         ));
     }
-    selected.sort_by(|a, b| a.item.path.cmp(&b.item.path));
-    Ok(selected)
+    items.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Selected { items, contents })
 }
 
 /// Every file with its path, also those that are reached through links.
 fn flat(repo: &Repository, listing: &Listing) -> Result<Vec<(String, Oid, bool)>, SnapshotError> {
-    const FLAT_MAX: usize = 200_000;
+    // Bytes of all paths that links lead to.
+    const FLAT_MAX: usize = 16 * 1024 * 1024;
     let mut files = Vec::new();
     let mut budget = FLAT_MAX;
     for item in listing.items.values() {
@@ -228,7 +244,7 @@ fn expand(
         ));
     };
     if let Kind::File { executable } = item.kind {
-        *budget = budget.checked_sub(1).ok_or_else(too_many)?;
+        *budget = budget.checked_sub(shown.len()).ok_or_else(too_many)?;
         files.push((shown.to_owned(), item.oid, executable));
         return Ok(());
     }
@@ -237,8 +253,8 @@ fn expand(
         let Some(rest) = path.strip_prefix(&prefix) else {
             break;
         };
-        *budget = budget.checked_sub(1).ok_or_else(too_many)?;
         let shown = format!("{shown}/{rest}");
+        *budget = budget.checked_sub(shown.len()).ok_or_else(too_many)?;
         match item.kind {
             Kind::Directory => {}
             Kind::File { executable } => files.push((shown, item.oid, executable)),

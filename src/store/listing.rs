@@ -1,6 +1,6 @@
 //! The files of a version with their sizes. No content is read.
 
-use git2::{ObjectType, Oid};
+use git2::Oid;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -39,12 +39,13 @@ impl Workspace {
         let tree = Oid::from_str(&version.tree).map_err(|error| fail(error.to_string()))?;
         let items = objects::walk(&self.repo, tree).map_err(|error| fail(error.to_string()))?;
         let mut files = Vec::new();
+        let mut sizes = objects::Sizes::new(&self.repo);
         for item in items
             .into_iter()
             .filter(|item| item.kind != Kind::Directory)
         {
             files.push(ListedFile {
-                bytes: objects::size(&self.repo, item.oid, ObjectType::Blob)
+                bytes: (sizes.of(item.oid))
                     .map_err(|problem| fail(format!("`{}`: {problem}", item.path)))?,
                 executable: item.kind == Kind::File { executable: true },
                 link: item.kind == Kind::Link,

@@ -1,5 +1,8 @@
 //! Reading objects of a repository that is not trusted: nothing is loaded before its size is known.
 
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use git2::{Commit, ObjectType, Oid, Repository, Tree};
 
 use super::error::SnapshotError;
@@ -11,6 +14,8 @@ pub(super) const ENTRIES_MAX: usize = 100_000;
 pub(super) const DEPTH_MAX: usize = 64;
 /// Longest path.
 const PATH_MAX: usize = 1024;
+/// Longest of all paths together: a controller holds them in memory.
+const PATHS_MAX: usize = 16 * 1024 * 1024;
 /// Largest commit of the branch.
 const COMMIT_MAX: usize = 16 * 1024 * 1024;
 /// Largest tree object.
@@ -43,6 +48,31 @@ pub(super) fn starts_with(
         && repo
             .find_blob(oid)
             .is_ok_and(|blob| blob.content().starts_with(start))
+}
+
+/// Sizes of blobs, each read once however many files are the same.
+pub(super) struct Sizes<'r> {
+    repo: &'r Repository,
+    known: HashMap<Oid, usize>,
+}
+
+impl<'r> Sizes<'r> {
+    pub(super) fn new(repo: &'r Repository) -> Self {
+        Self {
+            repo,
+            known: HashMap::new(),
+        }
+    }
+
+    /// The size of a blob.
+    pub(super) fn of(&mut self, oid: Oid) -> Result<usize, String> {
+        if let Some(size) = self.known.get(&oid) {
+            return Ok(*size);
+        }
+        let size = size(self.repo, oid, ObjectType::Blob)?;
+        self.known.insert(oid, size);
+        Ok(size)
+    }
 }
 
 /// The size of an object that must be of that kind.
@@ -109,74 +139,100 @@ pub(super) struct Item {
 /// Refuses what no snapshot may hold by its name or kind: submodules, `.git`, names that are no plain UTF-8 file names,
 /// names that differ only in case, and whatever is too many, too deep or too long.
 pub(super) fn walk(repo: &Repository, root: Oid) -> Result<Vec<Item>, SnapshotError> {
-    let mut items = Vec::new();
-    walk_into(repo, root, "", 0, &mut items)?;
-    Ok(items)
+    let mut walk = Walk {
+        repo,
+        trees: HashMap::new(),
+        items: Vec::new(),
+        bytes: 0,
+    };
+    walk.folder(root, "", 0)?;
+    Ok(walk.items)
 }
 
-fn walk_into(
-    repo: &Repository,
-    oid: Oid,
-    prefix: &str,
-    depth: usize,
-    items: &mut Vec<Item>,
-) -> Result<(), SnapshotError> {
-    if depth > DEPTH_MAX {
-        return Err(SnapshotError::new(
-            prefix,
-            format!("is deeper than {DEPTH_MAX} folders"),
-        ));
-    }
-    let tree = tree(repo, oid).map_err(|error| SnapshotError::new(prefix, error))?;
-    let mut folded = std::collections::BTreeMap::new();
-    for entry in &tree {
-        let Ok(name) = entry.name() else {
-            let shown = String::from_utf8_lossy(entry.name_bytes()).into_owned();
+struct Walk<'r> {
+    repo: &'r Repository,
+    /// What was read, at most the entries of one snapshot: a few trees that hold each other many times over would be read a
+    /// hundred thousand times.
+    trees: HashMap<Oid, Rc<Tree<'r>>>,
+    items: Vec<Item>,
+    /// Of all paths.
+    bytes: usize,
+}
+
+impl Walk<'_> {
+    /// Takes what is in a folder, and in the folders in it. `prefix` is its path with a slash at the end.
+    fn folder(&mut self, oid: Oid, prefix: &str, depth: usize) -> Result<(), SnapshotError> {
+        if depth > DEPTH_MAX {
             return Err(SnapshotError::new(
-                format!("{prefix}{shown}"),
-                "is not UTF-8; rename it",
+                prefix,
+                format!("is deeper than {DEPTH_MAX} folders"),
             ));
+        }
+        let tree = if let Some(known) = self.trees.get(&oid) {
+            Rc::clone(known)
+        } else {
+            let read = tree(self.repo, oid).map_err(|error| SnapshotError::new(prefix, error))?;
+            Rc::clone(self.trees.entry(oid).or_insert(Rc::new(read)))
         };
-        let path = format!("{prefix}{name}");
-        let fail = |problem: String| Err(SnapshotError::new(path.as_str(), problem));
-        if let Some(problem) = bad_name(name) {
-            return fail(problem.to_owned());
-        }
-        if path.len() > PATH_MAX || name.len() > 255 {
-            return fail(format!(
-                "is too long: at most 255 bytes a name and {PATH_MAX} a path"
-            ));
-        }
-        if let Some(other) = folded.insert(name.to_lowercase(), name.to_owned()) {
-            return fail(format!(
-                "and `{prefix}{other}` differ only in case; rename one"
-            ));
-        }
-        let kind = match entry.filemode_raw() {
-            0o040_000 => Kind::Directory,
-            0o100_644 | 0o100_664 => Kind::File { executable: false },
-            0o100_755 => Kind::File { executable: true },
-            0o120_000 => Kind::Link,
-            0o160_000 => {
-                return fail("is a submodule; copy its files into the app's directory".to_owned());
+        let mut folded = std::collections::BTreeMap::new();
+        for entry in tree.iter() {
+            let Ok(name) = entry.name() else {
+                let shown = String::from_utf8_lossy(entry.name_bytes()).into_owned();
+                return Err(SnapshotError::new(
+                    format!("{prefix}{shown}"),
+                    "is not UTF-8; rename it",
+                ));
+            };
+            let path = format!("{prefix}{name}");
+            let fail = |problem: String| Err(SnapshotError::new(path.as_str(), problem));
+            if let Some(problem) = bad_name(name) {
+                return fail(problem.to_owned());
             }
-            mode => return fail(format!("has the mode {mode:o}, which no file may have")),
-        };
-        if items.len() >= ENTRIES_MAX {
-            return fail(format!(
-                "is one too many: a snapshot has at most {ENTRIES_MAX} files and folders"
-            ));
+            if path.len() > PATH_MAX || name.len() > 255 {
+                return fail(format!(
+                    "is too long: at most 255 bytes a name and {PATH_MAX} a path"
+                ));
+            }
+            if let Some(other) = folded.insert(name.to_lowercase(), name.to_owned()) {
+                return fail(format!(
+                    "and `{prefix}{other}` differ only in case; rename one"
+                ));
+            }
+            let kind = match entry.filemode_raw() {
+                0o040_000 => Kind::Directory,
+                0o100_644 | 0o100_664 => Kind::File { executable: false },
+                0o100_755 => Kind::File { executable: true },
+                0o120_000 => Kind::Link,
+                0o160_000 => {
+                    return fail(
+                        "is a submodule; copy its files into the app's directory".to_owned(),
+                    );
+                }
+                mode => return fail(format!("has the mode {mode:o}, which no file may have")),
+            };
+            if self.items.len() >= ENTRIES_MAX {
+                return fail(format!(
+                    "is one too many: a snapshot has at most {ENTRIES_MAX} files and folders"
+                ));
+            }
+            self.bytes += path.len();
+            if self.bytes > PATHS_MAX {
+                return fail(format!(
+                    "is one too many: all paths together have at most {PATHS_MAX} bytes"
+                ));
+            }
+            self.items.push(Item {
+                path: path.clone(),
+                kind,
+                oid: entry.id(),
+            });
+            if kind == Kind::Directory {
+                let inside = format!("{path}/");
+                self.folder(entry.id(), &inside, depth + 1)?;
+            }
         }
-        items.push(Item {
-            path: path.clone(),
-            kind,
-            oid: entry.id(),
-        });
-        if kind == Kind::Directory {
-            walk_into(repo, entry.id(), &format!("{path}/"), depth + 1, items)?;
-        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Why a name may not be in a snapshot.

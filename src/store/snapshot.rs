@@ -143,7 +143,9 @@ pub(super) fn check(
     let listing = Listing::new(objects::walk(repo, tree)?);
     let before = before.and_then(|before| objects::walk(repo, before).ok());
     let before = before.unwrap_or_default();
-    let before: HashSet<Oid> = before.into_iter().map(|item| item.oid).collect();
+    // Of files that are the same, one is looked at.
+    let mut looked: HashSet<Oid> = before.into_iter().map(|item| item.oid).collect();
+    let mut sizes = objects::Sizes::new(repo);
     let mut names = loose::Names::new(repo);
     let mut total = 0_usize;
     let (file_max, total_max) = (limits.file_bytes(), limits.snapshot_bytes());
@@ -157,8 +159,9 @@ pub(super) fn check(
         if item.kind == Kind::Directory {
             continue;
         }
-        let size = objects::size(repo, item.oid, git2::ObjectType::Blob);
-        let size = size.map_err(|error| SnapshotError::new(path, error))?;
+        let size = sizes
+            .of(item.oid)
+            .map_err(|error| SnapshotError::new(path, error))?;
         total = total.saturating_add(size);
         if size > file_max {
             return fail(format!(
@@ -177,7 +180,7 @@ pub(super) fn check(
             continue;
         }
         if size < LFS_POINTER_BELOW
-            && !before.contains(&item.oid)
+            && looked.insert(item.oid)
             && objects::starts_with(repo, &mut names, (item.oid, size), LFS_POINTER)
         {
             return fail("is a Git LFS pointer, not the file itself; put the file into the image, or take it out of LFS".to_owned());

@@ -219,6 +219,29 @@ fn what_is_too_large_or_too_deep_is_refused_before_it_is_read() {
             .collect();
         let wide = (tree(&wide[..110_000]), tree(&wide));
         let file = write(ObjectType::Blob, &vec![0; 64 << 20]);
+        // One file of a megabyte under a hundred thousand names: read each time, it would be a hundred gigabytes.
+        let names: Vec<String> = (0..1000).map(|number| format!("n{number:03}")).collect();
+        let each = |mode, oid: &str, count| {
+            let entries = names[..count]
+                .iter()
+                .map(|name| (mode, name.as_bytes(), oid));
+            tree(&entries.collect::<Vec<_>>())
+        };
+        let megabyte = write(ObjectType::Blob, &vec![b'm'; 1_000_000]);
+        let same = each("40000", &each("100644", &megabyte, 1000), 99);
+        let long: Vec<Vec<u8>> = (0..70_000)
+            .map(|number| format!("{number:0>250}").into_bytes())
+            .collect();
+        let long: Vec<(&str, &[u8], &str)> = long
+            .iter()
+            .map(|name| ("100644", name.as_slice(), x.as_str()))
+            .collect();
+        // A tree object of all of them would be too large by itself.
+        let long = [tree(&long[..35_000]), tree(&long[35_000..])];
+        let long = tree(&[
+            ("40000", b"long-1", &long[0]),
+            ("40000", b"long-2", &long[1]),
+        ]);
         let cases = [
             (with("40000", &deep), "is deeper than 64 folders"),
             (
@@ -232,6 +255,11 @@ fn what_is_too_large_or_too_deep_is_refused_before_it_is_read() {
                 "`big` brings the files of function `web` past",
             ),
             (wide.1.clone(), "bytes; at most 16777216 are read"),
+            (with("40000", &same), "name fewer files"),
+            (
+                with("40000", &long),
+                "is one too many: all paths together have at most 16777216 bytes",
+            ),
             (with("40000", &file), "is a blob, not a tree"),
             (with("100644", &bomb), "is a tree, not a blob"),
         ];
