@@ -40,6 +40,7 @@ mod request;
 mod select;
 mod signature;
 mod snapshot;
+mod stale;
 mod trailers;
 mod unchanged;
 mod users;

@@ -25,6 +25,7 @@ pub(in crate::cli) struct Args {
 
 impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
+        context.complete("alias delete", &self.words, &["NAME"])?;
         let (app, words) = context.app_and(self.words, 1)?;
         let name = words.concat().parse().map_err(Failure::usage)?;
         let change = (app, Wish::DeleteAlias(name), self.message);

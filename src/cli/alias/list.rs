@@ -51,7 +51,7 @@ impl Args {
             ]
         };
         let head = ["ALIAS", "VERSIONS", "HOSTNAMES", "FILE", "DESCRIPTION"];
-        ui.table(&head, aliases.iter().map(row).collect());
+        ui.table(&head, 1, aliases.iter().map(row).collect());
         Ok(())
     }
 }

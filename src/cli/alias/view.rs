@@ -23,6 +23,7 @@ pub(in crate::cli) struct Args {
 
 impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
+        context.complete("alias view", &self.words, &["NAME"])?;
         let (app, words) = context.app_and(self.words, 1)?;
         let name: AliasName = words.concat().parse().map_err(Failure::usage)?;
         let aliases = entry::read(ui, context, &app)?;
