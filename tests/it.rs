@@ -74,6 +74,8 @@ mod it {
     mod publish;
     /// The main job: publish, deploy, shift.
     mod release;
+    /// `cutwater deploy`, `rollback` and `alias`: commits on `releases/`.
+    mod releasing;
     /// Versions at remotes of every kind, on real servers: faults, races, crashes.
     mod remotes;
     /// Many apps in one repository: bytes on the wire, and a mirror that stays small.

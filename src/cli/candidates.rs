@@ -170,6 +170,14 @@ fn versions_of(
     found
 }
 
+/// How many words name the command: a noun and a verb, or a verb alone.
+fn verb(before: &[String]) -> usize {
+    let alone = plain(before)
+        .next()
+        .is_some_and(|word| matches!(word, "deploy" | "rollback"));
+    if alone { 1 } else { 2 }
+}
+
 /// The command line that is being typed, as far as it bears on the candidates.
 #[derive(Default)]
 struct Line {
@@ -207,7 +215,10 @@ impl Line {
         Self {
             repo: value(&["-C", "--repo"]).map(PathBuf::from),
             remote: value(&["--remote"]).or_else(|| std::env::var("CUTWATER_REMOTE").ok()),
-            words: plain(&before).skip(2).map(str::to_owned).collect(),
+            words: plain(&before)
+                .skip(verb(&before))
+                .map(str::to_owned)
+                .collect(),
         }
     }
 

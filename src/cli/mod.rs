@@ -4,12 +4,14 @@
 //! of [`exit`]. This is the only module that reads the environment. A new command is one line in [`Command`] and one in
 //! [`Command::run`].
 
+mod alias;
 mod candidates;
 mod cluster;
 mod completions;
 mod context;
 mod controller;
 mod crd;
+mod deploy;
 mod deployments;
 pub mod exit;
 mod files;
@@ -20,6 +22,8 @@ mod moment;
 mod output;
 mod progress;
 mod reference;
+mod release;
+mod rollback;
 mod schema;
 mod screen;
 mod tree;
@@ -96,6 +100,11 @@ enum Command {
     /// Show what was deployed, and what is served
     #[command(subcommand, alias = "deployment")]
     Deployments(deployments::Command),
+    Deploy(deploy::Args),
+    Rollback(rollback::Args),
+    /// Set, list, view and delete aliases: names for versions
+    #[command(subcommand, visible_alias = "aliases")]
+    Alias(alias::Command),
     Init(init::Args),
     Controller(controller::Args),
     Crd(crd::Args),
@@ -111,6 +120,9 @@ impl Command {
         match self {
             Self::Versions(command) => command.run(ui, global),
             Self::Deployments(command) => command.run(ui, global),
+            Self::Deploy(args) => args.run(ui, global),
+            Self::Rollback(args) => args.run(ui, global),
+            Self::Alias(command) => command.run(ui, global),
             Self::Controller(args) => args.run(),
             Self::Crd(args) => args.run(ui),
             Self::Schema(command) => command.run(ui),

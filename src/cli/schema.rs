@@ -11,8 +11,8 @@ use serde_json::{Value as Json, json};
 
 use super::files::{self, FilesJson};
 use super::output::{Failure, FailureJson, Ui};
-use super::{crd, deployments, init, versions};
-use crate::store::Labelled;
+use super::{alias, crd, deployments, init, versions};
+use crate::store::{Labelled, Released};
 use crate::{app, settings};
 
 #[derive(Debug, Subcommand)]
@@ -85,6 +85,12 @@ fn outputs() -> BTreeMap<&'static str, Json> {
         ("versions diff", schema::<versions::DiffJson>()),
         ("deployments list", schema::<deployments::ListJson>()),
         ("deployments status", schema::<deployments::StatusJson>()),
+        ("deploy", schema::<Released>()),
+        ("rollback", schema::<Released>()),
+        ("alias set", schema::<Released>()),
+        ("alias list", schema::<alias::ListJson>()),
+        ("alias view", schema::<alias::AliasJson>()),
+        ("alias delete", schema::<Released>()),
         ("init", schema::<init::InitJson>()),
         ("crd", schema::<crd::CrdJson>()),
         ("schema app", json_schema()),

@@ -1,5 +1,5 @@
-//! What only the person's own `git` can do in their clone: write the files of a work tree as trees, sign a commit, and check
-//! a signature.
+//! What only the person's own `git` can do in their clone: write the files of a work tree as trees, move a work tree on to
+//! a commit, sign a commit, and check a signature.
 //!
 //! Filters, ignore rules and signing keys are the person's set-up, which nothing but `git` reads in full. No remote is
 //! asked, and the index of the clone is not changed.
@@ -112,6 +112,24 @@ pub fn work_tree(
 pub fn update_refs(dir: &Path, lines: String, timeout: Duration) -> Result<(), GitError> {
     let args = ["update-ref", "--stdin"];
     run(dir, &args, Vec::new(), Vec::new(), lines, timeout).map(drop)
+}
+
+/// Moves the branch that is checked out at `dir`, and its files, on to the commit, which must be above it. Files that were
+/// changed and would be written are left, and then all are.
+///
+/// # Errors
+/// In the words of `git`: why everything stays as it is.
+pub fn fast_forward(dir: &Path, commit: &str, timeout: Duration) -> Result<(), GitError> {
+    let args = [
+        "merge",
+        "--ff-only",
+        "--no-autostash",
+        "--no-stat",
+        "--quiet",
+        commit,
+    ];
+    let config = vec![("core.hooksPath".to_owned(), "/dev/null".to_owned())];
+    run(dir, &args, Vec::new(), config, String::new(), timeout).map(drop)
 }
 
 /// Runs `git` with the person's configuration: what it printed, in one line.

@@ -19,7 +19,7 @@ mod url;
 pub use credentials::Credentials;
 pub use diff::{ChangedFile, Form, Trees};
 pub use error::{Caller, GitError, GitErrorKind};
-pub use local::{UnsignedCommit, check_signature, sign, update_refs, work_tree};
+pub use local::{UnsignedCommit, check_signature, fast_forward, sign, update_refs, work_tree};
 pub use remote::{Git, RefUpdate, author, commit_of};
 pub use upkeep::{pack_objects, pack_refs};
 pub(crate) use url::redact;

@@ -1,9 +1,13 @@
 //! The files below `releases/` of a repository: Deployments and Aliases, as people write them.
 //!
 //! Pure: bytes in, checked [`Release`]s or located [`Problems`] out. What is read is what the API server would take: the
-//! same types, and the same rules. What a version word means is said by [`crate::store`].
+//! same types, and the same rules. What a version word means is said by [`crate::store`]. What people change by a command
+//! is changed in the text of the file ([`edit`]), and where a rollback goes is chosen in [`rollback`].
 
+pub mod edit;
 mod read;
+pub mod rollback;
+mod split;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +19,7 @@ use crate::words::AppName;
 use crate::yaml::{Place, Problem, Problems};
 
 pub use read::{may_name, read};
+pub use split::{Asked, AskedError, Part, SplitError, VERSIONS_MAX, split};
 
 /// One object of a file.
 #[derive(Debug, Clone, PartialEq)]

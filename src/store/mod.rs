@@ -35,6 +35,7 @@ mod objects;
 mod prepare;
 mod publish;
 mod refs;
+mod release;
 mod request;
 mod select;
 mod signature;
@@ -65,6 +66,10 @@ pub use label::{LabelChange, LabelOutcome, LabelRequest, Labelled, label};
 pub use listing::ListedFile;
 pub use mirror::{Fetched, Mirror};
 pub use publish::publish;
+pub use release::{
+    ChangedMeanwhile, ReleaseError, ReleaseOutcome, ReleaseRequest, Released, Wish, WorkTree,
+    alias_name, release,
+};
 pub use request::{Outcome, Provenance, Published, Request};
 pub use select::{Filter, Page};
 pub use signature::{Verdict, VersionSignature};

@@ -112,10 +112,21 @@ fn the_plural_of_a_noun_is_offered_and_the_singular_is_understood() {
     let shop = Shop::new();
     for (typed, noun, singular) in [
         ("v", "versions", "version"),
-        ("d", "deployments", "deployment"),
+        ("deploym", "deployments", "deployment"),
     ] {
         assert_eq!(offered(&shop, &shop.clone_dir(), &[typed]), [noun]);
         shop.ok(&[singular, "list", "checkout"]);
+    }
+}
+
+#[test]
+fn verbs_without_a_noun_are_offered_the_versions_of_their_app() {
+    let shop = shop();
+    shop.ok(&["versions", "list", "checkout"]);
+    for verb in ["deploy", "rollback"] {
+        let found = offered(&shop, &shop.clone_dir(), &[verb, "checkout", ""]);
+        assert!(found.contains(&"v1".to_owned()), "{verb}: {found:?}");
+        assert!(!found.contains(&"checkout".to_owned()), "{verb}: {found:?}");
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
+use super::delete::{alias, deployment, push};
 use super::shop::{Shop, app_with_image, text};
 use crate::support::tools::checkout;
 
@@ -48,6 +49,21 @@ const CASES: &[(&str, &[&str])] = &[
     ("versions delete", &["checkout", "v1", "--dry-run"]),
     ("versions delete", &["checkout", "v1", "--yes"]),
     ("versions view", &["checkout", "v1"]),
+    ("versions publish", &["checkout", "--label", "next"]),
+    ("versions publish", &["checkout", "--ref", "HEAD~1"]),
+    ("deploy", &["checkout", "v10", "--dry-run"]),
+    ("deploy", &["checkout", "v9=90", "v10"]),
+    ("deploy", &["checkout", "v9=90", "v10=10"]),
+    ("deploy", &["checkout", "v10", "--branch", "ship"]),
+    ("rollback", &["checkout", "-m", "It loses orders"]),
+    (
+        "alias set",
+        &["checkout", "staging", "v9", "--canary", "v10=10"],
+    ),
+    ("alias list", &["checkout"]),
+    ("alias view", &["checkout", "staging"]),
+    ("alias delete", &["checkout", "staging"]),
+    ("deployments list", &["checkout"]),
     ("init", &["../begun", "--app", "hello"]),
     (
         "init",
@@ -97,7 +113,12 @@ fn wrong(schemas: &BTreeMap<String, Json>, words: &str, value: &Json) -> Vec<Str
 fn what_each_command_prints_is_what_its_schema_says() {
     let shop = Shop::new();
     shop.publish(&[]);
+    // What is deployed by its number later on.
+    let staging = alias("staging", "9");
+    let releases = format!("{}---\n{staging}", deployment(&[("9", "100")]));
+    shop.commit("releases/checkout.yaml", releases);
     shop.commit("apps/checkout/app.yaml", app_with_image("2"));
+    push(&shop, "main");
     shop.git(
         &shop.clone_dir(),
         &["push", "-q", "origin", "HEAD:refs/tags/checkout/v7"],

@@ -203,6 +203,6 @@ fn of_branch(change: super::past::Change) -> Deployed {
                 percentage: entry.percentage,
             })
             .collect(),
-        rolled_back_from: None,
+        rolled_back_from: change.rolled_back_from.first().copied(),
     }
 }

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use git2::{Oid, Repository};
+use git2::{Commit, Oid, Repository};
 use jiff::Timestamp;
 
 use super::super::history::Person;
+use super::super::objects;
+use super::super::release::rolled_back_from;
 use super::super::workspace::Workspace;
 use super::branches::{Branch, Reader};
 use crate::api::WantedVersion;
 use crate::releases::Kind;
-use crate::words::AppName;
+use crate::words::{AppName, VersionNumber};
 
 /// Most commits that are looked at.
 const COMMITS_MAX: usize = 100_000;
@@ -36,6 +38,8 @@ pub struct Change {
     pub name: String,
     /// What it asks for from then on; nothing where it was removed.
     pub versions: Vec<WantedVersion>,
+    /// For a rollback by a command: the versions that it went away from, the one with the largest share first.
+    pub rolled_back_from: Vec<VersionNumber>,
 }
 
 /// What was found.
@@ -82,7 +86,8 @@ impl Workspace {
             if tree_before != tree {
                 let before = state(&mut reader, &tree_before, app);
                 if let (Some(now), Some(before)) = (&now, &before) {
-                    past.changes.extend(changes(&self.repo, oid, now, before));
+                    past.changes
+                        .extend(changes(&self.repo, app, oid, now, before));
                 }
                 now = before.or(now);
             }
@@ -136,7 +141,13 @@ fn state(
 }
 
 /// What differs, as changes by that commit.
-fn changes(repo: &Repository, oid: Oid, newer: &State, older: &State) -> Vec<Change> {
+fn changes(
+    repo: &Repository,
+    app: &AppName,
+    oid: Oid,
+    newer: &State,
+    older: &State,
+) -> Vec<Change> {
     let Ok(commit) = repo.find_commit(oid) else {
         return Vec::new();
     };
@@ -145,6 +156,7 @@ fn changes(repo: &Repository, oid: Oid, newer: &State, older: &State) -> Vec<Cha
         text.chars().filter(|c| !c.is_control()).collect()
     };
     let author = commit.author();
+    let from = left(repo, app, &commit);
     let mut keys: Vec<_> = newer.keys().chain(older.keys()).collect();
     keys.sort();
     keys.dedup();
@@ -170,7 +182,24 @@ fn changes(repo: &Repository, oid: Oid, newer: &State, older: &State) -> Vec<Cha
             versions: now
                 .map(|(_, versions)| versions.clone())
                 .unwrap_or_default(),
+            // A rollback is of a Deployment.
+            rolled_back_from: match key.1 {
+                Kind::Deployment => from.clone(),
+                Kind::Alias => Vec::new(),
+            },
         })
     };
     keys.iter().filter_map(change).collect()
+}
+
+/// What a commit says that it rolled back from; where it merges a pull request, what the commit that it merges says.
+fn left(repo: &Repository, app: &AppName, commit: &Commit<'_>) -> Vec<VersionNumber> {
+    let said = |commit: &Commit<'_>| {
+        let text = String::from_utf8_lossy(commit.message_bytes()).into_owned();
+        rolled_back_from(&text, app)
+    };
+    let found = said(commit);
+    let merged = commit.parent_ids().nth(1).filter(|_| found.is_empty());
+    let merged = merged.and_then(|oid| objects::commit(repo, oid).ok());
+    merged.map_or(found, |merged| said(&merged))
 }

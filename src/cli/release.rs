@@ -1,0 +1,135 @@
+//! What the commands that change `releases/` have in common: their flags, and what they print.
+
+use jiff::Zoned;
+
+use super::context::Context;
+use super::output::{Failure, Ui};
+use crate::store::{self, DeployedShare, ReleaseOutcome, ReleaseRequest, Released, Wish, WorkTree};
+use crate::words::AppName;
+
+/// Longest message that a Deployment may have, in characters.
+const MESSAGE_MAX: usize = 1024;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ReleaseArgs {
+    /// Which object is meant, where the app has several: its name, NAMESPACE/NAME, or its file
+    #[arg(long, value_name = "OBJECT")]
+    name: Option<String>,
+    /// Push to this new branch, for a pull request, and leave the tracked branch as it is
+    #[arg(long, value_name = "NAME")]
+    branch: Option<String>,
+    /// Print what would change, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl ReleaseArgs {
+    /// Makes the change, and prints what became of it: `done` is the verb, such as `deployed`, and `would` its plain form.
+    pub(super) fn run(
+        self,
+        ui: &Ui,
+        context: &Context,
+        (app, wish, message): (AppName, Wish, Option<String>),
+        (done, would): (&str, &str),
+    ) -> Result<(), Failure> {
+        if let Some(message) = &message {
+            let count = message.chars().count();
+            if count > MESSAGE_MAX {
+                return Err(Failure::usage(format!(
+                    "the message has {count} characters; at most {MESSAGE_MAX} are allowed"
+                )));
+            }
+        }
+        let request = ReleaseRequest {
+            app,
+            wish,
+            object: self.name,
+            message: message.filter(|message| !message.trim().is_empty()),
+            branch: self.branch,
+            author: context.author()?,
+            time: Zoned::now(),
+            provenance: Context::provenance(),
+            dry_run: self.dry_run,
+        };
+        let released = store::release(&context.workspace, &request, &mut |line| ui.progress(line))?;
+        for problem in &released.unreadable {
+            ui.warning(format!("not read: {problem}"));
+        }
+        hints(ui, context, &request, &released);
+        if ui.json {
+            return ui.json(&released);
+        }
+        let verb = match released.outcome {
+            ReleaseOutcome::Changed => done.to_owned(),
+            ReleaseOutcome::Proposed => "proposed".to_owned(),
+            ReleaseOutcome::Unchanged => "unchanged".to_owned(),
+            ReleaseOutcome::WouldChange => format!("would {would}"),
+        };
+        ui.result(format!("{verb} {}", what(&released)));
+        if request.dry_run {
+            for line in released.diff.lines() {
+                ui.result(line);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `checkout: v7 90%, v8 10%`
+fn what(released: &Released) -> String {
+    let subject = match released.kind {
+        crate::releases::Kind::Deployment => released.app.to_string(),
+        crate::releases::Kind::Alias => format!("{} {}", released.app, released.name),
+    };
+    if released.versions.is_empty() {
+        return subject;
+    }
+    let from: Vec<String> = (released.rolled_back_from.iter())
+        .map(ToString::to_string)
+        .collect();
+    let from = match from.as_slice() {
+        [] => String::new(),
+        from => format!(" (back from {})", from.join(", ")),
+    };
+    format!("{subject}: {}{from}", shares(&released.versions))
+}
+
+/// `v7 90%, v8 10%`
+pub(super) fn shares(shares: &[DeployedShare]) -> String {
+    let shares: Vec<String> = (shares.iter())
+        .map(|share| format!("{} {}%", share.version, share.percentage))
+        .collect();
+    shares.join(", ")
+}
+
+/// What to look at next.
+fn hints(ui: &Ui, context: &Context, request: &ReleaseRequest, released: &Released) {
+    let tracked = &context.workspace.settings().branch;
+    let pushed = matches!(
+        released.outcome,
+        ReleaseOutcome::Changed | ReleaseOutcome::Proposed
+    );
+    if let WorkTree::Kept { reason } = &released.work_tree {
+        ui.hint(format!(
+            "the files of this clone stay as they are ({reason}); `git pull` brings the change"
+        ));
+    }
+    if pushed
+        && request.message.is_none()
+        && let Some(message) = &released.message
+        && released.kind == crate::releases::Kind::Deployment
+    {
+        ui.hint(format!(
+            "the message in the file is still `{message}`; --message sets another"
+        ));
+    }
+    if released.outcome == ReleaseOutcome::Proposed {
+        let branch = &released.branch;
+        match &released.pull_request {
+            Some(page) => ui.hint(format!("open the pull request: {page}")),
+            None => ui.hint(format!(
+                "open a pull request of branch {branch} into {tracked}; nothing changes until it is merged"
+            )),
+        }
+    }
+}

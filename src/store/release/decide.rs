@@ -1,0 +1,325 @@
+//! What becomes of one object: the versions that are asked for, and the text of its file.
+
+use super::super::error::ResolveError;
+use super::super::history::History;
+use super::super::users::{Branch, Change, Ledger, Past, Survey};
+use super::error::ReleaseError;
+use super::{ReleaseRequest, Wish, alias_name};
+use crate::api::WantedVersion;
+use crate::releases::edit::{self, EditError};
+use crate::releases::rollback::{self, Deployment};
+use crate::releases::{Asked, Part, Release, split};
+use crate::words::{Share, VersionNumber, VersionWord};
+
+/// Most candidates that an error lists.
+const CANDIDATES_MAX: usize = 5;
+
+/// What is to be done.
+pub(super) struct Decision {
+    /// First line of the message of the commit.
+    pub(super) title: String,
+    /// What the object asks for afterwards, in the order of the file; none where it goes.
+    pub(super) parts: Vec<Part>,
+    /// What a rollback goes away from.
+    pub(super) from: Vec<VersionNumber>,
+    pub(super) edit: Edit,
+}
+
+/// What becomes of the file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Edit {
+    /// Nothing: it is as it is wished.
+    Same,
+    /// It has this content.
+    Content(Vec<u8>),
+    /// It goes.
+    Removed,
+}
+
+/// Decides. `past` is asked for what the branch deployed before.
+pub(super) fn decide(
+    request: &ReleaseRequest,
+    survey: &Survey,
+    branch: &Branch,
+    release: &Release,
+    bytes: &[u8],
+    past: impl Fn() -> Past,
+) -> Result<Decision, ReleaseError> {
+    let history = &survey.history;
+    let app = &request.app;
+    let meaning = |word: &VersionWord| meaning(history, word);
+    let now = now(history, release);
+    match &request.wish {
+        Wish::Deploy(asked) => {
+            let parts = resolved(history, asked)?;
+            let parts = edit::arrange(&release.wanted.versions, &parts, &meaning);
+            let title = format!("Deploy {app}: {}", listed(&parts));
+            let message = request.message.as_deref();
+            let wanted = (title, parts, Vec::new());
+            Ok(deployed(release, bytes, &now, wanted, message, &meaning)?)
+        }
+        Wish::RollBack(word) => {
+            let target = match word {
+                Some(word) => history.version(word)?.number,
+                None => chosen(request, survey, branch, release, &now, past)?,
+            };
+            let parts = vec![Part {
+                version: target,
+                percentage: Share::ALL,
+            }];
+            let title = format!("Roll back {app}: {}", listed(&parts));
+            let from = rollback::left_by(&now, target);
+            let message = request.message.as_deref();
+            let wanted = (title, parts, from);
+            Ok(deployed(release, bytes, &now, wanted, message, &meaning)?)
+        }
+        Wish::SetAlias {
+            name,
+            version,
+            canary,
+        } => {
+            let main = history.version(version)?.number;
+            let canary = match canary {
+                None => None,
+                Some((word, percentage)) => {
+                    let number = history.version(word)?.number;
+                    if number == main {
+                        let (first, second) = (version.clone(), word.clone());
+                        return Err(ReleaseError::Twice {
+                            first,
+                            second,
+                            number,
+                        });
+                    }
+                    Some(Part {
+                        version: number,
+                        percentage: *percentage,
+                    })
+                }
+            };
+            let rest = canary.map_or(Share::ALL, |part| part.percentage.rest());
+            let mut parts = vec![Part {
+                version: main,
+                percentage: rest,
+            }];
+            parts.extend(canary);
+            let edit = if parts == now && now.len() == release.wanted.versions.len() {
+                Edit::Same
+            } else {
+                Edit::Content(edit::set_alias(release, bytes, main, canary, &meaning)?)
+            };
+            Ok(Decision {
+                title: format!("Set alias {name} of {app}: {}", listed(&parts)),
+                parts,
+                from: Vec::new(),
+                edit,
+            })
+        }
+        Wish::DeleteAlias(_) => {
+            let name = alias_name(release).unwrap_or_default();
+            Ok(Decision {
+                title: format!("Delete alias {name} of {app}"),
+                parts: Vec::new(),
+                from: Vec::new(),
+                edit: edit::remove(release, bytes)?.map_or(Edit::Removed, Edit::Content),
+            })
+        }
+    }
+}
+
+/// What is written for a Deployment.
+fn deployed(
+    release: &Release,
+    bytes: &[u8],
+    now: &[Part],
+    (title, parts, from): (String, Vec<Part>, Vec<VersionNumber>),
+    message: Option<&str>,
+    meaning: edit::Meaning<'_>,
+) -> Result<Decision, EditError> {
+    let edit = if parts == now && now.len() == release.wanted.versions.len() {
+        Edit::Same
+    } else {
+        Edit::Content(edit::deploy(release, bytes, &parts, message, meaning)?)
+    };
+    Ok(Decision {
+        title,
+        parts,
+        from,
+        edit,
+    })
+}
+
+/// The number that a word of a file means: also of a version that does not live, where the file names it by number.
+fn meaning(history: &History, word: &VersionWord) -> Option<VersionNumber> {
+    match word {
+        VersionWord::Number(number) => Some(*number),
+        word => history.version(word).ok().map(|version| version.number),
+    }
+}
+
+/// What the object asks for now, as far as its words mean something.
+fn now(history: &History, release: &Release) -> Vec<Part> {
+    let part = |entry: &WantedVersion| {
+        Some(Part {
+            version: meaning(history, &entry.version)?,
+            percentage: entry.percentage,
+        })
+    };
+    release.wanted.versions.iter().filter_map(part).collect()
+}
+
+/// The parts that are asked for: living versions, each once, 100 % in all.
+fn resolved(history: &History, asked: &[Asked]) -> Result<Vec<Part>, ReleaseError> {
+    let shares: Vec<Option<Share>> = asked.iter().map(|asked| asked.percentage).collect();
+    let shares = split(&shares)?;
+    let numbers: Result<Vec<VersionNumber>, ResolveError> = asked
+        .iter()
+        .map(|asked| Ok(history.version(&asked.version)?.number))
+        .collect();
+    let numbers = numbers?;
+    for (index, number) in numbers.iter().enumerate() {
+        if let Some(first) = numbers[..index].iter().position(|other| other == number) {
+            return Err(ReleaseError::Twice {
+                first: asked[first].version.clone(),
+                second: asked[index].version.clone(),
+                number: *number,
+            });
+        }
+    }
+    let parts = numbers.into_iter().zip(shares);
+    let part = |(version, percentage)| Part {
+        version,
+        percentage,
+    };
+    Ok(parts.map(part).collect())
+}
+
+/// Where a rollback without a version goes.
+fn chosen(
+    request: &ReleaseRequest,
+    survey: &Survey,
+    branch: &Branch,
+    release: &Release,
+    now: &[Part],
+    past: impl Fn() -> Past,
+) -> Result<VersionNumber, ReleaseError> {
+    let past = past();
+    let lives = |number: VersionNumber| {
+        let word = VersionWord::Number(number);
+        survey.history.version(&word).is_ok()
+    };
+    let (deployments, source) = remembered(survey, branch, release, &past);
+    if let Some(target) = rollback::target(now, deployments, lives) {
+        return Ok(target);
+    }
+    let living = survey.history.living().rev().map(|version| version.number);
+    let alone = |number: &VersionNumber| {
+        now.iter()
+            .any(|part| part.version == *number && part.percentage == Share::ALL)
+    };
+    let candidates = living.filter(|number| !alone(number));
+    let cut = past
+        .problem
+        .map_or_else(String::new, |why| format!(" ({why})"));
+    Err(ReleaseError::NothingStable {
+        app: request.app.clone(),
+        why: format!(
+            "{source} knows no earlier version that had 100 %, lives, and was not rolled back from{cut}"
+        ),
+        candidates: candidates.take(CANDIDATES_MAX).collect(),
+    })
+}
+
+/// What was deployed before, the newest first, and what remembers it: the ledger where there is one, else the branch.
+fn remembered(
+    survey: &Survey,
+    branch: &Branch,
+    release: &Release,
+    past: &Past,
+) -> (Vec<Deployment>, String) {
+    let folder = |file: &str| file.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+    let is_this = |change: &&Change| {
+        (
+            change.kind,
+            change.namespace.as_deref(),
+            change.name.as_str(),
+        ) == (release.kind(), release.namespace(), release.name())
+            && folder(&change.file) == folder(&release.file)
+    };
+    let changes = past.changes.iter().filter(is_this);
+    let ledger = ledger_of(survey, branch, release);
+    let Some(ledger) = ledger else {
+        let deployments = changes.map(|change| {
+            // A label may have named another version then.
+            let wanted = |entry: &WantedVersion| {
+                let version = match &entry.version {
+                    VersionWord::Label(_) => return None,
+                    word => meaning(&survey.history, word)?,
+                };
+                Some(Part {
+                    version,
+                    percentage: entry.percentage,
+                })
+            };
+            let parts: Option<Vec<Part>> = change.versions.iter().map(wanted).collect();
+            Deployment {
+                parts: parts.unwrap_or_default(),
+                rolled_back_from: change.rolled_back_from.clone(),
+            }
+        });
+        return (deployments.collect(), format!("branch {}", branch.name));
+    };
+    // What was served is in the ledger, and what was left by a command is in the branch as well.
+    let served = ledger.entries.iter().map(|entry| {
+        let served = &entry.served;
+        let parts = served.versions.iter().map(|version| Part {
+            version: version.version,
+            percentage: version.percentage,
+        });
+        let deployment = Deployment {
+            parts: parts.collect(),
+            rolled_back_from: served.rolled_back_from.into_iter().collect(),
+        };
+        (served.at, deployment)
+    });
+    let left = changes.map(|change| {
+        let deployment = Deployment {
+            parts: Vec::new(),
+            rolled_back_from: change.rolled_back_from.clone(),
+        };
+        (change.at, deployment)
+    });
+    let mut all: Vec<_> = left.chain(served).collect();
+    all.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    let deployments = all.into_iter().map(|(_, deployment)| deployment);
+    let source = format!("the ledger of {}", ledger.environment);
+    (deployments.collect(), source)
+}
+
+/// The ledger of the object's environment: the one with the name of its namespace, else the only one of an app with one
+/// Deployment.
+fn ledger_of<'a>(survey: &'a Survey, branch: &Branch, release: &Release) -> Option<&'a Ledger> {
+    let known = || {
+        survey
+            .ledgers
+            .iter()
+            .filter(|ledger| !ledger.entries.is_empty())
+    };
+    let named = known().find(|ledger| release.namespace() == Some(ledger.environment.as_str()));
+    let releases = branch.releases.iter();
+    let ours =
+        releases.filter(|other| (other.app(), other.kind()) == (release.app(), release.kind()));
+    named.or_else(|| {
+        known()
+            .next()
+            .filter(|_| known().count() == 1 && ours.count() == 1)
+    })
+}
+
+/// `v7 90%, v8 10%`
+pub(super) fn listed(parts: &[Part]) -> String {
+    let parts: Vec<String> = (parts.iter())
+        .map(|part| format!("{} {}%", part.version, part.percentage))
+        .collect();
+    parts.join(", ")
+}

@@ -1,0 +1,337 @@
+//! The commit and the push; against any number of others at the same time.
+
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use git2::build::TreeUpdateBuilder;
+use git2::{FileMode, Oid, Signature, Time};
+
+use super::super::error::StoreError;
+use super::super::objects;
+use super::super::refs::Space;
+use super::super::users::{Branch, Change, Scope, Survey};
+use super::super::workspace::Workspace;
+use super::decide::{self, Decision, Edit};
+use super::error::{ChangedMeanwhile, ReleaseError};
+use super::target;
+use super::{ReleaseOutcome, ReleaseRequest, Released, Wish, message};
+use crate::git::{GitError, GitErrorKind, RefUpdate};
+use crate::releases::Release;
+
+/// Most refusals in a row after which nothing had changed at the remote.
+const STANDSTILLS_MAX: u32 = 4;
+/// Most tries in all.
+const TRIES_MAX: u32 = 40;
+/// Most records of a ledger, and changes of the branch, that a rollback looks at.
+const PAST_MAX: usize = 1_000;
+/// Largest file of releases.
+const FILE_MAX: usize = 1024 * 1024;
+
+/// Changes an object of `releases/`. `progress` is told what takes time.
+///
+/// # Errors
+/// Why nothing was changed.
+pub fn release(
+    workspace: &Workspace,
+    request: &ReleaseRequest,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Released, ReleaseError> {
+    check_branch(workspace, request)?;
+    let remote = workspace.remote().to_owned();
+    progress(&format!(
+        "reading the releases of {} at {remote}",
+        request.app
+    ));
+    let mut look = Look::at(workspace, request)?;
+    let first = look.release.wanted.versions.clone();
+    let mut standstills = 0;
+    for _ in 0..TRIES_MAX {
+        let decision = match look.decide(workspace, request) {
+            Ok(decision) if decision.edit == Edit::Same => {
+                let outcome = ReleaseOutcome::Unchanged;
+                return Ok(look.released(workspace, request, decision, outcome));
+            }
+            // What somebody else wrote meanwhile is not overwritten by what was decided before.
+            _ if look.release.wanted.versions != first => {
+                return Err(look.changed_meanwhile(workspace, request));
+            }
+            decision => decision?,
+        };
+        if request.dry_run {
+            return Ok(look.released(workspace, request, decision, ReleaseOutcome::WouldChange));
+        }
+        let commit = look.commit(workspace, request, &decision)?;
+        progress(&format!("pushing to {remote}"));
+        // A server that takes no several changes at once is asked for the branch alone.
+        let atomic = standstills % 2 == 0;
+        let Err(refused) = look.push(workspace, request, &decision, commit, atomic) else {
+            return Ok(look.done(workspace, request, decision, commit));
+        };
+        let before = std::mem::replace(&mut look, Look::at(workspace, request)?);
+        if look.holds(workspace, request, commit)? {
+            return Ok(before.done(workspace, request, decision, commit));
+        }
+        if look.stands_as(&before) {
+            standstills += 1;
+            if standstills >= STANDSTILLS_MAX {
+                return Err(refusal(workspace, request, refused));
+            }
+            pause(standstills, commit);
+        } else {
+            standstills = 0;
+        }
+    }
+    Err(ReleaseError::GaveUp(workspace.settings().branch.clone()))
+}
+
+/// The new branch can be made.
+fn check_branch(workspace: &Workspace, request: &ReleaseRequest) -> Result<(), ReleaseError> {
+    let Some(name) = &request.branch else {
+        return Ok(());
+    };
+    let fail = |problem: &str| {
+        Err(ReleaseError::Branch {
+            name: name.clone(),
+            problem: problem.to_owned(),
+        })
+    };
+    if *name == workspace.settings().branch {
+        return fail("it is the branch whose releases count; leave --branch out to change it");
+    }
+    let whole = format!("refs/heads/{name}");
+    if name.starts_with('-') || name == "HEAD" || !git2::Reference::is_valid_name(&whole) {
+        return fail("git takes no branch of that name");
+    }
+    Ok(())
+}
+
+/// The remote said no, and stayed as it was.
+fn refusal(workspace: &Workspace, request: &ReleaseRequest, source: GitError) -> ReleaseError {
+    let advice = match source.kind {
+        GitErrorKind::Protected | GitErrorKind::Refused | GitErrorKind::Forbidden
+            if request.branch.is_none() =>
+        {
+            " (where changes come by pull requests, push a branch for one: --branch NAME)"
+        }
+        // Its advice is about tags.
+        GitErrorKind::Protected => "",
+        _ => source.advice(),
+    };
+    let tracked = &workspace.settings().branch;
+    ReleaseError::Refused {
+        branch: request.branch.as_ref().unwrap_or(tracked).clone(),
+        source,
+        advice,
+    }
+}
+
+/// What the remote held when it was looked at.
+pub(super) struct Look {
+    survey: Survey,
+    pub(super) branch: Branch,
+    tip: Oid,
+    pub(super) release: Release,
+    pub(super) bytes: Vec<u8>,
+    mode: FileMode,
+}
+
+impl Look {
+    fn at(workspace: &Workspace, request: &ReleaseRequest) -> Result<Self, ReleaseError> {
+        let settings = workspace.settings();
+        let scope = match request.branch {
+            Some(_) => Scope::Branches,
+            None => Scope::Tracked,
+        };
+        let records = match request.wish {
+            Wish::RollBack(None) => PAST_MAX,
+            _ => 1,
+        };
+        let survey = workspace.survey(&request.app, scope, records)?;
+        let mut branches = survey.branches.iter();
+        let branch = branches.find(|branch| branch.name == settings.branch);
+        let branch = branch.cloned().ok_or_else(|| ReleaseError::NoBranch {
+            branch: settings.branch.clone(),
+            remote: workspace.remote().to_owned(),
+        })?;
+        let release = target::find(request, settings, &branch)?.clone();
+        let fail = |problem: String| StoreError::local(release.file.clone(), &problem);
+        let tip =
+            Oid::from_str(&branch.commit).map_err(|error| fail(error.message().to_owned()))?;
+        let commit = objects::commit(&workspace.repo, tip).map_err(fail)?;
+        let tree = objects::tree(&workspace.repo, commit.tree_id()).map_err(fail)?;
+        let entry = tree.get_path(Path::new(&release.file));
+        let entry = entry.map_err(|error| fail(error.message().to_owned()))?;
+        let bytes = objects::blob(&workspace.repo, entry.id(), FILE_MAX).map_err(fail)?;
+        let mode = match entry.filemode_raw() {
+            0o100_755 => FileMode::BlobExecutable,
+            _ => FileMode::Blob,
+        };
+        drop((entry, tree, commit));
+        Ok(Self {
+            survey,
+            branch,
+            tip,
+            release,
+            bytes,
+            mode,
+        })
+    }
+
+    fn decide(
+        &self,
+        workspace: &Workspace,
+        request: &ReleaseRequest,
+    ) -> Result<Decision, ReleaseError> {
+        let past = || workspace.past(&request.app, &self.branch, PAST_MAX);
+        decide::decide(
+            request,
+            &self.survey,
+            &self.branch,
+            &self.release,
+            &self.bytes,
+            past,
+        )
+    }
+
+    /// True where nothing that a push depends on is another than before.
+    fn stands_as(&self, before: &Self) -> bool {
+        let heads = |look: &Self| -> Vec<(String, String)> {
+            let heads = look.survey.branches.iter();
+            heads
+                .map(|branch| (branch.name.clone(), branch.commit.clone()))
+                .collect()
+        };
+        self.survey.refs == before.survey.refs && heads(self) == heads(before)
+    }
+
+    /// The commit with the file as it is to be. It is in this clone alone.
+    fn commit(
+        &self,
+        workspace: &Workspace,
+        request: &ReleaseRequest,
+        decision: &Decision,
+    ) -> Result<Oid, ReleaseError> {
+        let repo = &workspace.repo;
+        let fail = |error: git2::Error| StoreError::local("the commit", &error.message());
+        let mut update = TreeUpdateBuilder::new();
+        match &decision.edit {
+            Edit::Content(bytes) => {
+                let blob = repo.blob(bytes).map_err(fail)?;
+                update.upsert(self.release.file.as_str(), blob, self.mode);
+            }
+            Edit::Same | Edit::Removed => {
+                update.remove(self.release.file.as_str());
+            }
+        }
+        let offset = request.time.offset().seconds() / 60;
+        let when = Time::new(request.time.timestamp().as_second(), offset);
+        let author = Signature::new(&request.author.name, &request.author.email, &when)
+            .map_err(|error| ReleaseError::Author(error.message().to_owned()))?;
+        let text = message::write(
+            &decision.title,
+            request.message.as_deref(),
+            &request.app,
+            &decision.from,
+            &request.provenance,
+        );
+        let mut write = || {
+            let tip = repo.find_commit(self.tip)?;
+            let tree = update.create_updated(repo, &tip.tree()?)?;
+            let tree = repo.find_tree(tree)?;
+            repo.commit(None, &author, &author, &text, &tree, &[&tip])
+        };
+        Ok(write().map_err(fail)?)
+    }
+
+    /// Pushes the commit, if the branch is where it was read, and if the versions that it asks for are still there.
+    fn push(
+        &self,
+        workspace: &Workspace,
+        request: &ReleaseRequest,
+        decision: &Decision,
+        commit: Oid,
+        atomic: bool,
+    ) -> Result<(), GitError> {
+        let (name, expected) = match &request.branch {
+            Some(name) => (name, None),
+            None => (&self.branch.name, Some(self.tip)),
+        };
+        let mut updates = vec![RefUpdate {
+            name: format!("refs/heads/{name}"),
+            expected,
+            new: Some(commit),
+        }];
+        if atomic {
+            let space = Space::canonical(&request.app);
+            let tags = &self.survey.refs.tags;
+            updates.extend(decision.parts.iter().filter_map(|part| {
+                let tag = *tags.get(&part.version.to_string())?;
+                Some(RefUpdate {
+                    name: space.version(part.version),
+                    expected: Some(tag),
+                    new: Some(tag),
+                })
+            }));
+        }
+        workspace.push(&updates, atomic)
+    }
+
+    /// True where the commit has arrived, whatever was said about the push.
+    fn holds(
+        &self,
+        workspace: &Workspace,
+        request: &ReleaseRequest,
+        commit: Oid,
+    ) -> Result<bool, ReleaseError> {
+        let Some(name) = &request.branch else {
+            let above = workspace.repo.graph_descendant_of(self.tip, commit);
+            return Ok(self.tip == commit || above.unwrap_or(false));
+        };
+        let mut branches = self.survey.branches.iter();
+        match branches.find(|branch| branch.name == *name) {
+            None => Ok(false),
+            Some(branch) if branch.commit == commit.to_string() => Ok(true),
+            Some(_) => Err(ReleaseError::Branch {
+                name: name.clone(),
+                problem: format!(
+                    "it is at remote `{}` already; choose another name, or delete it there",
+                    workspace.remote()
+                ),
+            }),
+        }
+    }
+
+    /// Who changed the object.
+    fn changed_meanwhile(&self, workspace: &Workspace, request: &ReleaseRequest) -> ReleaseError {
+        let past = workspace.past(&request.app, &self.branch, PAST_MAX);
+        let release = &self.release;
+        let is_this = |change: &&Change| {
+            (
+                change.kind,
+                change.namespace.as_deref(),
+                change.name.as_str(),
+            ) == (release.kind(), release.namespace(), release.name())
+        };
+        let versions: Vec<String> = (release.wanted.versions.iter())
+            .map(|entry| format!("{} {}%", entry.version, entry.percentage))
+            .collect();
+        let Some(change) = past.changes.iter().find(is_this) else {
+            return ReleaseError::GaveUp(self.branch.name.clone());
+        };
+        ReleaseError::ChangedMeanwhile(Box::new(ChangedMeanwhile {
+            what: target::shown(release),
+            who: change.author.name.clone(),
+            commit: change.commit.chars().take(12).collect(),
+            when: change.at,
+            subject: change.subject.clone(),
+            versions: versions.join(", "),
+        }))
+    }
+}
+
+/// Waits a moment that differs between racers: longer each time.
+fn pause(round: u32, commit: Oid) {
+    let spread = u64::from(commit.as_bytes().first().copied().unwrap_or_default());
+    thread::sleep(Duration::from_millis(u64::from(round) * 60 + spread / 2));
+}

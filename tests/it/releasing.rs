@@ -1,0 +1,577 @@
+//! `cutwater deploy`, `rollback` and `alias`: commits on `releases/`, byte for byte, and others at work at the same time.
+
+use std::fs;
+use std::process::Stdio;
+
+use serde_json::{Value as Json, json};
+
+use super::delete::{push, record, shop_with};
+use super::shop::{Shop, text};
+
+const FILE: &str = "releases/checkout.yaml";
+const ALIAS_FILE: &str = "releases/staging.yaml";
+
+const HEAD: &str = "\
+# Who serves the shop.
+apiVersion: cutwater.dev/v1alpha1
+kind: Deployment
+metadata: {name: checkout} # ours
+spec:
+  app: checkout
+  repository: shop
+  message: The first one # why
+
+  # All of it.
+  versions:
+";
+const ONE: &str = "    - version: v1 # the old cart\n      percentage: 100\n";
+const TAIL: &str = "\n  # Not of a version.\n  rollbackWindow: 2h\n";
+
+fn file(versions: &str) -> String {
+    format!("{HEAD}{versions}{TAIL}")
+}
+
+fn alias_file(versions: &str) -> String {
+    format!(
+        "apiVersion: cutwater.dev/v1alpha1\nkind: Alias\nmetadata: {{name: staging}}\nspec:\n  app: checkout\n  repository: shop\n{versions}  description: For us # only\n"
+    )
+}
+
+/// A shop with versions, of which v1 is deployed.
+fn shop(count: usize) -> Shop {
+    let shop = shop_with(count);
+    shop.commit(FILE, file(ONE));
+    push(&shop, "main");
+    shop
+}
+
+/// A file of the remote's branch.
+fn at_remote(shop: &Shop, branch: &str, path: &str) -> String {
+    shop.git(&shop.remote(), &["show", &format!("{branch}:{path}")])
+}
+
+fn message(shop: &Shop, branch: &str) -> String {
+    shop.git(&shop.remote(), &["log", "-1", "--format=%an%n%B", branch])
+}
+
+fn commits(shop: &Shop) -> String {
+    shop.git(&shop.remote(), &["rev-list", "--count", "main"])
+}
+
+#[test]
+fn a_deploy_changes_the_versions_in_one_commit_and_no_other_byte() {
+    let shop = shop(3);
+    let before = shop.rev(&shop.remote(), "main");
+    let output = shop.run(&["deploy", "checkout", "v2=10", "v1"]);
+    assert_eq!(text(&output.stdout), "deployed checkout: v1 90%, v2 10%\n");
+    assert!(
+        text(&output.stderr).contains("the message in the file is still `The first one`"),
+        "{}",
+        text(&output.stderr)
+    );
+    let split = ONE.replace("100", "90") + "    - version: v2\n      percentage: 10\n";
+    assert_eq!(at_remote(&shop, "main", FILE), file(&split));
+    assert_eq!(
+        message(&shop, "main").trim_end(),
+        "Ada Lovelace\nDeploy checkout: v1 90%, v2 10%\n\nCutwater-App: checkout\nCutwater-Source: cli"
+    );
+    assert_eq!(shop.rev(&shop.remote(), "main^"), before);
+    let changed = ["diff", "--name-only", "main^", "main"];
+    assert_eq!(shop.git(&shop.remote(), &changed), format!("{FILE}\n"));
+    // The clone went along, as git would.
+    let clone = shop.clone_dir();
+    assert_eq!(shop.rev(&clone, "HEAD"), shop.rev(&shop.remote(), "main"));
+    assert_eq!(fs::read_to_string(clone.join(FILE)).unwrap(), file(&split));
+    assert_eq!(shop.git(&clone, &["status", "--porcelain"]), "");
+
+    // What stands there is unchanged, in any order, by any name.
+    let count = commits(&shop);
+    let line = shop.ok(&["deploy", "checkout", "2=10", "1=90", "-m", "Again"]);
+    assert_eq!(line, "unchanged checkout: v1 90%, v2 10%\n");
+    assert_eq!(commits(&shop), count);
+
+    // A label names a version, and its number is written.
+    shop.ok(&["versions", "label", "checkout", "v3", "spring-sale"]);
+    let args = ["deploy", "checkout", "spring-sale", "-m", "Sale: all of it"];
+    assert_eq!(shop.ok(&args), "deployed checkout: v3 100%\n");
+    let new = "    - version: v3\n      percentage: 100\n";
+    let expected = file(new).replace("The first one", "\"Sale: all of it\"");
+    assert_eq!(at_remote(&shop, "main", FILE), expected);
+    assert!(message(&shop, "main").contains("v3 100%\n\nSale: all of it\n\nCutwater-App"));
+    let list: Json = serde_json::from_str(&shop.ok(&["deployments", "list", "--json"])).unwrap();
+    assert_eq!(list["deployments"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn shares_that_are_not_given_are_shared_and_what_cannot_be_is_refused() {
+    let shop = shop(3);
+    let count = commits(&shop);
+    for (args, code, said) in [
+        (
+            &["v1=90", "v2=9"][..],
+            1,
+            "total 99 and must total exactly 100",
+        ),
+        (&["v1=60", "v2=50", "v3"], 1, "total 110"),
+        (&["v1=90"], 1, "total 90"),
+        (&["v1=50", "1=50"], 1, "`v1` and `v1` are both v1"),
+        (&["v9"], 1, "has no version `v9`"),
+        (&["spring-sal"], 1, "has no version `spring-sal`"),
+        (&["v1=99.999", "v2"], 2, "at most two decimals"),
+        (&["v1=x"], 2, "is not a percentage"),
+        (&["LATEST"], 2, "LATEST"),
+        (&[], 2, "required"),
+        (
+            &["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"],
+            1,
+            "11 versions are named",
+        ),
+    ] {
+        let output = shop.run(&[&["deploy", "checkout"], args].concat());
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {error}");
+        assert!(error.contains(said), "{args:?}: {error}");
+    }
+    shop.ok(&[
+        "versions",
+        "delete",
+        "checkout",
+        "v2",
+        "--yes",
+        "-m",
+        "It loses orders",
+    ]);
+    let error = shop.refused(&["deploy", "checkout", "v1", "v2"]);
+    assert!(error.contains("was deleted by Ada Lovelace"), "{error}");
+    assert_eq!(commits(&shop), count);
+    shop.ok(&["deploy", "checkout", "v1", "v3=33.33"]);
+    let split = ONE.replace("100", "66.67") + "    - version: v3\n      percentage: 33.33\n";
+    assert_eq!(at_remote(&shop, "main", FILE), file(&split));
+}
+
+#[test]
+fn a_dry_run_shows_the_change_and_makes_none() {
+    let shop = shop(2);
+    let refs = shop.git(&shop.remote(), &["for-each-ref"]);
+    let printed = shop.ok(&["deploy", "checkout", "v1", "v2=10", "--dry-run"]);
+    let mut lines = printed.lines();
+    assert_eq!(lines.next(), Some("would deploy checkout: v1 90%, v2 10%"));
+    let changes: Vec<&str> = lines.filter(|line| line.starts_with(['+', '-'])).collect();
+    assert_eq!(
+        changes,
+        [
+            "--- a/releases/checkout.yaml",
+            "+++ b/releases/checkout.yaml",
+            "-      percentage: 100",
+            "+      percentage: 90",
+            "+    - version: v2",
+            "+      percentage: 10",
+        ]
+    );
+    assert_eq!(shop.git(&shop.remote(), &["for-each-ref"]), refs);
+    assert_eq!(shop.git(&shop.clone_dir(), &["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_new_branch_is_for_a_pull_request_and_takes_no_other_ones_place() {
+    let shop = shop(2);
+    let main = shop.rev(&shop.remote(), "main");
+    let output = shop.run(&["deploy", "checkout", "v2", "--branch", "ship/v2"]);
+    assert_eq!(text(&output.stdout), "proposed checkout: v2 100%\n");
+    let hint = "open a pull request of branch ship/v2 into main";
+    assert!(
+        text(&output.stderr).contains(hint),
+        "{}",
+        text(&output.stderr)
+    );
+    assert_eq!(shop.rev(&shop.remote(), "main"), main);
+    assert_eq!(shop.rev(&shop.remote(), "ship/v2^"), main);
+    assert!(at_remote(&shop, "ship/v2", FILE).contains("version: v2"));
+    assert_eq!(shop.rev(&shop.clone_dir(), "HEAD"), main);
+    let proposed = shop.rev(&shop.remote(), "ship/v2");
+    let error = shop.refused(&["deploy", "checkout", "v1=1", "v2", "--branch", "ship/v2"]);
+    assert!(
+        error.contains("is at remote `origin` already; choose another"),
+        "{error}"
+    );
+    assert_eq!(shop.rev(&shop.remote(), "ship/v2"), proposed);
+    for (name, said) in [
+        ("main", "whose releases count"),
+        ("a..b", "git takes no branch of that name"),
+        ("-x", "git takes no branch of that name"),
+    ] {
+        let branch = format!("--branch={name}");
+        let error = shop.refused(&["deploy", "checkout", "v2", &branch]);
+        assert!(error.contains(said), "{error}");
+    }
+    // A forge that takes changes of the branch by pull requests alone: a hook that says so.
+    shop.hook(
+        "update",
+        "case $1 in refs/heads/main) echo 'protected branch' >&2; exit 1;; esac",
+    );
+    let error = shop.refused(&["deploy", "checkout", "v2"]);
+    assert!(
+        error.contains("the remote refused the commit on branch `main`")
+            && error.contains("--branch NAME"),
+        "{error}"
+    );
+    assert_eq!(shop.rev(&shop.remote(), "main"), main);
+}
+
+#[test]
+fn files_that_were_changed_and_other_branches_are_left_alone() {
+    let shop = shop(2);
+    let clone = shop.clone_dir();
+    let head = shop.rev(&clone, "HEAD");
+    let mine = file(ONE) + "# mine\n";
+    shop.write(FILE, &mine);
+    let output = shop.run(&["deploy", "checkout", "v1", "v2=10"]);
+    assert!(output.status.success());
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("the files of this clone stay as they are"),
+        "{said}"
+    );
+    assert!(at_remote(&shop, "main", FILE).contains("percentage: 10"));
+    assert_eq!(fs::read_to_string(clone.join(FILE)).unwrap(), mine);
+    assert_eq!(shop.rev(&clone, "HEAD"), head);
+    // Another file that was changed is in nobody's way.
+    shop.write(FILE, file(ONE));
+    shop.write("apps/checkout/notes", "mine");
+    shop.ok(&["deploy", "checkout", "v1", "v2=20"]);
+    assert_eq!(shop.rev(&clone, "HEAD"), shop.rev(&shop.remote(), "main"));
+    assert_eq!(
+        shop.git(&clone, &["status", "--porcelain"]),
+        "?? apps/checkout/notes\n"
+    );
+    // On another branch, nothing of the clone changes.
+    shop.git(&clone, &["checkout", "-q", "-b", "work"]);
+    let head = shop.rev(&clone, "HEAD");
+    let output = shop.run(&["deploy", "checkout", "v1", "v2=30", "--json"]);
+    let json: Json = serde_json::from_str(&text(&output.stdout)).unwrap();
+    assert_eq!(json["workTree"], json!({"state": "untouched"}));
+    assert_eq!(json["before"][1], json!({"version": 2, "percentage": 20}));
+    assert_eq!(json["commit"], shop.rev(&shop.remote(), "main"));
+    assert_eq!(shop.rev(&clone, "HEAD"), head);
+    // Commits that were not pushed stay, and are no part of the deployment.
+    shop.git(&clone, &["checkout", "-q", "main"]);
+    shop.commit("apps/checkout/own", "mine");
+    let head = shop.rev(&clone, "HEAD");
+    let output = shop.run(&["deploy", "checkout", "v1", "v2=40"]);
+    assert!(text(&output.stderr).contains("the files of this clone stay"));
+    assert_eq!(shop.rev(&clone, "HEAD"), head);
+    let files = shop.git(&shop.remote(), &["ls-tree", "-r", "--name-only", "main"]);
+    assert!(!files.contains("apps/checkout/own"), "{files}");
+}
+
+/// A second clone of the shop's remote.
+fn second_clone(shop: &Shop) -> std::path::PathBuf {
+    shop.git(
+        shop.dir.path(),
+        &["clone", "-q", "-b", "main", "remote.git", "second"],
+    );
+    shop.dir.path().join("second")
+}
+
+#[test]
+fn of_two_who_deploy_at_once_nothing_is_lost_and_each_is_told() {
+    for atomic in ["true", "false"] {
+        let shop = shop(3);
+        shop.git(
+            &shop.remote(),
+            &["config", "receive.advertiseAtomic", atomic],
+        );
+        let second = second_clone(&shop);
+        let before: u32 = commits(&shop).trim().parse().unwrap();
+        let start = |dir: &std::path::Path, version: &str| {
+            let mut command = shop.command_in(dir, &["deploy", "checkout", version]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            command.spawn().unwrap()
+        };
+        let racers = [start(&shop.clone_dir(), "v2"), start(&second, "v3")];
+        let outputs = racers.map(|racer| racer.wait_with_output().unwrap());
+        let won = outputs
+            .iter()
+            .filter(|output| output.status.success())
+            .count();
+        let added = commits(&shop).trim().parse::<u32>().unwrap() - before;
+        // Each deployment that was confirmed is a commit, and the newest is what stands there.
+        assert_eq!(usize::try_from(added).unwrap(), won);
+        assert!(won >= 1);
+        for output in &outputs {
+            let error = text(&output.stderr);
+            assert!(
+                output.status.success()
+                    || error.contains("was changed at the same time by Ada Lovelace"),
+                "{error}"
+            );
+        }
+        let now = at_remote(&shop, "main", FILE);
+        let subject = message(&shop, "main");
+        let version = if subject.contains("v2 100%") {
+            "v2"
+        } else {
+            "v3"
+        };
+        assert!(now.contains(&format!("version: {version}\n")), "{now}");
+    }
+}
+
+/// Lets `change` happen between the look of a deployer and their push: a hook of the remote makes it, once.
+fn meanwhile(shop: &Shop, path: &str, content: &str) {
+    let second = second_clone(shop);
+    fs::write(second.join(path), content).unwrap();
+    shop.git(&second, &["commit", "-q", "-a", "-m", "Meanwhile"]);
+    let commit = shop.rev(&second, "HEAD");
+    shop.git(&second, &["push", "-q", "origin", "HEAD:refs/heads/theirs"]);
+    shop.git(&shop.remote(), &["branch", "-m", "theirs", "set-aside"]);
+    shop.hook(
+        "pre-receive",
+        &format!(
+            "test -e moved && exit 0\ntouch moved\nenv -u GIT_QUARANTINE_PATH git update-ref refs/heads/main {commit}"
+        ),
+    );
+}
+
+#[test]
+fn a_change_of_something_else_meanwhile_is_kept_beside_ours() {
+    let shop = shop(2);
+    let theirs = file(ONE).replace("# Who serves", "# Theirs: who serves");
+    meanwhile(&shop, FILE, &theirs);
+    assert_eq!(
+        shop.ok(&["deploy", "checkout", "v2"]),
+        "deployed checkout: v2 100%\n"
+    );
+    let now = at_remote(&shop, "main", FILE);
+    assert!(
+        now.starts_with("# Theirs:") && now.contains("version: v2\n"),
+        "{now}"
+    );
+    assert_eq!(
+        shop.git(&shop.remote(), &["log", "-2", "--format=%s", "main"]),
+        "Deploy checkout: v2 100%\nMeanwhile\n"
+    );
+}
+
+#[test]
+fn a_change_of_the_same_deployment_meanwhile_is_an_error_that_says_who() {
+    let shop = shop(2);
+    let theirs = file(&(ONE.replace("100", "50") + "    - {version: 2, percentage: 50}\n"));
+    meanwhile(&shop, FILE, &theirs);
+    let error = shop.refused(&["deploy", "checkout", "v2"]);
+    assert!(
+        error.contains("was changed at the same time by Ada Lovelace")
+            && error.contains("Meanwhile) to v1 50%, v2 50%"),
+        "{error}"
+    );
+    assert_eq!(at_remote(&shop, "main", FILE), theirs);
+    // Who wanted the very same has it.
+    let same = shop.ok(&["deploy", "checkout", "v1=50", "v2"]);
+    assert_eq!(same, "unchanged checkout: v1 50%, v2 50%\n");
+}
+
+#[test]
+fn a_rollback_goes_to_the_newest_version_that_was_stable_and_not_left() {
+    let shop = shop(4);
+    let error = shop.refused(&["rollback", "checkout"]);
+    assert!(
+        error.contains("branch main knows no earlier version")
+            && error.contains("name a version: v4, v3, v2\n"),
+        "{error}"
+    );
+    for version in ["v2", "v3"] {
+        shop.ok(&["deploy", "checkout", version]);
+    }
+    shop.ok(&["deploy", "checkout", "v3", "v4=10"]);
+    // A canary is left for the version that was stable before it.
+    let line = shop.ok(&["rollback", "checkout"]);
+    assert_eq!(line, "rolled back checkout: v3 100% (back from v4)\n");
+    assert!(message(&shop, "main").contains("Cutwater-Rolled-Back-From: v4\n"));
+    let list = shop.ok(&["deployments", "list", "checkout"]);
+    assert!(list.contains("v3 100% (back from v4)"), "{list}");
+    // Then further back, and never to what was left.
+    let line = shop.ok(&["rollback", "checkout", "-m", "v3 loses orders"]);
+    assert_eq!(line, "rolled back checkout: v2 100% (back from v3)\n");
+    assert!(at_remote(&shop, "main", FILE).contains("message: v3 loses orders # why"));
+    let json = shop.ok(&["rollback", "checkout", "--json"]);
+    let json: Json = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["versions"], json!([{"version": 1, "percentage": 100}]));
+    assert_eq!(json["rolledBackFrom"], json!([2]));
+    let error = shop.refused(&["rollback", "checkout"]);
+    assert!(error.contains("name a version: v4, v3, v2\n"), "{error}");
+    // A version that is named is taken as it is.
+    let line = shop.ok(&["rollback", "checkout", "v3"]);
+    assert_eq!(line, "rolled back checkout: v3 100% (back from v1)\n");
+    assert_eq!(
+        shop.ok(&["rollback", "checkout", "3"]),
+        "unchanged checkout: v3 100%\n"
+    );
+    shop.refused(&["rollback", "checkout", "v9"]);
+}
+
+#[test]
+fn a_merged_pull_request_is_remembered_as_the_rollback_that_it_is() {
+    let shop = shop(3);
+    shop.ok(&["deploy", "checkout", "v2"]);
+    shop.ok(&["deploy", "checkout", "v3"]);
+    shop.ok(&["rollback", "checkout", "--branch", "back"]);
+    let clone = shop.clone_dir();
+    shop.git(&clone, &["fetch", "-q"]);
+    shop.git(
+        &clone,
+        &["merge", "-q", "--no-ff", "-m", "Merge it", "origin/back"],
+    );
+    push(&shop, "main");
+    let line = shop.ok(&["rollback", "checkout"]);
+    assert_eq!(line, "rolled back checkout: v1 100% (back from v2)\n");
+}
+
+#[test]
+fn a_ledger_says_what_was_served_before() {
+    let shop = shop(3);
+    record(&shop, "prod", 1, &[("v2", "100")]);
+    record(&shop, "prod", 2, &[("v1", "100")]);
+    let line = shop.ok(&["rollback", "checkout"]);
+    assert_eq!(line, "rolled back checkout: v2 100% (back from v1)\n");
+    // What the branch alone had is not known to have been served.
+    record(&shop, "prod", 3, &[("v2", "100")]);
+    shop.ok(&["deploy", "checkout", "v3"]);
+    let line = shop.ok(&["rollback", "checkout"]);
+    assert_eq!(line, "rolled back checkout: v2 100% (back from v3)\n");
+    let error = shop.refused(&["rollback", "checkout", "--name", "other"]);
+    assert!(error.contains("is not called `other`"), "{error}");
+}
+
+#[test]
+fn what_is_not_there_or_there_twice_is_said_with_what_to_write() {
+    let shop = shop_with(1);
+    let error = shop.refused(&["deploy", "checkout", "v1"]);
+    assert!(
+        error.contains("branch `main` is not at remote `origin`"),
+        "{error}"
+    );
+    push(&shop, "main");
+    let error = shop.refused(&["deploy", "checkout", "v1"]);
+    assert!(
+        error.contains("write it to releases/checkout.yaml")
+            && error.contains("kind: Deployment\n")
+            && error.contains("- version: 1\n"),
+        "{error}"
+    );
+    // What the error says can be written.
+    let start = error.find("apiVersion").unwrap();
+    shop.commit(FILE, &error[start..]);
+    push(&shop, "main");
+    assert_eq!(
+        shop.ok(&["deploy", "checkout", "v1"]),
+        "unchanged checkout: v1 100%\n"
+    );
+    let error = shop.refused(&["alias", "set", "checkout", "Live_1", "v1"]);
+    let start = error.find("apiVersion").unwrap();
+    shop.commit("releases/checkout-live-1.yaml", &error[start..]);
+    push(&shop, "main");
+    let same = shop.ok(&["alias", "set", "checkout", "Live_1", "v1"]);
+    assert_eq!(same, "unchanged checkout Live_1: v1 100%\n");
+    // A folder for each namespace.
+    let test = file(ONE).replace("{name: checkout}", "{name: checkout, namespace: test}");
+    shop.commit("releases/test/checkout.yaml", &test);
+    push(&shop, "main");
+    shop.publish(&["--image", &format!("web={}", super::shop::digest("9"))]);
+    let error = shop.refused(&["deploy", "checkout", "v2"]);
+    assert!(
+        error.contains("is there 2 times; name one with --name")
+            && error.contains("test/checkout (releases/test/checkout.yaml)"),
+        "{error}"
+    );
+    shop.ok(&["deploy", "checkout", "v2", "--name", "test/checkout"]);
+    assert!(at_remote(&shop, "main", "releases/test/checkout.yaml").contains("version: v2"));
+    assert!(!at_remote(&shop, "main", FILE).contains("version: 2"));
+    shop.ok(&["deploy", "checkout", "v2", "--name", FILE]);
+    assert!(at_remote(&shop, "main", FILE).contains("version: 2"));
+}
+
+#[test]
+fn an_alias_is_set_listed_viewed_and_deleted() {
+    let shop = shop(3);
+    let nothing = shop.run(&["alias", "list", "checkout"]);
+    assert!(text(&nothing.stderr).contains("has no alias in `releases` of branch main"));
+    shop.commit(ALIAS_FILE, alias_file("  version: 1 # main\n"));
+    push(&shop, "main");
+    let args = [
+        "alias", "set", "checkout", "staging", "v2", "--canary", "v3=25",
+    ];
+    assert_eq!(shop.ok(&args), "set checkout staging: v2 75%, v3 25%\n");
+    let with = "  version: 2 # main\n  canary:\n    version: 3\n    percentage: 25\n";
+    assert_eq!(at_remote(&shop, "main", ALIAS_FILE), alias_file(with));
+    assert!(message(&shop, "main").contains("Set alias staging of checkout: v2 75%, v3 25%"));
+    assert_eq!(
+        shop.ok(&args),
+        "unchanged checkout staging: v2 75%, v3 25%\n"
+    );
+    let list = shop.ok(&["alias", "list"]);
+    assert!(
+        list.contains("staging") && list.contains("v2 75%, v3 25%") && list.contains("For us"),
+        "{list}"
+    );
+    let view = shop.ok(&["alias", "view", "checkout", "staging"]);
+    assert!(
+        view.contains("File         releases/staging.yaml:1\n"),
+        "{view}"
+    );
+    let error = shop.refused(&["alias", "view", "prod"]);
+    assert!(error.contains("has no alias `prod`") && error.contains("there are: staging"));
+    for (args, code, said) in [
+        (&["v2", "--canary", "v2=10"][..], 1, "are both v2"),
+        (&["v2", "--canary", "v3"], 2, "write --canary v3=10"),
+        (&["v9"], 1, "has no version `v9`"),
+    ] {
+        let output = shop.run(&[&["alias", "set", "checkout", "staging"], args].concat());
+        assert_eq!(output.status.code(), Some(code), "{args:?}");
+        assert!(
+            text(&output.stderr).contains(said),
+            "{}",
+            text(&output.stderr)
+        );
+    }
+    // The canary becomes the main version, and there is none any more.
+    assert_eq!(
+        shop.ok(&["alias", "set", "staging", "v3"]),
+        "set checkout staging: v3 100%\n"
+    );
+    assert_eq!(
+        at_remote(&shop, "main", ALIAS_FILE),
+        alias_file("  version: 3 # main\n")
+    );
+    let would = shop.ok(&["alias", "delete", "staging", "--dry-run"]);
+    assert!(
+        would.starts_with("would delete checkout staging\n"),
+        "{would}"
+    );
+    let line = shop.ok(&["alias", "delete", "checkout", "staging"]);
+    assert_eq!(line, "deleted checkout staging\n");
+    let files = shop.git(&shop.remote(), &["ls-tree", "-r", "--name-only", "main"]);
+    assert!(
+        !files.contains(ALIAS_FILE) && files.contains(FILE),
+        "{files}"
+    );
+    assert!(!shop.clone_dir().join(ALIAS_FILE).exists());
+    let error = shop.refused(&["alias", "delete", "checkout", "staging"]);
+    assert!(
+        error.contains("alias `staging` of `checkout` is not in `releases`"),
+        "{error}"
+    );
+    // Beside others, it alone goes; a folder that held it alone goes as well.
+    let both = format!("{}---\n{}", file(ONE), alias_file("  version: 1\n"));
+    shop.commit(FILE, &both);
+    push(&shop, "main");
+    shop.ok(&["alias", "delete", "checkout", "staging"]);
+    assert_eq!(at_remote(&shop, "main", FILE), file(ONE));
+    shop.commit("releases/deep/staging.yaml", alias_file("  version: 1\n"));
+    push(&shop, "main");
+    shop.ok(&["alias", "delete", "checkout", "staging"]);
+    let trees = shop.git(
+        &shop.remote(),
+        &["ls-tree", "-r", "-t", "--name-only", "main"],
+    );
+    assert!(!trees.contains("releases/deep"), "{trees}");
+}
