@@ -8,10 +8,13 @@ use std::path::PathBuf;
 
 use clap::Command;
 use clap_complete::CompleteEnv;
-use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
+use clap_complete::engine::{
+    ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
+};
 
 use super::Global;
 use super::context::Context;
+use crate::store::LATEST;
 use crate::words::{AppName, Label};
 
 /// The variable by which the script of a shell asks for candidates.
@@ -19,6 +22,12 @@ pub(super) const VARIABLE: &str = "CUTWATER_COMPLETE";
 
 /// Most versions that are offered: the newest ones.
 const VERSIONS_MAX: usize = 200;
+
+/// Most versions whose commit is looked at, to see whether they live.
+const LOOKS_MAX: usize = 1000;
+
+/// Flags whose value is a word of its own.
+const WITH_VALUE: [&str; 4] = ["-C", "--repo", "--remote", "--timeout"];
 
 /// Answers a shell that asks for candidates. True where one did.
 pub(super) fn answer(command: fn() -> Command) -> bool {
@@ -47,18 +56,51 @@ pub(super) fn apps() -> ArgValueCandidates {
 
 /// Words of the form `[APP] VERSION...`: apps where none is named yet, and versions and labels of the app that is meant.
 pub(super) fn app_and_versions() -> ArgValueCompleter {
-    ArgValueCompleter::new(complete)
+    ArgValueCompleter::new(|current: &OsStr| complete(current, None))
 }
 
-/// Candidates that begin with `current`.
-fn complete(current: &OsStr) -> Vec<CompletionCandidate> {
+/// Words of the form `[APP] FROM [TO]`: the same, and LATEST.
+pub(super) fn app_and_sides() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let mut found = complete(current, None);
+        if current
+            .to_str()
+            .is_some_and(|word| LATEST.starts_with(word))
+        {
+            let help = Some("what the branch holds".into());
+            let latest = CompletionCandidate::new(LATEST).help(help);
+            found.push(latest.display_order(Some(usize::MAX)));
+        }
+        found
+    })
+}
+
+/// Words of the form `[APP] VERSION WORD`: nothing for a word that nobody here knows yet.
+pub(super) fn app_version_and_word() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| complete(current, Some(Behind::Word)))
+}
+
+/// Words of the form `[APP] VERSION DIR`.
+pub(super) fn app_version_and_folder() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| complete(current, Some(Behind::Folder)))
+}
+
+/// What stands behind one version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    Word,
+    Folder,
+}
+
+/// Candidates that begin with `current`; with `behind`, for one version and what stands behind it.
+fn complete(current: &OsStr, behind: Option<Behind>) -> Vec<CompletionCandidate> {
     let line = Line::read();
-    let (Some(current), Some(context)) = (current.to_str(), line.context()) else {
+    let (Some(word), Some(context)) = (current.to_str(), line.context()) else {
         return Vec::new();
     };
     let named_in = |apps: &[AppName]| -> Option<AppName> {
-        let is_named = |app: &&AppName| line.before.iter().any(|word| word == app.as_str());
-        apps.iter().find(is_named).cloned()
+        let first = line.words.first()?;
+        apps.iter().find(|app| app.as_str() == first).cloned()
     };
     // Mostly the app is one of the work tree, and then nobody need go through the refs of all.
     let mut apps = context.workspace.apps_in_work_tree();
@@ -67,32 +109,62 @@ fn complete(current: &OsStr) -> Vec<CompletionCandidate> {
         apps = context.workspace.known_apps();
         named = named_in(&apps);
     }
+    let versions = line.words.len() - usize::from(named.is_some());
+    match behind {
+        Some(Behind::Word) if versions > 0 => return Vec::new(),
+        Some(Behind::Folder) if versions > 0 => return PathCompleter::dir().complete(current),
+        _ => {}
+    }
     let mut found: Vec<CompletionCandidate> = Vec::new();
-    if named.is_none() {
+    // The app is the first word, or is not named.
+    if line.words.is_empty() {
         let apps = apps.iter().map(AppName::as_str);
         found.extend(
-            apps.filter(|app| app.starts_with(current))
+            apps.filter(|app| app.starts_with(word))
                 .map(CompletionCandidate::new),
         );
     }
     let meant = named
         .or_else(|| context.workspace.app_at(context.dir()))
         .or_else(|| (apps.len() == 1).then(|| apps[0].clone()));
-    let Some(app) = meant else { return found };
-    let mut order = found.len();
-    for version in context.workspace.known_versions(&app) {
+    if let Some(app) = meant {
+        found.extend(versions_of(&context, &app, word, found.len()));
+    }
+    found
+}
+
+/// Versions and labels that begin with `current`, newest first; `order` is the place of the first.
+fn versions_of(
+    context: &Context,
+    app: &AppName,
+    current: &str,
+    mut order: usize,
+) -> Vec<CompletionCandidate> {
+    let mut found = Vec::new();
+    let mut looks = 0;
+    for version in context.workspace.known_versions(app) {
         let labels: Vec<&str> = version.labels.iter().map(Label::as_str).collect();
         let number = version.number.to_string();
         let words = std::iter::once((number.as_str(), labels.join(", ")))
             .chain(labels.iter().map(|label| (*label, number.clone())));
-        for (word, help) in words.filter(|(word, _)| word.starts_with(current)) {
+        let mut words = words
+            .filter(|(word, _)| word.starts_with(current))
+            .peekable();
+        if words.peek().is_none() {
+            continue;
+        }
+        looks += 1;
+        if looks > LOOKS_MAX || found.len() >= VERSIONS_MAX {
+            break;
+        }
+        if !context.workspace.is_living(app, &version) {
+            continue;
+        }
+        for (word, help) in words {
             let help = (!help.is_empty()).then(|| help.into());
             let candidate = CompletionCandidate::new(word).help(help);
             found.push(candidate.display_order(Some(order)));
             order += 1;
-        }
-        if order >= VERSIONS_MAX {
-            break;
         }
     }
     found
@@ -101,8 +173,8 @@ fn complete(current: &OsStr) -> Vec<CompletionCandidate> {
 /// The command line that is being typed, as far as it bears on the candidates.
 #[derive(Default)]
 struct Line {
-    /// Words before the one that is being typed.
-    before: Vec<String>,
+    /// Words behind the noun and the verb, and before the one that is being typed; no flags.
+    words: Vec<String>,
     repo: Option<PathBuf>,
     remote: Option<String>,
 }
@@ -135,7 +207,7 @@ impl Line {
         Self {
             repo: value(&["-C", "--repo"]).map(PathBuf::from),
             remote: value(&["--remote"]).or_else(|| std::env::var("CUTWATER_REMOTE").ok()),
-            before,
+            words: plain(&before).skip(2).map(str::to_owned).collect(),
         }
     }
 
@@ -150,4 +222,13 @@ impl Line {
         };
         Context::open(&global).ok()
     }
+}
+
+/// The words that are neither flags nor the value of one that every command has.
+fn plain(words: &[String]) -> impl Iterator<Item = &str> {
+    let mut value = false;
+    words.iter().map(String::as_str).filter(move |word| {
+        let was = std::mem::replace(&mut value, WITH_VALUE.contains(word));
+        !was && !word.starts_with('-')
+    })
 }

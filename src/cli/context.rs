@@ -7,7 +7,7 @@ use super::Global;
 use super::output::{Failure, Ui};
 use crate::ci::{self, Pipeline};
 use crate::store::{History, Person, Provenance, Workspace};
-use crate::words::AppName;
+use crate::words::{AppName, WORD_MAX, shown};
 
 /// A clone of the release repository, and the directory in it from which the command was started.
 pub(super) struct Context {
@@ -64,6 +64,41 @@ impl Context {
         }
     }
 
+    /// Refuses words behind `cutwater COMMAND` of which one was forgotten: too few, or as many as `form` has behind the app
+    /// while the first is an app.
+    pub(super) fn complete(
+        &self,
+        command: &str,
+        words: &[String],
+        form: &[&str],
+    ) -> Result<(), Failure> {
+        let Some(first) = words.first().filter(|_| words.len() <= form.len()) else {
+            return Ok(());
+        };
+        let given = words.len() - usize::from(self.is_app(first));
+        let missing = &form[given..];
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let verb = if missing.len() == 1 { "is" } else { "are" };
+        Err(Failure::usage(format!(
+            "{} {verb} missing: cutwater {command} {} {}",
+            missing.join(" and "),
+            shown(&words.join(" "), WORD_MAX),
+            missing.join(" ")
+        )))
+    }
+
+    /// True where an app of HEAD is called so, or one that this clone knows otherwise.
+    fn is_app(&self, word: &str) -> bool {
+        let is = |apps: &[AppName]| apps.iter().any(|app| app.as_str() == word);
+        let workspace = &self.workspace;
+        let head = workspace
+            .source(None)
+            .and_then(|head| workspace.apps(&head));
+        head.is_ok_and(|apps| is(&apps)) || is(&workspace.known_apps())
+    }
+
     /// Splits words of the form `[APP] VERSION...`, of which `versions` are versions: the app, and the rest.
     pub(super) fn app_and(
         &self,
@@ -73,25 +108,26 @@ impl Context {
         let app = if words.len() > versions {
             Some(words.remove(0).parse().map_err(Failure::usage)?)
         } else {
+            if let [word] = words.as_slice()
+                && self.is_app(word)
+            {
+                let message = format!("VERSION is missing behind `{word}`, which is an app");
+                return Err(Failure::usage(message));
+            }
             None
         };
         Ok((self.app(app, None)?, words))
     }
 
-    /// Splits words of the form `[APP] FIRST [SECOND]`. Of two words the first is the app where an app of HEAD is called so,
-    /// or where the place says no app.
+    /// Splits words of the form `[APP] FIRST [SECOND]`. Of two words the first is the app where one is called so, or
+    /// where the place says no app.
     pub(super) fn app_and_one_or_two(
         &self,
         words: Vec<String>,
     ) -> Result<(AppName, Vec<String>), Failure> {
         let versions = match words.as_slice() {
             [first, _] => {
-                let workspace = &self.workspace;
-                let apps = workspace
-                    .source(None)
-                    .and_then(|head| workspace.apps(&head));
-                let named = apps.is_ok_and(|apps| apps.iter().any(|app| app.as_str() == first));
-                if named || self.app(None, None).is_err() {
+                if self.is_app(first) || self.app(None, None).is_err() {
                     1
                 } else {
                     2

@@ -9,6 +9,15 @@ use crate::releases::Kind;
 use crate::store::{Cluster, Scope, Survey, Use, User};
 use crate::words::AppName;
 
+/// What a look at the remote and at the cluster found.
+pub(super) struct Looked {
+    pub(super) survey: Survey,
+    /// Nothing where none was asked, or it could not answer.
+    pub(super) cluster: Option<Cluster>,
+    /// What could not be read, of all that may concern the app.
+    pub(super) unread: Vec<String>,
+}
+
 /// Looks at the remote and asks the cluster. What cannot be known is a warning.
 pub(super) fn look(
     ui: &Ui,
@@ -17,7 +26,7 @@ pub(super) fn look(
     scope: Scope,
     records: usize,
     cluster: Option<&ClusterArgs>,
-) -> Result<(Survey, Option<Cluster>), Failure> {
+) -> Result<Looked, Failure> {
     let workspace = &context.workspace;
     ui.progress(&format!("reading {app} at {}", workspace.remote()));
     let (survey, answer) = thread::scope(|scope_of_threads| {
@@ -30,20 +39,40 @@ pub(super) fn look(
         (survey, answer)
     });
     let survey = survey?;
-    for gap in survey.gaps() {
-        ui.warning(format!("{gap}; it is left out"));
-    }
+    let mut unread: Vec<String> = (survey.gaps().iter())
+        .map(|gap| format!("{gap}; it is left out"))
+        .collect();
     let cluster = answer.unwrap_or_else(|error| {
-        ui.warning(format!("the cluster is left out: {error}"));
+        unread.push(format!("the cluster is left out: {error}"));
         None
     });
-    for gap in cluster
-        .iter()
-        .flat_map(|c| c.unreadable.iter().chain(&c.partial))
-    {
+    let gaps =
+        (cluster.iter()).flat_map(|cluster| cluster.unreadable.iter().chain(&cluster.partial));
+    unread.extend(gaps.cloned());
+    for gap in &unread {
         ui.warning(gap);
     }
-    Ok((survey, cluster))
+    Ok(Looked {
+        survey,
+        cluster,
+        unread,
+    })
+}
+
+/// An error where nothing is called so: no app of HEAD, and there are others.
+pub(super) fn known(context: &Context, app: &AppName) -> Result<(), Failure> {
+    let workspace = &context.workspace;
+    let apps = (workspace.source(None)).and_then(|head| workspace.apps(&head));
+    let apps = apps.unwrap_or_default();
+    if apps.is_empty() || apps.contains(app) {
+        return Ok(());
+    }
+    let names: Vec<&str> = apps.iter().map(AppName::as_str).collect();
+    let remote = workspace.remote();
+    Err(Failure::new(format!(
+        "there is no app `{app}`: not in HEAD, and no version of it at {remote}"
+    ))
+    .hint(format!("there are: {}", names.join(", "))))
 }
 
 /// Who uses a version, in one cell of a table. What releases want and the cluster serves is said once.

@@ -29,7 +29,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, FromArgMatches, Parser, Subcommand};
 
 use self::output::{Failure, Ui};
 
@@ -70,7 +70,7 @@ struct Global {
         help_heading = "Global options"
     )]
     remote: Option<String>,
-    /// Longest time for each exchange with the remote, in seconds
+    /// Longest time for each exchange with the remote, in seconds; at most 3600
     #[arg(
         long,
         value_name = "SECONDS",
@@ -91,10 +91,10 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Publish, label, list, view, compare, copy and delete versions
-    #[command(subcommand, visible_alias = "version")]
+    #[command(subcommand, alias = "version")]
     Versions(versions::Command),
     /// Show what was deployed, and what is served
-    #[command(subcommand, visible_alias = "deployment")]
+    #[command(subcommand, alias = "deployment")]
     Deployments(deployments::Command),
     Init(init::Args),
     Controller(controller::Args),
@@ -136,7 +136,7 @@ pub fn commands() -> Vec<(String, Option<&'static str>)> {
 
 /// Runs the program with these arguments, the first of which is its own name.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    if candidates::answer(Cli::command) {
+    if candidates::answer(tree::command) {
         return ExitCode::from(exit::OK);
     }
     let args: Vec<OsString> = args.into_iter().collect();
@@ -146,12 +146,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         .as_ref()
         .and_then(|path| path.file_stem())
         .is_some_and(|stem| stem == "kubectl-cutwater");
-    let mut command = Cli::command();
-    if plugin {
-        command = command
-            .bin_name("kubectl cutwater")
-            .display_name("kubectl cutwater");
-    }
+    let command = if plugin {
+        let name = "kubectl cutwater";
+        tree::command_called(name).bin_name(name).display_name(name)
+    } else {
+        tree::command()
+    };
     let wants_json = args.iter().any(|arg| arg == "--json");
     let parsed = command.try_get_matches_from(args).and_then(|matches| {
         let words = tree::words(&matches);
@@ -178,7 +178,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = if ui.json && schema::without_json(&words).is_some() {
         Err(schema::no_json(&words))
     } else {
-        cli.command.run(&ui, &cli.global)
+        (cli.command.run(&ui, &cli.global)).and_then(|()| ui.written())
     };
     ui.settle();
     match done {

@@ -1,5 +1,7 @@
 //! A moment as people write it: a date, a time, or how long ago; and the present one.
 
+use std::sync::LazyLock;
+
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Span, Timestamp, ToSpan, Zoned};
@@ -13,6 +15,13 @@ pub(super) fn now() -> Zoned {
         .and_then(|signature| Offset::from_seconds(signature.when().offset_minutes() * 60).ok())
         .unwrap_or(Offset::UTC);
     Timestamp::now().to_zoned(TimeZone::fixed(offset))
+}
+
+/// A moment in a table: in the zone of this machine, in which people also write it.
+pub(super) fn shown(moment: Timestamp) -> String {
+    static HERE: LazyLock<TimeZone> = LazyLock::new(TimeZone::system);
+    let here = moment.to_zoned(HERE.clone());
+    here.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 /// Which end of a day a date alone means.

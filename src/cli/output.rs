@@ -1,9 +1,10 @@
 //! What a person or a pipeline sees: results on stdout, progress, hints and errors on stderr.
 
+use std::cell::Cell;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -18,6 +19,8 @@ pub(super) struct Ui {
     quiet: bool,
     colour: bool,
     progress: Progress,
+    /// Why a line of the result could not be written.
+    broken: Cell<Option<io::Error>>,
 }
 
 /// An error as `--json` prints it: one line, the last one on stderr.
@@ -95,9 +98,19 @@ impl<E: std::error::Error> From<E> for Failure {
     }
 }
 
-/// False where the person wants no colours anywhere.
+/// False where the person wants no colours anywhere, or has a terminal without any.
 fn coloured() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    !dumb && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn unwritten(error: Option<io::Error>) -> Result<(), Failure> {
+    match error {
+        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(format!(
+            "the result cannot be written to stdout: {error}"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 impl Ui {
@@ -107,13 +120,23 @@ impl Ui {
             quiet,
             colour: coloured() && io::stderr().is_terminal(),
             progress: Progress::new(!quiet && io::stderr().is_terminal()),
+            broken: Cell::new(None),
         }
     }
 
-    /// A line of the result. A reader that has gone away ends nothing badly.
+    /// A line of the result. A reader that has gone away ends nothing badly; what else keeps it from being written is told
+    /// at the end, by [`Self::written`].
     pub(super) fn result(&self, line: impl Display) {
         self.progress.clear();
-        drop(writeln!(io::stdout().lock(), "{line}"));
+        if let Err(error) = writeln!(io::stdout().lock(), "{line}") {
+            self.broken.set(Some(error));
+        }
+    }
+
+    /// An error where the result did not arrive, such as on a full disk.
+    pub(super) fn written(&self) -> Result<(), Failure> {
+        let flushed = io::stdout().flush().err();
+        unwritten(self.broken.take().or(flushed))
     }
 
     /// Content of a version, which others wrote: to a terminal without what would drive it, elsewhere byte for byte. A reader
@@ -126,12 +149,7 @@ impl Ui {
         } else {
             out.write_all(bytes)
         };
-        match done.and_then(|()| out.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(format!(
-                "the result cannot be written to stdout: {error}"
-            ))),
-            _ => Ok(()),
-        }
+        unwritten(done.and_then(|()| out.flush()).err())
     }
 
     /// The whole result as JSON.
@@ -192,8 +210,9 @@ impl Ui {
         }
     }
 
-    /// A table that fits the terminal; without one, lines are as long as they are.
-    pub(super) fn table(&self, head: &[&str], rows: Vec<Vec<String>>) {
+    /// A table that fits the terminal; without one, lines are as long as they are. The first `whole` columns are never
+    /// broken: what is in them is copied.
+    pub(super) fn table(&self, head: &[&str], whole: usize, rows: Vec<Vec<String>>) {
         let mut table = Table::new();
         table
             .load_style(presets::NOTHING)
@@ -206,8 +225,12 @@ impl Ui {
         for row in rows {
             table.add_row(row);
         }
+        for column in table.column_iter_mut().take(whole) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
         for line in table.lines() {
-            self.result(line.trim());
+            // Each cell has a blank on both sides.
+            self.result(line.strip_prefix(' ').unwrap_or(&line).trim_end());
         }
     }
 

@@ -76,16 +76,7 @@ fn command(page: &mut String, entry: &tree::Entry) -> std::fmt::Result {
     }
     options(page, &clap, false)?;
     if let Some(after) = clap.get_after_help() {
-        let after = after.to_string();
-        let after = after
-            .trim()
-            .trim_start_matches("Examples:")
-            .trim_matches('\n');
-        let lines = after
-            .lines()
-            .map(|line| line.strip_prefix("  ").unwrap_or(line));
-        let lines: Vec<&str> = lines.collect();
-        writeln!(page, "\nExamples:\n\n```text\n{}\n```", lines.join("\n"))?;
+        after_help(page, &after.to_string())?;
     }
     let json = match schema::without_json(&entry.words) {
         Some(why) => format!("`--json` is refused: {why}."),
@@ -95,6 +86,26 @@ fn command(page: &mut String, entry: &tree::Entry) -> std::fmt::Result {
         ),
     };
     writeln!(page, "\n{json}")
+}
+
+/// What stands behind the options: what is indented there is text to type, and the rest is prose.
+fn after_help(page: &mut String, text: &str) -> std::fmt::Result {
+    for part in text.trim().split("\n\n") {
+        let lines: Vec<&str> = part.lines().collect();
+        let prose = lines.iter().take_while(|line| !line.starts_with("  "));
+        let (prose, typed) = lines.split_at(prose.count());
+        if !prose.is_empty() {
+            writeln!(page, "\n{}", prose.join("\n"))?;
+        }
+        if !typed.is_empty() {
+            let typed = typed
+                .iter()
+                .map(|line| line.strip_prefix("  ").unwrap_or(line));
+            let typed: Vec<&str> = typed.collect();
+            writeln!(page, "\n```text\n{}\n```", typed.join("\n"))?;
+        }
+    }
+    Ok(())
 }
 
 /// The table of the flags: the global ones, or those of the command alone.
@@ -155,7 +166,7 @@ fn what(arg: &Arg) -> String {
         let defaults: Vec<String> = defaults
             .map(|value| format!("`{}`", value.to_string_lossy()))
             .collect();
-        if !defaults.is_empty() {
+        if !defaults.is_empty() && !arg.is_hide_default_value_set() {
             parts.push(format!("Default {}", defaults.join(", ")));
         }
     }

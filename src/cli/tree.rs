@@ -1,4 +1,5 @@
-//! All commands, as clap knows them: for the manual, the reference, and the tests that hold the documentation to them.
+//! All commands, as clap knows them: for the command line itself, the manual, the reference, and the tests that hold the
+//! documentation to them.
 
 use clap::CommandFactory;
 
@@ -18,6 +19,34 @@ impl Entry {
     }
 }
 
+/// The program's command line.
+pub(super) fn command() -> clap::Command {
+    command_called("cutwater")
+}
+
+/// The same, where a person types `program` for the program's name.
+pub(super) fn command_called(program: &str) -> clap::Command {
+    with_usage(Cli::command(), program)
+}
+
+/// Gives a usage line to each command whose words are read by us, and not by clap: it would repeat them all.
+fn with_usage(command: clap::Command, path: &str) -> clap::Command {
+    let words = command.get_positionals().find_map(|arg| {
+        let name = arg.get_value_names()?.first()?;
+        let endless = arg.get_num_args()?.max_values() == usize::MAX;
+        let more = if endless { "..." } else { "" };
+        name.contains(' ').then(|| format!("{name}{more}"))
+    });
+    let command = match words {
+        Some(words) => command.override_usage(format!("{path} [OPTIONS] {words}")),
+        None => command,
+    };
+    command.mut_subcommands(|next| {
+        let path = format!("{path} {}", next.get_name());
+        with_usage(next, &path)
+    })
+}
+
 /// Everything that is shown in help, each group before its commands.
 pub(super) fn all() -> Vec<Entry> {
     fn below(words: &str, command: &clap::Command, found: &mut Vec<Entry>) {
@@ -30,7 +59,7 @@ pub(super) fn all() -> Vec<Entry> {
             below(words.trim_start(), next, found);
         }
     }
-    let mut root = Cli::command();
+    let mut root = command();
     root.build();
     let mut found = Vec::new();
     below("", &root, &mut found);

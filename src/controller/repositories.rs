@@ -298,6 +298,10 @@ impl Repositories {
             if let Some(problem) = &fetched.untidy {
                 tracing::warn!(repository = %url, "the mirror could not be packed anew: {problem}");
             }
+            for lock in &fetched.removed {
+                let lock = lock.display();
+                tracing::warn!(repository = %url, "removed the lock {lock}, which a process had left that was killed");
+            }
             Ok(Fetched {
                 head: fetched.head.unwrap_or_default(),
                 changed: fetched.changed,

@@ -13,7 +13,11 @@ const REFUSALS: Rows = &[
     ),
     (
         GitErrorKind::Locked,
-        &[".lock': file exists", "another git process"],
+        &[
+            ".lock': file exists",
+            ".new: file exists",
+            "another git process",
+        ],
     ),
     (
         GitErrorKind::Full,
@@ -148,7 +152,11 @@ const FAILURES: Rows = &[
     (GitErrorKind::NotAtomic, &["does not support --atomic"]),
     (
         GitErrorKind::Locked,
-        &[".lock': file exists", "another git process"],
+        &[
+            ".lock': file exists",
+            ".new: file exists",
+            "another git process",
+        ],
     ),
     (
         GitErrorKind::Full,
@@ -211,6 +219,14 @@ const FAILURES: Rows = &[
     ),
 ];
 
+/// What is said where nothing takes a connection, of a server or of a proxy.
+const AWAY: &[&str] = &[
+    "failed to connect to",
+    "connection refused",
+    "no route to host",
+    "network is unreachable",
+];
+
 /// The kind that the cleaned output of a failed call speaks of.
 pub(super) fn kind_of(text: &str) -> GitErrorKind {
     let low = text.to_ascii_lowercase();
@@ -227,6 +243,9 @@ pub(super) fn kind_of(text: &str) -> GitErrorKind {
     }
     if connects_elsewhere(&low) {
         return GitErrorKind::Proxy;
+    }
+    if AWAY.iter().any(|word| low.contains(word)) {
+        return GitErrorKind::Away;
     }
     GitErrorKind::Unreachable
 }

@@ -68,6 +68,8 @@ pub enum GitErrorKind {
     NotWritable,
     /// The server sends to another address.
     Redirected,
+    /// Nothing takes a connection at that host and port.
+    Away,
     /// The host's name is not known.
     UnknownHost,
     /// The proxy is away, or refuses.
@@ -179,7 +181,7 @@ impl GitError {
                 " (SHA-256 repositories are not supported: use one made with `git init --object-format=sha1`)"
             }
             GitErrorKind::Locked => {
-                " (if no other process is at work there, one has died: remove the lock file that is named, and try again)"
+                " (if no other process is at work there, one has died: remove the file that is named, and try again)"
             }
             GitErrorKind::InTheWay => {
                 " (a tag or ref with the name of the app is in the way: rename or delete it)"
@@ -190,6 +192,9 @@ impl GitError {
             }
             GitErrorKind::Redirected => {
                 " (the server sends to another address: use that one; credentials are not sent along)"
+            }
+            GitErrorKind::Away => {
+                " (nothing answers there: check the host and the port in the address, whether the server is up, and whether a firewall is between)"
             }
             GitErrorKind::UnknownHost => " (check the name in the address, and DNS)",
             GitErrorKind::Proxy if person => {

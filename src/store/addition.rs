@@ -36,6 +36,10 @@ impl Addition {
             Some((given, place)) => (given, Some(place)),
             None => (text, None),
         };
+        if given.is_empty() || place == Some("") {
+            // An unset variable would otherwise take all that is here, or lay it over everything.
+            return Err("a folder or its place is empty; write DIR or DIR=PATH, with `.` for the folder here or for the root of the app".to_owned());
+        }
         let folder = here.join(given);
         let real = folder
             .canonicalize()
@@ -45,7 +49,7 @@ impl Addition {
         }
         let name = real.file_name().unwrap_or_default();
         let place = match place {
-            Some("" | ".") => PathBuf::new(),
+            Some(".") => PathBuf::new(),
             Some(place) => PathBuf::from(place.trim_end_matches('/')),
             None => {
                 let app = app.and_then(|app| app.canonicalize().ok());

@@ -8,6 +8,7 @@ use std::time::Duration;
 use git2::{ObjectType, Oid};
 use schemars::JsonSchema;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::content::{Content, ContentError};
 use super::error::StoreError;
@@ -214,7 +215,18 @@ fn mounted(
     let wanted = function.files.as_ref()?;
     let set = files::file_set_of(&workspace.repo, content.tree, wanted, &function.name);
     Some(match set {
-        Ok(set) => format!("{} files, {}", set.items.len(), &set.digest[..12]),
+        // The digest of a set is that of its contents: which path has which, and who may run it, counts here as well.
+        Ok(set) => {
+            let mut hash = Sha256::new();
+            for item in &set.items {
+                hash.update(format!(
+                    "{}\0{}\0{}\n",
+                    item.path, item.key, item.executable
+                ));
+            }
+            let hash = hex::encode(hash.finalize());
+            format!("{} files, {}", set.items.len(), &hash[..12])
+        }
         Err(error) => error.to_string(),
     })
 }

@@ -203,7 +203,10 @@ impl Work<'_> {
                 // Some servers do not offer atomic pushes; the tag alone makes a tombstone.
                 atomic = standstills % 2 == 0;
                 if standstills >= STANDSTILLS_MAX {
-                    let reason = format!("the remote refused to move its tag: {}", error.message);
+                    let reason = format!(
+                        "the remote refused to move its tag: {error}{}",
+                        error.advice()
+                    );
                     return Ok((None, refused(word, &reason)));
                 }
                 pause(standstills, tombstone);

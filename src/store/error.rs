@@ -84,6 +84,7 @@ impl StoreError {
                 | GitErrorKind::Moved
                 | GitErrorKind::NotWritable
                 | GitErrorKind::Redirected
+                | GitErrorKind::Away
                 | GitErrorKind::UnknownHost
                 | GitErrorKind::Proxy
                 | GitErrorKind::Server
@@ -263,7 +264,7 @@ pub enum PublishError {
     #[error("{0}")]
     Request(String),
     /// The label cannot be given.
-    #[error(transparent)]
+    #[error("{}", .0.at_publish())]
     Label(#[from] LabelError),
     /// The person's git could not sign.
     #[error(
@@ -291,10 +292,20 @@ pub enum LabelError {
     #[error(transparent)]
     Resolve(#[from] ResolveError),
     /// Another version has it.
-    #[error(
-        "label `{label}` of `{app}` names {holder} already; choose another label, or move it (--move-label of `versions publish`, --move of `versions label`)"
-    )]
+    #[error("{}, or move it with --move", taken(app, label, *holder))]
     Taken {
+        /// The app.
+        app: AppName,
+        /// The label.
+        label: Label,
+        /// The version that has it.
+        holder: VersionNumber,
+    },
+    /// It was to be removed from a version, and another one has it.
+    #[error(
+        "label `{label}` of `{app}` names {holder}, and stays there; to remove it, name {holder}"
+    )]
+    Elsewhere {
         /// The app.
         app: AppName,
         /// The label.
@@ -325,4 +336,23 @@ pub enum LabelError {
     /// The remote refused, and nothing there had changed.
     #[error("the remote refused to change the label: {}{}", .0, .0.advice())]
     Refused(GitError),
+}
+
+fn taken(app: &AppName, label: &Label, holder: VersionNumber) -> String {
+    format!("label `{label}` of `{app}` names {holder} already; choose another label")
+}
+
+impl LabelError {
+    /// The same, where the label was to be given at publish: its flags have other names.
+    fn at_publish(&self) -> String {
+        match self {
+            Self::Taken { app, label, holder } => {
+                format!(
+                    "{}, or move it with --move-label",
+                    taken(app, label, *holder)
+                )
+            }
+            other => other.to_string(),
+        }
+    }
 }

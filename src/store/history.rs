@@ -216,7 +216,7 @@ impl History {
     }
 }
 
-/// The labels among `labels` that look like the word, and the first of `numbers`.
+/// The labels among `labels` that look like the word, the first of `numbers`, and how many more there are.
 pub(super) fn near<'a>(
     labels: impl Iterator<Item = &'a str>,
     numbers: impl Iterator<Item = VersionNumber>,
@@ -228,9 +228,11 @@ pub(super) fn near<'a>(
     let mut labels: Vec<&str> = labels.filter(|name| distance(name) <= far).collect();
     labels.sort_by_key(|name| distance(name));
     let labels = labels.into_iter().take(3).map(str::to_owned);
-    labels
-        .chain(numbers.take(3).map(|number| number.to_string()))
-        .collect()
+    let mut numbers = numbers.map(|number| number.to_string());
+    let shown: Vec<String> = numbers.by_ref().take(3).collect();
+    let more = numbers.count();
+    let more = (more > 0).then(|| format!("and {more} more"));
+    labels.chain(shown).chain(more).collect()
 }
 
 /// The highest number of the tags and of `last`.

@@ -71,8 +71,13 @@ pub enum ImportError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The other repository is not named in a way that is understood.
-    #[error("{0}, and no remote or folder is called so")]
-    Origin(UrlError),
+    #[error(
+        "no folder and no remote of this clone is called `{0}`, and it is not the address of a git repository; write https://host/path or ssh://user@host/path"
+    )]
+    Origin(String),
+    /// The address is not one that may be used.
+    #[error(transparent)]
+    Address(UrlError),
     /// The address holds a password, which other people of this machine could see.
     #[error(
         "`{0}` holds a password or token; leave it out and let git ask its credential helper, or add a remote and name that"
@@ -112,7 +117,7 @@ pub enum ImportError {
 }
 
 fn of(app: Option<&AppName>) -> String {
-    app.map(|app| format!(" of `{app}`; import without naming apps, and see what it has"))
+    app.map(|app| format!(" of `{app}`; `--dry-run` without a name of an app shows what it has"))
         .unwrap_or_default()
 }
 
@@ -136,7 +141,8 @@ impl ImportSource {
         }
         let url = RemoteUrl::parse(from, true).map_err(|error| match error {
             UrlError::Password(shown) => ImportError::Password(shown),
-            other => ImportError::Origin(other),
+            UrlError::Form(shown) => ImportError::Origin(shown),
+            other @ UrlError::Local(_) => ImportError::Address(other),
         })?;
         Ok(Self::new(
             workspace,
@@ -234,7 +240,7 @@ fn import_app(
         let Err(error) = push(workspace, app, &plan, progress) else {
             return Ok(report);
         };
-        refused = error.message;
+        refused = format!("{error}{}", error.advice());
         // What a refused push means, the refs say.
         let before = ours;
         let again = BTreeSet::from([app.clone()]);

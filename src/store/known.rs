@@ -1,12 +1,14 @@
 //! What a clone knows without asking its remote: for shells, which complete words while a person types.
 //!
-//! Refs alone are read, no commit and no network: an answer comes in milliseconds, and is as old as the last fetch.
+//! No network, and no commit but those that are asked for one by one: an answer comes in milliseconds, and is as old as the
+//! last fetch.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use git2::Oid;
 
+use super::history::{self, Entry};
 use super::refs::AppRefs;
 use super::workspace::Workspace;
 use crate::app::APP_FILE;
@@ -19,6 +21,7 @@ pub struct KnownVersion {
     pub number: VersionNumber,
     /// Its labels.
     pub labels: Vec<Label>,
+    commit: Oid,
 }
 
 impl Workspace {
@@ -50,23 +53,31 @@ impl Workspace {
         apps.into_iter().collect()
     }
 
-    /// The versions of an app that were fetched, newest first.
+    /// The tags of an app at a version's place that were fetched, newest first.
     #[must_use]
     pub fn known_versions(&self, app: &AppName) -> Vec<KnownVersion> {
         let mut refs = AppRefs::default();
         self.walk(&format!("{app}/"), |name, oid| {
             refs.tags.insert(name.to_owned(), oid);
         });
-        let mut labels = super::history::labels(&refs);
+        let mut labels = history::labels(&refs);
         let mut versions: Vec<KnownVersion> = refs
             .numbered()
             .map(|(number, oid)| KnownVersion {
                 number,
+                commit: oid,
                 labels: labels.remove(&oid).unwrap_or_default(),
             })
             .collect();
         versions.sort_by_key(|version| std::cmp::Reverse(version.number));
         versions
+    }
+
+    /// False for one that was deleted, or that Cutwater did not publish. Reads one commit.
+    #[must_use]
+    pub fn is_living(&self, app: &AppName, version: &KnownVersion) -> bool {
+        let entry = history::read_entry(&self.repo, app, version.number, version.commit);
+        matches!(entry, Ok(Entry::Living(_)))
     }
 
     /// Calls `found` with the rest of the name of each tag that was seen at the remote, below `prefix`. One walk: libgit2

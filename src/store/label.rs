@@ -277,15 +277,26 @@ impl Target<'_> {
                 return Ok(None);
             };
             if holder != self.commit {
-                // Says who has it.
-                let commit = Some(self.commit);
-                step(&workspace.repo, self.app, refs, self.label, commit, false)?;
+                return Err(self.elsewhere(&workspace.repo, holder));
             }
             had = true;
             Ok(Some(self.update(Some(holder), None)))
         };
         self.settle(workspace, refs, dry_run, now)?;
         Ok(had)
+    }
+
+    /// Why it is not removed: something else has it.
+    fn elsewhere(&self, repo: &Repository, holder: Oid) -> LabelError {
+        let (app, label) = (self.app.clone(), self.label.clone());
+        match history::number_in(repo, self.app, holder) {
+            Some(holder) => LabelError::Elsewhere { app, label, holder },
+            None => LabelError::Foreign {
+                app,
+                label,
+                object: holder.to_string(),
+            },
+        }
     }
 
     fn update(&self, expected: Option<Oid>, new: Option<Oid>) -> RefUpdate {

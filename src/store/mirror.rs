@@ -3,9 +3,9 @@
 //! All of it blocks: call it where blocking is allowed. A [`Mirror`] is cheap to clone; clones share one repository.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use git2::{Oid, Repository};
 
@@ -14,6 +14,7 @@ use super::files;
 use super::history::{self, History};
 use super::lookup::{State, unreadable};
 use super::refs::{ALL_TAGS, AppRefs, Space};
+use super::stale;
 use crate::git::{self, Credentials, Git, GitError, RemoteUrl};
 use crate::record::VersionRecord;
 use crate::words::{AppName, FunctionName, Label, VersionNumber, VersionWord};
@@ -56,6 +57,8 @@ pub struct Fetched {
     pub changed: BTreeSet<AppName>,
     /// Why the mirror could not be packed anew. What was fetched is there all the same.
     pub untidy: Option<String>,
+    /// Locks of a killed process that were in the way, and were removed.
+    pub removed: Vec<PathBuf>,
 }
 
 impl Mirror {
@@ -137,7 +140,17 @@ impl Mirror {
         if !all {
             known.extend(self.newest(&before));
         }
-        if let Err(error) = self.inner.git.fetch(&specs, &known, timeout) {
+        let fetch = || self.inner.git.fetch(&specs, &known, timeout);
+        let mut removed = Vec::new();
+        let fetched = fetch().or_else(|error| {
+            removed = stale::remove(&self.dir(), SystemTime::now());
+            if removed.is_empty() {
+                Err(error)
+            } else {
+                fetch()
+            }
+        });
+        if let Err(error) = fetched {
             // git takes each ref that it can, and those that came are whole: they are read now, and not at the next start.
             drop(self.read(apps));
             return Err(self.explain(error, branch, &globs, timeout));
@@ -165,6 +178,7 @@ impl Mirror {
             head,
             changed,
             untidy: untidy.map(|error| error.message),
+            removed,
         })
     }
 
@@ -324,6 +338,10 @@ impl Mirror {
                 source,
             }
         })
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.state().repo.path().to_owned()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

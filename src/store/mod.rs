@@ -39,6 +39,7 @@ mod request;
 mod select;
 mod signature;
 mod snapshot;
+mod stale;
 mod trailers;
 mod unchanged;
 mod users;

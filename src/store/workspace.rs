@@ -43,6 +43,13 @@ impl Workspace {
         ssh_is_set: bool,
         timeout: Duration,
     ) -> Result<Self, StoreError> {
+        if !dir.exists() {
+            let what = format!("directory {}", dir.display());
+            return Err(StoreError::local(
+                what,
+                &"does not exist; name one in a clone of the release repository",
+            ));
+        }
         let what = || format!("the repository of {}", dir.display());
         let repo = Repository::discover(dir).map_err(|error| {
             if error.code() == ErrorCode::NotFound {
@@ -148,7 +155,12 @@ impl Workspace {
                 .map_err(|problem| fail(&problem))?;
         }
         let commit = self.commit(shown).ok_or_else(|| {
-            fail("names no commit here; commit first, or name another with --ref")
+            fail(match reference {
+                Some(_) => "names no commit here; commit first, or name another with --ref",
+                None => {
+                    "names no commit here, so there is no app in it; commit first, or name the app"
+                }
+            })
         })?;
         Ok(SourceCommit::new(shown, &commit))
     }

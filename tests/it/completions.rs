@@ -68,6 +68,58 @@ fn versions_and_labels_of_the_app_that_is_meant_are_offered_newest_first() {
 }
 
 #[test]
+fn each_place_is_offered_what_may_stand_there() {
+    let shop = shop();
+    let clone = shop.clone_dir();
+    let at = |words: &[&str]| {
+        let found = offered(&shop, &clone, &[&["versions"], words].concat());
+        let is_word = |word: &String| !word.starts_with('-');
+        found.into_iter().filter(is_word).collect::<Vec<String>>()
+    };
+    assert_eq!(
+        at(&["diff", "checkout", ""]),
+        ["v2", "v1", "spring-sale", "LATEST"]
+    );
+    assert_eq!(at(&["diff", "checkout", "v1", "L"]), ["LATEST"]);
+    assert_eq!(at(&["delete", "checkout", "v1", "v"]), ["v2", "v1"]);
+    // A new label, and a path in a version, are not known here.
+    assert_eq!(at(&["label", "checkout", "v"]), ["v2", "v1"]);
+    assert_eq!(at(&["label", "checkout", "v1", ""]), [""; 0]);
+    assert_eq!(at(&["files", "checkout", "v1", ""]), [""; 0]);
+    let words = ["label", "--remote", "origin", "--dry-run", "checkout", "v"];
+    assert_eq!(at(&words), ["v2", "v1"]);
+    // A folder of this machine.
+    std::fs::create_dir(clone.join("views")).unwrap();
+    assert_eq!(at(&["export", "checkout", "v"]), ["v2", "v1"]);
+    assert_eq!(at(&["export", "checkout", "v1", "v"]), ["views/"]);
+
+    // A tombstone, and a tag at a version's place that is none; a label of it is none either.
+    shop.ok(&["versions", "delete", "checkout", "v2", "--yes"]);
+    shop.git(
+        &clone,
+        &["push", "-q", "origin", "HEAD:refs/tags/checkout/v7"],
+    );
+    shop.git(
+        &clone,
+        &["push", "-q", "origin", "HEAD:refs/tags/checkout/theirs"],
+    );
+    shop.ok(&["versions", "list", "checkout"]);
+    assert_eq!(at(&["view", "checkout", ""]), ["v1", "spring-sale"]);
+}
+
+#[test]
+fn the_plural_of_a_noun_is_offered_and_the_singular_is_understood() {
+    let shop = Shop::new();
+    for (typed, noun, singular) in [
+        ("v", "versions", "version"),
+        ("d", "deployments", "deployment"),
+    ] {
+        assert_eq!(offered(&shop, &shop.clone_dir(), &[typed]), [noun]);
+        shop.ok(&[singular, "list", "checkout"]);
+    }
+}
+
+#[test]
 fn apps_of_the_work_tree_are_offered_before_they_have_versions() {
     let shop = shop();
     shop.write("apps/new/app.yaml", "not read for this");
@@ -115,6 +167,7 @@ fn a_real_bash_completes_with_the_script_that_is_printed() {
           $handler cutwater \"${COMP_WORDS[COMP_CWORD]}\" \"${COMP_WORDS[COMP_CWORD-1]}\"
           echo \"${COMPREPLY[*]}\"
         }
+        ask cutwater v
         ask cutwater versions vi
         ask cutwater versions view checkout v
         ask cutwater versions view checkout spring";
@@ -131,7 +184,7 @@ fn a_real_bash_completes_with_the_script_that_is_printed() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
-    assert_eq!(text(&output.stdout), "view\nv2 v1\nspring-sale\n");
+    assert_eq!(text(&output.stdout), "versions\nview\nv2 v1\nspring-sale\n");
 }
 
 #[test]

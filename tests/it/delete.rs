@@ -389,3 +389,53 @@ fn racing_deleters_and_publishers_agree() {
     shop.commit("apps/checkout/app.yaml", app_with_image("0"));
     assert!(shop.publish(&[]).starts_with("published checkout v13"));
 }
+
+#[test]
+fn without_a_terminal_the_words_are_looked_at_before_a_flag_is_asked_for() {
+    let shop = shop_with(1);
+    for words in [["checkut", "1"], ["checkout", "5"]] {
+        let error = shop.refused(&[&["versions", "delete"], &words[..]].concat());
+        assert!(
+            error.contains("has no version") && !error.contains("--yes"),
+            "{error}"
+        );
+    }
+    let output = shop.run(&["versions", "delete", "checkout", "1"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("then delete with --yes"));
+}
+
+#[test]
+fn no_answer_at_a_terminal_deletes_nothing_and_ends_the_line() {
+    let shop = shop_with(1);
+    let line = format!(
+        "{} versions delete checkout v1",
+        env!("CARGO_BIN_EXE_cutwater")
+    );
+    let output = shop
+        .sealed("script", &shop.clone_dir())
+        .env("NO_COLOR", "1")
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .stdin(Stdio::null())
+        .output()
+        .expect("script is there (apt-get install util-linux)");
+    assert_eq!(output.status.code(), Some(1));
+    let seen = text(&output.stdout);
+    assert!(
+        seen.contains("Delete 1 version of checkout? [y/N] "),
+        "{seen:?}"
+    );
+    assert!(seen.contains("\nError: nothing was deleted"), "{seen:?}");
+    assert!(shop.ok(&["versions", "list"]).contains("Number 1"));
+}
+
+#[test]
+fn a_hook_that_refuses_is_heard_with_what_to_do() {
+    let shop = shop_with(1);
+    shop.hook("update", "echo 'tags are closed on fridays' >&2; exit 1");
+    let error = shop.refused(&["versions", "delete", "checkout", "1", "--yes"]);
+    assert!(
+        error.contains("tags are closed on fridays") && error.contains("(a rule of the server: "),
+        "{error}"
+    );
+}

@@ -27,7 +27,11 @@ fn the_commits_that_changed_releases_are_what_was_deployed() {
     let shop = shop_with(2);
     let nothing = shop.run(&["deployments", "list"]);
     assert!(nothing.status.success() && nothing.stdout.is_empty());
-    assert!(text(&nothing.stderr).contains("nothing of `checkout` is known to have been deployed"));
+    let said = text(&nothing.stderr);
+    assert!(
+        said.contains("nothing of `checkout` was deployed: not by a ledger"),
+        "{said}"
+    );
     assert!(
         text(&shop.run(&["deployments", "status"]).stderr).contains("neither wanted nor served")
     );

@@ -403,3 +403,33 @@ fn at_a_terminal_there_are_colours_and_nothing_that_drives_it() {
     let raw = shop.ok(&["versions", "diff", "v1"]);
     assert!(raw.contains("+a\u{1b}]0;owned\u{7}b\n"), "{raw:?}");
 }
+
+#[test]
+fn files_that_pods_see_otherwise_change_a_running_app() {
+    let shop = Shop::new();
+    let files = "    files: {mountPath: /app, include: [public/**]}\n";
+    shop.write("apps/checkout/app.yaml", app_with_image("1") + files);
+    shop.write("apps/checkout/public/a", "a");
+    shop.write("apps/checkout/public/b", "b");
+    shop.commit_all();
+    shop.publish(&[]);
+    let changed = |what: &str, version: u32| {
+        shop.commit_all();
+        shop.publish(&[]);
+        let (before, now) = (format!("v{}", version - 1), format!("v{version}"));
+        let json = shop.ok(&["versions", "diff", "checkout", &before, &now, "--json"]);
+        let json: Json = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["app"].as_array().unwrap().len(), 1, "{what}: {json}");
+    };
+    shop.write("apps/checkout/public/a", "b");
+    shop.write("apps/checkout/public/b", "a");
+    changed("contents that are swapped", 2);
+    fs::rename(app_file(&shop, "public/b"), app_file(&shop, "public/c")).unwrap();
+    changed("a new name", 3);
+    fs::set_permissions(
+        app_file(&shop, "public/c"),
+        fs::Permissions::from_mode(0o755),
+    )
+    .unwrap();
+    changed("a right to run", 4);
+}

@@ -119,7 +119,7 @@ fn a_source_is_a_remote_a_folder_or_an_address() {
     for (from, why) in [
         (
             "nowhere",
-            "`nowhere` is not the address of a git repository",
+            "no folder and no remote of this clone is called `nowhere`, and it is not the address",
         ),
         ("--upload-pack=touch x", "unexpected argument"),
         (
@@ -233,7 +233,7 @@ fn deleted_numbers_stay_spent_and_foreign_tags_stay_where_they_are() {
     );
     let error = new.run(&["versions", "view", "checkout", "v1"]);
     assert!(
-        text(&error.stdout).contains("deleted"),
+        text(&error.stdout).contains("Deleted:"),
         "{}",
         text(&error.stdout)
     );
@@ -331,4 +331,14 @@ fn an_import_that_was_interrupted_goes_on_where_it_ended() {
         shop.git(&shop.remote(), &[&["rev-parse"], &versions[..]].concat())
     };
     assert_eq!(ids(&new), ids(&old));
+}
+
+#[test]
+fn an_app_that_is_not_there_is_said_with_how_to_look() {
+    let (old, new) = (old_shop(), Shop::new());
+    let error = new.refused(&["versions", "import", &path(&old), "nosuch"]);
+    assert!(
+        error.contains("has no versions of `nosuch`; `--dry-run` without a name of an app shows"),
+        "{error}"
+    );
 }

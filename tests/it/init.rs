@@ -113,6 +113,31 @@ fn from_nothing_to_a_published_version_as_its_readme_says() {
     assert!(printed.starts_with("published hello v3 (g"), "{printed}");
 }
 
+#[test]
+fn the_pipelines_program_publishes_all_apps_from_the_folder_that_the_settings_name() {
+    let (shop, place) = place();
+    shop.ok(&["init", "../begun", "--app", "hello"]);
+    shop.git(shop.dir.path(), &["init", "-q", "--bare", "begun.git"]);
+    let program = Path::new(env!("CARGO_BIN_EXE_cutwater"));
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{}:{path}", program.parent().unwrap().display());
+    // `broken` comes first and has no image.
+    let script = format!(
+        "mkdir services; mv apps/hello services/hello; sed -i 's|^apps:.*|apps: services|' cutwater.yaml
+        mkdir services/broken; sed 's/name: hello/name: broken/' services/hello/app.yaml > services/broken/app.yaml
+        sed -i 's|# image:.*|image: {}|' services/hello/app.yaml
+        git add --all; git commit -qm 'Two apps'; git remote add origin ../begun.git; ci/publish.sh",
+        digest("7")
+    );
+    let mut sh = shop.sealed("sh", &place);
+    let output = sh.args(["-euc", &script]).env("PATH", &path).output();
+    let output = output.unwrap();
+    let (said, error) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{said}{error}");
+    assert!(said.starts_with("published hello v1 (g"), "{said}{error}");
+    assert!(error.contains("broken"), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_server_takes_the_resources_also_the_alias_that_is_commented_out() {
     let (shop, place) = place();
@@ -130,7 +155,8 @@ async fn the_api_server_takes_the_resources_also_the_alias_that_is_commented_out
     let repository = fs::read_to_string(place.join("cluster/repository.yaml")).unwrap();
     let mut kinds = Vec::new();
     for text in [releases.as_str(), &uncommented, &repository] {
-        assert!(text.contains("# matchLabels: not used by cutwater.dev"));
+        // And why it stands there.
+        assert!(text.contains("# matchLabels: not used by cutwater.dev\n# (`helm lint` "));
         for document in serde_yaml::Deserializer::from_str(text) {
             let object: Json = serde::Deserialize::deserialize(document).unwrap();
             kinds.push(object["kind"].as_str().unwrap().to_owned());

@@ -33,7 +33,12 @@ fn a_label_is_given_moved_and_removed() {
     assert_eq!(label(&["1", "sale"]), "unchanged checkout v1 sale\n");
     let error = shop.refused(&["versions", "label", "v2", "sale"]);
     assert!(
-        error.contains("names v1 already") && error.contains("--move"),
+        error.ends_with("names v1 already; choose another label, or move it with --move\n"),
+        "{error}"
+    );
+    let error = shop.refused(&["versions", "publish", "--label", "sale"]);
+    assert!(
+        error.ends_with("names v1 already; choose another label, or move it with --move-label\n"),
         "{error}"
     );
     let would = label(&["v2", "sale", "--move", "--dry-run"]);
@@ -50,7 +55,12 @@ fn a_label_is_given_moved_and_removed() {
     // A label names a version here too, and what has it is not taken from another.
     assert_eq!(label(&["sale", "second"]), "labelled checkout v2 second\n");
     let error = shop.refused(&["versions", "label", "v1", "sale", "--remove"]);
-    assert!(error.contains("names v2 already"), "{error}");
+    assert!(
+        error.ends_with(
+            "label `sale` of `checkout` names v2, and stays there; to remove it, name v2\n"
+        ),
+        "{error}"
+    );
     let would = label(&["v2", "sale", "--remove", "--dry-run"]);
     assert_eq!(would, "would remove checkout v2 sale\n");
     assert_eq!(
@@ -199,4 +209,60 @@ fn of_two_who_give_one_label_at_once_one_wins_and_the_other_is_told() {
             shop.rev(&remote, &format!("checkout/{winner}"))
         );
     }
+}
+
+#[test]
+fn a_forgotten_word_is_named() {
+    let shop = shop(1);
+    for (args, said) in [
+        (
+            &["label", "checkout", "v5"][..],
+            "LABEL is missing: cutwater versions label checkout v5 LABEL",
+        ),
+        (
+            &["label", "v5"],
+            "LABEL is missing: cutwater versions label v5 LABEL",
+        ),
+        (
+            &["label", "checkout"],
+            "VERSION and LABEL are missing: cutwater versions label checkout VERSION LABEL",
+        ),
+        (
+            &["files", "checkout"],
+            "VERSION is missing: cutwater versions files checkout VERSION",
+        ),
+        (
+            &["export", "checkout", "v7"],
+            "DIR is missing: cutwater versions export checkout v7 DIR",
+        ),
+        (
+            &["export", "v7"],
+            "DIR is missing: cutwater versions export v7 DIR",
+        ),
+        (
+            &["diff", "checkout"],
+            "FROM is missing: cutwater versions diff checkout FROM",
+        ),
+        (
+            &["view", "checkout"],
+            "VERSION is missing behind `checkout`, which is an app",
+        ),
+        (
+            &["delete", "checkout"],
+            "VERSION is missing: cutwater versions delete checkout VERSION",
+        ),
+        (
+            &["delete", "checkout", "--yes"],
+            "VERSION is missing: cutwater versions delete checkout VERSION",
+        ),
+    ] {
+        let output = shop.run(&[&["versions"], args].concat());
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {error}");
+        assert!(
+            error.starts_with(&format!("Error: {said}\n")),
+            "{args:?}: {error}"
+        );
+    }
+    assert_eq!(shop.refs().len(), 3, "nothing was done: {:?}", shop.refs());
 }

@@ -55,3 +55,41 @@ fn the_reference_of_the_command_line_is_what_the_program_says() {
         );
     }
 }
+
+#[test]
+fn usage_shows_each_word_once_and_under_the_name_that_was_typed() {
+    let shop = Shop::new();
+    let usage = "cutwater versions label [OPTIONS] [APP] VERSION LABEL";
+    let help = shop.ok(&["versions", "label", "--help"]);
+    assert!(help.contains(&format!("Usage: {usage}\n")), "{help}");
+    assert!(!help.contains("<[APP] VERSION LABEL> <"), "{help}");
+    let page = shop.ok(&["man", "--markdown"]);
+    assert!(page.contains(&format!("\n{usage}\n")));
+    assert!(page.contains("\ncutwater versions delete [OPTIONS] [APP] VERSION...\n"));
+    let man = shop.ok(&["man", "versions", "label"]);
+    let synopsis = man.split(".SH").find(|part| part.starts_with(" SYNOPSIS"));
+    let synopsis = synopsis.unwrap().replace("\\fR", "").replace("\\fB", "");
+    assert!(
+        synopsis.contains("[OPTIONS] [APP] VERSION LABEL"),
+        "{synopsis}"
+    );
+    // As a plugin of kubectl.
+    let plugin = shop.dir.path().join("kubectl-cutwater");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_cutwater"), &plugin).unwrap();
+    let mut plugin = shop.sealed(plugin.to_str().unwrap(), &shop.clone_dir());
+    let help = plugin.args(["versions", "label", "--help"]).output();
+    let help = text(&help.unwrap().stdout);
+    assert!(
+        help.contains(&format!("Usage: kubectl {usage}\n")),
+        "{help}"
+    );
+}
+
+#[test]
+fn prose_behind_examples_is_no_text_to_type_and_no_default_is_empty() {
+    let page = Shop::new().ok(&["man", "--markdown"]);
+    let prose = "\n```\n\nLIVE says who uses a version";
+    assert!(page.contains(prose), "{page}");
+    assert!(!page.contains("``."), "{page}");
+    assert!(!page.contains("Default ``"), "{page}");
+}

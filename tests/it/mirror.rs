@@ -1,10 +1,11 @@
 //! The controller's mirror: what it resolves, what it refuses, and what it says when the remote is not as it should be.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use cutwater::git::{Credentials, RemoteUrl};
 use cutwater::store::{Mirror, ResolveError, StoreError};
@@ -173,6 +174,28 @@ fn a_fetch_says_what_changed_and_follows_deletions() {
     // Another process opens what this one left.
     let again = mirror_of(&shop, shop.remote().to_str().unwrap());
     assert_eq!(again.head("main"), mirror.head("main"));
+}
+
+#[test]
+fn what_a_killed_fetch_left_is_removed_once_it_is_old() {
+    let shop = Shop::new();
+    let mirror = mirror(&shop);
+    shop.publish(&[]);
+    let lock = shop
+        .dir
+        .path()
+        .join("mirror.git/refs/tags/checkout/v1.lock");
+    fs::create_dir_all(lock.parent().unwrap()).unwrap();
+    let file = fs::File::create(&lock).unwrap();
+    // A lock of this minute may be somebody's.
+    let error = mirror.fetch("main", &apps(), PATIENCE).unwrap_err();
+    assert!(error.to_string().contains("v1.lock"), "{error}");
+    assert!(lock.exists());
+    let old = SystemTime::now() - Duration::from_secs(61);
+    file.set_modified(old).unwrap();
+    let fetched = mirror.fetch("main", &apps(), PATIENCE).unwrap();
+    assert_eq!(fetched.removed, [lock]);
+    assert!(resolve(&mirror, "v1").is_ok());
 }
 
 #[test]

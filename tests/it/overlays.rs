@@ -357,6 +357,10 @@ fn what_may_not_be_in_a_snapshot_is_refused_in_a_folder_too() {
     }
     let error = shop.refused(&["versions", "publish", "--add", "../nothing"]);
     assert!(error.contains("`../nothing` cannot be read"), "{error}");
+    for unset in ["", "=public", "apps="] {
+        let error = shop.refused(&["versions", "publish", "--add", unset]);
+        assert!(error.contains("a folder or its place is empty"), "{error}");
+    }
     let error = shop.refused(&["versions", "publish", "--add", "README.md=../x"]);
     assert!(error.contains("--add README.md=../x:"), "{error}");
     // A folder is laid over a link of the branch: it does not go where the link leads.

@@ -101,3 +101,32 @@ fn a_bare_repository_has_the_settings_of_its_head() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(shop.refs().contains(&"refs/tags/checkout/v1".to_owned()));
 }
+
+#[test]
+fn a_directory_that_is_not_there_and_a_clone_without_a_commit_are_said_to_be_so() {
+    let shop = shop("");
+    let error = shop.refused(&["-C", "/nonexist", "versions", "list"]);
+    assert!(
+        error.contains("directory /nonexist: does not exist"),
+        "{error}"
+    );
+    let (dir, remote) = (shop.dir.path(), shop.remote());
+    shop.git(dir, &["init", "-q", "fresh"]);
+    let fresh = dir.join("fresh");
+    shop.git(
+        &fresh,
+        &["remote", "add", "origin", remote.to_str().unwrap()],
+    );
+    let said = |args: &[&str]| {
+        let output = shop.command_in(&fresh, args).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        text(&output.stderr)
+    };
+    let error = said(&["versions", "list"]);
+    assert!(
+        error.contains("commit first, or name the app") && !error.contains("--ref"),
+        "{error}"
+    );
+    let error = said(&["versions", "publish"]);
+    assert!(error.contains("or name another with --ref"), "{error}");
+}

@@ -65,7 +65,11 @@ fn a_version_is_signed_with_the_ssh_key_that_git_is_set_up_for() {
     );
     let tree = shop.rev(&shop.clone_dir(), "HEAD:apps/checkout");
     let line = shop.publish(&["--sign", "--label", "signed", "-m", "Grüße\n\nvon hier"]);
-    assert_eq!(line, format!("published checkout v1 (g{})\n", &tree[..12]));
+    let id = &tree[..12];
+    assert_eq!(
+        line,
+        format!("published checkout v1 (g{id})\nlabelled checkout v1 signed\n")
+    );
     let said = verified(&shop, "checkout/v1");
     assert!(
         said.contains("Good \"git\" signature for ada@example.com"),
@@ -105,8 +109,19 @@ fn a_version_is_signed_with_the_ssh_key_that_git_is_set_up_for() {
     ];
     shop.git(shop.dir.path(), &unset);
     assert!(view("v1").contains("\nSignature:  cannot be checked here"));
-    // The signature is no content: published without one it is unchanged.
+    // The signature is no content: published without one it is unchanged, and one that has none gets none.
     assert!(shop.publish(&[]).starts_with("unchanged checkout v1"));
+    let output = shop.run(&["versions", "publish", "--sign"]);
+    assert_eq!(text(&output.stderr), "");
+    shop.commit("apps/checkout/unsigned", "x");
+    shop.publish(&[]);
+    let output = shop.run(&["versions", "publish", "--sign"]);
+    let said = text(&output.stderr);
+    assert!(
+        output.status.success()
+            && said.contains("v2 holds this content already, without a signature"),
+        "{said}"
+    );
     // A key that nobody can unlock is an error at once, and asks nobody.
     run(shop.sealed("ssh-keygen", shop.dir.path()).args([
         "-q",

@@ -7,6 +7,7 @@ use crate::cli::candidates;
 use crate::cli::cluster::ClusterArgs;
 use crate::cli::context::Context;
 use crate::cli::live::{self, named};
+use crate::cli::moment;
 use crate::cli::output::{Failure, Ui};
 use crate::store::{Deployed, Memory, Scope, deployed};
 use crate::words::{AppName, EnvironmentName};
@@ -34,6 +35,8 @@ pub(in crate::cli) struct ListJson {
     app: AppName,
     /// Deployments.
     deployments: Vec<Deployed>,
+    /// What could not be read: there may be more.
+    unread: Vec<String>,
 }
 
 impl Args {
@@ -47,7 +50,12 @@ impl Args {
         let cluster = Some(&self.cluster);
         // One more than is shown says whether there are more.
         let more = limit.saturating_add(1);
-        let (survey, cluster) = live::look(ui, context, &app, Scope::Tracked, more, cluster)?;
+        let looked = live::look(ui, context, &app, Scope::Tracked, more, cluster)?;
+        let live::Looked {
+            survey,
+            cluster,
+            mut unread,
+        } = looked;
         let environment = self.environment.as_ref();
         let (mut all, problems) = deployed(
             &context.workspace,
@@ -57,7 +65,8 @@ impl Args {
             more,
         );
         for problem in problems {
-            ui.warning(problem);
+            ui.warning(&problem);
+            unread.push(problem);
         }
         let cut = all.len() > limit;
         all.truncate(limit);
@@ -65,18 +74,34 @@ impl Args {
             return ui.json(&ListJson {
                 app,
                 deployments: all,
+                unread,
             });
         }
         if all.is_empty() {
+            if survey.history.entries.is_empty() {
+                live::known(context, &app)?;
+            }
+            let settings = context.workspace.settings();
+            let place =
+                (environment.as_ref()).map_or_else(String::new, |name| format!(" in `{name}`"));
+            let but = if unread.is_empty() {
+                ""
+            } else {
+                ", as far as it could be read"
+            };
+            let cluster = if cluster.is_some() {
+                ", nor in the cluster"
+            } else {
+                "; no cluster was asked"
+            };
             ui.hint(format!(
-                "nothing of `{app}` is known to have been deployed: no ledger, nothing in `{}` of branch {}, and nothing in a cluster",
-                context.workspace.settings().releases,
-                context.workspace.settings().branch
+                "nothing of `{app}` was deployed{place}{but}: not by a ledger, not by `{}` of branch {}{cluster}",
+                settings.releases, settings.branch
             ));
             return Ok(());
         }
         let head = ["TIME", "WHERE", "VERSIONS", "AUTHOR", "MESSAGE"];
-        ui.table(&head, all.iter().map(row).collect());
+        ui.table(&head, 1, all.iter().map(row).collect());
         if cut {
             ui.hint(format!("there are more than {limit}; all with --limit 0"));
         }
@@ -111,7 +136,7 @@ fn row(entry: &Deployed) -> Vec<String> {
         None => shares.join(", "),
     };
     vec![
-        entry.at.strftime("%Y-%m-%d %H:%M").to_string(),
+        moment::shown(entry.at),
         place,
         versions,
         entry.author.clone().unwrap_or_default(),

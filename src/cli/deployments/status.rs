@@ -33,6 +33,8 @@ pub(in crate::cli) struct StatusJson {
     ledgers: Vec<LedgerJson>,
     /// What runs in the cluster, where one was asked.
     cluster: Vec<ObjectJson>,
+    /// What could not be read: there may be more.
+    unread: Vec<String>,
 }
 
 /// A Deployment or Alias in a file.
@@ -133,13 +135,20 @@ impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
         let app = context.app(self.app, None)?;
         let cluster = Some(&self.cluster);
-        let (survey, cluster) = live::look(ui, context, &app, Scope::Tracked, 1, cluster)?;
+        let looked = live::look(ui, context, &app, Scope::Tracked, 1, cluster)?;
+        let live::Looked {
+            survey,
+            cluster,
+            unread,
+        } = looked;
+        let asked = cluster.is_some();
         let status = StatusJson {
             releases: releases(&app, &survey),
             ledgers: ledgers(&survey),
             cluster: cluster
                 .map(|cluster| objects(&survey, cluster))
                 .unwrap_or_default(),
+            unread,
             app,
         };
         if ui.json {
@@ -148,14 +157,28 @@ impl Args {
         let rows = status.rows();
         if rows.is_empty() {
             let settings = context.workspace.settings();
+            if survey.history.entries.is_empty() {
+                live::known(context, &status.app)?;
+            }
+            let but = if status.unread.is_empty() {
+                ""
+            } else {
+                ", as far as it could be read"
+            };
+            let cluster = if asked {
+                ", nor is one in the cluster"
+            } else {
+                "; no cluster was asked"
+            };
             ui.hint(format!(
-                "`{}` is neither wanted nor served: no Deployment or Alias of it in `{}` of branch {}, no ledger, and nothing in a cluster",
+                "`{}` is neither wanted nor served{but}: no Deployment or Alias of it in `{}` of branch {}, and no ledger{cluster}",
                 status.app, settings.releases, settings.branch
             ));
             return Ok(());
         }
         ui.table(
             &["WHAT", "SOURCE", "WANTED", "SERVED", "PODS", "READY"],
+            0,
             rows,
         );
         Ok(())

@@ -20,7 +20,7 @@ pub(in crate::cli) struct Args {
     #[arg(value_name = "[APP] VERSION", num_args = 1.., required = true, add = candidates::app_and_versions())]
     words: Vec<String>,
     /// Why; it stays readable in place of the version
-    #[arg(short, long, default_value = "")]
+    #[arg(short, long, default_value = "", hide_default_value = true)]
     message: String,
     /// Do not ask
     #[arg(short, long)]
@@ -44,13 +44,18 @@ pub(in crate::cli) struct DeleteJson {
 
 impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
+        context.complete("versions delete", &self.words, &["VERSION"])?;
+        let (named, words) = split(self.words)?;
+        let app = context.app(named, None)?;
         let asks = !self.yes && !self.dry_run;
         if asks && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+            let history = context.history(ui, &app)?;
+            for word in &words {
+                history.find(word)?;
+            }
             return Err(Failure::usage("there is nobody to ask whether to delete")
                 .hint("look with --dry-run, then delete with --yes"));
         }
-        let (named, words) = split(self.words)?;
-        let app = context.app(named, None)?;
         let mut request = DeleteRequest {
             app: app.clone(),
             words,
@@ -118,6 +123,10 @@ fn confirmed(lines: &[String], app: &AppName, count: usize) -> Result<bool, Fail
     out.flush()?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
+    if !answer.ends_with('\n') {
+        // No answer: what is said next begins a line of its own.
+        writeln!(out)?;
+    }
     let answer = answer.trim().to_ascii_lowercase();
     Ok(answer == "y" || answer == "yes")
 }

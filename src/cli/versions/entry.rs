@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::cli::moment;
 use crate::store::{Entry, Tombstone, Version};
 use crate::words::{AppName, Label, VersionNumber};
 
@@ -12,7 +13,7 @@ pub(super) fn row(number: VersionNumber, entry: &Entry) -> Vec<String> {
         Entry::Living(version) => vec![
             number.to_string(),
             short(&version.tree),
-            version.published_at.strftime("%Y-%m-%d %H:%M").to_string(),
+            moment::shown(version.published_at),
             version.author.name.clone(),
             labels(version),
             version
@@ -25,7 +26,7 @@ pub(super) fn row(number: VersionNumber, entry: &Entry) -> Vec<String> {
         Entry::Deleted(tombstone) => vec![
             number.to_string(),
             "deleted".to_owned(),
-            tombstone.deleted_at.strftime("%Y-%m-%d %H:%M").to_string(),
+            moment::shown(tombstone.deleted_at),
             tombstone.author.name.clone(),
             String::new(),
             tombstone

@@ -15,7 +15,7 @@ use crate::words::{AppName, VersionNumber, VersionWord};
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App, the version by number, id or label, and a folder that is new or empty
-    #[arg(value_name = "[APP] VERSION DIR", num_args = 2..=3, required = true, add = candidates::app_and_versions())]
+    #[arg(value_name = "[APP] VERSION DIR", num_args = 1..=3, required = true, add = candidates::app_version_and_folder())]
     words: Vec<String>,
 }
 
@@ -39,6 +39,7 @@ pub(in crate::cli) struct ExportJson {
 
 impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
+        context.complete("versions export", &self.words, &["VERSION", "DIR"])?;
         let (app, mut words) = context.app_and(self.words, 2)?;
         let folder = PathBuf::from(words.pop().unwrap_or_default());
         let word: VersionWord = words.concat().parse().map_err(Failure::usage)?;

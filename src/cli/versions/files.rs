@@ -13,7 +13,7 @@ use crate::words::{AppName, VersionNumber, VersionWord};
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App, the version by number, id or label, and a path in the app's directory
-    #[arg(value_name = "[APP] VERSION [PATH]", num_args = 1..=3, required = true, add = candidates::app_and_versions())]
+    #[arg(value_name = "[APP] VERSION [PATH]", num_args = 1..=3, required = true, add = candidates::app_version_and_word())]
     words: Vec<String>,
 }
 
@@ -33,6 +33,7 @@ pub(in crate::cli) struct FilesJson {
 
 impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
+        context.complete("versions files", &self.words, &["VERSION"])?;
         let (app, words) = context.app_and_one_or_two(self.words)?;
         let mut words = words.into_iter();
         let word = words.next().unwrap_or_default();

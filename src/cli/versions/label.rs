@@ -7,12 +7,13 @@ use crate::store::{self, LabelChange, LabelOutcome, LabelRequest};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// App, the version by number, id or label, and the label; the app may be left out in its directory
+    /// App, the version by number, id or label, and the label; the app may be left out in its directory. A label is 1 to 63
+    /// letters, digits, `.`, `_` and `-`, begins with a letter, and is not `v` and digits, `g` and hex digits, or LATEST
     #[arg(
         value_name = "[APP] VERSION LABEL",
-        num_args = 2..=3,
+        num_args = 1..=3,
         required = true,
-        add = candidates::app_and_versions()
+        add = candidates::app_version_and_word()
     )]
     words: Vec<String>,
     /// Take the label from the version that has it
@@ -28,6 +29,7 @@ pub(in crate::cli) struct Args {
 
 impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
+        context.complete("versions label", &self.words, &["VERSION", "LABEL"])?;
         let (app, words) = context.app_and(self.words, 2)?;
         let [version, label] = words
             .try_into()

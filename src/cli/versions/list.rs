@@ -72,6 +72,8 @@ pub(in crate::cli) struct ListJson {
     next: Option<VersionNumber>,
     /// Refs of the app that are not as they should be.
     problems: Vec<RefProblem>,
+    /// What could not be read where users of versions would be: there may be more of them.
+    unread: Vec<String>,
 }
 
 /// What stands at a number, and who uses it.
@@ -90,7 +92,11 @@ impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
         let app = context.app(self.app.clone(), None)?;
         let mut filter = self.filter()?;
-        let (survey, cluster) = if self.no_live {
+        let live::Looked {
+            survey,
+            cluster,
+            unread,
+        } = if self.no_live {
             live::look(ui, context, &app, Scope::Versions, 0, None)?
         } else {
             live::look(ui, context, &app, Scope::Tracked, 1, Some(&self.cluster))?
@@ -122,10 +128,14 @@ impl Args {
                 total: page.total,
                 next: page.next,
                 problems: history.problems.clone(),
+                unread,
                 app,
             });
         }
         warn(ui, history);
+        if history.entries.is_empty() {
+            live::known(context, &app)?;
+        }
         if page.entries.is_empty() {
             ui.hint(if history.entries.is_empty() {
                 format!(
@@ -147,7 +157,7 @@ impl Args {
             }
             row
         });
-        ui.table(&head, rows.collect());
+        ui.table(&head, 3, rows.collect());
         if let Some(next) = page.next {
             ui.hint(format!(
                 "{} of {}; the next page: {}",

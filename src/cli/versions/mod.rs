@@ -34,7 +34,9 @@ pub(super) enum Command {
   cutwater versions publish checkout --image web=ghcr.io/acme/checkout@sha256:... --label v1.4.0
   cutwater versions publish checkout --add dist=public --message \"A new cart\"
   cutwater versions publish --working-tree --dry-run
-  cutwater versions publish --changed HEAD~1 --json")]
+  cutwater versions publish --changed HEAD~1 --json
+
+A label is 1 to 63 letters, digits, `.`, `_` and `-`, begins with a letter, and is not `v` and digits, `g` and hex digits, or LATEST.")]
     Publish(publish::Args),
     /// Give a version a label, move it there, or take it away
     #[command(after_help = "Examples:

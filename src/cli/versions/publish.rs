@@ -192,9 +192,13 @@ impl Args {
             })?;
         }
         if failed > 0 {
-            return Err(Failure::new(format!(
-                "{failed} of {all} apps could not be published; the others are done"
-            )));
+            let rest = match (failed == all, self.dry_run) {
+                (true, _) => "",
+                (false, false) => "; the others are done",
+                (false, true) => "; the others could be",
+            };
+            let what = format!("{failed} of {all} apps could not be published{rest}");
+            return Err(Failure::new(what));
         }
         Ok(())
     }
@@ -214,6 +218,17 @@ impl Args {
                 "{}/{} has changes that are not committed; they are not published (--working-tree takes them)",
                 workspace.settings().apps,
                 request.app
+            ));
+        }
+        if let Ok(published) = &published
+            && published.outcome == Outcome::Unchanged
+            && request.sign
+            && let Ok(None) = workspace.signature(&published.version)
+        {
+            let version = &published.version;
+            ui.warning(format!(
+                "{} {} holds this content already, without a signature, and cannot get one",
+                version.app, version.number
             ));
         }
         published
@@ -267,9 +282,6 @@ fn print(ui: &Ui, published: &Published, dry_run: bool) {
         return;
     };
     let from = published.label_moved_from;
-    if published.outcome != Outcome::Unchanged && from.is_none() {
-        return;
-    }
     let verb = match (from.is_some(), dry_run) {
         (false, false) => "labelled",
         (false, true) => "would label",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::entry::{EntryJson, labels, row};
+use super::entry::{EntryJson, labels};
 use crate::app::Function;
 use crate::cli::candidates;
 use crate::cli::cluster::ClusterArgs;
@@ -13,7 +13,7 @@ use crate::cli::context::Context;
 use crate::cli::live;
 use crate::cli::output::{Failure, Ui};
 use crate::store::{Entry, ListedFile, Scope, Use, Verdict, Version, VersionSignature, users_of};
-use crate::words::VersionWord;
+use crate::words::{AppName, VersionNumber, VersionWord};
 
 /// Files that are printed without `--files`.
 const FILES_SHOWN: usize = 8;
@@ -63,6 +63,8 @@ struct Details {
     /// `--no-live`.
     #[serde(skip_serializing_if = "Option::is_none")]
     live: Option<Vec<Use>>,
+    /// What could not be read where its users would be: there may be more of them.
+    unread: Vec<String>,
 }
 
 /// What the functions of a version take from where they run. A change in these makes no version.
@@ -92,7 +94,11 @@ impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
         let (app, words) = context.app_and(self.words, 1)?;
         let word: VersionWord = words.concat().parse().map_err(Failure::usage)?;
-        let (survey, cluster) = if self.no_live {
+        let live::Looked {
+            survey,
+            cluster,
+            unread,
+        } = if self.no_live {
             live::look(ui, context, &app, Scope::Versions, 0, None)?
         } else {
             live::look(ui, context, &app, Scope::Tracked, 1, Some(&self.cluster))?
@@ -106,9 +112,7 @@ impl Args {
                     details: None,
                 });
             }
-            let [number, state, when, who, _, why] =
-                row(number, entry).try_into().unwrap_or_default();
-            ui.result(format!("{app} {number} {state} {when} {who}\n{why}"));
+            gone(ui, &app, number, entry);
             return Ok(());
         };
         // A version that cannot run fails in the end; what can be read of it is printed all the same.
@@ -142,6 +146,7 @@ impl Args {
                     list: self.files.then_some(files),
                 }),
                 live: uses,
+                unread,
             };
             ui.json(&ViewJson {
                 entry: EntryJson::new(&app, number, entry),
@@ -175,6 +180,28 @@ impl Args {
     }
 }
 
+/// What stands at a number that is no living version.
+fn gone(ui: &Ui, app: &AppName, number: VersionNumber, entry: &Entry) {
+    line(ui, "Version:", &format!("{app} {number}"));
+    match entry {
+        Entry::Living(_) => {}
+        Entry::Deleted(tombstone) => {
+            line(ui, "Deleted:", &tombstone.deleted_at.to_string());
+            let author = &tombstone.author;
+            line(ui, "By:", &format!("{} <{}>", author.name, author.email));
+            line(ui, "Reason:", &several(&tombstone.reason));
+        }
+        Entry::Foreign(why) => {
+            line(ui, "Foreign:", &format!("not published by Cutwater: {why}"));
+        }
+    }
+}
+
+/// Lines below each other, behind a name.
+fn several(text: &str) -> String {
+    text.replace('\n', "\n            ")
+}
+
 fn line(ui: &Ui, name: &str, value: &str) {
     if !value.is_empty() {
         ui.result(format!("{name:<11} {value}"));
@@ -202,7 +229,7 @@ fn metadata(ui: &Ui, version: &Version) {
     for overlay in &version.overlays {
         line("Overlay:", overlay);
     }
-    line("Message:", &version.message.replace('\n', "\n            "));
+    line("Message:", &several(&version.message));
 }
 
 fn judged(signature: &VersionSignature) -> String {

@@ -83,18 +83,18 @@ const PRINTED: &[(GitErrorKind, &str, &str)] = &[
         "fatal: unable to access \'https://git.example/shop.git/\': Failed to connect to proxy.example port 3128 after 0 ms: Couldn't connect to server",
     ),
     (
-        GitErrorKind::Unreachable,
-        "",
+        GitErrorKind::Away,
+        "nothing answers there",
         "fatal: unable to access \'https://git.example/shop.git/\': Failed to connect to git.example port 443 after 0 ms: Couldn't connect to server",
     ),
     (
-        GitErrorKind::Unreachable,
-        "",
+        GitErrorKind::Away,
+        "nothing answers there",
         "fatal: unable to access 'http://127.0.0.1:8081/shop.git/': Failed to connect to 127.0.0.1 port 8081 after 0 ms: Couldn't connect to server",
     ),
     (
-        GitErrorKind::Unreachable,
-        "",
+        GitErrorKind::Away,
+        "nothing answers there",
         "ssh: connect to host 127.0.0.1 port 2223: Connection refused; fatal: Could not read from remote repository.",
     ),
     (
@@ -145,7 +145,7 @@ const PRINTED: &[(GitErrorKind, &str, &str)] = &[
     ),
     (
         GitErrorKind::Locked,
-        "remove the lock file",
+        "remove the file that is named",
         "error: cannot lock ref 'refs/x': Unable to create '/srv/clone/.git/refs/x.lock': File exists.",
     ),
     (
@@ -237,7 +237,7 @@ const REFUSED: &[(GitErrorKind, &str, &str, &str)] = &[
     ),
     (
         GitErrorKind::Locked,
-        "remove the lock file",
+        "remove the file that is named",
         "remote: error: cannot lock ref 'refs/tags/checkout/v1': Unable to create '/srv/shop.git/./refs/tags/checkout/v1.lock': File exists.",
         "atomic transaction failed",
     ),

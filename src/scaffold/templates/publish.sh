@@ -1,7 +1,7 @@
 #!/bin/sh
-# Publishes the apps that differ from the commit in BASE; all of them where BASE is empty or not there. An app whose
-# content is published already is `unchanged`, so running this twice does no harm. Arguments go to
-# `cutwater versions publish`.
+# Publishes the apps that differ from the commit in BASE; all of them where BASE is empty or not there. One that fails
+# does not keep the others from it. An app whose content is published already is `unchanged`, so running this twice does
+# no harm. Arguments go to `cutwater versions publish`.
 #
 # Needs cutwater, or cargo and the variables CUTWATER_GIT (address of Cutwater's repository) and CUTWATER_REV (the commit
 # of it to build): nothing of Cutwater is released yet that could be downloaded.
@@ -22,10 +22,8 @@ GIT_COMMITTER_NAME=$GIT_AUTHOR_NAME
 GIT_COMMITTER_EMAIL=$GIT_AUTHOR_EMAIL
 export PATH GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL
 
-if git rev-parse --quiet --verify "${BASE:-}^{commit}" >/dev/null 2>&1; then
-  exec cutwater versions publish --changed "$BASE" "$@"
+if ! git rev-parse --quiet --verify "${BASE:-}^{commit}" >/dev/null 2>&1; then
+  # From a commit with nothing in it, each app of the folder that cutwater.yaml names differs.
+  BASE=$(git commit-tree -m "Nothing" "$(git hash-object -w -t tree /dev/null)")
 fi
-for file in apps/*/app.yaml; do
-  app=${file#apps/}
-  cutwater versions publish "${app%/app.yaml}" "$@"
-done
+exec cutwater versions publish --changed "$BASE" "$@"

@@ -53,14 +53,14 @@ type File = Arc<Result<Vec<Release>, Unreadable>>;
 pub(super) struct Reader<'a> {
     repo: &'a Repository,
     folder: &'a str,
-    app: &'a AppName,
+    app: Option<&'a AppName>,
     trees: HashMap<Oid, Read>,
     files: HashMap<(String, Oid), File>,
 }
 
 impl<'a> Reader<'a> {
-    /// `folder` is the place of the releases; whether a file that cannot be read matters is asked for `app`.
-    pub(super) fn new(repo: &'a Repository, folder: &'a str, app: &'a AppName) -> Self {
+    /// `folder` is the place of the releases; whether a file that cannot be read matters is asked for `app`, or for any.
+    pub(super) fn new(repo: &'a Repository, folder: &'a str, app: Option<&'a AppName>) -> Self {
         Self {
             repo,
             folder,
@@ -189,7 +189,7 @@ impl<'a> Reader<'a> {
             }),
             Ok(bytes) => releases::read(path, &bytes).map_err(|problems| Unreadable {
                 problem: problems.to_string(),
-                may_concern: releases::may_name(&bytes, self.app),
+                may_concern: (self.app).is_none_or(|app| releases::may_name(&bytes, app)),
             }),
         };
         let file = Arc::new(file);

@@ -56,7 +56,7 @@ impl Workspace {
     #[must_use]
     pub fn past(&self, app: &AppName, branch: &Branch, limit: usize) -> Past {
         let mut past = Past::default();
-        let mut reader = Reader::new(&self.repo, &self.settings().releases, app);
+        let mut reader = Reader::new(&self.repo, &self.settings().releases, Some(app));
         let Ok(mut oid) = Oid::from_str(&branch.commit) else {
             return past;
         };

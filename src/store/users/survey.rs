@@ -9,6 +9,7 @@ use super::super::workspace::Workspace;
 use super::branches::{Branch, Reader};
 use super::ledgers::{self, Ledger};
 use crate::git::GitErrorKind;
+use crate::settings::Settings;
 use crate::words::AppName;
 
 /// Which branches are looked at.
@@ -31,6 +32,8 @@ pub struct Survey {
     pub branches: Vec<Branch>,
     /// The ledgers, by environment.
     pub ledgers: Vec<Ledger>,
+    /// A place that `cutwater.yaml` names and that is not there: nobody in it can be seen.
+    pub missing: Option<String>,
     pub(in crate::store) refs: AppRefs,
 }
 
@@ -46,7 +49,8 @@ impl Survey {
             })
         });
         let heads = (self.ledgers.iter()).filter(|ledger| ledger.entries.is_empty());
-        branches
+        (self.missing.iter().cloned())
+            .chain(branches)
             .chain(heads.filter_map(|ledger| ledger.problem.clone()))
             .collect()
     }
@@ -69,7 +73,8 @@ impl Workspace {
         let heads = self.fetch_with_heads(app, &space, scope)?;
         let fail = |error: git2::Error| StoreError::local("the fetched refs", &error.message());
         let refs = AppRefs::read(&self.repo, &space).map_err(fail)?;
-        let mut reader = Reader::new(&self.repo, &self.settings().releases, app);
+        let missing = self.missing(&heads, scope);
+        let mut reader = Reader::new(&self.repo, &self.settings().releases, Some(app));
         let branch = |(name, oid): (String, Oid)| {
             let read = reader.commit(oid);
             Branch {
@@ -80,10 +85,34 @@ impl Workspace {
             }
         };
         Ok(Survey {
+            missing,
             branches: heads.into_iter().map(branch).collect(),
             ledgers: ledgers::read(&self.repo, &space, app, records).map_err(fail)?,
             history: History::read(&self.repo, app, &refs),
             refs,
+        })
+    }
+
+    /// What the settings name and nobody has. The defaults may be absent: not everybody keeps releases in git.
+    fn missing(&self, heads: &[(String, Oid)], scope: Scope) -> Option<String> {
+        let (settings, usual) = (self.settings(), Settings::default());
+        if scope == Scope::Versions {
+            return None;
+        }
+        let branch = &settings.branch;
+        if *branch != usual.branch && heads.iter().all(|(name, _)| name != branch) {
+            return Some(format!(
+                "branch `{branch}` is not at remote `{}`; correct `branch` in cutwater.yaml, or push it",
+                self.remote()
+            ));
+        }
+        let folder = &settings.releases;
+        let tree = |(_, commit): &(String, Oid)| {
+            let reader = Reader::new(&self.repo, folder, None);
+            matches!(reader.tree(*commit), Ok(None))
+        };
+        (*folder != usual.releases && !heads.is_empty() && heads.iter().all(tree)).then(|| {
+            format!("folder `{folder}` is in no branch that counts; correct `releases` in cutwater.yaml, or push it")
         })
     }
 

@@ -381,7 +381,7 @@ impl Store {
             let lock = lock_in(&said).unwrap_or_else(|| panic!("{said}"));
             fs::remove_file(&lock).unwrap_or_else(|error| panic!("{said}: {error}"));
             let name = lock.file_name().unwrap().to_string_lossy().into_owned();
-            let kind = match name.strip_suffix(".lock").unwrap() {
+            let kind = match name.trim_end_matches(".lock") {
                 name if name.len() == 40 => "ids/<tree>.lock".to_owned(),
                 name if name.starts_with('v') => "v<number>.lock".to_owned(),
                 _ => name,
@@ -392,15 +392,20 @@ impl Store {
     }
 }
 
-/// The path of the lock that a message names.
+/// The path of the lock that a message names, or of the file that git writes under one.
 fn lock_in(said: &str) -> Option<PathBuf> {
-    let (_, rest) = said.split_once("Unable to create '")?;
-    let (path, _) = rest.split_once('\'')?;
-    let path = Path::new(path);
-    let is_lock = path
-        .extension()
-        .is_some_and(|extension| extension == "lock");
-    (path.is_absolute() && is_lock).then(|| path.to_owned())
+    let lock = || {
+        let (path, _) = said.split_once("Unable to create '")?.1.split_once('\'')?;
+        let is_lock = Path::new(path).extension().is_some_and(|it| it == "lock");
+        is_lock.then_some(path)
+    };
+    let packed = || {
+        let (path, _) =
+            (said.split_once("unable to create file ")?.1).split_once(": File exists")?;
+        path.ends_with("/packed-refs.new").then_some(path)
+    };
+    let path = Path::new(lock().or_else(packed)?);
+    path.is_absolute().then(|| path.to_owned())
 }
 
 /// An image of its own for each content.

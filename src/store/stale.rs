@@ -1,0 +1,42 @@
+//! What git processes left behind in a mirror when they were killed: locks, which nobody would ever take away.
+//!
+//! Only for repositories that are this program's own. In anybody else's a lock is named, and stays.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// A lock that is older belongs to nobody: git holds those of refs for moments, and no call of ours lives so long behind a
+/// kill of this program.
+const AGE: Duration = Duration::from_mins(1);
+
+/// Removes locks that are older than a minute at `now`, and gives their paths.
+pub(super) fn remove(dir: &Path, now: SystemTime) -> Vec<PathBuf> {
+    let mut removed = Vec::new();
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else {
+            continue;
+        };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            let Ok(found) = entry.metadata() else {
+                continue;
+            };
+            if found.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let is_lock = path
+                .extension()
+                .is_some_and(|extension| extension == "lock")
+                || path.ends_with("packed-refs.new");
+            let modified = found.modified().unwrap_or(now);
+            let old = now.duration_since(modified).is_ok_and(|age| age > AGE);
+            if is_lock && old && fs::remove_file(&path).is_ok() {
+                removed.push(path);
+            }
+        }
+    }
+    removed
+}
