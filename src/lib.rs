@@ -23,6 +23,7 @@
 //! | [`git`] | the `git` program, for remotes | processes, network |
 //! | [`store`] | versions in a git repository, and the controller's mirror | files, remotes by `git` |
 //! | [`plan`] | what to do about one app: which version gets which share, what runs and for how long | nothing |
+//! | [`gateway`] | the embedded HTTP gateway: which process gets a request, and the way there and back | the network |
 //! | [`kubernetes`] | a plan as Kubernetes objects, and what differs from what is there | nothing |
 //! | [`telemetry`] | logs | stderr |
 //! | [`controller`] | watches, caches, and the stages of a reconcile | the cluster, the store |
@@ -41,6 +42,7 @@ pub mod app;
 pub mod ci;
 pub mod cli;
 pub mod controller;
+pub mod gateway;
 pub mod git;
 pub mod kubernetes;
 pub mod ledger;

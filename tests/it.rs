@@ -44,6 +44,8 @@ mod it {
     mod files;
     /// A short run of the fuzzers.
     mod fuzz;
+    /// The embedded gateway: splits, bodies, limits, swaps under load.
+    mod gateway;
     /// The harness itself: a control plane with pods that KWOK plays.
     mod harness;
     /// Repositories that mean harm.

@@ -26,7 +26,7 @@ pub use repository::{Ledger, Repository, RepositorySpec, RepositoryStatus, Secre
 pub use route::{GatewayRef, Route};
 pub use status::{HistoryEntry, HistoryShare, ResolvedVersion, RouteState, ServingVersion};
 pub use traffic::{Affinity, OnLoss, Override, OverrideMode, SecretKey, WantedVersion};
-pub use wanted::{NamedRoute, OverrideRule, SpecError, Wanted};
+pub use wanted::{AffinityKey, NamedRoute, OverrideRule, SpecError, Wanted};
 
 /// Group of the custom resources.
 pub const GROUP: &str = "cutwater.dev";

@@ -1,12 +1,14 @@
 //! What to do about one app: the decision that the controller, standalone mode and `cutwater plan` share.
 //!
 //! Pure: no client, no git, no clock. Time comes in with the [`World`], the next wake-up goes out with the [`Plan`].
-//! Shares are decided in [`effective`], what pods bear in [`capacity`], how long versions live in [`lifetime`].
+//! Shares are decided in [`effective`], what pods bear in [`capacity`], how long versions live in [`lifetime`],
+//! which version a user meets in [`slots`].
 
 pub mod capacity;
 pub mod effective;
 mod lifetime;
 mod shift;
+pub mod slots;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

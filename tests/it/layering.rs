@@ -41,6 +41,16 @@ fn forbidden(module: &str) -> Vec<&'static str> {
             "std::process",
             "std::net",
         ],
+        "gateway" => vec![
+            "git2::",
+            "kube::",
+            "k8s_openapi::",
+            "std::fs",
+            "std::process",
+            "std::env",
+            "tokio::fs",
+            "tokio::process",
+        ],
         "controller" => vec!["git2::", "std::process"],
         _ => Vec::new(),
     }

@@ -1,0 +1,231 @@
+//! Bodies on their way through: counted, bounded, and watched, never held.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::metrics::Counts;
+use super::upstream::{Open, Sender};
+
+/// The body of a request.
+#[derive(Debug)]
+pub(super) struct Upload {
+    body: Incoming,
+    left: u64,
+    counts: Arc<Counts>,
+    /// `None` where there is no body.
+    progress: Option<Arc<Progress>>,
+}
+
+/// How far the body of a request has come.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    frames: AtomicU64,
+    awaits_client: AtomicBool,
+    too_large: AtomicBool,
+    broken: AtomicBool,
+}
+
+/// Who kept silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Silent {
+    /// The client, in the middle of its body.
+    Client,
+    /// The process.
+    Process,
+}
+
+/// Why the body of a request ended early.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UploadError {
+    #[error("the body is larger than the gateway takes")]
+    TooLarge,
+    #[error("the client ended the body early: {0}")]
+    Broken(hyper::Error),
+}
+
+impl Upload {
+    pub(super) fn new(body: Incoming, limit: u64, counts: Arc<Counts>) -> Self {
+        let progress = (!body.is_end_stream()).then(Arc::default);
+        Self {
+            body,
+            left: limit,
+            counts,
+            progress,
+        }
+    }
+
+    pub(super) fn progress(&self) -> Option<Arc<Progress>> {
+        self.progress.clone()
+    }
+
+    fn mark(&self, which: fn(&Progress) -> &AtomicBool, value: bool) {
+        if let Some(progress) = &self.progress {
+            which(progress).store(value, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = UploadError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        self.mark(|progress| &progress.awaits_client, polled.is_pending());
+        let Some(frame) = ready!(polled) else {
+            return Poll::Ready(None);
+        };
+        if let Some(progress) = &self.progress {
+            progress.frames.fetch_add(1, Ordering::Relaxed);
+        }
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) => {
+                self.mark(|progress| &progress.broken, true);
+                return Poll::Ready(Some(Err(UploadError::Broken(error))));
+            }
+        };
+        let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+        let Some(left) = self.left.checked_sub(bytes) else {
+            self.mark(|progress| &progress.too_large, true);
+            return Poll::Ready(Some(Err(UploadError::TooLarge)));
+        };
+        self.left = left;
+        self.counts.received.inc_by(bytes);
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Progress {
+    pub(super) fn too_large(&self) -> bool {
+        self.too_large.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+}
+
+/// Returns when nothing has moved for that long, or at most twice that long.
+pub(super) async fn silence(progress: Option<Arc<Progress>>, time: Duration) -> Silent {
+    let Some(progress) = progress else {
+        tokio::time::sleep(time).await;
+        return Silent::Process;
+    };
+    loop {
+        let before = progress.frames.load(Ordering::Relaxed);
+        tokio::time::sleep(time).await;
+        if progress.frames.load(Ordering::Relaxed) == before {
+            return if progress.awaits_client.load(Ordering::Relaxed) {
+                Silent::Client
+            } else {
+                Silent::Process
+            };
+        }
+    }
+}
+
+/// What is held while a request or an upgraded connection is open.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) open: Open,
+    pub(super) counts: Arc<Counts>,
+    /// One of the open requests of the gateway.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Flight {
+    pub(super) fn new(open: Open, counts: Arc<Counts>, permit: OwnedSemaphorePermit) -> Self {
+        counts.in_flight.inc();
+        Self {
+            open,
+            counts,
+            _permit: permit,
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.counts.in_flight.dec();
+    }
+}
+
+/// The body of an answer. Its connection is used again when all of it was read, and closed when not.
+#[derive(Debug)]
+pub(super) struct Download {
+    body: Incoming,
+    ended: bool,
+    sender: Option<Sender>,
+    flight: Flight,
+}
+
+impl Download {
+    pub(super) fn new(body: Incoming, sender: Sender, flight: Flight) -> Self {
+        Self {
+            body,
+            ended: false,
+            sender: Some(sender),
+            flight,
+        }
+    }
+}
+
+impl Body for Download {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &frame {
+            None => self.ended = true,
+            Some(Ok(frame)) => match frame.data_ref() {
+                Some(data) => {
+                    self.flight.counts.sent.inc_by(data.len() as u64);
+                }
+                // Nothing follows trailers.
+                None => self.ended = true,
+            },
+            Some(Err(_)) => {}
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        if let Some(sender) = self.sender.take()
+            && (self.ended || self.body.is_end_stream())
+        {
+            self.flight.open.keep(sender);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What the gateway counts, per app, version, function and class of status.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::words::{AppName, FunctionName, VersionNumber};
+
+/// Bounds of the latency histogram, in seconds.
+const SECONDS: [f64; 12] = [
+    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
+];
+
+/// The counters of a gateway. They outlive tables: a new [`super::Table`] goes on counting where the last one stopped.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    requests: Family<ClassLabels, Counter>,
+    seconds: Family<Labels, Histogram, fn() -> Histogram>,
+    in_flight: Family<Labels, Gauge>,
+    received: Family<Labels, Counter>,
+    sent: Family<Labels, Counter>,
+    refused: Family<RefusedLabels, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    app: String,
+    version: String,
+    function: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClassLabels {
+    app: String,
+    version: String,
+    function: String,
+    class: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusedLabels {
+    status: u16,
+}
+
+/// The counters of one version and function, looked up once per table.
+#[derive(Debug)]
+pub(super) struct Counts {
+    classes: [Counter; 5],
+    seconds: Histogram,
+    pub(super) in_flight: Gauge,
+    pub(super) received: Counter,
+    pub(super) sent: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            requests: Family::default(),
+            seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+            in_flight: Family::default(),
+            received: Family::default(),
+            sent: Family::default(),
+            refused: Family::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Makes the counters part of what a registry prints.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "gateway_requests",
+            "Answers, by class of status; version `none` where no version had a ready process",
+            self.requests.clone(),
+        );
+        registry.register_with_unit(
+            "gateway_latency",
+            "Time from the head of a request to the head of its answer",
+            Unit::Seconds,
+            self.seconds.clone(),
+        );
+        registry.register(
+            "gateway_in_flight",
+            "Open requests and upgraded connections",
+            self.in_flight.clone(),
+        );
+        registry.register_with_unit(
+            "gateway_received",
+            "Bodies of requests, and what clients sent on upgraded connections",
+            Unit::Bytes,
+            self.received.clone(),
+        );
+        registry.register_with_unit(
+            "gateway_sent",
+            "Bodies of answers, and what processes sent on upgraded connections",
+            Unit::Bytes,
+            self.sent.clone(),
+        );
+        registry.register(
+            "gateway_refused",
+            "Requests that no route was asked for: malformed, without a route, or beyond a limit",
+            self.refused.clone(),
+        );
+    }
+
+    /// The counters of one version and function; of requests that no version could take with `None`.
+    pub(super) fn counts(
+        &self,
+        app: &AppName,
+        version: Option<VersionNumber>,
+        function: &FunctionName,
+    ) -> Arc<Counts> {
+        let labels = Labels {
+            app: app.to_string(),
+            version: version.map_or_else(|| "none".to_owned(), |number| number.get().to_string()),
+            function: function.to_string(),
+        };
+        let class = |class| {
+            self.requests.get_or_create_owned(&ClassLabels {
+                app: labels.app.clone(),
+                version: labels.version.clone(),
+                function: labels.function.clone(),
+                class,
+            })
+        };
+        Arc::new(Counts {
+            classes: ["1xx", "2xx", "3xx", "4xx", "5xx"].map(class),
+            seconds: self.seconds.get_or_create_owned(&labels),
+            in_flight: self.in_flight.get_or_create_owned(&labels),
+            received: self.received.get_or_create_owned(&labels),
+            sent: self.sent.get_or_create_owned(&labels),
+        })
+    }
+
+    /// A request was refused before a route was asked.
+    pub(super) fn refused(&self, status: StatusCode) {
+        let status = status.as_u16();
+        self.refused.get_or_create(&RefusedLabels { status }).inc();
+    }
+}
+
+impl Counts {
+    /// A request was answered.
+    pub(super) fn answered(&self, status: StatusCode, after: Duration) {
+        let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
+        self.classes[class].inc();
+        self.seconds.observe(after.as_secs_f64());
+    }
+}

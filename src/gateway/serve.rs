@@ -1,0 +1,172 @@
+//! Connections of clients: accepted up to a limit, served, and ended.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{Limits, Metrics, Table, forward};
+
+/// How long to wait where a connection cannot be accepted, for want of file descriptors most likely.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Streams of one HTTP/2 connection at a time.
+const STREAMS: u32 = 128;
+/// How often an HTTP/2 connection is asked whether it is still there, and how long it may take to say so.
+const PING: Duration = Duration::from_secs(20);
+/// Smallest head limit that HTTP/1 can be given.
+const HEAD_MIN: usize = 8_192;
+
+/// What all requests of a gateway share.
+pub(super) struct Gateway {
+    pub(super) table: Arc<ArcSwap<Table>>,
+    pub(super) limits: Limits,
+    pub(super) metrics: Metrics,
+    /// Open requests.
+    pub(super) requests: Arc<Semaphore>,
+    /// Connections and upgrades.
+    pub(super) tasks: TaskTracker,
+    /// Cuts whatever is still open.
+    pub(super) stop: CancellationToken,
+}
+
+/// What the requests of one connection share.
+pub(super) struct Client {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) address: SocketAddr,
+    asked: AtomicBool,
+    /// One of the connections of the gateway; an upgrade holds it for as long as it is open.
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Serves until `shutdown` is cancelled, then lets open requests end for up to `limits.drain_time`.
+///
+/// Returns how many connections were cut at the end of that.
+pub async fn serve(
+    listener: TcpListener,
+    table: Arc<ArcSwap<Table>>,
+    limits: Limits,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+) -> usize {
+    let connections = Arc::new(Semaphore::new(limits.connections));
+    let server = Arc::new(server(&limits));
+    let gateway = Arc::new(Gateway {
+        table,
+        requests: Arc::new(Semaphore::new(limits.requests)),
+        limits,
+        metrics,
+        tasks: TaskTracker::new(),
+        stop: CancellationToken::new(),
+    });
+    // Whoever drops this future has no open connection left.
+    let stop = gateway.stop.clone().drop_guard();
+    let accepting = shutdown.run_until_cancelled(async {
+        while let Ok(permit) = Arc::clone(&connections).acquire_owned().await {
+            let (stream, address) = accept(&listener).await;
+            let client = Arc::new(Client {
+                gateway: Arc::clone(&gateway),
+                address,
+                asked: AtomicBool::new(false),
+                _permit: permit,
+            });
+            let connection = connection(Arc::clone(&server), client, stream, shutdown.clone());
+            gateway.tasks.spawn(connection);
+        }
+    });
+    accepting.await;
+    drop(listener);
+    gateway.tasks.close();
+    let drained = tokio::time::timeout(gateway.limits.drain_time, gateway.tasks.wait()).await;
+    let cut = if drained.is_ok() {
+        0
+    } else {
+        gateway.tasks.len()
+    };
+    drop(stop);
+    gateway.tasks.wait().await;
+    cut
+}
+
+fn server(limits: &Limits) -> auto::Builder<TokioExecutor> {
+    let head_bytes = limits.head_bytes.max(HEAD_MIN);
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    (server.http1())
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_time)
+        .max_buf_size(head_bytes);
+    (server.http2())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(u32::try_from(head_bytes).unwrap_or(u32::MAX))
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING);
+    server
+}
+
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) => {
+                tracing::warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection until it ends, or is told to.
+async fn connection(
+    builder: Arc<auto::Builder<TokioExecutor>>,
+    client: Arc<Client>,
+    stream: TcpStream,
+    shutdown: CancellationToken,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!("a connection ended at once: {error}");
+        return;
+    }
+    let gateway = &client.gateway;
+    let service = service_fn(|request| {
+        client.asked.store(true, Ordering::Relaxed);
+        let client = Arc::clone(&client);
+        async move { Ok::<_, Infallible>(forward::answer(&client, request).await) }
+    });
+    let mut serving = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    // Also for those that never say which protocol they speak, and open no stream on HTTP/2.
+    let mut first = pin!(tokio::time::sleep(gateway.limits.head_time));
+    let mut awaits_first = true;
+    let mut ending = false;
+    loop {
+        tokio::select! {
+            ended = serving.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(client = %client.address, "a connection ended: {error}");
+                }
+                return;
+            }
+            () = gateway.stop.cancelled() => return,
+            () = shutdown.cancelled(), if !ending => {
+                ending = true;
+                serving.as_mut().graceful_shutdown();
+            }
+            () = first.as_mut(), if awaits_first => {
+                awaits_first = false;
+                if !client.asked.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        }
+    }
+}

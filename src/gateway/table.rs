@@ -1,0 +1,287 @@
+//! Where requests go: routes by hostname and path, and for each the split.
+//!
+//! Immutable and pure but for the state of the upstreams: [`Rule::pick`] is given its random number.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use hyper::HeaderMap;
+use hyper::header::{COOKIE, HeaderName};
+use sha2::{Digest, Sha256};
+
+use super::Upstream;
+use super::metrics::{Counts, Metrics};
+use crate::api::AffinityKey;
+use crate::plan::slots::{COUNT, Slots, key_hash};
+use crate::words::{AppName, FunctionName, Share, VersionNumber};
+
+/// One place at which a function of an app is reached.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Lower-case hostnames, or `*.suffix` for every name below the suffix.
+    pub hostnames: Vec<String>,
+    /// Path prefix, starting with a slash; `/` is every path.
+    pub path: String,
+    /// Whose route it is, in words for an error page: `Deployment checkout`.
+    pub owner: String,
+    /// The app.
+    pub app: AppName,
+    /// The function.
+    pub function: FunctionName,
+    /// The versions that may be reached. Shares need not total 100 %: they count in proportion.
+    pub entries: Vec<Entry>,
+    /// Who may ask for a version.
+    pub overrides: Overrides,
+    /// What keeps a user on a version, and the version of each slot.
+    pub affinity: Option<(AffinityKey, Arc<Slots>)>,
+}
+
+/// A version of a route.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The version.
+    pub version: VersionNumber,
+    /// Its share; at 0 % only an override reaches it.
+    pub share: Share,
+    /// Its process; `None` where none is ready.
+    pub upstream: Option<Arc<Upstream>>,
+}
+
+/// Who may ask for a version with the header `Cutwater-Version-<app>`.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Overrides {
+    /// Anyone.
+    Anyone,
+    /// Anyone who sends this key in this header.
+    Key {
+        /// Name of the header.
+        header: String,
+        /// The key.
+        key: String,
+    },
+    /// Nobody.
+    Nobody,
+}
+
+/// Where requests go.
+#[derive(Debug, Default)]
+pub struct Table {
+    exact: HashMap<String, Vec<Arc<Rule>>>,
+    /// By what follows `*.`.
+    below: HashMap<String, Vec<Arc<Rule>>>,
+}
+
+/// A route, made ready for requests.
+#[derive(Debug)]
+pub(super) struct Rule {
+    /// Without a slash at its end.
+    prefix: String,
+    pub(super) owner: String,
+    pub(super) app: AppName,
+    pub(super) function: FunctionName,
+    pub(super) targets: Vec<Target>,
+    overrides: Option<Asked>,
+    affinity: Option<(Key, Arc<Slots>)>,
+    /// Counts requests that no version could take.
+    pub(super) unserved: Arc<Counts>,
+}
+
+/// A version, made ready for requests.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) version: VersionNumber,
+    share: u64,
+    pub(super) upstream: Option<Arc<Upstream>>,
+    pub(super) counts: Arc<Counts>,
+}
+
+/// How a request asks for a version.
+#[derive(Debug)]
+struct Asked {
+    header: HeaderName,
+    /// The header that must hold a key, and the key's digest: comparing digests takes as long for any guess.
+    key: Option<(HeaderName, [u8; 32])>,
+}
+
+#[derive(Debug)]
+enum Key {
+    Header(HeaderName),
+    Cookie(String),
+}
+
+impl Table {
+    /// A table of these routes. Where two take one hostname and path, the earlier keeps it.
+    #[must_use]
+    pub fn new(routes: Vec<Route>, metrics: &Metrics) -> Self {
+        let mut table = Self::default();
+        for route in routes {
+            let hostnames = route.hostnames.clone();
+            let rule = Arc::new(Rule::new(route, metrics));
+            for hostname in hostnames {
+                let (hosts, name) = match hostname.strip_prefix("*.") {
+                    Some(suffix) => (&mut table.below, suffix),
+                    None => (&mut table.exact, hostname.as_str()),
+                };
+                let rules = hosts.entry(name.to_ascii_lowercase()).or_default();
+                rules.push(Arc::clone(&rule));
+            }
+        }
+        for rules in table.exact.values_mut().chain(table.below.values_mut()) {
+            rules.sort_by_key(|rule| Reverse(rule.prefix.len()));
+        }
+        table
+    }
+
+    /// The rule for a lower-case hostname without port, and a path.
+    pub(super) fn find(&self, host: &str, path: &str) -> Option<&Arc<Rule>> {
+        let wider = (host.match_indices('.')).filter_map(|(at, _)| self.below.get(&host[at + 1..]));
+        (self.exact.get(host).into_iter().chain(wider))
+            .flatten()
+            .find(|rule| rule.covers(path))
+    }
+}
+
+impl Rule {
+    fn new(route: Route, metrics: &Metrics) -> Self {
+        let Route { app, function, .. } = route;
+        // A name that is none of a header is in no request.
+        let header = |name: &str| HeaderName::from_bytes(name.as_bytes()).ok();
+        let asked = header(&format!("cutwater-version-{app}"));
+        let overrides = match route.overrides {
+            Overrides::Anyone => asked.map(|header| Asked { header, key: None }),
+            Overrides::Key { header: name, key } => {
+                asked.zip(header(&name)).map(|(header, name)| Asked {
+                    header,
+                    key: Some((name, Sha256::digest(key).into())),
+                })
+            }
+            Overrides::Nobody => None,
+        };
+        let affinity = route.affinity.and_then(|(key, slots)| {
+            let key = match key {
+                AffinityKey::Header(name) => Key::Header(header(&name)?),
+                AffinityKey::Cookie(name) => Key::Cookie(name),
+            };
+            Some((key, slots))
+        });
+        let targets = (route.entries.into_iter())
+            .map(|entry| Target {
+                version: entry.version,
+                share: entry.share.basis_points().into(),
+                counts: metrics.counts(&app, Some(entry.version), &function),
+                upstream: entry.upstream,
+            })
+            .collect();
+        Self {
+            prefix: route.path.trim_end_matches('/').to_owned(),
+            owner: route.owner,
+            unserved: metrics.counts(&app, None, &function),
+            app,
+            function,
+            targets,
+            overrides,
+            affinity,
+        }
+    }
+
+    /// True for the prefix itself and everything below it.
+    fn covers(&self, path: &str) -> bool {
+        path.strip_prefix(&self.prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// Which target takes a request: the one it asks for, that of its user, or one by chance. `None` where none is ready.
+    pub(super) fn pick(&self, headers: &HeaderMap, random: u64) -> Option<&Target> {
+        if let Some(version) = self.asked(headers)
+            && let Some(target) = self.ready(version)
+        {
+            return Some(target);
+        }
+        let Some((slots, key)) =
+            (self.affinity.as_ref()).and_then(|(key, slots)| Some((slots, key.of(headers)?)))
+        else {
+            return self.by_share(random);
+        };
+        self.ready(slots.version(key))
+            .or_else(|| self.by_share(key_hash(key) / COUNT))
+    }
+
+    fn ready(&self, version: VersionNumber) -> Option<&Target> {
+        (self.targets.iter()).find(|target| target.version == version && target.is_ready())
+    }
+
+    /// A ready target, in proportion to the shares.
+    fn by_share(&self, number: u64) -> Option<&Target> {
+        let ready = || self.targets.iter().filter(|target| target.is_ready());
+        let total: u64 = ready().map(|target| target.share).sum();
+        let mut point = number.checked_rem(total)?;
+        for target in ready() {
+            if point < target.share {
+                return Some(target);
+            }
+            point -= target.share;
+        }
+        // A process was drained between the two passes.
+        self.targets
+            .iter()
+            .find(|target| target.share > 0 && target.is_ready())
+    }
+
+    /// The version that a request asks for, where it may.
+    fn asked(&self, headers: &HeaderMap) -> Option<VersionNumber> {
+        let asked = self.overrides.as_ref()?;
+        let value = only(headers, &asked.header)?;
+        if let Some((name, digest)) = &asked.key {
+            let given: [u8; 32] = Sha256::digest(only(headers, name)?).into();
+            if given != *digest {
+                return None;
+            }
+        }
+        let text = std::str::from_utf8(value).ok()?;
+        if text.starts_with('v') {
+            return None;
+        }
+        text.parse().ok()
+    }
+}
+
+impl Target {
+    fn is_ready(&self) -> bool {
+        (self.upstream.as_ref()).is_some_and(|upstream| upstream.takes_requests())
+    }
+}
+
+impl Key {
+    /// The key of a request; an empty one is none.
+    fn of<'a>(&self, headers: &'a HeaderMap) -> Option<&'a [u8]> {
+        let key = match self {
+            Self::Header(name) => only(headers, name)?,
+            Self::Cookie(name) => (headers.get_all(COOKIE).iter())
+                .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+                .find_map(|pair| {
+                    let rest = pair.trim_ascii().strip_prefix(name.as_bytes())?;
+                    rest.strip_prefix(b"=")
+                })?,
+        };
+        (!key.is_empty()).then_some(key)
+    }
+}
+
+/// The value of a header that stands there once.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    values.next().is_none().then(|| value.as_bytes())
+}
+
+/// Says that there is a key, and not which.
+impl std::fmt::Debug for Overrides {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Anyone => f.write_str("Anyone"),
+            Self::Key { header, .. } => write!(f, "Key({header})"),
+            Self::Nobody => f.write_str("Nobody"),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! One process behind the gateway: its open requests, and connections to it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use super::body::Upload;
+
+/// Most idle connections that are kept.
+const IDLE_MAX: usize = 64;
+/// How long an idle connection is used again: below the 5 s after which Node closes one, and a request sent into that is lost.
+const IDLE_TIME: Duration = Duration::from_secs(4);
+/// The bit of the state that says that no more requests are taken; the others count.
+const DRAINING: usize = 1 << (usize::BITS - 1);
+
+/// A connection that can carry a request.
+pub(super) type Sender = http1::SendRequest<Upload>;
+
+/// One process: its address, how many requests and upgraded connections are open, and idle connections.
+#[derive(Debug)]
+pub struct Upstream {
+    address: SocketAddr,
+    /// Count and [`DRAINING`] in one word, so that no request slips in between.
+    state: AtomicUsize,
+    none_open: Notify,
+    idle: Mutex<VecDeque<(Sender, Instant)>>,
+}
+
+/// An open request or upgraded connection; dropped when its last byte has passed.
+#[derive(Debug)]
+pub(super) struct Open(Arc<Upstream>);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SendError {
+    #[error("cannot connect: {0}")]
+    Connect(io::Error),
+    #[error("cannot connect in time")]
+    ConnectTime,
+    #[error("{0}")]
+    Ended(hyper::Error),
+}
+
+impl Upstream {
+    /// A process that listens at this address.
+    #[must_use]
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            state: AtomicUsize::new(0),
+            none_open: Notify::new(),
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Requests and upgraded connections that are open.
+    #[must_use]
+    pub fn open_requests(&self) -> usize {
+        self.state.load(Ordering::SeqCst) & !DRAINING
+    }
+
+    /// Takes no more requests from now on, and returns when the last open one has ended. For good: a process that is to
+    /// serve again gets a new upstream. May be cancelled, and called again to wait on.
+    pub async fn drain(&self) {
+        self.state.fetch_or(DRAINING, Ordering::SeqCst);
+        self.lock().clear();
+        loop {
+            let mut ended = std::pin::pin!(self.none_open.notified());
+            ended.as_mut().enable();
+            if self.open_requests() == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    pub(super) fn takes_requests(&self) -> bool {
+        self.state.load(Ordering::SeqCst) & DRAINING == 0
+    }
+
+    /// Counts a request in; `None` where it takes none any more.
+    pub(super) fn open(self: &Arc<Self>) -> Option<Open> {
+        let before = self.state.fetch_add(1, Ordering::SeqCst);
+        let open = Open(Arc::clone(self));
+        (before & DRAINING == 0).then_some(open)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(Sender, Instant)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The idle connection that was used last, if one is fit for use.
+    fn reuse(&self) -> Option<Sender> {
+        let mut idle = self.lock();
+        while let Some((sender, since)) = idle.pop_back() {
+            if since.elapsed() > IDLE_TIME {
+                // All others have been idle for longer.
+                idle.clear();
+            } else if sender.is_ready() {
+                return Some(sender);
+            }
+        }
+        None
+    }
+
+    fn keep(&self, sender: Sender) {
+        let mut idle = self.lock();
+        // Under the lock: `drain` sets its mark first and empties the list then.
+        if !self.takes_requests() {
+            return;
+        }
+        while idle.len() >= IDLE_MAX
+            || (idle.front()).is_some_and(|(_, since)| since.elapsed() > IDLE_TIME)
+        {
+            idle.pop_front();
+        }
+        idle.push_back((sender, Instant::now()));
+    }
+
+    async fn connect(&self, time: Duration) -> Result<Sender, SendError> {
+        let stream = tokio::time::timeout(time, TcpStream::connect(self.address))
+            .await
+            .map_err(|_| SendError::ConnectTime)?
+            .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
+            .map_err(SendError::Connect)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(SendError::Ended)?;
+        // It ends with its sender, and what it has to say the request hears.
+        tokio::spawn(connection.with_upgrades());
+        Ok(sender)
+    }
+}
+
+impl Open {
+    /// Sends a request and returns the head of the answer, with the connection that carries the rest.
+    pub(super) async fn send(
+        &self,
+        mut request: Request<Upload>,
+        connect_time: Duration,
+    ) -> Result<(Response<Incoming>, Sender), SendError> {
+        loop {
+            let (mut sender, reused) = match self.0.reuse() {
+                Some(sender) => (sender, true),
+                None => (self.0.connect(connect_time).await?, false),
+            };
+            match sender.try_send_request(request).await {
+                Ok(response) => return Ok((response, sender)),
+                Err(mut error) => match error.take_message() {
+                    // Nothing of it was sent; each turn takes a connection from the list, so this ends.
+                    Some(unsent) if reused => request = unsent,
+                    _ => return Err(SendError::Ended(error.into_error())),
+                },
+            }
+        }
+    }
+
+    /// Keeps a connection whose answer has been read, once it is ready for another request.
+    pub(super) fn keep(&self, mut sender: Sender) {
+        if sender.is_ready() {
+            self.0.keep(sender);
+        } else if !sender.is_closed() {
+            let upstream = Arc::clone(&self.0);
+            tokio::spawn(async move {
+                if sender.ready().await.is_ok() {
+                    upstream.keep(sender);
+                }
+            });
+        }
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.0.state.fetch_sub(1, Ordering::SeqCst) == DRAINING + 1 {
+            self.0.none_open.notify_waiters();
+        }
+    }
+}

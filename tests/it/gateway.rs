@@ -1,0 +1,12 @@
+//! The embedded gateway: real connections, real backends, and clients that are not our own.
+
+/// What is refused, and which limits hold.
+mod bounds;
+/// One request and its answer, as curl and bytes on a connection see it.
+mod passing;
+/// Which version gets a request.
+mod splits;
+/// The gateway in front of backends, and clients.
+mod stage;
+/// Tables that change under load, and the end.
+mod swaps;
