@@ -25,8 +25,10 @@
 //! | [`plan`] | what to do about one app: which version gets which share, what runs and for how long | nothing |
 //! | [`gateway`] | the embedded HTTP gateway: which process gets a request, and the way there and back | the network |
 //! | [`kubernetes`] | a plan as Kubernetes objects, and what differs from what is there | nothing |
+//! | [`processes`] | programs that run on this machine | processes |
 //! | [`telemetry`] | logs | stderr |
 //! | [`controller`] | watches, caches, and the stages of a reconcile | the cluster, the store |
+//! | [`serve`] | standalone mode: the same plan, with processes for pods and a gateway of its own | everything but the cluster |
 //! | [`cli`] | the command line | everything |
 //!
 //! - A weight is decided in [`plan::effective`], becomes part of an object in `kubernetes::route`, and is written in
@@ -47,9 +49,11 @@ pub mod git;
 pub mod kubernetes;
 pub mod ledger;
 pub mod plan;
+pub mod processes;
 pub mod record;
 pub mod releases;
 pub mod scaffold;
+pub mod serve;
 pub mod settings;
 pub mod store;
 pub mod telemetry;

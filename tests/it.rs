@@ -82,6 +82,8 @@ mod it {
     mod remotes;
     /// Many apps in one repository: bytes on the wire, and a mirror that stays small.
     mod scale;
+    /// `cutwater serve`: programs for pods, and a gateway of its own.
+    mod serve;
     /// `cutwater.yaml`.
     mod settings;
     /// Several apps at once, and what a pipeline leaves in a version.

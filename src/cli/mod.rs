@@ -15,6 +15,7 @@ mod deploy;
 mod deployments;
 pub mod exit;
 mod files;
+mod guard;
 mod init;
 mod live;
 mod man;
@@ -26,6 +27,7 @@ mod release;
 mod rollback;
 mod schema;
 mod screen;
+mod serve;
 mod tree;
 mod versions;
 
@@ -106,6 +108,7 @@ enum Command {
     #[command(subcommand, visible_alias = "aliases")]
     Alias(alias::Command),
     Init(init::Args),
+    Serve(serve::Args),
     Controller(controller::Args),
     Crd(crd::Args),
     /// Print JSON Schemas for editors
@@ -113,6 +116,8 @@ enum Command {
     Schema(schema::Command),
     Completions(completions::Args),
     Man(man::Args),
+    #[command(hide = true)]
+    Guard(guard::Args),
 }
 
 impl Command {
@@ -120,10 +125,12 @@ impl Command {
         match self {
             Self::Versions(command) => command.run(ui, global),
             Self::Deployments(command) => command.run(ui, global),
+            Self::Serve(args) => args.run(global),
             Self::Deploy(args) => args.run(ui, global),
             Self::Rollback(args) => args.run(ui, global),
             Self::Alias(command) => command.run(ui, global),
             Self::Controller(args) => args.run(),
+            Self::Guard(args) => args.run(),
             Self::Crd(args) => args.run(ui),
             Self::Schema(command) => command.run(ui),
             Self::Init(args) => args.run(ui, global),

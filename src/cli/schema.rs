@@ -102,13 +102,15 @@ fn outputs() -> BTreeMap<&'static str, Json> {
 }
 
 /// Commands that print no JSON, and why.
-const WITHOUT: [(&str, &str); 3] = [
+const WITHOUT: [(&str, &str); 5] = [
     ("completions", "it prints a script"),
     (
         "controller",
         "it runs until it is stopped, and logs to stderr",
     ),
+    ("guard", "it runs another program"),
     ("man", "it prints pages"),
+    ("serve", "it runs until it is stopped, and logs to stderr"),
 ];
 
 /// Why a command prints no JSON; nothing for those that do.

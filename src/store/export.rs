@@ -8,13 +8,14 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use git2::Repository;
+use git2::{Oid, Repository};
 
 use super::content::{Content, ContentError};
 use super::error::SnapshotError;
 use super::objects::{self, Item, Kind};
 use super::snapshot;
 use super::workspace::Workspace;
+use crate::settings::Limits;
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,10 +38,22 @@ pub fn export(
     content: &Content,
     folder: &Path,
 ) -> Result<Exported, ContentError> {
-    let repo = &workspace.repo;
-    let bad = |error: SnapshotError| content.bad(error);
-    snapshot::check(repo, content.tree, &workspace.settings().limits, None).map_err(bad)?;
-    let items = objects::walk(repo, content.tree).map_err(bad)?;
+    let limits = &workspace.settings().limits;
+    write_out(&workspace.repo, content.tree, limits, folder, |error| {
+        content.bad(error)
+    })
+}
+
+/// Writes the snapshot `tree` into `folder`, which is new or empty. `bad` says whose snapshot is wrong.
+pub(super) fn write_out(
+    repo: &Repository,
+    tree: Oid,
+    limits: &Limits,
+    folder: &Path,
+    bad: impl Fn(SnapshotError) -> ContentError,
+) -> Result<Exported, ContentError> {
+    snapshot::check(repo, tree, limits, None).map_err(&bad)?;
+    let items = objects::walk(repo, tree).map_err(&bad)?;
     let place = Place::of(folder)?;
     // Dropped at any end, with all that is still in it.
     let stage = tempfile::Builder::new()
@@ -49,7 +62,7 @@ pub fn export(
         .map_err(|error| failed(place.parent(), &error))?;
     let root = stage.path().join("snapshot");
     fs::create_dir(&root).map_err(|error| failed(&root, &error))?;
-    let max = workspace.settings().limits.file_bytes();
+    let max = limits.file_bytes();
     let mut bytes = 0;
     for item in &items {
         bytes += write(repo, item, &root, &place, max)?;

@@ -344,7 +344,7 @@ impl Mirror {
         self.state().repo.path().to_owned()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.inner.state)
     }
 }

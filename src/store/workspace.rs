@@ -93,6 +93,16 @@ impl Workspace {
         &self.remote
     }
 
+    /// The remote's address, with its credentials; a path is absolute.
+    #[must_use]
+    pub fn address(&self) -> String {
+        let remote = self.repo.find_remote(&self.remote);
+        let url = remote.map(|found| String::from_utf8_lossy(found.url_bytes()).into_owned());
+        let url = url.unwrap_or_default();
+        let path = self.home().join(&url).canonicalize();
+        path.map_or(url, |path| path.display().to_string())
+    }
+
     /// The part of the names of refs that stands for the remote's address.
     pub(super) fn key(&self) -> &str {
         &self.key

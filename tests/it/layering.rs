@@ -114,7 +114,15 @@ fn programs_are_started_and_objects_written_in_one_place() {
             }
         }
     };
-    only("Command::new", &["git/run.rs"]);
+    only(
+        "Command::new",
+        &[
+            "git/run.rs",
+            "processes/guard.rs",
+            "processes/probe.rs",
+            "processes/running.rs",
+        ],
+    );
     // Objects; finalizers; status.
     only(
         "Patch::",

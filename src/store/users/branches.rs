@@ -42,15 +42,15 @@ pub struct Unreadable {
 
 /// What the releases of one tree say.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Read {
-    pub(super) releases: Arc<Vec<Release>>,
-    pub(super) unreadable: Arc<Vec<Unreadable>>,
+pub(in crate::store) struct Read {
+    pub(in crate::store) releases: Arc<Vec<Release>>,
+    pub(in crate::store) unreadable: Arc<Vec<Unreadable>>,
 }
 
 type File = Arc<Result<Vec<Release>, Unreadable>>;
 
 /// Reads commits, and remembers what it read.
-pub(super) struct Reader<'a> {
+pub(in crate::store) struct Reader<'a> {
     repo: &'a Repository,
     folder: &'a str,
     app: Option<&'a AppName>,
@@ -60,7 +60,11 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// `folder` is the place of the releases; whether a file that cannot be read matters is asked for `app`, or for any.
-    pub(super) fn new(repo: &'a Repository, folder: &'a str, app: Option<&'a AppName>) -> Self {
+    pub(in crate::store) fn new(
+        repo: &'a Repository,
+        folder: &'a str,
+        app: Option<&'a AppName>,
+    ) -> Self {
         Self {
             repo,
             folder,
@@ -96,7 +100,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What the releases of a commit say.
-    pub(super) fn commit(&mut self, commit: Oid) -> Read {
+    pub(in crate::store) fn commit(&mut self, commit: Oid) -> Read {
         match self.tree(commit) {
             Ok(None) => Read::default(),
             Ok(Some(tree)) => self.read(tree),

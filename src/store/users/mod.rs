@@ -23,6 +23,7 @@ use crate::api::WantedVersion;
 use crate::releases::Kind;
 use crate::words::{EnvironmentName, Share, VersionWord};
 
+pub(super) use branches::Reader;
 pub use branches::{Branch, Unreadable};
 pub use cluster::{Cluster, ClusterObject};
 pub use deployed::{Deployed, DeployedShare, Memory, deployed};

@@ -1,0 +1,162 @@
+//! The guard: a small process between `serve` and each program that it runs, so that no program outlives it.
+//!
+//! It starts the program in a process group of its own, and ends it when its standard input says so or ends: a pipe from
+//! `serve` ends with `serve`, also by SIGKILL. What the program leaves behind is ended with it, also what has forked away:
+//! the guard is the parent of all orphans below it. It decides nothing else, and prints nothing of its own.
+
+use std::io::{self, BufRead};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{self as system, Pid, Signal, WaitOptions};
+
+/// How long a program may take to end when `serve` is gone and nobody says how long.
+const ORPHANED: Duration = Duration::from_secs(5);
+/// How often it is looked whether everything has ended.
+const BREATH: Duration = Duration::from_millis(20);
+
+/// The exit code where the program could not be started; what is wrong is on standard error.
+const NOT_STARTED: u8 = 127;
+
+/// What the guard hears.
+enum Event {
+    /// The program is to end; it may take so long.
+    End(Duration),
+    /// The program has ended.
+    Ended(i32),
+}
+
+/// Runs `program` with `args` until it ends or is to end. The environment and the folder are those of the guard.
+///
+/// The exit code is the program's, or 128 and the signal that ended it, or 127 where it cannot be started.
+#[must_use]
+pub fn run(program: &str, args: &[String]) -> u8 {
+    // A program that forks away becomes a child of the guard, and not of the system.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = system::set_child_subreaper(Some(system::getpid())) {
+        complain(&format!("what forks away cannot be ended: {error}"));
+    }
+    let started = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .process_group(0)
+        .spawn();
+    let child = match started {
+        Ok(child) => child,
+        Err(error) => {
+            complain(&format!("cannot start `{program}`: {error}"));
+            return NOT_STARTED;
+        }
+    };
+    let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
+        return NOT_STARTED;
+    };
+    let (tell, events) = channel();
+    let told = tell.clone();
+    thread::spawn(move || listen(&told));
+    thread::spawn(move || reap(group, &tell));
+    u8::try_from(watch(group, &events)).unwrap_or(1)
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the output of the program is where people look for it"
+)]
+fn complain(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Waits for `end SECONDS` on standard input, or for its end.
+fn listen(tell: &Sender<Event>) {
+    let mut lines = io::stdin().lock().lines();
+    let grace = loop {
+        match lines.next() {
+            Some(Ok(line)) => {
+                let seconds = line.strip_prefix("end ").and_then(|text| text.parse().ok());
+                if let Some(seconds) = seconds {
+                    break Duration::from_secs(seconds);
+                }
+            }
+            Some(Err(_)) | None => break ORPHANED,
+        }
+    };
+    drop(tell.send(Event::End(grace)));
+}
+
+/// Takes leave of every child that ends, the program and what it has orphaned.
+fn reap(program: Pid, tell: &Sender<Event>) {
+    loop {
+        match system::wait(WaitOptions::empty()) {
+            Ok(Some((pid, status))) if pid == program => {
+                let status = ExitStatus::from_raw(status.as_raw());
+                let code = status.code().or(status.signal().map(|signal| 128 + signal));
+                drop(tell.send(Event::Ended(code.unwrap_or(1))));
+            }
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            // No children are left.
+            Err(_) => return,
+        }
+    }
+}
+
+/// Ends the program when that is asked for, and whatever it left when it has ended; its exit code.
+fn watch(group: Pid, events: &Receiver<Event>) -> i32 {
+    let code = match events.recv() {
+        Ok(Event::Ended(code)) => code,
+        Ok(Event::End(grace)) => {
+            signal(group, Signal::TERM);
+            ended_within(events, grace).unwrap_or_else(|| {
+                signal(group, Signal::KILL);
+                ended_within(events, ORPHANED).unwrap_or(128 + 9)
+            })
+        }
+        Err(_) => 1,
+    };
+    let until = Instant::now() + ORPHANED;
+    signal(group, Signal::KILL);
+    while let Some(left) = orphans().filter(|left| !left.is_empty()) {
+        for pid in left {
+            // It may have ended by itself.
+            system::kill_process(pid, Signal::KILL).ok();
+        }
+        if Instant::now() > until {
+            break;
+        }
+        thread::sleep(BREATH);
+    }
+    code
+}
+
+fn signal(group: Pid, signal: Signal) {
+    // Nobody of the group may be left.
+    system::kill_process_group(group, signal).ok();
+}
+
+fn ended_within(events: &Receiver<Event>, time: Duration) -> Option<i32> {
+    let until = Instant::now() + time;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match events.recv_timeout(left) {
+            Ok(Event::Ended(code)) => return Some(code),
+            Ok(Event::End(_)) => {}
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+}
+
+/// The children of the guard that have not ended; nothing where the system does not tell.
+fn orphans() -> Option<Vec<Pid>> {
+    let own = system::getpid().as_raw_nonzero().get();
+    let tasks = std::fs::read_dir(format!("/proc/{own}/task")).ok()?;
+    let mut children = Vec::new();
+    for task in tasks.flatten() {
+        let path = task.path().join("children");
+        let text = std::fs::read_to_string(path).ok()?;
+        let pids = text.split_whitespace().filter_map(|pid| pid.parse().ok());
+        children.extend(pids.filter_map(Pid::from_raw));
+    }
+    Some(children)
+}

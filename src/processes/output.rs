@@ -1,0 +1,126 @@
+//! What a program prints: kept in a file that never grows past its bound, and its last lines at hand for messages.
+
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// Largest file; when it is full it becomes the older one, of which there is one.
+const FILE_MAX: u64 = 4 * 1024 * 1024;
+/// Lines that are at hand.
+const LINES: usize = 20;
+/// Most bytes of such a line.
+const LINE_MAX: usize = 400;
+
+/// The output of one program, through all its starts.
+#[derive(Clone)]
+pub struct Output {
+    inner: Arc<Mutex<Inner>>,
+}
+
+struct Inner {
+    path: PathBuf,
+    /// Nothing where it cannot be written: the program runs all the same.
+    file: Option<File>,
+    size: u64,
+    lines: VecDeque<String>,
+    line: Vec<u8>,
+}
+
+impl Output {
+    /// Goes on in the file at `path`.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let size = file.metadata()?.len();
+        Ok(Self {
+            inner: Arc::new(Mutex::new(Inner {
+                path: path.to_owned(),
+                file: Some(file),
+                size,
+                lines: VecDeque::new(),
+                line: Vec::new(),
+            })),
+        })
+    }
+
+    /// The last lines, the oldest first, without control characters.
+    #[must_use]
+    pub fn last(&self) -> Vec<String> {
+        self.lock().lines.iter().cloned().collect()
+    }
+
+    /// Takes all that comes, so that the program never waits for somebody to read.
+    pub(super) async fn take(self, mut from: impl AsyncRead + Unpin) {
+        let mut buffer = vec![0; 16 * 1024];
+        while let Ok(count @ 1..) = from.read(&mut buffer).await {
+            self.lock().add(&buffer[..count]);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn add(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            if *byte == b'\n' {
+                let text = String::from_utf8_lossy(&self.line);
+                let plain: String = text.chars().filter(|c| !c.is_control()).collect();
+                self.line.clear();
+                if self.lines.len() == LINES {
+                    self.lines.pop_front();
+                }
+                self.lines.push_back(plain);
+            } else if self.line.len() < LINE_MAX {
+                self.line.push(*byte);
+            }
+        }
+        if self.size + bytes.len() as u64 > FILE_MAX {
+            self.turn();
+        }
+        // A full disk costs the output and nothing else.
+        if let Some(file) = &mut self.file
+            && file.write_all(bytes).is_ok()
+        {
+            self.size += bytes.len() as u64;
+        }
+    }
+
+    /// Begins a new file, and keeps the one that is full.
+    fn turn(&mut self) {
+        let mut older = self.path.clone().into_os_string();
+        older.push(".1");
+        drop(fs::rename(&self.path, older));
+        self.file = File::create(&self.path).ok();
+        self.size = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gigabyte_leaves_two_files_and_some_lines() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("web.log");
+        let output = Output::open(&path).unwrap();
+        let line = [b"x".repeat(1023).as_slice(), b"\n"].concat();
+        for _ in 0..1 << 14 {
+            output.lock().add(&line);
+        }
+        let size = |path: &Path| fs::metadata(path).unwrap().len();
+        let older = dir.path().join("web.log.1");
+        assert!(size(&path) <= FILE_MAX && size(&older) <= FILE_MAX);
+        assert!(size(&path) + size(&older) > FILE_MAX);
+        assert_eq!(output.last(), vec!["x".repeat(LINE_MAX); LINES]);
+    }
+}

@@ -1,0 +1,382 @@
+//! One app on this machine: what is wanted, what runs, what the gateway does; and one step from one to the next.
+//!
+//! The step is the controller's: resolve, observe, [`plan::plan`], carry out. Nothing is decided here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::checkout;
+use super::resolve::{self, Resolution};
+use super::source::{self, Source};
+use super::state::{Remembered, Served, StateFolder};
+use super::versions::{self, Materialised, Starter};
+use crate::api::{OnLoss, OverrideRule, Wanted};
+use crate::gateway::{Entry, Overrides, Route};
+use crate::plan::slots::{Slots, slots};
+use crate::plan::{self, Cause, Owner, OwnerKind, RouteFacts, RoutePlan, Split, World};
+use crate::releases::Release;
+use crate::words::{AppName, FunctionName, Share, VersionNumber};
+
+/// One app.
+#[derive(Default)]
+pub(super) struct App {
+    pub(super) remembered: Remembered,
+    pub(super) running: BTreeMap<VersionNumber, Materialised>,
+    /// Slots of owners with an affinity key.
+    slots: BTreeMap<Owner, Arc<Slots>>,
+    /// What stands against what is wanted, for people.
+    pub(super) problems: Vec<String>,
+    /// Each owner, and whether all of it is so.
+    pub(super) complete: BTreeMap<Owner, bool>,
+}
+
+/// What every step works with.
+pub(super) struct Tools<'a> {
+    pub(super) source: &'a Source,
+    pub(super) folder: &'a StateFolder,
+    pub(super) starter: &'a Starter,
+}
+
+/// What a step did.
+#[derive(Default)]
+pub(super) struct Stepped {
+    /// The gateway is to do something else.
+    pub(super) rerouted: bool,
+    /// Versions that no request reaches once the gateway does it; their programs are to end.
+    pub(super) leaving: Vec<Materialised>,
+    /// When to step again even if nothing happens.
+    pub(super) wake: Option<Timestamp>,
+    /// Nothing is left of the app.
+    pub(super) gone: bool,
+}
+
+impl App {
+    /// An app of which this is remembered.
+    pub(super) fn of(remembered: Remembered) -> Self {
+        Self {
+            remembered,
+            ..Self::default()
+        }
+    }
+
+    /// Makes one step towards what is wanted.
+    pub(super) fn step(&mut self, name: &AppName, tools: &Tools<'_>, now: Timestamp) -> Stepped {
+        let before = self.remembered.clone();
+        let mut rerouted = false;
+        for version in self.running.values_mut() {
+            rerouted |= version.look(now);
+        }
+        self.problems.clear();
+        let releases: Vec<&Release> = (tools.source.tip.releases.iter())
+            .filter(|release| release.app() == name)
+            .collect();
+        let resolutions: Vec<Resolution> = (releases.iter())
+            .map(|release| {
+                let owner = source::owner(release);
+                let mirror = &tools.source.mirror;
+                resolve::resolve(mirror, name, &owner, &release.wanted, &mut self.remembered)
+            })
+            .collect();
+        for (release, resolution) in releases.iter().zip(&resolutions) {
+            let owner = source::owner(release);
+            let problem = resolution.problem.iter();
+            self.problems
+                .extend(problem.map(|problem| format!("{owner}: {problem}")));
+        }
+        let world = self.world(&releases, &resolutions, now);
+        let plan = plan::plan(&world);
+        self.say(&plan);
+        self.start(name, &plan, tools);
+        for split in &plan.splits {
+            rerouted |= self.route(split, now);
+        }
+        let gone: Vec<Owner> = (plan.release.iter()).cloned().collect();
+        for owner in gone {
+            self.remembered.pinned.remove(&owner);
+            self.remembered.served.remove(&owner);
+        }
+        let leaving: Vec<Materialised> = (plan.remove.iter())
+            .filter_map(|version| self.running.remove(version))
+            .collect();
+        rerouted |= !leaving.is_empty();
+        self.remembered.memory = plan.memory;
+        let needed: BTreeSet<VersionNumber> = (self.running.keys().copied())
+            .chain(
+                self.remembered
+                    .pinned
+                    .values()
+                    .flatten()
+                    .map(|pinned| pinned.number),
+            )
+            .collect();
+        self.remembered
+            .records
+            .retain(|number, _| needed.contains(number));
+        if self.remembered != before
+            && let Err(error) = tools.folder.write(name, &self.remembered)
+        {
+            // It is said each time, and goes on: traffic matters more than what a restart would know.
+            self.problems.push(error.to_string());
+        }
+        Stepped {
+            rerouted,
+            leaving,
+            wake: plan.wake,
+            gone: releases.is_empty() && self.running.is_empty() && plan.close,
+        }
+    }
+
+    fn world(&self, releases: &[&Release], resolutions: &[Resolution], now: Timestamp) -> World {
+        let mut versions: BTreeMap<VersionNumber, plan::Version> = (self.running.iter())
+            .map(|(number, running)| (*number, running.state()))
+            .collect();
+        for (number, _) in resolutions.iter().flat_map(|r| r.shares.iter().flatten()) {
+            if let Some(record) = self.remembered.records.get(number) {
+                versions
+                    .entry(*number)
+                    .or_insert_with(|| versions::absent(record));
+            }
+        }
+        let mut splits: Vec<Split> = (releases.iter().zip(resolutions))
+            .map(|(release, resolution)| self.split(release, resolution))
+            .collect();
+        let owners: BTreeSet<Owner> = releases
+            .iter()
+            .map(|release| source::owner(release))
+            .collect();
+        let leaving = self
+            .remembered
+            .served
+            .keys()
+            .filter(|owner| !owners.contains(*owner));
+        splits.extend(leaving.map(|owner| self.leaving(owner)));
+        splits.sort_by(|a, b| a.owner.cmp(&b.owner));
+        World {
+            now,
+            // The gateway does what it is told before the next request.
+            settle: SignedDuration::ZERO,
+            splits,
+            versions,
+            memory: self.remembered.memory.clone(),
+        }
+    }
+
+    fn facts(&self, owner: &Owner) -> (plan::Shares, RouteFacts) {
+        let Some(served) = self.remembered.served.get(owner) else {
+            return (plan::Shares::new(), RouteFacts::default());
+        };
+        let shares = served.shares.iter().map(|(number, _)| *number);
+        let facts = RouteFacts {
+            exist: true,
+            accepted: true,
+            written: Some(served.since),
+            named: shares.chain(served.overrides.iter().copied()).collect(),
+        };
+        (served.shares.clone(), facts)
+    }
+
+    fn split(&self, release: &Release, resolution: &Resolution) -> Split {
+        let owner = source::owner(release);
+        let wanted = &release.wanted;
+        let (last, routes) = self.facts(&owner);
+        let record = (resolution.shares.iter().flatten())
+            .find_map(|(number, _)| self.remembered.records.get(number));
+        let functions = wanted.routes.iter().filter_map(|named| {
+            named
+                .route
+                .function
+                .clone()
+                .or_else(|| match record?.functions.as_slice() {
+                    [only] => Some(only.name.clone()),
+                    _ => None,
+                })
+        });
+        Split {
+            functions: functions.collect(),
+            owner,
+            wanted: resolution.shares.clone(),
+            leaving: false,
+            on_loss: match wanted.on_loss {
+                OnLoss::Hold => plan::OnLoss::Hold,
+                OnLoss::Shift => plan::OnLoss::Shift,
+            },
+            rollback_window: SignedDuration::from_secs(i64::from(wanted.rollback_window.as_secs())),
+            // Open requests are waited for, and not a time.
+            drain: SignedDuration::ZERO,
+            last,
+            routes,
+        }
+    }
+
+    /// The split of an owner that is not in the releases any more.
+    fn leaving(&self, owner: &Owner) -> Split {
+        let (last, routes) = self.facts(owner);
+        Split {
+            owner: owner.clone(),
+            wanted: None,
+            leaving: true,
+            on_loss: plan::OnLoss::Shift,
+            rollback_window: SignedDuration::ZERO,
+            drain: SignedDuration::ZERO,
+            functions: BTreeSet::new(),
+            last,
+            routes,
+        }
+    }
+
+    /// What waits, for people.
+    fn say(&mut self, plan: &plan::Plan) {
+        self.complete = (plan.splits.iter())
+            .map(|split| (split.owner.clone(), split.complete))
+            .collect();
+        for split in &plan.splits {
+            for waiting in &split.waiting {
+                let why = match &waiting.cause {
+                    Cause::NotReady(functions) => {
+                        let names: Vec<&str> = functions.iter().map(FunctionName::as_str).collect();
+                        let troubles = self
+                            .running
+                            .get(&waiting.version)
+                            .map(Materialised::troubles);
+                        match troubles.filter(|troubles| !troubles.is_empty()) {
+                            Some(troubles) => troubles.join("; "),
+                            None => format!("{} is not ready", names.join(", ")),
+                        }
+                    }
+                    Cause::Settling => "is about to get its share".to_owned(),
+                    Cause::Capacity { function, .. } => format!("{function} has too few processes"),
+                    Cause::Backends(count) => format!("{count} versions at once are too many"),
+                };
+                self.problems
+                    .push(format!("{}: {}: {why}", split.owner, waiting.version));
+            }
+        }
+    }
+
+    fn start(&mut self, name: &AppName, plan: &plan::Plan, tools: &Tools<'_>) {
+        for version in plan.run.keys() {
+            if self.running.contains_key(version) {
+                continue;
+            }
+            let Some(record) = self.remembered.records.get(version) else {
+                continue;
+            };
+            let source = tools.source;
+            let snapshots = tools.folder.snapshots();
+            let started =
+                checkout::checkout(&source.mirror, &source.tip.settings, &snapshots, record)
+                    .and_then(|dir| Materialised::start(tools.starter, tools.folder, record, &dir));
+            match started {
+                Ok(running) => drop(self.running.insert(*version, running)),
+                Err(problem) => self.problems.push(format!("{name} {version}: {problem}")),
+            }
+        }
+    }
+
+    /// Takes over what the plan says of one owner. True where that is something else than before.
+    fn route(&mut self, split: &plan::SplitPlan, now: Timestamp) -> bool {
+        let (shares, overrides) = match &split.route {
+            RoutePlan::Keep => return false,
+            RoutePlan::Off => return self.remembered.served.remove(&split.owner).is_some(),
+            RoutePlan::Serve { shares, overrides } => (shares, overrides),
+        };
+        let before = self.remembered.served.get(&split.owner);
+        if before.is_some_and(|served| served.shares == *shares && served.overrides == *overrides) {
+            return false;
+        }
+        let served = Served {
+            shares: shares.clone(),
+            overrides: overrides.clone(),
+            since: now,
+        };
+        self.remembered.served.insert(split.owner.clone(), served);
+        true
+    }
+
+    /// What the gateway is to do for the app.
+    pub(super) fn routes(&mut self, releases: &[&Release]) -> Vec<Route> {
+        let mut routes = Vec::new();
+        for release in releases {
+            let owner = source::owner(release);
+            let Some(served) = self.remembered.served.get(&owner).cloned() else {
+                continue;
+            };
+            let slots = self.slots(&owner, &release.wanted, &served);
+            for named in &release.wanted.routes {
+                let Some(function) = self.function(named.route.function.as_ref(), &served) else {
+                    continue;
+                };
+                routes.push(Route {
+                    hostnames: named.route.hostnames.clone(),
+                    path: named.route.path.clone(),
+                    owner: shown(&owner),
+                    app: release.app().clone(),
+                    entries: self.entries(&served, &function),
+                    function,
+                    overrides: match release.wanted.override_rule {
+                        OverrideRule::Header => Overrides::Anyone,
+                        // A key of a Secret is nothing that this machine has.
+                        OverrideRule::Key { .. } | OverrideRule::None => Overrides::Nobody,
+                    },
+                    affinity: slots.clone(),
+                });
+            }
+        }
+        routes
+    }
+
+    fn slots(
+        &mut self,
+        owner: &Owner,
+        wanted: &Wanted,
+        served: &Served,
+    ) -> Option<(crate::api::AffinityKey, Arc<Slots>)> {
+        let key = wanted.affinity.clone()?;
+        let before = self.slots.get(owner);
+        let now = Arc::new(slots(before.map(Arc::as_ref), &served.shares)?);
+        self.slots.insert(owner.clone(), Arc::clone(&now));
+        Some((key, now))
+    }
+
+    fn function(&self, named: Option<&FunctionName>, served: &Served) -> Option<FunctionName> {
+        named.cloned().or_else(|| {
+            let (number, _) = served.shares.first()?;
+            match self.remembered.records.get(number)?.functions.as_slice() {
+                [only] => Some(only.name.clone()),
+                _ => None,
+            }
+        })
+    }
+
+    fn entries(&self, served: &Served, function: &FunctionName) -> Vec<Entry> {
+        let share = |number: VersionNumber| {
+            let found = served.shares.iter().find(|(other, _)| *other == number);
+            found.map_or(Share::ZERO, |(_, share)| *share)
+        };
+        let numbers = served.shares.iter().map(|(number, _)| *number);
+        let mut all: Vec<VersionNumber> = numbers.collect();
+        all.extend(
+            served
+                .overrides
+                .iter()
+                .filter(|number| share(**number).is_zero()),
+        );
+        all.into_iter()
+            .map(|version| Entry {
+                version,
+                share: share(version),
+                upstream: (self.running.get(&version)).and_then(|it| it.upstream(function)),
+            })
+            .collect()
+    }
+}
+
+/// An owner in words.
+pub(super) fn shown(owner: &Owner) -> String {
+    match owner.kind {
+        OwnerKind::Deployment => format!("Deployment {}", owner.name),
+        OwnerKind::Alias => format!("Alias {}", owner.name),
+    }
+}

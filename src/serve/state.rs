@@ -1,0 +1,170 @@
+//! The state folder of one `serve`: what must survive its end, and the lock that keeps a second one out.
+//!
+//! ```text
+//! lock             held as long as serve runs
+//! mirror.git/      the copy of the release repository
+//! snapshots/<id>/  checkouts, read-only
+//! logs/            what programs print
+//! apps/<app>.json  what was decided last: written whole, or not at all
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::plan::{Memory, Owner, Shares};
+use crate::record::VersionRecord;
+use crate::words::{AppName, Share, VersionNumber, VersionWord};
+
+/// The state folder, while this process has it.
+pub(super) struct StateFolder {
+    dir: PathBuf,
+    _lock: File,
+}
+
+/// Why there is no state folder.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Another `serve` has it.
+    #[error("another `cutwater serve` works in {0}; stop it, or name another folder with --state")]
+    Taken(PathBuf),
+    /// It cannot be used.
+    #[error("{path}: {problem}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong.
+        problem: io::Error,
+    },
+}
+
+/// What has to be remembered of one app.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Remembered {
+    pub(super) memory: Memory,
+    /// What the words of each owner resolved to.
+    pub(super) pinned: BTreeMap<Owner, Vec<Pinned>>,
+    /// What the gateway does for each owner.
+    pub(super) served: BTreeMap<Owner, Served>,
+    /// Records of all versions that run.
+    pub(super) records: BTreeMap<VersionNumber, VersionRecord>,
+}
+
+/// One entry of a Deployment or Alias, resolved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Pinned {
+    pub(super) word: VersionWord,
+    pub(super) number: VersionNumber,
+    pub(super) share: Share,
+}
+
+/// What the gateway does for one owner.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Served {
+    pub(super) shares: Shares,
+    pub(super) overrides: Vec<VersionNumber>,
+    /// Since when.
+    pub(super) since: Timestamp,
+}
+
+impl StateFolder {
+    /// Opens the folder, makes it where it is missing, and keeps everybody else out.
+    pub(super) fn open(dir: &Path) -> Result<Self, StateError> {
+        let fail = |path: &Path| {
+            let path = path.to_owned();
+            move |problem| StateError::Io { path, problem }
+        };
+        for part in ["apps", "snapshots", "logs"] {
+            let path = dir.join(part);
+            fs::create_dir_all(&path).map_err(fail(&path))?;
+        }
+        let path = dir.join("lock");
+        let lock = (OpenOptions::new().create(true).truncate(false).write(true))
+            .open(&path)
+            .map_err(fail(&path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                dir: dir.to_owned(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(StateError::Taken(dir.to_owned())),
+            Err(TryLockError::Error(problem)) => Err(fail(&path)(problem)),
+        }
+    }
+
+    pub(super) fn mirror(&self) -> PathBuf {
+        self.dir.join("mirror.git")
+    }
+
+    pub(super) fn snapshots(&self) -> PathBuf {
+        self.dir.join("snapshots")
+    }
+
+    pub(super) fn log(&self, app: &AppName, version: VersionNumber, function: &str) -> PathBuf {
+        self.dir
+            .join("logs")
+            .join(format!("{app}-{version}-{function}.log"))
+    }
+
+    fn app(&self, app: &AppName) -> PathBuf {
+        self.dir.join("apps").join(format!("{app}.json"))
+    }
+
+    /// What is remembered of all apps. A file that cannot be read is said and left out: the repository says again what is
+    /// wanted.
+    pub(super) fn read(&self) -> BTreeMap<AppName, Remembered> {
+        let mut all = BTreeMap::new();
+        for entry in fs::read_dir(self.dir.join("apps"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let path = entry.path();
+            let app: Option<AppName> = (path.file_stem())
+                .filter(|_| {
+                    path.extension()
+                        .is_some_and(|extension| extension == "json")
+                })
+                .and_then(|stem| stem.to_str()?.parse().ok());
+            let Some(app) = app else { continue };
+            let read = fs::read(&path).map_err(|error| error.to_string());
+            let read = read.and_then(|bytes| {
+                serde_json::from_slice(&bytes).map_err(|error| error.to_string())
+            });
+            match read {
+                Ok(remembered) => drop(all.insert(app, remembered)),
+                Err(problem) => tracing::warn!(
+                    "{}: {problem}; what is remembered of {app} is lost",
+                    path.display()
+                ),
+            }
+        }
+        all
+    }
+
+    /// Writes what is to be remembered of an app; nothing where nothing is left.
+    pub(super) fn write(&self, app: &AppName, remembered: &Remembered) -> Result<(), StateError> {
+        let path = self.app(app);
+        let fail = |problem| StateError::Io {
+            path: path.clone(),
+            problem,
+        };
+        if *remembered == Remembered::default() {
+            return match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(fail(error)),
+                _ => Ok(()),
+            };
+        }
+        let text = serde_json::to_vec(remembered).map_err(|error| fail(error.into()))?;
+        let mut file = tempfile::NamedTempFile::new_in(self.dir.join("apps")).map_err(fail)?;
+        file.write_all(&text).map_err(fail)?;
+        file.as_file().sync_data().map_err(fail)?;
+        file.persist(&path).map_err(|error| fail(error.error))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,229 @@
+//! The versions of one app that run here: a process for each function, from its first start to its last request.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use super::state::StateFolder;
+use crate::app::Function;
+use crate::gateway::Upstream;
+use crate::plan::{FunctionState, Version};
+use crate::processes::{Output, Program, Running, State};
+use crate::record::VersionRecord;
+use crate::words::FunctionName;
+
+/// How long a program may take to end where its function does not say.
+const GRACE: u32 = 30;
+
+/// Variables that every program gets.
+const PASSED: [&str; 7] = ["HOME", "LANG", "LOGNAME", "PATH", "TMPDIR", "TZ", "USER"];
+
+/// What is needed to start a program.
+pub(super) struct Starter {
+    /// This program's own file.
+    pub(super) own: PathBuf,
+    /// The environment of `serve`. Programs get what every program needs of it, and by name what a cluster would take from
+    /// a Secret or ConfigMap.
+    pub(super) given: BTreeMap<String, String>,
+    /// Told of each change of a program's state.
+    pub(super) changed: Arc<Notify>,
+}
+
+/// A version that runs.
+pub(super) struct Materialised {
+    functions: BTreeMap<FunctionName, Process>,
+}
+
+struct Process {
+    running: Running,
+    /// Its place in the gateway, and since when, while it is ready.
+    ready: Option<(Arc<Upstream>, Timestamp)>,
+}
+
+impl Materialised {
+    /// Starts all functions of a version in the checkout `dir`.
+    pub(super) fn start(
+        starter: &Starter,
+        folder: &StateFolder,
+        record: &VersionRecord,
+        dir: &std::path::Path,
+    ) -> Result<Self, String> {
+        let mut functions = BTreeMap::new();
+        for function in &record.functions {
+            let log = folder.log(&record.app, record.number, function.name.as_str());
+            let output =
+                Output::open(&log).map_err(|error| format!("{}: {error}", log.display()))?;
+            let changed = Arc::clone(&starter.changed);
+            let program = program(starter, record, function, dir)?;
+            let running = Running::start(program, output, move || changed.notify_one());
+            functions.insert(
+                function.name.clone(),
+                Process {
+                    running,
+                    ready: None,
+                },
+            );
+        }
+        Ok(Self { functions })
+    }
+
+    /// Takes note of which programs are ready. True where that has changed.
+    pub(super) fn look(&mut self, now: Timestamp) -> bool {
+        let mut changed = false;
+        for process in self.functions.values_mut() {
+            let address = match process.running.state() {
+                State::Ready(address) => Some(address),
+                State::NotReady(_) | State::Ended(_) => None,
+            };
+            let known = process
+                .ready
+                .as_ref()
+                .map(|(upstream, _)| upstream.address());
+            if address != known {
+                process.ready = address.map(|address| (Arc::new(Upstream::new(address)), now));
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    /// How the plan sees it.
+    pub(super) fn state(&self) -> Version {
+        let functions = self.functions.iter().map(|(name, process)| {
+            let ready = u32::from(process.ready.is_some());
+            (name.clone(), one(ready))
+        });
+        let since = self
+            .functions
+            .values()
+            .map(|process| Some(process.ready.as_ref()?.1));
+        Version {
+            materialised: true,
+            functions: functions.collect(),
+            ready_since: (since.collect::<Option<Vec<_>>>()).and_then(|all| all.into_iter().max()),
+        }
+    }
+
+    /// Where a function takes requests.
+    pub(super) fn upstream(&self, function: &FunctionName) -> Option<Arc<Upstream>> {
+        let (upstream, _) = self.functions.get(function)?.ready.as_ref()?;
+        Some(Arc::clone(upstream))
+    }
+
+    /// Why it is not ready, a line for each function that is not.
+    pub(super) fn troubles(&self) -> Vec<String> {
+        (self.functions.iter())
+            .filter_map(|(name, process)| match process.running.state() {
+                State::Ready(_) => None,
+                State::NotReady(why) | State::Ended(why) => Some(format!("{name}: {why}")),
+            })
+            .collect()
+    }
+
+    /// Waits until no request is open, for as long as `drain`, and ends the programs. The gateway sends nothing new.
+    pub(super) async fn stop(self, drain: Duration) {
+        let stopping = self.functions.into_values().map(|process| async move {
+            if let Some((upstream, _)) = &process.ready {
+                drop(tokio::time::timeout(drain, upstream.drain()).await);
+            }
+            process.running.stop().await;
+        });
+        futures::future::join_all(stopping).await;
+    }
+}
+
+/// One program of a function, as many as standalone mode runs.
+fn one(ready: u32) -> FunctionState {
+    FunctionState {
+        min: 1,
+        max: 1,
+        autoscaled: false,
+        ready,
+    }
+}
+
+/// A version that does not run yet.
+pub(super) fn absent(record: &VersionRecord) -> Version {
+    let functions = record
+        .functions
+        .iter()
+        .map(|function| (function.name.clone(), one(0)));
+    Version {
+        materialised: false,
+        functions: functions.collect(),
+        ready_since: None,
+    }
+}
+
+fn program(
+    starter: &Starter,
+    record: &VersionRecord,
+    function: &Function,
+    dir: &std::path::Path,
+) -> Result<Program, String> {
+    let Some(local) = &function.local else {
+        return Err(format!(
+            "function `{}` of {} {} does not say what runs it on this machine; add local.command to app.yaml and publish",
+            function.name, record.app, record.number
+        ));
+    };
+    let mut env: Vec<(String, String)> = (starter.given.iter())
+        .filter(|(name, _)| PASSED.contains(&name.as_str()) || name.starts_with("LC_"))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    for variable in &function.env {
+        match (&variable.value, &variable.value_from) {
+            (Some(value), _) => env.push((variable.name.clone(), value.clone())),
+            (None, Some(source)) => {
+                let optional = (source.secret_key_ref.as_ref())
+                    .or(source.config_map_key_ref.as_ref())
+                    .is_some_and(|key| key.optional == Some(true));
+                if let Some(value) = starter.given.get(&variable.name) {
+                    env.push((variable.name.clone(), value.clone()));
+                } else if !optional {
+                    return Err(format!(
+                        "function `{}` of {} {} takes `{}` from a Secret or ConfigMap; here it is taken from the environment of serve: start it with {}=...",
+                        function.name, record.app, record.number, variable.name, variable.name
+                    ));
+                }
+            }
+            (None, None) => {}
+        }
+    }
+    env.extend(known(record));
+    Ok(Program {
+        guard: (
+            starter.own.clone(),
+            vec!["guard".to_owned(), "--".to_owned()],
+        ),
+        command: local.command.clone(),
+        dir: dir.to_owned(),
+        env,
+        readiness: function.readiness_probe.clone(),
+        liveness: function.liveness_probe.clone(),
+        grace: Duration::from_secs(u64::from(
+            function.termination_grace_period_seconds.unwrap_or(GRACE),
+        )),
+    })
+}
+
+/// What a program knows about itself, as in a container.
+fn known(record: &VersionRecord) -> [(String, String); 5] {
+    let labels: Vec<&str> = record
+        .labels
+        .iter()
+        .map(crate::words::Label::as_str)
+        .collect();
+    [
+        ("CUTWATER_APP", record.app.to_string()),
+        ("CUTWATER_VERSION", record.number.get().to_string()),
+        ("CUTWATER_SNAPSHOT", record.tree.clone()),
+        ("CUTWATER_LABELS", labels.join(",")),
+        ("CUTWATER_PUBLISHED_AT", record.published_at.to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+}

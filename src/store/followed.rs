@@ -1,0 +1,125 @@
+//! What standalone mode takes from its mirror beside versions: settings and releases of the branch, and whole snapshots.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use git2::{Oid, Repository};
+
+use super::content::ContentError;
+use super::error::{SnapshotError, StoreError};
+use super::export::{self, Exported};
+use super::mirror::Mirror;
+use super::objects;
+use super::users::{Branch, Reader};
+use crate::record::VersionRecord;
+use crate::settings::{SETTINGS_FILE, Settings};
+
+/// Largest `cutwater.yaml` that is read.
+const SETTINGS_MAX: usize = 256 * 1024;
+
+impl Mirror {
+    /// What `cutwater.yaml` says in a commit, 40 hex digits.
+    ///
+    /// # Errors
+    /// When it is not as it should be, or the commit cannot be read.
+    pub fn settings(&self, commit: &str) -> Result<Settings, StoreError> {
+        let fail = |problem: String| StoreError::local(SETTINGS_FILE, &problem);
+        let state = self.state();
+        let repo = &state.repo;
+        let commit = objects::commit(repo, id(commit).map_err(fail)?).map_err(fail)?;
+        let root = objects::tree(repo, commit.tree_id()).map_err(fail)?;
+        let Some(entry) = root.get_name(SETTINGS_FILE) else {
+            return Ok(Settings::default());
+        };
+        let bytes = objects::blob(repo, entry.id(), SETTINGS_MAX).map_err(fail)?;
+        Settings::read(&bytes).map_err(StoreError::Settings)
+    }
+
+    /// What the releases in the folder `releases` of a commit of `branch` say, with the files that cannot be read.
+    ///
+    /// # Errors
+    /// When the commit's id is none.
+    pub fn releases(
+        &self,
+        branch: &str,
+        commit: &str,
+        releases: &str,
+    ) -> Result<Branch, StoreError> {
+        let oid = id(commit).map_err(|problem| StoreError::local(branch, &problem))?;
+        let state = self.state();
+        let read = Reader::new(&state.repo, releases, None).commit(oid);
+        Ok(Branch {
+            name: branch.to_owned(),
+            commit: commit.to_owned(),
+            releases: Arc::clone(&read.releases),
+            unreadable: Arc::clone(&read.unreadable),
+        })
+    }
+
+    /// True where the commit `newer` came after `older`, or is the same.
+    #[must_use]
+    pub fn follows(&self, newer: &str, older: &str) -> bool {
+        let follows = |repo: &Repository| {
+            let (newer, older) = (Oid::from_str(newer).ok()?, Oid::from_str(older).ok()?);
+            let after = newer == older || repo.graph_descendant_of(newer, older).ok()?;
+            Some(after)
+        };
+        follows(&self.state().repo).unwrap_or(false)
+    }
+
+    /// Writes the snapshot of a version into `folder`, which is new.
+    ///
+    /// # Errors
+    /// As [`export::export`].
+    pub fn checkout(
+        &self,
+        record: &VersionRecord,
+        settings: &Settings,
+        folder: &Path,
+    ) -> Result<Exported, ContentError> {
+        let tree = id(&record.tree)
+            .map_err(|problem| StoreError::local(record.number.to_string(), &problem))?;
+        let bad = |source: SnapshotError| ContentError::Snapshot {
+            app: record.app.clone(),
+            name: record.number.to_string(),
+            source,
+        };
+        export::write_out(&self.state().repo, tree, &settings.limits, folder, bad)
+    }
+}
+
+/// A branch of a repository on this machine, at which one can glance often: a file is read.
+pub struct LocalBranch {
+    path: PathBuf,
+    branch: String,
+    repo: Option<Repository>,
+}
+
+impl LocalBranch {
+    /// The branch of the repository at `path`, which may be away for a while.
+    #[must_use]
+    pub fn new(path: PathBuf, branch: String) -> Self {
+        Self {
+            path,
+            branch,
+            repo: None,
+        }
+    }
+
+    /// Its commit now, 40 hex digits; nothing where it cannot be read.
+    pub fn commit(&mut self) -> Option<String> {
+        if self.repo.is_none() {
+            self.repo = Repository::open(&self.path).ok();
+        }
+        let name = format!("refs/heads/{}", self.branch);
+        let oid = self.repo.as_ref()?.refname_to_id(&name).ok();
+        if oid.is_none() {
+            self.repo = None;
+        }
+        oid.map(|oid| oid.to_string())
+    }
+}
+
+fn id(text: &str) -> Result<Oid, String> {
+    Oid::from_str(text).map_err(|error| error.message().to_owned())
+}

@@ -1,0 +1,97 @@
+use super::{Standalone, app, push, until};
+
+impl Standalone {
+    /// Publishes a version with this program in the place of the server; a number of its own in the file makes it new.
+    fn publish_program(&self, program: &str) {
+        self.shop
+            .write("apps/checkout/app.yaml", app("[python3, other.py]"));
+        self.shop.commit("apps/checkout/other.py", program);
+        self.shop.publish(&[]);
+        push(&self.shop);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_fails_gets_no_traffic_and_says_why() {
+    let mut standalone = Standalone::of(1);
+    standalone.deploy(&[(1, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    for (program, said) in [
+        (
+            "raise SystemExit('no database')",
+            "ended with code 1; its last line: no database",
+        ),
+        ("import time; time.sleep(600)", "Connection refused"),
+        (
+            "import os\nif os.fork(): raise SystemExit(0)\nos.setsid()\nimport time; time.sleep(600)",
+            "ended by itself; it must stay in the foreground",
+        ),
+        (
+            "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
+            "was ended by signal 11",
+        ),
+    ] {
+        standalone.publish_program(program);
+        let list = standalone
+            .shop
+            .ok(&["versions", "list", "--json", "--no-live", "--limit", "1"]);
+        let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+        let number = u32::try_from(list["versions"][0]["number"].as_u64().unwrap()).unwrap();
+        standalone.deploy(&[(1, "50"), (number, "50")]);
+        standalone.says(said).await;
+        assert_eq!(
+            standalone.counts(20).await.len(),
+            1,
+            "version 1 answers all"
+        );
+    }
+    // Of what failed and is not wanted any more nothing is left: not what forked away either.
+    standalone.deploy(&[(1, "100")]);
+    standalone.serves(&[(1, "100")]).await;
+    until("only version 1 runs", async || {
+        (standalone.programs().len() == 2).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_will_not_end_is_ended_and_one_that_dies_is_started_again() {
+    let mut standalone = Standalone::of(1);
+    let server = super::SERVER.replace(
+        "import http.server, os",
+        "import http.server, os, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('x' * 999, flush=True)",
+    );
+    standalone.publish_program(&server);
+    standalone.deploy(&[(2, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(2, "100")]).await;
+    let pid = |standalone: &Standalone| {
+        let mut found = None;
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let here = std::fs::read_link(entry.path().join("cwd"));
+            let line = std::fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
+            if here.is_ok_and(|here| here.starts_with(standalone.state()))
+                && !line.contains("guard")
+            {
+                found = entry.file_name().to_str().unwrap().parse::<i32>().ok();
+            }
+        }
+        found
+    };
+    let first = pid(&standalone).unwrap();
+    let first = rustix::process::Pid::from_raw(first).unwrap();
+    rustix::process::kill_process(first, rustix::process::Signal::KILL).unwrap();
+    until("it runs again", async || {
+        let again = pid(&standalone)?;
+        (again != first.as_raw_nonzero().get() && standalone.get(&[]).await.0 == 200).then_some(())
+    })
+    .await;
+    standalone.deploy(&[(1, "100")]);
+    standalone.serves(&[(1, "100")]).await;
+    until("what ignores SIGTERM is gone", async || {
+        (standalone.programs().len() == 2).then_some(())
+    })
+    .await;
+    assert!(standalone.log().contains("commit"), "{}", standalone.log());
+}

@@ -1,0 +1,162 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::{Standalone, deployment, push, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_is_served_and_the_next_one_loses_no_request() {
+    let mut standalone = Standalone::of(3);
+    standalone.start().await;
+    let (status, body) = standalone.get(&[]).await;
+    assert!(
+        status == 404 && body.contains("shop.localhost"),
+        "{status} {body}"
+    );
+    standalone.deploy(&[(1, "90"), (2, "10")]);
+    standalone.serves(&[(1, "90"), (2, "10")]).await;
+    let counts = standalone.counts(300).await;
+    // Four standard deviations of 300 draws at 10 %.
+    assert!((9..=51).contains(&counts["v2"]), "{counts:?}");
+    let standalone = Arc::new(standalone);
+    let (stop, asked) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU32::new(0)),
+    );
+    let load = (0..4).map(|_| {
+        let (standalone, stop, asked) = (
+            Arc::clone(&standalone),
+            Arc::clone(&stop),
+            Arc::clone(&asked),
+        );
+        tokio::spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                let (status, body) = standalone.get(&[]).await;
+                assert_eq!(status, 200, "{body}");
+                asked.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    });
+    let load: Vec<_> = load.collect();
+    // Old versions leave, new ones come, and one comes back.
+    for split in [
+        &[(2, "100")][..],
+        &[(3, "50"), (2, "50")],
+        &[(3, "100")],
+        &[(1, "100")],
+        &[(3, "100"), (1, "0")],
+    ] {
+        standalone.deploy(split);
+        standalone.serves(split).await;
+        let before = asked.load(Ordering::Relaxed);
+        until("some requests meet the split", async || {
+            (asked.load(Ordering::Relaxed) > before + 20).then_some(())
+        })
+        .await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    for task in load {
+        task.await.unwrap();
+    }
+    // 0 % is reached by asking for it alone.
+    assert_eq!(standalone.counts(50).await.len(), 1);
+    let (_, body) = standalone.get(&[("Cutwater-Version-checkout", "1")]).await;
+    assert_eq!(body, "v1");
+    // What is not listed any more runs no more.
+    until("version 2 is gone", async || {
+        standalone.status().await["apps"]["checkout"]["versions"]["2"]
+            .is_null()
+            .then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_broken_or_gone_changes_no_traffic() {
+    let mut standalone = Standalone::of(2);
+    standalone.deploy(&[(1, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    // A file that cannot be read.
+    let shop = &standalone.shop;
+    shop.commit("releases/checkout.yaml", "spec: [");
+    push(shop);
+    standalone.says("releases/checkout.yaml:1").await;
+    assert_eq!(standalone.get(&[]).await.1, "v1");
+    // A version that is not there.
+    shop.commit("releases/checkout.yaml", deployment(&[(9, "100")]));
+    push(shop);
+    standalone.says("has no version `v9`").await;
+    assert_eq!(standalone.get(&[]).await.1, "v1");
+    // No releases at all.
+    shop.git(&shop.clone_dir(), &["rm", "-rq", "releases"]);
+    shop.git(&shop.clone_dir(), &["commit", "-qm", "Empty"]);
+    push(shop);
+    standalone
+        .says("is absent or empty, so what was there goes on")
+        .await;
+    assert_eq!(standalone.get(&[]).await.1, "v1");
+    // Another history, in which the object is missing.
+    shop.git(&shop.clone_dir(), &["checkout", "-q", "--orphan", "other"]);
+    let other = deployment(&[(1, "100")]).replace("name: checkout}\nspec", "name: other}\nspec");
+    let other = other.replace("app: checkout", "app: other");
+    shop.commit("releases/other.yaml", other);
+    shop.git(
+        &shop.clone_dir(),
+        &["push", "-qf", "origin", "HEAD:refs/heads/main"],
+    );
+    standalone.says("history was rewritten").await;
+    assert_eq!(standalone.get(&[]).await.1, "v1");
+    // The repository itself.
+    let away = shop.dir.path().join("away.git");
+    std::fs::rename(shop.remote(), &away).unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(standalone.get(&[]).await.1, "v1");
+    // It comes back, and is followed again.
+    std::fs::rename(&away, shop.remote()).unwrap();
+    standalone.deploy(&[(2, "100")]);
+    standalone.serves(&[(2, "100")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_once_it_starts_where_it_was_and_leaves_no_program() {
+    let mut standalone = Standalone::of(2);
+    standalone.deploy(&[(1, "70"), (2, "30")]);
+    standalone.start().await;
+    standalone.serves(&[(1, "70"), (2, "30")]).await;
+    assert_eq!(
+        standalone.programs().len(),
+        4,
+        "two programs, each with its guard"
+    );
+    standalone.serving.take().unwrap().kill();
+    until("no program is left", async || {
+        standalone.programs().is_empty().then_some(())
+    })
+    .await;
+    // Also where the repository is away: what is remembered is enough.
+    let away = standalone.shop.dir.path().join("away.git");
+    std::fs::rename(standalone.shop.remote(), &away).unwrap();
+    std::fs::create_dir(standalone.shop.remote()).unwrap();
+    standalone.start().await;
+    standalone.serves(&[(1, "70"), (2, "30")]).await;
+    // A second one is refused, and told why.
+    let output = standalone
+        .shop
+        .sealed(env!("CARGO_BIN_EXE_cutwater"), standalone.shop.dir.path())
+        .args(standalone.arguments())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.code() == Some(1) && said.contains("another `cutwater serve` works in"),
+        "{said}"
+    );
+    // Told to end, it ends its programs.
+    standalone
+        .serving
+        .take()
+        .unwrap()
+        .stop(Duration::from_secs(20));
+    assert_eq!(standalone.programs(), Vec::<String>::new());
+}
