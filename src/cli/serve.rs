@@ -76,7 +76,7 @@ impl Args {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
-        runtime.block_on(async {
+        let done = runtime.block_on(async {
             let (mut interrupt, mut terminate) = (
                 signal(SignalKind::interrupt())?,
                 signal(SignalKind::terminate())?,
@@ -86,7 +86,10 @@ impl Args {
             };
             serve::run(settings, stop).await?;
             Ok(())
-        })
+        });
+        // A call of git that waits for its remote is not waited for.
+        runtime.shutdown_background();
+        done
     }
 
     /// The address and the branch: of the repository that is named, or of the clone's remote.

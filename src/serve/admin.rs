@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::app::App;
-use super::source::Source;
+use super::source::Found;
 use crate::gateway::Metrics;
 use crate::words::{AppName, Share, VersionNumber};
 
@@ -77,11 +77,11 @@ impl Board {
     }
 
     /// Takes down how everything stands.
-    pub(super) fn tell(&self, source: &Source, problems: &[String], apps: &BTreeMap<AppName, App>) {
+    pub(super) fn tell(&self, found: &Found, apps: &BTreeMap<AppName, App>) {
         let status = Status {
-            commit: Some(source.tip.commit.clone()).filter(|commit| !commit.is_empty()),
-            seen: source.seen.clone(),
-            problems: problems.to_vec(),
+            commit: Some(found.tip.commit.clone()).filter(|commit| !commit.is_empty()),
+            seen: found.seen.clone(),
+            problems: found.problems.clone(),
             apps: apps
                 .iter()
                 .map(|(name, app)| (name.clone(), of(app)))

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::checkout;
 use super::resolve::{self, Resolution};
-use super::source::{self, Source};
+use super::source::{self, Tip};
 use super::state::{Remembered, Served, StateFolder};
 use super::versions::{self, Materialised, Starter};
 use crate::api::{OnLoss, OverrideRule, Wanted};
@@ -17,6 +17,7 @@ use crate::gateway::{Entry, Overrides, Route};
 use crate::plan::slots::{Slots, slots};
 use crate::plan::{self, Cause, Owner, OwnerKind, RouteFacts, RoutePlan, Split, World};
 use crate::releases::Release;
+use crate::store::Mirror;
 use crate::words::{AppName, FunctionName, Share, VersionNumber};
 
 /// One app.
@@ -34,7 +35,8 @@ pub(super) struct App {
 
 /// What every step works with.
 pub(super) struct Tools<'a> {
-    pub(super) source: &'a Source,
+    pub(super) mirror: &'a Mirror,
+    pub(super) tip: &'a Tip,
     pub(super) folder: &'a StateFolder,
     pub(super) starter: &'a Starter,
 }
@@ -69,13 +71,13 @@ impl App {
             rerouted |= version.look(now);
         }
         self.problems.clear();
-        let releases: Vec<&Release> = (tools.source.tip.releases.iter())
+        let releases: Vec<&Release> = (tools.tip.releases.iter())
             .filter(|release| release.app() == name)
             .collect();
         let resolutions: Vec<Resolution> = (releases.iter())
             .map(|release| {
                 let owner = source::owner(release);
-                let mirror = &tools.source.mirror;
+                let mirror = tools.mirror;
                 resolve::resolve(mirror, name, &owner, &release.wanted, &mut self.remembered)
             })
             .collect();
@@ -263,11 +265,9 @@ impl App {
             let Some(record) = self.remembered.records.get(version) else {
                 continue;
             };
-            let source = tools.source;
             let snapshots = tools.folder.snapshots();
-            let started =
-                checkout::checkout(&source.mirror, &source.tip.settings, &snapshots, record)
-                    .and_then(|dir| Materialised::start(tools.starter, tools.folder, record, &dir));
+            let started = checkout::checkout(tools.mirror, &tools.tip.settings, &snapshots, record)
+                .and_then(|dir| Materialised::start(tools.starter, tools.folder, record, &dir));
             match started {
                 Ok(running) => drop(self.running.insert(*version, running)),
                 Err(problem) => self.problems.push(format!("{name} {version}: {problem}")),

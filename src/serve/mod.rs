@@ -29,13 +29,13 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::admin::Board;
 use self::app::{App, Tools};
-use self::source::{Source, Tip};
+use self::source::{Found, Rhythm, Source};
 pub use self::state::StateError;
 use self::state::StateFolder;
 use self::versions::Starter;
@@ -110,13 +110,14 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         address(&admin, settings.admin)
     );
     let changed = Arc::new(Notify::new());
+    let committed = Arc::new(Notify::new());
     let table = Arc::new(ArcSwap::from_pointee(Table::default()));
     let metrics = Metrics::default();
     let end = CancellationToken::new();
     let board = Arc::new(Board::new(&metrics));
     let mut tasks = JoinSet::new();
     tasks.spawn(admin::serve(admin, Arc::clone(&board), end.clone()));
-    watch_local(&settings, &changed, &end);
+    watch_local(&settings, &committed, &end);
     let serving = tokio::spawn(gateway::serve(
         listener,
         Arc::clone(&table),
@@ -124,16 +125,24 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         metrics.clone(),
         end.clone(),
     ));
+    let (tell, found) = watch::channel(Found::default());
+    let rhythm = Rhythm {
+        interval: settings.interval,
+        committed,
+        changed: Arc::clone(&changed),
+        end: end.clone(),
+    };
+    let source = Source::new(
+        mirror.clone(),
+        settings.branch.clone(),
+        settings.releases.clone(),
+    );
+    let following = tokio::spawn(source::follow(source, rhythm, tell));
     let apps = (folder.read().into_iter()).map(|(name, remembered)| (name, App::of(remembered)));
     let mut engine = Engine {
         apps: apps.collect(),
-        source: Source {
-            mirror,
-            branch: settings.branch.clone(),
-            folder: settings.releases.clone(),
-            seen: None,
-            tip: Tip::default(),
-        },
+        mirror,
+        found: Found::default(),
         folder,
         starter: Starter {
             own: settings.own.clone(),
@@ -145,31 +154,24 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         metrics,
         board,
         leaving: JoinSet::new(),
-        problems: Vec::new(),
     };
     let mut stop = std::pin::pin!(stop);
-    let mut look = true;
-    let mut looked = tokio::time::Instant::now();
     loop {
-        if look {
-            engine = engine.look().await;
-            looked = tokio::time::Instant::now();
-        }
-        let wake = engine.step();
-        let now = Timestamp::now();
-        let wake = wake.map_or(settings.interval, |wake| {
-            let left = SignedDuration::try_from(wake - now).unwrap_or_default();
+        engine.hear(found.borrow().clone());
+        let wake = engine.step().map_or(settings.interval, |wake| {
+            let left = SignedDuration::try_from(wake - Timestamp::now()).unwrap_or_default();
             left.try_into().unwrap_or(Duration::ZERO)
         });
         tokio::select! {
             () = &mut stop => break,
             () = changed.notified() => {}
-            () = tokio::time::sleep(wake) => {}
-            () = tokio::time::sleep_until(looked + settings.interval) => {}
+            // A version may have been published that a release has named for a while.
+            () = tokio::time::sleep(wake.min(settings.interval)) => {}
         }
-        look = engine.is_behind(&settings) || looked.elapsed() >= settings.interval;
     }
     end.cancel();
+    // It may wait for a remote that does not answer.
+    following.abort();
     if let Ok(cut @ 1..) = serving.await {
         tracing::warn!("{cut} connections were still open and are cut");
     }
@@ -192,9 +194,10 @@ fn watch_local(settings: &Settings, changed: &Arc<Notify>, end: &CancellationTok
         return;
     };
     let (branch, changed, end) = (settings.branch.clone(), Arc::clone(changed), end.clone());
+    // Read before the first look: a commit between the two is seen by one of them.
+    let mut local = LocalBranch::new(path, branch);
+    let mut before = local.commit();
     tokio::spawn(async move {
-        let mut local = LocalBranch::new(path, branch);
-        let mut before = local.commit();
         while tokio::time::timeout(GLANCE, end.cancelled()).await.is_err() {
             let commit = local.commit();
             if commit != before {
@@ -207,7 +210,8 @@ fn watch_local(settings: &Settings, changed: &Arc<Notify>, end: &CancellationTok
 
 struct Engine {
     apps: BTreeMap<AppName, App>,
-    source: Source,
+    mirror: Mirror,
+    found: Found,
     folder: StateFolder,
     starter: Starter,
     drain: Duration,
@@ -216,67 +220,33 @@ struct Engine {
     board: Arc<Board>,
     /// Versions that wait for their last requests.
     leaving: JoinSet<()>,
-    /// What is wrong with the repository.
-    problems: Vec<String>,
 }
 
 impl Engine {
-    /// True where a repository of this machine has another commit than the one that was read.
-    fn is_behind(&self, settings: &Settings) -> bool {
-        let path = settings.url.local_path();
-        path.is_some_and(|path| {
-            let commit = LocalBranch::new(path, settings.branch.clone()).commit();
-            commit.is_some() && commit != self.source.seen
-        })
-    }
-
-    /// Reads the repository. It may take as long as git does; requests are served meanwhile.
-    async fn look(mut self) -> Self {
-        let mut source = self.source;
-        let looking = tokio::task::spawn_blocking(move || {
-            let looked = source.look();
-            (source, looked)
-        });
-        let (source, looked) = match looking.await {
-            Ok(both) => both,
-            // The task was cancelled with the runtime, or it panicked: neither goes on.
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        };
-        self.source = source;
-        let problems = match looked {
-            Ok(look) => {
-                if look.moved {
-                    tracing::info!(
-                        "commit {} of branch {} counts now",
-                        self.source.tip.commit,
-                        self.source.branch
-                    );
-                }
-                look.problems
-            }
-            Err(error) => vec![format!("{error}; what was read before goes on")],
-        };
-        for problem in problems
-            .iter()
-            .filter(|problem| !self.problems.contains(problem))
-        {
+    /// Takes note of what was found in the repository, and tells what is new of it.
+    fn hear(&mut self, found: Found) {
+        if found.tip.commit != self.found.tip.commit {
+            tracing::info!("commit {} counts now", found.tip.commit);
+        }
+        let new = found.problems.iter();
+        for problem in new.filter(|problem| !self.found.problems.contains(problem)) {
             tracing::warn!("{problem}");
         }
-        self.problems = problems;
-        self
+        self.found = found;
     }
 
     /// Makes one step with every app; when to make the next.
     fn step(&mut self) -> Option<Timestamp> {
         let now = Timestamp::now();
-        let named: BTreeSet<AppName> = (self.source.tip.releases.iter())
+        let named: BTreeSet<AppName> = (self.found.tip.releases.iter())
             .map(|release| release.app().clone())
             .collect();
         for name in named {
             self.apps.entry(name).or_default();
         }
         let tools = Tools {
-            source: &self.source,
+            mirror: &self.mirror,
+            tip: &self.found.tip,
             folder: &self.folder,
             starter: &self.starter,
         };
@@ -315,7 +285,7 @@ impl Engine {
         for name in gone {
             self.apps.remove(&name);
         }
-        self.board.tell(&self.source, &self.problems, &self.apps);
+        self.board.tell(&self.found, &self.apps);
         wake
     }
 
@@ -323,7 +293,7 @@ impl Engine {
     fn reroute(&mut self) {
         let mut routes = Vec::new();
         for (name, app) in &mut self.apps {
-            let releases: Vec<&Release> = (self.source.tip.releases.iter())
+            let releases: Vec<&Release> = (self.found.tip.releases.iter())
                 .filter(|release| release.app() == name)
                 .collect();
             routes.extend(app.routes(&releases));

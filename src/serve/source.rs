@@ -1,9 +1,14 @@
 //! What the release repository says now: its tip, and the Deployments and Aliases there.
 //!
-//! All of it blocks. A commit counts as a whole or not at all: while one file cannot be read, what was read last goes on.
+//! A commit counts as a whole or not at all: while one file cannot be read, what was read last goes on. Looking takes as long
+//! as git does, so it has a task of its own, [`follow`], and nobody waits for it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::plan::{Owner, OwnerKind};
 use crate::releases::{Kind, Release};
@@ -16,14 +21,64 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What is followed.
 pub(super) struct Source {
-    pub(super) mirror: Mirror,
-    pub(super) branch: String,
+    mirror: Mirror,
+    branch: String,
     /// Folder of releases, where it is not the one of the settings.
-    pub(super) folder: Option<String>,
+    folder: Option<String>,
+    found: Found,
+    /// What is wrong with the commit that was read last.
+    wrong: Vec<String>,
+}
+
+/// What is known of the repository.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Found {
     /// The commit that was read last, whether it counts or not.
     pub(super) seen: Option<String>,
     /// What counts now.
-    pub(super) tip: Tip,
+    pub(super) tip: Arc<Tip>,
+    /// Why the newest commit does not count, or not as a whole, or why there is none to be had.
+    pub(super) problems: Vec<String>,
+}
+
+/// When to look.
+pub(super) struct Rhythm {
+    /// How often in any case.
+    pub(super) interval: Duration,
+    /// Told of commits of a repository on this machine.
+    pub(super) committed: Arc<Notify>,
+    /// Told when something was found.
+    pub(super) changed: Arc<Notify>,
+    pub(super) end: CancellationToken,
+}
+
+/// Looks at the repository again and again until the end, and says what it found.
+pub(super) async fn follow(mut source: Source, rhythm: Rhythm, tell: watch::Sender<Found>) {
+    loop {
+        let looking = tokio::task::spawn_blocking(move || {
+            source.look();
+            source
+        });
+        source = match looking.await {
+            Ok(source) => source,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => return,
+        };
+        let told = tell.send_if_modified(|before| {
+            let differs =
+                before.seen != source.found.seen || before.problems != source.found.problems;
+            *before = source.found.clone();
+            differs
+        });
+        if told {
+            rhythm.changed.notify_one();
+        }
+        tokio::select! {
+            () = rhythm.end.cancelled() => return,
+            () = rhythm.committed.notified() => {}
+            () = tokio::time::sleep(rhythm.interval) => {}
+        }
+    }
 }
 
 /// A commit whose releases count.
@@ -35,92 +90,89 @@ pub(super) struct Tip {
     pub(super) releases: Vec<Release>,
 }
 
-/// What a look at the repository brought.
-#[derive(Debug, Default)]
-pub(super) struct Look {
-    /// The tip counts now, and did not before.
-    pub(super) moved: bool,
-    /// Why the newest commit does not count, or not as a whole.
-    pub(super) problems: Vec<String>,
-}
-
 impl Source {
+    /// Nothing is known yet.
+    pub(super) fn new(mirror: Mirror, branch: String, folder: Option<String>) -> Self {
+        Self {
+            mirror,
+            branch,
+            folder,
+            found: Found::default(),
+            wrong: Vec::new(),
+        }
+    }
+
     /// The apps that are followed.
     fn apps(&self) -> BTreeSet<AppName> {
-        self.tip
-            .releases
-            .iter()
-            .map(|release| release.app().clone())
-            .collect()
+        let releases = self.found.tip.releases.iter();
+        releases.map(|release| release.app().clone()).collect()
     }
 
     /// Fetches, and reads what is new.
-    pub(super) fn look(&mut self) -> Result<Look, StoreError> {
-        let fetched = match self.mirror.fetch(&self.branch, &self.apps(), TIMEOUT) {
-            Ok(fetched) => fetched,
-            Err(error) => {
-                // Right after a start: what the mirror held when serve ended is what counted then.
-                if self.seen.is_none()
-                    && let Some(commit) = self.mirror.head(&self.branch)
-                {
-                    self.read(&commit, &mut Look::default())?;
-                }
-                return Err(error);
-            }
-        };
-        let mut look = Look::default();
-        let head = fetched
-            .head
-            .filter(|commit| Some(commit) != self.seen.as_ref());
-        let Some(commit) = head else {
-            return Ok(look);
-        };
-        self.read(&commit, &mut look)?;
-        let followed = self.apps();
-        self.mirror.fetch(&self.branch, &followed, TIMEOUT)?;
-        Ok(look)
+    fn look(&mut self) {
+        let looked = self.fetch();
+        self.found.problems.clone_from(&self.wrong);
+        if let Err(error) = looked {
+            let problem = format!("{error}; what was read before goes on");
+            self.found.problems.push(problem);
+        }
     }
 
-    /// Reads a commit, which counts from now on if nothing is wrong with it.
-    fn read(&mut self, commit: &str, look: &mut Look) -> Result<(), StoreError> {
-        let commit = commit.to_owned();
-        self.seen = Some(commit.clone());
-        let settings = self.mirror.settings(&commit)?;
+    fn fetch(&mut self) -> Result<(), StoreError> {
+        let fetched = self.mirror.fetch(&self.branch, &self.apps(), TIMEOUT);
+        // Right after a start, what the mirror held when serve ended is what counted then.
+        let head = match &fetched {
+            Ok(fetched) => fetched.head.clone(),
+            Err(_) if self.found.seen.is_none() => self.mirror.head(&self.branch),
+            Err(_) => None,
+        };
+        if let Some(commit) = head.filter(|commit| Some(commit) != self.found.seen.as_ref()) {
+            self.wrong = self.read(&commit)?;
+            self.found.seen = Some(commit);
+            if fetched.is_ok() {
+                self.mirror.fetch(&self.branch, &self.apps(), TIMEOUT)?;
+            }
+        }
+        fetched.map(drop)
+    }
+
+    /// Reads a commit, which counts from now on if nothing is wrong with it. What is wrong, and what is kept though it is not
+    /// in it.
+    fn read(&mut self, commit: &str) -> Result<Vec<String>, StoreError> {
+        let settings = self.mirror.settings(commit)?;
         let folder = self.folder.as_ref().unwrap_or(&settings.releases);
-        let read = self.mirror.releases(&self.branch, &commit, folder)?;
-        look.problems
-            .extend(read.unreadable.iter().map(|file| file.problem.clone()));
-        look.problems.extend(twins(&read.releases, folder));
-        if !look.problems.is_empty() {
-            look.problems.push(format!(
+        let read = self.mirror.releases(&self.branch, commit, folder)?;
+        let unreadable = read.unreadable.iter().map(|file| file.problem.clone());
+        let mut wrong: Vec<String> = unreadable.chain(twins(&read.releases, folder)).collect();
+        if !wrong.is_empty() {
+            wrong.push(format!(
                 "commit {} does not count until that is mended; what was read before goes on",
-                short(&commit)
+                short(commit)
             ));
-            return Ok(());
+            return Ok(wrong);
         }
         let mut releases: Vec<Release> = read.releases.to_vec();
-        let (may_prune, why) = self.may_prune(&commit, &releases, folder);
+        let (may_prune, why) = self.may_prune(commit, &releases, folder);
         if !may_prune {
-            let gone = (self.tip.releases.iter())
+            let gone = (self.found.tip.releases.iter())
                 .filter(|old| !releases.iter().any(|new| owner(new) == owner(old)));
             let gone: Vec<Release> = gone.cloned().collect();
             if !gone.is_empty() {
-                look.problems.push(why);
+                wrong.push(why);
             }
             releases.extend(gone);
         }
-        self.tip = Tip {
-            commit,
+        self.found.tip = Arc::new(Tip {
+            commit: commit.to_owned(),
             settings,
             releases,
-        };
-        look.moved = true;
-        Ok(())
+        });
+        Ok(wrong)
     }
 
     /// Whether objects that are not in the commit any more go: never where the folder is gone, or history was rewritten.
     fn may_prune(&self, commit: &str, releases: &[Release], folder: &str) -> (bool, String) {
-        let before = &self.tip.commit;
+        let before = &self.found.tip.commit;
         if before.is_empty() {
             return (true, String::new());
         }
