@@ -225,11 +225,14 @@ impl Reports {
         }
     }
 
-    /// Says of an object that it cannot be read, in its status and an event, unless its status says so already.
-    pub(super) async fn unreadable(&self, kind: &str, key: &ObjectKey, error: &str) {
-        if let Err(error) = self.try_unreadable(kind, key, error).await {
-            warn!(kind, namespace = key.0, name = key.1, %error, "the status of an unreadable object could not be written");
+    /// Says of an object that it cannot be read, in its status and an event, unless its status says so already. False where
+    /// that failed and should be tried again: nothing else would, for the object stays as it is.
+    pub(super) async fn unreadable(&self, kind: &str, key: &ObjectKey, error: &str) -> bool {
+        let said = self.try_unreadable(kind, key, error).await;
+        if let Err(error) = &said {
+            warn!(kind, namespace = key.0, name = key.1, %error, "the status of an unreadable object could not be written and is tried again");
         }
+        said.is_ok()
     }
 
     async fn try_unreadable(

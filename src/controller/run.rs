@@ -68,6 +68,8 @@ pub enum ControllerError {
 
 /// Retries of an app after a failed write: first wait and longest wait.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+/// How long it takes until the status of an unreadable object is written again, when that failed.
+const UNREADABLE_AGAIN: Duration = Duration::from_secs(2);
 /// Repositories that are fetched at the same time.
 const FETCHERS: usize = 4;
 
@@ -212,9 +214,14 @@ async fn report_unreadable(context: Arc<Context>, sink: Sink) {
             .unreadable
             .get(&(kind, key.clone()))
             .cloned();
-        if let Some(error) = error {
-            context.reports.unreadable(kind, &key, &error).await;
+        let said = match error {
+            Some(error) => context.reports.unreadable(kind, &key, &error).await,
+            None => true,
+        };
+        let key = (kind, key);
+        if !said {
+            (sink.unreadable).add_at(key.clone(), Instant::now() + UNREADABLE_AGAIN);
         }
-        sink.unreadable.done(&(kind, key));
+        sink.unreadable.done(&key);
     }
 }

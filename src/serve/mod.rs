@@ -153,6 +153,7 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         table,
         metrics,
         board,
+        unrouted: false,
         leaving: JoinSet::new(),
     };
     let mut stop = std::pin::pin!(stop);
@@ -218,6 +219,8 @@ struct Engine {
     table: Arc<ArcSwap<Table>>,
     metrics: Metrics,
     board: Arc<Board>,
+    /// A commit counts of which the gateway has not been told.
+    unrouted: bool,
     /// Versions that wait for their last requests.
     leaving: JoinSet<()>,
 }
@@ -227,6 +230,8 @@ impl Engine {
     fn hear(&mut self, found: Found) {
         if found.tip.commit != self.found.tip.commit {
             tracing::info!("commit {} counts now", found.tip.commit);
+            // Routes may be others while the shares stay.
+            self.unrouted = true;
         }
         let new = found.problems.iter();
         for problem in new.filter(|problem| !self.found.problems.contains(problem)) {
@@ -250,7 +255,7 @@ impl Engine {
             folder: &self.folder,
             starter: &self.starter,
         };
-        let mut rerouted = false;
+        let mut rerouted = std::mem::take(&mut self.unrouted);
         let mut wake: Option<Timestamp> = None;
         let mut leaving = Vec::new();
         let mut gone = Vec::new();

@@ -52,23 +52,24 @@ impl Materialised {
         record: &VersionRecord,
         dir: &std::path::Path,
     ) -> Result<Self, String> {
-        let mut functions = BTreeMap::new();
+        // All or none: a version of which one function cannot run would otherwise start and end the others at each step.
+        let mut programs = Vec::new();
         for function in &record.functions {
             let log = folder.log(&record.app, record.number, function.name.as_str());
             let output =
                 Output::open(&log).map_err(|error| format!("{}: {error}", log.display()))?;
-            let changed = Arc::clone(&starter.changed);
             let program = program(starter, record, function, dir)?;
-            let running = Running::start(program, output, move || changed.notify_one());
-            functions.insert(
-                function.name.clone(),
-                Process {
-                    running,
-                    ready: None,
-                },
-            );
+            programs.push((function.name.clone(), program, output));
         }
-        Ok(Self { functions })
+        let start = |(name, program, output)| {
+            let changed = Arc::clone(&starter.changed);
+            let running = Running::start(program, output, move || changed.notify_one());
+            let ready = None;
+            (name, Process { running, ready })
+        };
+        Ok(Self {
+            functions: programs.into_iter().map(start).collect(),
+        })
     }
 
     /// Takes note of which programs are ready. True where that has changed.

@@ -1,6 +1,7 @@
 //! What a fault has to show: a condition, an event that is not repeated, and nothing that changes by it.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::time::Duration;
 
 use cutwater::api::{Deployment, Repository};
@@ -20,6 +21,27 @@ pub const AWHILE: Duration = Duration::from_secs(3);
 
 /// Longer than mere words of a status wait.
 const REST: Duration = Duration::from_millis(1500);
+
+/// Nothing changes by waiting. It may take a moment to come to rest, for numbers and words in a status are not written at
+/// once.
+pub async fn stays_at_rest<T, F>(what: &str, probe: impl Fn() -> F)
+where
+    T: PartialEq + Debug,
+    F: Future<Output = T>,
+{
+    let settled = wait_for(&format!("{what} to come to rest"), SOON, async || {
+        let before = probe().await;
+        tokio::time::sleep(REST).await;
+        let now = probe().await;
+        if before == now {
+            Ok(now)
+        } else {
+            Err(format!("{now:?}"))
+        }
+    })
+    .await;
+    stays(what, AWHILE, settled, probe).await;
+}
 
 impl Scope {
     /// How often each reason was said in an event about a custom resource called so.
@@ -63,26 +85,11 @@ impl Scope {
         message
     }
 
-    /// Nothing changes by waiting: not the split, not what is said, and nothing is said again. It may take a moment to come
-    /// to rest, for numbers and words in a status are not written at once.
+    /// Nothing changes by waiting: not the split, not what is said, and nothing is said again.
     pub async fn stays_put(&self, app: &str) {
-        let settled = wait_for(&format!("{app} to come to rest"), SOON, async || {
-            let before = self.picture(app).await;
-            tokio::time::sleep(REST).await;
-            let now = self.picture(app).await;
-            if before == now {
-                Ok(now)
-            } else {
-                Err(format!("{now:?}"))
-            }
+        stays_at_rest(&format!("{app} with its fault"), async || {
+            self.picture(app).await
         })
-        .await;
-        stays(
-            &format!("{app} with its fault"),
-            AWHILE,
-            settled,
-            async || self.picture(app).await,
-        )
         .await;
     }
 

@@ -5,10 +5,9 @@ use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::lab::faults::AWHILE;
+use crate::lab::faults::stays_at_rest;
 use crate::lab::gateway::Answer;
 use crate::lab::{Lab, SOON, Scope};
-use crate::support::wait::stays;
 use crate::support::{Options, wait_for};
 
 async fn serving(name: &str) -> Scope {
@@ -40,8 +39,10 @@ async fn without_the_gateway_api_pods_run_and_routes_follow() {
         .until_condition("shop", "WorkloadsReady", "True", "Succeeded")
         .await;
     assert_eq!(scope.workloads("shop").await, ["shop-v1-web"]);
-    let condition = async || (scope.conditions("shop").await, scope.events("shop").await);
-    stays("what is said", AWHILE, condition().await, condition).await;
+    stays_at_rest("what is said", async || {
+        (scope.conditions("shop").await, scope.events("shop").await)
+    })
+    .await;
     let said = scope
         .api::<cutwater::api::Deployment>()
         .get("shop")

@@ -75,8 +75,7 @@ async fn said(scope: &Scope, name: &str, type_: &str) -> (String, String) {
 async fn until_malformed(scope: &Scope, name: &str) -> String {
     wait_for(
         &format!("MalformedObject of {name}"),
-        // The schema has just changed twice: watches begin anew, with pauses that grow.
-        3 * SOON,
+        SOON,
         async || match said(scope, name, "Stalled").await {
             (reason, message) if reason == "MalformedObject" => Ok(message),
             other => Err(format!("{other:?}")),

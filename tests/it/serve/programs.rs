@@ -56,6 +56,32 @@ async fn a_program_that_fails_gets_no_traffic_and_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_version_of_which_one_function_cannot_run_starts_none() {
+    let mut standalone = Standalone::of(1);
+    standalone.deploy(&[(1, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    let second = format!(
+        "{}  - name: api\n    image: {}\n    port: 8081\n",
+        app("[python3, server.py]"),
+        crate::it::shop::digest("1")
+    );
+    standalone.shop.commit("apps/checkout/app.yaml", second);
+    standalone.shop.publish(&[]);
+    push(&standalone.shop);
+    let split = [(1, "50"), (2, "50")];
+    let routed = super::deployment(&split).replace("gateway:", "function: web\n    gateway:");
+    standalone.shop.commit("releases/checkout.yaml", routed);
+    push(&standalone.shop);
+    standalone
+        .says("function `api` of checkout v2 does not say what runs it")
+        .await;
+    let before = standalone.programs();
+    assert_eq!(before.len(), 2, "version 1 and its guard: {before:?}");
+    assert_eq!(standalone.counts(20).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_program_that_will_not_end_is_ended_and_one_that_dies_is_started_again() {
     let mut standalone = Standalone::of(1);
     let server = super::SERVER.replace(

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::{Standalone, deployment, push, until};
+use crate::support::http;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_is_served_and_the_next_one_loses_no_request() {
@@ -69,6 +70,25 @@ async fn a_commit_is_served_and_the_next_one_loses_no_request() {
             .then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_changes_routes_alone_is_served() {
+    let mut standalone = Standalone::of(1);
+    standalone.deploy(&[(1, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    let shop = &standalone.shop;
+    let moved = deployment(&[(1, "100")]).replace("shop.localhost", "store.localhost");
+    shop.commit("releases/checkout.yaml", moved);
+    push(shop);
+    let address = standalone.gateway.to_string();
+    let status = async |host: &str| http::get(&address, host, "/", &[]).await.unwrap().status;
+    until("the new hostname is served", async || {
+        (status("store.localhost").await == 200).then_some(())
+    })
+    .await;
+    assert_eq!(status("shop.localhost").await, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]
