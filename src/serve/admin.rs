@@ -11,14 +11,14 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
-use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::app::App;
 use super::source::Found;
+use super::told::{AppStatus, ShareStatus, SplitStatus, Status};
 use crate::gateway::Metrics;
-use crate::words::{AppName, Share, VersionNumber};
+use crate::words::AppName;
 
 /// What was told last.
 pub(super) struct Board {
@@ -26,68 +26,29 @@ pub(super) struct Board {
     status: Mutex<Status>,
 }
 
-/// How everything stands.
-#[derive(Debug, Clone, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Status {
-    /// The commit that counts; absent before the first.
-    commit: Option<String>,
-    /// The commit that was read last; another one where it does not count.
-    seen: Option<String>,
-    /// What is wrong with the repository.
-    problems: Vec<String>,
-    apps: BTreeMap<AppName, AppStatus>,
-}
-
-/// How an app stands.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct AppStatus {
-    /// By `cwd/NAME` or `cwa/NAME`.
-    splits: BTreeMap<String, SplitStatus>,
-    /// The versions that run, and what keeps each from being ready.
-    versions: BTreeMap<VersionNumber, Vec<String>>,
-    problems: Vec<String>,
-}
-
-/// What is served for one Deployment or Alias.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SplitStatus {
-    /// All that is wanted is so.
-    complete: bool,
-    versions: Vec<ShareStatus>,
-}
-
-/// A version and its share.
-#[derive(Debug, Clone, Serialize)]
-struct ShareStatus {
-    version: VersionNumber,
-    percentage: Share,
-}
-
 impl Board {
-    pub(super) fn new(metrics: &Metrics) -> Self {
+    pub(super) fn new(metrics: &Metrics, repository: String, branch: String) -> Self {
         let mut registry = Registry::with_prefix("cutwater");
         metrics.register(&mut registry);
         Self {
             registry,
-            status: Mutex::default(),
+            status: Mutex::new(Status {
+                repository,
+                branch,
+                ..Status::default()
+            }),
         }
     }
 
     /// Takes down how everything stands.
     pub(super) fn tell(&self, found: &Found, apps: &BTreeMap<AppName, App>) {
-        let status = Status {
-            commit: Some(found.tip.commit.clone()).filter(|commit| !commit.is_empty()),
-            seen: found.seen.clone(),
-            problems: found.problems.clone(),
-            apps: apps
-                .iter()
-                .map(|(name, app)| (name.clone(), of(app)))
-                .collect(),
-        };
-        *self.lock() = status;
+        let apps = apps.iter().map(|(name, app)| (name.clone(), of(app)));
+        let apps = apps.collect();
+        let mut status = self.lock();
+        status.commit = Some(found.tip.commit.clone()).filter(|commit| !commit.is_empty());
+        status.seen.clone_from(&found.seen);
+        status.problems.clone_from(&found.problems);
+        status.apps = apps;
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Status> {
@@ -106,6 +67,7 @@ fn of(app: &App) -> AppStatus {
             });
         let split = SplitStatus {
             complete: app.complete.get(owner).copied().unwrap_or(false),
+            commit: app.reached.get(owner).cloned(),
             versions: versions.collect(),
         };
         (owner.to_string(), split)

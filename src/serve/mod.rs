@@ -16,6 +16,7 @@ mod checkout;
 mod resolve;
 mod source;
 mod state;
+pub mod told;
 mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -114,7 +115,11 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
     let table = Arc::new(ArcSwap::from_pointee(Table::default()));
     let metrics = Metrics::default();
     let end = CancellationToken::new();
-    let board = Arc::new(Board::new(&metrics));
+    let board = Arc::new(Board::new(
+        &metrics,
+        settings.url.to_string(),
+        settings.branch.clone(),
+    ));
     let mut tasks = JoinSet::new();
     tasks.spawn(admin::serve(admin, Arc::clone(&board), end.clone()));
     watch_local(&settings, &committed, &end);
@@ -242,6 +247,11 @@ impl Engine {
 
     /// Makes one step with every app; when to make the next.
     fn step(&mut self) -> Option<Timestamp> {
+        if self.found.tip.commit.is_empty() {
+            // Nothing is known yet, which is not the same as nothing being wanted: what is remembered stays.
+            self.board.tell(&self.found, &self.apps);
+            return None;
+        }
         let now = Timestamp::now();
         let named: BTreeSet<AppName> = (self.found.tip.releases.iter())
             .map(|release| release.app().clone())

@@ -4,6 +4,8 @@
 mod programs;
 /// Commits that are served, and those that are not.
 mod releases;
+/// Commands that wait until something is served.
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
