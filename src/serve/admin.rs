@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::app::App;
+use super::ledger::Ledger;
 use super::source::Found;
 use super::told::{AppStatus, ShareStatus, SplitStatus, Status};
 use crate::gateway::Metrics;
@@ -24,14 +25,21 @@ use crate::words::AppName;
 pub(super) struct Board {
     registry: Registry,
     status: Mutex<Status>,
+    ledger: Option<Arc<Ledger>>,
 }
 
 impl Board {
-    pub(super) fn new(metrics: &Metrics, repository: String, branch: String) -> Self {
+    pub(super) fn new(
+        metrics: &Metrics,
+        repository: String,
+        branch: String,
+        ledger: Option<Arc<Ledger>>,
+    ) -> Self {
         let mut registry = Registry::with_prefix("cutwater");
         metrics.register(&mut registry);
         Self {
             registry,
+            ledger,
             status: Mutex::new(Status {
                 repository,
                 branch,
@@ -116,7 +124,8 @@ async fn metrics(State(board): State<Arc<Board>>) -> impl IntoResponse {
 }
 
 async fn status(State(board): State<Arc<Board>>) -> impl IntoResponse {
-    let status = board.lock().clone();
+    let mut status = board.lock().clone();
+    status.ledger = board.ledger.as_ref().map(|ledger| ledger.status());
     let json = serde_json::to_vec_pretty(&status).unwrap_or_default();
     ([(CONTENT_TYPE, "application/json")], json)
 }

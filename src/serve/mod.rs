@@ -13,6 +13,8 @@
 mod admin;
 mod app;
 mod checkout;
+mod ledger;
+mod outbox;
 mod resolve;
 mod source;
 mod state;
@@ -36,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::admin::Board;
 use self::app::{App, Tools};
+use self::ledger::Ledger;
 use self::source::{Found, Rhythm, Source};
 pub use self::state::StateError;
 use self::state::StateFolder;
@@ -44,7 +47,7 @@ use crate::gateway::{self, Limits, Metrics, Table};
 use crate::git::RemoteUrl;
 use crate::releases::Release;
 use crate::store::{LocalBranch, Mirror, StoreError};
-use crate::words::AppName;
+use crate::words::{AppName, EnvironmentName};
 
 /// How often a repository of this machine is looked at: a file is read.
 const GLANCE: Duration = Duration::from_millis(25);
@@ -57,6 +60,8 @@ pub struct Settings {
     pub branch: String,
     /// Folder of releases; the one of `cutwater.yaml` where absent.
     pub releases: Option<String>,
+    /// What this server is called in the ledger; nothing where none is written.
+    pub environment: Option<EnvironmentName>,
     /// Folder for everything that is kept.
     pub state: PathBuf,
     /// Where requests are taken.
@@ -101,6 +106,9 @@ pub enum ServeError {
 pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
     let folder = StateFolder::open(&settings.state)?;
     let mirror = Mirror::open(&folder.mirror(), &settings.url, None)?;
+    let ledger = (settings.environment.clone())
+        .map(|environment| Ledger::open(&settings.state, environment).map(Arc::new))
+        .transpose()?;
     let listener = listen(settings.listen, "--listen").await?;
     let admin = listen(settings.admin, "--admin").await?;
     let address = |listener: &TcpListener, asked| listener.local_addr().unwrap_or(asked);
@@ -119,6 +127,7 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         &metrics,
         settings.url.to_string(),
         settings.branch.clone(),
+        ledger.clone(),
     ));
     let mut tasks = JoinSet::new();
     tasks.spawn(admin::serve(admin, Arc::clone(&board), end.clone()));
@@ -143,6 +152,10 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         settings.releases.clone(),
     );
     let following = tokio::spawn(source::follow(source, rhythm, tell));
+    let writing = ledger.clone().map(|ledger| {
+        let (mirror, releases) = (mirror.clone(), settings.releases.clone());
+        tokio::spawn(ledger::write(ledger, mirror, releases))
+    });
     let apps = (folder.read().into_iter()).map(|(name, remembered)| (name, App::of(remembered)));
     let mut engine = Engine {
         apps: apps.collect(),
@@ -158,6 +171,7 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         table,
         metrics,
         board,
+        ledger,
         unrouted: false,
         leaving: JoinSet::new(),
     };
@@ -176,8 +190,11 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         }
     }
     end.cancel();
-    // It may wait for a remote that does not answer.
+    // They may wait for a remote that does not answer. What is not in the ledger yet is in the state folder.
     following.abort();
+    if let Some(writing) = writing {
+        writing.abort();
+    }
     if let Ok(cut @ 1..) = serving.await {
         tracing::warn!("{cut} connections were still open and are cut");
     }
@@ -224,6 +241,7 @@ struct Engine {
     table: Arc<ArcSwap<Table>>,
     metrics: Metrics,
     board: Arc<Board>,
+    ledger: Option<Arc<Ledger>>,
     /// A commit counts of which the gateway has not been told.
     unrouted: bool,
     /// Versions that wait for their last requests.
@@ -301,6 +319,9 @@ impl Engine {
             self.apps.remove(&name);
         }
         self.board.tell(&self.found, &self.apps);
+        if let Some(ledger) = &self.ledger {
+            ledger.note(&self.found.tip, &self.apps, now);
+        }
         wake
     }
 

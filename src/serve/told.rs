@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::words::{AppName, Share, VersionNumber};
+use crate::words::{AppName, EnvironmentName, Share, VersionNumber};
 
 /// How everything stands.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -21,8 +21,22 @@ pub struct Status {
     pub seen: Option<String>,
     /// What is wrong with the repository.
     pub problems: Vec<String>,
+    /// The ledger that is written; absent with `--no-ledger`.
+    pub ledger: Option<LedgerStatus>,
     /// The apps, by name.
     pub apps: BTreeMap<AppName, AppStatus>,
+}
+
+/// How the ledger stands.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LedgerStatus {
+    /// The environment that is recorded.
+    pub environment: EnvironmentName,
+    /// How many changes are not in the repository yet.
+    pub waiting: usize,
+    /// Why not.
+    pub problems: Vec<String>,
 }
 
 /// How an app stands.

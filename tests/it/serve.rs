@@ -1,5 +1,7 @@
 //! `cutwater serve`: real repositories, real programs, real requests.
 
+/// What was served is written to the repository.
+mod ledger;
 /// Programs that do what programs do.
 mod programs;
 /// Commits that are served, and those that are not.

@@ -26,7 +26,7 @@ use crate::releases::{Asked, Kind};
 use crate::words::{AliasName, AppName, Share, VersionNumber, VersionWord};
 
 pub use error::{ChangedMeanwhile, ReleaseError};
-pub(super) use message::rolled_back_from;
+pub(super) use message::{made_by, rolled_back_from};
 pub use target::alias_name;
 pub use write::release;
 

@@ -2,6 +2,7 @@ use std::path::Path;
 
 use super::{Standalone, app, push};
 use crate::it::shop::{Shop, text};
+use crate::support::http;
 
 impl Standalone {
     /// What a command that waits for this server gets: true where it succeeds, and all that it says.
@@ -46,6 +47,33 @@ async fn a_command_that_waits_returns_when_the_split_is_served() {
         .await;
     assert!(done && said.starts_with('{'), "{said}");
     assert_eq!(standalone.counts(40).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_is_waited_for_and_so_is_its_end() {
+    let mut standalone = Standalone::of(2);
+    standalone.deploy(&[(1, "100")]);
+    // The object is called otherwise than the alias.
+    let alias = "apiVersion: cutwater.dev/v1alpha1\nkind: Alias\nmetadata: {name: checkout-staging}\nspec:\n  app: checkout\n  repository: shop\n  name: staging\n  version: 1\n  routes:\n  - hostnames: [staging.localhost]\n    gateway: {name: any}\n";
+    standalone.shop.commit("releases/staging.yaml", alias);
+    push(&standalone.shop);
+    standalone.start().await;
+    let address = standalone.gateway.to_string();
+    let (done, said) = standalone
+        .waits(&["alias", "set", "checkout", "staging", "v2", "--wait"])
+        .await;
+    assert!(
+        done && said.contains("served checkout staging: v2 100%"),
+        "{said}"
+    );
+    let answer = http::get(&address, "staging.localhost", "/", &[]).await;
+    assert_eq!(answer.unwrap().body, "v2");
+    let (done, said) = standalone
+        .waits(&["alias", "delete", "checkout", "staging", "--wait"])
+        .await;
+    assert!(done, "{said}");
+    let answer = http::get(&address, "staging.localhost", "/", &[]).await;
+    assert_eq!(answer.unwrap().status, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]
