@@ -98,6 +98,9 @@ fn outputs() -> BTreeMap<&'static str, Json> {
         ("schema settings", json_schema()),
         ("schema output", schema::<OutputJson>()),
         ("serve status", schema::<serve::told::Status>()),
+        ("serve apps", schema::<serve::told::Apps>()),
+        ("serve app", schema::<serve::told::AppDetail>()),
+        ("serve ledger", schema::<serve::told::LedgerDetail>()),
         ("error", schema::<FailureJson>()),
     ]
     .into()

@@ -32,7 +32,7 @@ pub(super) struct Args {
     /// Where requests are taken
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Where /live, /ready, /metrics and /status are
+    /// Where it tells of itself: /live, /ready, /metrics, /status, /apps and /ledger
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     admin: SocketAddr,
     /// Folder for everything that is kept: a copy of the repository, checkouts, logs

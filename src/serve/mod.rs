@@ -12,6 +12,7 @@
 
 mod admin;
 mod app;
+mod board;
 mod checkout;
 mod ledger;
 mod outbox;
@@ -36,8 +37,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::admin::Board;
 use self::app::{App, Tools};
+use self::board::Board;
 use self::ledger::Ledger;
 use self::source::{Found, Rhythm, Source};
 pub use self::state::StateError;
@@ -125,9 +126,9 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
     let end = CancellationToken::new();
     let board = Arc::new(Board::new(
         &metrics,
-        settings.url.to_string(),
-        settings.branch.clone(),
+        (settings.url.to_string(), settings.branch.clone()),
         ledger.clone(),
+        mirror.clone(),
     ));
     let mut tasks = JoinSet::new();
     tasks.spawn(admin::serve(admin, Arc::clone(&board), end.clone()));

@@ -1,5 +1,7 @@
 //! `cutwater serve`: real repositories, real programs, real requests.
 
+/// What the admin address tells.
+mod admin;
 /// What was served is written to the repository.
 mod ledger;
 /// Programs that do what programs do.
