@@ -42,6 +42,8 @@ struct Standalone {
     serving: Option<Process>,
     gateway: SocketAddr,
     admin: SocketAddr,
+    /// How long open requests of a version that leaves are waited for.
+    drain: &'static str,
 }
 
 impl Standalone {
@@ -61,6 +63,7 @@ impl Standalone {
             serving: None,
             gateway: nowhere,
             admin: nowhere,
+            drain: "2s",
         }
     }
 
@@ -83,7 +86,7 @@ impl Standalone {
             "--admin",
             "127.0.0.1:0",
             "--drain-delay",
-            "2s",
+            self.drain,
         ];
         arguments
             .into_iter()
