@@ -12,9 +12,9 @@ use super::resolve::{self, Resolution};
 use super::source::{self, Tip};
 use super::state::{Remembered, Served, StateFolder};
 use super::versions::{self, Materialised, Starter};
-use crate::api::{OnLoss, OverrideRule, Wanted};
+use crate::api::{OnLoss, OverrideRule};
 use crate::gateway::{Entry, Overrides, Route};
-use crate::plan::slots::{Slots, slots};
+use crate::plan::slots::slots;
 use crate::plan::{self, Cause, Owner, OwnerKind, RouteFacts, RoutePlan, Split, World};
 use crate::releases::Release;
 use crate::store::Mirror;
@@ -25,8 +25,6 @@ use crate::words::{AppName, FunctionName, Share, VersionNumber};
 pub(super) struct App {
     pub(super) remembered: Remembered,
     pub(super) running: BTreeMap<VersionNumber, Materialised>,
-    /// Slots of owners with an affinity key.
-    slots: BTreeMap<Owner, Arc<Slots>>,
     /// What stands against what is wanted, for people.
     pub(super) problems: Vec<String>,
     /// Each owner, and whether all of it is so.
@@ -99,6 +97,7 @@ impl App {
             self.remembered.pinned.remove(&owner);
             self.remembered.served.remove(&owner);
         }
+        self.assign(&releases, &before);
         let leaving: Vec<Materialised> = (plan.remove.iter())
             .filter_map(|version| self.running.remove(version))
             .collect();
@@ -295,15 +294,40 @@ impl App {
         true
     }
 
+    /// Gives slots to the versions of owners with an affinity key, made from those that they had; the others need none.
+    fn assign(&mut self, releases: &[&Release], before: &Remembered) {
+        let Remembered {
+            served, slots: all, ..
+        } = &mut self.remembered;
+        all.retain(|owner, _| served.contains_key(owner));
+        for release in releases {
+            let owner = source::owner(release);
+            if release.wanted.affinity.is_none() {
+                all.remove(&owner);
+                continue;
+            }
+            let (now, then) = (served.get(&owner), before.served.get(&owner));
+            let previous = all.get(&owner);
+            if previous.is_some() && now == then {
+                continue;
+            }
+            let made = now.and_then(|now| slots(previous.map(Arc::as_ref), &now.shares));
+            // Shares that do not total 100 % have none of their own; users stay where they are as far as that goes.
+            if let Some(made) = made {
+                all.insert(owner, Arc::new(made));
+            }
+        }
+    }
+
     /// What the gateway is to do for the app.
-    pub(super) fn routes(&mut self, releases: &[&Release]) -> Vec<Route> {
+    pub(super) fn routes(&self, releases: &[&Release]) -> Vec<Route> {
         let mut routes = Vec::new();
         for release in releases {
             let owner = source::owner(release);
             let Some(served) = self.remembered.served.get(&owner).cloned() else {
                 continue;
             };
-            let slots = self.slots(&owner, &release.wanted, &served);
+            let slots = self.remembered.slots.get(&owner).cloned();
             for named in &release.wanted.routes {
                 let Some(function) = self.function(named.route.function.as_ref(), &served) else {
                     continue;
@@ -320,24 +344,11 @@ impl App {
                         // A key of a Secret is nothing that this machine has.
                         OverrideRule::Key { .. } | OverrideRule::None => Overrides::Nobody,
                     },
-                    affinity: slots.clone(),
+                    affinity: release.wanted.affinity.clone().zip(slots.clone()),
                 });
             }
         }
         routes
-    }
-
-    fn slots(
-        &mut self,
-        owner: &Owner,
-        wanted: &Wanted,
-        served: &Served,
-    ) -> Option<(crate::api::AffinityKey, Arc<Slots>)> {
-        let key = wanted.affinity.clone()?;
-        let before = self.slots.get(owner);
-        let now = Arc::new(slots(before.map(Arc::as_ref), &served.shares)?);
-        self.slots.insert(owner.clone(), Arc::clone(&now));
-        Some((key, now))
     }
 
     fn function(&self, named: Option<&FunctionName>, served: &Served) -> Option<FunctionName> {

@@ -242,6 +242,11 @@ impl Engine {
 
     /// Makes one step with every app; when to make the next.
     fn step(&mut self) -> Option<Timestamp> {
+        // Nothing is known yet: what was served before the start is neither wanted nor unwanted.
+        if self.found.tip.commit.is_empty() {
+            self.board.tell(&self.found, &self.apps);
+            return None;
+        }
         let now = Timestamp::now();
         let named: BTreeSet<AppName> = (self.found.tip.releases.iter())
             .map(|release| release.app().clone())
@@ -297,7 +302,7 @@ impl Engine {
     /// Gives the gateway its new table.
     fn reroute(&mut self) {
         let mut routes = Vec::new();
-        for (name, app) in &mut self.apps {
+        for (name, app) in &self.apps {
             let releases: Vec<&Release> = (self.found.tip.releases.iter())
                 .filter(|release| release.app() == name)
                 .collect();

@@ -180,3 +180,65 @@ async fn killed_at_once_it_starts_where_it_was_and_leaves_no_program() {
         .stop(Duration::from_secs(20));
     assert_eq!(standalone.programs(), Vec::<String>::new());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_stay_on_their_versions_through_a_crash() {
+    let mut standalone = Standalone::of(2);
+    let split = |first: &str, second: &str| {
+        let affinity = "  affinity: {header: X-User}\n  versions:";
+        deployment(&[(1, first), (2, second)]).replace("  versions:", affinity)
+    };
+    let commit = |standalone: &Standalone, text: String| {
+        standalone.shop.commit("releases/checkout.yaml", text);
+        push(&standalone.shop);
+    };
+    let met = async |standalone: &Standalone| {
+        let mut met = Vec::new();
+        for user in 0..200 {
+            met.push(standalone.get(&[("X-User", &user.to_string())]).await.1);
+        }
+        met
+    };
+    // One after the other, so that it is known which slots each has.
+    standalone.deploy(&[(1, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    commit(&standalone, split("50", "50"));
+    standalone.serves(&[(1, "50"), (2, "50")]).await;
+    let first = met(&standalone).await;
+    // There and back: other users than at first, so the shares alone do not say who.
+    for (one, two) in [("20", "80"), ("50", "50")] {
+        commit(&standalone, split(one, two));
+        standalone.serves(&[(1, one), (2, two)]).await;
+    }
+    let before = met(&standalone).await;
+    assert_ne!(before, first);
+    standalone.serving.take().unwrap().kill();
+    standalone.start().await;
+    standalone.serves(&[(1, "50"), (2, "50")]).await;
+    assert_eq!(met(&standalone).await, before);
+    // And the next change is made from there: users move to the version that gains, and nobody else does.
+    commit(&standalone, split("60", "40"));
+    standalone.serves(&[(1, "60"), (2, "40")]).await;
+    let after = met(&standalone).await;
+    for (before, after) in before.iter().zip(&after) {
+        assert!(before == after || after == "v1", "{before} became {after}");
+    }
+    assert_ne!(after, before);
+
+    // What is damaged is said, and the rest of what is remembered counts.
+    standalone.serving.take().unwrap().kill();
+    let file = standalone.state().join("apps/checkout.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (head, rest) = text.split_once("\"slots\":{\"cwd/checkout\":\"").unwrap();
+    let damaged = format!("{head}\"slots\":{{\"cwd/checkout\":\"0{rest}");
+    std::fs::write(&file, damaged).unwrap();
+    standalone.start().await;
+    standalone.serves(&[(1, "60"), (2, "40")]).await;
+    let log = standalone.log();
+    assert!(
+        log.contains("cwd/checkout: which users meet which version is damaged"),
+        "{log}"
+    );
+    assert_eq!(met(&standalone).await.len(), 200);
+}
