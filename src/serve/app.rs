@@ -12,13 +12,13 @@ use super::resolve::{self, Resolution};
 use super::source::{self, Tip};
 use super::state::{Remembered, Served, StateFolder};
 use super::versions::{self, Materialised, Starter};
-use crate::api::{OnLoss, OverrideRule};
+use crate::api::{OnLoss, OverrideRule, RequestMatch, Wanted};
 use crate::gateway::{Entry, Overrides, Route};
 use crate::plan::slots::slots;
 use crate::plan::{self, Cause, Owner, OwnerKind, RouteFacts, RoutePlan, Split, World};
 use crate::releases::Release;
 use crate::store::Mirror;
-use crate::words::{AppName, FunctionName, Share, VersionNumber};
+use crate::words::{AppName, FunctionName, Share, VersionNumber, VersionWord};
 
 /// One app.
 #[derive(Default)]
@@ -328,6 +328,7 @@ impl App {
                 continue;
             };
             let slots = self.remembered.slots.get(&owner).cloned();
+            let rules = self.rules(&owner, &release.wanted);
             for named in &release.wanted.routes {
                 let Some(function) = self.function(named.route.function.as_ref(), &served) else {
                     continue;
@@ -344,11 +345,24 @@ impl App {
                         // A key of a Secret is nothing that this machine has.
                         OverrideRule::Key { .. } | OverrideRule::None => Overrides::Nobody,
                     },
+                    rules: rules.clone(),
                     affinity: release.wanted.affinity.clone().zip(slots.clone()),
                 });
             }
         }
         routes
+    }
+
+    /// The rules of an owner. One for a word that is not resolved yet does not count until it is.
+    fn rules(&self, owner: &Owner, wanted: &Wanted) -> Vec<(RequestMatch, VersionNumber)> {
+        let pinned = self.remembered.pinned.get(owner);
+        let number = |word: &VersionWord| {
+            let mut entries = pinned.into_iter().flatten();
+            Some(entries.find(|entry| entry.word == *word)?.number)
+        };
+        (wanted.rules.iter())
+            .filter_map(|rule| Some((rule.requests.clone(), number(&rule.version)?)))
+            .collect()
     }
 
     fn function(&self, named: Option<&FunctionName>, served: &Served) -> Option<FunctionName> {

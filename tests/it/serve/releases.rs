@@ -242,3 +242,35 @@ async fn users_stay_on_their_versions_through_a_crash() {
     );
     assert_eq!(met(&standalone).await.len(), 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_picks_a_version_at_0_percent_by_the_word_that_lists_it() {
+    let mut standalone = Standalone::of(2);
+    standalone
+        .shop
+        .ok(&["versions", "label", "checkout", "2", "spring"]);
+    let rules = "  rules:\n  - {version: spring, query: {name: beta, value: \"1\"}}\n  routes:";
+    let text = deployment(&[(1, "100"), (2, "0")]).replace("version: 2", "version: spring");
+    standalone
+        .shop
+        .commit("releases/checkout.yaml", text.replace("  routes:", rules));
+    push(&standalone.shop);
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    let address = standalone.gateway.to_string();
+    let body = async |path: &str| {
+        let answer = http::get(&address, "shop.localhost", path, &[]).await;
+        answer.unwrap().body
+    };
+    assert_eq!(body("/?beta=1").await, "v2");
+    assert_eq!(body("/?beta=2").await, "v1");
+    // Nobody is left to pick it for.
+    let shop = &standalone.shop;
+    let alone = deployment(&[(1, "100")]).replace("  routes:", rules);
+    shop.commit("releases/checkout.yaml", alone);
+    push(shop);
+    standalone
+        .says("rule 1 is for version spring, which is not listed")
+        .await;
+    assert_eq!(body("/?beta=1").await, "v2");
+}
