@@ -8,12 +8,13 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::checkout;
+use super::keys;
 use super::resolve::{self, Resolution};
 use super::source::{self, Tip};
 use super::state::{Remembered, Served, StateFolder};
 use super::versions::{self, Materialised, Starter};
-use crate::api::{OnLoss, OverrideRule, RequestMatch, Wanted};
-use crate::gateway::{Entry, Overrides, Route};
+use crate::api::{OnLoss, RequestMatch, Wanted};
+use crate::gateway::{Entry, Route};
 use crate::plan::slots::slots;
 use crate::plan::{self, Cause, Owner, OwnerKind, RouteFacts, RoutePlan, Split, World};
 use crate::releases::Release;
@@ -82,8 +83,10 @@ impl App {
         for (release, resolution) in releases.iter().zip(&resolutions) {
             let owner = source::owner(release);
             let problem = resolution.problem.iter();
+            let rule = &release.wanted.override_rule;
+            let (_, keyless) = keys::overrides(rule, &tools.starter.given);
             self.problems
-                .extend(problem.map(|problem| format!("{owner}: {problem}")));
+                .extend((problem.chain(&keyless)).map(|problem| format!("{owner}: {problem}")));
         }
         let world = self.world(&releases, &resolutions, now);
         let plan = plan::plan(&world);
@@ -295,9 +298,15 @@ impl App {
     }
 
     /// Gives slots to the versions of owners with an affinity key, made from those that they had; the others need none.
+    ///
+    /// Only once all that is wanted is served: while a version is not ready, the gateway gives its users to the others, and
+    /// they come back to it with it.
     fn assign(&mut self, releases: &[&Release], before: &Remembered) {
         let Remembered {
-            served, slots: all, ..
+            served,
+            pinned,
+            slots: all,
+            ..
         } = &mut self.remembered;
         all.retain(|owner, _| served.contains_key(owner));
         for release in releases {
@@ -306,13 +315,23 @@ impl App {
                 all.remove(&owner);
                 continue;
             }
-            let (now, then) = (served.get(&owner), before.served.get(&owner));
+            let (now, wanted) = (served.get(&owner), pinned.get(&owner));
             let previous = all.get(&owner);
-            if previous.is_some() && now == then {
-                continue;
+            if previous.is_some() {
+                let shares = wanted.into_iter().flatten();
+                let shares = shares.filter(|entry| !entry.share.is_zero());
+                let whole = now.is_some_and(|now| {
+                    shares
+                        .map(|entry| (entry.number, entry.share))
+                        .eq(now.shares.iter().copied())
+                });
+                let changed =
+                    before.served.get(&owner) != now || before.pinned.get(&owner) != wanted;
+                if !whole || !changed {
+                    continue;
+                }
             }
             let made = now.and_then(|now| slots(previous.map(Arc::as_ref), &now.shares));
-            // Shares that do not total 100 % have none of their own; users stay where they are as far as that goes.
             if let Some(made) = made {
                 all.insert(owner, Arc::new(made));
             }
@@ -320,7 +339,11 @@ impl App {
     }
 
     /// What the gateway is to do for the app.
-    pub(super) fn routes(&self, releases: &[&Release]) -> Vec<Route> {
+    pub(super) fn routes(
+        &self,
+        releases: &[&Release],
+        given: &BTreeMap<String, String>,
+    ) -> Vec<Route> {
         let mut routes = Vec::new();
         for release in releases {
             let owner = source::owner(release);
@@ -329,6 +352,7 @@ impl App {
             };
             let slots = self.remembered.slots.get(&owner).cloned();
             let rules = self.rules(&owner, &release.wanted);
+            let (overrides, _) = keys::overrides(&release.wanted.override_rule, given);
             for named in &release.wanted.routes {
                 let Some(function) = self.function(named.route.function.as_ref(), &served) else {
                     continue;
@@ -340,11 +364,7 @@ impl App {
                     app: release.app().clone(),
                     entries: self.entries(&served, &function),
                     function,
-                    overrides: match release.wanted.override_rule {
-                        OverrideRule::Header => Overrides::Anyone,
-                        // A key of a Secret is nothing that this machine has.
-                        OverrideRule::Key { .. } | OverrideRule::None => Overrides::Nobody,
-                    },
+                    overrides: overrides.clone(),
                     rules: rules.clone(),
                     affinity: release.wanted.affinity.clone().zip(slots.clone()),
                 });

@@ -13,6 +13,7 @@
 mod admin;
 mod app;
 mod checkout;
+mod keys;
 mod resolve;
 mod source;
 mod state;
@@ -306,7 +307,7 @@ impl Engine {
             let releases: Vec<&Release> = (self.found.tip.releases.iter())
                 .filter(|release| release.app() == name)
                 .collect();
-            routes.extend(app.routes(&releases));
+            routes.extend(app.routes(&releases, &self.starter.given));
         }
         self.table
             .store(Arc::new(Table::new(routes, &self.metrics)));

@@ -44,6 +44,8 @@ struct Standalone {
     admin: SocketAddr,
     /// How long open requests of a version that leaves are waited for.
     drain: &'static str,
+    /// Variables of `serve`.
+    environment: Vec<(&'static str, &'static str)>,
 }
 
 impl Standalone {
@@ -64,6 +66,7 @@ impl Standalone {
             gateway: nowhere,
             admin: nowhere,
             drain: "2s",
+            environment: Vec::new(),
         }
     }
 
@@ -99,7 +102,13 @@ impl Standalone {
     async fn start(&mut self) {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_cutwater"));
         let name = format!("serve-{}", fastrand::u32(..));
-        let serving = Process::start(&name, &program, &self.arguments(), self.shop.dir.path());
+        let serving = Process::start_with(
+            &name,
+            &program,
+            &self.arguments(),
+            self.shop.dir.path(),
+            &self.environment,
+        );
         let line = until("serve says where it is", async || {
             let log = serving.log();
             let line = log.lines().find(|line| line.contains("telling of it on"))?;

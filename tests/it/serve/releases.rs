@@ -193,11 +193,11 @@ async fn users_stay_on_their_versions_through_a_crash() {
         push(&standalone.shop);
     };
     let met = async |standalone: &Standalone| {
-        let mut met = Vec::new();
-        for user in 0..200 {
-            met.push(standalone.get(&[("X-User", &user.to_string())]).await.1);
-        }
-        met
+        let users: Vec<String> = (0..200).map(|user| user.to_string()).collect();
+        let met = users
+            .iter()
+            .map(async |user| standalone.get(&[("X-User", user)]).await.1);
+        futures::future::join_all(met).await
     };
     // One after the other, so that it is known which slots each has.
     standalone.deploy(&[(1, "100")]);
@@ -273,4 +273,59 @@ async fn a_rule_picks_a_version_at_0_percent_by_the_word_that_lists_it() {
         .says("rule 1 is for version spring, which is not listed")
         .await;
     assert_eq!(body("/?beta=1").await, "v2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_holds_the_key_asks_for_a_version() {
+    let mut standalone = Standalone::of(2);
+    let secret = "  override: {mode: key, header: X-Preview-Key, secretRef: {name: checkout-preview, key: token}}\n  routes:";
+    let text = deployment(&[(1, "100"), (2, "0")]).replace("  routes:", secret);
+    standalone.shop.commit("releases/checkout.yaml", text);
+    push(&standalone.shop);
+    let asked = async |standalone: &Standalone, key: &str| {
+        let headers = [("Cutwater-Version-checkout", "2"), ("X-Preview-Key", key)];
+        standalone.get(&headers).await.1
+    };
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    standalone
+        .says("is taken from the variable CUTWATER_SECRET_CHECKOUT_PREVIEW_TOKEN of serve, which is not set")
+        .await;
+    assert_eq!(asked(&standalone, "open-sesame").await, "v1");
+    assert_eq!(asked(&standalone, "").await, "v1");
+    standalone.serving.take().unwrap().kill();
+
+    standalone.environment = vec![("CUTWATER_SECRET_CHECKOUT_PREVIEW_TOKEN", "open-sesame")];
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    until("version 2 is reached", async || {
+        (asked(&standalone, "open-sesame").await == "v2").then_some(())
+    })
+    .await;
+    assert_eq!(asked(&standalone, "open-sesam").await, "v1");
+    assert_eq!(
+        standalone
+            .get(&[("Cutwater-Version-checkout", "2")])
+            .await
+            .1,
+        "v1"
+    );
+    // Nobody is told it: not the programs, not the log, not what is told.
+    let told = format!("{}{}", standalone.log(), standalone.status().await);
+    assert!(!told.contains("sesame"), "{told}");
+    let mut seen = 0;
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let here = std::fs::read_link(entry.path().join("cwd"));
+        let line = std::fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
+        if here.is_ok_and(|here| here.starts_with(standalone.state())) {
+            let own = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+            let own = String::from_utf8_lossy(&own);
+            assert!(
+                !own.contains("sesame") && !line.contains("sesame"),
+                "{line}: {own}"
+            );
+            seen += usize::from(own.contains("PORT="));
+        }
+    }
+    assert!(seen >= 2, "the programs were looked at");
 }
