@@ -5,6 +5,8 @@
 //! times and ages; a line `...` stands for any lines. Where a page says 8080 and 8081 of this machine, ports that are free are
 //! taken.
 
+/// What `make demo` prints.
+mod demo;
 /// The programs of the example.
 mod functions;
 
