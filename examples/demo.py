@@ -30,6 +30,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 REQUESTS = 500
 CONNECTIONS = 5
 WIDTH = 60  # of a bar of 100 %
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 60  # seconds for anything that is to happen
 
 COLOURS = sys.stdout.isatty() and "NO_COLOR" not in os.environ
@@ -209,7 +210,12 @@ It serves until you press Ctrl-C. To try next, in another terminal:
     def end(self):
         if self.serving and self.serving.poll() is None:
             self.serving.terminate()
-            self.serving.wait()
+            try:
+                self.serving.wait(timeout=2)
+            except subprocess.TimeoutExpired:
+                # It waits for the socket of a page that is open. Its programs end with it, whatever ends it.
+                self.serving.kill()
+                self.serving.wait()
 
 
 def remove(folder):
@@ -219,9 +225,16 @@ def remove(folder):
     shutil.rmtree(folder)
 
 
+def interrupt(*_):
+    """Ends the demo; what is to be taken away then is not to be interrupted again."""
+    for name in SIGNALS:
+        signal.signal(name, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def main():
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, signal.default_int_handler)
+    for name in SIGNALS:
+        signal.signal(name, interrupt)
     demo, folder = None, None
     try:
         if not shutil.which("git"):
@@ -245,8 +258,6 @@ def main():
             say(f"The log of cutwater serve ends with\n{''.join(demo.log.open(errors='replace').readlines()[-20:])}")
         return 1
     finally:
-        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(name, signal.SIG_IGN)
         if demo:
             demo.end()
         if folder:

@@ -1,7 +1,11 @@
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
-use std::sync::{Mutex, PoisonError};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::functions::{UPGRADE, ask, connect, receive, send};
 use super::{alike, blocks};
 use crate::lab;
 use crate::support::tools::checkout;
@@ -32,21 +36,31 @@ fn steady(text: &str) -> String {
     text.lines().map(line).collect::<Vec<String>>().join("\n")
 }
 
-/// Runs the demo once with this program, in this folder for all that it writes.
-fn demo(program: &Path, folder: &Path) -> Output {
-    // Two that look at the usual ports at the same moment find them free, and one of them fails.
-    static ONE: Mutex<()> = Mutex::new(());
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+/// Held by a demo: two that look at the usual ports at the same moment find them free, and one of them fails.
+static ONE: Mutex<()> = Mutex::new(());
+
+fn only() -> MutexGuard<'static, ()> {
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The demo with this program, in this folder for all that it writes.
+fn command(program: &Path, folder: &Path) -> Command {
     let mut command = Command::new("timeout");
     command
         .args(["--kill-after=20", "400", "python3"])
         .arg(checkout().join("examples/demo.py"))
         .env("CUTWATER", program)
-        .env("DEMO_ONCE", "1")
         .env("HOME", folder)
         .env("TMPDIR", folder)
         .env("LC_ALL", "C.UTF-8");
-    command.output().unwrap()
+    command
+}
+
+/// Runs it once.
+fn demo(program: &Path, folder: &Path) -> Output {
+    let _one = only();
+    let mut command = command(program, folder);
+    command.env("DEMO_ONCE", "1").output().unwrap()
 }
 
 #[test]
@@ -95,4 +109,45 @@ fn the_demo_fails_where_a_split_is_not_what_it_was_to_be() {
     assert!(printed.contains("The demo failed: v"), "{printed}");
     assert!(printed.contains("requests, and was to have "), "{printed}");
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+#[test]
+fn it_serves_page_api_and_socket_until_it_is_interrupted() {
+    let _one = only();
+    let folder = tempfile::tempdir().unwrap();
+    let mut demo = command(lab::cutwater(), folder.path());
+    let mut demo = demo.stdout(Stdio::piped()).spawn().unwrap();
+    let mut printed = String::new();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    for line in lines.by_ref() {
+        printed += &format!("{}\n", line.unwrap());
+        if printed.contains("To try next") && printed.contains("/metrics") {
+            break;
+        }
+    }
+    let page = printed
+        .split("http://shop.localhost:")
+        .nth(1)
+        .expect(&printed);
+    let port = page.split('/').next().unwrap().parse().unwrap();
+    for (request, words) in [
+        ("GET / HTTP/1.1", "This page is of version 1,"),
+        ("GET /api/cart HTTP/1.1", r#""version": 1"#),
+        ("GET /nothing HTTP/1.1", "There is no such file."),
+    ] {
+        let (_, body) = ask(&mut connect(port), request);
+        assert!(body.contains(words), "{body}");
+    }
+    let mut socket = connect(port);
+    let (head, _) = ask(&mut socket, UPGRADE);
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    send(&mut socket, 0x81, b"hello");
+    let echo = r#"{"version": 1, "echo": "hello"}"#;
+    assert_eq!(receive(&mut socket), (0x81, echo.as_bytes().to_vec()));
+    let pid = Pid::from_raw(demo.id().try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    // The socket is still open, and nobody waits for it.
+    let rest: Vec<_> = lines.map(Result::unwrap).collect();
+    assert!(demo.wait().unwrap().success(), "{rest:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -50,9 +50,7 @@ impl Function {
     }
 
     fn connect(&self) -> BufReader<TcpStream> {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        BufReader::new(stream)
+        connect(self.port)
     }
 
     /// Ends it as a cluster does: soon, without a word of complaint.
@@ -65,16 +63,29 @@ impl Function {
     }
 }
 
+pub(super) fn connect(port: u16) -> BufReader<TcpStream> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    BufReader::new(stream)
+}
+
+/// Asks for a WebSocket, with the key of the example in the RFC.
+pub(super) const UPGRADE: &str = "GET /live HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+
 /// Sends the head of a request; the answer to it: status line and headers, and the body.
-fn ask(connection: &mut BufReader<TcpStream>, head: &str) -> (String, String) {
+pub(super) fn ask(connection: &mut BufReader<TcpStream>, head: &str) -> (String, String) {
     let request = format!("{head}\r\nHost: shop.localhost\r\n\r\n");
     connection.get_mut().write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     while !answer.ends_with("\r\n\r\n") {
         assert_ne!(connection.read_line(&mut answer).unwrap(), 0, "{answer}");
     }
-    let length =
-        (answer.lines()).find_map(|line| line.strip_prefix("Content-Length: ")?.parse().ok());
+    let length = (answer.lines()).find_map(|line| {
+        line.to_ascii_lowercase()
+            .strip_prefix("content-length: ")?
+            .parse()
+            .ok()
+    });
     let bodiless = head.starts_with("HEAD") || answer.contains(" 304 ") || answer.contains(" 101 ");
     let mut body = vec![0; if bodiless { 0 } else { length.unwrap() }];
     connection.read_exact(&mut body).unwrap();
@@ -125,7 +136,7 @@ fn the_page_and_the_api_say_their_version_on_connections_that_are_kept() {
 }
 
 /// Sends a frame as clients do, masked.
-fn send(connection: &mut BufReader<TcpStream>, first: u8, payload: &[u8]) {
+pub(super) fn send(connection: &mut BufReader<TcpStream>, first: u8, payload: &[u8]) {
     let mut frame = vec![
         first,
         0x80 | u8::try_from(payload.len()).unwrap(),
@@ -144,7 +155,7 @@ fn send(connection: &mut BufReader<TcpStream>, first: u8, payload: &[u8]) {
 }
 
 /// The next frame that is no tick: its first byte and its payload.
-fn receive(connection: &mut BufReader<TcpStream>) -> (u8, Vec<u8>) {
+pub(super) fn receive(connection: &mut BufReader<TcpStream>) -> (u8, Vec<u8>) {
     loop {
         let mut head = [0; 2];
         connection.read_exact(&mut head).unwrap();
@@ -160,7 +171,6 @@ fn receive(connection: &mut BufReader<TcpStream>) -> (u8, Vec<u8>) {
 
 #[test]
 fn the_socket_speaks_as_rfc_6455_says() {
-    const UPGRADE: &str = "GET /live HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
     let live = Function::start("live.py");
     let (head, _) = ask(&mut live.connect(), "GET /live HTTP/1.1");
     assert!(head.starts_with("HTTP/1.1 426 "), "{head}");
