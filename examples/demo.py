@@ -189,6 +189,8 @@ class Demo:
         self.run("cutwater deployments list checkout")
 
     def wait(self):
+        shop, staging = (f"http://{name}.localhost:{self.port}/" for name in ("shop", "staging"))
+        status = f"http://127.0.0.1:{self.admin}/status"
         say(
             f"""
 It serves until you press Ctrl-C. To try next, in another terminal:
@@ -196,12 +198,12 @@ It serves until you press Ctrl-C. To try next, in another terminal:
   cd {self.shop}
   PATH={self.bin}:$PATH
   cutwater deploy checkout v1 v2=25
-  curl http://shop.localhost:{self.port}/api/cart
-  curl -H 'Cutwater-Version-checkout: 2' http://shop.localhost:{self.port}/api/cart
+  curl {shop}api/cart
+  curl -H 'Cutwater-Version-checkout: 2' {shop}api/cart
 
-  http://shop.localhost:{self.port}/      the page; with its socket, in a browser
-  http://staging.localhost:{self.port}/   an alias: v1, and v2 for one in four
-  http://127.0.0.1:{self.admin}/status      what is served; /metrics counts it
+  {shop:<32} the page, in a browser
+  {staging:<32} an alias: v1, and v2 for one in four
+  {status:<32} what is served; /metrics counts it
 """
         )
         self.serving.wait()
