@@ -34,7 +34,11 @@ impl Workspace {
         let space = Space::seen(&self.key, app);
         let _alone = self.lock()?;
         self.git
-            .fetch(&space.refspecs(app), &[space.last_glob()], self.timeout)
+            .fetch(
+                &space.refspecs(app),
+                &self.tips(&[space.last()]),
+                self.timeout,
+            )
             .map_err(|source| StoreError::Git {
                 what: format!(
                     "cannot fetch the versions of `{app}` from remote `{}`",
@@ -44,6 +48,17 @@ impl Workspace {
             })?;
         AppRefs::read(&self.repo, &space)
             .map_err(|error| StoreError::local("the fetched refs", &error.message()))
+    }
+
+    /// What a fetch tells the remote of: those of these refs that are here. git looks up a name, but walks over every ref for
+    /// a glob, and tells of every ref where it is given neither; so a glob that matches nothing stands for none of them.
+    pub(super) fn tips(&self, names: &[String]) -> Vec<String> {
+        let here = |name: &&String| self.repo.refname_to_id(name).is_ok();
+        let mut tips: Vec<String> = names.iter().filter(here).cloned().collect();
+        if tips.is_empty() {
+            tips.push("refs/cutwater-remote/none/*".to_owned());
+        }
+        tips
     }
 
     /// The app's refs as they were seen last, without asking the remote.
