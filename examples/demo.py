@@ -114,7 +114,7 @@ class Demo:
         self.run("cutwater versions publish checkout")
 
     def serve(self):
-        say("\nBoth are served on this machine, and one request in ten is for the new one:\n")
+        say("\nThey run on this machine, and version 1 gets all requests; then one in ten is for version 2:\n")
         self.port, self.admin = free_port(8080), free_port(8081)
         addresses = f"--listen 127.0.0.1:{self.port} --admin 127.0.0.1:{self.admin}"
         command = f"cutwater serve --state ../state {addresses}"
@@ -123,6 +123,8 @@ class Demo:
             self.serving = subprocess.Popen(
                 ["sh", "-c", f"exec {command}"], cwd=self.shop, env=self.env, stdout=log, stderr=log
             )
+        # Also what comes before the first change is to be remembered as served.
+        self.until_served()
 
     def until_served(self):
         """Waits until what was committed last is what is served."""
