@@ -1,9 +1,15 @@
 //! `cutwater serve`: real repositories, real programs, real requests.
 
+/// Clients that go on until they are told to stop.
+mod clients;
+/// A thousand changes of the split under load.
+mod load;
 /// Programs that do what programs do.
 mod programs;
 /// Commits that are served, and those that are not.
 mod releases;
+/// A server that answers many at once.
+mod upstream;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -42,14 +48,20 @@ struct Standalone {
     serving: Option<Process>,
     gateway: SocketAddr,
     admin: SocketAddr,
+    drain_delay: &'static str,
 }
 
 impl Standalone {
     /// A shop with `versions` versions of a web server, of which nothing is released yet.
     fn of(versions: u32) -> Self {
+        Self::with(&app("[python3, server.py]"), versions)
+    }
+
+    /// The same, with an `app.yaml` of its own.
+    fn with(app: &str, versions: u32) -> Self {
         let shop = Shop::new();
         shop.write("apps/checkout/server.py", SERVER);
-        shop.write("apps/checkout/app.yaml", app("[python3, server.py]"));
+        shop.write("apps/checkout/app.yaml", app);
         for number in 1..=versions {
             shop.commit("apps/checkout/number", number.to_string());
             shop.publish(&[]);
@@ -61,6 +73,7 @@ impl Standalone {
             serving: None,
             gateway: nowhere,
             admin: nowhere,
+            drain_delay: "2s",
         }
     }
 
@@ -83,7 +96,7 @@ impl Standalone {
             "--admin",
             "127.0.0.1:0",
             "--drain-delay",
-            "2s",
+            self.drain_delay,
         ];
         arguments
             .into_iter()
@@ -97,6 +110,11 @@ impl Standalone {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_cutwater"));
         let name = format!("serve-{}", fastrand::u32(..));
         let serving = Process::start(&name, &program, &self.arguments(), self.shop.dir.path());
+        self.started(serving).await;
+    }
+
+    /// Waits until what was started says where it is.
+    async fn started(&mut self, serving: Process) {
         let line = until("serve says where it is", async || {
             let log = serving.log();
             let line = log.lines().find(|line| line.contains("telling of it on"))?;
@@ -163,6 +181,21 @@ impl Standalone {
         .await;
     }
 
+    async fn metrics(&self) -> String {
+        let answer = http::get(&self.admin.to_string(), "localhost", "/metrics", &[]).await;
+        answer.unwrap().body
+    }
+
+    /// Waits until this commit is what is served, all of it complete.
+    async fn served(&self, commit: git2::Oid) {
+        until(&format!("{commit} is served"), async || {
+            let status = self.status().await;
+            let split = &status["apps"]["checkout"]["splits"]["cwd/checkout"];
+            (status["commit"] == commit.to_string() && split["complete"] == true).then_some(())
+        })
+        .await;
+    }
+
     /// Everything that keeps something from being as it is wanted.
     async fn problems(&self) -> String {
         let status = self.status().await;
@@ -224,6 +257,6 @@ async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
             return answer;
         }
         assert!(start.elapsed() < DEADLINE, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
