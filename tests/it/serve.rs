@@ -2,6 +2,8 @@
 
 /// Clients that go on until they are told to stop.
 mod clients;
+/// Faults of the machine and of the repository.
+mod faults;
 /// A thousand changes of the split under load.
 mod load;
 /// Programs that do what programs do.
