@@ -155,8 +155,11 @@ impl<'a> Shape<'a> {
                 .map(|error| error.to_string()),
             _ => None,
         };
-        let fixed = schema["const"].as_str().filter(|fixed| *fixed != text);
-        let fixed = fixed.map(|fixed| format!("is `{text}`; write `{fixed}`"));
+        let choices = choices(schema);
+        let fixed = (!choices.is_empty() && !choices.contains(&text)).then(|| {
+            let choices: Vec<String> = choices.iter().map(|one| format!("`{one}`")).collect();
+            format!("is `{text}`; write {}", choices.join(" or "))
+        });
         match wrong.or(fixed) {
             Some(message) => {
                 self.problem(node.place, path, message);
@@ -198,14 +201,23 @@ impl<'a> Shape<'a> {
                 .map_or(json!(1), |min| json!(min)),
             "number" => json!(0),
             "boolean" => json!(false),
-            _ => json!("x"),
+            _ => json!(choices(schema).first().unwrap_or(&"x")),
         }
     }
+}
+
+/// The words of which one must stand there; none where any text may. Words with a description each are alternatives.
+fn choices(schema: &Json) -> Vec<&str> {
+    let alternatives = schema["oneOf"].as_array().into_iter().flatten();
+    (alternatives.chain([schema]))
+        .filter_map(|one| one["const"].as_str())
+        .collect()
 }
 
 /// The type that is wanted, without `null`.
 fn kind(schema: &Json) -> &str {
     match &schema["type"] {
+        Json::Null if !choices(schema).is_empty() => "string",
         Json::String(kind) => kind,
         Json::Array(kinds) => {
             let mut kinds = kinds.iter().filter_map(Json::as_str);
