@@ -18,6 +18,9 @@ mod source;
 mod state;
 mod versions;
 
+#[cfg(test)]
+mod one_plan_test;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;
