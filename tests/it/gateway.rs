@@ -4,6 +4,8 @@
 mod bounds;
 /// One request and its answer, as curl and bytes on a connection see it.
 mod passing;
+/// Clients that take nothing, send nothing, and go on anyway.
+mod patience;
 /// Rules that pick a version.
 mod rules;
 /// Which version gets a request.
