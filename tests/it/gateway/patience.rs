@@ -14,7 +14,7 @@ use crate::support::wait::wait_for;
 const SOCKET: &[u8] =
     b"GET /socket HTTP/1.1\r\nHost: shop.test\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
 /// Long enough for a machine that does much else, and well below what the other side is waited for.
-const TIME: Duration = Duration::from_millis(1_000);
+const TIME: Duration = Duration::from_secs(1);
 
 fn limits() -> Limits {
     Limits {

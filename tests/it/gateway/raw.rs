@@ -287,7 +287,7 @@ async fn a_head_can_be_read_in_one_way() {
         case("5.2: a folded line", get("X-A: 1\r\n 2\r\n"), &[400], ""),
         case("2.2: a space before the first line", "GET /head HTTP/1.1\r\n Host: shop.test\r\n\r\n".into(), &[400], ""),
         case("2.2: CR alone", get("X-A: 1\rX-B: 2\r\n"), &[400], ""),
-        case("RFC 9110 5.5: NUL in a value", get("X-A: 1\02\r\n"), &[400], ""),
+        case("RFC 9110 5.5: NUL in a value", get("X-A: 1\x002\r\n"), &[400], ""),
         case("RFC 9110 5.1: NUL in a name", get("X\0A: 1\r\n"), &[400], ""),
         case("RFC 9110 5.1: no name", get(": 1\r\n"), &[400], ""),
         case("RFC 9110 5.1: no token", get("X@A: 1\r\n"), &[400], ""),

@@ -240,7 +240,7 @@ async fn reply(
         }
         // 256 MiB, more than all buffers on the way hold.
         "/big" => {
-            let part = Bytes::from_static(&[b'x'; 65_536]);
+            let part = Bytes::from(vec![b'x'; 65_536]);
             let frames = std::iter::repeat_n(part, 4_096).map(|part| Ok(Frame::data(part)));
             Response::new(BodyExt::boxed(StreamBody::new(futures::stream::iter(
                 frames,
