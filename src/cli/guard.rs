@@ -5,6 +5,9 @@ use super::output::Failure;
 /// Run a program that ends when standard input does
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    /// How many files the program may have open
+    #[arg(long)]
+    files: Option<u64>,
     /// Program and arguments
     #[arg(last = true, required = true)]
     command: Vec<String>,
@@ -15,7 +18,7 @@ impl Args {
         let Some((program, args)) = self.command.split_first() else {
             return Err(Failure::usage("the program is missing"));
         };
-        match crate::processes::guard(program, args) {
+        match crate::processes::guard(program, args, self.files) {
             0 => Ok(()),
             code => Err(Failure::code(code)),
         }

@@ -10,6 +10,8 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::metrics::Counts;
+use super::reader::Taken;
+use super::serve::Client;
 use super::upstream::{Open, Sender};
 
 /// The body of a request.
@@ -149,15 +151,23 @@ pub(super) struct Flight {
     pub(super) counts: Arc<Counts>,
     /// One of the open requests of the gateway.
     _permit: OwnedSemaphorePermit,
+    /// Its connection, which is in use as long as somebody has it.
+    _client: Arc<Client>,
 }
 
 impl Flight {
-    pub(super) fn new(open: Open, counts: Arc<Counts>, permit: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(
+        open: Open,
+        counts: Arc<Counts>,
+        permit: OwnedSemaphorePermit,
+        client: Arc<Client>,
+    ) -> Self {
         counts.in_flight.inc();
         Self {
             open,
             counts,
             _permit: permit,
+            _client: client,
         }
     }
 }
@@ -173,6 +183,8 @@ impl Drop for Flight {
 pub(super) struct Download {
     body: Incoming,
     ended: bool,
+    parts: u64,
+    taken: Option<Arc<Taken>>,
     sender: Option<Sender>,
     flight: Flight,
 }
@@ -182,6 +194,8 @@ impl Download {
         Self {
             body,
             ended: false,
+            parts: 0,
+            taken: Taken::of_stream(),
             sender: Some(sender),
             flight,
         }
@@ -196,7 +210,14 @@ impl Body for Download {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Some(taken) = &self.taken {
+            taken.asked();
+        }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        self.parts += 1;
+        if let Some(taken) = &self.taken {
+            taken.handed(self.parts);
+        }
         match &frame {
             None => self.ended = true,
             Some(Ok(frame)) => match frame.data_ref() {
@@ -222,6 +243,9 @@ impl Body for Download {
 
 impl Drop for Download {
     fn drop(&mut self) {
+        if let Some(taken) = &self.taken {
+            taken.asked();
+        }
         if let Some(sender) = self.sender.take()
             && (self.ended || self.body.is_end_stream())
         {

@@ -133,7 +133,7 @@ async fn pass(
     let progress = body.progress();
     let mut request = Request::from_parts(head, body);
     let to_client = wants_upgrade.then(|| hyper::upgrade::on(&mut request));
-    let flight = Flight::new(choice.open, choice.counts, permit);
+    let flight = Flight::new(choice.open, choice.counts, permit, Arc::clone(client));
 
     let sent = tokio::select! {
         sent = flight.open.send(request, gateway.limits.connect_time) => sent.map_err(Failure::Send),
@@ -156,10 +156,11 @@ async fn pass(
         (false, _) => passed(response, sender, flight),
         (true, Some(to_client)) => {
             let to_process = hyper::upgrade::on(&mut response);
-            let client = Arc::clone(client);
-            gateway.tasks.spawn(async move {
-                upgrade::copy(to_client, to_process, flight, client.gateway.stop.clone()).await;
-            });
+            let (stop, time) = (gateway.stop.clone(), gateway.limits.upgrade_time);
+            let copying = upgrade::copy(to_client, to_process, flight, time);
+            gateway
+                .tasks
+                .spawn(async move { stop.run_until_cancelled(copying).await });
             response.map(|_| Either::Left(http_body_util::Full::default()))
         }
         (true, None) => {

@@ -45,6 +45,7 @@ mod forward;
 mod head;
 mod metrics;
 mod page;
+mod reader;
 mod said;
 mod serve;
 mod table;
@@ -66,17 +67,24 @@ pub struct Limits {
     pub connections: usize,
     /// Open requests and upgrades at a time; more are answered with 503.
     pub requests: usize,
-    /// Bytes of the head of a request, at least 8,192; more is answered with 431. So are more than 100 headers.
+    /// Bytes of the head of a request, at least 8,192; more is answered with 431, or over HTTP/2 ends the connection. More than
+    /// 100 headers are answered with 431 too.
     pub head_bytes: usize,
     /// Bytes of the body of a request; more is answered with 413.
     pub body_bytes: u64,
-    /// Time for the head of a request, counted also while a connection waits for its next one; then it is closed.
+    /// Time for the head of a request, counted also while a connection waits for its next one; then it is closed. An HTTP/2
+    /// connection without an open stream has up to twice as long.
     pub head_time: Duration,
     /// Time to connect to a process; then 504.
     pub connect_time: Duration,
     /// Time without a byte of the body of the request or the beginning of the answer; then 504, or 408 where it is the
     /// client that sends nothing.
     pub answer_time: Duration,
+    /// Time in which a client takes no byte of an answer that is there for it; then its connection is closed, or its stream
+    /// of an HTTP/2 connection reset.
+    pub take_time: Duration,
+    /// Time, up to twice as long, without a byte either way on an upgraded connection; then it is closed.
+    pub upgrade_time: Duration,
     /// Time that open requests have to end once the gateway is told to stop.
     pub drain_time: Duration,
 }
@@ -91,7 +99,48 @@ impl Default for Limits {
             head_time: Duration::from_secs(30),
             connect_time: Duration::from_secs(5),
             answer_time: Duration::from_mins(1),
+            take_time: Duration::from_mins(1),
+            upgrade_time: Duration::from_mins(5),
             drain_time: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Limits {
+    /// These limits, lowered where the process may have no more than so many files open: a connection takes one, and so does
+    /// a request on its way to a process. A quarter, and 64 at least, is left for everything else.
+    #[must_use]
+    pub fn within(self, files: u64) -> Self {
+        let files = usize::try_from(files).unwrap_or(usize::MAX);
+        let most = (files.saturating_sub((files / 4).max(64)) / 2).max(8);
+        Self {
+            connections: self.connections.min(most),
+            requests: self.requests.min(most),
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_and_requests_fit_into_the_files_of_the_process() {
+        for (files, most) in [
+            (u64::MAX, 10_000),
+            (1_048_576, 10_000),
+            (4_096, 1_536),
+            (1_024, 384),
+            (100, 18),
+            (0, 8),
+        ] {
+            let limits = Limits::default().within(files);
+            assert_eq!(
+                (limits.connections, limits.requests),
+                (most, most),
+                "{files}"
+            );
         }
     }
 }

@@ -9,17 +9,22 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::reader::Streams;
 use super::{Limits, Metrics, Table, forward};
 
 /// How long to wait where a connection cannot be accepted, for want of file descriptors most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often that is said while it lasts.
+const ACCEPT_SAID: Duration = Duration::from_secs(10);
 /// Streams of one HTTP/2 connection at a time.
 const STREAMS: u32 = 128;
 /// How often an HTTP/2 connection is asked whether it is still there, and how long it may take to say so.
@@ -28,6 +33,7 @@ const PING: Duration = Duration::from_secs(20);
 const HEAD_MIN: usize = 8_192;
 
 /// What all requests of a gateway share.
+#[derive(Debug)]
 pub(super) struct Gateway {
     pub(super) table: Arc<ArcSwap<Table>>,
     pub(super) limits: Limits,
@@ -41,9 +47,11 @@ pub(super) struct Gateway {
 }
 
 /// What the requests of one connection share.
+#[derive(Debug)]
 pub(super) struct Client {
     pub(super) gateway: Arc<Gateway>,
     pub(super) address: SocketAddr,
+    /// A request has come since this was looked at last.
     asked: AtomicBool,
     /// One of the connections of the gateway; an upgrade holds it for as long as it is open.
     _permit: OwnedSemaphorePermit,
@@ -72,8 +80,9 @@ pub async fn serve(
     // Whoever drops this future has no open connection left.
     let stop = gateway.stop.clone().drop_guard();
     let accepting = shutdown.run_until_cancelled(async {
+        let mut said = None;
         while let Ok(permit) = Arc::clone(&connections).acquire_owned().await {
-            let (stream, address) = accept(&listener).await;
+            let (stream, address) = accept(&listener, &mut said).await;
             let client = Arc::new(Client {
                 gateway: Arc::clone(&gateway),
                 address,
@@ -98,9 +107,9 @@ pub async fn serve(
     cut
 }
 
-fn server(limits: &Limits) -> auto::Builder<TokioExecutor> {
+fn server(limits: &Limits) -> auto::Builder<Streams> {
     let head_bytes = limits.head_bytes.max(HEAD_MIN);
-    let mut server = auto::Builder::new(TokioExecutor::new());
+    let mut server = auto::Builder::new(Streams(limits.take_time));
     (server.http1())
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_time)
@@ -114,12 +123,16 @@ fn server(limits: &Limits) -> auto::Builder<TokioExecutor> {
     server
 }
 
-async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+/// Waits for a connection, however long that fails. `said`: when people were told last that it does.
+async fn accept(listener: &TcpListener, said: &mut Option<Instant>) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
             Err(error) => {
-                tracing::warn!("cannot accept a connection: {error}");
+                if said.is_none_or(|said| said.elapsed() > ACCEPT_SAID) {
+                    tracing::warn!("cannot accept connections, and goes on trying: {error}");
+                    *said = Some(Instant::now());
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -128,7 +141,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 
 /// Serves one connection until it ends, or is told to.
 async fn connection(
-    builder: Arc<auto::Builder<TokioExecutor>>,
+    builder: Arc<auto::Builder<Streams>>,
     client: Arc<Client>,
     stream: TcpStream,
     shutdown: CancellationToken,
@@ -143,10 +156,15 @@ async fn connection(
         let client = Arc::clone(&client);
         async move { Ok::<_, Infallible>(forward::answer(&client, request).await) }
     });
-    let mut serving = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
-    // Also for those that never say which protocol they speak, and open no stream on HTTP/2.
-    let mut first = pin!(tokio::time::sleep(gateway.limits.head_time));
-    let mut awaits_first = true;
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(gateway.limits.take_time));
+    let io = TokioIo::new(Box::pin(stream));
+    let mut serving = pin!(builder.serve_connection_with_upgrades(io, service));
+    // Connections that never say which protocol they speak, or are idle: over HTTP/1 the head of a request has a limit of its
+    // own, and over HTTP/2 there is none.
+    let mut look = tokio::time::interval(gateway.limits.head_time);
+    look.tick().await;
+    let mut began = false;
     let mut ending = false;
     loop {
         tokio::select! {
@@ -161,11 +179,19 @@ async fn connection(
                 ending = true;
                 serving.as_mut().graceful_shutdown();
             }
-            () = first.as_mut(), if awaits_first => {
-                awaits_first = false;
-                if !client.asked.load(Ordering::Relaxed) {
+            _ = look.tick() => {
+                let asked = client.asked.swap(false, Ordering::Relaxed);
+                began |= asked;
+                // Each open request has the client too.
+                if asked || Arc::strong_count(&client) > 1 {
+                    continue;
+                }
+                // Told to end before, and given as long again: what is left is not taken.
+                if ending || !began {
                     return;
                 }
+                ending = true;
+                serving.as_mut().graceful_shutdown();
             }
         }
     }

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{self as system, Pid, Signal, WaitOptions};
+use rustix::process::{self as system, Pid, Resource, Rlimit, Signal, WaitOptions};
 
 /// How long a program may take to end when `serve` is gone and nobody says how long.
 const ORPHANED: Duration = Duration::from_secs(5);
@@ -29,11 +29,21 @@ enum Event {
     Ended(i32),
 }
 
-/// Runs `program` with `args` until it ends or is to end. The environment and the folder are those of the guard.
+/// Runs `program` with `args` until it ends or is to end; it may have so many `files` open, if it asks for no more. The environment and the folder are those of the guard.
 ///
 /// The exit code is the program's, or 128 and the signal that ended it, or 127 where it cannot be started.
 #[must_use]
-pub fn run(program: &str, args: &[String]) -> u8 {
+pub fn run(program: &str, args: &[String], files: Option<u64>) -> u8 {
+    if let Some(files) = files {
+        let limit = system::getrlimit(Resource::Nofile);
+        let limit = Rlimit {
+            current: Some(files),
+            ..limit
+        };
+        if let Err(error) = system::setrlimit(Resource::Nofile, limit) {
+            complain(&format!("cannot set how many files may be open: {error}"));
+        }
+    }
     // A program that forks away becomes a child of the guard, and not of the system.
     #[cfg(target_os = "linux")]
     if let Err(error) = system::set_child_subreaper(Some(system::getpid())) {

@@ -220,8 +220,8 @@ fn words_of_which_there_are_few_are_read_and_others_are_told_which() {
             "r.yaml:8:11: spec.onLoss: is `drop`; write `shift` or `hold`",
         ),
         (
-            "  override: {mode: off}",
-            "r.yaml:8:20: spec.override.mode: is `off`; write `header` or `key` or `none`",
+            "  override: {mode: nobody}",
+            "r.yaml:8:20: spec.override.mode: is `nobody`; write `header` or `key` or `none`",
         ),
     ] {
         let problems = read("r.yaml", file(bad).as_bytes()).unwrap_err();

@@ -14,6 +14,7 @@ mod admin;
 mod app;
 mod board;
 mod checkout;
+mod descriptors;
 mod keys;
 mod ledger;
 mod outbox;
@@ -123,6 +124,8 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         address(&listener, settings.listen),
         address(&admin, settings.admin)
     );
+    let descriptors = descriptors::raise();
+    let limits = limits(descriptors.now);
     let changed = Arc::new(Notify::new());
     let committed = Arc::new(Notify::new());
     let table = Arc::new(ArcSwap::from_pointee(Table::default()));
@@ -140,7 +143,7 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
     let serving = tokio::spawn(gateway::serve(
         listener,
         Arc::clone(&table),
-        Limits::default(),
+        limits,
         metrics.clone(),
         end.clone(),
     ));
@@ -170,6 +173,7 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         starter: Starter {
             own: settings.own.clone(),
             given: settings.given.clone(),
+            files: descriptors.given,
             changed: Arc::clone(&changed),
         },
         drain: settings.drain,
@@ -206,6 +210,21 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
     engine.close().await;
     tasks.join_all().await;
     Ok(())
+}
+
+/// What the gateway takes at most, where this process may have so many files open.
+fn limits(files: u64) -> Limits {
+    let usual = Limits::default();
+    let limits = usual.clone().within(files);
+    if limits != usual {
+        tracing::warn!(
+            "at most {} connections and {} requests at a time, instead of {}: this process may have {files} files open; raise that with `ulimit -n` or LimitNOFILE= of systemd",
+            limits.connections,
+            limits.requests,
+            usual.connections
+        );
+    }
+    limits
 }
 
 async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {

@@ -31,6 +31,8 @@ pub(super) struct Starter {
     /// The environment of `serve`. Programs get what every program needs of it, and by name what a cluster would take from
     /// a Secret or ConfigMap.
     pub(super) given: BTreeMap<String, String>,
+    /// How many files a program may have open, if it asks for no more.
+    pub(super) files: u64,
     /// Told of each change of a program's state.
     pub(super) changed: Arc<Notify>,
 }
@@ -235,7 +237,9 @@ fn program(
     Ok(Program {
         guard: (
             starter.own.clone(),
-            vec!["guard".to_owned(), "--".to_owned()],
+            ["guard", "--files", &starter.files.to_string(), "--"]
+                .map(str::to_owned)
+                .to_vec(),
         ),
         command: local.command.clone(),
         dir: dir.to_owned(),

@@ -2,10 +2,18 @@
 
 /// What is refused, and which limits hold.
 mod bounds;
+/// curl, nghttp, h2load, and a WebSocket in Python.
+mod clients;
+/// Frames of HTTP/2 as no good client sends them.
+mod frames;
 /// Splits over a hundred thousand requests.
 mod many;
 /// One request and its answer, as curl and bytes on a connection see it.
 mod passing;
+/// Clients that take nothing, send nothing, and go on anyway.
+mod patience;
+/// Requests of HTTP/1.1 as no good client sends them.
+mod raw;
 /// Rules that pick a version.
 mod rules;
 /// Which version gets a request.

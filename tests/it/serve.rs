@@ -6,6 +6,8 @@ mod admin;
 mod clients;
 /// Faults of the machine and of the repository.
 mod faults;
+/// More clients than there is room for, and slow ones.
+mod floods;
 /// What was served is written to the repository.
 mod ledger;
 /// A thousand changes of the split under load.
@@ -60,6 +62,8 @@ struct Standalone {
     drain: &'static str,
     /// Variables of `serve`.
     environment: Vec<(&'static str, &'static str)>,
+    /// How many files `serve` may have open; as many as the tests where absent.
+    files: Option<u32>,
 }
 
 impl Standalone {
@@ -86,6 +90,7 @@ impl Standalone {
             admin: nowhere,
             drain: "2s",
             environment: Vec::new(),
+            files: None,
         }
     }
 
@@ -119,12 +124,19 @@ impl Standalone {
 
     /// Starts `serve`, and waits until it says where.
     async fn start(&mut self) {
-        let program = PathBuf::from(env!("CARGO_BIN_EXE_cutwater"));
+        let mut program = PathBuf::from(env!("CARGO_BIN_EXE_cutwater"));
+        let mut arguments = self.arguments();
+        if let Some(files) = self.files {
+            let limited = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
+            let shell = ["-c".to_owned(), limited, program.display().to_string()];
+            arguments.splice(0..0, shell);
+            program = PathBuf::from("/bin/sh");
+        }
         let name = format!("serve-{}", fastrand::u32(..));
         let serving = Process::start_with(
             &name,
             &program,
-            &self.arguments(),
+            &arguments,
             self.shop.dir.path(),
             &self.environment,
         );

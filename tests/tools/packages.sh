@@ -13,6 +13,11 @@ test_needs=(
   lighttpd=lighttpd
   /usr/lib/lighttpd/mod_openssl.so=lighttpd-mod-openssl
   tinyproxy=tinyproxy-bin
+  curl=curl
+  nghttp=nghttp2-client
+  h2load=nghttp2-client
+  prlimit=util-linux
+  python3=python3
 )
 # and what the node of `make e2e` needs.
 node_needs=(

@@ -238,6 +238,27 @@ async fn reply(
             });
             Response::new(BodyExt::boxed(StreamBody::new(frames)))
         }
+        // 256 MiB, more than all buffers on the way hold.
+        "/big" => {
+            let part = Bytes::from(vec![b'x'; 65_536]);
+            let frames = std::iter::repeat_n(part, 4_096).map(|part| Ok(Frame::data(part)));
+            Response::new(BodyExt::boxed(StreamBody::new(futures::stream::iter(
+                frames,
+            ))))
+        }
+        // The second part comes after a while.
+        "/slow" => {
+            let second = async {
+                tokio::time::sleep(Duration::from_millis(2_500)).await;
+                Ok(Frame::data(Bytes::from_static(b" second")))
+            };
+            let first = futures::future::ready(Ok(Frame::data(Bytes::from_static(b"first"))));
+            let frames = futures::StreamExt::chain(
+                futures::stream::once(first),
+                futures::stream::once(second),
+            );
+            Response::new(BodyExt::boxed(StreamBody::new(frames)))
+        }
         "/never" => std::future::pending().await,
         "/socket" => {
             let upgrade = hyper::upgrade::on(&mut request);

@@ -7,8 +7,12 @@ use crate::support::wait::stays;
 impl Standalone {
     /// Publishes a version with this program in the place of the server; a number of its own in the file makes it new.
     pub(super) fn publish_program(&self, program: &str) {
-        self.shop
-            .write("apps/checkout/app.yaml", app("[python3, other.py]"));
+        self.publish_program_as(program, &app("[python3, other.py]"));
+    }
+
+    /// The same, with this `app.yaml`.
+    pub(super) fn publish_program_as(&self, program: &str, app: &str) {
+        self.shop.write("apps/checkout/app.yaml", app);
         self.shop.commit("apps/checkout/other.py", program);
         self.shop.publish(&[]);
         push(&self.shop);

@@ -1,0 +1,136 @@
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use cutwater::gateway::Limits;
+use http_body_util::{BodyExt, Empty};
+use hyper::Request;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::stage::{DEADLINE, Stage, backend, route};
+use crate::support::wait::wait_for;
+
+const SOCKET: &[u8] =
+    b"GET /socket HTTP/1.1\r\nHost: shop.test\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+/// Long enough for a machine that does much else, and well below what the other side is waited for.
+const TIME: Duration = Duration::from_secs(1);
+
+fn limits() -> Limits {
+    Limits {
+        take_time: TIME,
+        upgrade_time: TIME,
+        ..Limits::default()
+    }
+}
+
+fn get(path: &str) -> Request<Empty<Bytes>> {
+    let uri = format!("http://shop.test{path}");
+    Request::get(uri).body(Empty::new()).unwrap()
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_cut_off_and_one_that_is_slow_is_not() {
+    let v7 = backend("v7").await;
+    let stage = Stage::with(vec![route(&[(7, 10_000, Some(&v7))])], limits()).await;
+    let request = b"GET /big HTTP/1.1\r\nHost: shop.test\r\n\r\n";
+    let mut none = TcpStream::connect(stage.address).await.unwrap();
+    none.write_all(request).await.unwrap();
+    let mut slow = TcpStream::connect(stage.address).await.unwrap();
+    slow.write_all(request).await.unwrap();
+    wait_for("both to be open", DEADLINE, async || {
+        (v7.open_requests() == 2).then_some(())
+    })
+    .await;
+    // More than three times the limit, and never quiet for as long as that.
+    let begin = Instant::now();
+    let mut buffer = vec![0; 4 << 20];
+    while begin.elapsed() < TIME * 3 || v7.open_requests() == 2 {
+        assert!(begin.elapsed() < DEADLINE, "the other one is not cut off");
+        let read = slow.read(&mut buffer).await.unwrap();
+        assert_ne!(read, 0, "whoever is slow is served");
+        tokio::time::sleep(TIME / 20).await;
+    }
+    assert_eq!(v7.open_requests(), 1);
+    // What was on the way is still there, and then nothing.
+    let end = tokio::time::timeout(DEADLINE, async {
+        while !matches!(none.read(&mut buffer).await, Ok(0) | Err(_)) {}
+    });
+    end.await.expect("the connection is closed");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_taken_is_reset_and_its_connection_goes_on() {
+    let v7 = backend("v7").await;
+    let stage = Stage::with(vec![route(&[(7, 10_000, Some(&v7))])], limits()).await;
+    let stream = TcpStream::connect(stage.address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .initial_connection_window_size(1 << 24)
+        .initial_stream_window_size(1 << 16)
+        .handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let big = sender.send_request(get("/big")).await.unwrap();
+    assert_eq!(big.status(), 200);
+    // One that the process is slow with waits for nobody, and is no client's fault.
+    let slow_process = tokio::spawn(sender.send_request(get("/slow")));
+    wait_for("the stream to be given up", DEADLINE, async || {
+        (v7.open_requests() == 1).then_some(())
+    })
+    .await;
+    let answer = slow_process.await.unwrap().unwrap();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, "first second");
+    let taken = big.into_body().collect().await;
+    assert!(taken.is_err(), "it was reset");
+    let again = sender.send_request(get("/")).await.unwrap();
+    assert_eq!(again.into_body().collect().await.unwrap().to_bytes(), "v7");
+}
+
+#[tokio::test]
+async fn an_http2_connection_without_a_request_is_closed() {
+    let v7 = backend("v7").await;
+    let limits = Limits {
+        head_time: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let stage = Stage::with(vec![route(&[(7, 10_000, Some(&v7))])], limits).await;
+    let stream = TcpStream::connect(stage.address).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
+    let connection = tokio::spawn(connection);
+    // A stream that is longer than the limit keeps it.
+    let slow = sender.send_request(get("/slow")).await.unwrap();
+    let body = slow.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, "first second");
+    let ended = tokio::time::timeout(DEADLINE, connection).await;
+    ended.expect("it is closed").unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_upgrade_lives_as_long_as_bytes_come_from_either_side() {
+    let v7 = backend("v7").await;
+    let stage = Stage::with(vec![route(&[(7, 10_000, Some(&v7))])], limits()).await;
+    let mut stream = TcpStream::connect(stage.address).await.unwrap();
+    stream.write_all(SOCKET).await.unwrap();
+    let mut buffer = [0; 1024];
+    let begin = Instant::now();
+    while begin.elapsed() < TIME * 3 {
+        stream.write_all(b"ping").await.unwrap();
+        assert_ne!(stream.read(&mut buffer).await.unwrap(), 0);
+        tokio::time::sleep(TIME / 20).await;
+    }
+    assert_eq!(v7.open_requests(), 1);
+    // Silence ends it, on both sides.
+    let end = tokio::time::timeout(DEADLINE, async {
+        while !matches!(stream.read(&mut buffer).await, Ok(0) | Err(_)) {}
+    });
+    end.await.expect("the connection is closed");
+    wait_for("the process to be left alone", DEADLINE, async || {
+        (v7.open_requests() == 0).then_some(())
+    })
+    .await;
+}
