@@ -2,6 +2,8 @@
 
 /// What the admin address tells.
 mod admin;
+/// Repositories elsewhere: credentials and webhooks.
+mod elsewhere;
 /// What was served is written to the repository.
 mod ledger;
 /// Programs that do what programs do.
@@ -48,6 +50,10 @@ struct Standalone {
     serving: Option<Process>,
     gateway: SocketAddr,
     admin: SocketAddr,
+    /// What is served; the remote by its path where absent.
+    source: Option<String>,
+    /// More flags.
+    more: Vec<String>,
 }
 
 impl Standalone {
@@ -67,6 +73,8 @@ impl Standalone {
             serving: None,
             gateway: nowhere,
             admin: nowhere,
+            source: None,
+            more: Vec::new(),
         }
     }
 
@@ -75,11 +83,11 @@ impl Standalone {
     }
 
     fn arguments(&self) -> Vec<String> {
-        let remote = self.shop.remote();
+        let remote = self.shop.remote().display().to_string();
         let state = self.state();
         let arguments = [
             "serve",
-            remote.to_str().unwrap(),
+            self.source.as_deref().unwrap_or(&remote),
             "--state",
             state.to_str().unwrap(),
         ];
@@ -95,6 +103,7 @@ impl Standalone {
             .into_iter()
             .chain(ports)
             .map(str::to_owned)
+            .chain(self.more.clone())
             .collect()
     }
 
@@ -109,7 +118,7 @@ impl Standalone {
             Some(line.to_owned())
         })
         .await;
-        let mut addresses = line.split("http://").skip(1).map(|rest| {
+        let mut addresses = line.split(" on http://").skip(1).map(|rest| {
             let end = rest.find(|c: char| c != '.' && c != ':' && !c.is_ascii_digit());
             rest[..end.unwrap_or(rest.len())].parse().unwrap()
         });
