@@ -12,6 +12,8 @@ mod programs;
 mod releases;
 /// Commands that wait until something is served.
 mod waiting;
+/// A status that is watched.
+mod watching;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
