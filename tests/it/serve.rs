@@ -56,6 +56,10 @@ struct Standalone {
     source: Option<String>,
     /// More flags.
     more: Vec<String>,
+    /// How long open requests of a version that leaves are waited for.
+    drain: &'static str,
+    /// Variables of `serve`.
+    environment: Vec<(&'static str, &'static str)>,
 }
 
 impl Standalone {
@@ -77,6 +81,8 @@ impl Standalone {
             admin: nowhere,
             source: None,
             more: Vec::new(),
+            drain: "2s",
+            environment: Vec::new(),
         }
     }
 
@@ -99,7 +105,7 @@ impl Standalone {
             "--admin",
             "127.0.0.1:0",
             "--drain-delay",
-            "2s",
+            self.drain,
         ];
         arguments
             .into_iter()
@@ -113,7 +119,13 @@ impl Standalone {
     async fn start(&mut self) {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_cutwater"));
         let name = format!("serve-{}", fastrand::u32(..));
-        let serving = Process::start(&name, &program, &self.arguments(), self.shop.dir.path());
+        let serving = Process::start_with(
+            &name,
+            &program,
+            &self.arguments(),
+            self.shop.dir.path(),
+            &self.environment,
+        );
         let line = until("serve says where it is", async || {
             let log = serving.log();
             let line = log.lines().find(|line| line.contains("telling of it on"))?;

@@ -5,6 +5,8 @@
 test_needs=(
   curl=curl
   git=git
+  curl=curl
+  python3=python3
   openssl=openssl
   setpriv=util-linux
   ssh=openssh-client
