@@ -24,6 +24,9 @@ pub mod told;
 mod versions;
 mod webhook;
 
+#[cfg(test)]
+mod one_plan_test;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;
