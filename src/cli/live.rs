@@ -27,8 +27,23 @@ pub(super) fn look(
     records: usize,
     cluster: Option<&ClusterArgs>,
 ) -> Result<Looked, Failure> {
+    ui.progress(&format!("reading {app} at {}", context.workspace.remote()));
+    let looked = read(context, app, scope, records, cluster)?;
+    for gap in &looked.unread {
+        ui.warning(gap);
+    }
+    Ok(looked)
+}
+
+/// The same, and says nothing.
+pub(super) fn read(
+    context: &Context,
+    app: &AppName,
+    scope: Scope,
+    records: usize,
+    cluster: Option<&ClusterArgs>,
+) -> Result<Looked, Failure> {
     let workspace = &context.workspace;
-    ui.progress(&format!("reading {app} at {}", workspace.remote()));
     let (survey, answer) = thread::scope(|scope_of_threads| {
         let asking = cluster.map(|cluster| scope_of_threads.spawn(|| cluster.ask(app)));
         let survey = workspace.survey(app, scope, records);
@@ -49,9 +64,6 @@ pub(super) fn look(
     let gaps =
         (cluster.iter()).flat_map(|cluster| cluster.unreadable.iter().chain(&cluster.partial));
     unread.extend(gaps.cloned());
-    for gap in &unread {
-        ui.warning(gap);
-    }
     Ok(Looked {
         survey,
         cluster,

@@ -1,7 +1,7 @@
 //! What a person or a pipeline sees: results on stdout, progress, hints and errors on stderr.
 
 use std::cell::Cell;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
@@ -92,6 +92,12 @@ impl Failure {
     }
 }
 
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message.as_deref().unwrap_or_default())
+    }
+}
+
 impl<E: std::error::Error> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::new(error)
@@ -157,6 +163,31 @@ impl Ui {
         let text = serde_json::to_string_pretty(value)?;
         self.result(text);
         Ok(())
+    }
+
+    /// One of several results as JSON, in one line.
+    pub(super) fn json_line(&self, value: &impl Serialize) -> Result<(), Failure> {
+        self.result(serde_json::to_string(value)?);
+        Ok(())
+    }
+
+    /// Clears the terminal that shows the result; false where there is none.
+    pub(super) fn clear_screen(&self) -> bool {
+        let mut out = io::stdout().lock();
+        let clears = out.is_terminal();
+        if clears {
+            self.progress.clear();
+            drop(write!(out, "\u{1b}[H\u{1b}[2J"));
+        }
+        clears
+    }
+
+    /// True where a line of the result could not be written.
+    pub(super) fn reader_is_gone(&self) -> bool {
+        let broken = self.broken.take();
+        let gone = broken.is_some();
+        self.broken.set(broken);
+        gone
     }
 
     /// What is being done; for people at a terminal only, and only if it takes a while.

@@ -1,6 +1,7 @@
 //! `cutwater serve`: starts standalone mode and ends it on a signal.
 
 use std::collections::BTreeMap;
+use std::env::VarError;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,11 +10,16 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Global;
 use super::output::Failure;
-use crate::git::RemoteUrl;
-use crate::serve::{self, Settings};
+use crate::git::{Credentials, RemoteUrl};
+use crate::serve::{self, Settings, WebhookSecret};
 use crate::store::Workspace;
 use crate::telemetry;
 use crate::words::{EnvironmentName, Period};
+
+/// Variable with the token for the repository.
+const TOKEN: &str = "CUTWATER_TOKEN";
+/// Variable with the secret of webhooks.
+const WEBHOOK_SECRET: &str = "CUTWATER_WEBHOOK_SECRET";
 
 /// Serve the apps of a release repository on this machine, without a cluster
 ///
@@ -50,6 +56,19 @@ pub(super) struct Args {
     /// Write no ledger
     #[arg(long, conflicts_with = "environment")]
     no_ledger: bool,
+    /// File with the token, or password, for a repository at an https:// address; else it is taken from CUTWATER_TOKEN
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// The user name that stands before the token
+    #[arg(long, value_name = "NAME", default_value = "git")]
+    username: String,
+    /// File with the authority of its certificate, as PEM; the system's where absent
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// File with the secret of webhooks, which are taken at /hook of the admin address; else it is taken from
+    /// CUTWATER_WEBHOOK_SECRET
+    #[arg(long, value_name = "FILE")]
+    webhook_secret_file: Option<PathBuf>,
     /// How often a repository elsewhere is asked
     #[arg(long, value_name = "TIME", default_value = "10s")]
     interval: Period,
@@ -63,12 +82,16 @@ impl Args {
         telemetry::start();
         let seconds = |period: Period| Duration::from_secs(u64::from(period.as_secs()));
         let (url, branch) = self.repository(global)?;
+        let credentials = self.credentials(&url)?;
+        let webhook = secret(self.webhook_secret_file.as_deref(), WEBHOOK_SECRET)?;
         let state = match self.state {
             Some(state) => state,
             None => usual_state(&url)?,
         };
         let settings = Settings {
             url,
+            credentials,
+            webhook: webhook.as_deref().and_then(WebhookSecret::new),
             branch,
             releases: self.releases,
             environment: (!self.no_ledger).then_some(self.environment),
@@ -99,6 +122,28 @@ impl Args {
         done
     }
 
+    /// What is shown to the repository, and how it is known.
+    fn credentials(&self, url: &RemoteUrl) -> Result<Option<Credentials>, Failure> {
+        let password = secret(self.token_file.as_deref(), TOKEN)?;
+        let ca = self.ca_file.as_deref().map(read).transpose()?;
+        if password.is_none() && ca.is_none() {
+            return Ok(None);
+        }
+        let text = url.to_string();
+        if !text.starts_with("https://") {
+            return Err(Failure::usage(format!(
+                "a token or an authority is for a repository at an https:// address, and this one is {text}"
+            ))
+            .hint(format!("leave --token-file, {TOKEN} and --ca-file out")));
+        }
+        Ok(Some(Credentials {
+            username: Some(self.username.clone()),
+            password,
+            ca,
+            ..Credentials::default()
+        }))
+    }
+
     /// The address and the branch: of the repository that is named, or of the clone's remote.
     fn repository(&self, global: &Global) -> Result<(RemoteUrl, String), Failure> {
         let usual = || self.branch.clone().unwrap_or_else(|| "main".to_owned());
@@ -124,6 +169,29 @@ impl Args {
     }
 }
 
+/// A secret from a file, else from the environment, without line ends.
+fn secret(file: Option<&Path>, variable: &str) -> Result<Option<String>, Failure> {
+    let (text, place) = match (file, std::env::var(variable)) {
+        (Some(file), _) => (read(file)?, file.display().to_string()),
+        (None, Ok(text)) => (text, variable.to_owned()),
+        (None, Err(VarError::NotPresent)) => return Ok(None),
+        (None, Err(VarError::NotUnicode(_))) => {
+            return Err(Failure::usage(format!("{variable} is not UTF-8")));
+        }
+    };
+    match text.trim() {
+        "" => Err(Failure::usage(format!(
+            "{place} is empty; write the secret into it"
+        ))),
+        text => Ok(Some(text.to_owned())),
+    }
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(file)
+        .map_err(|error| Failure::new(format!("{}: {error}", file.display())))
+}
+
 /// A folder of the person's own for each repository.
 fn usual_state(url: &RemoteUrl) -> Result<PathBuf, Failure> {
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state"));
@@ -139,10 +207,12 @@ fn usual_state(url: &RemoteUrl) -> Result<PathBuf, Failure> {
     Ok(base.join("cutwater").join(name.trim_matches('-')))
 }
 
-/// The environment, as far as it is UTF-8.
+/// The environment, as far as it is UTF-8, without what is for this program alone.
 fn given() -> BTreeMap<String, String> {
     let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };
-    std::env::vars_os().filter_map(utf8).collect()
+    let own = |name: &str| [TOKEN, WEBHOOK_SECRET].contains(&name);
+    let given = std::env::vars_os().filter_map(utf8);
+    given.filter(|(name, _)| !own(name)).collect()
 }

@@ -13,6 +13,11 @@ use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 
+use super::context::Context;
+use super::output::Failure;
+use crate::git::{RemoteUrl, redact};
+use crate::serve::told::Status;
+
 /// Longest time for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Largest answer.
@@ -21,15 +26,13 @@ const ANSWER_MAX: usize = 16 * 1024 * 1024;
 /// Where `serve` tells of itself.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct AdminArgs {
-    /// Where `cutwater serve` tells of itself: its --admin
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        env = "CUTWATER_ADMIN",
-        default_value = "127.0.0.1:8081"
-    )]
-    admin: String,
+    /// Where `cutwater serve` tells of itself, its --admin; 127.0.0.1:8081 where absent
+    #[arg(long, value_name = "ADDRESS", env = "CUTWATER_ADMIN")]
+    admin: Option<String>,
 }
+
+/// Where `serve` tells of itself unless it is told otherwise.
+const USUAL: &str = "127.0.0.1:8081";
 
 /// The admin address of a `serve`.
 pub(super) struct Standalone {
@@ -59,9 +62,15 @@ pub(super) enum AskError {
 }
 
 impl AdminArgs {
+    /// True where a person says that there is a server.
+    pub(super) fn is_named(&self) -> bool {
+        self.admin.is_some()
+    }
+
     /// A way to ask.
     pub(super) fn open(&self) -> std::io::Result<Standalone> {
-        let address = self.admin.trim_start_matches("http://");
+        let address = self.admin.as_deref().unwrap_or(USUAL);
+        let address = address.trim_start_matches("http://");
         Ok(Standalone {
             address: address.trim_end_matches('/').to_owned(),
             runtime: Builder::new_current_thread().enable_all().build()?,
@@ -76,6 +85,33 @@ impl fmt::Display for Standalone {
 }
 
 impl Standalone {
+    /// An error where this server follows another repository or branch than the clone.
+    pub(super) fn follows(&self, context: &Context, status: &Status) -> Result<(), Failure> {
+        let workspace = &context.workspace;
+        let other = |what: String| {
+            Failure::new(format!("the server on {self} follows {what}"))
+                .hint("name the --admin address of another with --admin or CUTWATER_ADMIN")
+        };
+        let branch = &workspace.settings().branch;
+        if status.branch != *branch {
+            return Err(other(format!("branch {}, and not {branch}", status.branch)));
+        }
+        let own = workspace.address();
+        let own = RemoteUrl::parse(&own, true).map_or_else(|_| redact(&own), |url| url.to_string());
+        if status.repository == own {
+            return Ok(());
+        }
+        // One repository has many addresses; its commits are the same at each.
+        match &status.commit {
+            Some(commit) if !workspace.knows(commit)? => Err(other(format!(
+                "{}, which has another history than remote `{}` of this clone, {own}",
+                status.repository,
+                workspace.remote()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// What it tells at `path`.
     pub(super) fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, AskError> {
         let silent = |problem: String| AskError::Silent {

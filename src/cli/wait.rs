@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use super::context::Context;
 use super::output::{Failure, Ui};
 use super::standalone::{AdminArgs, Standalone};
-use crate::git::{RemoteUrl, redact};
 use crate::releases::Kind;
 use crate::serve::told::Status;
 use crate::store::Released;
@@ -53,40 +52,12 @@ impl WaitArgs {
                 .hint("name its --admin address with --admin or CUTWATER_ADMIN")
                 .hint("without --wait nothing is asked: in a cluster, `cutwater deployments status` shows what is served")
         })?;
-        waiting.belongs(context, &status)?;
+        waiting.standalone.follows(context, &status)?;
         Ok(Some(waiting))
     }
 }
 
 impl Waiting {
-    /// An error where this server follows another repository or branch than the clone.
-    fn belongs(&self, context: &Context, status: &Status) -> Result<(), Failure> {
-        let workspace = &context.workspace;
-        let other = |what: String| {
-            let address = &self.standalone;
-            Failure::new(format!("the server on {address} follows {what}"))
-                .hint("name the --admin address of another with --admin or CUTWATER_ADMIN")
-        };
-        let branch = &workspace.settings().branch;
-        if status.branch != *branch {
-            return Err(other(format!("branch {}, and not {branch}", status.branch)));
-        }
-        let own = workspace.address();
-        let own = RemoteUrl::parse(&own, true).map_or_else(|_| redact(&own), |url| url.to_string());
-        if status.repository == own {
-            return Ok(());
-        }
-        // One repository has many addresses; its commits are the same at each.
-        match &status.commit {
-            Some(commit) if !workspace.knows(commit)? => Err(other(format!(
-                "{}, which has another history than remote `{}` of this clone, {own}",
-                status.repository,
-                workspace.remote()
-            ))),
-            _ => Ok(()),
-        }
-    }
-
     /// Returns once the change is served in full.
     pub(super) fn until_served(
         &self,
@@ -109,7 +80,7 @@ impl Waiting {
         loop {
             let obstacles = match self.standalone.ask::<Status>("/status") {
                 Ok(status) => {
-                    self.belongs(context, &status)?;
+                    self.standalone.follows(context, &status)?;
                     if Self::serves(context, &status, released, &split, commit)? {
                         return Ok(());
                     }

@@ -76,7 +76,8 @@ impl RemoteUrl {
     /// The directory, where the remote is a path of this machine.
     #[must_use]
     pub fn local_path(&self) -> Option<PathBuf> {
-        (self.kind == Kind::Local)
+        // Without encryption is taken for local, and is no path.
+        (self.kind == Kind::Local && !self.text.starts_with("http:"))
             .then(|| PathBuf::from(self.text.strip_prefix("file://").unwrap_or(&self.text)))
     }
 

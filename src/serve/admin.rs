@@ -1,21 +1,28 @@
-//! Where `serve` tells of itself: `/live`, `/ready`, `/metrics`, and JSON of everything. What is told is in [`super::board`].
+//! Where `serve` tells of itself: `/live`, `/ready`, `/metrics`, and JSON of everything; and where it is told of a push. What is
+//! told is in [`super::board`].
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::board::Board;
+use super::webhook::Webhook;
 
 /// Answers until `end`.
-pub(super) async fn serve(listener: TcpListener, board: Arc<Board>, end: CancellationToken) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    board: Arc<Board>,
+    webhook: Option<Arc<Webhook>>,
+    end: CancellationToken,
+) {
     let router = Router::new()
         .route("/live", get(|| async { "ok\n" }))
         .route("/ready", get(ready))
@@ -24,6 +31,7 @@ pub(super) async fn serve(listener: TcpListener, board: Arc<Board>, end: Cancell
         .route("/apps", get(apps))
         .route("/apps/{app}", get(app))
         .route("/ledger", get(ledger))
+        .route("/hook", post(hook).with_state(webhook))
         .with_state(board);
     let serving = axum::serve(listener, router).with_graceful_shutdown(end.cancelled_owned());
     if let Err(error) = serving.await {
@@ -81,6 +89,21 @@ async fn ledger(State(board): State<Arc<Board>>) -> Response {
             (StatusCode::NOT_FOUND, text).into_response()
         }
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+async fn hook(State(webhook): State<Option<Arc<Webhook>>>, request: Request) -> Response {
+    let Some(webhook) = webhook else {
+        let text = "no webhooks are taken here: start serve with --webhook-secret-file\n";
+        return (StatusCode::NOT_FOUND, text).into_response();
+    };
+    let (head, body) = request.into_parts();
+    match webhook.take(&head.headers, body).await {
+        Ok(()) => (StatusCode::ACCEPTED, "the repository is looked at\n").into_response(),
+        Err(refusal) => {
+            tracing::debug!("a webhook is refused: {refusal}");
+            (refusal.status(), format!("{refusal}\n")).into_response()
+        }
     }
 }
 

@@ -23,6 +23,7 @@ mod source;
 mod state;
 pub mod told;
 mod versions;
+mod webhook;
 
 #[cfg(test)]
 mod one_plan_test;
@@ -39,7 +40,7 @@ use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use self::app::{App, Tools};
@@ -49,8 +50,10 @@ use self::source::{Found, Rhythm, Source};
 pub use self::state::StateError;
 use self::state::StateFolder;
 use self::versions::Starter;
+use self::webhook::Webhook;
+pub use self::webhook::WebhookSecret;
 use crate::gateway::{self, Limits, Metrics, Table};
-use crate::git::RemoteUrl;
+use crate::git::{Credentials, RemoteUrl};
 use crate::releases::Release;
 use crate::store::{LocalBranch, Mirror, StoreError};
 use crate::words::{AppName, EnvironmentName};
@@ -62,6 +65,8 @@ const GLANCE: Duration = Duration::from_millis(25);
 pub struct Settings {
     /// The repository.
     pub url: RemoteUrl,
+    /// What is shown to it.
+    pub credentials: Option<Credentials>,
     /// The branch whose releases count.
     pub branch: String,
     /// Folder of releases; the one of `cutwater.yaml` where absent.
@@ -74,6 +79,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where `serve` tells of itself.
     pub admin: SocketAddr,
+    /// What a forge signs its webhooks with; nothing where none are taken.
+    pub webhook: Option<WebhookSecret>,
     /// How often the remote is asked; one of this machine is looked at all the time.
     pub interval: Duration,
     /// How long open requests of a version that leaves are waited for.
@@ -111,7 +118,11 @@ pub enum ServeError {
 /// When it cannot start. Once it runs, whatever goes wrong is told and waited out.
 pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
     let folder = StateFolder::open(&settings.state)?;
-    let mirror = Mirror::open(&folder.mirror(), &settings.url, None)?;
+    let mirror = Mirror::open(
+        &folder.mirror(),
+        &settings.url,
+        settings.credentials.clone(),
+    )?;
     let ledger = (settings.environment.clone())
         .map(|environment| Ledger::open(&settings.state, environment).map(Arc::new))
         .transpose()?;
@@ -138,7 +149,16 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         mirror.clone(),
     ));
     let mut tasks = JoinSet::new();
-    tasks.spawn(admin::serve(admin, Arc::clone(&board), end.clone()));
+    let webhook = settings.webhook.clone().map(|secret| {
+        let pushed = Arc::clone(&committed);
+        Arc::new(Webhook { secret, pushed })
+    });
+    tasks.spawn(admin::serve(
+        admin,
+        Arc::clone(&board),
+        webhook,
+        end.clone(),
+    ));
     watch_local(&settings, &committed, &end);
     let serving = tokio::spawn(gateway::serve(
         listener,
@@ -147,19 +167,7 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         metrics.clone(),
         end.clone(),
     ));
-    let (tell, found) = watch::channel(Found::default());
-    let rhythm = Rhythm {
-        interval: settings.interval,
-        committed,
-        changed: Arc::clone(&changed),
-        end: end.clone(),
-    };
-    let source = Source::new(
-        mirror.clone(),
-        settings.branch.clone(),
-        settings.releases.clone(),
-    );
-    let following = tokio::spawn(source::follow(source, rhythm, tell));
+    let (following, found) = follow(&settings, &mirror, committed, &changed, &end);
     let writing = ledger.clone().map(|ledger| {
         let (mirror, releases) = (mirror.clone(), settings.releases.clone());
         tokio::spawn(ledger::write(ledger, mirror, releases))
@@ -225,6 +233,29 @@ fn limits(files: u64) -> Limits {
         );
     }
     limits
+}
+
+/// Looks at the repository for as long as this runs.
+fn follow(
+    settings: &Settings,
+    mirror: &Mirror,
+    committed: Arc<Notify>,
+    changed: &Arc<Notify>,
+    end: &CancellationToken,
+) -> (JoinHandle<()>, watch::Receiver<Found>) {
+    let (tell, found) = watch::channel(Found::default());
+    let rhythm = Rhythm {
+        interval: settings.interval,
+        committed,
+        changed: Arc::clone(changed),
+        end: end.clone(),
+    };
+    let source = Source::new(
+        mirror.clone(),
+        settings.branch.clone(),
+        settings.releases.clone(),
+    );
+    (tokio::spawn(source::follow(source, rhythm, tell)), found)
 }
 
 async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {

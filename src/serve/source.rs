@@ -45,7 +45,7 @@ pub(super) struct Found {
 pub(super) struct Rhythm {
     /// How often in any case.
     pub(super) interval: Duration,
-    /// Told of commits of a repository on this machine.
+    /// Told of commits of a repository on this machine, and of webhooks.
     pub(super) committed: Arc<Notify>,
     /// Told when something was found.
     pub(super) changed: Arc<Notify>,

@@ -55,7 +55,7 @@ pub struct AppStatus {
 }
 
 /// What is served for one Deployment or Alias.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SplitStatus {
     /// All that is wanted is so.
@@ -67,7 +67,7 @@ pub struct SplitStatus {
 }
 
 /// A version and its share.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ShareStatus {
     /// Its number.

@@ -4,6 +4,8 @@
 mod admin;
 /// Clients that go on until they are told to stop.
 mod clients;
+/// Repositories elsewhere: credentials and webhooks.
+mod elsewhere;
 /// Faults of the machine and of the repository.
 mod faults;
 /// More clients than there is room for, and slow ones.
@@ -20,6 +22,8 @@ mod releases;
 mod upstream;
 /// Commands that wait until something is served.
 mod waiting;
+/// A status that is watched.
+mod watching;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -58,6 +62,10 @@ struct Standalone {
     serving: Option<Process>,
     gateway: SocketAddr,
     admin: SocketAddr,
+    /// What is served; the remote by its path where absent.
+    source: Option<String>,
+    /// More flags.
+    more: Vec<String>,
     /// How long open requests of a version that leaves are waited for.
     drain: &'static str,
     /// Variables of `serve`.
@@ -88,6 +96,8 @@ impl Standalone {
             serving: None,
             gateway: nowhere,
             admin: nowhere,
+            source: None,
+            more: Vec::new(),
             drain: "2s",
             environment: Vec::new(),
             files: None,
@@ -99,11 +109,11 @@ impl Standalone {
     }
 
     fn arguments(&self) -> Vec<String> {
-        let remote = self.shop.remote();
+        let remote = self.shop.remote().display().to_string();
         let state = self.state();
         let arguments = [
             "serve",
-            remote.to_str().unwrap(),
+            self.source.as_deref().unwrap_or(&remote),
             "--state",
             state.to_str().unwrap(),
         ];
@@ -119,6 +129,7 @@ impl Standalone {
             .into_iter()
             .chain(ports)
             .map(str::to_owned)
+            .chain(self.more.clone())
             .collect()
     }
 
@@ -151,7 +162,7 @@ impl Standalone {
             Some(line.to_owned())
         })
         .await;
-        let mut addresses = line.split("http://").skip(1).map(|rest| {
+        let mut addresses = line.split(" on http://").skip(1).map(|rest| {
             let end = rest.find(|c: char| c != '.' && c != ':' && !c.is_ascii_digit());
             rest[..end.unwrap_or(rest.len())].parse().unwrap()
         });

@@ -3,6 +3,7 @@
 
 # program or file -> Debian package: what `make test` puts before a git repository,
 test_needs=(
+  curl=curl
   git=git
   curl=curl
   python3=python3

@@ -1,7 +1,9 @@
 //! `cutwater deployments`: one file per verb. Reads only.
 
 mod list;
+mod server;
 mod status;
+mod watch;
 
 use clap::Subcommand;
 
@@ -25,7 +27,11 @@ kubeconfig adds its newest deployments.")]
     /// Show what is wanted beside what is served
     #[command(after_help = "Examples:
   cutwater deployments status checkout
-  cutwater deployments status checkout --json")]
+  cutwater deployments status checkout --json
+  cutwater deployments status checkout --watch
+
+With --watch it is shown again whenever it is something else, until Ctrl-C: at a terminal as a whole, elsewhere a line for what
+is new, or with --json a document in a line.")]
     Status(status::Args),
 }
 

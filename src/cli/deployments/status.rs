@@ -3,11 +3,14 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::server::ServerJson;
+use super::watch;
 use crate::cli::candidates;
 use crate::cli::cluster::ClusterArgs;
 use crate::cli::context::Context;
 use crate::cli::live::{self, named};
 use crate::cli::output::{Failure, Ui};
+use crate::cli::standalone::AdminArgs;
 use crate::releases::Kind;
 use crate::store::{Cluster, Scope, Survey};
 use crate::words::{AppName, Share, VersionNumber, VersionWord};
@@ -17,24 +20,36 @@ pub(in crate::cli) struct Args {
     /// App; the one of the current directory, or the only one, where absent
     #[arg(add = candidates::apps())]
     app: Option<AppName>,
+    /// Show it again whenever it is something else, until Ctrl-C
+    #[arg(short, long)]
+    watch: bool,
     #[command(flatten)]
     cluster: ClusterArgs,
+    #[command(flatten)]
+    admin: AdminArgs,
 }
+
+/// The columns of the table.
+pub(super) const HEAD: [&str; 6] = ["WHAT", "SOURCE", "WANTED", "SERVED", "PODS", "READY"];
 
 /// What is wanted, and what is served.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::cli) struct StatusJson {
     /// The app.
-    app: AppName,
+    pub(super) app: AppName,
     /// What the releases of the tracked branch ask for.
     releases: Vec<WantedJson>,
     /// What each environment served last, by its ledger.
     ledgers: Vec<LedgerJson>,
     /// What runs in the cluster, where one was asked.
     cluster: Vec<ObjectJson>,
+    /// What a `cutwater serve` of this repository serves, where one answers.
+    pub(super) server: Option<ServerJson>,
     /// What could not be read: there may be more.
-    unread: Vec<String>,
+    pub(super) unread: Vec<String>,
+    #[serde(skip)]
+    has_versions: bool,
 }
 
 /// A Deployment or Alias in a file.
@@ -134,30 +149,34 @@ struct ReadyJson {
 impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
         let app = context.app(self.app, None)?;
-        let cluster = Some(&self.cluster);
-        let looked = live::look(ui, context, &app, Scope::Tracked, 1, cluster)?;
-        let live::Looked {
-            survey,
-            cluster,
-            unread,
-        } = looked;
-        let asked = cluster.is_some();
-        let status = StatusJson {
-            releases: releases(&app, &survey),
-            ledgers: ledgers(&survey),
-            cluster: cluster
-                .map(|cluster| objects(&survey, cluster))
-                .unwrap_or_default(),
-            unread,
-            app,
+        let standalone = self.admin.open()?;
+        if self.watch {
+            let read = || {
+                let looked = live::read(context, &app, Scope::Tracked, 1, Some(&self.cluster))?;
+                Ok(StatusJson::of(app.clone(), looked, None))
+            };
+            return watch::watch(ui, context, &standalone, &read);
+        }
+        let looked = live::look(ui, context, &app, Scope::Tracked, 1, Some(&self.cluster))?;
+        let asked = looked.cluster.is_some();
+        let server = match ServerJson::ask(&standalone, context, &app) {
+            Ok(server) => Some(server),
+            Err(problem) => {
+                // At the usual place there may be none, or another one.
+                if self.admin.is_named() {
+                    ui.warning(problem);
+                }
+                None
+            }
         };
+        let status = StatusJson::of(app, looked, server);
         if ui.json {
             return ui.json(&status);
         }
         let rows = status.rows();
         if rows.is_empty() {
             let settings = context.workspace.settings();
-            if survey.history.entries.is_empty() {
+            if !status.has_versions {
                 live::known(context, &status.app)?;
             }
             let but = if status.unread.is_empty() {
@@ -176,17 +195,37 @@ impl Args {
             ));
             return Ok(());
         }
-        ui.table(
-            &["WHAT", "SOURCE", "WANTED", "SERVED", "PODS", "READY"],
-            0,
-            rows,
-        );
+        ui.table(&HEAD, 0, rows);
         Ok(())
     }
 }
 
 impl StatusJson {
-    fn rows(&self) -> Vec<Vec<String>> {
+    fn of(app: AppName, looked: live::Looked, server: Option<ServerJson>) -> Self {
+        let live::Looked {
+            survey,
+            cluster,
+            unread,
+        } = looked;
+        Self {
+            releases: releases(&app, &survey),
+            ledgers: ledgers(&survey),
+            cluster: cluster
+                .map(|cluster| objects(&survey, cluster))
+                .unwrap_or_default(),
+            server,
+            unread,
+            has_versions: !survey.history.entries.is_empty(),
+            app,
+        }
+    }
+
+    /// True where nothing is known of the app.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.has_versions && self.rows().is_empty()
+    }
+
+    pub(super) fn rows(&self) -> Vec<Vec<String>> {
         let wanted = self.releases.iter().map(|release| {
             let what = named(release.kind, release.namespace.as_deref(), &release.name);
             let source = format!("{}:{} of {}", release.file, release.line, release.branch);
@@ -234,8 +273,35 @@ impl StatusJson {
                 ),
             ]
         });
-        wanted.chain(ledgers).chain(cluster).collect()
+        let server = self.server.iter().flat_map(server_rows);
+        (wanted.chain(ledgers).chain(cluster))
+            .chain(server)
+            .collect()
     }
+}
+
+fn server_rows(server: &ServerJson) -> impl Iterator<Item = Vec<String>> {
+    server.splits.iter().map(|(name, split)| {
+        let shares =
+            (split.versions.iter()).map(|share| format!("{} {}%", share.version, share.percentage));
+        let ready = if split.complete {
+            "True".to_owned()
+        } else {
+            format!("False {}", server.problems.join("; "))
+        };
+        vec![
+            match name.split_once('/') {
+                Some(("cwa", name)) => named(Kind::Alias, None, name),
+                Some((_, name)) => named(Kind::Deployment, None, name),
+                None => name.clone(),
+            },
+            format!("serve {}", server.address),
+            String::new(),
+            shares.collect::<Vec<_>>().join(", "),
+            String::new(),
+            ready,
+        ]
+    })
 }
 
 fn asked(versions: &[WantedShare]) -> String {

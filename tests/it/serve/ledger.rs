@@ -28,7 +28,7 @@ impl Standalone {
     }
 
     /// Waits until the ledger says exactly this, the newest first.
-    async fn ledger_says(&self, wanted: &[(u64, &str)]) {
+    pub(super) async fn ledger_says(&self, wanted: &[(u64, &str)]) {
         until(&format!("the ledger says {wanted:?}"), async || {
             let ledger = self.ledger();
             let ledger: Vec<(u64, &str)> = (ledger.iter())
