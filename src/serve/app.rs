@@ -31,6 +31,8 @@ pub(super) struct App {
     pub(super) problems: Vec<String>,
     /// Each owner, and whether all of it is so.
     pub(super) complete: BTreeMap<Owner, bool>,
+    /// Each owner, and the newest commit of the branch of which all was so.
+    pub(super) reached: BTreeMap<Owner, String>,
 }
 
 /// What every step works with.
@@ -90,6 +92,15 @@ impl App {
         let world = self.world(&releases, &resolutions, now);
         let plan = plan::plan(&world);
         self.say(&plan);
+        for (release, resolution) in releases.iter().zip(&resolutions) {
+            let owner = source::owner(release);
+            if resolution.problem.is_some() {
+                // The plan is about what was wanted before.
+                self.complete.insert(owner, false);
+            } else if self.complete.get(&owner) == Some(&true) {
+                self.reached.insert(owner, tools.tip.commit.clone());
+            }
+        }
         self.start(name, &plan, tools);
         for split in &plan.splits {
             rerouted |= self.route(split, now);
@@ -98,6 +109,7 @@ impl App {
         for owner in gone {
             self.remembered.pinned.remove(&owner);
             self.remembered.served.remove(&owner);
+            self.reached.remove(&owner);
         }
         let leaving: Vec<Materialised> = (plan.remove.iter())
             .filter_map(|version| self.running.remove(version))

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::state::StateFolder;
+use super::told::{FunctionDetail, ProcessState};
 use crate::app::Function;
 use crate::gateway::Upstream;
 use crate::plan::{FunctionState, Version};
@@ -115,13 +116,28 @@ impl Materialised {
         Some(Arc::clone(upstream))
     }
 
+    /// How the process of each function stands.
+    pub(super) fn functions(&self) -> Vec<FunctionDetail> {
+        let detail = |(name, process): (&FunctionName, &Process)| {
+            let (state, address, problem) = match process.running.state() {
+                State::Ready(address) => (ProcessState::Ready, Some(address), None),
+                State::NotReady(why) => (ProcessState::NotReady, None, Some(why)),
+                State::Ended(why) => (ProcessState::Ended, None, Some(why)),
+            };
+            FunctionDetail {
+                name: name.clone(),
+                state,
+                address,
+                problem,
+            }
+        };
+        self.functions.iter().map(detail).collect()
+    }
+
     /// Why it is not ready, a line for each function that is not.
     pub(super) fn troubles(&self) -> Vec<String> {
-        (self.functions.iter())
-            .filter_map(|(name, process)| match process.running.state() {
-                State::Ready(_) => None,
-                State::NotReady(why) | State::Ended(why) => Some(format!("{name}: {why}")),
-            })
+        (self.functions().into_iter())
+            .filter_map(|function| Some(format!("{}: {}", function.name, function.problem?)))
             .collect()
     }
 

@@ -9,6 +9,8 @@ use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use git2::Oid;
+
 use super::error::StoreError;
 use super::history::History;
 use super::refs::{AppRefs, Space};
@@ -27,6 +29,37 @@ impl Workspace {
     pub fn history(&self, app: &AppName) -> Result<History, StoreError> {
         let refs = self.refresh(app)?;
         Ok(History::read(&self.repo, app, &refs))
+    }
+
+    /// True where this clone has that commit, 40 hex digits, also after asking the remote for the tracked branch.
+    ///
+    /// # Errors
+    /// When the remote cannot be read.
+    pub fn knows(&self, commit: &str) -> Result<bool, StoreError> {
+        let known = || Oid::from_str(commit).is_ok_and(|oid| self.repo.find_commit(oid).is_ok());
+        if known() {
+            return Ok(true);
+        }
+        let (branch, here) = (&self.settings().branch, self.heads());
+        let spec = format!("+refs/heads/{branch}:{here}{branch}");
+        let tips = [format!("{here}*"), "refs/heads/*".to_owned()];
+        let _alone = self.lock()?;
+        self.git
+            .fetch(&[spec], &tips, self.timeout)
+            .map_err(|source| StoreError::Git {
+                what: format!("cannot fetch branch {branch} from remote `{}`", self.remote),
+                source,
+            })?;
+        Ok(known())
+    }
+
+    /// True where the commit `newer` came after `older`, or is the same; false also where this clone has not both.
+    #[must_use]
+    pub fn follows(&self, newer: &str, older: &str) -> bool {
+        let (Ok(newer), Ok(older)) = (Oid::from_str(newer), Oid::from_str(older)) else {
+            return false;
+        };
+        newer == older || self.repo.graph_descendant_of(newer, older).unwrap_or(false)
     }
 
     /// Fetches the app's refs and reads them.

@@ -1,9 +1,15 @@
 //! `cutwater serve`: real repositories, real programs, real requests.
 
+/// What the admin address tells.
+mod admin;
+/// What was served is written to the repository.
+mod ledger;
 /// Programs that do what programs do.
 mod programs;
 /// Commits that are served, and those that are not.
 mod releases;
+/// Commands that wait until something is served.
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
