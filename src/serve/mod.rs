@@ -14,6 +14,7 @@ mod admin;
 mod app;
 mod board;
 mod checkout;
+mod keys;
 mod ledger;
 mod outbox;
 mod resolve;
@@ -329,11 +330,11 @@ impl Engine {
     /// Gives the gateway its new table.
     fn reroute(&mut self) {
         let mut routes = Vec::new();
-        for (name, app) in &mut self.apps {
+        for (name, app) in &self.apps {
             let releases: Vec<&Release> = (self.found.tip.releases.iter())
                 .filter(|release| release.app() == name)
                 .collect();
-            routes.extend(app.routes(&releases));
+            routes.extend(app.routes(&releases, &self.starter.given));
         }
         self.table
             .store(Arc::new(Table::new(routes, &self.metrics)));

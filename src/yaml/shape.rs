@@ -155,8 +155,9 @@ impl<'a> Shape<'a> {
                 .map(|error| error.to_string()),
             _ => None,
         };
-        let fixed = schema["const"].as_str().filter(|fixed| *fixed != text);
-        let fixed = fixed.map(|fixed| format!("is `{text}`; write `{fixed}`"));
+        let words = words(schema);
+        let fixed = (!words.is_empty() && !words.contains(&text))
+            .then(|| format!("is `{text}`; write `{}`", words.join("` or `")));
         match wrong.or(fixed) {
             Some(message) => {
                 self.problem(node.place, path, message);
@@ -211,8 +212,18 @@ fn kind(schema: &Json) -> &str {
             let mut kinds = kinds.iter().filter_map(Json::as_str);
             kinds.find(|kind| *kind != "null").unwrap_or_default()
         }
-        _ => "",
+        // One of several words.
+        _ => schema["oneOf"][0]["type"].as_str().unwrap_or_default(),
     }
+}
+
+/// The words that a text may be, where only some will do.
+fn words(schema: &Json) -> Vec<&str> {
+    let list = |name: &str| schema[name].as_array().into_iter().flatten();
+    (schema["const"].as_str().into_iter())
+        .chain(list("enum").filter_map(Json::as_str))
+        .chain(list("oneOf").flat_map(words))
+        .collect()
 }
 
 fn is_required(schema: &Json, name: &str) -> bool {

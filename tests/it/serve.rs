@@ -48,6 +48,10 @@ struct Standalone {
     serving: Option<Process>,
     gateway: SocketAddr,
     admin: SocketAddr,
+    /// How long open requests of a version that leaves are waited for.
+    drain: &'static str,
+    /// Variables of `serve`.
+    environment: Vec<(&'static str, &'static str)>,
 }
 
 impl Standalone {
@@ -67,6 +71,8 @@ impl Standalone {
             serving: None,
             gateway: nowhere,
             admin: nowhere,
+            drain: "2s",
+            environment: Vec::new(),
         }
     }
 
@@ -89,7 +95,7 @@ impl Standalone {
             "--admin",
             "127.0.0.1:0",
             "--drain-delay",
-            "2s",
+            self.drain,
         ];
         arguments
             .into_iter()
@@ -102,7 +108,13 @@ impl Standalone {
     async fn start(&mut self) {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_cutwater"));
         let name = format!("serve-{}", fastrand::u32(..));
-        let serving = Process::start(&name, &program, &self.arguments(), self.shop.dir.path());
+        let serving = Process::start_with(
+            &name,
+            &program,
+            &self.arguments(),
+            self.shop.dir.path(),
+            &self.environment,
+        );
         let line = until("serve says where it is", async || {
             let log = serving.log();
             let line = log.lines().find(|line| line.contains("telling of it on"))?;
