@@ -24,6 +24,8 @@ mod report;
 mod repositories;
 mod resolve;
 mod run;
+#[cfg(test)]
+pub(crate) mod simulated;
 mod status;
 mod watch;
 mod wish;

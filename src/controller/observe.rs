@@ -9,11 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::cache::{AppKey, AppObjects};
 use super::resolve::{Records, Resolution};
 use super::wish::Wish;
+use crate::api::OverrideRule;
 use crate::api::gateway::HttpRoute;
-use crate::api::{NamedRoute, OnLoss, OverrideRule};
 use crate::kubernetes::{RouteSpec, names};
+use crate::plan::asked::{self, Asked};
 use crate::plan::{
-    self, FunctionState, Memory, Owner, OwnerKind, RouteFacts, Shares, Split, Version, World,
+    FunctionState, Memory, Owner, OwnerKind, RouteFacts, Shares, Split, Version, World,
 };
 use crate::record::VersionRecord;
 use crate::words::{FunctionName, Share, VersionNumber};
@@ -124,27 +125,21 @@ fn version(
     record: Option<&VersionRecord>,
     materialised: bool,
 ) -> Version {
-    let mut functions = BTreeMap::new();
-    let mut since = Vec::new();
-    for function in record.iter().flat_map(|record| &record.functions) {
-        let service = names::workload(&key.app, number, &function.name);
-        let state = FunctionState {
-            min: function.min(),
-            max: function.max(),
-            autoscaled: function.autoscaled(),
-            ready: ready_endpoints(objects, &service),
-        };
-        functions.insert(function.name.clone(), state);
-        since.push(first_ready(objects, number, &function.name));
-    }
-    Version {
+    let functions = record.iter().flat_map(|record| &record.functions);
+    Version::of(
         materialised,
-        functions,
-        ready_since: since
-            .into_iter()
-            .collect::<Option<Vec<_>>>()
-            .and_then(|all| all.into_iter().max()),
-    }
+        functions.map(|function| {
+            let service = names::workload(&key.app, number, &function.name);
+            let state = FunctionState {
+                min: function.min(),
+                max: function.max(),
+                autoscaled: function.autoscaled(),
+                ready: ready_endpoints(objects, &service),
+            };
+            let since = first_ready(objects, number, &function.name);
+            (function.name.clone(), state, since)
+        }),
+    )
 }
 
 /// Ready endpoints of a Service; a pod with an address of each family counts once.
@@ -186,17 +181,16 @@ pub(super) fn unread(objects: &AppObjects, unreadable: &BTreeSet<Owner>) -> BTre
 /// The split of an owner that cannot be read: all that is known is what its routes say.
 fn unread_split(key: &AppKey, objects: &AppObjects, owner: &Owner, given: Given) -> Split {
     let (last, routes) = route_facts(key, objects, owner);
-    Split {
+    let asked = Asked {
         owner: owner.clone(),
         wanted: None,
+        shares: None,
         leaving: false,
-        on_loss: plan::OnLoss::Hold,
-        rollback_window: DEFAULT_WINDOW,
         drain: given.delays.drain,
-        functions: BTreeSet::new(),
         last,
         routes,
-    }
+    };
+    asked.split(&Records::new())
 }
 
 /// What the routes of an owner say, and how they stand.
@@ -212,9 +206,6 @@ fn route_facts(key: &AppKey, objects: &AppObjects, owner: &Owner) -> (Shares, Ro
     (last.unwrap_or_default(), facts)
 }
 
-/// How long a version keeps its pods where no owner says it.
-const DEFAULT_WINDOW: SignedDuration = SignedDuration::from_hours(1);
-
 fn split(
     key: &AppKey,
     objects: &AppObjects,
@@ -225,24 +216,13 @@ fn split(
 ) -> Split {
     let (last, routes) = route_facts(key, objects, &wish.owner);
     let wanted = wish.wanted.as_ref().ok();
-    let specs = wanted.map(|wanted| &wanted.routes);
-    let record = (resolution.shares.iter().flatten()).find_map(|(number, _)| records.get(number));
-    let functions = (specs.into_iter().flatten())
-        .filter_map(|route| function_of(route, record?).ok())
-        .collect();
-    let seconds =
-        |period: crate::words::Period| SignedDuration::from_secs(i64::from(period.as_secs()));
-    Split {
+    let asked = Asked {
         owner: wish.owner.clone(),
-        wanted: resolution.shares.clone(),
+        wanted,
+        shares: resolution.shares.clone(),
         leaving: wish.leaving,
-        on_loss: match wanted.map(|wanted| wanted.on_loss) {
-            Some(OnLoss::Hold) => plan::OnLoss::Hold,
-            Some(OnLoss::Shift) | None => plan::OnLoss::Shift,
-        },
-        rollback_window: wanted.map_or(DEFAULT_WINDOW, |wanted| seconds(wanted.rollback_window)),
-        drain: (wanted.and_then(|wanted| wanted.drain_delay)).map_or(given.delays.drain, seconds),
-        functions,
+        drain: (wanted.and_then(|wanted| wanted.drain_delay))
+            .map_or(given.delays.drain, asked::seconds),
         last,
         routes: RouteFacts {
             // Routes that cannot be seen may be there: nothing is concluded from their absence.
@@ -251,7 +231,8 @@ fn split(
             written: routes.written,
             named: routes.named,
         },
-    }
+    };
+    asked.split(records)
 }
 
 /// HTTPRoutes that serve an owner.
@@ -266,37 +247,6 @@ pub(super) fn routes_of<'a>(
             let annotations = route.metadata.annotations.as_ref();
             annotations.and_then(|all| all.get(names::OWNER)) == Some(&owner)
         })
-}
-
-/// The function that a route reaches in a version.
-pub(super) fn function_of(
-    route: &NamedRoute,
-    record: &VersionRecord,
-) -> Result<FunctionName, String> {
-    let names = || {
-        record
-            .functions
-            .iter()
-            .map(|f| f.name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    match (&route.route.function, record.functions.as_slice()) {
-        (Some(name), _) if record.function(name).is_some() => Ok(name.clone()),
-        (Some(name), _) => Err(format!(
-            "route `{}` wants function `{name}`, which {} does not have; it has {}",
-            route.name,
-            record.number,
-            names()
-        )),
-        (None, [only]) => Ok(only.name.clone()),
-        (None, _) => Err(format!(
-            "route `{}` does not say which function answers, and {} has several: {}",
-            route.name,
-            record.number,
-            names()
-        )),
-    }
 }
 
 /// What a route of ours says: the shares of the rule that any request meets.
@@ -362,7 +312,7 @@ pub(super) fn route_specs(
                 name: named.name.to_string(),
                 hostnames: route.hostnames.clone(),
                 path: route.path.clone(),
-                function: function_of(named, record)?,
+                function: asked::function_of(named, record)?,
                 gateway_namespace: (route.gateway.namespace.clone())
                     .unwrap_or_else(|| key.namespace.clone()),
                 gateway: route.gateway.name.clone(),

@@ -22,8 +22,7 @@ use super::status::{self, Facts};
 use super::wish::{self, Wish};
 use crate::api::{OverrideRule, Reason};
 use crate::kubernetes::{RouteSpec, names};
-use crate::plan::{self, Owner, Plan};
-use crate::words::VersionNumber;
+use crate::plan::{self, Owner, Plan, asked};
 
 /// What a reconcile works with.
 pub(super) struct Context {
@@ -248,27 +247,10 @@ fn checked(wish: &Wish, resolution: Resolution, records: &Records) -> Resolution
         let message = "spec.override.mode `key` is not supported yet; use `header`, or `none` to let nobody choose";
         return refuse(Reason::NotSupported, message.to_owned());
     }
-    for named in &wanted.routes {
-        let mut reached: Option<(VersionNumber, _)> = None;
-        for (number, _) in resolution.shares.iter().flatten() {
-            let Some(record) = records.get(number) else {
-                continue;
-            };
-            let problem = match (observe::function_of(named, record), &reached) {
-                (Err(problem), _) => Some(problem),
-                (Ok(function), Some((first, other))) if function != *other => Some(format!(
-                    "route `{}` would reach `{other}` in {first} and `{function}` in {number}; name one function that both have",
-                    named.name
-                )),
-                (Ok(function), _) => {
-                    reached = Some((*number, function));
-                    None
-                }
-            };
-            if let Some(problem) = problem {
-                return refuse(Reason::FunctionNotFound, problem);
-            }
-        }
+    let listed = resolution.shares.iter().flatten();
+    let listed = listed.map(|(number, _)| *number).collect();
+    if let Err(problem) = asked::reachable(&wanted.routes, &listed, records) {
+        return refuse(Reason::FunctionNotFound, problem);
     }
     resolution
 }

@@ -264,3 +264,68 @@ impl std::fmt::Debug for Overrides {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// Requests of each split.
+    const REQUESTS: u32 = 100_000;
+
+    /// A rule for versions 1, 2, 3 and so on with these shares, all of them ready.
+    fn rule(points: &[u32]) -> Rule {
+        let entry = |(index, points): (usize, &u32)| Entry {
+            version: VersionNumber::new(u32::try_from(index).unwrap() + 1).unwrap(),
+            share: Share::from_basis_points(*points),
+            upstream: Some(Arc::new(Upstream::new("127.0.0.1:9".parse().unwrap()))),
+        };
+        let route = Route {
+            hostnames: vec!["shop.test".to_owned()],
+            path: "/".to_owned(),
+            owner: "Deployment checkout".to_owned(),
+            app: "checkout".parse().unwrap(),
+            function: "web".parse().unwrap(),
+            entries: points.iter().enumerate().map(entry).collect(),
+            overrides: Overrides::Anyone,
+            rules: Vec::new(),
+            affinity: None,
+        };
+        Rule::new(route, &Metrics::default())
+    }
+
+    #[test]
+    fn each_split_of_100_000_requests_is_within_four_standard_deviations() {
+        for points in [
+            &[10_000][..],
+            &[9_000, 1_000],
+            &[5_000, 5_000],
+            &[3_334, 3_333, 3_333],
+            &[9_999, 1],
+            &[1, 0, 9_999],
+            &[1_000; 10],
+            &[5_000, 2_500, 1_000, 500, 400, 300, 197, 100, 2, 1],
+        ] {
+            let rule = rule(points);
+            let (head, ()) = hyper::Request::new(()).into_parts();
+            // The same numbers in each run: a chance of one in some thousand would fail now and then.
+            let mut random = fastrand::Rng::with_seed(42);
+            let mut counts = BTreeMap::<u32, u32>::new();
+            for _ in 0..REQUESTS {
+                let target = rule.pick(&head, random.u64(..)).unwrap();
+                *counts.entry(target.version.get()).or_default() += 1;
+            }
+            for (version, points) in (1..).zip(points) {
+                let share = f64::from(*points) / 10_000.0;
+                let got = f64::from(counts.get(&version).copied().unwrap_or(0));
+                let wanted = f64::from(REQUESTS) * share;
+                let deviation = (wanted * (1.0 - share)).sqrt();
+                assert!(
+                    (got - wanted).abs() <= 4.0 * deviation,
+                    "v{version} got {got} of {points:?}, and was to have {wanted}"
+                );
+            }
+        }
+    }
+}

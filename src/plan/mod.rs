@@ -2,8 +2,9 @@
 //!
 //! Pure: no client, no git, no clock. Time comes in with the [`World`], the next wake-up goes out with the [`Plan`].
 //! Shares are decided in [`effective`], what pods bear in [`capacity`], how long versions live in [`lifetime`],
-//! which version a user meets in [`slots`].
+//! which version a user meets in [`slots`]. What an owner asks for comes in by [`asked`].
 
+pub mod asked;
 pub mod capacity;
 pub mod effective;
 mod lifetime;

@@ -57,7 +57,7 @@ impl Output {
 
     /// Takes all that comes, so that the program never waits for somebody to read.
     pub(super) async fn take(self, mut from: impl AsyncRead + Unpin) {
-        let mut buffer = vec![0; 16 * 1024];
+        let mut buffer = vec![0; 64 * 1024];
         while let Ok(count @ 1..) = from.read(&mut buffer).await {
             self.lock().add(&buffer[..count]);
         }
@@ -70,19 +70,24 @@ impl Output {
 
 impl Inner {
     fn add(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            if *byte == b'\n' {
-                let text = String::from_utf8_lossy(&self.line);
-                let plain: String = text.chars().filter(|c| !c.is_control()).collect();
-                self.line.clear();
-                if self.lines.len() == LINES {
-                    self.lines.pop_front();
-                }
-                self.lines.push_back(plain);
-            } else if self.line.len() < LINE_MAX {
-                self.line.push(*byte);
+        // Only the last lines are looked at: a program that prints without end costs little more than the writing.
+        let skipped = (memchr::memrchr_iter(b'\n', bytes).nth(LINES)).map_or(0, |end| {
+            self.line.clear();
+            end + 1
+        });
+        let mut start = skipped;
+        for end in memchr::memchr_iter(b'\n', &bytes[skipped..]) {
+            self.lengthen(&bytes[start..skipped + end]);
+            start = skipped + end + 1;
+            let text = String::from_utf8_lossy(&self.line);
+            let plain: String = text.chars().filter(|c| !c.is_control()).collect();
+            self.line.clear();
+            if self.lines.len() == LINES {
+                self.lines.pop_front();
             }
+            self.lines.push_back(plain);
         }
+        self.lengthen(&bytes[start..]);
         if self.size + bytes.len() as u64 > FILE_MAX {
             self.turn();
         }
@@ -92,6 +97,12 @@ impl Inner {
         {
             self.size += bytes.len() as u64;
         }
+    }
+
+    /// The line that has not ended yet goes on.
+    fn lengthen(&mut self, bytes: &[u8]) {
+        let room = LINE_MAX - self.line.len();
+        self.line.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
     /// Begins a new file, and keeps the one that is full.
@@ -122,5 +133,23 @@ mod tests {
         assert!(size(&path) <= FILE_MAX && size(&older) <= FILE_MAX);
         assert!(size(&path) + size(&older) > FILE_MAX);
         assert_eq!(output.last(), vec!["x".repeat(LINE_MAX); LINES]);
+    }
+
+    #[test]
+    fn the_last_lines_are_the_same_in_whatever_pieces_they_come() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut lines: Vec<String> = (0..100).map(|number| format!("line {number}")).collect();
+        lines.push("and so".to_owned());
+        let text = lines.join("\n");
+        for piece in [1, 7, 64, 1_000, text.len()] {
+            let output = Output::open(&dir.path().join(piece.to_string())).unwrap();
+            for bytes in text.as_bytes().chunks(piece) {
+                output.lock().add(bytes);
+            }
+            output.lock().add(b" on\n");
+            let mut expected = lines[81..].to_vec();
+            expected[19] = "and so on".to_owned();
+            assert_eq!(output.last(), expected, "pieces of {piece} bytes");
+        }
     }
 }

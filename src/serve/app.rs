@@ -13,8 +13,9 @@ use super::resolve::{self, Resolution};
 use super::source::{self, Tip};
 use super::state::{Remembered, Served, StateFolder};
 use super::versions::{self, Materialised, Starter};
-use crate::api::{OnLoss, RequestMatch, Wanted};
+use crate::api::{RequestMatch, Wanted};
 use crate::gateway::{Entry, Route};
+use crate::plan::asked::Asked;
 use crate::plan::slots::slots;
 use crate::plan::{self, Cause, Owner, OwnerKind, RouteFacts, RoutePlan, Split, World};
 use crate::releases::Release;
@@ -90,7 +91,17 @@ impl App {
             self.problems
                 .extend((problem.chain(&keyless)).map(|problem| format!("{owner}: {problem}")));
         }
-        let world = self.world(&releases, &resolutions, now);
+        let mut versions: BTreeMap<VersionNumber, plan::Version> = (self.running.iter())
+            .map(|(number, running)| (*number, running.state()))
+            .collect();
+        for (number, _) in resolutions.iter().flat_map(|r| r.shares.iter().flatten()) {
+            if let Some(record) = self.remembered.records.get(number) {
+                versions
+                    .entry(*number)
+                    .or_insert_with(|| versions::absent(record));
+            }
+        }
+        let world = self.world(&releases, &resolutions, versions, now);
         let plan = plan::plan(&world);
         self.say(&plan);
         for (release, resolution) in releases.iter().zip(&resolutions) {
@@ -103,21 +114,12 @@ impl App {
             }
         }
         self.start(name, &plan, tools);
-        for split in &plan.splits {
-            rerouted |= self.route(split, now);
-        }
-        let gone: Vec<Owner> = (plan.release.iter()).cloned().collect();
-        for owner in gone {
-            self.remembered.pinned.remove(&owner);
-            self.remembered.served.remove(&owner);
-            self.reached.remove(&owner);
-        }
+        rerouted |= self.take_over(&plan, now);
         self.assign(&releases, &before);
         let leaving: Vec<Materialised> = (plan.remove.iter())
             .filter_map(|version| self.running.remove(version))
             .collect();
         rerouted |= !leaving.is_empty();
-        self.remembered.memory = plan.memory;
         let needed: BTreeSet<VersionNumber> = (self.running.keys().copied())
             .chain(
                 self.remembered
@@ -144,17 +146,14 @@ impl App {
         }
     }
 
-    fn world(&self, releases: &[&Release], resolutions: &[Resolution], now: Timestamp) -> World {
-        let mut versions: BTreeMap<VersionNumber, plan::Version> = (self.running.iter())
-            .map(|(number, running)| (*number, running.state()))
-            .collect();
-        for (number, _) in resolutions.iter().flat_map(|r| r.shares.iter().flatten()) {
-            if let Some(record) = self.remembered.records.get(number) {
-                versions
-                    .entry(*number)
-                    .or_insert_with(|| versions::absent(record));
-            }
-        }
+    /// The world of a plan, with the versions that are wanted or run.
+    pub(super) fn world(
+        &self,
+        releases: &[&Release],
+        resolutions: &[Resolution],
+        versions: BTreeMap<VersionNumber, plan::Version>,
+        now: Timestamp,
+    ) -> World {
         let mut splits: Vec<Split> = (releases.iter().zip(resolutions))
             .map(|(release, resolution)| self.split(release, resolution))
             .collect();
@@ -195,51 +194,48 @@ impl App {
 
     fn split(&self, release: &Release, resolution: &Resolution) -> Split {
         let owner = source::owner(release);
-        let wanted = &release.wanted;
         let (last, routes) = self.facts(&owner);
-        let record = (resolution.shares.iter().flatten())
-            .find_map(|(number, _)| self.remembered.records.get(number));
-        let functions = wanted.routes.iter().filter_map(|named| {
-            named
-                .route
-                .function
-                .clone()
-                .or_else(|| match record?.functions.as_slice() {
-                    [only] => Some(only.name.clone()),
-                    _ => None,
-                })
-        });
-        Split {
-            functions: functions.collect(),
+        let asked = Asked {
             owner,
-            wanted: resolution.shares.clone(),
+            wanted: Some(&release.wanted),
+            shares: resolution.shares.clone(),
             leaving: false,
-            on_loss: match wanted.on_loss {
-                OnLoss::Hold => plan::OnLoss::Hold,
-                OnLoss::Shift => plan::OnLoss::Shift,
-            },
-            rollback_window: SignedDuration::from_secs(i64::from(wanted.rollback_window.as_secs())),
             // Open requests are waited for, and not a time.
             drain: SignedDuration::ZERO,
             last,
             routes,
-        }
+        };
+        asked.split(&self.remembered.records)
     }
 
     /// The split of an owner that is not in the releases any more.
     fn leaving(&self, owner: &Owner) -> Split {
         let (last, routes) = self.facts(owner);
-        Split {
+        let asked = Asked {
             owner: owner.clone(),
             wanted: None,
+            shares: None,
             leaving: true,
-            on_loss: plan::OnLoss::Shift,
-            rollback_window: SignedDuration::ZERO,
             drain: SignedDuration::ZERO,
-            functions: BTreeSet::new(),
             last,
             routes,
+        };
+        asked.split(&self.remembered.records)
+    }
+
+    /// Remembers what the plan says of traffic and of what comes next. True where the gateway is to do something else.
+    pub(super) fn take_over(&mut self, plan: &plan::Plan, now: Timestamp) -> bool {
+        let mut rerouted = false;
+        for split in &plan.splits {
+            rerouted |= self.route(split, now);
         }
+        for owner in &plan.release {
+            self.remembered.pinned.remove(owner);
+            self.remembered.served.remove(owner);
+            self.reached.remove(owner);
+        }
+        self.remembered.memory = plan.memory.clone();
+        rerouted
     }
 
     /// What waits, for people.

@@ -23,6 +23,9 @@ mod state;
 pub mod told;
 mod versions;
 
+#[cfg(test)]
+mod one_plan_test;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;

@@ -2,7 +2,7 @@
 
 use super::state::{Pinned, Remembered};
 use crate::api::Wanted;
-use crate::plan::{Owner, Shares};
+use crate::plan::{Owner, Shares, asked};
 use crate::store::Mirror;
 use crate::words::AppName;
 
@@ -56,6 +56,10 @@ pub(super) fn resolve(
             number,
             share: entry.percentage,
         });
+    }
+    if problem.is_none() {
+        let listed = pinned.iter().map(|entry| entry.number).collect();
+        problem = asked::reachable(&wanted.routes, &listed, &remembered.records).err();
     }
     let pinned = if problem.is_none() { pinned } else { before };
     let shares: Shares = pinned

@@ -119,7 +119,8 @@ impl Source {
     }
 
     fn fetch(&mut self) -> Result<(), StoreError> {
-        let fetched = self.mirror.fetch(&self.branch, &self.apps(), TIMEOUT);
+        let followed = self.apps();
+        let fetched = self.mirror.fetch(&self.branch, &followed, TIMEOUT);
         // Right after a start, what the mirror held when serve ended is what counted then.
         let head = match &fetched {
             Ok(fetched) => fetched.head.clone(),
@@ -129,8 +130,10 @@ impl Source {
         if let Some(commit) = head.filter(|commit| Some(commit) != self.found.seen.as_ref()) {
             self.wrong = self.read(&commit)?;
             self.found.seen = Some(commit);
-            if fetched.is_ok() {
-                self.mirror.fetch(&self.branch, &self.apps(), TIMEOUT)?;
+            // The first fetch knew nothing of an app that this commit is the first to name.
+            let apps = self.apps();
+            if fetched.is_ok() && !apps.is_subset(&followed) {
+                self.mirror.fetch(&self.branch, &apps, TIMEOUT)?;
             }
         }
         fetched.map(drop)

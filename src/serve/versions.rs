@@ -131,15 +131,10 @@ impl Materialised {
     /// How the plan sees it.
     pub(super) fn state(&self) -> Version {
         let functions = self.functions.iter().map(|(name, process)| {
-            let ready = u32::from(process.place.ready_since.is_some());
-            (name.clone(), one(ready))
+            let since = process.place.ready_since;
+            (name.clone(), one(u32::from(since.is_some())), since)
         });
-        let since = (self.functions.values()).map(|process| process.place.ready_since);
-        Version {
-            materialised: true,
-            functions: functions.collect(),
-            ready_since: (since.collect::<Option<Vec<_>>>()).and_then(|all| all.into_iter().max()),
-        }
+        Version::of(true, functions)
     }
 
     /// Where a function takes requests.
@@ -194,15 +189,11 @@ fn one(ready: u32) -> FunctionState {
 
 /// A version that does not run yet.
 pub(super) fn absent(record: &VersionRecord) -> Version {
-    let functions = record
-        .functions
-        .iter()
-        .map(|function| (function.name.clone(), one(0)));
-    Version {
-        materialised: false,
-        functions: functions.collect(),
-        ready_since: None,
-    }
+    let functions = record.functions.iter();
+    Version::of(
+        false,
+        functions.map(|function| (function.name.clone(), one(0), None)),
+    )
 }
 
 fn program(

@@ -2,6 +2,8 @@
 
 /// What is refused, and which limits hold.
 mod bounds;
+/// Splits over a hundred thousand requests.
+mod many;
 /// One request and its answer, as curl and bytes on a connection see it.
 mod passing;
 /// Rules that pick a version.

@@ -2,12 +2,20 @@
 
 /// What the admin address tells.
 mod admin;
+/// Clients that go on until they are told to stop.
+mod clients;
+/// Faults of the machine and of the repository.
+mod faults;
 /// What was served is written to the repository.
 mod ledger;
+/// A thousand changes of the split under load.
+mod load;
 /// Programs that do what programs do.
 mod programs;
 /// Commits that are served, and those that are not.
 mod releases;
+/// A server that answers many at once.
+mod upstream;
 /// Commands that wait until something is served.
 mod waiting;
 
@@ -23,7 +31,7 @@ use crate::support::http;
 use crate::support::process::Process;
 
 /// Long enough for anything that is to happen, on a machine that does much else.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(90);
 
 /// A web server in Python: the port is told to it, and it answers with its version.
 const SERVER: &str = r#"
@@ -57,9 +65,14 @@ struct Standalone {
 impl Standalone {
     /// A shop with `versions` versions of a web server, of which nothing is released yet.
     fn of(versions: u32) -> Self {
+        Self::with(&app("[python3, server.py]"), versions)
+    }
+
+    /// The same, with an `app.yaml` of its own.
+    fn with(app: &str, versions: u32) -> Self {
         let shop = Shop::new();
         shop.write("apps/checkout/server.py", SERVER);
-        shop.write("apps/checkout/app.yaml", app("[python3, server.py]"));
+        shop.write("apps/checkout/app.yaml", app);
         for number in 1..=versions {
             shop.commit("apps/checkout/number", number.to_string());
             shop.publish(&[]);
@@ -115,6 +128,11 @@ impl Standalone {
             self.shop.dir.path(),
             &self.environment,
         );
+        self.started(serving).await;
+    }
+
+    /// Waits until what was started says where it is.
+    async fn started(&mut self, serving: Process) {
         let line = until("serve says where it is", async || {
             let log = serving.log();
             let line = log.lines().find(|line| line.contains("telling of it on"))?;
@@ -181,6 +199,21 @@ impl Standalone {
         .await;
     }
 
+    async fn metrics(&self) -> String {
+        let answer = http::get(&self.admin.to_string(), "localhost", "/metrics", &[]).await;
+        answer.unwrap().body
+    }
+
+    /// Waits until this commit is what is served, all of it complete.
+    async fn served(&self, commit: git2::Oid) {
+        until(&format!("{commit} is served"), async || {
+            let status = self.status().await;
+            let split = &status["apps"]["checkout"]["splits"]["cwd/checkout"];
+            (status["commit"] == commit.to_string() && split["complete"] == true).then_some(())
+        })
+        .await;
+    }
+
     /// Everything that keeps something from being as it is wanted.
     async fn problems(&self) -> String {
         let status = self.status().await;
@@ -242,6 +275,6 @@ async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
             return answer;
         }
         assert!(start.elapsed() < DEADLINE, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

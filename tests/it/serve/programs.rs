@@ -6,7 +6,7 @@ use crate::support::wait::stays;
 
 impl Standalone {
     /// Publishes a version with this program in the place of the server; a number of its own in the file makes it new.
-    fn publish_program(&self, program: &str) {
+    pub(super) fn publish_program(&self, program: &str) {
         self.shop
             .write("apps/checkout/app.yaml", app("[python3, other.py]"));
         self.shop.commit("apps/checkout/other.py", program);

@@ -1,0 +1,210 @@
+//! A cluster in memory, which does at once what a plan says: for tests that compare plans.
+//!
+//! What the objects are, and how they are read again, is the controller's own; what the API server, kubelets and gateways would
+//! do in between is done here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::apps::v1::Deployment as Workload;
+use k8s_openapi::api::core::v1::ConfigMap;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::cache::{AppKey, Cache};
+use super::facts::{PodFacts, SliceFacts};
+use super::observe::{self, Delays, Given, Owners};
+use super::resolve::{Records, Resolution};
+use super::wish::Wish;
+use crate::api::gateway::HttpRoute;
+use crate::api::{DeploymentStatus, Wanted};
+use crate::kubernetes::object::Kind;
+use crate::kubernetes::{names, render};
+use crate::plan::{Owner, Plan, RoutePlan, Shares, World};
+use crate::words::{AppName, FunctionName, VersionNumber};
+
+/// A cluster with one app.
+pub(crate) struct Cluster {
+    key: AppKey,
+    cache: Cache,
+    /// How often something was written.
+    writes: u128,
+    /// Each route, and when it was written last.
+    routes: BTreeMap<String, (Value, Timestamp)>,
+}
+
+/// An owner with what it wants.
+pub(crate) struct Asks {
+    pub(crate) owner: Owner,
+    pub(crate) wanted: Wanted,
+    pub(crate) shares: Shares,
+    pub(crate) leaving: bool,
+}
+
+impl Cluster {
+    pub(crate) fn new(app: AppName) -> Self {
+        Self {
+            key: AppKey {
+                namespace: "shop".to_owned(),
+                app,
+            },
+            cache: Cache::default(),
+            writes: 0,
+            routes: BTreeMap::new(),
+        }
+    }
+
+    /// The world as a reconcile sees it. Nothing has to be waited for but pods.
+    pub(crate) fn world(&self, asks: &[Asks], records: &Records, now: Timestamp) -> World {
+        let objects = self.cache.app(&self.key);
+        let wishes: Vec<Wish> = asks.iter().map(wish).collect();
+        let resolutions: Vec<Resolution> = (asks.iter())
+            .map(|ask| Resolution {
+                shares: Some(ask.shares.clone()),
+                ..Resolution::default()
+            })
+            .collect();
+        let owners = Owners {
+            wishes: &wishes,
+            unread: &BTreeSet::new(),
+        };
+        let delays = Delays {
+            settle: SignedDuration::ZERO,
+            drain: SignedDuration::ZERO,
+        };
+        let given = Given {
+            delays,
+            routes_known: true,
+            now,
+        };
+        let mut world = observe::world(&self.key, &objects, &owners, &resolutions, records, given);
+        for split in &mut world.splits {
+            let names = observe::routes_of(&objects, &split.owner)
+                .filter_map(|route| route.metadata.name.as_ref());
+            split.routes.written = names.map(|name| self.routes[name].1).max();
+        }
+        world
+    }
+
+    /// Writes what a plan takes, and takes away what it does not.
+    pub(crate) fn carry_out(
+        &mut self,
+        plan: &Plan,
+        asks: &[Asks],
+        records: &Records,
+        now: Timestamp,
+    ) {
+        let routes = (asks.iter().filter(|ask| !ask.leaving))
+            .map(|ask| {
+                let record = &records[&ask.shares[0].0];
+                let specs = observe::route_specs(&self.key, &wish(ask), record).unwrap();
+                (ask.owner.clone(), specs)
+            })
+            .collect();
+        let app = self.key.app.clone();
+        let anchor = render::owner_reference(&app, "anchor");
+        let rendered = render::render(&app, plan, records, &routes, &anchor);
+        for object in rendered.objects {
+            match object.kind {
+                Kind::Workload => self.put::<Workload>(object.body),
+                Kind::HttpRoute => self.route(object.name, object.body, now),
+                _ => {}
+            }
+        }
+        self.put::<ConfigMap>(render::anchor(&app, &plan.memory, "").body);
+        let objects = self.cache.app(&self.key);
+        let of = |name: &str| names::version_of(&app, name);
+        for (name, workload) in objects.workloads.iter() {
+            if of(name).is_some_and(|version| plan.remove.contains(&version)) {
+                self.cache.remove(workload.as_ref());
+            }
+        }
+        for (_, pod) in objects.pods.iter() {
+            if plan.remove.contains(&pod.version) {
+                self.cache.remove(pod.as_ref());
+            }
+        }
+        for (_, slice) in objects.slices.iter() {
+            if of(&slice.service).is_some_and(|version| plan.remove.contains(&version)) {
+                self.cache.remove(slice.as_ref());
+            }
+        }
+        let off = plan
+            .splits
+            .iter()
+            .filter(|split| split.route == RoutePlan::Off);
+        for split in off {
+            for route in observe::routes_of(&objects, &split.owner) {
+                self.cache.remove(route);
+                self.routes.remove(route.metadata.name.as_ref().unwrap());
+            }
+        }
+    }
+
+    /// The one pod of a function is ready from now on, or is not.
+    pub(crate) fn pod(
+        &mut self,
+        version: VersionNumber,
+        function: &FunctionName,
+        ready_since: Option<Timestamp>,
+    ) {
+        self.writes += 1;
+        let service = names::workload(&self.key.app, version, function);
+        self.cache.put(SliceFacts {
+            app: self.key.clone(),
+            name: service.clone(),
+            resource_version: self.writes,
+            service: service.clone(),
+            family: "IPv4".to_owned(),
+            ready: u32::from(ready_since.is_some()),
+        });
+        self.cache.put(PodFacts {
+            app: self.key.clone(),
+            name: service,
+            resource_version: self.writes,
+            version,
+            function: function.clone(),
+            ready_since,
+            trouble: None,
+        });
+    }
+
+    /// Writes a route where it differs; its gateway accepts it at once.
+    fn route(&mut self, name: String, mut body: Value, now: Timestamp) {
+        let parent = &body["spec"]["parentRefs"][0];
+        let condition = json!({
+            "type": "Accepted", "status": "True", "reason": "Accepted", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        });
+        body["status"] = json!({
+            "parents": [{"parentRef": parent, "controllerName": "test", "conditions": [condition]}]
+        });
+        if self.routes.get(&name).is_none_or(|(held, _)| *held != body) {
+            self.routes.insert(name, (body.clone(), now));
+            self.put::<HttpRoute>(body);
+        }
+    }
+
+    fn put<K: super::cache::Tracked + DeserializeOwned>(&mut self, mut body: Value) {
+        self.writes += 1;
+        body["metadata"]["namespace"] = json!(self.key.namespace);
+        body["metadata"]["resourceVersion"] = json!(self.writes.to_string());
+        self.cache.put::<K>(serde_json::from_value(body).unwrap());
+    }
+}
+
+fn wish(ask: &Asks) -> Wish {
+    Wish {
+        owner: ask.owner.clone(),
+        created: Timestamp::UNIX_EPOCH,
+        generation: None,
+        leaving: ask.leaving,
+        held: true,
+        finalizers: Vec::new(),
+        resource_version: None,
+        wanted: Ok(ask.wanted.clone()),
+        ignored: Vec::new(),
+        status: DeploymentStatus::default(),
+        taken_by: None,
+    }
+}

@@ -1,0 +1,144 @@
+//! What an owner asks for, in the words of a plan: one way for the cluster and for one machine.
+//!
+//! Pure. What differs between the two is told: what the routes say now, and which pods or programs are ready.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{FunctionState, OnLoss, Owner, RouteFacts, Shares, Split, Version};
+use crate::api::{self, NamedRoute, Wanted};
+use crate::record::VersionRecord;
+use crate::words::{FunctionName, Period, VersionNumber};
+
+/// How long a version keeps its pods where no owner says it.
+const DEFAULT_WINDOW: SignedDuration = SignedDuration::from_hours(1);
+
+/// What is known of an owner and its routes.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// Who asks.
+    pub owner: Owner,
+    /// What is wanted; nothing where it cannot be read, or the owner is gone already.
+    pub wanted: Option<&'a Wanted>,
+    /// What its versions resolved to, if they did.
+    pub shares: Option<Shares>,
+    /// The owner is being deleted.
+    pub leaving: bool,
+    /// How long open requests are given by time alone.
+    pub drain: SignedDuration,
+    /// What the routes say now.
+    pub last: Shares,
+    /// How the routes stand.
+    pub routes: RouteFacts,
+}
+
+impl Asked<'_> {
+    /// The split that this asks for.
+    #[must_use]
+    pub fn split(self, records: &BTreeMap<VersionNumber, VersionRecord>) -> Split {
+        let record = (self.shares.iter().flatten()).find_map(|(number, _)| records.get(number));
+        let routes = self.wanted.map(|wanted| wanted.routes.as_slice());
+        let functions = (routes.unwrap_or_default().iter())
+            .filter_map(|route| function_of(route, record?).ok())
+            .collect();
+        Split {
+            owner: self.owner,
+            wanted: self.shares,
+            leaving: self.leaving,
+            on_loss: match self.wanted.map(|wanted| wanted.on_loss) {
+                Some(api::OnLoss::Hold) => OnLoss::Hold,
+                Some(api::OnLoss::Shift) | None => OnLoss::Shift,
+            },
+            rollback_window: (self.wanted)
+                .map_or(DEFAULT_WINDOW, |wanted| seconds(wanted.rollback_window)),
+            drain: self.drain,
+            functions,
+            last: self.last,
+            routes: self.routes,
+        }
+    }
+}
+
+impl Version {
+    /// A version with these functions, and since when the first pod of each is ready.
+    pub fn of(
+        materialised: bool,
+        functions: impl IntoIterator<Item = (FunctionName, FunctionState, Option<Timestamp>)>,
+    ) -> Self {
+        let mut states = BTreeMap::new();
+        let mut since = Vec::new();
+        for (name, state, first) in functions {
+            states.insert(name, state);
+            since.push(first);
+        }
+        let all: Option<Vec<Timestamp>> = since.into_iter().collect();
+        Self {
+            materialised,
+            functions: states,
+            ready_since: all.and_then(|all| all.into_iter().max()),
+        }
+    }
+}
+
+/// A time that somebody wrote.
+#[must_use]
+pub fn seconds(period: Period) -> SignedDuration {
+    SignedDuration::from_secs(i64::from(period.as_secs()))
+}
+
+/// The function that a route reaches in a version.
+///
+/// # Errors
+/// Which one the version does not have, or that the route does not say which.
+pub fn function_of(route: &NamedRoute, record: &VersionRecord) -> Result<FunctionName, String> {
+    let names = || {
+        record
+            .functions
+            .iter()
+            .map(|f| f.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    match (&route.route.function, record.functions.as_slice()) {
+        (Some(name), _) if record.function(name).is_some() => Ok(name.clone()),
+        (Some(name), _) => Err(format!(
+            "route `{}` wants function `{name}`, which {} does not have; it has {}",
+            route.name,
+            record.number,
+            names()
+        )),
+        (None, [only]) => Ok(only.name.clone()),
+        (None, _) => Err(format!(
+            "route `{}` does not say which function answers, and {} has several: {}",
+            route.name,
+            record.number,
+            names()
+        )),
+    }
+}
+
+/// Each version must have the functions that the routes reach, and a route reaches the same one in all of them.
+///
+/// # Errors
+/// What stands against it.
+pub fn reachable(
+    routes: &[NamedRoute],
+    versions: &BTreeSet<VersionNumber>,
+    records: &BTreeMap<VersionNumber, VersionRecord>,
+) -> Result<(), String> {
+    for named in routes {
+        let mut reached: Option<(VersionNumber, FunctionName)> = None;
+        for (number, record) in versions.iter().filter_map(|n| Some((n, records.get(n)?))) {
+            let function = function_of(named, record)?;
+            if let Some((first, other)) = reached.as_ref().filter(|(_, other)| *other != function) {
+                return Err(format!(
+                    "route `{}` would reach `{other}` in {first} and `{function}` in {number}; name one function that both have",
+                    named.name
+                ));
+            }
+            reached = Some((*number, function));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,290 @@
+//! The controller and standalone mode decide alike: random histories, told to both in their own ways, lead to the same plans.
+//!
+//! The controller sees objects of a cluster, this mode what it remembers and which programs are ready. What differs by design is
+//! left out: an object in a cluster is let go of in steps, and a file that is gone is gone.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::app::App;
+use super::resolve::Resolution;
+use super::source;
+use super::versions;
+use crate::controller::simulated::{Asks, Cluster};
+use crate::plan::{self, FunctionState, Memory, Plan, RoutePlan, Shares, SplitPlan, Version};
+use crate::record::VersionRecord;
+use crate::releases::{self, Release};
+use crate::words::{AppName, FunctionName, VersionNumber};
+
+/// Something that happens.
+#[derive(Debug, Clone)]
+enum Happens {
+    /// The Deployment changes: weights of versions, its rollback window, and whether a lost version keeps its share.
+    Deploy(BTreeMap<u32, u32>, u32, bool),
+    /// The Alias is set, to a version with another one as its canary.
+    Point(u32),
+    /// The Alias goes.
+    Unpoint,
+    /// A program of a version that runs becomes ready, or is not any more: `web` or `api`.
+    Turn(u32, bool, bool),
+    /// Seconds pass.
+    Pass(i64),
+}
+
+fn any_event() -> impl Strategy<Value = Happens> {
+    let weights = || proptest::collection::btree_map(1..=5_u32, 0..=4_u32, 1..=4);
+    let windows = prop_oneof![Just(0_u32), Just(60)];
+    prop_oneof![
+        3 => (weights(), windows, any::<bool>()).prop_map(|(w, s, h)| Happens::Deploy(w, s, h)),
+        1 => (1..=4_u32).prop_map(Happens::Point),
+        1 => Just(Happens::Unpoint),
+        8 => (1..=5_u32, any::<bool>(), prop::bool::weighted(0.8))
+            .prop_map(|(version, web, ready)| Happens::Turn(version, web, ready)),
+        3 => prop_oneof![Just(1_i64), Just(30), Just(61), Just(4_000)].prop_map(Happens::Pass),
+    ]
+}
+
+const ROUTES: &str =
+    "  routes:\n  - {hostnames: [shop.test], function: web, gateway: {name: public}}\n";
+
+fn deployment(weights: &BTreeMap<u32, u32>, window: u32, hold: bool) -> Release {
+    let total: u32 = weights.values().sum();
+    let mut left = 100;
+    let mut entries = String::new();
+    for (index, (version, weight)) in weights.iter().rev().enumerate() {
+        let part = match (weight * 100).checked_div(total) {
+            Some(part) if index + 1 < weights.len() => part,
+            _ => left,
+        };
+        left -= part;
+        entries += &[
+            "  - {version: ",
+            &version.to_string(),
+            ", percentage: ",
+            &part.to_string(),
+            "}\n",
+        ]
+        .concat();
+    }
+    let on_loss = if hold { "hold" } else { "shift" };
+    read(&format!(
+        "apiVersion: cutwater.dev/v1alpha1\nkind: Deployment\nmetadata: {{name: checkout}}\nspec:\n  app: checkout\n  repository: shop\n  rollbackWindow: {window}s\n  onLoss: {on_loss}\n  versions:\n{entries}{ROUTES}"
+    ))
+}
+
+fn alias(version: u32) -> Release {
+    let routes = ROUTES.replace("shop.test", "staging.test");
+    read(&format!(
+        "apiVersion: cutwater.dev/v1alpha1\nkind: Alias\nmetadata: {{name: staging}}\nspec:\n  app: checkout\n  repository: shop\n  version: {version}\n  canary: {{version: {}, percentage: 25}}\n{routes}",
+        version + 1
+    ))
+}
+
+fn read(text: &str) -> Release {
+    releases::read("releases/one.yaml", text.as_bytes())
+        .unwrap_or_else(|problems| panic!("{problems:?} in {text}"))
+        .remove(0)
+}
+
+fn number(version: u32) -> VersionNumber {
+    VersionNumber::new(version).unwrap()
+}
+
+fn name(function: &str) -> FunctionName {
+    function.parse().unwrap()
+}
+
+fn record(version: u32) -> VersionRecord {
+    let function = |name: &str| json!({"name": name, "image": "shop@sha256:1", "port": 8080});
+    serde_json::from_value(json!({
+        "app": "checkout",
+        "number": version,
+        "tree": "1".repeat(40),
+        "commit": "2".repeat(40),
+        "publishedAt": "2026-01-01T00:00:00Z",
+        "functions": [function("web"), function("api")],
+    }))
+    .unwrap()
+}
+
+fn shares(release: &Release) -> Shares {
+    let entries = release.wanted.versions.iter();
+    entries
+        .map(|entry| (entry.version.to_string().parse().unwrap(), entry.percentage))
+        .collect()
+}
+
+/// Both of them, and what they are told.
+struct Pair {
+    now: Timestamp,
+    records: BTreeMap<VersionNumber, VersionRecord>,
+    deployment: Release,
+    alias: Option<Release>,
+    /// The Alias is being deleted in the cluster.
+    leaving: Option<Release>,
+    cluster: Cluster,
+    app: App,
+    /// What runs here, and since when each function is ready.
+    running: BTreeMap<VersionNumber, BTreeMap<FunctionName, Option<Timestamp>>>,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let app: AppName = "checkout".parse().unwrap();
+        let records: BTreeMap<_, _> = (1..=5).map(|n| (number(n), record(n))).collect();
+        let mut here = App::default();
+        here.remembered.records = records.clone();
+        Self {
+            now: "2026-01-01T00:00:00Z".parse().unwrap(),
+            records,
+            deployment: deployment(&BTreeMap::from([(1, 1)]), 0, false),
+            alias: None,
+            leaving: None,
+            cluster: Cluster::new(app),
+            app: here,
+            running: BTreeMap::new(),
+        }
+    }
+
+    fn happen(&mut self, event: &Happens) {
+        match event {
+            Happens::Deploy(weights, window, hold) => {
+                self.deployment = deployment(weights, *window, *hold);
+            }
+            Happens::Point(version) => {
+                self.alias = Some(alias(*version));
+                self.leaving = None;
+            }
+            Happens::Unpoint => {
+                self.leaving = self.alias.take().or(self.leaving.take());
+            }
+            Happens::Turn(version, web, ready) => {
+                let function = name(if *web { "web" } else { "api" });
+                // What does not run cannot be ready.
+                let Some(functions) = self.running.get_mut(&number(*version)) else {
+                    return;
+                };
+                let since = functions.entry(function.clone()).or_default();
+                *since = ready.then(|| since.unwrap_or(self.now));
+                self.cluster.pod(number(*version), &function, *since);
+            }
+            Happens::Pass(seconds) => self.now += SignedDuration::from_secs(*seconds),
+        }
+    }
+
+    /// One step of the controller.
+    fn there(&mut self) -> Plan {
+        let ask = |release: &Release, leaving| Asks {
+            owner: source::owner(release),
+            wanted: release.wanted.clone(),
+            shares: shares(release),
+            leaving,
+        };
+        let asks: Vec<Asks> = std::iter::once(ask(&self.deployment, false))
+            .chain(self.alias.iter().map(|release| ask(release, false)))
+            .chain(self.leaving.iter().map(|release| ask(release, true)))
+            .collect();
+        let plan = plan::plan(&self.cluster.world(&asks, &self.records, self.now));
+        self.cluster
+            .carry_out(&plan, &asks, &self.records, self.now);
+        if let Some(release) = &self.leaving
+            && plan.release.contains(&source::owner(release))
+        {
+            self.leaving = None;
+        }
+        plan
+    }
+
+    /// One step of standalone mode.
+    fn here(&mut self) -> Plan {
+        let releases: Vec<&Release> = std::iter::once(&self.deployment)
+            .chain(&self.alias)
+            .collect();
+        let resolutions: Vec<Resolution> = (releases.iter())
+            .map(|release| Resolution {
+                shares: Some(shares(release)),
+                problem: None,
+            })
+            .collect();
+        let state = |functions: &BTreeMap<FunctionName, Option<Timestamp>>| {
+            Version::of(
+                true,
+                functions.iter().map(|(name, since)| {
+                    let state = FunctionState {
+                        min: 1,
+                        max: 1,
+                        autoscaled: false,
+                        ready: u32::from(since.is_some()),
+                    };
+                    (name.clone(), state, *since)
+                }),
+            )
+        };
+        let mut all: BTreeMap<VersionNumber, Version> = (self.running.iter())
+            .map(|(version, functions)| (*version, state(functions)))
+            .collect();
+        for (version, _) in resolutions.iter().flat_map(|it| it.shares.iter().flatten()) {
+            all.entry(*version)
+                .or_insert_with(|| versions::absent(&self.records[version]));
+        }
+        let plan = plan::plan(&self.app.world(&releases, &resolutions, all, self.now));
+        self.app.take_over(&plan, self.now);
+        for version in &plan.remove {
+            self.running.remove(version);
+        }
+        for version in plan.run.keys() {
+            let functions = || ["web", "api"].map(|function| (name(function), None)).into();
+            self.running.entry(*version).or_insert_with(functions);
+        }
+        plan
+    }
+}
+
+/// What both decide: of owners that stay, and of all versions.
+#[derive(Debug, PartialEq)]
+struct Decided {
+    run: BTreeMap<VersionNumber, BTreeMap<FunctionName, plan::Scale>>,
+    remove: Vec<VersionNumber>,
+    splits: Vec<SplitPlan>,
+    memory: Memory,
+    settled: bool,
+    wake: Option<Timestamp>,
+}
+
+fn decided(plan: Plan) -> Decided {
+    let stays = |split: &SplitPlan| split.route != RoutePlan::Off;
+    Decided {
+        run: plan.run,
+        remove: plan.remove.into_iter().collect(),
+        splits: plan.splits.into_iter().filter(stays).collect(),
+        memory: Memory {
+            gone: BTreeMap::new(),
+            ..plan.memory
+        },
+        settled: plan.settled,
+        wake: plan.wake,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn both_plan_alike(events in proptest::collection::vec(any_event(), 1..60)) {
+        let mut pair = Pair::new();
+        let mut moves = 0;
+        for event in &events {
+            pair.happen(event);
+            // The second step sees what the first one did.
+            for _ in 0..2 {
+                let (there, here) = (decided(pair.there()), decided(pair.here()));
+                prop_assert_eq!(&there, &here, "after {:?}", event);
+                moves += there.splits.len();
+            }
+        }
+        prop_assert!(moves > 0);
+    }
+}
