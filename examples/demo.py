@@ -117,19 +117,16 @@ class Demo:
         say("\nThey run on this machine, and version 1 gets all requests; then one in ten is for version 2:\n")
         self.port, self.admin = free_port(8080), free_port(8081)
         addresses = f"--listen 127.0.0.1:{self.port} --admin 127.0.0.1:{self.admin}"
+        if self.admin != 8081:
+            # Where the commands that wait ask for what is served.
+            self.env["CUTWATER_ADMIN"] = f"127.0.0.1:{self.admin}"
+            say(paint(1, f"$ export CUTWATER_ADMIN={self.env['CUTWATER_ADMIN']}"))
         command = f"cutwater serve --state ../state {addresses}"
         say(paint(1, f"$ {command} &"))
         with self.log.open("wb") as log:
             self.serving = subprocess.Popen(
                 ["sh", "-c", f"exec {command}"], cwd=self.shop, env=self.env, stdout=log, stderr=log
             )
-        # Also what comes before the first change is to be remembered as served.
-        self.until_served()
-
-    def until_served(self):
-        """Waits until what was committed last is what is served."""
-        git = ["git", "rev-parse", "HEAD"]
-        commit = subprocess.run(git, cwd=self.shop, env=self.env, stdout=subprocess.PIPE, text=True, check=True)
         end = time.monotonic() + PATIENCE
         status = {}
         while time.monotonic() < end:
@@ -139,11 +136,21 @@ class Demo:
                 with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/status", timeout=5) as answer:
                     status = json.load(answer)
                 splits = status["apps"].get("checkout", {}).get("splits", {})
-                complete = splits.get("cwd/checkout", {}).get("complete")
-                if status["commit"] == commit.stdout.strip() and complete:
+                if splits.get("cwd/checkout", {}).get("complete"):
                     return
             time.sleep(0.05)
-        raise Failure(f"that is not served after {PATIENCE} s: {json.dumps(status, indent=2)}")
+        raise Failure(f"version 1 is not served after {PATIENCE} s: {json.dumps(status, indent=2)}")
+
+    def until_recorded(self, count):
+        """Waits until so many deployments are in the ledger, for which nothing else waits."""
+        command = ["cutwater", "deployments", "list", "checkout", "--json"]
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            listed = subprocess.run(command, cwd=self.shop, env=self.env, stdout=subprocess.PIPE, text=True)
+            if listed.returncode == 0 and len(json.loads(listed.stdout)["deployments"]) >= count:
+                return
+            time.sleep(0.05)
+        raise Failure(f"the ledger has not all deployments after {PATIENCE} s: {listed.stdout}")
 
     def ask(self, count):
         """Which versions answered so many requests, one after the other on one connection."""
@@ -165,7 +172,6 @@ class Demo:
 
     def show_split(self, wanted):
         """Sends requests, shows who answered, and compares it with the percentages that are wanted."""
-        self.until_served()
         with concurrent.futures.ThreadPoolExecutor(CONNECTIONS) as pool:
             parts = pool.map(self.ask, [REQUESTS // CONNECTIONS] * CONNECTIONS)
             counts = sum(parts, collections.Counter())
@@ -182,12 +188,13 @@ class Demo:
                 raise Failure(f"v{version} answered {counts[version]} of {REQUESTS} requests, and was to have {share:.0%}")
 
     def release(self):
-        self.run("cutwater deploy checkout v1 v2=10 --message 'One in ten tries the new cart'")
+        self.run("cutwater deploy checkout v1 v2=10 --wait --message 'One in ten tries the new cart'")
         self.show_split({1: 90, 2: 10})
-        self.run("cutwater deploy checkout v1=50 v2=50 --message 'Half of the requests'")
+        self.run("cutwater deploy checkout v1=50 v2=50 --wait --message 'Half of the requests'")
         self.show_split({1: 50, 2: 50})
-        self.run("cutwater rollback checkout --message 'The new cart loses orders'")
+        self.run("cutwater rollback checkout --wait --message 'The new cart loses orders'")
         self.show_split({1: 100})
+        self.until_recorded(4)
         self.run("cutwater deployments list checkout")
 
     def wait(self):
