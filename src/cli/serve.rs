@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 
 use super::Global;
 use super::output::Failure;
@@ -50,9 +51,10 @@ pub(super) struct Args {
     /// Folder of the releases in the repository, where several are for different places
     #[arg(long, value_name = "FOLDER")]
     releases: Option<String>,
-    /// What this server is called in the ledger, which is written to the repository
-    #[arg(long, value_name = "NAME", default_value = "local")]
-    environment: EnvironmentName,
+    /// What this server is called in the ledger, which is written to the repository; where absent, `local` for a repository
+    /// on this machine, and for one elsewhere none is written
+    #[arg(long, value_name = "NAME")]
+    environment: Option<EnvironmentName>,
     /// Write no ledger
     #[arg(long, conflicts_with = "environment")]
     no_ledger: bool,
@@ -88,13 +90,19 @@ impl Args {
             Some(state) => state,
             None => usual_state(&url)?,
         };
+        let environment = match self.environment {
+            // A ledger that somebody writes who only tries this would be what everybody's rollback goes by.
+            None if self.no_ledger || url.local_path().is_none() => None,
+            None => Some("local".parse()?),
+            named => named,
+        };
         let settings = Settings {
             url,
             credentials,
             webhook: webhook.as_deref().and_then(WebhookSecret::new),
             branch,
             releases: self.releases,
-            environment: (!self.no_ledger).then_some(self.environment),
+            environment,
             state,
             listen: self.listen,
             admin: self.admin,
@@ -111,9 +119,15 @@ impl Args {
                 signal(SignalKind::interrupt())?,
                 signal(SignalKind::terminate())?,
             );
-            let stop = async move {
-                tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-            };
+            let (tell, stop) = mpsc::channel(1);
+            tokio::spawn(async move {
+                loop {
+                    tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+                    if tell.send(()).await.is_err() {
+                        return;
+                    }
+                }
+            });
             serve::run(settings, stop).await?;
             Ok(())
         });
@@ -147,7 +161,11 @@ impl Args {
     /// The address and the branch: of the repository that is named, or of the clone's remote.
     fn repository(&self, global: &Global) -> Result<(RemoteUrl, String), Failure> {
         let usual = || self.branch.clone().unwrap_or_else(|| "main".to_owned());
-        if let Some(source) = &self.source {
+        // --repo names a clone; what is none, an address or a bare repository, is what is meant itself.
+        let bare = |dir: &&PathBuf| !dir.is_dir() || dir.join("HEAD").is_file();
+        let named = global.repo.as_ref().filter(bare);
+        let named = named.map(|dir| dir.display().to_string());
+        if let Some(source) = self.source.as_ref().or(named.as_ref()) {
             let path = Path::new(source);
             let address = match path.canonicalize() {
                 Ok(path) => path.display().to_string(),

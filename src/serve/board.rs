@@ -90,6 +90,7 @@ impl Board {
         let mut status = state.status.clone();
         let apps = state.apps.iter();
         status.apps = apps.map(|(name, app)| (name.clone(), short(app))).collect();
+        drop(state);
         status.ledger = self.ledger.as_ref().map(|ledger| ledger.status());
         status
     }

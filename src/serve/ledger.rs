@@ -92,18 +92,20 @@ impl Ledger {
     }
 
     pub(super) fn status(&self) -> LedgerStatus {
+        // One after the other: nobody ever holds both, so nobody waits for the other in turn.
+        let waiting = lock(&self.outbox).count(None);
+        let problems = lock(&self.problems).values().cloned().collect();
         LedgerStatus {
             environment: self.environment.clone(),
-            waiting: lock(&self.outbox).count(None),
-            problems: lock(&self.problems).values().cloned().collect(),
+            waiting,
+            problems,
         }
     }
 
     /// Notes how a push of an app's records ended; true where it succeeded.
     fn ended(&self, app: &AppName, newest: u64, done: Result<(), LedgerError>) -> bool {
-        let mut problems = lock(&self.problems);
         let Err(error) = done else {
-            if problems.remove(app).is_some() {
+            if lock(&self.problems).remove(app).is_some() {
                 tracing::info!("the ledger of {app} is written again");
             }
             let mut outbox = lock(&self.outbox);
@@ -115,6 +117,7 @@ impl Ledger {
             return true;
         };
         let problem = error.to_string();
+        let mut problems = lock(&self.problems);
         if problems.get(app) != Some(&problem) {
             tracing::warn!("{problem}");
             problems.insert(app.clone(), problem);

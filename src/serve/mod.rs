@@ -14,7 +14,9 @@ mod admin;
 mod app;
 mod board;
 mod checkout;
+mod counted;
 mod descriptors;
+mod engine;
 mod keys;
 mod ledger;
 mod outbox;
@@ -28,8 +30,7 @@ mod webhook;
 #[cfg(test)]
 mod one_plan_test;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -37,14 +38,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use self::app::{App, Tools};
+use self::app::App;
 use self::board::Board;
+use self::counted::Counted;
+use self::engine::Engine;
 use self::ledger::Ledger;
 use self::source::{Found, Rhythm, Source};
 pub use self::state::StateError;
@@ -54,9 +56,8 @@ use self::webhook::Webhook;
 pub use self::webhook::WebhookSecret;
 use crate::gateway::{self, Limits, Metrics, Table};
 use crate::git::{Credentials, RemoteUrl};
-use crate::releases::Release;
 use crate::store::{LocalBranch, Mirror, StoreError};
-use crate::words::{AppName, EnvironmentName};
+use crate::words::EnvironmentName;
 
 /// How often a repository of this machine is looked at: a file is read.
 const GLANCE: Duration = Duration::from_millis(25);
@@ -112,17 +113,18 @@ pub enum ServeError {
     },
 }
 
-/// Serves what the repository says until `stop`.
+/// Serves what the repository says until `stop` says so. Then open requests have some time to end, unless it says so again.
 ///
 /// # Errors
 /// When it cannot start. Once it runs, whatever goes wrong is told and waited out.
-pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+pub async fn run(settings: Settings, mut stop: mpsc::Receiver<()>) -> Result<(), ServeError> {
     let folder = StateFolder::open(&settings.state)?;
     let mirror = Mirror::open(
         &folder.mirror(),
         &settings.url,
         settings.credentials.clone(),
     )?;
+    let counted = folder.counted()?;
     let ledger = (settings.environment.clone())
         .map(|environment| Ledger::open(&settings.state, environment).map(Arc::new))
         .transpose()?;
@@ -137,6 +139,7 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
     );
     let descriptors = descriptors::raise();
     let limits = limits(descriptors.now);
+    let drain_time = limits.drain_time;
     let changed = Arc::new(Notify::new());
     let committed = Arc::new(Notify::new());
     let table = Arc::new(ArcSwap::from_pointee(Table::default()));
@@ -167,7 +170,7 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         metrics.clone(),
         end.clone(),
     ));
-    let (following, found) = follow(&settings, &mirror, committed, &changed, &end);
+    let (following, found) = follow(&settings, &mirror, counted, committed, &changed, &end);
     let writing = ledger.clone().map(|ledger| {
         let (mirror, releases) = (mirror.clone(), settings.releases.clone());
         tokio::spawn(ledger::write(ledger, mirror, releases))
@@ -192,31 +195,25 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         unrouted: false,
         leaving: JoinSet::new(),
     };
-    let mut stop = std::pin::pin!(stop);
-    loop {
-        engine.hear(found.borrow().clone());
-        let wake = engine.step().map_or(settings.interval, |wake| {
-            let left = SignedDuration::try_from(wake - Timestamp::now()).unwrap_or_default();
-            left.try_into().unwrap_or(Duration::ZERO)
-        });
-        tokio::select! {
-            () = &mut stop => break,
-            () = changed.notified() => {}
-            // A version may have been published that a release has named for a while.
-            () = tokio::time::sleep(wake.min(settings.interval)) => {}
-        }
+    tokio::select! {
+        never = engine.work(&found, &changed, settings.interval) => match never {},
+        _ = stop.recv() => {}
     }
+    tracing::info!(
+        "told to stop: open requests have {} s to end; told again, it waits for nothing",
+        drain_time.as_secs()
+    );
     end.cancel();
     // They may wait for a remote that does not answer. What is not in the ledger yet is in the state folder.
     following.abort();
     if let Some(writing) = writing {
         writing.abort();
     }
-    if let Ok(cut @ 1..) = serving.await {
-        tracing::warn!("{cut} connections were still open and are cut");
+    tokio::select! {
+        () = engine.close(serving) => {}
+        // Whatever still runs ends with this process.
+        _ = stop.recv() => tracing::warn!("told to stop again: what is still open is cut"),
     }
-    engine.close().await;
-    tasks.join_all().await;
     Ok(())
 }
 
@@ -239,6 +236,7 @@ fn limits(files: u64) -> Limits {
 fn follow(
     settings: &Settings,
     mirror: &Mirror,
+    counted: Counted,
     committed: Arc<Notify>,
     changed: &Arc<Notify>,
     end: &CancellationToken,
@@ -254,6 +252,7 @@ fn follow(
         mirror.clone(),
         settings.branch.clone(),
         settings.releases.clone(),
+        counted,
     );
     (tokio::spawn(source::follow(source, rhythm, tell)), found)
 }
@@ -284,125 +283,4 @@ fn watch_local(settings: &Settings, changed: &Arc<Notify>, end: &CancellationTok
             }
         }
     });
-}
-
-struct Engine {
-    apps: BTreeMap<AppName, App>,
-    mirror: Mirror,
-    found: Found,
-    folder: StateFolder,
-    starter: Starter,
-    drain: Duration,
-    table: Arc<ArcSwap<Table>>,
-    metrics: Metrics,
-    board: Arc<Board>,
-    ledger: Option<Arc<Ledger>>,
-    /// A commit counts of which the gateway has not been told.
-    unrouted: bool,
-    /// Versions that wait for their last requests.
-    leaving: JoinSet<()>,
-}
-
-impl Engine {
-    /// Takes note of what was found in the repository, and tells what is new of it.
-    fn hear(&mut self, found: Found) {
-        if found.tip.commit != self.found.tip.commit {
-            tracing::info!("commit {} counts now", found.tip.commit);
-            // Routes may be others while the shares stay.
-            self.unrouted = true;
-        }
-        let new = found.problems.iter();
-        for problem in new.filter(|problem| !self.found.problems.contains(problem)) {
-            tracing::warn!("{problem}");
-        }
-        self.found = found;
-    }
-
-    /// Makes one step with every app; when to make the next.
-    fn step(&mut self) -> Option<Timestamp> {
-        if self.found.tip.commit.is_empty() {
-            // Nothing is known yet, which is not the same as nothing being wanted: what is remembered stays.
-            self.board.tell(&self.found, &self.apps);
-            return None;
-        }
-        let now = Timestamp::now();
-        let named: BTreeSet<AppName> = (self.found.tip.releases.iter())
-            .map(|release| release.app().clone())
-            .collect();
-        for name in named {
-            self.apps.entry(name).or_default();
-        }
-        let tools = Tools {
-            mirror: &self.mirror,
-            tip: &self.found.tip,
-            folder: &self.folder,
-            starter: &self.starter,
-        };
-        let mut rerouted = std::mem::take(&mut self.unrouted);
-        let mut wake: Option<Timestamp> = None;
-        let mut leaving = Vec::new();
-        let mut gone = Vec::new();
-        for (name, app) in &mut self.apps {
-            let before = app.problems.clone();
-            let stepped = app.step(name, &tools, now);
-            for problem in app
-                .problems
-                .iter()
-                .filter(|problem| !before.contains(problem))
-            {
-                tracing::warn!("{name}: {problem}");
-            }
-            rerouted |= stepped.rerouted;
-            leaving.extend(stepped.leaving);
-            wake = match (wake, stepped.wake) {
-                (Some(one), Some(other)) => Some(one.min(other)),
-                (one, other) => one.or(other),
-            };
-            if stepped.gone {
-                gone.push(name.clone());
-            }
-        }
-        if rerouted {
-            self.reroute();
-        }
-        let drain = self.drain;
-        for version in leaving {
-            self.leaving.spawn(async move { version.stop(drain).await });
-        }
-        while self.leaving.try_join_next().is_some() {}
-        for name in gone {
-            self.apps.remove(&name);
-        }
-        self.board.tell(&self.found, &self.apps);
-        if let Some(ledger) = &self.ledger {
-            ledger.note(&self.found.tip, &self.apps, now);
-        }
-        wake
-    }
-
-    /// Gives the gateway its new table.
-    fn reroute(&mut self) {
-        let mut routes = Vec::new();
-        for (name, app) in &self.apps {
-            let releases: Vec<&Release> = (self.found.tip.releases.iter())
-                .filter(|release| release.app() == name)
-                .collect();
-            routes.extend(app.routes(&releases, &self.starter.given));
-        }
-        self.table
-            .store(Arc::new(Table::new(routes, &self.metrics)));
-    }
-
-    /// Ends every program.
-    async fn close(mut self) {
-        let running = self
-            .apps
-            .into_values()
-            .flat_map(|app| app.running.into_values());
-        for version in running {
-            self.leaving
-                .spawn(async move { version.stop(Duration::ZERO).await });
-        }
-        self.leaving.join_all().await;
-    }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::counted::Counted;
 use crate::plan::{Owner, OwnerKind};
 use crate::releases::{Kind, Release};
 use crate::settings::Settings;
@@ -28,6 +29,8 @@ pub(super) struct Source {
     found: Found,
     /// What is wrong with the commit that was read last.
     wrong: Vec<String>,
+    /// What a restart has to know.
+    counted: Counted,
 }
 
 /// What is known of the repository.
@@ -53,10 +56,17 @@ pub(super) struct Rhythm {
 }
 
 /// Looks at the repository again and again until the end, and says what it found.
+///
+/// First it says what counted when the last `serve` ended: a remote that is slow or away keeps nobody waiting.
 pub(super) async fn follow(mut source: Source, rhythm: Rhythm, tell: watch::Sender<Found>) {
+    let mut started = false;
     loop {
         let looking = tokio::task::spawn_blocking(move || {
-            source.look();
+            if started {
+                source.look();
+            } else {
+                source.recall();
+            }
             source
         });
         source = match looking.await {
@@ -72,6 +82,9 @@ pub(super) async fn follow(mut source: Source, rhythm: Rhythm, tell: watch::Send
         });
         if told {
             rhythm.changed.notify_one();
+        }
+        if !std::mem::replace(&mut started, true) {
+            continue;
         }
         tokio::select! {
             () = rhythm.end.cancelled() => return,
@@ -92,14 +105,39 @@ pub(super) struct Tip {
 
 impl Source {
     /// Nothing is known yet.
-    pub(super) fn new(mirror: Mirror, branch: String, folder: Option<String>) -> Self {
+    pub(super) fn new(
+        mirror: Mirror,
+        branch: String,
+        folder: Option<String>,
+        counted: Counted,
+    ) -> Self {
         Self {
             mirror,
             branch,
             folder,
             found: Found::default(),
             wrong: Vec::new(),
+            counted,
         }
+    }
+
+    /// Reads again what counted before.
+    fn recall(&mut self) {
+        for commit in self.counted.commits().to_vec() {
+            match self.read(&commit) {
+                Ok(wrong) => {
+                    self.wrong = wrong;
+                    self.found.seen = Some(commit);
+                }
+                Err(error) => {
+                    let commit = short(&commit);
+                    tracing::warn!(
+                        "commit {commit}, which counted before: {error}; the newest one is read"
+                    );
+                }
+            }
+        }
+        self.found.problems.clone_from(&self.wrong);
     }
 
     /// The apps that are followed.
@@ -121,14 +159,13 @@ impl Source {
     fn fetch(&mut self) -> Result<(), StoreError> {
         let followed = self.apps();
         let fetched = self.mirror.fetch(&self.branch, &followed, TIMEOUT);
-        // Right after a start, what the mirror held when serve ended is what counted then.
-        let head = match &fetched {
-            Ok(fetched) => fetched.head.clone(),
-            Err(_) if self.found.seen.is_none() => self.mirror.head(&self.branch),
-            Err(_) => None,
-        };
+        let head = fetched.as_ref().ok().and_then(|found| found.head.clone());
         if let Some(commit) = head.filter(|commit| Some(commit) != self.found.seen.as_ref()) {
+            let before = self.found.tip.commit.clone();
             self.wrong = self.read(&commit)?;
+            if self.found.tip.commit != before {
+                self.note(&commit);
+            }
             self.found.seen = Some(commit);
             // The first fetch knew nothing of an app that this commit is the first to name.
             let apps = self.apps();
@@ -137,6 +174,16 @@ impl Source {
             }
         }
         fetched.map(drop)
+    }
+
+    /// Has a restart know that this commit counts.
+    fn note(&mut self, commit: &str) {
+        if let Err(error) = self.counted.note(commit, self.wrong.is_empty()) {
+            self.wrong.push(format!(
+                "{error} in the state folder; after a restart an older commit than {} counts first",
+                short(commit)
+            ));
+        }
     }
 
     /// Reads a commit, which counts from now on if nothing is wrong with it. What is wrong, and what is kept though it is not

@@ -6,6 +6,7 @@
 //! snapshots/<id>/  checkouts, read-only
 //! logs/            what programs print
 //! apps/<app>.json  what was decided last: written whole, or not at all
+//! counted          the commits that count
 //! ```
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::counted::Counted;
 use crate::plan::slots::Slots;
 use crate::plan::{Memory, Owner, Shares};
 use crate::record::VersionRecord;
@@ -127,6 +129,12 @@ impl StateFolder {
 
     pub(super) fn mirror(&self) -> PathBuf {
         self.dir.join("mirror.git")
+    }
+
+    /// The commits that counted when the last `serve` ended.
+    pub(super) fn counted(&self) -> Result<Counted, StateError> {
+        let path = self.dir.join("counted");
+        Counted::read(path.clone()).map_err(|problem| StateError::Io { path, problem })
     }
 
     pub(super) fn snapshots(&self) -> PathBuf {

@@ -276,7 +276,7 @@ fn push(shop: &Shop) {
 
 fn app(command: &str) -> String {
     format!(
-        "apiVersion: cutwater.dev/v1alpha1\nkind: App\nmetadata: {{name: checkout}}\nspec:\n  functions:\n  - name: web\n    image: {}\n    port: 8080\n    readinessProbe: {{httpGet: {{path: /, port: 8080}}, periodSeconds: 1, failureThreshold: 1}}\n    terminationGracePeriodSeconds: 1\n    local: {{command: {command}}}\n",
+        "apiVersion: cutwater.dev/v1alpha1\nkind: App\nmetadata: {{name: checkout}}\nspec:\n  functions:\n  - name: web\n    image: {}\n    port: 8080\n    readinessProbe: {{httpGet: {{path: /, port: 8080}}, periodSeconds: 1, timeoutSeconds: 10, failureThreshold: 2}}\n    terminationGracePeriodSeconds: 1\n    local: {{command: {command}}}\n",
         super::shop::digest("1")
     )
 }

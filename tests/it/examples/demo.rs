@@ -97,7 +97,7 @@ fn the_demo_fails_where_a_split_is_not_what_it_was_to_be() {
     let wrong = home.path().join("bin/cutwater");
     std::fs::create_dir(wrong.parent().unwrap()).unwrap();
     let script = format!(
-        "#!/bin/sh\ncase $* in *v2=10*) set -- deploy checkout v1 v2=60;; esac\nexec '{}' \"$@\"\n",
+        "#!/bin/sh\ncase $* in *v2=10*) set -- deploy checkout v1 v2=60 --wait;; esac\nexec '{}' \"$@\"\n",
         lab::cutwater().display()
     );
     std::fs::write(&wrong, script).unwrap();

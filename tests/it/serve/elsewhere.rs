@@ -60,6 +60,11 @@ async fn a_webhook_has_the_repository_looked_at_where_it_knows_the_secret() {
     standalone.secret("webhook-secret-file", SECRET);
     standalone.start().await;
     standalone.serves(&[(1, "100")]).await;
+    let ledger = &standalone.status().await["ledger"];
+    assert!(
+        ledger.is_null(),
+        "others may share the repository: {ledger}"
+    );
     standalone.deploy(&[(2, "100")]);
     let body = r#"{"ref": "refs/heads/main"}"#;
     let code = standalone.code(body);
@@ -118,6 +123,8 @@ async fn a_token_opens_a_repository_and_is_never_told() {
     standalone
         .more
         .extend(["--username".to_owned(), USER.to_owned()]);
+    let named = ["--environment".to_owned(), "local".to_owned()];
+    standalone.more.extend(named);
     let file = standalone.secret("token-file", "not-the-password");
     standalone.start().await;
     until("the wrong token is refused", async || {

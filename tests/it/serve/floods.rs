@@ -58,7 +58,7 @@ async fn a_flood_of_slow_clients_costs_little_and_stops_nobody_else() {
     let mut standalone = Standalone::of(1);
     standalone.files = Some(1_024);
     // A program that is busy with all of them may be late with a probe.
-    let lenient = app("[python3, other.py]").replace("failureThreshold: 1", "failureThreshold: 60");
+    let lenient = app("[python3, other.py]").replace("failureThreshold: 2", "failureThreshold: 60");
     standalone.publish_program_as(PATIENT, &lenient);
     standalone.deploy(&[(2, "100")]);
     standalone.start().await;

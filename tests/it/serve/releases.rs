@@ -103,6 +103,13 @@ async fn what_is_broken_or_gone_changes_no_traffic() {
     push(shop);
     standalone.says("releases/checkout.yaml:1").await;
     assert_eq!(standalone.get(&[]).await.1, "v1");
+    // A start with that file serves what counted before it.
+    drop(standalone.serving.take());
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    standalone.says("releases/checkout.yaml:1").await;
+    assert_eq!(standalone.get(&[]).await.1, "v1");
+    let shop = &standalone.shop;
     // A version that is not there.
     shop.commit("releases/checkout.yaml", deployment(&[(9, "100")]));
     push(shop);
@@ -127,6 +134,16 @@ async fn what_is_broken_or_gone_changes_no_traffic() {
     );
     standalone.says("history was rewritten").await;
     assert_eq!(standalone.get(&[]).await.1, "v1");
+    // What is kept though it is in no commit that is there is kept through a start: v9 is wanted still, and v1 serves.
+    drop(standalone.serving.take());
+    standalone.start().await;
+    until("v1 answers again", async || {
+        (standalone.get(&[]).await == (200, "v1".to_owned())).then_some(())
+    })
+    .await;
+    standalone.says("history was rewritten").await;
+    standalone.says("has no version `v9`").await;
+    let shop = &standalone.shop;
     // The repository itself.
     let away = shop.dir.path().join("away.git");
     std::fs::rename(shop.remote(), &away).unwrap();
@@ -328,4 +345,60 @@ async fn only_who_holds_the_key_asks_for_a_version() {
         }
     }
     assert!(seen >= 2, "the programs were looked at");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn told_to_stop_twice_it_waits_for_no_request() {
+    let mut standalone = Standalone::of(1);
+    let slow = super::SERVER
+        .replace("import http.server, os", "import http.server, os, time")
+        .replace(
+            "        body = (",
+            "        time.sleep(600 if self.path == '/slow' else 0)\n        body = (",
+        );
+    standalone.publish_program(&slow);
+    standalone.deploy(&[(2, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(2, "100")]).await;
+    let gateway = standalone.gateway.to_string();
+    let open = tokio::spawn(async move {
+        http::get(&gateway, "shop.localhost", "/slow", &[])
+            .await
+            .is_ok_and(|answer| answer.status == 200)
+    });
+    until("the request is open", async || {
+        let metrics = standalone.metrics().await;
+        let mut lines = metrics.lines();
+        lines
+            .any(|line| line.starts_with("cutwater_gateway_in_flight{") && line.ends_with(" 1"))
+            .then_some(())
+    })
+    .await;
+    let mut serving = standalone.serving.take().unwrap();
+    let tell = || {
+        let id = serving.id().to_string();
+        let mut kill = std::process::Command::new("kill");
+        assert!(kill.args(["-TERM", &id]).status().unwrap().success());
+    };
+    tell();
+    until("it waits for the request", async || {
+        serving
+            .log()
+            .contains("told to stop: open requests have")
+            .then_some(())
+    })
+    .await;
+    tell();
+    let status = until("it ends", async || serving.ended()).await;
+    assert!(status.success(), "{status}");
+    assert!(
+        serving.log().contains("told to stop again"),
+        "{}",
+        serving.log()
+    );
+    assert!(!open.await.unwrap(), "the request was cut");
+    until("no program is left", async || {
+        standalone.programs().is_empty().then_some(())
+    })
+    .await;
 }

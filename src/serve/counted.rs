@@ -1,0 +1,62 @@
+//! Which commits make up what counts, through a restart: a file in the state folder, one commit a line.
+//!
+//! The last one counts. Those before it are there where it did not count as a whole, because history was rewritten or the
+//! releases were gone: what is missing in it goes on as the commit before has it. Read again in their order, they give the
+//! same.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Most commits that are remembered; more follow each other only where history is rewritten again and again.
+const MAX: usize = 16;
+
+/// The file, and what stands in it.
+pub(super) struct Counted {
+    file: PathBuf,
+    commits: Vec<String>,
+}
+
+impl Counted {
+    /// What stands in this file; nothing where it is not there.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub(super) fn read(file: PathBuf) -> io::Result<Self> {
+        let text = match fs::read_to_string(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            read => read?,
+        };
+        let commits = text.lines().map(str::to_owned).collect();
+        Ok(Self { file, commits })
+    }
+
+    /// The commits, the oldest first.
+    pub(super) fn commits(&self) -> &[String] {
+        &self.commits
+    }
+
+    /// Notes that a commit counts, as a whole or on top of those before it.
+    ///
+    /// # Errors
+    /// When it cannot be written; then the file is as it was.
+    pub(super) fn note(&mut self, commit: &str, whole: bool) -> io::Result<()> {
+        let mut commits = if whole {
+            Vec::new()
+        } else {
+            self.commits.clone()
+        };
+        commits.push(commit.to_owned());
+        let commits = commits.split_off(commits.len().saturating_sub(MAX));
+        if commits == self.commits {
+            return Ok(());
+        }
+        let folder = self.file.parent().unwrap_or(&self.file);
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all((commits.join("\n") + "\n").as_bytes())?;
+        file.as_file().sync_data()?;
+        file.persist(&self.file).map_err(|error| error.error)?;
+        self.commits = commits;
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! The loop: every app makes a step whenever something happened, and the gateway is given what comes of it.
+//!
+//! It decides nothing: each app's step asks the plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::app::{App, Tools};
+use super::board::Board;
+use super::ledger::Ledger;
+use super::source::Found;
+use super::state::StateFolder;
+use super::versions::Starter;
+use crate::gateway::{Metrics, Table};
+use crate::releases::Release;
+use crate::store::Mirror;
+use crate::words::AppName;
+
+/// All apps, and what every step works with.
+pub(super) struct Engine {
+    pub(super) apps: BTreeMap<AppName, App>,
+    pub(super) mirror: Mirror,
+    pub(super) found: Found,
+    pub(super) folder: StateFolder,
+    pub(super) starter: Starter,
+    pub(super) drain: Duration,
+    pub(super) table: Arc<ArcSwap<Table>>,
+    pub(super) metrics: Metrics,
+    pub(super) board: Arc<Board>,
+    pub(super) ledger: Option<Arc<Ledger>>,
+    /// A commit counts of which the gateway has not been told.
+    pub(super) unrouted: bool,
+    /// Versions that wait for their last requests.
+    pub(super) leaving: JoinSet<()>,
+}
+
+impl Engine {
+    /// Takes note of what was found in the repository, and tells what is new of it.
+    fn hear(&mut self, found: Found) {
+        if found.tip.commit != self.found.tip.commit {
+            tracing::info!("commit {} counts now", found.tip.commit);
+            // Routes may be others while the shares stay.
+            self.unrouted = true;
+        }
+        let new = found.problems.iter();
+        for problem in new.filter(|problem| !self.found.problems.contains(problem)) {
+            tracing::warn!("{problem}");
+        }
+        self.found = found;
+    }
+
+    /// Makes a step whenever something happened.
+    pub(super) async fn work(
+        &mut self,
+        found: &watch::Receiver<Found>,
+        changed: &Notify,
+        interval: Duration,
+    ) -> Infallible {
+        loop {
+            self.hear(found.borrow().clone());
+            let wake = self.step().map_or(interval, |wake| {
+                let left = SignedDuration::try_from(wake - Timestamp::now()).unwrap_or_default();
+                left.try_into().unwrap_or(Duration::ZERO)
+            });
+            // A version may have been published that a release has named for a while.
+            let _ = tokio::time::timeout(wake.min(interval), changed.notified()).await;
+        }
+    }
+
+    /// Makes one step with every app; when to make the next.
+    fn step(&mut self) -> Option<Timestamp> {
+        if self.found.tip.commit.is_empty() {
+            // Nothing is known yet, which is not the same as nothing being wanted: what is remembered stays.
+            self.board.tell(&self.found, &self.apps);
+            return None;
+        }
+        let now = Timestamp::now();
+        let named: BTreeSet<AppName> = (self.found.tip.releases.iter())
+            .map(|release| release.app().clone())
+            .collect();
+        for name in named {
+            self.apps.entry(name).or_default();
+        }
+        let tools = Tools {
+            mirror: &self.mirror,
+            tip: &self.found.tip,
+            folder: &self.folder,
+            starter: &self.starter,
+        };
+        let mut rerouted = std::mem::take(&mut self.unrouted);
+        let mut wake: Option<Timestamp> = None;
+        let mut leaving = Vec::new();
+        let mut gone = Vec::new();
+        for (name, app) in &mut self.apps {
+            let before = app.problems.clone();
+            let stepped = app.step(name, &tools, now);
+            for problem in app
+                .problems
+                .iter()
+                .filter(|problem| !before.contains(problem))
+            {
+                tracing::warn!("{name}: {problem}");
+            }
+            rerouted |= stepped.rerouted;
+            leaving.extend(stepped.leaving);
+            wake = match (wake, stepped.wake) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            };
+            if stepped.gone {
+                gone.push(name.clone());
+            }
+        }
+        if rerouted {
+            self.reroute();
+        }
+        let drain = self.drain;
+        for version in leaving {
+            self.leaving.spawn(async move { version.stop(drain).await });
+        }
+        while self.leaving.try_join_next().is_some() {}
+        for name in gone {
+            self.apps.remove(&name);
+        }
+        self.board.tell(&self.found, &self.apps);
+        if let Some(ledger) = &self.ledger {
+            ledger.note(&self.found.tip, &self.apps, now);
+        }
+        wake
+    }
+
+    /// Gives the gateway its new table.
+    fn reroute(&mut self) {
+        let mut routes = Vec::new();
+        for (name, app) in &self.apps {
+            let releases: Vec<&Release> = (self.found.tip.releases.iter())
+                .filter(|release| release.app() == name)
+                .collect();
+            routes.extend(app.routes(&releases, &self.starter.given));
+        }
+        self.table
+            .store(Arc::new(Table::new(routes, &self.metrics)));
+    }
+
+    /// Waits until the gateway is done, then ends every program.
+    pub(super) async fn close(mut self, serving: JoinHandle<usize>) {
+        if let Ok(cut @ 1..) = serving.await {
+            tracing::warn!("{cut} connections were still open and are cut");
+        }
+        let running = self
+            .apps
+            .into_values()
+            .flat_map(|app| app.running.into_values());
+        for version in running {
+            self.leaving
+                .spawn(async move { version.stop(Duration::ZERO).await });
+        }
+        self.leaving.join_all().await;
+    }
+}
