@@ -6,8 +6,9 @@
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## show a canary release on this machine
-	@echo "There is no demo yet. 'make e2e' runs the real thing in a network namespace." >&2; exit 1
+demo: ## show a canary release on this machine, and serve until Ctrl-C (python3; DEMO_ONCE=1 ends by itself)
+	@command -v python3 >/dev/null || { echo "make demo needs python3; on Debian: apt-get install python3" >&2; exit 1; }
+	@python3 examples/demo.py
 
 test: ## unit tests, and tests against a real API server (no root, no containers)
 	@bin=$$(tests/tools/build.sh test) && \

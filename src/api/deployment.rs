@@ -15,6 +15,7 @@ use super::route::Route;
 use super::rules;
 use super::status::{HistoryEntry, ResolvedVersion, RouteState, ServingVersion};
 use super::traffic::{Affinity, OnLoss, Override, WantedVersion};
+use super::version_rule::{self, VersionRule};
 use crate::words::{AppName, Period};
 
 /// What is wanted for the traffic of one app.
@@ -90,6 +91,11 @@ pub struct DeploymentSpec {
     /// `Cutwater-Version-<app>: <number>`. Set `mode` to `none` where the internet must not choose.
     #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
     pub override_: Option<Override>,
+    /// Rules that pick a version by a header, a cookie or a query parameter, up to 16. The first that fits a request counts. They
+    /// go before `affinity` and the percentages; the header of `override` goes before them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "version_rule::list")]
+    pub rules: Vec<VersionRule>,
     /// Keeps the requests of one user on one version. Without it, each request is drawn by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Affinity>,

@@ -16,6 +16,7 @@ mod rules;
 pub mod schema;
 pub mod status;
 pub mod traffic;
+mod version_rule;
 pub mod wanted;
 mod words;
 
@@ -26,7 +27,10 @@ pub use repository::{Ledger, Repository, RepositorySpec, RepositoryStatus, Secre
 pub use route::{GatewayRef, Route};
 pub use status::{HistoryEntry, HistoryShare, ResolvedVersion, RouteState, ServingVersion};
 pub use traffic::{Affinity, OnLoss, Override, OverrideMode, SecretKey, WantedVersion};
-pub use wanted::{AffinityKey, NamedRoute, OverrideRule, SpecError, Wanted};
+pub use version_rule::{CookieRule, HeaderRule, QueryRule, VersionRule};
+pub use wanted::{
+    AffinityKey, NamedRoute, OverrideRule, RequestMatch, SpecError, Wanted, WantedRule,
+};
 
 /// Group of the custom resources.
 pub const GROUP: &str = "cutwater.dev";

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::route::Route;
 use super::traffic::WantedVersion;
+use super::version_rule;
 
 /// One rule: an expression that must be true of `self`, and what to say where it is not.
 pub(super) fn rule(expression: &str, message: &str) -> Value {
@@ -16,7 +17,7 @@ pub(super) fn rule(expression: &str, message: &str) -> Value {
 }
 
 /// A rule over several fields that reports at one of them.
-fn rule_at(field: &str, expression: &str, message: &str) -> Value {
+pub(super) fn rule_at(field: &str, expression: &str, message: &str) -> Value {
     json!({"rule": expression, "message": message, "fieldPath": field})
 }
 
@@ -46,7 +47,7 @@ pub(super) fn no_version_inside(what: &str) -> Value {
 }
 
 /// Two words that surely name one version have one spelling: 8 and v8, hex digits in either case.
-fn same_spelling(word: &str) -> String {
+pub(super) fn same_spelling(word: &str) -> String {
     format!(
         "(string({word}).matches('^v[0-9]+$') ? string({word}).substring(1) : \
          string({word}).matches('^g[0-9a-fA-F]+$') ? string({word}).lowerAscii() : string({word}))"
@@ -336,7 +337,11 @@ fn never_changes(field: &str) -> Value {
 
 /// Rules over the whole spec of a Deployment.
 pub(super) fn deployment() -> Value {
-    json!([never_changes("app"), never_changes("repository")])
+    json!([
+        never_changes("app"),
+        never_changes("repository"),
+        version_rule::of_deployment(),
+    ])
 }
 
 /// Rules over the whole spec of an Alias.
@@ -353,6 +358,7 @@ pub(super) fn alias() -> Value {
             ),
             "the canary is the main version itself; name another version, or leave the canary out"
         ),
+        version_rule::of_alias(),
     ])
 }
 

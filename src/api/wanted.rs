@@ -5,8 +5,8 @@
 
 use super::condition::Reason;
 use super::{
-    Affinity, AliasSpec, DeploymentSpec, OnLoss, Override, OverrideMode, Route, SecretKey,
-    WantedVersion,
+    Affinity, AliasSpec, CookieRule, DeploymentSpec, HeaderRule, OnLoss, Override, OverrideMode,
+    QueryRule, Route, SecretKey, VersionRule, WantedVersion,
 };
 use crate::words::{AppName, Period, RouteName, Share, VersionWord};
 
@@ -23,6 +23,8 @@ pub struct Wanted {
     pub routes: Vec<NamedRoute>,
     /// Who may ask for a version.
     pub override_rule: OverrideRule,
+    /// At most 16, each for one of the versions: the first that fits a request counts.
+    pub rules: Vec<WantedRule>,
     /// What keeps a user on a version.
     pub affinity: Option<AffinityKey>,
     /// What a lost version means for its share.
@@ -59,6 +61,41 @@ pub enum OverrideRule {
     },
     /// Nobody.
     None,
+}
+
+/// Requests that one version gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedRule {
+    /// One of the versions, named as it is listed.
+    pub version: VersionWord,
+    /// Which requests.
+    pub requests: RequestMatch,
+}
+
+/// What a request must have, exactly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestMatch {
+    /// A header that stands there once.
+    Header {
+        /// Its name, in any case.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// A cookie.
+    Cookie {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// A query parameter, decoded; the first of its name.
+    Query {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
 }
 
 /// What the requests of one user have in common.
@@ -133,6 +170,22 @@ pub enum SpecError {
         "spec.override: `header` and `secretRef` go with mode `key`, and mode `key` needs both of them"
     )]
     Override,
+    /// Too many rules.
+    #[error("there are {0} rules; up to 16 are allowed")]
+    RuleCount(usize),
+    /// A rule, counted from 1, without a match, or with more than one.
+    #[error("rule {0} has none or several of `header`, `cookie` and `query`; set exactly one")]
+    Rule(usize),
+    /// A rule for a version that is not there.
+    #[error(
+        "rule {rule} is for version {version}, which is not listed; list it (0 % is enough), or change or take out the rule"
+    )]
+    RuleVersion {
+        /// Which rule, counted from 1.
+        rule: usize,
+        /// The version that it names.
+        version: VersionWord,
+    },
     /// None or both keys of an affinity.
     #[error("spec.affinity: set exactly one of `header` and `cookie`")]
     Affinity,
@@ -162,6 +215,7 @@ impl DeploymentSpec {
             versions: checked_versions(&self.versions)?,
             routes: named_routes(&self.routes)?,
             override_rule: override_rule(self.override_.as_ref())?,
+            rules: checked_rules(&self.rules, &self.versions)?,
             affinity: affinity(self.affinity.as_ref())?,
             on_loss: self.on_loss,
             rollback_window: self.rollback_window,
@@ -211,6 +265,7 @@ impl AliasSpec {
         Ok(Wanted {
             app: self.app.clone(),
             repository: self.repository.clone(),
+            rules: checked_rules(&self.rules, &versions)?,
             versions,
             routes: named_routes(&self.routes)?,
             override_rule: override_rule(self.override_.as_ref())?,
@@ -332,6 +387,31 @@ fn override_rule(given: Option<&Override>) -> Result<OverrideRule, SpecError> {
         }),
         _ => Err(SpecError::Override),
     }
+}
+
+/// Each with one match, for a version that is listed.
+fn checked_rules(
+    rules: &[VersionRule],
+    versions: &[WantedVersion],
+) -> Result<Vec<WantedRule>, SpecError> {
+    if rules.len() > 16 {
+        return Err(SpecError::RuleCount(rules.len()));
+    }
+    let checked = |(index, rule): (usize, &VersionRule)| {
+        let version = rule.version.clone();
+        if !versions.iter().any(|entry| entry.version == version) {
+            let rule = index + 1;
+            return Err(SpecError::RuleVersion { rule, version });
+        }
+        let requests = match (rule.header.clone(), rule.cookie.clone(), rule.query.clone()) {
+            (Some(HeaderRule { name, value }), None, None) => RequestMatch::Header { name, value },
+            (None, Some(CookieRule { name, value }), None) => RequestMatch::Cookie { name, value },
+            (None, None, Some(QueryRule { name, value })) => RequestMatch::Query { name, value },
+            _ => return Err(SpecError::Rule(index + 1)),
+        };
+        Ok(WantedRule { version, requests })
+    };
+    rules.iter().enumerate().map(checked).collect()
 }
 
 /// Exactly one key.

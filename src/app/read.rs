@@ -24,7 +24,7 @@ pub fn json_schema() -> &'static Json {
 
 /// What is asked of images.
 enum Images<'a> {
-    /// Each function has one, except these.
+    /// Each function that runs nowhere but in a cluster has one, except these.
     All { except: &'a BTreeSet<FunctionName> },
     /// They may be absent, as in the branch.
     Optional,
@@ -96,14 +96,14 @@ fn read(file: &str, bytes: &[u8], images: &Images<'_>) -> Result<App, Problems> 
                     found.push((path, message));
                 }
             }
-            (None, Images::All { .. }) => found.push((
+            (None, Images::All { .. }) if function.local.is_none() => found.push((
                 path,
                 format!(
                     "is missing; write `image: REF@sha256:...`, or give it at publish with `--image {}=REF@sha256:...`",
                     function.name
                 ),
             )),
-            (None, Images::Optional) => {}
+            (None, _) => {}
         }
     }
     let reported: BTreeSet<String> = problems

@@ -50,7 +50,8 @@ pub struct Function {
     /// One DNS label of at most 15 characters, unique in the app.
     #[schemars(with = "String", extend("format" = "function-name"))]
     pub name: FunctionName,
-    /// Container image, pinned by digest (`name@sha256:...`). May be absent in the branch and given at publish with `--image`.
+    /// Container image, pinned by digest (`name@sha256:...`). May be absent in the branch and given at publish with `--image`,
+    /// and absent in a version that runs without a cluster (`local`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
     /// Entry point; the image's own where absent.

@@ -46,8 +46,8 @@ fn the_example_is_read_and_its_json_schema_knows_every_field() {
 
 #[test]
 fn an_image_may_be_absent_in_the_branch_or_given_at_publish_but_not_in_a_snapshot() {
-    let text = GOOD.lines().filter(|line| !line.contains("image:"));
-    let text = text.collect::<Vec<_>>().join("\n");
+    let cluster = |line: &&str| !line.contains("image:") && !line.contains("local:");
+    let text = GOOD.lines().filter(cluster).collect::<Vec<_>>().join("\n");
     let web = "web".parse().unwrap();
     assert!(App::from_branch("app.yaml", text.as_bytes()).is_ok());
     assert!(App::to_publish("app.yaml", text.as_bytes(), &[web].into()).is_ok());
@@ -56,6 +56,13 @@ fn an_image_may_be_absent_in_the_branch_or_given_at_publish_but_not_in_a_snapsho
         error.to_string().contains("--image web=REF@sha256:"),
         "{error}"
     );
+}
+
+#[test]
+fn a_function_that_runs_without_a_cluster_needs_no_image() {
+    let text = GOOD.lines().filter(|line| !line.contains("image:"));
+    let text = text.collect::<Vec<_>>().join("\n");
+    assert!(App::from_snapshot(text.as_bytes()).is_ok());
 }
 
 #[test]

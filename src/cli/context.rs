@@ -1,5 +1,6 @@
 //! The clone that a command works in: where it is, what its remote holds, who works there, and which app is meant.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use crate::words::{AppName, WORD_MAX, shown};
 pub(super) struct Context {
     pub(super) workspace: Workspace,
     dir: PathBuf,
+    /// The flags that led here, as they are typed.
+    flags: String,
     /// Longest time for each call of git.
     pub(super) timeout: Duration,
 }
@@ -28,6 +31,7 @@ impl Context {
         Ok(Self {
             workspace,
             dir,
+            flags: flags(global),
             timeout,
         })
     }
@@ -35,6 +39,11 @@ impl Context {
     /// The directory from which the command was started: where relative paths on the command line begin.
     pub(super) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// A command line for the same clone: `cutwater` with the flags that were given, and `words`.
+    pub(super) fn command(&self, words: &str) -> String {
+        format!("cutwater{} {words}", self.flags)
     }
 
     /// The app that is meant: the one that is named, else the one of the directory, else the only one of `reference`.
@@ -181,4 +190,19 @@ impl Context {
             .hint("in a pipeline, set GIT_AUTHOR_NAME and GIT_AUTHOR_EMAIL")
         })
     }
+}
+
+/// The flags that name the clone and its remote, as they are typed.
+fn flags(global: &Global) -> String {
+    let repo = global.repo.as_ref().map(|dir| dir.display().to_string());
+    [("-C", repo), ("--remote", global.remote.clone())]
+        .into_iter()
+        .filter_map(|(flag, value)| Some(format!(" {flag} {}", quoted(&value?))))
+        .collect()
+}
+
+/// A word for a shell.
+pub(super) fn quoted(word: &str) -> Cow<'_, str> {
+    // A word that holds a NUL byte came by no command line.
+    shlex::try_quote(word).unwrap_or_default()
 }

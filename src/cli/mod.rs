@@ -28,8 +28,10 @@ mod rollback;
 mod schema;
 mod screen;
 mod serve;
+mod standalone;
 mod tree;
 mod versions;
+mod wait;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

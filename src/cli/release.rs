@@ -4,6 +4,7 @@ use jiff::Zoned;
 
 use super::context::Context;
 use super::output::{Failure, Ui};
+use super::wait::WaitArgs;
 use crate::store::{self, DeployedShare, ReleaseOutcome, ReleaseRequest, Released, Wish, WorkTree};
 use crate::words::AppName;
 
@@ -21,6 +22,8 @@ pub(super) struct ReleaseArgs {
     /// Print what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 impl ReleaseArgs {
@@ -51,12 +54,16 @@ impl ReleaseArgs {
             provenance: Context::provenance(),
             dry_run: self.dry_run,
         };
+        let waiting = self.wait.begin(ui, context)?;
         let released = store::release(&context.workspace, &request, &mut |line| ui.progress(line))?;
         for problem in &released.unreadable {
             ui.warning(format!("not read: {problem}"));
         }
         hints(ui, context, &request, &released);
         if ui.json {
+            if let Some(waiting) = waiting {
+                waiting.until_served(ui, context, &released)?;
+            }
             return ui.json(&released);
         }
         let verb = match released.outcome {
@@ -70,6 +77,10 @@ impl ReleaseArgs {
             for line in released.diff.lines() {
                 ui.result(line);
             }
+        }
+        if let Some(waiting) = waiting {
+            waiting.until_served(ui, context, &released)?;
+            ui.result(format!("served {}", what(&released)));
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::files::{self, FilesJson};
 use super::output::{Failure, FailureJson, Ui};
 use super::{alias, crd, deployments, init, versions};
 use crate::store::{Labelled, Released};
-use crate::{app, settings};
+use crate::{app, serve, settings};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -71,7 +71,8 @@ impl Command {
     }
 }
 
-/// What each command prints with `--json`, by the words of the command. A command has a line here or in [`WITHOUT`].
+/// What each command prints with `--json`, by the words of the command, and what `serve` answers, by the path. A command has a
+/// line here or in [`WITHOUT`].
 fn outputs() -> BTreeMap<&'static str, Json> {
     [
         ("versions publish", schema::<versions::PublishJson>()),
@@ -96,6 +97,10 @@ fn outputs() -> BTreeMap<&'static str, Json> {
         ("schema app", json_schema()),
         ("schema settings", json_schema()),
         ("schema output", schema::<OutputJson>()),
+        ("serve status", schema::<serve::told::Status>()),
+        ("serve apps", schema::<serve::told::Apps>()),
+        ("serve app", schema::<serve::told::AppDetail>()),
+        ("serve ledger", schema::<serve::told::LedgerDetail>()),
         ("error", schema::<FailureJson>()),
     ]
     .into()

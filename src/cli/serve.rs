@@ -13,7 +13,7 @@ use crate::git::RemoteUrl;
 use crate::serve::{self, Settings};
 use crate::store::Workspace;
 use crate::telemetry;
-use crate::words::Period;
+use crate::words::{EnvironmentName, Period};
 
 /// Serve the apps of a release repository on this machine, without a cluster
 ///
@@ -32,7 +32,7 @@ pub(super) struct Args {
     /// Where requests are taken
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Where /live, /ready, /metrics and /status are
+    /// Where it tells of itself: /live, /ready, /metrics, /status, /apps and /ledger
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     admin: SocketAddr,
     /// Folder for everything that is kept: a copy of the repository, checkouts, logs
@@ -44,6 +44,12 @@ pub(super) struct Args {
     /// Folder of the releases in the repository, where several are for different places
     #[arg(long, value_name = "FOLDER")]
     releases: Option<String>,
+    /// What this server is called in the ledger, which is written to the repository
+    #[arg(long, value_name = "NAME", default_value = "local")]
+    environment: EnvironmentName,
+    /// Write no ledger
+    #[arg(long, conflicts_with = "environment")]
+    no_ledger: bool,
     /// How often a repository elsewhere is asked
     #[arg(long, value_name = "TIME", default_value = "10s")]
     interval: Period,
@@ -65,6 +71,7 @@ impl Args {
             url,
             branch,
             releases: self.releases,
+            environment: (!self.no_ledger).then_some(self.environment),
             state,
             listen: self.listen,
             admin: self.admin,

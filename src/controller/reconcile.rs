@@ -234,6 +234,10 @@ fn checked(wish: &Wish, resolution: Resolution, records: &Records) -> Resolution
         let troubles = resolution.troubles.iter().cloned().chain([trouble]);
         resolve::fall_back(wish, records, troubles.collect())
     };
+    if !wanted.rules.is_empty() {
+        let message = "spec.rules are not something that gateways of this cluster can do; take them out, or ask for a version with the override header";
+        return refuse(Reason::NotSupported, message.to_owned());
+    }
     if wanted.affinity.is_some() {
         let message =
             "spec.affinity is not something that gateways of this cluster can do; leave it out";

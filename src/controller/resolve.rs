@@ -162,7 +162,14 @@ impl Place<'_> {
             .repositories
             .resolve(namespace, self.repository, &self.key.app, word);
         match lookup.await {
-            Lookup::Found(record) => Ok(*record),
+            Lookup::Found(record) => match without_image(&record) {
+                None => Ok(*record),
+                Some(message) => Err(Trouble {
+                    reason: Reason::SnapshotUnreadable,
+                    message,
+                    pending: false,
+                }),
+            },
             Lookup::Pending => Err(Trouble {
                 reason: Reason::Progressing,
                 message: format!(
@@ -196,6 +203,15 @@ impl Place<'_> {
             }),
         }
     }
+}
+
+/// Why a cluster cannot run this version, where a function of it has no image.
+fn without_image(record: &VersionRecord) -> Option<String> {
+    let function = (record.functions.iter()).find(|function| function.image.is_none())?;
+    let (name, number) = (&function.name, record.number);
+    Some(format!(
+        "function `{name}` of {number} has no image, so it runs with `cutwater serve` only; publish it with `--image {name}=REF@sha256:...`, and name that version"
+    ))
 }
 
 fn moved(found: &VersionRecord, pinned: &str) -> Trouble {

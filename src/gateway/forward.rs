@@ -100,7 +100,7 @@ fn choose(gateway: &Gateway, place: &Place, head: &Parts) -> Result<Choice, NoCh
             let text = format!("No route takes {asked}.");
             return Err(NoChoice::Route(Page::new(StatusCode::NOT_FOUND, text)));
         };
-        if let Some(target) = rule.pick(&head.headers, fastrand::u64(..)) {
+        if let Some(target) = rule.pick(head, fastrand::u64(..)) {
             if let Some(open) = target.upstream.as_ref().and_then(Upstream::open) {
                 return Ok(Choice {
                     rule: Arc::clone(rule),

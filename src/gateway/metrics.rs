@@ -1,6 +1,7 @@
 //! What the gateway counts, per app, version, function and class of status.
 
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use hyper::StatusCode;
@@ -18,7 +19,14 @@ const SECONDS: [f64; 12] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
 ];
 
-/// The counters of a gateway. They outlive tables: a new [`super::Table`] goes on counting where the last one stopped.
+/// Classes of status.
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// How many series of versions that are gone are kept, the last to go: what they counted last is still to be read.
+const GONE_MAX: usize = 100;
+
+/// The counters of a gateway. A new [`super::Table`] goes on counting where the last one stopped; what no table and no open
+/// request counts any more is forgotten after a while, so that thousands of versions cost what a few do.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     requests: Family<ClassLabels, Counter>,
@@ -27,6 +35,15 @@ pub struct Metrics {
     received: Family<Labels, Counter>,
     sent: Family<Labels, Counter>,
     refused: Family<RefusedLabels, Counter>,
+    known: Arc<Mutex<Known>>,
+}
+
+/// Which series there are.
+#[derive(Debug, Default)]
+struct Known {
+    used: HashMap<Labels, Weak<Counts>>,
+    /// Those that nobody uses any more, the last to go at the end.
+    gone: VecDeque<Labels>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -49,9 +66,11 @@ struct RefusedLabels {
     status: u16,
 }
 
-/// The counters of one version and function, looked up once per table.
+/// The counters of one version and function, looked up once per table. Their series are kept for a while after the last user.
 #[derive(Debug)]
 pub(super) struct Counts {
+    labels: Labels,
+    metrics: Metrics,
     classes: [Counter; 5],
     seconds: Histogram,
     pub(super) in_flight: Gauge,
@@ -68,6 +87,7 @@ impl Default for Metrics {
             received: Family::default(),
             sent: Family::default(),
             refused: Family::default(),
+            known: Arc::default(),
         }
     }
 }
@@ -122,21 +142,37 @@ impl Metrics {
             version: version.map_or_else(|| "none".to_owned(), |number| number.get().to_string()),
             function: function.to_string(),
         };
-        let class = |class| {
-            self.requests.get_or_create_owned(&ClassLabels {
-                app: labels.app.clone(),
-                version: labels.version.clone(),
-                function: labels.function.clone(),
-                class,
-            })
-        };
-        Arc::new(Counts {
-            classes: ["1xx", "2xx", "3xx", "4xx", "5xx"].map(class),
+        let mut known = self.known();
+        if let Some(counts) = known.used.get(&labels).and_then(Weak::upgrade) {
+            return counts;
+        }
+        let class = |class| self.requests.get_or_create_owned(&labels.class(class));
+        let counts = Arc::new(Counts {
+            classes: CLASSES.map(class),
             seconds: self.seconds.get_or_create_owned(&labels),
             in_flight: self.in_flight.get_or_create_owned(&labels),
             received: self.received.get_or_create_owned(&labels),
             sent: self.sent.get_or_create_owned(&labels),
-        })
+            labels: labels.clone(),
+            metrics: self.clone(),
+        });
+        known.gone.retain(|gone| *gone != labels);
+        known.used.insert(labels, Arc::downgrade(&counts));
+        counts
+    }
+
+    fn forget(&self, labels: &Labels) {
+        for class in CLASSES {
+            self.requests.remove(&labels.class(class));
+        }
+        self.seconds.remove(labels);
+        self.in_flight.remove(labels);
+        self.received.remove(labels);
+        self.sent.remove(labels);
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A request was refused before a route was asked.
@@ -146,11 +182,41 @@ impl Metrics {
     }
 }
 
+impl Labels {
+    fn class(&self, class: &'static str) -> ClassLabels {
+        ClassLabels {
+            app: self.app.clone(),
+            version: self.version.clone(),
+            function: self.function.clone(),
+            class,
+        }
+    }
+}
+
 impl Counts {
     /// A request was answered.
     pub(super) fn answered(&self, status: StatusCode, after: Duration) {
         let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
         self.classes[class].inc();
         self.seconds.observe(after.as_secs_f64());
+    }
+}
+
+impl Drop for Counts {
+    fn drop(&mut self) {
+        let this: &Self = self;
+        let mut known = this.metrics.known();
+        // Whoever asked for the same series meanwhile, after the last user and before this, has them now.
+        let own = known.used.get(&this.labels).map(Weak::as_ptr);
+        if own.is_none_or(|own| !std::ptr::eq(own, this)) {
+            return;
+        }
+        known.used.remove(&this.labels);
+        known.gone.push_back(this.labels.clone());
+        if known.gone.len() > GONE_MAX
+            && let Some(first) = known.gone.pop_front()
+        {
+            this.metrics.forget(&first);
+        }
     }
 }

@@ -15,6 +15,8 @@
 //!   0 % is never given a share so; only an override reaches it.
 //! - An override is the header `Cutwater-Version-<app>: <number>`, if [`Overrides`] allow it. A version that is not listed
 //!   or not ready falls back to the split.
+//! - A rule sends requests with one exact header, cookie or query parameter to a version. The first rule that fits counts,
+//!   behind an override and before affinity; where its version is not ready, the request falls back to them.
 //! - With an affinity key the version of a request is that of its slot, see [`crate::plan::slots`]; without the header or
 //!   cookie it is random. While the version of a slot is not ready, its keys go to the others in proportion, the same key
 //!   always to the same version.
@@ -43,6 +45,7 @@ mod forward;
 mod head;
 mod metrics;
 mod page;
+mod said;
 mod serve;
 mod table;
 mod upgrade;

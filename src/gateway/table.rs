@@ -7,12 +7,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use hyper::HeaderMap;
-use hyper::header::{COOKIE, HeaderName};
+use hyper::header::HeaderName;
+use hyper::http::request::Parts;
 use sha2::{Digest, Sha256};
 
 use super::Upstream;
 use super::metrics::{Counts, Metrics};
-use crate::api::AffinityKey;
+use super::said::{Key, Match, header_name, only};
+use crate::api::{AffinityKey, RequestMatch};
 use crate::plan::slots::{COUNT, Slots, key_hash};
 use crate::words::{AppName, FunctionName, Share, VersionNumber};
 
@@ -33,6 +35,8 @@ pub struct Route {
     pub entries: Vec<Entry>,
     /// Who may ask for a version.
     pub overrides: Overrides,
+    /// Which requests go to which version, whatever the shares; the first that fits counts.
+    pub rules: Vec<(RequestMatch, VersionNumber)>,
     /// What keeps a user on a version, and the version of each slot.
     pub affinity: Option<(AffinityKey, Arc<Slots>)>,
 }
@@ -82,6 +86,7 @@ pub(super) struct Rule {
     pub(super) function: FunctionName,
     pub(super) targets: Vec<Target>,
     overrides: Option<Asked>,
+    rules: Vec<(Match, VersionNumber)>,
     affinity: Option<(Key, Arc<Slots>)>,
     /// Counts requests that no version could take.
     pub(super) unserved: Arc<Counts>,
@@ -102,12 +107,6 @@ struct Asked {
     header: HeaderName,
     /// The header that must hold a key, and the key's digest: comparing digests takes as long for any guess.
     key: Option<(HeaderName, [u8; 32])>,
-}
-
-#[derive(Debug)]
-enum Key {
-    Header(HeaderName),
-    Cookie(String),
 }
 
 impl Table {
@@ -145,26 +144,21 @@ impl Table {
 impl Rule {
     fn new(route: Route, metrics: &Metrics) -> Self {
         let Route { app, function, .. } = route;
-        // A name that is none of a header is in no request.
-        let header = |name: &str| HeaderName::from_bytes(name.as_bytes()).ok();
-        let asked = header(&format!("cutwater-version-{app}"));
+        let asked = header_name(&format!("cutwater-version-{app}"));
         let overrides = match route.overrides {
             Overrides::Anyone => asked.map(|header| Asked { header, key: None }),
             Overrides::Key { header: name, key } => {
-                asked.zip(header(&name)).map(|(header, name)| Asked {
+                asked.zip(header_name(&name)).map(|(header, name)| Asked {
                     header,
                     key: Some((name, Sha256::digest(key).into())),
                 })
             }
             Overrides::Nobody => None,
         };
-        let affinity = route.affinity.and_then(|(key, slots)| {
-            let key = match key {
-                AffinityKey::Header(name) => Key::Header(header(&name)?),
-                AffinityKey::Cookie(name) => Key::Cookie(name),
-            };
-            Some((key, slots))
-        });
+        let rules = (route.rules.into_iter())
+            .filter_map(|(requests, version)| Some((Match::new(requests)?, version)))
+            .collect();
+        let affinity = (route.affinity).and_then(|(key, slots)| Some((Key::new(key)?, slots)));
         let targets = (route.entries.into_iter())
             .map(|entry| Target {
                 version: entry.version,
@@ -181,6 +175,7 @@ impl Rule {
             function,
             targets,
             overrides,
+            rules,
             affinity,
         }
     }
@@ -191,15 +186,22 @@ impl Rule {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// Which target takes a request: the one it asks for, that of its user, or one by chance. `None` where none is ready.
-    pub(super) fn pick(&self, headers: &HeaderMap, random: u64) -> Option<&Target> {
-        if let Some(version) = self.asked(headers)
-            && let Some(target) = self.ready(version)
-        {
+    /// Which target takes a request: the one it asks for, that of the first rule that fits, that of its user, or one by
+    /// chance. `None` where none is ready.
+    pub(super) fn pick(&self, head: &Parts, random: u64) -> Option<&Target> {
+        let ruled = || {
+            let rule = self
+                .rules
+                .iter()
+                .find(|(requests, _)| requests.fits(head))?;
+            self.ready(rule.1)
+        };
+        let asked = self.asked(&head.headers);
+        if let Some(target) = asked.and_then(|version| self.ready(version)).or_else(ruled) {
             return Some(target);
         }
         let Some((slots, key)) =
-            (self.affinity.as_ref()).and_then(|(key, slots)| Some((slots, key.of(headers)?)))
+            (self.affinity.as_ref()).and_then(|(key, slots)| Some((slots, key.of(&head.headers)?)))
         else {
             return self.by_share(random);
         };
@@ -252,29 +254,6 @@ impl Target {
     }
 }
 
-impl Key {
-    /// The key of a request; an empty one is none.
-    fn of<'a>(&self, headers: &'a HeaderMap) -> Option<&'a [u8]> {
-        let key = match self {
-            Self::Header(name) => only(headers, name)?,
-            Self::Cookie(name) => (headers.get_all(COOKIE).iter())
-                .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
-                .find_map(|pair| {
-                    let rest = pair.trim_ascii().strip_prefix(name.as_bytes())?;
-                    rest.strip_prefix(b"=")
-                })?,
-        };
-        (!key.is_empty()).then_some(key)
-    }
-}
-
-/// The value of a header that stands there once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next()?;
-    values.next().is_none().then(|| value.as_bytes())
-}
-
 /// Says that there is a key, and not which.
 impl std::fmt::Debug for Overrides {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -311,6 +290,7 @@ mod tests {
             entries: points.iter().enumerate().map(entry).collect(),
             overrides: Overrides::Anyone,
             affinity: None,
+            rules: Vec::new(),
         };
         Rule::new(route, &Metrics::default())
     }
@@ -328,11 +308,12 @@ mod tests {
             &[5_000, 2_500, 1_000, 500, 400, 300, 197, 100, 2, 1],
         ] {
             let rule = rule(points);
+            let (head, ()) = hyper::Request::new(()).into_parts();
             // The same numbers in each run: a chance of one in some thousand would fail now and then.
             let mut random = fastrand::Rng::with_seed(42);
             let mut counts = BTreeMap::<u32, u32>::new();
             for _ in 0..REQUESTS {
-                let target = rule.pick(&HeaderMap::new(), random.u64(..)).unwrap();
+                let target = rule.pick(&head, random.u64(..)).unwrap();
                 *counts.entry(target.version.get()).or_default() += 1;
             }
             for (version, points) in (1..).zip(points) {

@@ -7,6 +7,8 @@
 //! - and exactly as many move as must: what the losing versions lose.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
@@ -15,6 +17,11 @@ use crate::words::{Share, VersionNumber};
 /// The version of each slot. Slot `n` is the `n`th basis point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slots(Vec<VersionNumber>);
+
+/// Why a text holds no slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is damaged: it is not what its checksum was made of, or holds no {COUNT} slots")]
+pub struct SlotsError;
 
 /// Number of slots: one per basis point.
 pub const COUNT: u64 = 10_000;
@@ -32,6 +39,46 @@ impl Slots {
     pub fn iter(&self) -> impl Iterator<Item = VersionNumber> {
         self.0.iter().copied()
     }
+}
+
+/// Runs of slots with one version, behind a checksum: `4f1c8a90 7x9000 8x1000`. Small, for versions have few runs.
+impl fmt::Display for Slots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let runs: Vec<String> = (self.0.chunk_by(|a, b| a == b))
+            .map(|run| format!("{}x{}", run[0].get(), run.len()))
+            .collect();
+        let runs = runs.join(" ");
+        write!(f, "{} {runs}", checksum(&runs))
+    }
+}
+
+impl FromStr for Slots {
+    type Err = SlotsError;
+
+    fn from_str(text: &str) -> Result<Self, SlotsError> {
+        let (sum, runs) = text.split_once(' ').ok_or(SlotsError)?;
+        if sum != checksum(runs) {
+            return Err(SlotsError);
+        }
+        let mut slots = Vec::new();
+        for run in runs.split(' ') {
+            let (version, count) = run.split_once('x').ok_or(SlotsError)?;
+            let version = version.parse().ok().and_then(VersionNumber::new);
+            let count: u64 = count.parse().map_err(|_| SlotsError)?;
+            // Before they are made: a text may ask for any number.
+            if count > COUNT {
+                return Err(SlotsError);
+            }
+            let version = version.ok_or(SlotsError)?;
+            slots.extend((0..count).map(|_| version));
+        }
+        let whole = slots.len() as u64 == COUNT;
+        whole.then_some(Self(slots)).ok_or(SlotsError)
+    }
+}
+
+fn checksum(text: &str) -> String {
+    hex::encode(&Sha256::digest(text)[..4])
 }
 
 /// The first eight bytes of the SHA-256 of a key, as a big-endian number.
@@ -116,6 +163,30 @@ mod tests {
     fn the_slot_of_a_key_never_changes() {
         assert_eq!(key_hash(b"anna") % 10_000, 6_846);
         assert_eq!(key_hash(b""), 0xe3b0_c442_98fc_1c14);
+    }
+
+    #[test]
+    fn slots_are_read_as_they_were_written_and_what_is_damaged_is_refused() {
+        let before = slots(None, &shares(&[(7, 5_000), (8, 5_000)])).unwrap();
+        let slots = slots(Some(&before), &shares(&[(8, 2_500), (12, 7_500)])).unwrap();
+        let text = slots.to_string();
+        assert_eq!(text.split_once(' ').unwrap().1, "12x5000 8x2500 12x2500");
+        assert_eq!(text.parse(), Ok(slots));
+        let sealed = |runs: &str| format!("{} {runs}", checksum(runs));
+        for damaged in [
+            String::new(),
+            "12x5000 8x2500 12x2500".to_owned(),
+            text.replace("8x2500", "9x2500"),
+            text[..text.len() - 1].to_owned(),
+            sealed("7x9999"),
+            sealed("7x10001"),
+            sealed("7x18446744073709551615 8x10001"),
+            sealed("0x10000"),
+            sealed("7x10000 "),
+            sealed("x"),
+        ] {
+            assert_eq!(damaged.parse::<Slots>(), Err(SlotsError), "{damaged}");
+        }
     }
 
     /// Up to ten versions, some of them at 0 %.

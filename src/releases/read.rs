@@ -195,6 +195,9 @@ fn checked(node: &Node, wanted: Result<Wanted, SpecError>) -> Result<Wanted, Vec
             SpecError::CanaryIsMain(_) => "spec.canary.version",
             SpecError::Override => "spec.override",
             SpecError::Affinity => "spec.affinity",
+            SpecError::RuleCount(_) | SpecError::Rule(_) | SpecError::RuleVersion { .. } => {
+                "spec.rules"
+            }
             SpecError::RouteCount(_)
             | SpecError::RouteUnnamed(_)
             | SpecError::RouteTwice(_)

@@ -101,11 +101,6 @@ fn each_problem_has_file_line_and_column() {
             "releases/x.yaml:8:3: spec.onLos: unknown field; did you mean `onLoss`?",
         ),
         (
-            "  repository: shop\n  versions",
-            "  repository: shop\n  onLoss: drop\n  versions",
-            "releases/x.yaml:8:11: spec.onLoss: is `drop`; write `shift` or `hold`",
-        ),
-        (
             "kind: Alias",
             "kind: Alais",
             "releases/x.yaml:23:7: kind: is `Alais`; write `Deployment` or `Alias`",
@@ -198,4 +193,33 @@ fn a_broken_file_concerns_an_app_only_if_it_could_name_it() {
     assert!(may_name(b"app: \"\\x63heckout\"", &app));
     assert!(may_name(b"\xff", &app));
     assert!(!may_name(b"app: pay\n: :", &app));
+}
+
+#[test]
+fn words_of_which_there_are_few_are_read_and_others_are_told_which() {
+    let file = |lines: &str| {
+        format!(
+            "apiVersion: cutwater.dev/v1alpha1\nkind: Deployment\nmetadata: {{name: a}}\nspec:\n  app: a\n  repository: r\n  versions: [{{version: 1, percentage: 100}}]\n{lines}\n"
+        )
+    };
+    for good in [
+        "  onLoss: hold",
+        "  override: {mode: none}",
+        "  override: {mode: key, header: X-Key, secretRef: {name: preview, key: token}}",
+    ] {
+        read("r.yaml", file(good).as_bytes()).unwrap();
+    }
+    for (bad, said) in [
+        (
+            "  onLoss: drop",
+            "r.yaml:8:11: spec.onLoss: is `drop`; write `shift` or `hold`",
+        ),
+        (
+            "  override: {mode: off}",
+            "r.yaml:8:20: spec.override.mode: is `off`; write `header` or `key` or `none`",
+        ),
+    ] {
+        let problems = read("r.yaml", file(bad).as_bytes()).unwrap_err();
+        assert_eq!(problems.to_string(), said);
+    }
 }

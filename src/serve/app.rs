@@ -8,30 +8,31 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::checkout;
+use super::keys;
 use super::resolve::{self, Resolution};
 use super::source::{self, Tip};
 use super::state::{Remembered, Served, StateFolder};
 use super::versions::{self, Materialised, Starter};
-use crate::api::{OverrideRule, Wanted};
-use crate::gateway::{Entry, Overrides, Route};
+use crate::api::{RequestMatch, Wanted};
+use crate::gateway::{Entry, Route};
 use crate::plan::asked::Asked;
-use crate::plan::slots::{Slots, slots};
+use crate::plan::slots::slots;
 use crate::plan::{self, Cause, Owner, OwnerKind, RouteFacts, RoutePlan, Split, World};
 use crate::releases::Release;
 use crate::store::Mirror;
-use crate::words::{AppName, FunctionName, Share, VersionNumber};
+use crate::words::{AppName, FunctionName, Share, VersionNumber, VersionWord};
 
 /// One app.
 #[derive(Default)]
 pub(super) struct App {
     pub(super) remembered: Remembered,
     pub(super) running: BTreeMap<VersionNumber, Materialised>,
-    /// Slots of owners with an affinity key.
-    slots: BTreeMap<Owner, Arc<Slots>>,
     /// What stands against what is wanted, for people.
     pub(super) problems: Vec<String>,
     /// Each owner, and whether all of it is so.
     pub(super) complete: BTreeMap<Owner, bool>,
+    /// Each owner, and the newest commit of the branch of which all was so.
+    pub(super) reached: BTreeMap<Owner, String>,
 }
 
 /// What every step works with.
@@ -85,8 +86,10 @@ impl App {
         for (release, resolution) in releases.iter().zip(&resolutions) {
             let owner = source::owner(release);
             let problem = resolution.problem.iter();
+            let rule = &release.wanted.override_rule;
+            let (_, keyless) = keys::overrides(rule, &tools.starter.given);
             self.problems
-                .extend(problem.map(|problem| format!("{owner}: {problem}")));
+                .extend((problem.chain(&keyless)).map(|problem| format!("{owner}: {problem}")));
         }
         let mut versions: BTreeMap<VersionNumber, plan::Version> = (self.running.iter())
             .map(|(number, running)| (*number, running.state()))
@@ -101,8 +104,21 @@ impl App {
         let world = self.world(&releases, &resolutions, versions, now);
         let plan = plan::plan(&world);
         self.say(&plan);
+        for (release, resolution) in releases.iter().zip(&resolutions) {
+            let owner = source::owner(release);
+            if resolution.problem.is_some() {
+                // The plan is about what was wanted before.
+                self.complete.insert(owner, false);
+            } else if self.complete.get(&owner) == Some(&true) {
+                self.reached.insert(owner, tools.tip.commit.clone());
+            }
+        }
         self.start(name, &plan, tools);
         rerouted |= self.take_over(&plan, now);
+        for owner in &plan.release {
+            self.reached.remove(owner);
+        }
+        self.assign(&releases, &before);
         let leaving: Vec<Materialised> = (plan.remove.iter())
             .filter_map(|version| self.running.remove(version))
             .collect();
@@ -291,15 +307,62 @@ impl App {
         true
     }
 
+    /// Gives slots to the versions of owners with an affinity key, made from those that they had; the others need none.
+    ///
+    /// Only once all that is wanted is served: while a version is not ready, the gateway gives its users to the others, and
+    /// they come back to it with it.
+    fn assign(&mut self, releases: &[&Release], before: &Remembered) {
+        let Remembered {
+            served,
+            pinned,
+            slots: all,
+            ..
+        } = &mut self.remembered;
+        all.retain(|owner, _| served.contains_key(owner));
+        for release in releases {
+            let owner = source::owner(release);
+            if release.wanted.affinity.is_none() {
+                all.remove(&owner);
+                continue;
+            }
+            let (now, wanted) = (served.get(&owner), pinned.get(&owner));
+            let previous = all.get(&owner);
+            if previous.is_some() {
+                let shares = wanted.into_iter().flatten();
+                let shares = shares.filter(|entry| !entry.share.is_zero());
+                let whole = now.is_some_and(|now| {
+                    shares
+                        .map(|entry| (entry.number, entry.share))
+                        .eq(now.shares.iter().copied())
+                });
+                let changed =
+                    before.served.get(&owner) != now || before.pinned.get(&owner) != wanted;
+                if !whole || !changed {
+                    continue;
+                }
+            }
+            let made = now.and_then(|now| slots(previous.map(Arc::as_ref), &now.shares));
+            if let Some(made) = made {
+                all.insert(owner, Arc::new(made));
+            }
+        }
+    }
+
     /// What the gateway is to do for the app.
-    pub(super) fn routes(&mut self, releases: &[&Release]) -> Vec<Route> {
+    pub(super) fn routes(
+        &self,
+        releases: &[&Release],
+        given: &BTreeMap<String, String>,
+    ) -> Vec<Route> {
         let mut routes = Vec::new();
         for release in releases {
             let owner = source::owner(release);
             let Some(served) = self.remembered.served.get(&owner).cloned() else {
                 continue;
             };
-            let slots = self.slots(&owner, &release.wanted, &served);
+            let slots = self.remembered.slots.get(&owner).cloned();
+            let rules = self.rules(&owner, &release.wanted);
+            let (overrides, _) = keys::overrides(&release.wanted.override_rule, given);
             for named in &release.wanted.routes {
                 let Some(function) = self.function(named.route.function.as_ref(), &served) else {
                     continue;
@@ -311,29 +374,25 @@ impl App {
                     app: release.app().clone(),
                     entries: self.entries(&served, &function),
                     function,
-                    overrides: match release.wanted.override_rule {
-                        OverrideRule::Header => Overrides::Anyone,
-                        // A key of a Secret is nothing that this machine has.
-                        OverrideRule::Key { .. } | OverrideRule::None => Overrides::Nobody,
-                    },
-                    affinity: slots.clone(),
+                    overrides: overrides.clone(),
+                    rules: rules.clone(),
+                    affinity: release.wanted.affinity.clone().zip(slots.clone()),
                 });
             }
         }
         routes
     }
 
-    fn slots(
-        &mut self,
-        owner: &Owner,
-        wanted: &Wanted,
-        served: &Served,
-    ) -> Option<(crate::api::AffinityKey, Arc<Slots>)> {
-        let key = wanted.affinity.clone()?;
-        let before = self.slots.get(owner);
-        let now = Arc::new(slots(before.map(Arc::as_ref), &served.shares)?);
-        self.slots.insert(owner.clone(), Arc::clone(&now));
-        Some((key, now))
+    /// The rules of an owner. One for a word that is not resolved yet does not count until it is.
+    fn rules(&self, owner: &Owner, wanted: &Wanted) -> Vec<(RequestMatch, VersionNumber)> {
+        let pinned = self.remembered.pinned.get(owner);
+        let number = |word: &VersionWord| {
+            let mut entries = pinned.into_iter().flatten();
+            Some(entries.find(|entry| entry.word == *word)?.number)
+        };
+        (wanted.rules.iter())
+            .filter_map(|rule| Some((rule.requests.clone(), number(&rule.version)?)))
+            .collect()
     }
 
     fn function(&self, named: Option<&FunctionName>, served: &Served) -> Option<FunctionName> {

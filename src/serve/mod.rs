@@ -12,10 +12,15 @@
 
 mod admin;
 mod app;
+mod board;
 mod checkout;
+mod keys;
+mod ledger;
+mod outbox;
 mod resolve;
 mod source;
 mod state;
+pub mod told;
 mod versions;
 
 #[cfg(test)]
@@ -36,8 +41,9 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::admin::Board;
 use self::app::{App, Tools};
+use self::board::Board;
+use self::ledger::Ledger;
 use self::source::{Found, Rhythm, Source};
 pub use self::state::StateError;
 use self::state::StateFolder;
@@ -46,7 +52,7 @@ use crate::gateway::{self, Limits, Metrics, Table};
 use crate::git::RemoteUrl;
 use crate::releases::Release;
 use crate::store::{LocalBranch, Mirror, StoreError};
-use crate::words::AppName;
+use crate::words::{AppName, EnvironmentName};
 
 /// How often a repository of this machine is looked at: a file is read.
 const GLANCE: Duration = Duration::from_millis(25);
@@ -59,6 +65,8 @@ pub struct Settings {
     pub branch: String,
     /// Folder of releases; the one of `cutwater.yaml` where absent.
     pub releases: Option<String>,
+    /// What this server is called in the ledger; nothing where none is written.
+    pub environment: Option<EnvironmentName>,
     /// Folder for everything that is kept.
     pub state: PathBuf,
     /// Where requests are taken.
@@ -103,6 +111,9 @@ pub enum ServeError {
 pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
     let folder = StateFolder::open(&settings.state)?;
     let mirror = Mirror::open(&folder.mirror(), &settings.url, None)?;
+    let ledger = (settings.environment.clone())
+        .map(|environment| Ledger::open(&settings.state, environment).map(Arc::new))
+        .transpose()?;
     let listener = listen(settings.listen, "--listen").await?;
     let admin = listen(settings.admin, "--admin").await?;
     let address = |listener: &TcpListener, asked| listener.local_addr().unwrap_or(asked);
@@ -117,7 +128,12 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
     let table = Arc::new(ArcSwap::from_pointee(Table::default()));
     let metrics = Metrics::default();
     let end = CancellationToken::new();
-    let board = Arc::new(Board::new(&metrics));
+    let board = Arc::new(Board::new(
+        &metrics,
+        (settings.url.to_string(), settings.branch.clone()),
+        ledger.clone(),
+        mirror.clone(),
+    ));
     let mut tasks = JoinSet::new();
     tasks.spawn(admin::serve(admin, Arc::clone(&board), end.clone()));
     watch_local(&settings, &committed, &end);
@@ -141,6 +157,10 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         settings.releases.clone(),
     );
     let following = tokio::spawn(source::follow(source, rhythm, tell));
+    let writing = ledger.clone().map(|ledger| {
+        let (mirror, releases) = (mirror.clone(), settings.releases.clone());
+        tokio::spawn(ledger::write(ledger, mirror, releases))
+    });
     let apps = (folder.read().into_iter()).map(|(name, remembered)| (name, App::of(remembered)));
     let mut engine = Engine {
         apps: apps.collect(),
@@ -156,6 +176,7 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         table,
         metrics,
         board,
+        ledger,
         unrouted: false,
         leaving: JoinSet::new(),
     };
@@ -174,8 +195,11 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         }
     }
     end.cancel();
-    // It may wait for a remote that does not answer.
+    // They may wait for a remote that does not answer. What is not in the ledger yet is in the state folder.
     following.abort();
+    if let Some(writing) = writing {
+        writing.abort();
+    }
     if let Ok(cut @ 1..) = serving.await {
         tracing::warn!("{cut} connections were still open and are cut");
     }
@@ -222,6 +246,7 @@ struct Engine {
     table: Arc<ArcSwap<Table>>,
     metrics: Metrics,
     board: Arc<Board>,
+    ledger: Option<Arc<Ledger>>,
     /// A commit counts of which the gateway has not been told.
     unrouted: bool,
     /// Versions that wait for their last requests.
@@ -245,6 +270,11 @@ impl Engine {
 
     /// Makes one step with every app; when to make the next.
     fn step(&mut self) -> Option<Timestamp> {
+        if self.found.tip.commit.is_empty() {
+            // Nothing is known yet, which is not the same as nothing being wanted: what is remembered stays.
+            self.board.tell(&self.found, &self.apps);
+            return None;
+        }
         let now = Timestamp::now();
         let named: BTreeSet<AppName> = (self.found.tip.releases.iter())
             .map(|release| release.app().clone())
@@ -294,17 +324,20 @@ impl Engine {
             self.apps.remove(&name);
         }
         self.board.tell(&self.found, &self.apps);
+        if let Some(ledger) = &self.ledger {
+            ledger.note(&self.found.tip, &self.apps, now);
+        }
         wake
     }
 
     /// Gives the gateway its new table.
     fn reroute(&mut self) {
         let mut routes = Vec::new();
-        for (name, app) in &mut self.apps {
+        for (name, app) in &self.apps {
             let releases: Vec<&Release> = (self.found.tip.releases.iter())
                 .filter(|release| release.app() == name)
                 .collect();
-            routes.extend(app.routes(&releases));
+            routes.extend(app.routes(&releases, &self.starter.given));
         }
         self.table
             .store(Arc::new(Table::new(routes, &self.metrics)));

@@ -12,10 +12,12 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::plan::slots::Slots;
 use crate::plan::{Memory, Owner, Shares};
 use crate::record::VersionRecord;
 use crate::words::{AppName, Share, VersionNumber, VersionWord};
@@ -51,6 +53,9 @@ pub(super) struct Remembered {
     pub(super) pinned: BTreeMap<Owner, Vec<Pinned>>,
     /// What the gateway does for each owner.
     pub(super) served: BTreeMap<Owner, Served>,
+    /// The versions of the slots of each owner with an affinity key: what the next ones are made from.
+    #[serde(serialize_with = "as_texts", deserialize_with = "of_texts")]
+    pub(super) slots: BTreeMap<Owner, Arc<Slots>>,
     /// Records of all versions that run.
     pub(super) records: BTreeMap<VersionNumber, VersionRecord>,
 }
@@ -70,6 +75,29 @@ pub(super) struct Served {
     pub(super) overrides: Vec<VersionNumber>,
     /// Since when.
     pub(super) since: Timestamp,
+}
+
+fn as_texts<S: Serializer>(slots: &BTreeMap<Owner, Arc<Slots>>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(
+        slots
+            .iter()
+            .map(|(owner, slots)| (owner, slots.to_string())),
+    )
+}
+
+/// What is damaged is left out and said: it is made afresh from the shares.
+fn of_texts<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Owner, Arc<Slots>>, D::Error> {
+    let texts = BTreeMap::<Owner, String>::deserialize(from)?;
+    let read = |(owner, text): (Owner, String)| match text.parse() {
+        Ok(slots) => Some((owner, Arc::new(slots))),
+        Err(error) => {
+            tracing::warn!(
+                "{owner}: which users meet which version {error}; it is made afresh, and some users move"
+            );
+            None
+        }
+    };
+    Ok(texts.into_iter().filter_map(read).collect())
 }
 
 impl StateFolder {

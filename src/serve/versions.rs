@@ -1,6 +1,7 @@
 //! The versions of one app that run here: a process for each function, from its first start to its last request.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::state::StateFolder;
+use super::told::{FunctionDetail, ProcessState};
 use crate::app::Function;
 use crate::gateway::Upstream;
 use crate::plan::{FunctionState, Version};
@@ -40,8 +42,49 @@ pub(super) struct Materialised {
 
 struct Process {
     running: Running,
-    /// Its place in the gateway, and since when, while it is ready.
-    ready: Option<(Arc<Upstream>, Timestamp)>,
+    place: Place,
+}
+
+/// Where a function takes requests, now and before.
+#[derive(Debug, Default)]
+struct Place {
+    /// Where the program was ready last. One that is ready again at the same address goes on with it, so that all its open
+    /// requests are known in one place.
+    upstream: Option<Arc<Upstream>>,
+    /// Since when it is ready; nothing while it is not.
+    ready_since: Option<Timestamp>,
+    /// Where it was before it was started again, as long as requests are open there.
+    former: Vec<Arc<Upstream>>,
+}
+
+impl Place {
+    /// Takes note of where the program is ready. True where that has changed.
+    fn note(&mut self, address: Option<SocketAddr>, now: Timestamp) -> bool {
+        self.former.retain(|upstream| upstream.open_requests() > 0);
+        if address == self.ready().map(|upstream| upstream.address()) {
+            return false;
+        }
+        self.ready_since = address.map(|_| now);
+        let known = self.upstream.as_ref().map(|upstream| upstream.address());
+        if let Some(address) = address.filter(|address| Some(*address) != known) {
+            let new = Arc::new(Upstream::new(address));
+            self.former.extend(self.upstream.replace(new));
+        }
+        true
+    }
+
+    /// Where requests go while it is ready.
+    fn ready(&self) -> Option<&Arc<Upstream>> {
+        self.upstream
+            .as_ref()
+            .filter(|_| self.ready_since.is_some())
+    }
+
+    /// Waits until no request is open, ready or not.
+    async fn drain(&self) {
+        let all = self.former.iter().chain(&self.upstream);
+        futures::future::join_all(all.map(|upstream| upstream.drain())).await;
+    }
 }
 
 impl Materialised {
@@ -64,8 +107,8 @@ impl Materialised {
         let start = |(name, program, output)| {
             let changed = Arc::clone(&starter.changed);
             let running = Running::start(program, output, move || changed.notify_one());
-            let ready = None;
-            (name, Process { running, ready })
+            let place = Place::default();
+            (name, Process { running, place })
         };
         Ok(Self {
             functions: programs.into_iter().map(start).collect(),
@@ -80,14 +123,7 @@ impl Materialised {
                 State::Ready(address) => Some(address),
                 State::NotReady(_) | State::Ended(_) => None,
             };
-            let known = process
-                .ready
-                .as_ref()
-                .map(|(upstream, _)| upstream.address());
-            if address != known {
-                process.ready = address.map(|address| (Arc::new(Upstream::new(address)), now));
-                changed = true;
-            }
+            changed |= process.place.note(address, now);
         }
         changed
     }
@@ -95,7 +131,7 @@ impl Materialised {
     /// How the plan sees it.
     pub(super) fn state(&self) -> Version {
         let functions = self.functions.iter().map(|(name, process)| {
-            let since = process.ready.as_ref().map(|(_, since)| *since);
+            let since = process.place.ready_since;
             (name.clone(), one(u32::from(since.is_some())), since)
         });
         Version::of(true, functions)
@@ -103,26 +139,38 @@ impl Materialised {
 
     /// Where a function takes requests.
     pub(super) fn upstream(&self, function: &FunctionName) -> Option<Arc<Upstream>> {
-        let (upstream, _) = self.functions.get(function)?.ready.as_ref()?;
-        Some(Arc::clone(upstream))
+        self.functions.get(function)?.place.ready().cloned()
+    }
+
+    /// How the process of each function stands.
+    pub(super) fn functions(&self) -> Vec<FunctionDetail> {
+        let detail = |(name, process): (&FunctionName, &Process)| {
+            let (state, address, problem) = match process.running.state() {
+                State::Ready(address) => (ProcessState::Ready, Some(address), None),
+                State::NotReady(why) => (ProcessState::NotReady, None, Some(why)),
+                State::Ended(why) => (ProcessState::Ended, None, Some(why)),
+            };
+            FunctionDetail {
+                name: name.clone(),
+                state,
+                address,
+                problem,
+            }
+        };
+        self.functions.iter().map(detail).collect()
     }
 
     /// Why it is not ready, a line for each function that is not.
     pub(super) fn troubles(&self) -> Vec<String> {
-        (self.functions.iter())
-            .filter_map(|(name, process)| match process.running.state() {
-                State::Ready(_) => None,
-                State::NotReady(why) | State::Ended(why) => Some(format!("{name}: {why}")),
-            })
+        (self.functions().into_iter())
+            .filter_map(|function| Some(format!("{}: {}", function.name, function.problem?)))
             .collect()
     }
 
     /// Waits until no request is open, for as long as `drain`, and ends the programs. The gateway sends nothing new.
     pub(super) async fn stop(self, drain: Duration) {
         let stopping = self.functions.into_values().map(|process| async move {
-            if let Some((upstream, _)) = &process.ready {
-                drop(tokio::time::timeout(drain, upstream.drain()).await);
-            }
+            drop(tokio::time::timeout(drain, process.place.drain()).await);
             process.running.stop().await;
         });
         futures::future::join_all(stopping).await;
@@ -215,4 +263,30 @@ fn known(record: &VersionRecord) -> [(String, String); 5] {
         ("CUTWATER_PUBLISHED_AT", record.published_at.to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_flaps_keeps_its_place_and_one_that_is_started_again_gets_another() {
+        let now = Timestamp::UNIX_EPOCH;
+        let [first, second] = [1001, 1002].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let mut place = Place::default();
+        assert!(!place.note(None, now));
+        assert!(place.note(Some(first), now));
+        let before = Arc::clone(place.ready().unwrap());
+        assert!(place.note(None, now));
+        assert!(place.ready().is_none());
+        assert!(place.note(Some(first), now));
+        assert!(Arc::ptr_eq(place.ready().unwrap(), &before));
+        assert!(!place.note(Some(first), now), "nothing is new");
+        assert!(place.note(Some(second), now));
+        assert_eq!(place.ready().unwrap().address(), second);
+        assert_eq!(place.former.len(), 1);
+        // Nothing is open there.
+        assert!(!place.note(Some(second), now));
+        assert!(place.former.is_empty());
+    }
 }

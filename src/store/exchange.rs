@@ -9,6 +9,8 @@ use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use git2::Oid;
+
 use super::error::StoreError;
 use super::history::History;
 use super::refs::{AppRefs, Space};
@@ -29,12 +31,47 @@ impl Workspace {
         Ok(History::read(&self.repo, app, &refs))
     }
 
+    /// True where this clone has that commit, 40 hex digits, also after asking the remote for the tracked branch.
+    ///
+    /// # Errors
+    /// When the remote cannot be read.
+    pub fn knows(&self, commit: &str) -> Result<bool, StoreError> {
+        let known = || Oid::from_str(commit).is_ok_and(|oid| self.repo.find_commit(oid).is_ok());
+        if known() {
+            return Ok(true);
+        }
+        let (branch, here) = (&self.settings().branch, self.heads());
+        let spec = format!("+refs/heads/{branch}:{here}{branch}");
+        let tips = [format!("{here}*"), "refs/heads/*".to_owned()];
+        let _alone = self.lock()?;
+        self.git
+            .fetch(&[spec], &tips, self.timeout)
+            .map_err(|source| StoreError::Git {
+                what: format!("cannot fetch branch {branch} from remote `{}`", self.remote),
+                source,
+            })?;
+        Ok(known())
+    }
+
+    /// True where the commit `newer` came after `older`, or is the same; false also where this clone has not both.
+    #[must_use]
+    pub fn follows(&self, newer: &str, older: &str) -> bool {
+        let (Ok(newer), Ok(older)) = (Oid::from_str(newer), Oid::from_str(older)) else {
+            return false;
+        };
+        newer == older || self.repo.graph_descendant_of(newer, older).unwrap_or(false)
+    }
+
     /// Fetches the app's refs and reads them.
     pub(super) fn refresh(&self, app: &AppName) -> Result<AppRefs, StoreError> {
         let space = Space::seen(&self.key, app);
         let _alone = self.lock()?;
         self.git
-            .fetch(&space.refspecs(app), &[space.last_glob()], self.timeout)
+            .fetch(
+                &space.refspecs(app),
+                &self.tips(&[space.last()]),
+                self.timeout,
+            )
             .map_err(|source| StoreError::Git {
                 what: format!(
                     "cannot fetch the versions of `{app}` from remote `{}`",
@@ -44,6 +81,17 @@ impl Workspace {
             })?;
         AppRefs::read(&self.repo, &space)
             .map_err(|error| StoreError::local("the fetched refs", &error.message()))
+    }
+
+    /// What a fetch tells the remote of: those of these refs that are here. git looks up a name, but walks over every ref for
+    /// a glob, and tells of every ref where it is given neither; so a glob that matches nothing stands for none of them.
+    pub(super) fn tips(&self, names: &[String]) -> Vec<String> {
+        let here = |name: &&String| self.repo.refname_to_id(name).is_ok();
+        let mut tips: Vec<String> = names.iter().filter(here).cloned().collect();
+        if tips.is_empty() {
+            tips.push("refs/cutwater-remote/none/*".to_owned());
+        }
+        tips
     }
 
     /// The app's refs as they were seen last, without asking the remote.

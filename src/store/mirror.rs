@@ -340,8 +340,16 @@ impl Mirror {
         })
     }
 
-    fn dir(&self) -> PathBuf {
+    pub(super) fn dir(&self) -> PathBuf {
         self.state().repo.path().to_owned()
+    }
+
+    pub(super) fn url(&self) -> &RemoteUrl {
+        &self.inner.url
+    }
+
+    pub(super) fn git(&self) -> &Git {
+        &self.inner.git
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

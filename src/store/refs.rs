@@ -53,11 +53,6 @@ impl Space {
         tags
     }
 
-    /// A glob below which `last` is, if it is there: git refuses a name that is not.
-    pub(super) fn last_glob(&self) -> String {
-        format!("{}las*", self.own)
-    }
-
     pub(super) fn version(&self, number: VersionNumber) -> String {
         format!("{}{number}", self.tags)
     }

@@ -155,11 +155,9 @@ impl<'a> Shape<'a> {
                 .map(|error| error.to_string()),
             _ => None,
         };
-        let choices = choices(schema);
-        let fixed = (!choices.is_empty() && !choices.contains(&text)).then(|| {
-            let choices: Vec<String> = choices.iter().map(|one| format!("`{one}`")).collect();
-            format!("is `{text}`; write {}", choices.join(" or "))
-        });
+        let words = words(schema);
+        let fixed = (!words.is_empty() && !words.contains(&text))
+            .then(|| format!("is `{text}`; write `{}`", words.join("` or `")));
         match wrong.or(fixed) {
             Some(message) => {
                 self.problem(node.place, path, message);
@@ -201,30 +199,31 @@ impl<'a> Shape<'a> {
                 .map_or(json!(1), |min| json!(min)),
             "number" => json!(0),
             "boolean" => json!(false),
-            _ => json!(choices(schema).first().unwrap_or(&"x")),
+            _ => json!("x"),
         }
     }
-}
-
-/// The words of which one must stand there; none where any text may. Words with a description each are alternatives.
-fn choices(schema: &Json) -> Vec<&str> {
-    let alternatives = schema["oneOf"].as_array().into_iter().flatten();
-    (alternatives.chain([schema]))
-        .filter_map(|one| one["const"].as_str())
-        .collect()
 }
 
 /// The type that is wanted, without `null`.
 fn kind(schema: &Json) -> &str {
     match &schema["type"] {
-        Json::Null if !choices(schema).is_empty() => "string",
         Json::String(kind) => kind,
         Json::Array(kinds) => {
             let mut kinds = kinds.iter().filter_map(Json::as_str);
             kinds.find(|kind| *kind != "null").unwrap_or_default()
         }
-        _ => "",
+        // One of several words.
+        _ => schema["oneOf"][0]["type"].as_str().unwrap_or_default(),
     }
+}
+
+/// The words that a text may be, where only some will do.
+fn words(schema: &Json) -> Vec<&str> {
+    let list = |name: &str| schema[name].as_array().into_iter().flatten();
+    (schema["const"].as_str().into_iter())
+        .chain(list("enum").filter_map(Json::as_str))
+        .chain(list("oneOf").flat_map(words))
+        .collect()
 }
 
 fn is_required(schema: &Json, name: &str) -> bool {

@@ -222,7 +222,8 @@ fn commands_and_flags_exist() {
             };
             for flag in words.iter().filter(|word| word.starts_with("--")) {
                 let flag = flag.split('=').next().unwrap();
-                if !help.contains(&format!("{flag} ")) && !help.contains(&format!("{flag}\n")) {
+                let known = [" ", "\n", "["].map(|end| format!("{flag}{end}"));
+                if !known.iter().any(|known| help.contains(known)) {
                     wrong.push(format!(
                         "{}: {flag} of cutwater {line}",
                         page_path.display()

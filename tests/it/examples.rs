@@ -2,8 +2,15 @@
 //!
 //! Each fenced `sh` block is run, unless the line before it is a comment `<!-- not run: why -->`; all blocks of a page share
 //! one shell. A `text` block right behind it is what it prints. Compared are words, and alike are any two ids, commits, dates,
-//! times and ages; a line `...` stands for any lines.
+//! times and ages; a line `...` stands for any lines. Where a page says 8080 and 8081 of this machine, ports that are free are
+//! taken.
 
+/// What `make demo` prints.
+mod demo;
+/// The programs of the example.
+mod functions;
+
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -67,18 +74,27 @@ impl Place {
         let blocks = blocks(&std::fs::read_to_string(page).unwrap());
         let run: Vec<&Block> = blocks.iter().filter(|block| !block.skipped).collect();
         assert!(!run.is_empty(), "{} has no commands", page.display());
-        let mut script = String::new();
+        // What a page starts in the background ends with it.
+        let mut script = "trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT\n".to_owned();
+        let taken = [free(), free()];
+        let own = taken.each_ref().map(port);
         for (index, block) in run.iter().enumerate() {
-            script.push_str(&format!("echo '{MARK}{index}'\n{}\n", block.script));
+            let commands = (block.script)
+                .replace(":8080", &format!(":{}", own[0]))
+                .replace(":8081", &format!(":{}", own[1]));
+            script.push_str(&format!("echo '{MARK}{index}'\n{commands}\n"));
         }
+        drop(taken);
         let programs = [
             lab::cutwater().parent().unwrap().to_owned(),
             tool("kubectl").parent().unwrap().to_owned(),
         ];
         let found = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::join_paths(programs.into_iter().chain(std::env::split_paths(&found)));
-        let output = Command::new("bash")
-            .args(["-eu", "-o", "pipefail", "-c", &script])
+        // A command that waits for what never comes is no reason to wait for it.
+        let output = Command::new("timeout")
+            .args(["--kill-after=20", "400"])
+            .args(["bash", "-eu", "-o", "pipefail", "-c", &script])
             .current_dir(directory)
             .stdin(Stdio::null())
             .env("PATH", path.unwrap())
@@ -121,6 +137,15 @@ impl Place {
             output.status
         );
     }
+}
+
+/// A port of this machine that nobody has.
+fn free() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").unwrap()
+}
+
+fn port(listener: &TcpListener) -> u16 {
+    listener.local_addr().unwrap().port()
 }
 
 /// Stands before what each block prints.

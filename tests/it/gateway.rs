@@ -6,6 +6,8 @@ mod bounds;
 mod many;
 /// One request and its answer, as curl and bytes on a connection see it.
 mod passing;
+/// Rules that pick a version.
+mod rules;
 /// Which version gets a request.
 mod splits;
 /// The gateway in front of backends, and clients.

@@ -79,7 +79,7 @@ const CASES: &[(&str, &[&str])] = &[
 ];
 
 /// The schemas in `docs/schemas`, by the words of their commands.
-fn schemas() -> BTreeMap<String, Json> {
+pub(super) fn schemas() -> BTreeMap<String, Json> {
     let mut schemas = BTreeMap::new();
     for entry in std::fs::read_dir(checkout().join("docs/schemas")).unwrap() {
         let path = entry.unwrap().path();
@@ -95,7 +95,7 @@ fn schemas() -> BTreeMap<String, Json> {
 }
 
 /// Says where `value` is not what the schema of `words` says.
-fn wrong(schemas: &BTreeMap<String, Json>, words: &str, value: &Json) -> Vec<String> {
+pub(super) fn wrong(schemas: &BTreeMap<String, Json>, words: &str, value: &Json) -> Vec<String> {
     let schema = schemas.get(words).unwrap_or_else(|| {
         panic!("`{words}` has no schema in docs/schemas; add it to outputs() and `make generate`")
     });

@@ -26,6 +26,8 @@ fn versions_come_in_pages_each_of_which_names_the_next() {
     let shop = shop_with(5);
     shop.ok(&["versions", "delete", "checkout", "3", "--yes"]);
     let first = shop.run(&[
+        "-C",
+        ".",
         "versions",
         "list",
         "checkout",
@@ -35,7 +37,7 @@ fn versions_come_in_pages_each_of_which_names_the_next() {
         "ada lovelace",
     ]);
     let hint = text(&first.stderr);
-    let next = "cutwater versions list checkout --author 'ada lovelace' --limit 2 --before v4";
+    let next = "cutwater -C . versions list checkout --author 'ada lovelace' --limit 2 --before v4";
     assert!(
         hint.contains(&format!("2 of 5; the next page: {next}")),
         "{hint}"

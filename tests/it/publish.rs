@@ -139,6 +139,28 @@ fn an_image_goes_into_the_version_and_not_into_the_branch() {
 }
 
 #[test]
+fn a_version_without_images_is_for_one_machine_and_says_so() {
+    let shop = Shop::new();
+    let local = format!("{APP}    local: {{command: [python3, server.py]}}\n");
+    shop.commit("apps/checkout/app.yaml", &local);
+    let output = shop.run(&["versions", "publish"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        text(&output.stderr).trim(),
+        "Hint: v1 has no image for `web`: it runs with `cutwater serve`, and in no cluster (--image gives one)"
+    );
+    // With an image it is another version, of which nothing is to be said.
+    let output = shop.run(&[
+        "versions",
+        "publish",
+        "--image",
+        &format!("web={}", digest("3")),
+    ]);
+    assert!(text(&output.stdout).starts_with("published checkout v2"));
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
 fn a_tag_deleted_by_hand_does_not_free_its_number() {
     let shop = Shop::new();
     shop.publish(&[]);

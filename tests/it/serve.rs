@@ -1,9 +1,13 @@
 //! `cutwater serve`: real repositories, real programs, real requests.
 
+/// What the admin address tells.
+mod admin;
 /// Clients that go on until they are told to stop.
 mod clients;
 /// Faults of the machine and of the repository.
 mod faults;
+/// What was served is written to the repository.
+mod ledger;
 /// A thousand changes of the split under load.
 mod load;
 /// Programs that do what programs do.
@@ -12,6 +16,8 @@ mod programs;
 mod releases;
 /// A server that answers many at once.
 mod upstream;
+/// Commands that wait until something is served.
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -50,7 +56,10 @@ struct Standalone {
     serving: Option<Process>,
     gateway: SocketAddr,
     admin: SocketAddr,
-    drain_delay: &'static str,
+    /// How long open requests of a version that leaves are waited for.
+    drain: &'static str,
+    /// Variables of `serve`.
+    environment: Vec<(&'static str, &'static str)>,
 }
 
 impl Standalone {
@@ -75,7 +84,8 @@ impl Standalone {
             serving: None,
             gateway: nowhere,
             admin: nowhere,
-            drain_delay: "2s",
+            drain: "2s",
+            environment: Vec::new(),
         }
     }
 
@@ -98,7 +108,7 @@ impl Standalone {
             "--admin",
             "127.0.0.1:0",
             "--drain-delay",
-            self.drain_delay,
+            self.drain,
         ];
         arguments
             .into_iter()
@@ -111,7 +121,13 @@ impl Standalone {
     async fn start(&mut self) {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_cutwater"));
         let name = format!("serve-{}", fastrand::u32(..));
-        let serving = Process::start(&name, &program, &self.arguments(), self.shop.dir.path());
+        let serving = Process::start_with(
+            &name,
+            &program,
+            &self.arguments(),
+            self.shop.dir.path(),
+            &self.environment,
+        );
         self.started(serving).await;
     }
 

@@ -4,6 +4,8 @@
 # program or file -> Debian package: what `make test` puts before a git repository,
 test_needs=(
   git=git
+  curl=curl
+  python3=python3
   openssl=openssl
   setpriv=util-linux
   ssh=openssh-client

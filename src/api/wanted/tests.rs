@@ -184,3 +184,42 @@ fn fields_of_the_other_kind_are_read_and_named() {
     .unwrap();
     assert_eq!(spec.ignored_fields(), ["selector", "replicas"]);
 }
+
+#[test]
+fn a_rule_is_for_a_version_that_is_listed_and_has_one_match() {
+    let with = |rules: Value| deployment(move |spec| spec["rules"] = rules);
+    let beta = json!({"name": "X-Beta", "value": "1"});
+    let good = with(json!([
+        {"version": "8", "header": beta},
+        {"version": 7, "cookie": {"name": "old", "value": "1"}},
+        {"version": "v7", "query": {"name": "old", "value": ""}},
+    ]));
+    let good = good.unwrap().rules;
+    assert_eq!(good.len(), 3);
+    assert_eq!(good[0].version, "v8".parse().unwrap());
+    let RequestMatch::Header { name, value } = &good[0].requests else {
+        panic!("{good:?}")
+    };
+    assert_eq!((name.as_str(), value.as_str()), ("X-Beta", "1"));
+    let rule = json!({"version": 8, "header": beta});
+    assert_eq!(with(json!(vec![rule; 17])), Err(SpecError::RuleCount(17)));
+    for bad in [
+        json!([{"version": 8}]),
+        json!([{"version": 8, "header": beta, "query": beta}]),
+    ] {
+        assert_eq!(with(bad), Err(SpecError::Rule(1)));
+    }
+    let missing = with(json!([{"version": "spring", "header": beta}])).unwrap_err();
+    assert_eq!(
+        missing.to_string(),
+        "rule 1 is for version spring, which is not listed; list it (0 % is enough), or change or take out the rule"
+    );
+    // The canary counts as listed.
+    let of_alias = |version: u32| {
+        let beta = beta.clone();
+        alias(move |spec| spec["rules"] = json!([{"version": version, "header": beta}]))
+    };
+    assert_eq!(of_alias(7).unwrap().rules.len(), 1);
+    assert_eq!(of_alias(8).unwrap().rules.len(), 1);
+    assert!(matches!(of_alias(9), Err(SpecError::RuleVersion { .. })));
+}

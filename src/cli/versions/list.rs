@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::entry::{EntryJson, row};
 use crate::cli::candidates;
 use crate::cli::cluster::ClusterArgs;
-use crate::cli::context::Context;
+use crate::cli::context::{Context, quoted};
 use crate::cli::live;
 use crate::cli::moment::{self, Edge};
 use crate::cli::output::{Failure, Ui};
@@ -163,7 +163,7 @@ impl Args {
                 "{} of {}; the next page: {}",
                 page.entries.len(),
                 page.total,
-                self.again(&app, next)
+                context.command(&self.again(&app, next))
             ));
         }
         Ok(())
@@ -188,7 +188,7 @@ impl Args {
 
     /// The command line of the next page.
     fn again(&self, app: &AppName, next: VersionNumber) -> String {
-        let mut words = format!("cutwater versions list {app}");
+        let mut words = format!("versions list {app}");
         let glob = self
             .label
             .as_ref()
@@ -200,7 +200,7 @@ impl Args {
             ("until", &self.until),
         ] {
             if let Some(value) = value {
-                words = format!("{words} --{flag} '{}'", value.replace('\'', r"'\''"));
+                words = format!("{words} --{flag} {}", quoted(value));
             }
         }
         for (flag, set) in [

@@ -220,6 +220,9 @@ impl Args {
                 request.app
             ));
         }
+        if let Ok(published) = &published {
+            say_without_image(ui, context, published);
+        }
         if let Ok(published) = &published
             && published.outcome == Outcome::Unchanged
             && request.sign
@@ -266,6 +269,23 @@ impl Args {
             provenance: Context::provenance(),
             dry_run: self.dry_run,
         })
+    }
+}
+
+/// Tells of functions that no cluster can run: an image may have been forgotten.
+fn say_without_image(ui: &Ui, context: &Context, published: &Published) {
+    let version = &published.version;
+    let functions = context.workspace.functions(version).unwrap_or_default();
+    let names: Vec<String> = (functions.iter())
+        .filter(|function| function.image.is_none())
+        .map(|function| format!("`{}`", function.name))
+        .collect();
+    if !names.is_empty() {
+        ui.hint(format!(
+            "{} has no image for {}: it runs with `cutwater serve`, and in no cluster (--image gives one)",
+            version.number,
+            names.join(", ")
+        ));
     }
 }
 

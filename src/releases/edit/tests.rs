@@ -287,3 +287,19 @@ fn an_object_is_taken_out_of_its_file() {
     assert_eq!(take(&file, 1).unwrap(), format!("{one}--- # last\n{three}"));
     assert_eq!(take(&file, 2).unwrap(), format!("{one}---\n{two}"));
 }
+
+#[test]
+fn a_rule_is_kept_and_one_for_a_version_that_would_leave_is_named() {
+    let rules = "  rules:\n  - {version: 7, header: {name: X-Old, value: \"1\"}} # for the shops\n";
+    let before = format!("  versions:\n  - {{version: 7, percentage: 100}}\n{rules}");
+    check(
+        &before,
+        &["8=100", "7=0"],
+        None,
+        &format!(
+            "  versions:\n  - {{version: 7, percentage: 0}}\n  - {{version: 8, percentage: 100}}\n{rules}"
+        ),
+    );
+    let error = edit(&format!("{HEAD}{before}"), &["8=100"], None).unwrap_err();
+    insta::assert_snapshot!(error, @"r.yaml:11:5: spec.rules: rule 1 is for version v7, which is not listed; list it (0 % is enough), or change or take out the rule");
+}

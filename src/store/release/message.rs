@@ -38,20 +38,35 @@ pub(super) fn write(
     text
 }
 
-/// The versions of the app that a commit with this message rolled back from. Only the last paragraph counts, which is written
-/// by the program and not by a person: others may stand behind ours in it, as `Signed-off-by` does.
+/// The versions of the app that a commit with this message rolled back from.
 pub(in crate::store) fn rolled_back_from(text: &str, app: &AppName) -> Vec<VersionNumber> {
+    let versions = values(text, app, "Rolled-Back-From").take(crate::releases::VERSIONS_MAX);
+    versions.filter_map(|value| value.parse().ok()).collect()
+}
+
+/// What made a commit with this message, where it is about the app and says so.
+pub(in crate::store) fn made_by(text: &str, app: &AppName) -> Option<String> {
+    let source = values(text, app, "Source").next()?;
+    Some(
+        source
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(64)
+            .collect(),
+    )
+}
+
+/// What a message about the app says behind a key. Only the last paragraph counts, which is written by the program and not by a
+/// person: others may stand behind ours in it, as `Signed-off-by` does.
+fn values<'a>(text: &'a str, app: &AppName, key: &str) -> impl Iterator<Item = &'a str> {
     let block = text.trim_end().rsplit("\n\n").next().unwrap_or_default();
-    let values = |key: &str| {
+    let all = |key: &str| {
         let key = format!("Cutwater-{key}: ");
         let lines = block.lines();
-        lines.filter_map(move |line| line.strip_prefix(&key))
+        lines.filter_map(move |line| line.strip_prefix(key.as_str()))
     };
-    if values("App").ne([app.as_str()]) {
-        return Vec::new();
-    }
-    let versions = values("Rolled-Back-From").take(crate::releases::VERSIONS_MAX);
-    versions.filter_map(|value| value.parse().ok()).collect()
+    let is_ours = all("App").eq([app.as_str()]);
+    all(key).filter(move |_| is_ours)
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use crate::releases::{Asked, Kind};
 use crate::words::{AliasName, AppName, Share, VersionNumber, VersionWord};
 
 pub use error::{ChangedMeanwhile, ReleaseError};
-pub(super) use message::rolled_back_from;
+pub(super) use message::{made_by, rolled_back_from};
 pub use target::alias_name;
 pub use write::release;
 
@@ -101,6 +101,8 @@ pub struct Released {
     pub namespace: Option<String>,
     /// The object's name; for an Alias the name of the alias.
     pub name: String,
+    /// The object's name.
+    pub object: String,
     /// The file, from the root of the repository.
     pub file: String,
     /// What it asked for before.
@@ -111,6 +113,8 @@ pub struct Released {
     pub rolled_back_from: Vec<VersionNumber>,
     /// The branch of the remote that has the change, or would have it.
     pub branch: String,
+    /// The commit of the tracked branch that was read: what is asked for stands in it, or in `commit` on top of it.
+    pub onto: String,
     /// The commit; absent where there is none.
     pub commit: Option<String>,
     /// The change of the file, as `git diff` shows it; empty where nothing changes.

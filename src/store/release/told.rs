@@ -68,6 +68,7 @@ impl Look {
             name: alias_name(release)
                 .unwrap_or_else(|| release.name())
                 .to_owned(),
+            object: release.name().to_owned(),
             file: release.file.clone(),
             before: release.wanted.versions.iter().map(asked).collect(),
             versions: decision.parts.iter().copied().map(share).collect(),
@@ -76,6 +77,7 @@ impl Look {
                 .as_ref()
                 .unwrap_or(&workspace.settings().branch)
                 .clone(),
+            onto: self.branch.commit.clone(),
             commit: None,
             diff: self.diff(&decision.edit),
             pull_request: None,

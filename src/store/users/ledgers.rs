@@ -54,7 +54,8 @@ pub(super) fn read(
     Ok(heads.into_iter().map(ledger).collect())
 }
 
-fn one(
+/// The ledger of an environment whose newest commit is `head`, with at most `limit` entries.
+pub(in crate::store) fn one(
     repo: &Repository,
     app: &AppName,
     environment: EnvironmentName,

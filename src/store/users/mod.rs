@@ -27,6 +27,7 @@ pub(super) use branches::Reader;
 pub use branches::{Branch, Unreadable};
 pub use cluster::{Cluster, ClusterObject};
 pub use deployed::{Deployed, DeployedShare, Memory, deployed};
+pub(super) use ledgers::one as read_ledger;
 pub use ledgers::{Ledger, LedgerEntry};
 pub use past::{Change, Past};
 pub use survey::{Scope, Survey};

@@ -6,8 +6,9 @@ use git2::{Commit, Oid, Repository};
 use jiff::Timestamp;
 
 use super::super::history::Person;
+use super::super::mirror::Mirror;
 use super::super::objects;
-use super::super::release::rolled_back_from;
+use super::super::release::{made_by, rolled_back_from};
 use super::super::workspace::Workspace;
 use super::branches::{Branch, Reader};
 use crate::api::WantedVersion;
@@ -36,6 +37,8 @@ pub struct Change {
     pub namespace: Option<String>,
     /// The object's name.
     pub name: String,
+    /// What made the commit, such as `cli`, where it says so.
+    pub source: Option<String>,
     /// What it asks for from then on; nothing where it was removed.
     pub versions: Vec<WantedVersion>,
     /// For a rollback by a command: the versions that it went away from, the one with the largest share first.
@@ -59,50 +62,83 @@ impl Workspace {
     /// Where files cannot be read, nothing changed until they can be read again.
     #[must_use]
     pub fn past(&self, app: &AppName, branch: &Branch, limit: usize) -> Past {
-        let mut past = Past::default();
-        let mut reader = Reader::new(&self.repo, &self.settings().releases, Some(app));
-        let Ok(mut oid) = Oid::from_str(&branch.commit) else {
-            return past;
-        };
-        let mut tree = reader.tree(oid);
-        let mut now = state(&mut reader, &tree, app);
-        for _ in 0..COMMITS_MAX {
-            if past.changes.len() >= limit {
-                break;
-            }
-            let (parent, known) = match parent(&self.repo, oid) {
-                Ok(parent) => parent,
-                Err(problem) => {
-                    past.problem = Some(problem);
-                    return past;
-                }
-            };
-            if parent.is_some() && known.is_none() {
-                let problem = "this clone is shallow; `git fetch --unshallow` brings the rest";
-                past.problem = Some(problem.to_owned());
-                break;
-            }
-            let tree_before = known.map_or(Ok(None), |oid| reader.tree(oid));
-            if tree_before != tree {
-                let before = state(&mut reader, &tree_before, app);
-                if let (Some(now), Some(before)) = (&now, &before) {
-                    past.changes
-                        .extend(changes(&self.repo, app, oid, now, before));
-                }
-                now = before.or(now);
-            }
-            let Some(next) = known else {
-                past.changes.truncate(limit);
-                return past;
-            };
-            (oid, tree) = (next, tree_before);
-        }
-        if past.changes.len() < limit && past.problem.is_none() {
-            past.problem = Some(format!("only {COMMITS_MAX} commits are looked at"));
-        }
+        let folder = &self.settings().releases;
+        let mut past = walk(&self.repo, folder, app, &branch.commit, |changes| {
+            changes.len() >= limit
+        });
         past.changes.truncate(limit);
         past
     }
+}
+
+impl Mirror {
+    /// The change that gave a Deployment of the app, by its name, what it asks for in a commit of the branch.
+    #[must_use]
+    pub fn change(
+        &self,
+        app: &AppName,
+        name: &str,
+        commit: &str,
+        releases: &str,
+    ) -> Option<Change> {
+        let is_this = |change: &Change| change.kind == Kind::Deployment && change.name == name;
+        // A handle of its own: nobody waits for a long walk.
+        let repo = Repository::open_bare(self.dir()).ok()?;
+        let past = walk(&repo, releases, app, commit, |changes| {
+            changes.iter().any(is_this)
+        });
+        past.changes.into_iter().find(is_this)
+    }
+}
+
+/// The changes of the app's objects up to a commit, the newest first, until there are enough.
+fn walk(
+    repo: &Repository,
+    folder: &str,
+    app: &AppName,
+    commit: &str,
+    enough: impl Fn(&[Change]) -> bool,
+) -> Past {
+    let mut past = Past::default();
+    let mut reader = Reader::new(repo, folder, Some(app));
+    let Ok(mut oid) = Oid::from_str(commit) else {
+        return past;
+    };
+    let mut tree = reader.tree(oid);
+    let mut now = state(&mut reader, &tree, app);
+    for _ in 0..COMMITS_MAX {
+        if enough(&past.changes) {
+            return past;
+        }
+        let (parent, known) = match parent(repo, oid) {
+            Ok(parent) => parent,
+            Err(problem) => {
+                past.problem = Some(problem);
+                return past;
+            }
+        };
+        if parent.is_some() && known.is_none() {
+            let problem = "this clone is shallow; `git fetch --unshallow` brings the rest";
+            past.problem = Some(problem.to_owned());
+            return past;
+        }
+        let tree_before = known.map_or(Ok(None), |oid| reader.tree(oid));
+        if tree_before != tree {
+            let before = state(&mut reader, &tree_before, app);
+            if let (Some(now), Some(before)) = (&now, &before) {
+                past.changes.extend(changes(repo, app, oid, now, before));
+            }
+            now = before.or(now);
+        }
+        let Some(next) = known else {
+            return past;
+        };
+        (oid, tree) = (next, tree_before);
+    }
+    if !enough(&past.changes) {
+        past.problem = Some(format!("only {COMMITS_MAX} commits are looked at"));
+    }
+    past
 }
 
 /// The first parent of a commit, and the same once more if it is here.
@@ -156,7 +192,11 @@ fn changes(
         text.chars().filter(|c| !c.is_control()).collect()
     };
     let author = commit.author();
-    let from = left(repo, app, &commit);
+    let from = said(repo, &commit, |text| {
+        Some(rolled_back_from(text, app)).filter(|from| !from.is_empty())
+    })
+    .unwrap_or_default();
+    let source = said(repo, &commit, |text| made_by(text, app));
     let mut keys: Vec<_> = newer.keys().chain(older.keys()).collect();
     keys.sort();
     keys.dedup();
@@ -179,6 +219,7 @@ fn changes(
             kind: key.1,
             namespace: key.2.clone(),
             name: key.3.clone(),
+            source: source.clone(),
             versions: now
                 .map(|(_, versions)| versions.clone())
                 .unwrap_or_default(),
@@ -192,14 +233,11 @@ fn changes(
     keys.iter().filter_map(change).collect()
 }
 
-/// What a commit says that it rolled back from; where it merges a pull request, what the commit that it merges says.
-fn left(repo: &Repository, app: &AppName, commit: &Commit<'_>) -> Vec<VersionNumber> {
-    let said = |commit: &Commit<'_>| {
-        let text = String::from_utf8_lossy(commit.message_bytes()).into_owned();
-        rolled_back_from(&text, app)
-    };
-    let found = said(commit);
-    let merged = commit.parent_ids().nth(1).filter(|_| found.is_empty());
-    let merged = merged.and_then(|oid| objects::commit(repo, oid).ok());
-    merged.map_or(found, |merged| said(&merged))
+/// What the message of a commit says; where it merges a pull request and says nothing, what the commit that it merges says.
+fn said<T>(repo: &Repository, commit: &Commit<'_>, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let text = |commit: &Commit<'_>| String::from_utf8_lossy(commit.message_bytes()).into_owned();
+    read(&text(commit)).or_else(|| {
+        let merged = objects::commit(repo, commit.parent_ids().nth(1)?).ok()?;
+        read(&text(&merged))
+    })
 }

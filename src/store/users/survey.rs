@@ -132,12 +132,18 @@ impl Workspace {
         let here = self.heads();
         let mut specs = space.refspecs(app).to_vec();
         specs.extend(wanted.map(|name| format!("+refs/heads/{name}:{here}{name}")));
-        let mut known = vec![space.last_glob()];
+        // The branch's commits are mostly here, under one name or another.
+        let remote = self.remote();
+        let mut names = vec![space.last()];
         if wanted.is_some() {
-            // The branch's commits are mostly here, under one name or another.
+            names.push(format!("{here}{branch}"));
+            names.push(format!("refs/remotes/{remote}/{branch}"));
+            names.push(format!("refs/heads/{branch}"));
+        }
+        let mut known = self.tips(&names);
+        if scope == Scope::Branches {
             known.push(format!("{here}*"));
-            known.push(format!("refs/remotes/{}/*", self.remote()));
-            known.push("refs/heads/*".to_owned());
+            known.push(format!("refs/remotes/{remote}/*"));
         }
         let fetched = match self.git.fetch(&specs, &known, self.timeout) {
             // The branch is not there yet, and an exact ref that is missing fails the whole fetch.

@@ -132,6 +132,17 @@ async fn routes_overrides_and_affinity_come_in_every_form() {
             deployment(),
             json!({"override": {"mode": "none"}, "affinity": {"header": "X-User-Id"}, "onLoss": "hold"}),
         ),
+        with(
+            deployment(),
+            json!({
+                "versions": [{"version": 8, "percentage": 100}, {"version": "gABCDEF1", "percentage": 0}, {"version": "spring", "percentage": 0}],
+                "rules": [
+                    {"version": "v8", "header": {"name": "X-Beta", "value": "yes please"}},
+                    {"version": "gabcdef1", "cookie": {"name": "beta", "value": "1=a"}},
+                    {"version": "spring", "query": {"name": "beta ä", "value": ""}},
+                ],
+            }),
+        ),
         with(deployment(), json!({"routes": null, "message": ""})),
     ];
     let kept = all_taken(objects).await;

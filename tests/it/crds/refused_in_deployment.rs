@@ -281,6 +281,10 @@ async fn options_fit_together() {
     let both = "mode `key` needs both `header` (the header that holds the key) and `secretRef` (the Secret that knows it)";
     let alone =
         "`header` and `secretRef` count in mode `key` only; set `mode: key`, or leave them out";
+    let one_match = "set exactly one of `header`, `cookie` and `query`";
+    let ruled = |rule: Value| {
+        changed(json!({"versions": [{"version": 8, "percentage": 100}], "rules": [rule]}))
+    };
     let one = "set exactly one of `header` and `cookie`";
     let mut cases = vec![
         (
@@ -318,6 +322,48 @@ async fn options_fit_together() {
             ),
             "spec.override.secretRef.key",
             "a key of a Secret is letters, digits, `-`, `_` and `.`",
+        ),
+        (
+            ruled(json!({"version": 99, "header": {"name": "X-Beta", "value": "1"}})),
+            "spec.rules",
+            "a rule names a version that is not listed in versions; list it, at 0 percent if it is to get no share, or take the rule out",
+        ),
+        (ruled(json!({"version": 8})), "spec.rules[0]", one_match),
+        (
+            ruled(
+                json!({"version": 8, "header": {"name": "a", "value": "b"}, "cookie": {"name": "a", "value": "b"}}),
+            ),
+            "spec.rules[0]",
+            one_match,
+        ),
+        (
+            ruled(
+                json!({"version": 8, "header": {"name": "Cutwater-Version-checkout", "value": "8"}}),
+            ),
+            "spec.rules[0].header.name",
+            "headers that begin with Cutwater-Version- name a version; choose another header",
+        ),
+        (
+            ruled(json!({"version": 8, "header": {"name": "X-Beta", "value": " 1"}})),
+            "spec.rules[0].header.value",
+            "the value of a header is plain ASCII characters, with no space at either end",
+        ),
+        (
+            ruled(json!({"version": 8, "cookie": {"name": "beta", "value": "a;b"}})),
+            "spec.rules[0].cookie.value",
+            "the value of a cookie is plain ASCII characters without spaces and `;`",
+        ),
+        (
+            ruled(json!({"version": 8, "query": {"name": "", "value": ""}})),
+            "spec.rules[0].query.name",
+            "should be at least 1 chars long",
+        ),
+        (
+            changed(
+                json!({"versions": [{"version": 8, "percentage": 100}], "rules": vec![json!({"version": 8, "query": {"name": "a", "value": "b"}}); 17]}),
+            ),
+            "spec.rules",
+            "must have at most 16 items",
         ),
         (changed(json!({"affinity": {}})), "spec.affinity", one),
         (

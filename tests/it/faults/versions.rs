@@ -149,6 +149,18 @@ async fn an_app_yaml_that_cannot_be_read_is_said_with_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_without_an_image_is_said_with_what_to_do() {
+    let scope = serving("no-image").await;
+    scope.releases.publish("shop", "");
+    let good = commit_of(&scope.releases, 2);
+    let text = "apiVersion: cutwater.dev/v1alpha1\nkind: App\nmetadata: {name: shop}\nspec:\n  functions:\n  - name: web\n    port: 8080\n    local: {command: [sleep, infinity]}\n";
+    let tree = tree(&scope.releases, text);
+    wanted_at(&scope, &snapshot(&scope.releases, 2, &tree, "")).await;
+    let words = ["`web` of v2 has no image", "--image web=REF@sha256:"];
+    said_until_repaired(&scope, "SnapshotUnreadable", &words, &good).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tag_that_nobody_published_is_said() {
     let scope = serving("foreign").await;
     scope.releases.publish("shop", "");

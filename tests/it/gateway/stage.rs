@@ -291,6 +291,7 @@ pub fn route(entries: &[(u32, u32, Option<&Arc<Upstream>>)]) -> Route {
             })
             .collect(),
         overrides: Overrides::Anyone,
+        rules: Vec::new(),
         affinity: None,
     }
 }

@@ -149,3 +149,41 @@ async fn an_idle_connection_that_was_closed_loses_no_request() {
         closings.recv().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn the_series_of_versions_that_are_gone_are_gone() {
+    let v1 = backend("v1").await;
+    let stage = Stage::new(vec![route(&[(1, 10_000, Some(&v1))])]).await;
+    let mut client = stage.client().await;
+    let streaming = client.open("/stream", &[]).await.unwrap();
+    for version in 2..3_000 {
+        let entries = [(version, 10_000, None), (version + 1, 0, None)];
+        stage.swap(vec![route(&entries)]);
+    }
+    let printed = stage.printed_metrics();
+    let of = |version: &str| printed.contains(&format!("version=\"{version}\""));
+    for (version, there) in [
+        ("1", true),
+        ("2", false),
+        ("2000", false),
+        ("2998", true),
+        ("2999", true),
+        ("3000", true),
+        ("none", true),
+    ] {
+        assert_eq!(of(version), there, "{version}");
+    }
+    // The last hundred, and those in use.
+    assert_eq!(printed.matches("gateway_in_flight{").count(), 104);
+    // What a version has counted stays while it is asked for, and a request in flight counts to its end.
+    let entries = [(2_999, 0, None), (1, 10_000, Some(&v1))];
+    stage.swap(vec![route(&entries)]);
+    streaming.into_body().collect().await.unwrap();
+    assert_eq!(client.get("/", &[]).await.unwrap().1, "v1");
+    let printed = stage.printed_metrics();
+    let line = r#"gateway_requests_total{app="checkout",version="1",function="web",class="2xx"} 2"#;
+    assert!(
+        printed.lines().any(|found| found == line),
+        "{line} in {printed}"
+    );
+}

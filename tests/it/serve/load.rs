@@ -25,7 +25,7 @@ fn split(index: u32) -> [(u32, u32); 2] {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_changes_under_load_fail_and_cut_no_request() {
     let mut standalone = Standalone::with(&upstream::app(), 2);
-    standalone.drain_delay = "60s";
+    standalone.drain = "60s";
     let remote = standalone.shop.remote();
     let commits = write_commits(&remote);
     advance(&remote, commits[0]);

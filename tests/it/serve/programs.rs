@@ -1,4 +1,8 @@
+use std::time::Duration;
+
 use super::{Standalone, app, push, until};
+use crate::support::http;
+use crate::support::wait::stays;
 
 impl Standalone {
     /// Publishes a version with this program in the place of the server; a number of its own in the file makes it new.
@@ -120,4 +124,63 @@ async fn a_program_that_will_not_end_is_ended_and_one_that_dies_is_started_again
     })
     .await;
     assert!(standalone.log().contains("commit"), "{}", standalone.log());
+}
+
+/// A server that is not ready while there is a file `unready`, and answers `/slow` once there is a file `finish`.
+const MOODY: &str = r#"
+import http.server, os, time
+there = lambda name: os.path.exists(os.path.join("DIR", name))
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.send_response(503 if there("unready") else 200)
+        self.send_header("Content-Length", "5")
+        self.end_headers()
+        self.wfile.write(b"be")
+        if self.path == "/slow":
+            open(os.path.join("DIR", "began"), "w").close()
+            while not there("finish"):
+                time.sleep(0.01)
+        self.wfile.write(b"gun")
+    def log_message(self, *args):
+        pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_flapped_has_its_open_requests_waited_for() {
+    let mut standalone = Standalone::of(1);
+    standalone.drain = "60s";
+    let dir = standalone.shop.dir.path().to_owned();
+    standalone.publish_program(&MOODY.replace("DIR", dir.to_str().unwrap()));
+    standalone.deploy(&[(2, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(2, "100")]).await;
+    let address = standalone.gateway.to_string();
+    let slow =
+        tokio::spawn(async move { http::get(&address, "shop.localhost", "/slow", &[]).await });
+    until("the request is open", async || {
+        dir.join("began").exists().then_some(())
+    })
+    .await;
+    std::fs::write(dir.join("unready"), "").unwrap();
+    standalone.says("answers 503").await;
+    std::fs::remove_file(dir.join("unready")).unwrap();
+    standalone.serves(&[(2, "100")]).await;
+    standalone.deploy(&[(1, "100")]);
+    standalone.serves(&[(1, "100")]).await;
+    until("version 2 leaves", async || {
+        standalone.status().await["apps"]["checkout"]["versions"]["2"]
+            .is_null()
+            .then_some(())
+    })
+    .await;
+    let time = Duration::from_millis(500);
+    stays("whether it ended", time, false, async || slow.is_finished()).await;
+    std::fs::write(dir.join("finish"), "").unwrap();
+    assert_eq!(slow.await.unwrap().unwrap().body, "begun");
+    until("version 2 has ended", async || {
+        (standalone.programs().len() == 2).then_some(())
+    })
+    .await;
 }

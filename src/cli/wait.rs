@@ -1,0 +1,187 @@
+//! `--wait`: a change of `releases/` is done once `cutwater serve` serves it in full.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::context::Context;
+use super::output::{Failure, Ui};
+use super::standalone::{AdminArgs, Standalone};
+use crate::git::{RemoteUrl, redact};
+use crate::releases::Kind;
+use crate::serve::told::Status;
+use crate::store::Released;
+use crate::words::Period;
+
+/// How often `serve` is asked.
+const PAUSE: Duration = Duration::from_millis(50);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct WaitArgs {
+    /// Return once `cutwater serve` serves it in full; fail where it does not in this time, 5m where none is given
+    #[arg(
+        long,
+        value_name = "TIME",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "5m",
+        conflicts_with_all = ["dry_run", "branch"]
+    )]
+    wait: Option<Period>,
+    #[command(flatten)]
+    admin: AdminArgs,
+}
+
+/// A `serve` that follows the repository of the clone.
+pub(super) struct Waiting {
+    standalone: Standalone,
+    patience: Period,
+}
+
+impl WaitArgs {
+    /// Where it is to be waited, looks for the server before anything is changed.
+    pub(super) fn begin(&self, ui: &Ui, context: &Context) -> Result<Option<Waiting>, Failure> {
+        let Some(patience) = self.wait else {
+            return Ok(None);
+        };
+        let waiting = Waiting {
+            standalone: self.admin.open()?,
+            patience,
+        };
+        ui.progress(&format!("asking {}", waiting.standalone));
+        let status = waiting.standalone.ask("/status").map_err(|error| {
+            Failure::new(format!("{error}; nothing was changed"))
+                .hint("name its --admin address with --admin or CUTWATER_ADMIN")
+                .hint("without --wait nothing is asked: in a cluster, `cutwater deployments status` shows what is served")
+        })?;
+        waiting.belongs(context, &status)?;
+        Ok(Some(waiting))
+    }
+}
+
+impl Waiting {
+    /// An error where this server follows another repository or branch than the clone.
+    fn belongs(&self, context: &Context, status: &Status) -> Result<(), Failure> {
+        let workspace = &context.workspace;
+        let other = |what: String| {
+            let address = &self.standalone;
+            Failure::new(format!("the server on {address} follows {what}"))
+                .hint("name the --admin address of another with --admin or CUTWATER_ADMIN")
+        };
+        let branch = &workspace.settings().branch;
+        if status.branch != *branch {
+            return Err(other(format!("branch {}, and not {branch}", status.branch)));
+        }
+        let own = workspace.address();
+        let own = RemoteUrl::parse(&own, true).map_or_else(|_| redact(&own), |url| url.to_string());
+        if status.repository == own {
+            return Ok(());
+        }
+        // One repository has many addresses; its commits are the same at each.
+        match &status.commit {
+            Some(commit) if !workspace.knows(commit)? => Err(other(format!(
+                "{}, which has another history than remote `{}` of this clone, {own}",
+                status.repository,
+                workspace.remote()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns once the change is served in full.
+    pub(super) fn until_served(
+        &self,
+        ui: &Ui,
+        context: &Context,
+        released: &Released,
+    ) -> Result<(), Failure> {
+        let commit = released.commit.as_ref().unwrap_or(&released.onto);
+        let shown: String = commit.chars().take(12).collect();
+        let kind = match released.kind {
+            Kind::Deployment => "cwd",
+            Kind::Alias => "cwa",
+        };
+        let split = format!("{kind}/{}", released.object);
+        ui.progress(&format!(
+            "waiting until {} serves {split} as of commit {shown}",
+            self.standalone
+        ));
+        let deadline = Instant::now() + Duration::from_secs(u64::from(self.patience.as_secs()));
+        loop {
+            let obstacles = match self.standalone.ask::<Status>("/status") {
+                Ok(status) => {
+                    self.belongs(context, &status)?;
+                    if Self::serves(context, &status, released, &split, commit)? {
+                        return Ok(());
+                    }
+                    obstacles(context, &status, released, &split, commit)
+                }
+                // It may be on its way up again.
+                Err(error) => vec![error.to_string()],
+            };
+            if Instant::now() >= deadline {
+                let mut failure = Failure::new(format!(
+                    "commit {shown} is in branch {}, and {split} is not served as it says after {}: {}",
+                    released.branch,
+                    self.patience,
+                    obstacles.join("; ")
+                ));
+                failure = failure.hint(format!(
+                    "it goes on by itself; http://{}/status tells how it stands",
+                    self.standalone
+                ));
+                return Err(failure);
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+
+    fn serves(
+        context: &Context,
+        status: &Status,
+        released: &Released,
+        split: &str,
+        commit: &str,
+    ) -> Result<bool, Failure> {
+        let app = status.apps.get(&released.app);
+        let there = app.and_then(|app| app.splits.get(split));
+        let reached = match there {
+            Some(there) => there.commit.as_ref(),
+            // What is deleted is served by nobody once the commit counts.
+            None if released.versions.is_empty() => status.commit.as_ref(),
+            None => None,
+        };
+        Ok(match reached {
+            Some(_) if there.is_some() && released.versions.is_empty() => false,
+            Some(reached) => {
+                let workspace = &context.workspace;
+                reached == commit
+                    || (workspace.knows(reached)? && workspace.follows(reached, commit))
+            }
+            None => false,
+        })
+    }
+}
+
+/// What stands in the way.
+fn obstacles(
+    context: &Context,
+    status: &Status,
+    released: &Released,
+    split: &str,
+    commit: &str,
+) -> Vec<String> {
+    let follows = |newer: &Option<String>| {
+        (newer.as_ref()).is_some_and(|newer| context.workspace.follows(newer, commit))
+    };
+    let mut found = status.problems.clone();
+    if found.is_empty() && !follows(&status.seen) {
+        let seen = status.seen.as_deref().unwrap_or("none");
+        found.push(format!("the newest commit that the server knows is {seen}"));
+    }
+    let app = status.apps.get(&released.app);
+    found.extend(app.iter().flat_map(|app| app.problems.iter().cloned()));
+    if found.is_empty() {
+        found.push(format!("{split} is not complete yet"));
+    }
+    found
+}

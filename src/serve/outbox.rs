@@ -1,0 +1,241 @@
+//! Records on their way to the ledger, in a file of the state folder: what is in it survives any end of this process.
+//!
+//! A change is what a Deployment serves once all of it is as wanted, where that differs from the record before. What a version
+//! loses while it is not ready is none, and neither is a new commit with the same split.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::state::StateError;
+use crate::ledger::{Served, ServedVersion};
+use crate::words::{AppName, EnvironmentName};
+
+/// Most records of one app that wait. Past that the oldest goes: each of the others holds a whole state.
+const WAITING_MAX: usize = 1_000;
+
+/// The outbox of one environment.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    path: PathBuf,
+    book: Book,
+}
+
+/// What is in the file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Book {
+    /// A random word: who owns the ledgers that are written.
+    writer: String,
+    apps: BTreeMap<AppName, Page>,
+}
+
+/// One app.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Page {
+    /// Of the newest record.
+    sequence: u64,
+    /// What the newest record says.
+    last: Vec<ServedVersion>,
+    waiting: VecDeque<Waiting>,
+}
+
+/// A record that waits.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Waiting {
+    /// The Deployment that it is about.
+    pub(super) deployment: String,
+    pub(super) record: Served,
+}
+
+impl Outbox {
+    /// Opens the outbox in `dir`, or makes it. One that cannot be read is said and begun anew, by another writer.
+    pub(super) fn open(dir: &Path, environment: &EnvironmentName) -> Result<Self, StateError> {
+        let path = dir.join(format!("ledger-{environment}.json"));
+        let fail = |problem| StateError::Io {
+            path: path.clone(),
+            problem,
+        };
+        let read = match fs::read(&path) {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(problem) => return Err(fail(problem)),
+        };
+        let book = read.and_then(|bytes| {
+            let read = serde_json::from_slice(&bytes);
+            read.map_err(|error| {
+                tracing::warn!("{}: {error}; what waited in it is lost", path.display());
+            })
+            .ok()
+        });
+        let fresh = book.is_none();
+        let outbox = Self {
+            book: book.unwrap_or_else(|| Book {
+                writer: format!("{:032x}", fastrand::u128(..)),
+                apps: BTreeMap::new(),
+            }),
+            path,
+        };
+        if fresh {
+            outbox.keep()?;
+        }
+        Ok(outbox)
+    }
+
+    /// Who writes.
+    pub(super) fn writer(&self) -> &str {
+        &self.book.writer
+    }
+
+    /// Takes down what a Deployment serves, if that is a change. True where it is; whether it is in the file, `keep` says.
+    pub(super) fn note(
+        &mut self,
+        (app, deployment): (&AppName, &str),
+        environment: &EnvironmentName,
+        versions: Vec<ServedVersion>,
+        commit: &str,
+        now: Timestamp,
+    ) -> bool {
+        if (self.book.apps.get(app)).is_some_and(|page| page.last == versions) {
+            return false;
+        }
+        let page = self.book.apps.entry(app.clone()).or_default();
+        page.sequence += 1;
+        page.last.clone_from(&versions);
+        let (app, environment) = (app.clone(), environment.clone());
+        let mut record = Served::new(app, environment, page.sequence, now, versions);
+        record.release_commit = Some(commit.to_owned());
+        page.waiting.push_back(Waiting {
+            deployment: deployment.to_owned(),
+            record,
+        });
+        if page.waiting.len() > WAITING_MAX
+            && let Some(lost) = page.waiting.pop_front()
+        {
+            let (app, sequence) = (lost.record.app, lost.record.sequence);
+            tracing::warn!(
+                "{app}: change {sequence} will not be in the ledger: more than {WAITING_MAX} wait"
+            );
+        }
+        true
+    }
+
+    /// What waits, by app, the oldest first and at most `max` of each.
+    pub(super) fn waiting(&self, max: usize) -> Vec<(AppName, Vec<Waiting>)> {
+        let pages = self.book.apps.iter();
+        let pages = pages.filter(|(_, page)| !page.waiting.is_empty());
+        pages
+            .map(|(app, page)| {
+                (
+                    app.clone(),
+                    page.waiting.iter().take(max).cloned().collect(),
+                )
+            })
+            .collect()
+    }
+
+    /// How many records wait, of one app or of all.
+    pub(super) fn count(&self, app: Option<&AppName>) -> usize {
+        let pages = self.book.apps.iter();
+        let pages = pages.filter(|(name, _)| app.is_none_or(|app| app == *name));
+        pages.map(|(_, page)| page.waiting.len()).sum()
+    }
+
+    /// Records of the app up to this sequence are in the ledger.
+    pub(super) fn written(&mut self, app: &AppName, sequence: u64) {
+        if let Some(page) = self.book.apps.get_mut(app) {
+            page.waiting
+                .retain(|waiting| waiting.record.sequence > sequence);
+        }
+    }
+
+    /// Writes the file: whole, or not at all.
+    pub(super) fn keep(&self) -> Result<(), StateError> {
+        let fail = |problem| StateError::Io {
+            path: self.path.clone(),
+            problem,
+        };
+        let text = serde_json::to_vec(&self.book).map_err(|error| fail(error.into()))?;
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(dir).map_err(fail)?;
+        file.write_all(&text).map_err(fail)?;
+        file.as_file().sync_data().map_err(fail)?;
+        file.persist(&self.path)
+            .map_err(|error| fail(error.error))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn versions(number: u32) -> Vec<ServedVersion> {
+        let version = ServedVersion {
+            version: number.to_string().parse().unwrap(),
+            percentage: "100".parse().unwrap(),
+            commit: "a".repeat(40),
+            tree: "b".repeat(40),
+        };
+        vec![version]
+    }
+
+    fn note(outbox: &mut Outbox, number: u32) -> bool {
+        let app = "checkout".parse().unwrap();
+        let environment = "local".parse().unwrap();
+        let place = (&app, "checkout");
+        let commit = "c".repeat(40);
+        outbox.note(
+            place,
+            &environment,
+            versions(number),
+            &commit,
+            Timestamp::UNIX_EPOCH,
+        )
+    }
+
+    fn sequences(outbox: &Outbox) -> Vec<u64> {
+        let all = outbox.waiting(usize::MAX);
+        let all = all.iter().flat_map(|(_, waiting)| waiting);
+        all.map(|waiting| waiting.record.sequence).collect()
+    }
+
+    #[test]
+    fn changes_are_numbered_once_and_survive_in_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || Outbox::open(dir.path(), &"local".parse().unwrap()).unwrap();
+        let mut outbox = open();
+        let writer = outbox.writer().to_owned();
+        assert!(note(&mut outbox, 1) && !note(&mut outbox, 1) && note(&mut outbox, 2));
+        outbox.keep().unwrap();
+        let mut outbox = open();
+        assert_eq!(
+            (outbox.writer(), sequences(&outbox)),
+            (&*writer, vec![1, 2])
+        );
+        assert!(!note(&mut outbox, 2) && note(&mut outbox, 1));
+        let app: AppName = "checkout".parse().unwrap();
+        outbox.written(&app, 2);
+        assert_eq!(sequences(&outbox), [3]);
+        // A file that is broken is begun anew, by somebody else.
+        fs::write(dir.path().join("ledger-local.json"), "{").unwrap();
+        let outbox = open();
+        assert!(outbox.writer() != writer && outbox.count(None) == 0);
+        assert_eq!(open().writer(), outbox.writer());
+    }
+
+    #[test]
+    fn it_is_bounded_and_the_newest_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut outbox = Outbox::open(dir.path(), &"local".parse().unwrap()).unwrap();
+        for number in 1..=1_005 {
+            assert!(note(&mut outbox, number));
+        }
+        let app: AppName = "checkout".parse().unwrap();
+        assert_eq!(outbox.count(Some(&app)), WAITING_MAX);
+        assert_eq!(sequences(&outbox).first(), Some(&6));
+    }
+}

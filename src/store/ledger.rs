@@ -1,0 +1,209 @@
+//! Writes the ledger of an app: one commit for each record, made in a mirror and pushed to its remote.
+//!
+//! One writer owns a ledger: its name stands in each commit, from the first on, and a ledger of another one is left alone. What
+//! is in the ledger already, by its sequence, is not written again. Reading is in `users`.
+
+use std::time::Duration;
+
+use git2::{FileMode, Oid, Repository, Signature, Time};
+
+use super::mirror::Mirror;
+use super::objects;
+use super::refs::Space;
+use super::users::{Ledger, read_ledger};
+use crate::git::{GitError, RefUpdate};
+use crate::ledger::{LEDGER_FILE, Served};
+use crate::words::{AppName, EnvironmentName};
+
+/// What names the writer in a commit.
+const WRITER: &str = "Cutwater-Writer: ";
+
+/// Why records are not in the ledger.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The ledger belongs to somebody else.
+    #[error(
+        "environment `{environment}` of {app} belongs to another writer, {owner}: nothing is written; name another environment with --environment, or, if that writer is gone for good, delete {name} in the repository"
+    )]
+    Foreign {
+        /// The app.
+        app: AppName,
+        /// The environment.
+        environment: EnvironmentName,
+        /// Who it says that it is.
+        owner: String,
+        /// The ref.
+        name: String,
+    },
+    /// What stands there is no ledger.
+    #[error("{name}: {problem}; nothing is written on top of it")]
+    Unreadable {
+        /// The ref.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The mirror cannot be written.
+    #[error("the ledger of {app}: {problem}")]
+    Local {
+        /// The app.
+        app: AppName,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The remote said no, or nothing.
+    #[error("cannot write the ledger of {app} to {url}: {source}{}", source.advice())]
+    Git {
+        /// The app.
+        app: AppName,
+        /// The remote.
+        url: String,
+        /// In the words of git.
+        source: GitError,
+    },
+}
+
+impl Mirror {
+    /// Puts records of one app and environment, by rising sequence, on top of the ledger at the remote, all or none of them.
+    ///
+    /// # Errors
+    /// Why they are not there. They may be all the same, where an answer was lost: the next call sees it.
+    pub fn record(
+        &self,
+        app: &AppName,
+        environment: &EnvironmentName,
+        writer: &str,
+        records: &[Served],
+        timeout: Duration,
+    ) -> Result<(), LedgerError> {
+        let away = |source: GitError| LedgerError::Git {
+            app: app.clone(),
+            url: self.url().to_string(),
+            source,
+        };
+        let prefix = Space::canonical(app).deployments();
+        // A glob, because git refuses a name that is not there yet.
+        let spec = format!("+{prefix}*:{prefix}*");
+        let known = format!("{prefix}*");
+        self.git().fetch(&[spec], &[known], timeout).map_err(away)?;
+        let name = format!("{prefix}{environment}");
+        let (tip, new) = {
+            let state = self.state();
+            let tip = state.repo.refname_to_id(&name).ok();
+            let written = match tip {
+                Some(tip) => written(&state.repo, app, environment, writer, (&name, tip))?,
+                None => 0,
+            };
+            let mut new = records.iter().filter(|record| record.sequence > written);
+            let new = new.try_fold(tip, |parent, record| {
+                commit(&state.repo, writer, record, parent).map(Some)
+            });
+            let new = new.map_err(|problem| LedgerError::Local {
+                app: app.clone(),
+                problem,
+            })?;
+            (tip, new)
+        };
+        if new == tip {
+            return Ok(());
+        }
+        let update = RefUpdate {
+            name: name.clone(),
+            expected: tip,
+            new,
+        };
+        self.git().push(&[update], false, timeout).map_err(away)?;
+        if let Some(new) = new {
+            // Only for who reads the ledger here: the next call fetches it in any case.
+            drop(self.state().repo.reference(&name, new, true, ""));
+        }
+        Ok(())
+    }
+
+    /// The newest `limit` records of a ledger, as it was when this mirror wrote to it last; nothing where there is none.
+    #[must_use]
+    pub fn ledger(
+        &self,
+        app: &AppName,
+        environment: &EnvironmentName,
+        limit: usize,
+    ) -> Option<Ledger> {
+        let state = self.state();
+        let name = format!("{}{environment}", Space::canonical(app).deployments());
+        let head = state.repo.refname_to_id(&name).ok()?;
+        Some(read_ledger(
+            &state.repo,
+            app,
+            environment.clone(),
+            head,
+            limit,
+        ))
+    }
+}
+
+/// The sequence of the newest record, where the ledger is the writer's.
+fn written(
+    repo: &Repository,
+    app: &AppName,
+    environment: &EnvironmentName,
+    writer: &str,
+    (name, tip): (&str, Oid),
+) -> Result<u64, LedgerError> {
+    let unreadable = |problem: String| LedgerError::Unreadable {
+        name: name.to_owned(),
+        problem,
+    };
+    let ledger = read_ledger(repo, app, environment.clone(), tip, 1);
+    let Some(newest) = ledger.entries.first() else {
+        return Err(unreadable(ledger.problem.unwrap_or_default()));
+    };
+    let commit = objects::commit(repo, tip).map_err(unreadable)?;
+    let text = String::from_utf8_lossy(commit.message_bytes()).into_owned();
+    let owner = (text.lines().rev()).find_map(|line| line.strip_prefix(WRITER));
+    if owner != Some(writer) {
+        let owner = owner.unwrap_or("who does not say its name");
+        return Err(LedgerError::Foreign {
+            app: app.clone(),
+            environment: environment.clone(),
+            owner: owner.chars().filter(|c| !c.is_control()).take(64).collect(),
+            name: name.to_owned(),
+        });
+    }
+    Ok(newest.served.sequence)
+}
+
+/// The commit of a record: the same whenever it is made.
+fn commit(
+    repo: &Repository,
+    writer: &str,
+    record: &Served,
+    parent: Option<Oid>,
+) -> Result<Oid, String> {
+    let text = record.write().map_err(|error| error.to_string())?;
+    let write = || {
+        let blob = repo.blob(text.as_bytes())?;
+        let mut tree = repo.treebuilder(None)?;
+        tree.insert(LEDGER_FILE, blob, i32::from(FileMode::Blob))?;
+        let tree = repo.find_tree(tree.write()?)?;
+        let when = Time::new(record.at.as_second(), 0);
+        let who = Signature::new("cutwater serve", "cutwater@localhost", &when)?;
+        let parent = parent.map(|oid| repo.find_commit(oid)).transpose()?;
+        let parents: Vec<_> = parent.iter().collect();
+        repo.commit(None, &who, &who, &message(record, writer), &tree, &parents)
+    };
+    write().map_err(|error: git2::Error| error.message().to_owned())
+}
+
+fn message(record: &Served, writer: &str) -> String {
+    let shares = (record.versions.iter())
+        .map(|version| format!("{} {}%", version.version, version.percentage));
+    let shares: Vec<String> = shares.collect();
+    format!(
+        "{} in {}: {}\n\nCutwater-App: {}\nCutwater-Sequence: {}\n{WRITER}{writer}\n",
+        record.app,
+        record.environment,
+        shares.join(", "),
+        record.app,
+        record.sequence
+    )
+}

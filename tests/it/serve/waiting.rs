@@ -1,0 +1,144 @@
+use std::path::Path;
+
+use super::{Standalone, app, push};
+use crate::it::shop::{Shop, text};
+use crate::support::http;
+
+impl Standalone {
+    /// What a command that waits for this server gets: true where it succeeds, and all that it says.
+    async fn waits(&self, args: &[&str]) -> (bool, String) {
+        self.waits_in(&self.shop, args).await
+    }
+
+    /// The same, in the clone of another shop.
+    async fn waits_in(&self, shop: &Shop, args: &[&str]) -> (bool, String) {
+        let mut command = shop.command_in(Path::new(&shop.clone_dir()), args);
+        command.env("CUTWATER_ADMIN", self.admin.to_string());
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+        let output = output.await.unwrap();
+        let said = text(&output.stdout) + &text(&output.stderr);
+        (output.status.success(), said)
+    }
+
+    fn commits(&self) -> String {
+        let count = ["rev-list", "--count", "main"];
+        self.shop.git(&self.shop.remote(), &count)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_waits_returns_when_the_split_is_served() {
+    let mut standalone = Standalone::of(2);
+    standalone.deploy(&[(1, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    for (args, version) in [
+        (&["deploy", "checkout", "v2", "--wait"][..], "v2"),
+        // What is so already is waited for as well.
+        (&["deploy", "checkout", "v2", "--wait=1m"], "v2"),
+        (&["rollback", "checkout", "--wait"], "v1"),
+    ] {
+        let (done, said) = standalone.waits(args).await;
+        assert!(done && said.contains("served checkout: v"), "{said}");
+        assert_eq!(standalone.get(&[]).await.1, version, "{args:?}");
+    }
+    let (done, said) = standalone
+        .waits(&["deploy", "checkout", "v1=50", "v2=50", "--wait", "--json"])
+        .await;
+    assert!(done && said.starts_with('{'), "{said}");
+    assert_eq!(standalone.counts(40).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_is_waited_for_and_so_is_its_end() {
+    let mut standalone = Standalone::of(2);
+    standalone.deploy(&[(1, "100")]);
+    // The object is called otherwise than the alias.
+    let alias = "apiVersion: cutwater.dev/v1alpha1\nkind: Alias\nmetadata: {name: checkout-staging}\nspec:\n  app: checkout\n  repository: shop\n  name: staging\n  version: 1\n  routes:\n  - hostnames: [staging.localhost]\n    gateway: {name: any}\n";
+    standalone.shop.commit("releases/staging.yaml", alias);
+    push(&standalone.shop);
+    standalone.start().await;
+    let address = standalone.gateway.to_string();
+    let (done, said) = standalone
+        .waits(&["alias", "set", "checkout", "staging", "v2", "--wait"])
+        .await;
+    assert!(
+        done && said.contains("served checkout staging: v2 100%"),
+        "{said}"
+    );
+    let answer = http::get(&address, "staging.localhost", "/", &[]).await;
+    assert_eq!(answer.unwrap().body, "v2");
+    let (done, said) = standalone
+        .waits(&["alias", "delete", "checkout", "staging", "--wait"])
+        .await;
+    assert!(done, "{said}");
+    let answer = http::get(&address, "staging.localhost", "/", &[]).await;
+    assert_eq!(answer.unwrap().status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_served_in_time_says_what_stands_in_the_way() {
+    let mut standalone = Standalone::of(1);
+    standalone.deploy(&[(1, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    let nobodys = app("[python3, server.py]").replace("local:", "# local:");
+    standalone.shop.commit("apps/checkout/app.yaml", nobodys);
+    standalone.shop.publish(&[]);
+    push(&standalone.shop);
+    let (done, said) = standalone
+        .waits(&["deploy", "checkout", "v2", "--wait=5s"])
+        .await;
+    assert!(!done && said.starts_with("deployed checkout"), "{said}");
+    assert!(
+        said.contains("cwd/checkout is not served as it says after 5s: ")
+            && said.contains("does not say what runs it on this machine"),
+        "{said}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_right_server_nothing_is_changed() {
+    let mut standalone = Standalone::of(1);
+    standalone.deploy(&[(1, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    let before = standalone.commits();
+    let deploy = ["deploy", "checkout", "v1", "--wait", "--admin"];
+    // Nobody.
+    let (done, said) = standalone
+        .waits(&[&deploy[..], &["127.0.0.1:1"]].concat())
+        .await;
+    assert!(
+        !done && said.contains("no `cutwater serve` answers on 127.0.0.1:1"),
+        "{said}"
+    );
+    // Somebody else: the gateway.
+    let gateway = standalone.gateway.to_string();
+    let (done, said) = standalone.waits(&[&deploy[..], &[&gateway]].concat()).await;
+    assert!(!done && said.contains("is no `cutwater serve`"), "{said}");
+    // The server of another repository.
+    let other = Shop::new();
+    other.commit("other", "another history");
+    push(&other);
+    let (done, said) = standalone
+        .waits_in(&other, &["deploy", "checkout", "v1", "--wait"])
+        .await;
+    assert!(
+        !done && said.contains("which has another history"),
+        "{said}"
+    );
+    // The server of another branch.
+    other.commit(
+        "cutwater.yaml",
+        "apiVersion: cutwater.dev/v1alpha1\nkind: Settings\nbranch: next\n",
+    );
+    let (done, said) = standalone
+        .waits_in(&other, &["deploy", "checkout", "v1", "--wait"])
+        .await;
+    assert!(
+        !done && said.contains("follows branch main, and not next"),
+        "{said}"
+    );
+    assert_eq!(standalone.commits(), before);
+}
