@@ -289,8 +289,8 @@ mod tests {
             function: "web".parse().unwrap(),
             entries: points.iter().enumerate().map(entry).collect(),
             overrides: Overrides::Anyone,
-            affinity: None,
             rules: Vec::new(),
+            affinity: None,
         };
         Rule::new(route, &Metrics::default())
     }

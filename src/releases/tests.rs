@@ -101,6 +101,11 @@ fn each_problem_has_file_line_and_column() {
             "releases/x.yaml:8:3: spec.onLos: unknown field; did you mean `onLoss`?",
         ),
         (
+            "  repository: shop\n  versions",
+            "  repository: shop\n  onLoss: drop\n  versions",
+            "releases/x.yaml:8:11: spec.onLoss: is `drop`; write `shift` or `hold`",
+        ),
+        (
             "kind: Alias",
             "kind: Alais",
             "releases/x.yaml:23:7: kind: is `Alais`; write `Deployment` or `Alias`",

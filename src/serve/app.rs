@@ -115,9 +115,6 @@ impl App {
         }
         self.start(name, &plan, tools);
         rerouted |= self.take_over(&plan, now);
-        for owner in &plan.release {
-            self.reached.remove(owner);
-        }
         self.assign(&releases, &before);
         let leaving: Vec<Materialised> = (plan.remove.iter())
             .filter_map(|version| self.running.remove(version))
@@ -235,6 +232,7 @@ impl App {
         for owner in &plan.release {
             self.remembered.pinned.remove(owner);
             self.remembered.served.remove(owner);
+            self.reached.remove(owner);
         }
         self.remembered.memory = plan.memory.clone();
         rerouted

@@ -199,7 +199,7 @@ impl<'a> Shape<'a> {
                 .map_or(json!(1), |min| json!(min)),
             "number" => json!(0),
             "boolean" => json!(false),
-            _ => json!("x"),
+            _ => json!(words(schema).first().unwrap_or(&"x")),
         }
     }
 }
@@ -207,6 +207,7 @@ impl<'a> Shape<'a> {
 /// The type that is wanted, without `null`.
 fn kind(schema: &Json) -> &str {
     match &schema["type"] {
+        Json::Null if !words(schema).is_empty() => "string",
         Json::String(kind) => kind,
         Json::Array(kinds) => {
             let mut kinds = kinds.iter().filter_map(Json::as_str);

@@ -31,7 +31,7 @@ use crate::support::http;
 use crate::support::process::Process;
 
 /// Long enough for anything that is to happen, on a machine that does much else.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(90);
 
 /// A web server in Python: the port is told to it, and it answers with its version.
 const SERVER: &str = r#"
