@@ -24,7 +24,7 @@ fuzz: ## fuzz repository reading, app.yaml and version words, each for SECONDS=6
 e2e: ## tests with real pods and a real gateway, in a network namespace (root; FILTER=name for some)
 	@tests/e2e/run.sh $(FILTER)
 
-bench: ## the figures of docs/benchmarks.md, measured on this machine (root for all; PARTS="plan store lab release")
+bench: ## the figures of docs/benchmarks.md, measured on this machine (root for all; PARTS="plan store serve lab release")
 	@tests/bench/run.sh $(PARTS)
 
 lint: ## formatting, clippy, dependency rules, shellcheck

@@ -4,6 +4,7 @@
 //! bench lab [weights|bulk|ready|memory|idle]...   on a control plane of its own; KWOK plays the pods
 //! bench release                                   real pods and Envoy; inside the cluster that tests/bench/run.sh starts
 //! bench store                                     versions by the hundred thousand, and publishing
+//! bench serve                                     the gateway beside Envoy and nginx, no cluster
 //! bench plan                                      the pure decision, no cluster at all
 //! bench table FILE                                prints the rows that the others left in FILE
 //! ```
@@ -32,6 +33,8 @@
 
 /// Many Deployments at once: all routes written, all pods ready.
 mod bulk;
+/// Clients of the proxies.
+mod clients;
 /// The release build of the controller, as a child process.
 mod controller;
 /// The control plane that everything but a release is measured on, and the order in which.
@@ -40,12 +43,16 @@ mod figures;
 mod load;
 /// The pure decision.
 mod plan;
+/// Cutwater, Envoy and nginx in front of the same backends.
+mod proxies;
 /// Publishing from a warm clone.
 mod publishing;
 /// A whole release with real pods.
 mod release;
 /// What a watch has seen, and when.
 mod seen;
+/// `cutwater serve` under load.
+mod serve;
 /// The store among 100,000 versions.
 mod store;
 /// Medians, percentiles and the table.
@@ -73,16 +80,18 @@ fn main() {
         ["table", file] => table::print(file),
         ["plan"] => plan::measure(),
         ["store"] => store::measure(),
+        ["serve"] => serve::measure(),
         ["release"] => runtime.block_on(release::measure()),
         ["lab", parts @ ..] => runtime.block_on(figures::measure(parts)),
         [] => {
             plan::measure();
             store::measure();
+            serve::measure();
             runtime.block_on(figures::measure(&[]));
         }
         _ => {
             eprintln!(
-                "bench lab [weights|bulk|ready|memory|idle]... | release | store | plan | table FILE"
+                "bench lab [weights|bulk|ready|memory|idle]... | release | store | serve | plan | table FILE"
             );
             std::process::exit(2);
         }

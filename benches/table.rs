@@ -45,9 +45,24 @@ impl Row {
             figure: format!("{figure:.2} {unit}"),
             beside: format!("{other}: {beside:.2} {unit}"),
             ratio: Some(ratio),
-            target: format!("at most {most:.1} times"),
+            target: format!("at most {most} times"),
             met: Some(ratio <= most),
         }
+    }
+
+    /// A ratio with the least that it may be, if any.
+    pub fn least(
+        what: &str,
+        figure: f64,
+        beside: f64,
+        unit: &str,
+        other: &str,
+        least: Option<f64>,
+    ) -> Self {
+        let mut row = Self::ratio(what, figure, beside, unit, other, f64::MAX);
+        row.target = least.map_or(String::new(), |least| format!("at least {least:.1} times"));
+        row.met = least.map(|least| figure / beside >= least);
+        row
     }
 
     /// A count or size with the most that it may be.
@@ -102,12 +117,16 @@ pub fn print(file: &str) {
     }
 }
 
-/// Times in milliseconds, sorted.
+/// Figures, sorted; times in milliseconds.
 pub struct Samples(Vec<f64>);
 
 impl Samples {
     pub fn new(times: &[Duration]) -> Self {
-        let mut all: Vec<f64> = times.iter().map(|time| time.as_secs_f64() * 1e3).collect();
+        Self::of(times.iter().map(|time| time.as_secs_f64() * 1e3).collect())
+    }
+
+    /// Figures that are no times.
+    pub fn of(mut all: Vec<f64>) -> Self {
         all.sort_by(f64::total_cmp);
         Self(all)
     }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The figures of docs/benchmarks.md: on a control plane of its own, then a release with real pods, then one table.
 #
-#   tests/bench/run.sh [lab|release|store|plan]...   all of them by default
+#   tests/bench/run.sh [lab|release|store|serve|plan]...   all of them by default
 #
 # `release` needs root and is left out, with a word, without it. It takes some twenty minutes; the machine should have
 # nothing else to do. Nothing is written to the checkout but below target/.
@@ -10,7 +10,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/../.."
 
 parts=("$@")
-[[ ${#parts[@]} -gt 0 ]] || parts=(plan store lab release)
+[[ ${#parts[@]} -gt 0 ]] || parts=(plan store serve lab release)
 say() { printf 'bench: %s\n' "$*" >&2; }
 root() { [[ $(id -u) -eq 0 ]]; }
 wanted() { [[ " ${parts[*]} " == *" $1 "* ]]; }
@@ -21,6 +21,10 @@ if wanted release; then
 fi
 if wanted lab || wanted release; then
   CUTWATER_TOOLS_BIN=$(tests/tools/build.sh "$group")
+  export CUTWATER_TOOLS_BIN
+fi
+if wanted serve; then
+  CUTWATER_TOOLS_BIN=$(tests/tools/build.sh serve)
   export CUTWATER_TOOLS_BIN
 fi
 say "building (a release build: some minutes the first time)"
@@ -49,6 +53,7 @@ trap 'exit 143' TERM HUP
 
 if wanted plan; then "$program" plan; fi
 if wanted store; then "$program" store; fi
+if wanted serve; then "$program" serve; fi
 if wanted lab; then "$program" lab; fi
 if wanted release && root; then
   clustered=true

