@@ -1,6 +1,6 @@
 //! Telling: status subresources and events. The one place that writes either, and only where something changed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,8 @@ pub(super) struct Reports {
     events: Arc<Semaphore>,
     /// When a status was written last, of owners whose status changed within the last moments.
     written: Mutex<HashMap<(AppKey, Owner), Instant>>,
+    /// Owners that were ready and are not, though nobody asked for anything, while that has not been said in an event.
+    unsaid: Mutex<HashSet<(AppKey, Owner)>>,
 }
 
 impl Reports {
@@ -49,7 +51,34 @@ impl Reports {
             client,
             events: Arc::new(Semaphore::new(EVENTS)),
             written: Mutex::default(),
+            unsaid: Mutex::default(),
         }
+    }
+
+    /// True where an owner is not ready any more, nobody asked for anything, and this is the first to say why. That a gateway
+    /// takes a changed route is no reason: it follows from one, and may be seen before it.
+    fn is_lost(
+        &self,
+        key: &AppKey,
+        wish: &Wish,
+        was_ready: bool,
+        is_ready: bool,
+        reason: &str,
+    ) -> bool {
+        let mut unsaid = self.unsaid.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = (key.clone(), wish.owner.clone());
+        let unasked = wish.status.observed_generation == wish.generation && !wish.leaving;
+        if is_ready || !unasked {
+            unsaid.remove(&place);
+            return false;
+        }
+        if reason == Reason::WaitingForGateway.as_str() {
+            if was_ready {
+                unsaid.insert(place);
+            }
+            return false;
+        }
+        unsaid.remove(&place) || was_ready
     }
 
     /// How long a status may wait that differs in mere numbers and words from the one that stands; none where it must not.
@@ -135,9 +164,8 @@ impl Reports {
         {
             // Steps on the way are in the conditions; an event says what went wrong, and how it ended. What was ready and
             // is not, though nobody asked for anything, is no step.
-            let unasked = wish.status.observed_generation == wish.generation && !wish.leaving;
             let was_ready = before.as_ref().is_some_and(|(s, _, _)| s == "True");
-            let lost = was_ready && unasked && state == "False";
+            let lost = self.is_lost(key, wish, was_ready, state != "False", &reason);
             let recovers = before.is_some_and(|(_, reason, _)| is_fault(&reason));
             if lost || recovers || !is_step(&reason) {
                 self.publish(&reference, lost || is_fault(&reason), &reason, &note);
