@@ -7,7 +7,7 @@ use http_body_util::Either;
 use hyper::body::{Body, Incoming};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode, Version};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::body::{Download, Flight, Progress, Silent, Upload, silence};
@@ -127,6 +127,7 @@ async fn pass(
     let gateway = &client.gateway;
     let wants_version = (head.headers.get(VERSION)).is_some_and(|value| value == "?");
     let wants_upgrade = head::wanted_upgrade(&head).is_some();
+    choice.rule.conceal(&mut head.headers);
     head::outgoing(&mut head, place, client.address.ip());
 
     let body = Upload::new(body, gateway.limits.body_bytes, Arc::clone(&choice.counts));
@@ -152,6 +153,8 @@ async fn pass(
 
     let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     head::incoming(response.headers_mut(), upgraded);
+    // That of the connection to the process, which is not this one.
+    *response.version_mut() = Version::HTTP_11;
     let mut response = match (upgraded, to_client) {
         (false, _) => passed(response, sender, flight),
         (true, Some(to_client)) => {

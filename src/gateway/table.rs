@@ -141,6 +141,11 @@ impl Table {
     }
 }
 
+fn has_key(headers: &HeaderMap, (name, digest): &(HeaderName, [u8; 32])) -> bool {
+    let given = only(headers, name).map(|given| <[u8; 32]>::from(Sha256::digest(given)));
+    given.as_ref() == Some(digest)
+}
+
 impl Rule {
     fn new(route: Route, metrics: &Metrics) -> Self {
         let Route { app, function, .. } = route;
@@ -230,15 +235,24 @@ impl Rule {
             .find(|target| target.share > 0 && target.is_ready())
     }
 
+    /// Takes the key of overrides away: no program is to see it, or to write it into a log.
+    pub(super) fn conceal(&self, headers: &mut HeaderMap) {
+        let asked = self.overrides.as_ref();
+        if let Some(key) = asked.and_then(|asked| asked.key.as_ref())
+            && has_key(headers, key)
+        {
+            headers.remove(&key.0);
+        }
+    }
+
     /// The version that a request asks for, where it may.
     fn asked(&self, headers: &HeaderMap) -> Option<VersionNumber> {
         let asked = self.overrides.as_ref()?;
         let value = only(headers, &asked.header)?;
-        if let Some((name, digest)) = &asked.key {
-            let given: [u8; 32] = Sha256::digest(only(headers, name)?).into();
-            if given != *digest {
-                return None;
-            }
+        if let Some(key) = &asked.key
+            && !has_key(headers, key)
+        {
+            return None;
         }
         let text = std::str::from_utf8(value).ok()?;
         if text.starts_with('v') {

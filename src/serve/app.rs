@@ -54,6 +54,8 @@ pub(super) struct Stepped {
     pub(super) wake: Option<Timestamp>,
     /// Nothing is left of the app.
     pub(super) gone: bool,
+    /// A version that its releases name is not there.
+    pub(super) missing: bool,
 }
 
 impl App {
@@ -142,6 +144,7 @@ impl App {
             rerouted,
             leaving,
             wake: plan.wake,
+            missing: resolutions.iter().any(|found| found.problem.is_some()),
             gone: releases.is_empty() && self.running.is_empty() && plan.close,
         }
     }

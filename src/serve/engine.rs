@@ -37,6 +37,8 @@ pub(super) struct Engine {
     pub(super) ledger: Option<Arc<Ledger>>,
     /// A commit counts of which the gateway has not been told.
     pub(super) unrouted: bool,
+    /// A version that releases name is not there.
+    pub(super) missing: watch::Sender<bool>,
     /// Versions that wait for their last requests.
     pub(super) leaving: JoinSet<()>,
 }
@@ -98,6 +100,7 @@ impl Engine {
         let mut wake: Option<Timestamp> = None;
         let mut leaving = Vec::new();
         let mut gone = Vec::new();
+        let mut missing = false;
         for (name, app) in &mut self.apps {
             let before = app.problems.clone();
             let stepped = app.step(name, &tools, now);
@@ -109,6 +112,7 @@ impl Engine {
                 tracing::warn!("{name}: {problem}");
             }
             rerouted |= stepped.rerouted;
+            missing |= stepped.missing;
             leaving.extend(stepped.leaving);
             wake = match (wake, stepped.wake) {
                 (Some(one), Some(other)) => Some(one.min(other)),
@@ -118,6 +122,8 @@ impl Engine {
                 gone.push(name.clone());
             }
         }
+        self.missing
+            .send_if_modified(|before| std::mem::replace(before, missing) != missing);
         if rerouted {
             self.reroute();
         }

@@ -62,6 +62,9 @@ use crate::words::EnvironmentName;
 /// How often a repository of this machine is looked at: a file is read.
 const GLANCE: Duration = Duration::from_millis(25);
 
+/// How often a repository of this machine is fetched from while a version that releases name is not there.
+const MISSING: Duration = Duration::from_secs(1);
+
 /// What `serve` is told.
 pub struct Settings {
     /// The repository.
@@ -140,8 +143,8 @@ pub async fn run(settings: Settings, mut stop: mpsc::Receiver<()>) -> Result<(),
     let descriptors = descriptors::raise();
     let limits = limits(descriptors.now);
     let drain_time = limits.drain_time;
-    let changed = Arc::new(Notify::new());
-    let committed = Arc::new(Notify::new());
+    let (changed, committed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (tell_missing, missing) = watch::channel(false);
     let table = Arc::new(ArcSwap::from_pointee(Table::default()));
     let metrics = Metrics::default();
     let end = CancellationToken::new();
@@ -170,7 +173,9 @@ pub async fn run(settings: Settings, mut stop: mpsc::Receiver<()>) -> Result<(),
         metrics.clone(),
         end.clone(),
     ));
-    let (following, found) = follow(&settings, &mirror, counted, committed, &changed, &end);
+    let (following, found) = follow(
+        &settings, &mirror, counted, missing, committed, &changed, &end,
+    );
     let writing = ledger.clone().map(|ledger| {
         let (mirror, releases) = (mirror.clone(), settings.releases.clone());
         tokio::spawn(ledger::write(ledger, mirror, releases))
@@ -193,6 +198,7 @@ pub async fn run(settings: Settings, mut stop: mpsc::Receiver<()>) -> Result<(),
         board,
         ledger,
         unrouted: false,
+        missing: tell_missing,
         leaving: JoinSet::new(),
     };
     tokio::select! {
@@ -237,6 +243,7 @@ fn follow(
     settings: &Settings,
     mirror: &Mirror,
     counted: Counted,
+    missing: watch::Receiver<bool>,
     committed: Arc<Notify>,
     changed: &Arc<Notify>,
     end: &CancellationToken,
@@ -244,6 +251,11 @@ fn follow(
     let (tell, found) = watch::channel(Found::default());
     let rhythm = Rhythm {
         interval: settings.interval,
+        missing_interval: match settings.url.local_path() {
+            Some(_) => MISSING.min(settings.interval),
+            None => settings.interval,
+        },
+        missing,
         committed,
         changed: Arc::clone(changed),
         end: end.clone(),

@@ -27,6 +27,8 @@ pub(super) struct Source {
     /// Folder of releases, where it is not the one of the settings.
     folder: Option<String>,
     found: Found,
+    /// The last look brought versions, or took some away.
+    brought: bool,
     /// What is wrong with the commit that was read last.
     wrong: Vec<String>,
     /// What a restart has to know.
@@ -50,6 +52,10 @@ pub(super) struct Rhythm {
     pub(super) interval: Duration,
     /// Told of commits of a repository on this machine, and of webhooks.
     pub(super) committed: Arc<Notify>,
+    /// How often while a version that releases name is not there.
+    pub(super) missing_interval: Duration,
+    /// A version that releases name is not there.
+    pub(super) missing: watch::Receiver<bool>,
     /// Told when something was found.
     pub(super) changed: Arc<Notify>,
     pub(super) end: CancellationToken,
@@ -58,7 +64,7 @@ pub(super) struct Rhythm {
 /// Looks at the repository again and again until the end, and says what it found.
 ///
 /// First it says what counted when the last `serve` ended: a remote that is slow or away keeps nobody waiting.
-pub(super) async fn follow(mut source: Source, rhythm: Rhythm, tell: watch::Sender<Found>) {
+pub(super) async fn follow(mut source: Source, mut rhythm: Rhythm, tell: watch::Sender<Found>) {
     let mut started = false;
     loop {
         let looking = tokio::task::spawn_blocking(move || {
@@ -80,16 +86,22 @@ pub(super) async fn follow(mut source: Source, rhythm: Rhythm, tell: watch::Send
             *before = source.found.clone();
             differs
         });
-        if told {
+        if told || source.brought {
             rhythm.changed.notify_one();
         }
         if !std::mem::replace(&mut started, true) {
             continue;
         }
+        let pause = if *rhythm.missing.borrow_and_update() {
+            rhythm.missing_interval
+        } else {
+            rhythm.interval
+        };
         tokio::select! {
             () = rhythm.end.cancelled() => return,
             () = rhythm.committed.notified() => {}
-            () = tokio::time::sleep(rhythm.interval) => {}
+            Ok(()) = rhythm.missing.changed() => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }
@@ -116,6 +128,7 @@ impl Source {
             branch,
             folder,
             found: Found::default(),
+            brought: false,
             wrong: Vec::new(),
             counted,
         }
@@ -159,6 +172,7 @@ impl Source {
     fn fetch(&mut self) -> Result<(), StoreError> {
         let followed = self.apps();
         let fetched = self.mirror.fetch(&self.branch, &followed, TIMEOUT);
+        self.brought = (fetched.as_ref()).is_ok_and(|found| !found.changed.is_empty());
         let head = fetched.as_ref().ok().and_then(|found| found.head.clone());
         if let Some(commit) = head.filter(|commit| Some(commit) != self.found.seen.as_ref()) {
             let before = self.found.tip.commit.clone();
@@ -171,6 +185,7 @@ impl Source {
             let apps = self.apps();
             if fetched.is_ok() && !apps.is_subset(&followed) {
                 self.mirror.fetch(&self.branch, &apps, TIMEOUT)?;
+                self.brought = true;
             }
         }
         fetched.map(drop)

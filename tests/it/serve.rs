@@ -254,9 +254,9 @@ impl Standalone {
         .await;
     }
 
-    /// Processes of the programs of this repository, by their command lines.
+    /// Processes of the programs of this repository, by their command lines. git works beside them, elsewhere.
     fn programs(&self) -> Vec<String> {
-        let state = self.state();
+        let state = self.state().join("snapshots");
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
             let here = std::fs::read_link(entry.path().join("cwd"));

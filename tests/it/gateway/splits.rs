@@ -154,6 +154,12 @@ async fn an_override_reaches_a_listed_version_and_else_falls_back() {
             .unwrap();
         assert_eq!(got.1, answer, "{key}");
     }
+    // The key itself reaches no program; what only has its name does.
+    for (key, passes) in [("secret", false), ("guess", true)] {
+        let got = client.get("/head", &[ASK_8, ("x-preview-key", key)]).await;
+        let head = got.unwrap().1;
+        assert_eq!(head.contains("x-preview-key"), passes, "{head}");
+    }
     assert_eq!(client.get("/", &[ASK_8]).await.unwrap().1, "v7");
 }
 

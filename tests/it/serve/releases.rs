@@ -92,6 +92,52 @@ async fn a_commit_that_changes_routes_alone_is_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_is_published_after_its_release_is_served_then() {
+    let mut standalone = Standalone::of(1);
+    standalone
+        .more
+        .extend(["--interval".to_owned(), "1h".to_owned()]);
+    standalone.deploy(&[(2, "100")]);
+    standalone.start().await;
+    standalone.says("has no version `v2`").await;
+    let publish = |standalone: &Standalone, number: &str| {
+        standalone.shop.commit("apps/checkout/number", number);
+        standalone.shop.publish(&[]);
+    };
+    publish(&standalone, "2");
+    standalone.serves(&[(2, "100")]).await;
+    // The same while it does not run.
+    standalone.deploy(&[(3, "100")]);
+    standalone.says("has no version `v3`").await;
+    drop(standalone.serving.take());
+    publish(&standalone, "3");
+    standalone.start().await;
+    standalone.serves(&[(3, "100")]).await;
+}
+
+/// As Python's programs do where nobody says otherwise.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_of_http_1_0_is_asked_over_connections_that_stay() {
+    let mut standalone = Standalone::of(1);
+    let old = super::SERVER.replace("    protocol_version = \"HTTP/1.1\"\n", "");
+    standalone.publish_program(&old);
+    standalone.deploy(&[(2, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(2, "100")]).await;
+    let address = format!("http://{}/", standalone.gateway);
+    let mut curl = (standalone.shop).sealed("curl", standalone.shop.dir.path());
+    let host = ["--header", "Host: shop.localhost", "--noproxy", "*"];
+    let says = ["--write-out", " %{http_version} %{num_connects}\n"];
+    let output = (curl.args(["--silent", "--max-time", "60"]).args(host))
+        .args(says)
+        .args([&address, &address])
+        .output()
+        .expect("curl is there (apt-get install curl)");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said, "v2 1.1 1\nv2 1.1 0\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_broken_or_gone_changes_no_traffic() {
     let mut standalone = Standalone::of(2);
     standalone.deploy(&[(1, "100")]);
