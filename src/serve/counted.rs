@@ -1,4 +1,5 @@
-//! Which commits make up what counts, through a restart: a file in the state folder, one commit a line.
+//! Which commits make up what counts, through a restart: a file in the state folder. Its first line says of which branch and
+//! folder, each other is a commit; of another branch or folder nothing is known.
 //!
 //! The last one counts. Those before it are there where it did not count as a whole, because history was rewritten or the
 //! releases were gone: what is missing in it goes on as the commit before has it. Read again in their order, they give the
@@ -14,21 +15,29 @@ const MAX: usize = 16;
 /// The file, and what stands in it.
 pub(super) struct Counted {
     file: PathBuf,
+    /// The first line.
+    of: String,
     commits: Vec<String>,
 }
 
 impl Counted {
-    /// What stands in this file; nothing where it is not there.
+    /// What stands in this file of a branch, and of a folder of releases that is named; nothing where it is not there, or
+    /// is about others.
     ///
     /// # Errors
     /// When it is there and cannot be read.
-    pub(super) fn read(file: PathBuf) -> io::Result<Self> {
+    pub(super) fn read(file: PathBuf, branch: &str, folder: Option<&str>) -> io::Result<Self> {
         let text = match fs::read_to_string(&file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             read => read?,
         };
-        let commits = text.lines().map(str::to_owned).collect();
-        Ok(Self { file, commits })
+        let of = format!("{branch}:{}", folder.unwrap_or_default());
+        let mut lines = text.lines();
+        let commits = match lines.next() {
+            Some(first) if first == of => lines.map(str::to_owned).collect(),
+            _ => Vec::new(),
+        };
+        Ok(Self { file, of, commits })
     }
 
     /// The commits, the oldest first.
@@ -53,7 +62,7 @@ impl Counted {
         }
         let folder = self.file.parent().unwrap_or(&self.file);
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all((commits.join("\n") + "\n").as_bytes())?;
+        file.write_all(format!("{}\n{}\n", self.of, commits.join("\n")).as_bytes())?;
         file.as_file().sync_data()?;
         file.persist(&self.file).map_err(|error| error.error)?;
         self.commits = commits;

@@ -127,7 +127,7 @@ pub async fn run(settings: Settings, mut stop: mpsc::Receiver<()>) -> Result<(),
         &settings.url,
         settings.credentials.clone(),
     )?;
-    let counted = folder.counted()?;
+    let counted = folder.counted(&settings.branch, settings.releases.as_deref())?;
     let ledger = (settings.environment.clone())
         .map(|environment| Ledger::open(&settings.state, environment).map(Arc::new))
         .transpose()?;

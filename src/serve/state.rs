@@ -131,10 +131,15 @@ impl StateFolder {
         self.dir.join("mirror.git")
     }
 
-    /// The commits that counted when the last `serve` ended.
-    pub(super) fn counted(&self) -> Result<Counted, StateError> {
+    /// The commits of a branch that counted when the last `serve` ended.
+    pub(super) fn counted(
+        &self,
+        branch: &str,
+        folder: Option<&str>,
+    ) -> Result<Counted, StateError> {
         let path = self.dir.join("counted");
-        Counted::read(path.clone()).map_err(|problem| StateError::Io { path, problem })
+        Counted::read(path.clone(), branch, folder)
+            .map_err(|problem| StateError::Io { path, problem })
     }
 
     pub(super) fn snapshots(&self) -> PathBuf {

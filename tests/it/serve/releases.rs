@@ -115,6 +115,39 @@ async fn a_version_that_is_published_after_its_release_is_served_then() {
     standalone.serves(&[(3, "100")]).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn started_with_another_branch_it_keeps_nothing_of_the_one_before() {
+    let mut standalone = Standalone::of(2);
+    standalone.deploy(&[(1, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    drop(standalone.serving.take());
+    let shop = &standalone.shop;
+    shop.git(&shop.clone_dir(), &["checkout", "-q", "--orphan", "other"]);
+    let other = deployment(&[(2, "100")]).replace("shop.localhost", "other.localhost");
+    let other = other.replace("name: checkout}\nspec", "name: other}\nspec");
+    shop.git(&shop.clone_dir(), &["rm", "-qf", "releases/checkout.yaml"]);
+    shop.commit("releases/other.yaml", other);
+    shop.git(
+        &shop.clone_dir(),
+        &["push", "-q", "origin", "HEAD:refs/heads/other"],
+    );
+    let named = ["--branch".to_owned(), "other".to_owned()];
+    standalone.more.extend(named);
+    standalone.start().await;
+    let gateway = standalone.gateway.to_string();
+    until("the other branch is served", async || {
+        let answer = http::get(&gateway, "other.localhost", "/", &[])
+            .await
+            .unwrap();
+        (answer.status == 200).then_some(())
+    })
+    .await;
+    assert_eq!(standalone.get(&[]).await.0, 404);
+    let problems = standalone.problems().await;
+    assert!(!problems.contains("history was rewritten"), "{problems}");
+}
+
 /// As Python's programs do where nobody says otherwise.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_of_http_1_0_is_asked_over_connections_that_stay() {
