@@ -1,16 +1,27 @@
 //! Whether a program is ready or alive: the probes of its function, asked at the address that it was given.
 
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::header::{CONNECTION, HOST, USER_AGENT};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::app::Probe;
+
+/// What is read of an answer, in bytes: as much as the kubelet reads.
+const BODY_MAX: usize = 10 * 1024;
 
 /// Where a program is, for its probes.
 #[derive(Debug, Clone, Copy)]
@@ -44,29 +55,44 @@ pub(super) async fn ask(probe: Option<&Probe>, place: Place<'_>) -> Result<(), S
     (timeout(limit, asked).await).unwrap_or_else(|_| Err(format!("no answer in {seconds} s")))
 }
 
-/// 200 to 399 is well, as in Kubernetes.
+/// 200 to 399 is well, as in Kubernetes. The body is read, and not looked at: a server whose client leaves before the end says
+/// so in its output, and a probe must not fill that.
 async fn get(address: SocketAddr, path: &str) -> Result<(), String> {
-    let fail = |error: std::io::Error| format!("GET {path} at {address}: {error}");
-    let mut stream = TcpStream::connect(address).await.map_err(fail)?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: cutwater-probe\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).await.map_err(fail)?;
-    let mut start = Vec::new();
-    while start.len() < 12 {
-        let mut buffer = [0; 64];
-        match stream.read(&mut buffer).await.map_err(fail)? {
-            0 => break,
-            count => start.extend_from_slice(&buffer[..count]),
+    let fail = |error: &dyn Display| format!("GET {path} at {address}: {error}");
+    let stream = (TcpStream::connect(address).await).map_err(|error| fail(&error))?;
+    let (mut sender, connection) = (http1::handshake(TokioIo::new(stream)).await)
+        .map_err(|error: hyper::Error| fail(&error))?;
+    let request = Request::get(path)
+        .header(HOST, address.to_string())
+        .header(USER_AGENT, "cutwater-probe")
+        .header(CONNECTION, "close")
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| fail(&error))?;
+    let answer = async {
+        let response = sender.send_request(request).await;
+        let response = response.map_err(|error| {
+            if error.is_parse() {
+                format!("GET {path} answers no HTTP")
+            } else {
+                fail(&error)
+            }
+        })?;
+        let status = response.status();
+        // Cut off or endless, it is not what was asked.
+        drop(Limited::new(response.into_body(), BODY_MAX).collect().await);
+        match status.as_u16() {
+            200..=399 => Ok(()),
+            status => Err(format!("GET {path} answers {status}")),
         }
-    }
-    let status = (start.get(9..12))
-        .filter(|_| start.starts_with(b"HTTP/1."))
-        .and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u16>().ok());
-    match status {
-        Some(200..=399) => Ok(()),
-        Some(status) => Err(format!("GET {path} answers {status}")),
-        None => Err(format!("GET {path} answers no HTTP")),
+    };
+    // How the connection ends is told by the answer, or is nobody's concern once that has come.
+    let connection = async {
+        drop(connection.await);
+        pending::<Infallible>().await
+    };
+    tokio::select! {
+        answer = answer => answer,
+        never = connection => match never {},
     }
 }
 
@@ -88,5 +114,61 @@ async fn run(command: &[String], place: Place<'_>) -> Result<(), String> {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("`{program}` ended with {status}")),
         Err(error) => Err(format!("`{program}` cannot be started: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What the probe says of a server that sends these pieces, and whether it stayed to the end of them.
+    async fn asked(pieces: &[&[u8]]) -> (Result<(), String>, io::Result<usize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = async {
+            let (mut stream, _) = listener.accept().await?;
+            let mut request = [0; 1024];
+            let count = stream.read(&mut request).await?;
+            assert!(request[..count].starts_with(b"GET /ready HTTP/1.1\r\n"));
+            for piece in pieces {
+                stream.write_all(piece).await?;
+                // The client has read it, and has left if it wanted no more.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            stream.shutdown().await?;
+            stream.read(&mut request).await
+        };
+        tokio::join!(get(address, "/ready"), server)
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_read_to_its_end() {
+        let length: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+        let (said, left) = asked(&[length, b"he", b"llo"]).await;
+        assert_eq!((said, left.unwrap()), (Ok(()), 0));
+        let old: &[u8] = b"HTTP/1.0 503 Not yet\r\n\r\n";
+        let (said, left) = asked(&[old, b"not ", b"yet"]).await;
+        assert_eq!(
+            (said, left.unwrap()),
+            (Err("GET /ready answers 503".to_owned()), 0)
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_endless_or_no_http_is_left() {
+        let head: &[u8] = b"HTTP/1.1 302 Found\r\n\r\n";
+        let mebibyte = vec![0; 1 << 20];
+        let mut pieces = vec![head];
+        pieces.resize(20, &mebibyte);
+        let (said, left) = asked(&pieces).await;
+        assert_eq!(said, Ok(()));
+        assert!(left.is_err());
+        let (said, _) = asked(&[b"SSH-2.0-OpenSSH_9.2\r\n"]).await;
+        assert_eq!(said, Err("GET /ready answers no HTTP".to_owned()));
     }
 }

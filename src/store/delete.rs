@@ -6,14 +6,13 @@
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::thread;
-use std::time::Duration;
 
 use git2::{Oid, Signature, Time};
 
 use super::deletion::{AskCluster, DeleteError, DeleteRequest, Deletion};
 use super::error::StoreError;
 use super::history::{self, EMPTY_TREE, Entry, Tombstone, Version};
+use super::race::Racer;
 use super::refs::Space;
 use super::trailers::{self, Trailers};
 use super::users::{Cluster, Scope, Survey, Use, users_of};
@@ -174,6 +173,7 @@ impl Work<'_> {
         let number = version.number;
         let mut standstills = 0;
         let mut atomic = true;
+        let mut racer = Racer::new();
         for _ in 0..TRIES_MAX {
             let Err(error) = self.push(&version, commit, tombstone, atomic) else {
                 return Ok((Some(tombstone), deleted(version)));
@@ -209,10 +209,10 @@ impl Work<'_> {
                     );
                     return Ok((None, refused(word, &reason)));
                 }
-                pause(standstills, tombstone);
             } else {
                 standstills = 0;
             }
+            racer.pause();
         }
         let reason = format!("gave up after {TRIES_MAX} tries: others were faster; try again");
         Ok((None, refused(word, &reason)))
@@ -302,7 +302,8 @@ impl Work<'_> {
             new: Some(commit),
         };
         let mut said = String::new();
-        for round in 1..=STANDSTILLS_MAX {
+        let mut racer = Racer::new();
+        for _ in 0..STANDSTILLS_MAX {
             let Err(error) = self.workspace.push(std::slice::from_ref(&tag), false) else {
                 // Where the content was published again meanwhile, the hint is that version's.
                 drop(self.workspace.push(&[hint], false));
@@ -314,7 +315,7 @@ impl Work<'_> {
             if now == Ok(Some(commit)) {
                 return in_use(version, users, true);
             }
-            pause(round, tombstone);
+            racer.pause();
         }
         let names: Vec<String> = users.iter().map(|entry| entry.user.to_string()).collect();
         refused(
@@ -377,10 +378,4 @@ fn in_use(version: Box<Version>, users: Vec<Use>, restored: bool) -> Deletion {
         users,
         restored,
     }
-}
-
-/// Waits a moment that differs between racers: longer each time.
-fn pause(round: u32, commit: Oid) {
-    let spread = u64::from(commit.as_bytes().first().copied().unwrap_or_default());
-    thread::sleep(Duration::from_millis(u64::from(round) * 60 + spread / 2));
 }

@@ -36,6 +36,7 @@ mod mirror;
 mod objects;
 mod prepare;
 mod publish;
+mod race;
 mod refs;
 mod release;
 mod request;

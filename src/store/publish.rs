@@ -32,16 +32,13 @@
 //! a tag that is published and deleted by hand between that look and the push.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::thread;
-use std::time::Duration;
-
-use git2::Oid;
 
 use super::candidate::{Candidate, highest};
 use super::error::PublishError;
 use super::history::{self, Version};
 use super::holder;
 use super::prepare::{Prepared, prepare};
+use super::race::Racer;
 use super::refs::{AppRefs, Space};
 use super::request::{Outcome, Published, Request};
 use super::workspace::Workspace;
@@ -89,14 +86,6 @@ fn known_well(workspace: &Workspace, request: &Request, seen: &AppRefs) -> bool 
     newest.is_some_and(|number| seen.tags.contains_key(&number.to_string()))
 }
 
-/// Waits a moment that differs between racers, up to a tenth of a second longer each time: were all that lost to try again
-/// at once, each of them would cost the server one push for each of the others.
-fn pause(round: u32, commit: Oid) {
-    let random = commit.as_bytes().first().copied().unwrap_or_default();
-    let longest = 100 * u64::from(round.min(20));
-    thread::sleep(Duration::from_millis(longest * u64::from(random) / 255));
-}
-
 /// A push that was refused, or whose answer never came.
 struct Refused {
     candidate: Candidate,
@@ -140,17 +129,17 @@ impl Attempt<'_> {
         progress: &mut dyn FnMut(&str),
     ) -> Result<Published, PublishError> {
         let (workspace, request) = (self.workspace, self.request);
-        let (mut standstills, mut unexplained, mut lost) = (0, 0, 0);
+        let (mut standstills, mut unexplained) = (0, 0);
         let mut atomic = true;
         progress(&format!(
             "reading the versions of {} at {}",
             request.app,
             workspace.remote()
         ));
+        let mut racer = Racer::new();
         for _ in 0..RACES_MAX {
-            if let Some(refused) = &tried {
-                lost += 1;
-                pause(lost, refused.candidate.commit);
+            if tried.is_some() {
+                racer.pause();
             }
             let refs = workspace.refresh(&request.app)?;
             if let Some(refused) = tried {

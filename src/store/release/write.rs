@@ -1,14 +1,13 @@
 //! The commit and the push; against any number of others at the same time.
 
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
 
 use git2::build::TreeUpdateBuilder;
 use git2::{FileMode, Oid, Signature, Time};
 
 use super::super::error::StoreError;
 use super::super::objects;
+use super::super::race::Racer;
 use super::super::refs::Space;
 use super::super::users::{Branch, Change, Scope, Survey};
 use super::super::workspace::Workspace;
@@ -46,6 +45,7 @@ pub fn release(
     let mut look = Look::at(workspace, request)?;
     let first = look.release.wanted.versions.clone();
     let mut standstills = 0;
+    let mut racer = Racer::new();
     for _ in 0..TRIES_MAX {
         let decision = match look.decide(workspace, request) {
             Ok(decision) if decision.edit == Edit::Same => {
@@ -77,10 +77,10 @@ pub fn release(
             if standstills >= STANDSTILLS_MAX {
                 return Err(refusal(workspace, request, refused));
             }
-            pause(standstills, commit);
         } else {
             standstills = 0;
         }
+        racer.pause();
     }
     Err(ReleaseError::GaveUp(workspace.settings().branch.clone()))
 }
@@ -328,10 +328,4 @@ impl Look {
             versions: versions.join(", "),
         }))
     }
-}
-
-/// Waits a moment that differs between racers: longer each time.
-fn pause(round: u32, commit: Oid) {
-    let spread = u64::from(commit.as_bytes().first().copied().unwrap_or_default());
-    thread::sleep(Duration::from_millis(u64::from(round) * 60 + spread / 2));
 }
