@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use cutwater::gateway::Limits;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::json;
 use tempfile::TempDir;
@@ -108,6 +109,8 @@ fn read(id: u32, what: &str) -> String {
 pub struct Stage {
     backend: SocketAddr,
     proxies: Vec<Proxy>,
+    /// How many files a process may have open.
+    files: u64,
     running: Vec<Process>,
     directory: TempDir,
 }
@@ -204,7 +207,14 @@ impl Stage {
             proxies,
             running,
             directory,
+            files,
         }
+    }
+
+    /// How many idle connections each can bear: nine tenths of what `serve` takes, which is 10,000 where the system lets it have
+    /// the files.
+    pub fn idle(&self) -> usize {
+        Limits::default().within(self.files).connections / 10 * 9
     }
 
     /// Ours is the first.

@@ -13,8 +13,6 @@ use crate::table::{Row, Samples, load_average};
 const TURNS: usize = 5;
 const TIME: Duration = Duration::from_secs(3);
 const SHORT: Duration = Duration::from_secs(2);
-/// Idle connections: below the 10,000 that `serve` takes.
-const IDLE: usize = 9_000;
 const CHANGES: u32 = 100;
 /// What is wanted beside Envoy: requests of a second of processor time, and added latency.
 const LEAST: f64 = 0.8;
@@ -131,21 +129,22 @@ fn latency(stage: &Stage, rate: f64) {
 
 /// Connections that have asked once, and say no more.
 fn memory(stage: &Stage) {
+    let idle = stage.idle();
     for proxy in stage.proxies() {
         let before = proxy.resident();
         let mut all = Vec::new();
-        for _ in 0..IDLE {
+        for _ in 0..idle {
             let mut connection = Connection::open(proxy.address);
             connection.ask();
             all.push(connection);
         }
         let after = proxy.resident();
         let open = all.iter().filter(|connection| connection.is_open()).count();
-        assert_eq!(open, IDLE, "{} closed idle connections", proxy.name);
-        let each = (after - before) * 1024.0 / IDLE as f64;
+        assert_eq!(open, idle, "{} closed idle connections", proxy.name);
+        let each = (after - before) * 1024.0 / idle as f64;
         Row::plain(
             &format!(
-                "resident memory of {} at {IDLE} idle connections",
+                "resident memory of {} at {idle} idle connections",
                 proxy.name
             ),
             format!("{after:.1} MiB"),

@@ -59,7 +59,7 @@ impl ReleaseArgs {
         for problem in &released.unreadable {
             ui.warning(format!("not read: {problem}"));
         }
-        hints(ui, context, &request, &released);
+        hints(ui, context, &released);
         if ui.json {
             if let Some(waiting) = waiting {
                 waiting.until_served(ui, context, &released)?;
@@ -114,24 +114,11 @@ pub(super) fn shares(shares: &[DeployedShare]) -> String {
 }
 
 /// What to look at next.
-fn hints(ui: &Ui, context: &Context, request: &ReleaseRequest, released: &Released) {
+fn hints(ui: &Ui, context: &Context, released: &Released) {
     let tracked = &context.workspace.settings().branch;
-    let pushed = matches!(
-        released.outcome,
-        ReleaseOutcome::Changed | ReleaseOutcome::Proposed
-    );
     if let WorkTree::Kept { reason } = &released.work_tree {
         ui.hint(format!(
             "the files of this clone stay as they are ({reason}); `git pull` brings the change"
-        ));
-    }
-    if pushed
-        && request.message.is_none()
-        && let Some(message) = &released.message
-        && released.kind == crate::releases::Kind::Deployment
-    {
-        ui.hint(format!(
-            "the message in the file is still `{message}`; --message sets another"
         ));
     }
     if released.outcome == ReleaseOutcome::Proposed {

@@ -16,7 +16,8 @@ use crate::words::{AppName, VersionWord};
 
 A rollback is a new deployment of an old version, at 100 %. Without a version it is the one of the newest earlier deployment that
 had one version at 100 %, which lives, is not the only one now, and was not rolled back from since: by the ledger, where there is
-one, else by the commits of the tracked branch. What was rolled back from is recorded in the commit.")]
+one, else by the commits of the tracked branch. What was rolled back from is recorded in the commit. A version that a rule names keeps
+its rule, and stays listed at 0 %.")]
 pub(super) struct Args {
     /// App
     #[arg(add = candidates::apps())]

@@ -13,7 +13,7 @@ use super::files::{self, FilesJson};
 use super::output::{Failure, FailureJson, Ui};
 use super::{alias, crd, deployments, init, versions};
 use crate::store::{Labelled, Released};
-use crate::{app, serve, settings};
+use crate::{app, releases, serve, settings};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -22,6 +22,11 @@ pub(super) enum Command {
         after_help = "Examples:\n  cutwater schema app > app.schema.json\n\nIn app.yaml, for editors with yaml-language-server:\n  # yaml-language-server: $schema=./app.schema.json"
     )]
     App,
+    /// Print the JSON Schema of the files in releases/
+    #[command(
+        after_help = "Examples:\n  cutwater schema release > release.schema.json\n\nIn a file in releases/, for editors with yaml-language-server:\n  # yaml-language-server: $schema=../release.schema.json"
+    )]
+    Release,
     /// Print the JSON Schema of cutwater.yaml
     #[command(
         after_help = "Examples:\n  cutwater schema settings > settings.schema.json\n\nIn cutwater.yaml, for editors with yaml-language-server:\n  # yaml-language-server: $schema=./settings.schema.json"
@@ -45,6 +50,7 @@ impl Command {
     pub(super) fn run(self, ui: &Ui) -> Result<(), Failure> {
         match self {
             Self::App => ui.json(app::json_schema()),
+            Self::Release => ui.json(&releases::json_schema()),
             Self::Settings => ui.json(settings::json_schema()),
             Self::Output {
                 write: Some(folder),
@@ -95,6 +101,7 @@ fn outputs() -> BTreeMap<&'static str, Json> {
         ("init", schema::<init::InitJson>()),
         ("crd", schema::<crd::CrdJson>()),
         ("schema app", json_schema()),
+        ("schema release", json_schema()),
         ("schema settings", json_schema()),
         ("schema output", schema::<OutputJson>()),
         ("serve status", schema::<serve::told::Status>()),

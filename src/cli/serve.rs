@@ -22,6 +22,9 @@ const TOKEN: &str = "CUTWATER_TOKEN";
 /// Variable with the secret of webhooks.
 const WEBHOOK_SECRET: &str = "CUTWATER_WEBHOOK_SECRET";
 
+/// Files in `~/.ssh` in which ssh looks for a key, in its order of today's kinds.
+const SSH_KEYS: [&str; 3] = ["id_rsa", "id_ecdsa", "id_ed25519"];
+
 /// Serve the apps of a release repository on this machine, without a cluster
 ///
 /// It reads the releases of the branch, runs each version that they name as a program (`local.command` in app.yaml), and splits
@@ -67,6 +70,12 @@ pub(super) struct Args {
     /// File with the authority of its certificate, as PEM; the system's where absent
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    /// File with the private key for a repository at an ssh:// address, without a passphrase; else it is the usual one in ~/.ssh
+    #[arg(long, value_name = "FILE")]
+    ssh_key_file: Option<PathBuf>,
+    /// File with the key of its host, as known_hosts has it; ~/.ssh/known_hosts where absent
+    #[arg(long, value_name = "FILE")]
+    known_hosts_file: Option<PathBuf>,
     /// File with the secret of webhooks, which are taken at /hook of the admin address; else it is taken from
     /// CUTWATER_WEBHOOK_SECRET
     #[arg(long, value_name = "FILE")]
@@ -140,15 +149,38 @@ impl Args {
     fn credentials(&self, url: &RemoteUrl) -> Result<Option<Credentials>, Failure> {
         let password = secret(self.token_file.as_deref(), TOKEN)?;
         let ca = self.ca_file.as_deref().map(read).transpose()?;
-        if password.is_none() && ca.is_none() {
-            return Ok(None);
-        }
         let text = url.to_string();
-        if !text.starts_with("https://") {
+        let (https, ssh) = (text.starts_with("https://"), text.starts_with("ssh://"));
+        if !https && (password.is_some() || ca.is_some()) {
             return Err(Failure::usage(format!(
                 "a token or an authority is for a repository at an https:// address, and this one is {text}"
             ))
             .hint(format!("leave --token-file, {TOKEN} and --ca-file out")));
+        }
+        if !ssh && (self.ssh_key_file.is_some() || self.known_hosts_file.is_some()) {
+            return Err(Failure::usage(format!(
+                "a key is for a repository at an ssh:// address, and this one is {text}"
+            ))
+            .hint("leave --ssh-key-file and --known-hosts-file out"));
+        }
+        if ssh {
+            let key = self.ssh_key_file.clone().or_else(|| of_ssh(&SSH_KEYS));
+            let known = (self.known_hosts_file.clone()).or_else(|| of_ssh(&["known_hosts"]));
+            let (Some(key), Some(known)) = (&key, &known) else {
+                return Err(Failure::usage(format!(
+                    "{text} needs a key, and the key of its host to know it by, and there is {} in ~/.ssh",
+                    if key.is_none() { "no key" } else { "no known_hosts" }
+                ))
+                .hint("name them with --ssh-key-file and --known-hosts-file; `ssh-keyscan HOST` prints the second, to be compared with what the server publishes"));
+            };
+            return Ok(Some(Credentials {
+                ssh_private_key: Some(read(key)?),
+                known_hosts: Some(read(known)?),
+                ..Credentials::default()
+            }));
+        }
+        if password.is_none() && ca.is_none() {
+            return Ok(None);
         }
         Ok(Some(Credentials {
             username: Some(self.username.clone()),
@@ -208,6 +240,13 @@ fn secret(file: Option<&Path>, variable: &str) -> Result<Option<String>, Failure
 fn read(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file)
         .map_err(|error| Failure::new(format!("{}: {error}", file.display())))
+}
+
+/// The first of these files that is there in `~/.ssh`.
+fn of_ssh(names: &[&str]) -> Option<PathBuf> {
+    let folder = PathBuf::from(std::env::var_os("HOME")?).join(".ssh");
+    let mut files = names.iter().map(|name| folder.join(name));
+    files.find(|file| file.is_file())
 }
 
 /// A folder of the person's own for each repository.

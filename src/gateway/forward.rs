@@ -96,6 +96,13 @@ fn choose(gateway: &Gateway, place: &Place, head: &Parts) -> Result<Choice, NoCh
         let table = gateway.table.load();
         let path = head.uri.path();
         let Some(rule) = table.find(&place.host, path) else {
+            if table.is_starting() {
+                let text = "This gateway has just been started and knows no route yet; try again.";
+                return Err(NoChoice::Route(Page::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    text,
+                )));
+            }
             let asked = shown(&format!("{}{path}", place.host), SHOWN_MAX);
             let text = format!("No route takes {asked}.");
             return Err(NoChoice::Route(Page::new(StatusCode::NOT_FOUND, text)));

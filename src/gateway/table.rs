@@ -74,6 +74,8 @@ pub struct Table {
     exact: HashMap<String, Vec<Arc<Rule>>>,
     /// By what follows `*.`.
     below: HashMap<String, Vec<Arc<Rule>>>,
+    /// Routes are not known yet.
+    starting: bool,
 }
 
 /// A route, made ready for requests.
@@ -110,6 +112,19 @@ struct Asked {
 }
 
 impl Table {
+    /// The table of a gateway that does not know its routes yet: each request is told to come again.
+    #[must_use]
+    pub fn starting() -> Self {
+        Self {
+            starting: true,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn is_starting(&self) -> bool {
+        self.starting
+    }
+
     /// A table of these routes. Where two take one hostname and path, the earlier keeps it.
     #[must_use]
     pub fn new(routes: Vec<Route>, metrics: &Metrics) -> Self {

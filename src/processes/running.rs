@@ -74,9 +74,10 @@ impl Running {
     ) -> Self {
         let (tell, state) = watch::channel(State::NotReady("is being started".to_owned()));
         let (stop, mut stopped) = oneshot::channel();
-        let supervisor = Supervisor {
+        let mut supervisor = Supervisor {
             program,
             output,
+            before: None,
             tell,
             changed: Box::new(changed),
         };
@@ -87,8 +88,11 @@ impl Running {
                 let Some(why) = supervisor.once(&mut stopped).await else {
                     return;
                 };
-                pause = if began.elapsed() > WELL { PAUSE } else { pause };
+                if began.elapsed() > WELL {
+                    pause = PAUSE;
+                }
                 let until = Instant::now() + pause;
+                supervisor.before = Some(why.clone());
                 supervisor.say(State::Ended(why));
                 tokio::select! {
                     () = sleep_until(until) => {}
@@ -116,6 +120,8 @@ impl Running {
 struct Supervisor {
     program: Program,
     output: Output,
+    /// Why it ended, where it ran before.
+    before: Option<String>,
     tell: watch::Sender<State>,
     changed: Box<dyn Fn() + Send + Sync>,
 }
@@ -147,7 +153,7 @@ impl Supervisor {
             Ok(started) => started,
             Err(error) => return Some(format!("cannot be started: {error}")),
         };
-        self.say(State::NotReady("is being started".to_owned()));
+        self.say(self.not_ready("is being started"));
         let ended = tokio::select! {
             status = started.child.wait() => {
                 let status = status.map_err(|error| error.to_string());
@@ -200,6 +206,14 @@ impl Supervisor {
         })
     }
 
+    /// Not ready, and why. Where it is not the first start, people want to know how the one before ended most of all.
+    fn not_ready(&self, why: &str) -> State {
+        State::NotReady(match &self.before {
+            Some(before) => format!("{why}; the start before this one: {before}"),
+            None => why.to_owned(),
+        })
+    }
+
     /// Asks whether it is ready, and alive once it is, for as long as it runs. Ends with why it is not alive.
     async fn probe(&self, address: SocketAddr, env: &[(String, String)]) -> String {
         let program = &self.program;
@@ -220,11 +234,11 @@ impl Supervisor {
                 Err(_) if was_ready && failures < threshold(program.readiness.as_ref()) => {}
                 Err(why) if began.elapsed() > SLOW && !was_ready => {
                     let port = address.port();
-                    self.say(State::NotReady(format!(
+                    self.say(self.not_ready(&format!(
                         "{why}; it must listen on the port of the variable PORT, {port}"
                     )));
                 }
-                Err(why) => self.say(State::NotReady(why)),
+                Err(why) => self.say(self.not_ready(&why)),
             }
             let is_ready = matches!(*self.tell.borrow(), State::Ready(_));
             if is_ready && let Some(liveness) = &program.liveness {

@@ -7,6 +7,7 @@
 pub mod edit;
 mod read;
 pub mod rollback;
+mod schema;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use crate::words::AppName;
 use crate::yaml::{Place, Problem, Problems};
 
 pub use read::{may_name, read};
+pub use schema::json_schema;
 pub use split::{Asked, AskedError, Part, SplitError, VERSIONS_MAX, split};
 
 /// One object of a file.

@@ -1,13 +1,13 @@
 //! Bytes of one file to its objects, or all that is wrong with them.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::schema::{ALIAS, DEPLOYMENT};
 use super::{Kind, Object, Release, collide, twin};
 use crate::api::{Alias, AliasSpec, Deployment, DeploymentSpec, GROUP, SpecError, VERSION, Wanted};
 use crate::words::{AliasName, AppName, EnvironmentName};
@@ -16,7 +16,7 @@ use crate::yaml::{self, Node, Problem, Problems, Shape, Value};
 /// An object as it stands in a file.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Document<S> {
+pub(super) struct Document<S> {
     /// Always `cutwater.dev/v1alpha1`.
     api_version: String,
     kind: String,
@@ -36,11 +36,6 @@ struct Metadata {
     #[serde(default)]
     annotations: BTreeMap<String, String>,
 }
-
-static DEPLOYMENT: LazyLock<Json> =
-    LazyLock::new(|| schemars::schema_for!(Document<DeploymentSpec>).to_value());
-static ALIAS: LazyLock<Json> =
-    LazyLock::new(|| schemars::schema_for!(Document<AliasSpec>).to_value());
 
 /// Reads one file. `file` is its name in messages.
 ///

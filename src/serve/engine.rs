@@ -17,6 +17,7 @@ use super::board::Board;
 use super::ledger::Ledger;
 use super::source::Found;
 use super::state::StateFolder;
+use super::tidy;
 use super::versions::Starter;
 use crate::gateway::{Metrics, Table};
 use crate::releases::Release;
@@ -131,15 +132,48 @@ impl Engine {
         for version in leaving {
             self.leaving.spawn(async move { version.stop(drain).await });
         }
-        while self.leaving.try_join_next().is_some() {}
+        let mut left = false;
+        while self.leaving.try_join_next().is_some() {
+            left = true;
+        }
         for name in gone {
             self.apps.remove(&name);
+        }
+        // A program that is being ended may still read its files.
+        if left && self.leaving.is_empty() {
+            self.tidy();
         }
         self.board.tell(&self.found, &self.apps);
         if let Some(ledger) = &self.ledger {
             ledger.note(&self.found.tip, &self.apps, now);
         }
         wake
+    }
+
+    /// Removes what versions that are gone left on the disk, but the newest of it.
+    fn tidy(&self) {
+        let records = (self.apps.values()).flat_map(|app| app.remembered.records.values());
+        let (mut trees, mut logs) = (BTreeSet::new(), BTreeSet::new());
+        for record in records {
+            trees.insert(record.tree.clone());
+            for function in &record.functions {
+                let (app, number) = (&record.app, record.number);
+                logs.extend(StateFolder::log_names(app, number, function.name.as_str()));
+            }
+        }
+        let taken = [
+            tidy::take(&self.folder.snapshots(), &trees, tidy::SNAPSHOTS),
+            tidy::take(&self.folder.logs(), &logs, tidy::LOGS),
+        ];
+        tokio::task::spawn_blocking(move || {
+            for taken in taken {
+                let removed =
+                    taken.and_then(|paths| paths.iter().try_for_each(|path| tidy::remove(path)));
+                if let Err(error) = removed {
+                    tracing::warn!("files of versions that are gone cannot be removed: {error}");
+                }
+            }
+        });
     }
 
     /// Gives the gateway its new table.

@@ -191,7 +191,7 @@ fn tell(mirror: &Mirror, waiting: Waiting, releases: Option<&str>) -> Served {
     if let Some(change) = mirror.change(&record.app, &deployment, &commit, &folder) {
         let short = |text: String| text.chars().take(MESSAGE_MAX).collect();
         record.author = Some(short(change.author.name));
-        record.message = Some(short(change.subject));
+        record.message = Some(short(change.message));
         record.source = Some(change.source.unwrap_or_else(|| "releases".to_owned()));
         record.rolled_back_from = change.rolled_back_from.first().copied();
         record.release_commit = Some(change.commit);

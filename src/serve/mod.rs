@@ -23,6 +23,7 @@ mod outbox;
 mod resolve;
 mod source;
 mod state;
+mod tidy;
 pub mod told;
 mod versions;
 mod webhook;
@@ -145,7 +146,7 @@ pub async fn run(settings: Settings, mut stop: mpsc::Receiver<()>) -> Result<(),
     let drain_time = limits.drain_time;
     let (changed, committed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (tell_missing, missing) = watch::channel(false);
-    let table = Arc::new(ArcSwap::from_pointee(Table::default()));
+    let table = Arc::new(ArcSwap::from_pointee(Table::starting()));
     let metrics = Metrics::default();
     let end = CancellationToken::new();
     let board = Arc::new(Board::new(
@@ -223,17 +224,23 @@ pub async fn run(settings: Settings, mut stop: mpsc::Receiver<()>) -> Result<(),
     Ok(())
 }
 
+/// Fewer connections than a small service may need.
+const SCARCE: usize = 1_000;
+
 /// What the gateway takes at most, where this process may have so many files open.
 fn limits(files: u64) -> Limits {
     let usual = Limits::default();
     let limits = usual.clone().within(files);
     if limits != usual {
-        tracing::warn!(
+        let text = format!(
             "at most {} connections and {} requests at a time, instead of {}: this process may have {files} files open; raise that with `ulimit -n` or LimitNOFILE= of systemd",
-            limits.connections,
-            limits.requests,
-            usual.connections
+            limits.connections, limits.requests, usual.connections
         );
+        if limits.connections < SCARCE {
+            tracing::warn!("{text}");
+        } else {
+            tracing::info!("{text}");
+        }
     }
     limits
 }

@@ -146,10 +146,19 @@ impl StateFolder {
         self.dir.join("snapshots")
     }
 
+    pub(super) fn logs(&self) -> PathBuf {
+        self.dir.join("logs")
+    }
+
     pub(super) fn log(&self, app: &AppName, version: VersionNumber, function: &str) -> PathBuf {
-        self.dir
-            .join("logs")
-            .join(format!("{app}-{version}-{function}.log"))
+        let [newer, _] = Self::log_names(app, version, function);
+        self.logs().join(newer)
+    }
+
+    /// The names of the files with the output of a function: the one that is written, and the one before it.
+    pub(super) fn log_names(app: &AppName, version: VersionNumber, function: &str) -> [String; 2] {
+        let name = format!("{app}-{version}-{function}.log");
+        [name.clone(), format!("{name}.1")]
     }
 
     fn app(&self, app: &AppName) -> PathBuf {

@@ -72,6 +72,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("crd", &[]),
     ("crd", &["--output", "../crds"]),
     ("schema app", &[]),
+    ("schema release", &[]),
     ("schema settings", &[]),
     ("schema output", &[]),
     ("schema output", &["versions", "list"]),

@@ -296,7 +296,10 @@ fn a_cluster_that_runs_a_version_counts_by_its_commit() {
     assert!(error.contains(&format!("checkout v1 is in use and stays:\n  cwd/checkout in namespace {here} of cluster test (95%)")), "{error}");
     assert!(error.contains("checkout v4 is in use"), "{error}");
 
-    let status = text(&cluster.run(&["deployments", "status", "checkout"]).stdout);
+    let status = cluster.run(&["deployments", "status", "checkout"]);
+    let warned = text(&status.stderr);
+    assert!(warned.contains(": v2 gets pods"), "{warned}");
+    let status = text(&status.stdout);
     let row = |name: &str| {
         let row = status.lines().find(|line| line.starts_with(name)).unwrap();
         row.split_whitespace().collect::<Vec<_>>().join(" ")

@@ -196,11 +196,31 @@ impl Args {
             return Ok(());
         }
         ui.table(&HEAD, 0, rows);
+        for problem in status.problems() {
+            ui.warning(problem);
+        }
         Ok(())
     }
 }
 
 impl StatusJson {
+    /// What stands against what is wanted: the table has no room for it.
+    fn problems(&self) -> Vec<String> {
+        let server = self
+            .server
+            .iter()
+            .flat_map(|server| server.problems.clone());
+        let cluster = self.cluster.iter().filter_map(|object| {
+            let ready = object
+                .ready
+                .as_ref()
+                .filter(|ready| ready.status != "True")?;
+            let what = named(object.kind, Some(&object.namespace), &object.name);
+            Some(format!("{what}: {}", ready.message))
+        });
+        server.chain(cluster).collect()
+    }
+
     fn of(app: AppName, looked: live::Looked, server: Option<ServerJson>) -> Self {
         let live::Looked {
             survey,

@@ -8,7 +8,7 @@ use super::{ReleaseRequest, Wish, alias_name};
 use crate::api::WantedVersion;
 use crate::releases::edit::{self, EditError};
 use crate::releases::rollback::{self, Deployment};
-use crate::releases::{Asked, Part, Release, split};
+use crate::releases::{Asked, Object, Part, Release, split};
 use crate::words::{Share, VersionNumber, VersionWord};
 
 /// Most candidates that an error lists.
@@ -22,6 +22,8 @@ pub(super) struct Decision {
     pub(super) parts: Vec<Part>,
     /// What a rollback goes away from.
     pub(super) from: Vec<VersionNumber>,
+    /// Why, as the object says it afterwards.
+    pub(super) message: Option<String>,
     pub(super) edit: Edit,
 }
 
@@ -63,10 +65,12 @@ pub(super) fn decide(
                 Some(word) => history.version(word)?.number,
                 None => chosen(request, survey, branch, release, &now, past)?,
             };
-            let parts = vec![Part {
+            let mut parts = vec![Part {
                 version: target,
                 percentage: Share::ALL,
             }];
+            parts.extend(ruled(release, &now, target));
+            let parts = edit::arrange(&release.wanted.versions, &parts, &meaning);
             let title = format!("Roll back {app}: {}", listed(&parts));
             let from = rollback::left_by(&now, target);
             let message = request.message.as_deref();
@@ -112,6 +116,7 @@ pub(super) fn decide(
                 title: format!("Set alias {name} of {app}: {}", listed(&parts)),
                 parts,
                 from: Vec::new(),
+                message: (request.message.clone()).or_else(|| release.wanted.message.clone()),
                 edit,
             })
         }
@@ -121,10 +126,28 @@ pub(super) fn decide(
                 title: format!("Delete alias {name} of {app}"),
                 parts: Vec::new(),
                 from: Vec::new(),
+                message: request.message.clone(),
                 edit: edit::remove(release, bytes)?.map_or(Edit::Removed, Edit::Content),
             })
         }
     }
+}
+
+/// The versions besides `target` that a rule names, at 0 %: a rule keeps its version, and nothing may hold up a rollback.
+fn ruled(release: &Release, now: &[Part], target: VersionNumber) -> impl Iterator<Item = Part> {
+    let rules = match &release.object {
+        Object::Deployment(object) => object.spec.rules.as_slice(),
+        Object::Alias(_) => &[],
+    };
+    let is_named = move |number: VersionNumber| {
+        (rules.iter()).any(|rule| rule.version == VersionWord::Number(number))
+    };
+    now.iter()
+        .filter(move |part| part.version != target && is_named(part.version))
+        .map(|part| Part {
+            version: part.version,
+            percentage: Share::ZERO,
+        })
 }
 
 /// What is written for a Deployment.
@@ -133,18 +156,24 @@ fn deployed(
     bytes: &[u8],
     now: &[Part],
     (title, parts, from): (String, Vec<Part>, Vec<VersionNumber>),
-    message: Option<&str>,
+    said: Option<&str>,
     meaning: edit::Meaning<'_>,
 ) -> Result<Decision, EditError> {
-    let edit = if parts == now && now.len() == release.wanted.versions.len() {
-        Edit::Same
+    let there = release.wanted.message.as_deref();
+    let (edit, message, from) = if parts == now && now.len() == release.wanted.versions.len() {
+        (Edit::Same, there, Vec::new())
     } else {
-        Edit::Content(edit::deploy(release, bytes, &parts, message, meaning)?)
+        // What an earlier change was for is not why this one is made.
+        let message = said.or(there.map(|_| title.as_str()));
+        let content = edit::deploy(release, bytes, &parts, message, meaning)?;
+        (Edit::Content(content), message, from)
     };
+    let message = message.map(str::to_owned);
     Ok(Decision {
         title,
         parts,
         from,
+        message,
         edit,
     })
 }

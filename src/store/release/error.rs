@@ -130,7 +130,7 @@ fn advice(candidates: &[VersionNumber]) -> String {
 /// What somebody else made of the object at the same time.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(
-    "{what} was changed at the same time by {who} ({commit}, {when}: {subject}) to {versions}; look at it, and say again what is to be served"
+    "{what} was changed at the same time by {who} ({commit}, {when}: {message}) to {versions}; look at it, and say again what is to be served"
 )]
 pub struct ChangedMeanwhile {
     /// The object.
@@ -141,8 +141,8 @@ pub struct ChangedMeanwhile {
     pub commit: String,
     /// When.
     pub when: Timestamp,
-    /// The first line of the message.
-    pub subject: String,
+    /// Why.
+    pub message: String,
     /// What it asks for now.
     pub versions: String,
 }

@@ -44,6 +44,16 @@ pub(in crate::store) fn rolled_back_from(text: &str, app: &AppName) -> Vec<Versi
     versions.filter_map(|value| value.parse().ok()).collect()
 }
 
+/// What the person said, where a commit with this message is about the app: what stands between the title and the trailers.
+pub(in crate::store) fn reason(text: &str, app: &AppName) -> Option<String> {
+    values(text, app, "App").next()?;
+    let (_title, rest) = text.split_once("\n\n")?;
+    let (said, _trailers) = rest.trim_end().rsplit_once("\n\n")?;
+    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let plain: String = words.chars().filter(|c| !c.is_control()).collect();
+    Some(plain).filter(|said| !said.is_empty())
+}
+
 /// What made a commit with this message, where it is about the app and says so.
 pub(in crate::store) fn made_by(text: &str, app: &AppName) -> Option<String> {
     let source = values(text, app, "Source").next()?;
@@ -112,5 +122,20 @@ mod tests {
         for none in [forged.as_str(), "", "x", "Cutwater-Rolled-Back-From: v3"] {
             assert_eq!(read(none, "checkout"), [""; 0], "{none}");
         }
+    }
+
+    #[test]
+    fn what_the_person_said_is_read_again() {
+        let app = "checkout".parse().unwrap();
+        for (said, read) in [
+            ("It loses orders", Some("It loses orders")),
+            ("It loses\n\norders \u{1b}[1m", Some("It loses orders [1m")),
+            ("", None),
+        ] {
+            assert_eq!(reason(&message(said, &[]), &app).as_deref(), read);
+        }
+        let text = message("It loses orders", &[]);
+        assert_eq!(reason(&text, &"pay".parse().unwrap()), None);
+        assert_eq!(reason("Title\n\nBy hand\n\nmore", &app), None);
     }
 }

@@ -26,7 +26,7 @@ use crate::releases::{Asked, Kind};
 use crate::words::{AliasName, AppName, Share, VersionNumber, VersionWord};
 
 pub use error::{ChangedMeanwhile, ReleaseError};
-pub(super) use message::{made_by, rolled_back_from};
+pub(super) use message::{made_by, reason, rolled_back_from};
 pub use target::alias_name;
 pub use write::release;
 
@@ -123,7 +123,8 @@ pub struct Released {
     pub pull_request: Option<String>,
     /// What became of the files of this clone.
     pub work_tree: WorkTree,
-    /// Why it is done, as the file says it; it stays what it was where no message is given.
+    /// Why it is done: what was given, else what the file says. A message that an earlier change left there is replaced by the
+    /// first line of the commit's.
     pub message: Option<String>,
     /// Files that cannot be read and may concern the app.
     pub unreadable: Vec<String>,

@@ -51,10 +51,6 @@ impl Look {
         outcome: ReleaseOutcome,
     ) -> Released {
         let release = &self.release;
-        let said = match decision.edit {
-            Edit::Same => None,
-            _ => request.message.clone(),
-        };
         let unreadable = self
             .branch
             .unreadable
@@ -82,7 +78,7 @@ impl Look {
             diff: self.diff(&decision.edit),
             pull_request: None,
             work_tree: WorkTree::Untouched,
-            message: said.or_else(|| release.wanted.message.clone()),
+            message: decision.message,
             unreadable: unreadable.map(|file| file.problem.clone()).collect(),
             rolled_back_from: decision.from,
         }

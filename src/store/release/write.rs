@@ -324,7 +324,7 @@ impl Look {
             who: change.author.name.clone(),
             commit: change.commit.chars().take(12).collect(),
             when: change.at,
-            subject: change.subject.clone(),
+            message: change.message.clone(),
             versions: versions.join(", "),
         }))
     }

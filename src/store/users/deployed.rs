@@ -196,7 +196,7 @@ fn of_branch(change: super::past::Change) -> Deployed {
         },
         at: change.at,
         author: Some(change.author.name),
-        message: Some(change.subject),
+        message: Some(change.message),
         versions: (change.versions.into_iter())
             .map(|entry| DeployedShare {
                 version: entry.version,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::super::history::Person;
 use super::super::mirror::Mirror;
 use super::super::objects;
-use super::super::release::{made_by, rolled_back_from};
+use super::super::release::{made_by, reason, rolled_back_from};
 use super::super::workspace::Workspace;
 use super::branches::{Branch, Reader};
 use crate::api::WantedVersion;
@@ -27,8 +27,8 @@ pub struct Change {
     pub author: Person,
     /// When it came to be.
     pub at: Timestamp,
-    /// First line of its message.
-    pub subject: String,
+    /// Why: what the person said where a command made the commit, else the first line of its message.
+    pub message: String,
     /// The file.
     pub file: String,
     /// What kind of object it is.
@@ -197,6 +197,7 @@ fn changes(
     })
     .unwrap_or_default();
     let source = said(repo, &commit, |text| made_by(text, app));
+    let reason = said(repo, &commit, |text| reason(text, app));
     let mut keys: Vec<_> = newer.keys().chain(older.keys()).collect();
     keys.sort();
     keys.dedup();
@@ -214,7 +215,8 @@ fn changes(
                 email: text(author.email_bytes()),
             },
             at: Timestamp::from_second(commit.time().seconds()).unwrap_or_default(),
-            subject: text(commit.summary_bytes().unwrap_or_default()),
+            message: (reason.clone())
+                .unwrap_or_else(|| text(commit.summary_bytes().unwrap_or_default())),
             file: file.clone(),
             kind: key.1,
             namespace: key.2.clone(),

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cutwater::api::AffinityKey;
-use cutwater::gateway::{Overrides, Route};
+use cutwater::gateway::{Overrides, Route, Table};
 use cutwater::plan::slots::slots;
 use cutwater::words::Share;
 
@@ -296,6 +296,10 @@ async fn a_page_says_what_is_missing_and_not_what_else_there_is() {
     ] {
         assert!(page.contains(part), "{part} in {page}");
     }
+    stage.table.store(Arc::new(Table::starting()));
+    let (status, page) = client.get("/", &[]).await.unwrap();
+    assert_eq!(status, 503);
+    assert!(page.contains("has just been started"), "{page}");
     stage.swap(vec![route(&[(8, 10_000, Some(&gone))])]);
     let (status, page) = client.get("/", &[]).await.unwrap();
     assert_eq!(status, 502);

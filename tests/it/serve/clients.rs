@@ -19,9 +19,9 @@ use super::DEADLINE;
 use super::upstream::{Body, digest, expected, stream, whole};
 
 /// Time between two requests of one connection.
-const BETWEEN: Duration = Duration::from_millis(80);
+const BETWEEN: Duration = Duration::from_millis(160);
 /// Lines on one WebSocket, before its client ends it and opens another.
-const LINES: u32 = 40;
+const LINES: u32 = 20;
 
 /// What is listed, change by change.
 pub(super) struct Listed {

@@ -1,7 +1,9 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{Standalone, until};
 use crate::it::shop::text;
+use crate::support::sshd::Sshd;
 use crate::support::web::{PASSWORD, USER, Web};
 
 const SECRET: &str = "a secret of both";
@@ -157,4 +159,54 @@ async fn a_token_opens_a_repository_and_is_never_told() {
             && said.contains("is for a repository at an https:// address"),
         "{said}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_opens_a_repository_over_ssh_and_no_other_host_is_trusted() {
+    let mut standalone = Standalone::of(1);
+    standalone.deploy(&[(1, "100")]);
+    let sshd = Sshd::start(&standalone.shop.dir.path().join("ssh"));
+    standalone.source = Some(sshd.url(&standalone.shop.remote()));
+    let refused = |more: &[&str]| {
+        let mut arguments = standalone.arguments();
+        arguments.extend(more.iter().map(|&word| word.to_owned()));
+        let output = (standalone.shop)
+            .sealed(env!("CARGO_BIN_EXE_cutwater"), standalone.shop.dir.path())
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{more:?}");
+        text(&output.stderr)
+    };
+    let said = refused(&[]);
+    assert!(
+        said.contains("no key in ~/.ssh") && said.contains("--ssh-key-file"),
+        "{said}"
+    );
+    let said = refused(&["--token-file", "/dev/null"]);
+    assert!(said.contains("is empty"), "{said}");
+    let flags = |hosts: &str| {
+        let file = |name| sshd.file(name).display().to_string();
+        let (key, hosts) = (file("user_key"), file(hosts));
+        [
+            "--ssh-key-file",
+            &key,
+            "--known-hosts-file",
+            &hosts,
+            "--interval",
+            "1s",
+        ]
+        .map(str::to_owned)
+    };
+    standalone.more = flags("wrong_hosts").into();
+    standalone.start().await;
+    standalone.says("host key").await;
+    standalone
+        .serving
+        .take()
+        .unwrap()
+        .stop(Duration::from_secs(20));
+    standalone.more = flags("known_hosts").into();
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
 }

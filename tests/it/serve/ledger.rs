@@ -88,7 +88,7 @@ async fn each_change_is_written_once_through_restarts_and_crashes() {
         "sequence: 4",
         "author: Ada Lovelace",
         "source: cli",
-        "message: 'Roll back checkout: v1 100%'",
+        "message: It loses orders",
         "rolledBackFrom: 2",
         &format!("releaseCommit: {}", shop.rev(&remote, "main")),
         &format!("commit: {}", shop.rev(&remote, "checkout/v1")),

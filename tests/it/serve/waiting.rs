@@ -95,6 +95,21 @@ async fn what_is_not_served_in_time_says_what_stands_in_the_way() {
             && said.contains("does not say what runs it on this machine"),
         "{said}"
     );
+    let (done, said) = (standalone.waits(&["deployments", "status", "checkout"])).await;
+    assert!(
+        done && said.contains("Warning: ")
+            && said.contains("does not say what runs it on this machine"),
+        "{said}"
+    );
+    // A program that ends at once: why it ended is said also while it is being started again.
+    standalone.publish_program("print('no cart', flush=True)\nraise SystemExit(7)");
+    let (done, said) = standalone
+        .waits(&["deploy", "checkout", "v3", "--wait=5s"])
+        .await;
+    assert!(
+        !done && said.contains("ended with code 7; its last line: no cart"),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
