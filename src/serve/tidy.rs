@@ -61,11 +61,19 @@ fn is_leftover(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
 }
 
-/// Removes a file, or a folder with all that is in it, also where it is read-only.
+/// Removes a file, or a folder with all that is in it, also where it is read-only. What is gone already, because it was taken a
+/// second time while it was being removed, is no error.
 ///
 /// # Errors
 /// When something of it cannot be removed.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match remove_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+fn remove_all(path: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(path)?.is_dir() {
         return fs::remove_file(path);
     }
@@ -128,6 +136,7 @@ mod tests {
         );
         assert_eq!(taken.len(), 3);
         for path in &taken {
+            remove(path).unwrap();
             remove(path).unwrap();
         }
         assert_eq!(names(dir.path()), ["0", "3", "4"]);

@@ -178,6 +178,8 @@ impl Work<'_> {
             let Err(error) = self.push(&version, commit, tombstone, atomic) else {
                 return Ok((Some(tombstone), deleted(version)));
             };
+            // Before the look and not behind it: who uses the version is asked right before the next push.
+            racer.pause();
             let before = self.facts.survey.refs.clone();
             self.facts = Facts::new(self.workspace, &self.request.app, ask)?;
             let survey = &self.facts.survey;
@@ -212,7 +214,6 @@ impl Work<'_> {
             } else {
                 standstills = 0;
             }
-            racer.pause();
         }
         let reason = format!("gave up after {TRIES_MAX} tries: others were faster; try again");
         Ok((None, refused(word, &reason)))

@@ -116,7 +116,7 @@ pub(super) fn decide(
                 title: format!("Set alias {name} of {app}: {}", listed(&parts)),
                 parts,
                 from: Vec::new(),
-                message: (request.message.clone()).or_else(|| release.wanted.message.clone()),
+                message: request.message.clone().filter(|_| edit != Edit::Same),
                 edit,
             })
         }

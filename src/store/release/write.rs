@@ -68,6 +68,8 @@ pub fn release(
         let Err(refused) = look.push(workspace, request, &decision, commit, atomic) else {
             return Ok(look.done(workspace, request, decision, commit));
         };
+        // Before the look and not behind it, so that what is decided next is decided on what is there.
+        racer.pause();
         let before = std::mem::replace(&mut look, Look::at(workspace, request)?);
         if look.holds(workspace, request, commit)? {
             return Ok(before.done(workspace, request, decision, commit));
@@ -80,7 +82,6 @@ pub fn release(
         } else {
             standstills = 0;
         }
-        racer.pause();
     }
     Err(ReleaseError::GaveUp(workspace.settings().branch.clone()))
 }
