@@ -1,6 +1,7 @@
 //! Bytes of one file to its objects, or all that is wrong with them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -37,19 +38,43 @@ struct Metadata {
     annotations: BTreeMap<String, String>,
 }
 
+/// What a file holds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Content {
+    /// Its Deployments and Aliases.
+    pub releases: Vec<Release>,
+    /// Objects of others, which concern no app: each in a sentence, with its place.
+    pub aside: Vec<String>,
+}
+
+/// True where a file is read at all: by its name, as `kubectl` chooses, in capital letters too.
+#[must_use]
+pub fn is_read(path: &str) -> bool {
+    let extension = Path::new(path).extension();
+    extension.is_some_and(|extension| {
+        ["yaml", "yml", "json"].map(|known| extension.eq_ignore_ascii_case(known)) != [false; 3]
+    })
+}
+
 /// Reads one file. `file` is its name in messages.
 ///
 /// # Errors
 /// All problems of the file.
-pub fn read(file: &str, bytes: &[u8]) -> Result<Vec<Release>, Problems> {
+pub fn read(file: &str, bytes: &[u8]) -> Result<Content, Problems> {
     let all = |list| Problems {
         file: file.to_owned(),
         list,
     };
     let documents = yaml::read_all(bytes).map_err(|problem| all(vec![problem]))?;
     let mut problems = Vec::new();
-    let mut releases: Vec<Release> = Vec::new();
+    let mut content = Content::default();
     for document in &documents {
+        if let Some(what) = foreign(document) {
+            let line = document.place.line;
+            (content.aside).push(format!("{file}:{line}: {what} is left aside"));
+            continue;
+        }
+        let releases = &mut content.releases;
         match read_one(file, document) {
             Ok(None) => {}
             Ok(Some(release)) => match releases.iter().find(|first| collide(first, &release)) {
@@ -60,7 +85,7 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Vec<Release>, Problems> {
         }
     }
     if problems.is_empty() {
-        return Ok(releases);
+        return Ok(content);
     }
     problems.sort_by(|a, b| (a.place, &a.field).cmp(&(b.place, &b.field)));
     problems.truncate(50);
@@ -75,6 +100,58 @@ pub fn may_name(bytes: &[u8], app: &AppName) -> bool {
     std::str::from_utf8(bytes).map_or(true, |text| {
         text.contains('\\') || text.contains(app.as_str())
     })
+}
+
+/// What a document is that surely concerns no app: an object of another API group, or nothing that could be an object.
+///
+/// What may have been meant for us is none of these: an API group that is written wrong, a list that holds one of our objects,
+/// or a document without an `apiVersion` and with something that only an object has.
+fn foreign(node: &Node) -> Option<String> {
+    let items = match &node.value {
+        Value::List(items) => Some(items),
+        Value::Map(_) => None,
+        _ => return None,
+    };
+    let kind = text(node, "kind");
+    let items = items.or_else(|| match node.get("items").map(|field| &field.node.value) {
+        Some(Value::List(items)) if kind.is_some_and(|kind| kind.ends_with("List")) => Some(items),
+        _ => None,
+    });
+    if items.is_some_and(|items| items.iter().any(may_be_ours)) || may_be_ours(node) {
+        return None;
+    }
+    Some(match (text(node, "apiVersion"), kind) {
+        (Some(group), Some(kind)) => {
+            format!("`{kind}` of `{group}`, which is no object of {GROUP},")
+        }
+        (Some(group), None) => format!("a document of `{group}`, which is not {GROUP},"),
+        (None, _) => "a document that is no Kubernetes object".to_owned(),
+    })
+}
+
+/// True where a person may have meant an object of ours.
+fn may_be_ours(node: &Node) -> bool {
+    let near = GROUP.split('.').next().unwrap_or(GROUP);
+    match node.get("apiVersion").map(|field| &field.node.value) {
+        Some(Value::Text(version)) => version.trim().to_ascii_lowercase().starts_with(near),
+        Some(_) => true,
+        None => {
+            let ours = ["Deployment", "Alias", "Repository"];
+            let kind = text(node, "kind");
+            kind.is_some_and(|kind| ours.iter().any(|ours| kind.eq_ignore_ascii_case(ours)))
+                || ["spec", "app", "versions"]
+                    .iter()
+                    .any(|key| node.get(key).is_some())
+        }
+    }
+}
+
+/// The text of a field.
+fn text<'a>(node: &'a Node, field: &str) -> Option<&'a str> {
+    match node.get(field).map(|field| &field.node.value) {
+        Some(Value::Text(text)) => Some(text.as_str()),
+        _ => None,
+    }
 }
 
 /// One object; nothing for a Repository.
@@ -120,10 +197,6 @@ fn kind(node: &Node) -> Result<Option<Kind>, Vec<Problem>> {
             message,
         }])
     };
-    let text = |field: &str| match node.get(field).map(|field| &field.node.value) {
-        Some(Value::Text(text)) => Some(text.as_str()),
-        _ => None,
-    };
     if !matches!(node.value, Value::Map(_)) {
         return fail(
             "",
@@ -131,15 +204,14 @@ fn kind(node: &Node) -> Result<Option<Kind>, Vec<Problem>> {
         );
     }
     let group = format!("{GROUP}/{VERSION}");
-    match text("apiVersion") {
+    if text(node, "kind").is_some_and(|kind| kind.ends_with("List")) {
+        let message = "is a list; write each of its items as a document of its own";
+        return fail("kind", message.to_owned());
+    }
+    match text(node, "apiVersion") {
         Some(version) if version == group => {}
         Some(other) => {
-            return fail(
-                "apiVersion",
-                format!(
-                    "is `{other}`; only objects of `{group}` stand here, move others elsewhere"
-                ),
-            );
+            return fail("apiVersion", format!("is `{other}`; write `{group}`"));
         }
         None => {
             return fail(
@@ -148,7 +220,7 @@ fn kind(node: &Node) -> Result<Option<Kind>, Vec<Problem>> {
             );
         }
     }
-    match text("kind") {
+    match text(node, "kind") {
         Some("Deployment") => Ok(Some(Kind::Deployment)),
         Some("Alias") => Ok(Some(Kind::Alias)),
         Some("Repository") => Ok(None),

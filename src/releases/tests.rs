@@ -41,7 +41,7 @@ fn errors(text: &str) -> String {
 
 #[test]
 fn several_documents_are_read_each_with_its_place() {
-    let releases = read("releases/x.yaml", GOOD.as_bytes()).unwrap();
+    let releases = read("releases/x.yaml", GOOD.as_bytes()).unwrap().releases;
     let seen: Vec<(Kind, &str, Option<&str>, u64)> = releases
         .iter()
         .map(|r| (r.kind(), r.name(), r.namespace(), r.place.line))
@@ -59,7 +59,8 @@ fn several_documents_are_read_each_with_its_place() {
         .map(|v| format!("{} {}", v.version, v.percentage))
         .collect();
     assert_eq!(shares, ["v7 85.71", "g1a2b3c4d 14.29", "v1.4.0 95", "v9 5"]);
-    assert_eq!(read("x", b"# only a comment\n---\n").unwrap(), []);
+    let nothing = read("x", b"# only a comment\n---\n").unwrap();
+    assert_eq!(nothing, Content::default());
 }
 
 #[test]
@@ -170,20 +171,112 @@ fn bombs_and_what_is_no_object_are_refused() {
     let bomb = bomb.concat();
     let error = errors(&bomb);
     assert!(error.contains("too large or too deep"), "{error}");
-    for text in ["- x\n", "text", "7"] {
+    for text in ["text", "7"] {
         assert!(errors(text).contains("is no object"), "{text}");
     }
-    assert!(errors("a: 1\n").contains("apiVersion: is missing"));
-    let other = "apiVersion: apps/v1\nkind: Deployment\n";
-    assert!(errors(other).contains("x.yaml:1:13: apiVersion: is `apps/v1`"));
     let error = read("x", b"a: \xff").unwrap_err().to_string();
     assert!(error.starts_with("x:1:4: is not UTF-8"), "{error}");
     assert!(read("x", &vec![b' '; 300_000]).is_err());
 }
 
 #[test]
+fn objects_of_others_are_left_aside_and_what_may_be_ours_is_not() {
+    for (text, what) in [
+        (
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [checkout.yaml]\n",
+            "`Kustomization` of `kustomize.config.k8s.io/v1beta1`, which is no object of cutwater.dev, is left aside",
+        ),
+        (
+            "apiVersion: v1\nkind: ConfigMap\ndata: {app: checkout}\n",
+            "`ConfigMap` of `v1`",
+        ),
+        (
+            "apiVersion: apps/v1\nkind: Deployment\nspec: {app: checkout}\n",
+            "`Deployment` of `apps/v1`",
+        ),
+        ("resources: [checkout.yaml]\n", "no Kubernetes object"),
+        (
+            "- {op: replace, path: /spec/app, value: checkout}\n",
+            "no Kubernetes object",
+        ),
+        ("{\"name\": \"checkout\"}", "no Kubernetes object"),
+        (
+            "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Secret, metadata: {name: checkout}}]\n",
+            "`List` of `v1`",
+        ),
+    ] {
+        let content = read("releases/x.yaml", text.as_bytes()).unwrap();
+        assert_eq!(content.releases, [], "{text}");
+        let [aside] = content.aside.as_slice() else {
+            panic!("{:?}", content.aside);
+        };
+        assert!(
+            aside.starts_with("releases/x.yaml:1: ") && aside.contains(what),
+            "{aside}"
+        );
+        // Ours beside it count all the same.
+        let content = read("x", format!("{text}\n---\n{GOOD}").as_bytes()).unwrap();
+        assert_eq!(
+            (content.releases.len(), content.aside.len()),
+            (2, 1),
+            "{text}"
+        );
+    }
+    for (text, problem) in [
+        (
+            "kind: Deployment\nmetadata: {name: a}\n",
+            "apiVersion: is missing",
+        ),
+        (
+            "metadata: {name: a}\nspec: {app: a}\n",
+            "apiVersion: is missing",
+        ),
+        ("app: a\nversions: []\n", "apiVersion: is missing"),
+        (
+            "apiVersion: cutwater.dev/v1\nkind: Alias\n",
+            "is `cutwater.dev/v1`; write `cutwater.dev/v1alpha1`",
+        ),
+        (
+            "apiVersion: Cutwater.dev/v1alpha1\nkind: Alias\n",
+            "is `Cutwater.dev/v1alpha1`; write",
+        ),
+        (
+            "apiVersion: cutwater/v1alpha1\nkind: Alias\n",
+            "is `cutwater/v1alpha1`; write",
+        ),
+        ("apiVersion: 1\nkind: Alias\n", "apiVersion: is missing"),
+        (
+            "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: cutwater.dev/v1alpha1, kind: Alias}\n",
+            "kind: is a list; write each of its items as a document of its own",
+        ),
+        (
+            "- {apiVersion: cutwater.dev/v1alpha1, kind: Alias}\n",
+            "is no object",
+        ),
+    ] {
+        assert!(errors(text).contains(problem), "{text}: {}", errors(text));
+    }
+}
+
+#[test]
+fn files_are_read_by_their_names() {
+    for (path, read) in [
+        ("a.yaml", true),
+        ("b/a.yml", true),
+        ("a.json", true),
+        ("a.YAML", true),
+        ("a.Json", true),
+        ("a.yaml.bak", false),
+        ("README.md", false),
+        ("yaml", false),
+    ] {
+        assert_eq!(is_read(path), read, "{path}");
+    }
+}
+
+#[test]
 fn two_files_of_one_folder_may_not_hold_one_object() {
-    let file = |path: &str| read(path, GOOD.as_bytes());
+    let file = |path: &str| read(path, GOOD.as_bytes()).map(|content| content.releases);
     let both = Releases::of([file("releases/a.yaml"), file("releases/b.yaml")]);
     assert_eq!((both.list.len(), both.problems.len()), (2, 1));
     assert_eq!(both.problems[0].file, "releases/b.yaml");
@@ -212,7 +305,7 @@ fn words_of_which_there_are_few_are_read_and_others_are_told_which() {
         "  override: {mode: none}",
         "  override: {mode: key, header: X-Key, secretRef: {name: preview, key: token}}",
     ] {
-        read("r.yaml", file(good).as_bytes()).unwrap();
+        assert!(read("r.yaml", file(good).as_bytes()).is_ok());
     }
     for (bad, said) in [
         (

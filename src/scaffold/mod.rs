@@ -131,7 +131,7 @@ mod tests {
                 }
                 path if path.starts_with("releases/") => {
                     let read = crate::releases::read(path, file.content.as_bytes()).unwrap();
-                    assert_eq!(read.len(), 1, "the Alias is commented out");
+                    assert_eq!(read.releases.len(), 1, "the Alias is commented out");
                 }
                 _ => {}
             }

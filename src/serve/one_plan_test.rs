@@ -86,6 +86,7 @@ fn alias(version: u32) -> Release {
 fn read(text: &str) -> Release {
     releases::read("releases/one.yaml", text.as_bytes())
         .unwrap_or_else(|problems| panic!("{problems:?} in {text}"))
+        .releases
         .remove(0)
 }
 

@@ -53,6 +53,7 @@ impl Mirror {
             commit: commit.to_owned(),
             releases: Arc::clone(&read.releases),
             unreadable: Arc::clone(&read.unreadable),
+            aside: Arc::clone(&read.aside),
         })
     }
 

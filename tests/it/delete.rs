@@ -221,10 +221,31 @@ fn releases_that_cannot_be_read_hold_every_version_of_the_app_back() {
     let shop = shop_with(1);
     shop.commit("releases/pay.yaml", "app: pay\n: : :\n");
     push(&shop, "main");
+    let group = "kustomize.config.k8s.io/v1beta1";
+    let foreign = format!("apiVersion: {group}\nkind: Kustomization\nresources: [checkout.yaml]\n");
+    shop.commit("releases/kustomization.yaml", foreign);
+    push(&shop, "main");
+    let output = shop.run(&["versions", "delete", "checkout", "1", "--dry-run"]);
+    assert!(text(&output.stdout).starts_with("would delete"));
+    assert_eq!(text(&output.stderr), "", "others are no concern");
+    let status = shop.run(&["deployments", "status", "checkout"]);
+    let word = format!("releases/kustomization.yaml:1: `Kustomization` of `{group}`");
     assert!(
-        shop.ok(&["versions", "delete", "checkout", "1", "--dry-run"])
-            .starts_with("would delete")
+        text(&status.stderr).contains(&word),
+        "{}",
+        text(&status.stderr)
     );
+    // kubectl takes JSON, so its users count.
+    let user = r#"{"apiVersion": "cutwater.dev/v1alpha1", "kind": "Alias", "metadata": {"name": "prod"},
+	"spec": {"app": "checkout", "repository": "shop", "version": 1}}"#;
+    shop.commit("releases/prod.json", user);
+    push(&shop, "json");
+    let error = shop.refused(&["versions", "delete", "checkout", "1", "--yes"]);
+    assert!(
+        error.contains("Alias prod in releases/prod.json:1 of branch json"),
+        "{error}"
+    );
+    shop.git(&shop.clone_dir(), &["rm", "-q", "releases/prod.json"]);
     shop.commit("releases/broken.yaml", deployment(&[("1", "50")]));
     push(&shop, "old");
     let error = shop.refused(&["versions", "delete", "checkout", "1", "--yes"]);

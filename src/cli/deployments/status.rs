@@ -159,6 +159,14 @@ impl Args {
         }
         let looked = live::look(ui, context, &app, Scope::Tracked, 1, Some(&self.cluster))?;
         let asked = looked.cluster.is_some();
+        for word in looked
+            .survey
+            .branches
+            .iter()
+            .flat_map(|branch| &*branch.aside)
+        {
+            ui.hint(word);
+        }
         let server = match ServerJson::ask(&standalone, context, &app) {
             Ok(server) => Some(server),
             Err(problem) => {

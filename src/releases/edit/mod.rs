@@ -186,8 +186,9 @@ fn changed(
     let mut expected = release.object.clone();
     wanted(&mut expected);
     let place = after.get(index).map(|node| node.place);
-    let releases = read(&release.file, &edited).map_err(EditError::Unreadable)?;
-    let found = releases.iter().find(|found| Some(found.place) == place);
+    let content = read(&release.file, &edited).map_err(EditError::Unreadable)?;
+    let mut releases = content.releases.iter();
+    let found = releases.find(|found| Some(found.place) == place);
     if found.is_some_and(|found| found.object == expected) {
         Ok(edited)
     } else {

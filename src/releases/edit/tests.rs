@@ -22,7 +22,8 @@ fn part(text: &str) -> Part {
 
 /// The file with the parts such as `8=10` in its last object.
 fn edit(file: &str, parts: &[&str], message: Option<&str>) -> Result<String, EditError> {
-    let release = read("r.yaml", file.as_bytes()).unwrap().pop().unwrap();
+    let mut content = read("r.yaml", file.as_bytes()).unwrap();
+    let release = content.releases.pop().unwrap();
     let parts: Vec<Part> = parts.iter().map(|text| part(text)).collect();
     let parts = arrange(&release.wanted.versions, &parts, &meaning);
     let bytes = deploy(&release, file.as_bytes(), &parts, message, &meaning)?;
@@ -256,7 +257,8 @@ fn an_alias_gets_another_version_and_canary() {
 }
 
 fn alias(file: &str, version: &str, canary: Option<&str>) -> Result<String, EditError> {
-    let release = read("r.yaml", file.as_bytes()).unwrap().pop().unwrap();
+    let mut content = read("r.yaml", file.as_bytes()).unwrap();
+    let release = content.releases.pop().unwrap();
     let version = version.parse().unwrap();
     let bytes = set_alias(
         &release,
@@ -271,7 +273,10 @@ fn alias(file: &str, version: &str, canary: Option<&str>) -> Result<String, Edit
 #[test]
 fn an_object_is_taken_out_of_its_file() {
     let take = |file: &str, index: usize| {
-        let release = read("r.yaml", file.as_bytes()).unwrap().remove(index);
+        let release = read("r.yaml", file.as_bytes())
+            .unwrap()
+            .releases
+            .remove(index);
         let left = remove(&release, file.as_bytes()).unwrap();
         left.map(|bytes| String::from_utf8(bytes).unwrap())
     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use git2::{ObjectType, Oid, Repository};
 
 use super::super::objects::{self, Kind};
-use crate::releases::{self, Release, Releases};
+use crate::releases::{self, Content, Release, Releases};
 use crate::words::AppName;
 
 /// Most files of releases in one commit.
@@ -29,6 +29,8 @@ pub struct Branch {
     pub releases: Arc<Vec<Release>>,
     /// The files that cannot be read.
     pub unreadable: Arc<Vec<Unreadable>>,
+    /// Objects of others in them, which concern no app: each in a sentence, with its place.
+    pub aside: Arc<Vec<String>>,
 }
 
 /// A file that cannot be read.
@@ -45,9 +47,10 @@ pub struct Unreadable {
 pub(in crate::store) struct Read {
     pub(in crate::store) releases: Arc<Vec<Release>>,
     pub(in crate::store) unreadable: Arc<Vec<Unreadable>>,
+    pub(in crate::store) aside: Arc<Vec<String>>,
 }
 
-type File = Arc<Result<Vec<Release>, Unreadable>>;
+type File = Arc<Result<Content, Unreadable>>;
 
 /// Reads commits, and remembers what it read.
 pub(in crate::store) struct Reader<'a> {
@@ -122,22 +125,18 @@ impl<'a> Reader<'a> {
 
     fn nothing(&self, problem: &str) -> Read {
         Read {
-            releases: Arc::default(),
             unreadable: Arc::new(vec![Unreadable {
                 problem: format!("{}: {problem}", self.folder),
                 may_concern: true,
             }]),
+            ..Read::default()
         }
     }
 
     fn fresh(&mut self, tree: Oid) -> Result<Read, String> {
         let items = objects::walk(self.repo, tree).map_err(|error| error.to_string())?;
-        let is_yaml = |path: &str| {
-            let extension = std::path::Path::new(path).extension();
-            extension.is_some_and(|extension| extension == "yaml" || extension == "yml")
-        };
         let items: Vec<_> = (items.into_iter())
-            .filter(|item| item.kind != Kind::Directory && is_yaml(&item.path))
+            .filter(|item| item.kind != Kind::Directory && releases::is_read(&item.path))
             .collect();
         if items.len() > FILES_MAX {
             return Err(format!(
@@ -148,6 +147,7 @@ impl<'a> Reader<'a> {
         let mut room = BYTES_MAX;
         let mut unreadable = Vec::new();
         let mut good = Vec::new();
+        let mut aside = Vec::new();
         for item in items {
             let path = format!("{}/{}", self.folder, item.path);
             let file = if item.kind == Kind::Link {
@@ -165,7 +165,10 @@ impl<'a> Reader<'a> {
                 self.file(path, item.oid)
             };
             match file.as_ref() {
-                Ok(releases) => good.push(Ok(releases.clone())),
+                Ok(content) => {
+                    good.push(Ok(content.releases.clone()));
+                    aside.extend_from_slice(&content.aside);
+                }
                 Err(problem) => unreadable.push(problem.clone()),
             }
         }
@@ -177,6 +180,7 @@ impl<'a> Reader<'a> {
         Ok(Read {
             releases: Arc::new(all.list),
             unreadable: Arc::new(unreadable),
+            aside: Arc::new(aside),
         })
     }
 

@@ -82,6 +82,7 @@ impl Workspace {
                 commit: oid.to_string(),
                 releases: read.releases,
                 unreadable: read.unreadable,
+                aside: read.aside,
             }
         };
         Ok(Survey {
