@@ -1,5 +1,6 @@
 //! Why a call of `git` failed, and what can be done about it.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use super::classify::kind_of;
@@ -81,13 +82,25 @@ pub enum GitErrorKind {
 }
 
 impl GitError {
-    pub(super) fn no_git(error: &std::io::Error, caller: Caller) -> Self {
+    /// The program `git`, or a thread that it takes, could not be started.
+    pub(super) fn not_started(error: &std::io::Error, caller: Caller) -> Self {
+        let remedy = match error.kind() {
+            ErrorKind::NotFound => "install git 2.36 or newer and put it on the PATH",
+            ErrorKind::PermissionDenied => {
+                "this account must be allowed to run it, and to enter the folder of the repository"
+            }
+            _ => {
+                "the system has no process, thread, file or memory left for it; raise its limits (ulimit -u and -n, TasksMax, the limits of the pod), or end what uses them up"
+            }
+        };
+        let kind = match error.kind() {
+            ErrorKind::NotFound | ErrorKind::PermissionDenied => GitErrorKind::NoGit,
+            _ => GitErrorKind::Unreachable,
+        };
         Self {
-            kind: GitErrorKind::NoGit,
+            kind,
             caller,
-            message: format!(
-                "the program `git` could not be started ({error}); install git 2.36 or newer and put it on the PATH"
-            ),
+            message: format!("the program `git` could not be started ({error}); {remedy}"),
         }
     }
 
@@ -211,6 +224,30 @@ impl GitError {
             }
             GitErrorKind::TimedOut => " (the server is slow or away; it is tried again)",
             GitErrorKind::NoGit | GitErrorKind::MissingRef | GitErrorKind::Unreachable => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_git_from_starting_is_told_apart() {
+        let said = |kind: ErrorKind| {
+            let error = GitError::not_started(&std::io::Error::from(kind), Caller::Controller);
+            (error.kind, error.message)
+        };
+        let (kind, message) = said(ErrorKind::NotFound);
+        assert!(kind == GitErrorKind::NoGit && message.contains("install git"));
+        let (kind, message) = said(ErrorKind::PermissionDenied);
+        assert!(kind == GitErrorKind::NoGit && message.contains("must be allowed"));
+        // What the system says where it gives no process or thread (EAGAIN) and no memory.
+        for kind in [ErrorKind::WouldBlock, ErrorKind::OutOfMemory] {
+            let (kind, message) = said(kind);
+            assert_eq!(kind, GitErrorKind::Unreachable);
+            assert!(message.contains("raise its limits"), "{message}");
+            assert!(!message.contains("install"), "{message}");
         }
     }
 }

@@ -25,6 +25,9 @@ const MESSAGE_MAX: usize = 2048;
 /// How long a call that is asked to end may take to remove its locks.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// What a stream held, once it is at its end.
+type Output = Receiver<Vec<u8>>;
+
 /// A call that is put together by [`super::remote`].
 pub(super) struct Call<'a> {
     pub(super) dir: &'a Path,
@@ -89,24 +92,17 @@ impl Call<'_> {
         let mut child = self
             .command()
             .spawn()
-            .map_err(|error| GitError::no_git(&error, self.caller))?;
+            .map_err(|error| GitError::not_started(&error, self.caller))?;
         let deadline = Instant::now() + self.timeout;
-        let stdin = child.stdin.take();
-        let input = self.stdin.clone();
-        thread::spawn(move || {
-            if let Some(mut stdin) = stdin {
-                // A call that ends early closes the pipe; its exit says why.
-                drop(stdin.write_all(input.as_bytes()));
-            }
-        });
-        let room = if self.reads_output {
-            RESULT_MAX
-        } else {
-            OUTPUT_MAX
-        };
         let (open, streams) = channel();
-        let out = drain(child.stdout.take(), room, open.clone());
-        let err = drain(child.stderr.take(), OUTPUT_MAX, open);
+        let (out, err) = match self.attend(&mut child, open) {
+            Ok(receivers) => receivers,
+            Err(error) => {
+                // Nobody would read what it prints: it could hang, or fail for another reason than it says.
+                end(&mut child);
+                return Err(GitError::not_started(&error, self.caller));
+            }
+        };
         let Some(success) = wait(&mut child, deadline, &streams) else {
             return Err(GitError::timed_out(self.timeout, self.caller));
         };
@@ -131,6 +127,30 @@ impl Call<'_> {
             }
         }
         Err(GitError::from_output(&self.clean(&text), self.caller))
+    }
+
+    /// Starts the threads that write its input and read its two outputs. The system may refuse a thread.
+    fn attend(
+        &self,
+        child: &mut Child,
+        open: Sender<Infallible>,
+    ) -> std::io::Result<(Output, Output)> {
+        let room = if self.reads_output {
+            RESULT_MAX
+        } else {
+            OUTPUT_MAX
+        };
+        let out = drain(child.stdout.take(), room, open.clone())?;
+        let err = drain(child.stderr.take(), OUTPUT_MAX, open)?;
+        let stdin = child.stdin.take();
+        let input = self.stdin.clone();
+        thread::Builder::new().spawn(move || {
+            if let Some(mut stdin) = stdin {
+                // A call that ends early closes the pipe; its exit says why.
+                drop(stdin.write_all(input.as_bytes()));
+            }
+        })?;
+        Ok((out, err))
     }
 
     fn command(&self) -> Command {
@@ -243,9 +263,9 @@ fn drain(
     stream: Option<impl Read + Send + 'static>,
     max: usize,
     open: Sender<Infallible>,
-) -> Receiver<Vec<u8>> {
+) -> std::io::Result<Output> {
     let (sender, receiver) = channel();
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         let mut kept = Vec::new();
         if let Some(mut stream) = stream {
             let mut buffer = [0; 8192];
@@ -257,8 +277,8 @@ fn drain(
         // Nobody listens any more after a timeout.
         drop(sender.send(kept));
         drop(open);
-    });
-    receiver
+    })?;
+    Ok(receiver)
 }
 
 /// True or false for how it ended; nothing after the deadline, when its process group is ended.
