@@ -1,18 +1,16 @@
 //! What the cluster says about an app: asked once, with a short deadline, and only read.
 //!
-//! The cluster is the one that kubectl would use: KUBECONFIG, `~/.kube/config`, or the one that the program runs in. Where
-//! there is none, nothing is asked.
+//! The cluster is the one that kubectl would use, see [`connect`]. Where there is none, nothing is asked.
 
-use std::path::Path;
 use std::time::Duration;
 
 use kube::api::ListParams;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::DeserializeGuard;
-use kube::{Api, Client, Config, Resource};
+use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
 use crate::api::{Alias, Deployment};
+use crate::controller::connect;
 use crate::store::{Cluster, ClusterObject};
 use crate::words::AppName;
 
@@ -20,8 +18,6 @@ use crate::words::AppName;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Objects per page.
 const PAGE: u32 = 500;
-/// Where a pod finds the token of its service account.
-const POD_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 /// Which cluster is asked.
 #[derive(Debug, Clone, clap::Args)]
@@ -38,7 +34,7 @@ impl ClusterArgs {
     /// The app's Deployments and Aliases in the cluster; nothing where there is no cluster or it is not to be asked.
     ///
     /// # Errors
-    /// Why the cluster could not be asked, with what to do.
+    /// Why the cluster could not be asked. What to do is for the caller to say: who only reads may leave the cluster out.
     pub(super) fn ask(&self, app: &AppName) -> Result<Option<Cluster>, String> {
         if self.no_cluster {
             return Ok(None);
@@ -57,15 +53,16 @@ impl ClusterArgs {
         });
         // A look-up of a name that hangs is not waited for.
         runtime.shutdown_background();
-        answer.map_err(|error| format!("{error}; leave the cluster out with --no-cluster"))
+        answer
     }
 
     async fn answer(&self, app: &AppName) -> Result<Option<Cluster>, String> {
-        let Some((context, config)) = self.config().await? else {
+        let Some((context, config)) = connect::config(self.context.as_deref()).await? else {
             return Ok(None);
         };
         let namespace = config.default_namespace.clone();
-        let client = Client::try_from(config).map_err(|error| said(&context, &error))?;
+        let client = connect::client(config);
+        let client = client.map_err(|error| format!("cluster {context}: {error}"))?;
         let mut cluster = Cluster {
             context,
             objects: Vec::new(),
@@ -75,39 +72,6 @@ impl ClusterArgs {
         objects::<Deployment>(&client, &namespace, app, &mut cluster).await?;
         objects::<Alias>(&client, &namespace, app, &mut cluster).await?;
         Ok(Some(cluster))
-    }
-
-    /// The name of the cluster and how it is reached.
-    async fn config(&self) -> Result<Option<(String, Config)>, String> {
-        let bad = |error: &dyn std::fmt::Display| format!("the kubeconfig cannot be used: {error}");
-        let mut kubeconfig = Kubeconfig::from_env().map_err(|error| bad(&error))?;
-        let file = std::env::home_dir().map(|home| home.join(".kube/config"));
-        if let (None, Some(file)) = (&kubeconfig, file.filter(|file| file.exists())) {
-            kubeconfig = Some(Kubeconfig::read_from(file).map_err(|error| bad(&error))?);
-        }
-        let Some(kubeconfig) = kubeconfig else {
-            let inside = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
-                && Path::new(POD_TOKEN).exists();
-            return match &self.context {
-                Some(context) => Err(format!("there is no kubeconfig with a context `{context}`")),
-                None if !inside => Ok(None),
-                None => {
-                    let config = Config::incluster().map_err(|error| bad(&error))?;
-                    Ok(Some(("in-cluster".to_owned(), config)))
-                }
-            };
-        };
-        let current = kubeconfig.current_context.clone().unwrap_or_default();
-        let context = self.context.clone().unwrap_or(current);
-        if context.is_empty() {
-            return Ok(None);
-        }
-        let options = KubeConfigOptions {
-            context: Some(context.clone()),
-            ..KubeConfigOptions::default()
-        };
-        let config = Config::from_custom_kubeconfig(kubeconfig, &options);
-        Ok(Some((context, config.await.map_err(|error| bad(&error))?)))
     }
 }
 
@@ -180,17 +144,7 @@ where
     }
 }
 
-/// What went wrong, down to its cause: the outer text alone says little.
+/// What went wrong, down to its cause.
 fn said(context: &str, error: &kube::Error) -> String {
-    let mut text = format!("cluster {context}: {error}");
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        cause = inner.source();
-    }
-    text
+    format!("cluster {context}: {}", connect::chain(error))
 }

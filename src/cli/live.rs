@@ -58,7 +58,9 @@ pub(super) fn read(
         .map(|gap| format!("{gap}; it is left out"))
         .collect();
     let cluster = answer.unwrap_or_else(|error| {
-        unread.push(format!("the cluster is left out: {error}"));
+        unread.push(format!(
+            "the cluster is left out: {error}; say so with --no-cluster"
+        ));
         None
     });
     let gaps =

@@ -14,6 +14,7 @@ mod cache;
 mod carry_out;
 mod claims;
 mod conditions;
+pub(crate) mod connect;
 mod facts;
 mod finalizer;
 mod health;

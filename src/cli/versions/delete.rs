@@ -67,7 +67,11 @@ impl Args {
         };
         let mut partial = None;
         let mut ask = || {
-            let answer = self.cluster.ask(&app)?;
+            let answer = self.cluster.ask(&app).map_err(|error| {
+                format!(
+                    "{error}; make it reachable, or ask another one with --context: a version that runs there must stay. Only where you know that nothing runs there, leave the cluster out with --no-cluster"
+                )
+            })?;
             partial = answer.as_ref().and_then(|cluster| cluster.partial.clone());
             Ok(answer)
         };

@@ -1,0 +1,264 @@
+//! The client of the API server: which cluster it is, through which proxy it is reached, and what is said where that fails.
+//!
+//! The cluster is the one that kubectl would use: KUBECONFIG, `~/.kube/config`, or the one that the program runs in. So are
+//! the proxies: `proxy-url` of the kubeconfig, else `HTTPS_PROXY` unless `NO_PROXY` names the API server.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderValue, Request, Uri, header};
+use hyper_util::client::proxy::matcher::Matcher;
+use kube::client::{Body, ClientBuilder};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::{Client, Config};
+use tower::util::MapRequestLayer;
+
+use crate::git::redact;
+
+/// Where a pod finds the token of its service account.
+const POD_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+/// How long a token that was read from a file counts: as long as kubectl takes it for.
+const TOKEN_KEPT: Duration = Duration::from_mins(1);
+
+/// The name of the cluster and how it is reached. `None` where no cluster is named anywhere.
+pub(crate) async fn config(wanted: Option<&str>) -> Result<Option<(String, Config)>, String> {
+    let bad =
+        |error: &dyn std::error::Error| format!("the kubeconfig cannot be used: {}", chain(error));
+    let mut kubeconfig = Kubeconfig::from_env().map_err(|error| bad(&error))?;
+    let file = std::env::home_dir().map(|home| home.join(".kube/config"));
+    if let (None, Some(file)) = (&kubeconfig, file.filter(|file| file.exists())) {
+        kubeconfig = Some(Kubeconfig::read_from(file).map_err(|error| bad(&error))?);
+    }
+    let Some(kubeconfig) = kubeconfig else {
+        let inside =
+            std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() && Path::new(POD_TOKEN).exists();
+        return match wanted {
+            Some(context) => Err(format!("there is no kubeconfig with a context `{context}`")),
+            None if !inside => Ok(None),
+            None => {
+                let config = Config::incluster().map_err(|error| {
+                    format!(
+                        "the service account of the pod cannot be used: {}",
+                        chain(&error)
+                    )
+                })?;
+                Ok(Some(("in-cluster".to_owned(), config)))
+            }
+        };
+    };
+    let current = kubeconfig.current_context.clone().unwrap_or_default();
+    let context = wanted.map_or(current, str::to_owned);
+    if context.is_empty() {
+        return Ok(None);
+    }
+    let named = has_proxy_url(&kubeconfig, &context);
+    let options = KubeConfigOptions {
+        context: Some(context.clone()),
+        ..KubeConfigOptions::default()
+    };
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    let mut config = config.map_err(|error| match &error {
+        KubeconfigError::ParseProxyUrl(cause) => format!(
+            "the proxy for the API server is not an address ({cause}); correct proxy-url of the kubeconfig, or HTTPS_PROXY"
+        ),
+        KubeconfigError::ParseNoProxy(cause) => {
+            format!("NO_PROXY cannot be read: {}", chain(cause))
+        }
+        error => bad(error),
+    })?;
+    if !named {
+        // The library asks whether NO_PROXY names the proxy itself, where the API server is meant.
+        config.proxy_url = proxy_of_environment(&config.cluster_url)?;
+    }
+    Ok(Some((context, config)))
+}
+
+/// A client for a cluster.
+pub(crate) fn client(mut config: Config) -> Result<Client, String> {
+    let token = (config.auth_info.token_file.as_ref())
+        .map(PathBuf::from)
+        .filter(|file| config.auth_info.token.is_none() && ends_with_space(file));
+    if token.is_some() {
+        config.auth_info.token_file = None;
+    }
+    let builder = ClientBuilder::try_from(config).map_err(|error| refused(&error))?;
+    let Some(file) = token else {
+        return Ok(builder.build());
+    };
+    let token = Arc::new(TokenFile::new(file));
+    let layer = MapRequestLayer::new(move |mut request: Request<Body>| {
+        if let Some(value) = token.header() {
+            request.headers_mut().insert(header::AUTHORIZATION, value);
+        }
+        request
+    });
+    Ok(builder.with_layer(&layer).build())
+}
+
+/// An error with its causes: the outer text alone says little.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+fn refused(error: &kube::Error) -> String {
+    match error {
+        kube::Error::ProxyProtocolUnsupported { proxy_url }
+        | kube::Error::ProxyProtocolDisabled { proxy_url, .. } => format!(
+            "the proxy `{}` for the API server is of a kind that is not supported; use http://, https:// or socks5:// in proxy-url of the kubeconfig or in HTTPS_PROXY, or name the API server's host in NO_PROXY",
+            redact(&proxy_url.to_string())
+        ),
+        error => chain(error),
+    }
+}
+
+fn has_proxy_url(kubeconfig: &Kubeconfig, context: &str) -> bool {
+    let named = (kubeconfig.contexts.iter()).find(|named| named.name == context);
+    let cluster = named.and_then(|named| Some(&named.context.as_ref()?.cluster));
+    (kubeconfig.clusters.iter())
+        .filter(|named| Some(&named.name) == cluster)
+        .filter_map(|named| named.cluster.as_ref()?.proxy_url.as_ref())
+        .any(|url| !url.is_empty())
+}
+
+fn proxy_of_environment(cluster: &Uri) -> Result<Option<Uri>, String> {
+    let first = |names: [&str; 2]| {
+        let values = names.iter().filter_map(|name| std::env::var(name).ok());
+        values.into_iter().find(|value| !value.is_empty())
+    };
+    let proxy = if cluster.scheme_str() == Some("http") {
+        first(["HTTP_PROXY", "http_proxy"])
+    } else {
+        first(["HTTPS_PROXY", "https_proxy"])
+    };
+    let except = first(["NO_PROXY", "no_proxy"]).unwrap_or_default();
+    proxy.map_or(Ok(None), |proxy| proxy_for(cluster, &proxy, &except))
+}
+
+/// The proxy on the way to a cluster, by the rules that kubectl and git go by. What is on this machine needs none.
+fn proxy_for(cluster: &Uri, proxy: &str, except: &str) -> Result<Option<Uri>, String> {
+    let host = cluster.host().unwrap_or_default();
+    let host = host.trim_matches(['[', ']']);
+    let address = host.parse::<std::net::IpAddr>();
+    if host == "localhost" || address.is_ok_and(|address| address.is_loopback()) {
+        return Ok(None);
+    }
+    let matcher = Matcher::builder().all(proxy).no(except).build();
+    if matcher.intercept(cluster).is_none() {
+        return Ok(None);
+    }
+    let full = if proxy.contains("://") {
+        proxy.to_owned()
+    } else {
+        format!("http://{proxy}")
+    };
+    let uri = full.parse().map_err(|error| {
+        format!("HTTPS_PROXY is not the address of a proxy ({error}); write http://HOST:PORT")
+    })?;
+    Ok(Some(uri))
+}
+
+/// True for a token file that ends with a line break, as editors and `echo` make it. kubectl takes it; the library would send
+/// the line break along, and fail.
+fn ends_with_space(file: &Path) -> bool {
+    std::fs::read_to_string(file).is_ok_and(|text| text.trim_end() != text)
+}
+
+/// A token in a file that somebody renews.
+struct TokenFile {
+    file: PathBuf,
+    read: Mutex<Option<(Instant, HeaderValue)>>,
+}
+
+impl TokenFile {
+    fn new(file: PathBuf) -> Self {
+        Self {
+            file,
+            read: Mutex::default(),
+        }
+    }
+
+    /// The header for a request; the last one that could be read where the file cannot be read now.
+    fn header(&self) -> Option<HeaderValue> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((when, value)) = read.as_ref()
+            && when.elapsed() < TOKEN_KEPT
+        {
+            return Some(value.clone());
+        }
+        let fresh = std::fs::read_to_string(&self.file).ok().and_then(|text| {
+            let mut value = HeaderValue::try_from(format!("Bearer {}", text.trim())).ok()?;
+            value.set_sensitive(true);
+            Some((Instant::now(), value))
+        });
+        if fresh.is_some() {
+            *read = fresh;
+        }
+        read.as_ref().map(|(_, value)| value.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_used_unless_the_api_server_is_named_or_near() {
+        let proxy = "http://user:word@proxy.corp:3128";
+        let cases = [
+            ("https://api.corp:6443", "", true),
+            ("https://api.corp:6443", "other.corp, .example.com", true),
+            // What is named is the API server, and not the proxy.
+            ("https://api.corp:6443", "proxy.corp", true),
+            ("https://api.corp:6443", "api.corp", false),
+            ("https://api.corp:6443", ".corp", false),
+            ("https://api.corp:6443", "*", false),
+            ("https://10.0.0.1", "10.0.0.0/8", false),
+            ("https://10.0.0.1", "192.168.0.0/16", true),
+            ("https://127.0.0.1:6443", "", false),
+            ("https://localhost:6443", "", false),
+            ("https://[::1]:6443", "", false),
+        ];
+        for (cluster, except, through) in cases {
+            let found = proxy_for(&cluster.parse().unwrap(), proxy, except).unwrap();
+            assert_eq!(found.is_some(), through, "{cluster} but not {except}");
+        }
+        let cluster = "https://api.corp".parse().unwrap();
+        let bare = proxy_for(&cluster, "proxy.corp:3128", "").unwrap();
+        assert_eq!(bare.unwrap().to_string(), "http://proxy.corp:3128/");
+    }
+
+    #[test]
+    fn a_refused_proxy_is_named_without_its_password() {
+        let proxy_url = Box::new("ftp://user:word@proxy.corp".parse().unwrap());
+        let said = refused(&kube::Error::ProxyProtocolUnsupported { proxy_url });
+        assert!(
+            said.contains("proxy.corp") && said.contains("NO_PROXY"),
+            "{said}"
+        );
+        assert!(!said.contains("word"), "{said}");
+    }
+
+    #[test]
+    fn a_token_file_may_end_with_a_line_break() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "secret\r\n").unwrap();
+        assert!(ends_with_space(file.path()));
+        let token = TokenFile::new(file.path().to_owned());
+        assert_eq!(token.header().unwrap().to_str().unwrap(), "Bearer secret");
+        std::fs::remove_file(file.path()).unwrap();
+        token.read.lock().unwrap().as_mut().unwrap().0 =
+            Instant::now().checked_sub(2 * TOKEN_KEPT).unwrap();
+        assert!(token.header().is_some(), "the last one counts on");
+    }
+}
