@@ -138,6 +138,8 @@ words! {
         NothingReady,
         /// The API server could not be reached or refused.
         ApiServerError,
+        /// What the controller remembered of the app was lost or changed by hand (an event only).
+        MemoryLost,
         /// Something could not be found out.
         Unknown,
     }

@@ -72,8 +72,8 @@ use crate::words::{EnvironmentName, Period};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct RepositorySpec {
-    /// Where the repository is: `https://host/path`, `ssh://user@host/path` or `user@host:path`. A `file://` address or an
-    /// absolute path works only where the controller runs with `--allow-local-repositories`. Passwords and tokens do not
+    /// Where the repository is: `https://host/path`, `ssh://user@host/path` or `user@host:path`. An `http://` or `file://`
+    /// address or an absolute path works only where the controller runs with `--allow-local-repositories`. Passwords and tokens do not
     /// belong here, see `secretRef`.
     #[schemars(schema_with = "rules::url")]
     pub url: String,

@@ -250,12 +250,12 @@ pub(super) fn url(_: &mut SchemaGenerator) -> Schema {
         2048,
         &[
             rule(
-                r"self.matches('^(https://[^/]+|ssh://[^/]+/.|file:///.|/.|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:.)')",
-                "an address is https://host/path, ssh://user@host/path or user@host:path (file:///path and /path only where the controller allows them)",
+                r"self.matches('^(https?://[^/]+|ssh://[^/]+/.|file:///.|/.|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:.)')",
+                "an address is https://host/path, ssh://user@host/path or user@host:path (http://host/path, file:///path and /path only where the controller allows them)",
             ),
             rule(
-                r"!self.matches('^[a-z]+://[^/@]*:[^/@]*@') && !self.matches('^https://[^/]*@')",
-                "an address holds no password, token or user name for https; put them into the Secret of secretRef",
+                r"!self.matches('^[a-z]+://[^/@]*:[^/@]*@') && !self.matches('^https?://[^/]*@')",
+                "an address holds no password, token or user name for http or https; put them into the Secret of secretRef",
             ),
             rule(
                 r"!self.matches('[[:space:][:cntrl:]]')",

@@ -21,6 +21,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::cache::{AppKey, AppObjects, Cache, Slot, Tracked};
+use super::moment::Moment;
 use crate::api::Reason;
 use crate::api::gateway::HttpRoute;
 use crate::kubernetes::{Kind, Object, diff, names};
@@ -45,7 +46,7 @@ pub(super) struct Applier {
     /// For each object: what was found to be in place, and in which state of the object.
     verified: Mutex<HashMap<Target, (u64, String)>>,
     /// When each route was written last, by this process.
-    routes: Mutex<HashMap<(String, String), Timestamp>>,
+    routes: Mutex<HashMap<(String, String), Moment>>,
 }
 
 /// A kind that the controller makes.
@@ -121,11 +122,15 @@ impl Applier {
     }
 
     /// When a route was written last. Not known of what an earlier process wrote: that was long ago.
-    pub(super) fn route_written(&self, key: &AppKey, name: &str) -> Option<Timestamp> {
+    pub(super) fn route_written(
+        &self,
+        key: &AppKey,
+        name: &str,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
         let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        routes
-            .get(&(key.namespace.clone(), name.to_owned()))
-            .copied()
+        let written = routes.get(&(key.namespace.clone(), name.to_owned()))?;
+        Some(written.time(now))
     }
 
     fn note_route(&self, key: &AppKey, kind: Kind, name: &str, written: bool) {
@@ -133,11 +138,22 @@ impl Applier {
             let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
             let route = (key.namespace.clone(), name.to_owned());
             if written {
-                routes.insert(route, Timestamp::now());
+                routes.insert(route, Moment::now());
             } else {
                 routes.remove(&route);
             }
         }
+    }
+
+    /// Forgets what it knows of an app of which nothing is left.
+    pub(super) fn forget(&self, key: &AppKey) {
+        let (version, other) = (format!("{}-v", key.app), format!("{}.", key.app));
+        let of_app = |namespace: &str, name: &str| {
+            namespace == key.namespace && (name.starts_with(&version) || name.starts_with(&other))
+        };
+        (self.lock()).retain(|(_, namespace, name), _| !of_app(namespace, name));
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        routes.retain(|(namespace, name), _| !of_app(namespace, name));
     }
 
     /// True when the cluster holds what is wanted of an object.

@@ -16,6 +16,8 @@ use kube::{Resource, ResourceExt};
 
 use super::claims::Claims;
 use super::facts::{PodFacts, SliceFacts};
+use super::follow::Failing;
+use super::moment::Moment;
 use crate::api::gateway::{Gateway, HttpRoute};
 use crate::api::{Alias, Deployment, Repository};
 use crate::kubernetes::names;
@@ -209,10 +211,10 @@ impl Tracked for PodFacts {
     }
 
     fn inherit(&mut self, earlier: &Self) {
+        // One that was seen unready became ready under our eyes, whatever the clock of its node says.
         self.ready_since = self
             .ready_since
-            .and(earlier.ready_since)
-            .or(self.ready_since);
+            .map(|_| earlier.ready_since.unwrap_or_else(Moment::now));
     }
 }
 
@@ -285,6 +287,8 @@ pub(super) struct State {
     apps: HashMap<AppKey, AppObjects>,
     removed: Removed,
     pub(super) repositories: HashMap<ObjectKey, Arc<Repository>>,
+    /// Repositories that cannot be read: they are there all the same.
+    pub(super) unread_repositories: HashSet<ObjectKey>,
     pub(super) gateways: HashMap<ObjectKey, Arc<Gateway>>,
     pub(super) claims: Claims,
     /// Custom resources that cannot be read: kind, namespace and name, and why.
@@ -293,6 +297,10 @@ pub(super) struct State {
     pub(super) synced: BTreeSet<&'static str>,
     /// Kinds that the API server does not know.
     pub(super) missing: BTreeSet<&'static str>,
+    /// Kinds that it does not know and has to, of which that has been said.
+    pub(super) unknown: BTreeSet<&'static str>,
+    /// Kinds whose watch fails.
+    pub(super) failing: BTreeMap<&'static str, Failing>,
 }
 
 impl Cache {

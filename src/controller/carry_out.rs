@@ -11,7 +11,7 @@ use super::apply::Failure;
 use super::cache::{AppKey, AppObjects};
 use super::reconcile::{Context, Routes};
 use super::resolve::Records;
-use super::wish::Wish;
+use super::wish::{self, Wish};
 use crate::kubernetes::render::{self, Rendered};
 use crate::kubernetes::{Kind, Object, names};
 use crate::plan::{Owner, Plan, RoutePlan};
@@ -125,10 +125,7 @@ impl Doing<'_> {
         let function = (record.files.iter())
             .find(|(_, set)| names::files(&self.key.app, &set.digest) == name)
             .map(|(function, _)| function);
-        let repository = self
-            .wishes
-            .iter()
-            .find_map(|wish| Some(&wish.wanted.as_ref().ok()?.repository));
+        let repository = wish::repository(self.wishes).map(|(_, repository)| repository);
         let (Some(function), Some(repository)) = (function, repository) else {
             return Ok(());
         };

@@ -320,6 +320,7 @@ fn needs_people(reason: Reason) -> bool {
             | Reason::SnapshotUnreadable
             | Reason::FunctionNotFound
             | Reason::RepositoryNotFound
+            | Reason::RepositoryConflict
             | Reason::RepositoryNotAllowed
             | Reason::NotSupported
             | Reason::RouteClaimed

@@ -1,11 +1,12 @@
 //! Pods and endpoints, cut down to what a decision or a message needs: they are many.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
 
 use super::cache::{AppKey, app_by_label, identity_of};
+use super::moment::Moment;
 use crate::kubernetes::names;
 use crate::words::{FunctionName, VersionNumber};
 
@@ -18,7 +19,7 @@ pub(super) struct PodFacts {
     pub(super) version: VersionNumber,
     pub(super) function: FunctionName,
     /// Since when it is ready.
-    pub(super) ready_since: Option<Timestamp>,
+    pub(super) ready_since: Option<Moment>,
     /// Why it is not, in Kubernetes' words.
     pub(super) trouble: Option<String>,
 }
@@ -62,7 +63,7 @@ impl PodFacts {
             function: labels.get(names::FUNCTION)?.parse().ok()?,
             ready_since: ready_since
                 .filter(|_| !ending)
-                .map(|since| sharper(since, now)),
+                .map(|since| Moment::said(since, now)),
             trouble: if ready_since.is_some() {
                 None
             } else {
@@ -70,13 +71,6 @@ impl PodFacts {
             },
         })
     }
-}
-
-/// Kubernetes keeps whole seconds. A pod that has just become ready counts from when it was seen: a delay from there on
-/// is never shorter than it says.
-fn sharper(since: Timestamp, now: Timestamp) -> Timestamp {
-    let fresh = now.duration_since(since) < SignedDuration::from_secs(2);
-    if fresh { now } else { since }
 }
 
 /// Why a pod is not ready: the reason that helps most.

@@ -1,6 +1,6 @@
 //! `/live`, `/ready` and `/metrics`.
 //!
-//! Ready means that every kind has been listed once: only then anything is decided.
+//! Ready means that every kind has been listed once, for only then anything is decided, and that no watch has failed for a while.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -12,11 +12,14 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
 use super::cache::Cache;
+use super::follow;
 use super::watch;
 
 /// How often it is checked whether the caches are complete, at the start only.
@@ -28,6 +31,7 @@ pub(super) struct Health {
     registry: Registry,
     seconds: Histogram,
     failures: Counter<u64, AtomicU64>,
+    watches: Family<Vec<(String, String)>, Gauge>,
 }
 
 impl Health {
@@ -45,11 +49,28 @@ impl Health {
             "Reconciles that could not write something and are tried again",
             failures.clone(),
         );
+        let watches = Family::<Vec<(String, String)>, Gauge>::default();
+        registry.register(
+            "watch_failing",
+            "1 while a kind cannot be watched: what is known of it may be old",
+            watches.clone(),
+        );
         Self {
             cache,
             registry,
             seconds,
             failures,
+            watches,
+        }
+    }
+
+    /// Whether each kind can be watched, as of now.
+    fn note_watches(&self) {
+        let state = self.cache.lock();
+        for kind in watch::KINDS {
+            let fails = i64::from(state.failing.contains_key(kind));
+            let label = [("kind".to_owned(), kind.to_owned())];
+            self.watches.get_or_create(&label.to_vec()).set(fails);
         }
     }
 
@@ -60,13 +81,9 @@ impl Health {
         }
     }
 
-    fn is_ready(&self) -> bool {
-        watch::is_synced(&self.cache.lock())
-    }
-
     /// Resolves when the caches are complete.
     pub(super) async fn synced(&self) {
-        while !self.is_ready() {
+        while !watch::is_synced(&self.cache.lock()) {
             tokio::time::sleep(SYNC_CHECK).await;
         }
     }
@@ -85,16 +102,23 @@ pub(super) async fn serve(listener: TcpListener, health: Arc<Health>) {
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> (StatusCode, String) {
-    if health.is_ready() {
+    let state = health.cache.lock();
+    let mut text = String::new();
+    if !watch::is_synced(&state) {
+        let listed: Vec<&str> = state.synced.iter().copied().collect();
+        text = format!("not ready: still listing; done: {}\n", listed.join(", "));
+    }
+    for (kind, why) in follow::failing(&state) {
+        text.extend(["not ready: ", kind, " cannot be watched: ", why, "\n"]);
+    }
+    if text.is_empty() {
         return (StatusCode::OK, "ready\n".to_owned());
     }
-    let state = health.cache.lock();
-    let listed: Vec<&str> = state.synced.iter().copied().collect();
-    let text = format!("not ready: still listing; done: {}\n", listed.join(", "));
     (StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
 async fn metrics(State(health): State<Arc<Health>>) -> (StatusCode, String) {
+    health.note_watches();
     let mut text = String::new();
     match encode(&mut text, &health.registry) {
         Ok(()) => (StatusCode::OK, text),

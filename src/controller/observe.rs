@@ -44,14 +44,6 @@ pub(super) fn records(objects: &AppObjects) -> Records {
     records
 }
 
-/// What the anchor remembers.
-pub(super) fn memory(key: &AppKey, objects: &AppObjects) -> Memory {
-    (objects.config_maps.get(&names::anchor(&key.app)))
-        .and_then(|anchor| anchor.data.as_ref()?.get("memory"))
-        .and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default()
-}
-
 /// What the cluster does not say about an app.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Given {
@@ -76,6 +68,7 @@ pub(super) fn world(
     owners: &Owners<'_>,
     resolutions: &[Resolution],
     records: &Records,
+    memory: Memory,
     given: Given,
 ) -> World {
     let mut versions = BTreeMap::new();
@@ -91,6 +84,7 @@ pub(super) fn world(
             number,
             records.get(&number),
             materialised.contains(&number),
+            given.now,
         );
         versions.insert(number, state);
     }
@@ -104,7 +98,7 @@ pub(super) fn world(
         settle: given.delays.settle,
         splits,
         versions,
-        memory: memory(key, objects),
+        memory,
     }
 }
 
@@ -124,6 +118,7 @@ fn version(
     number: VersionNumber,
     record: Option<&VersionRecord>,
     materialised: bool,
+    now: Timestamp,
 ) -> Version {
     let functions = record.iter().flat_map(|record| &record.functions);
     Version::of(
@@ -136,7 +131,7 @@ fn version(
                 autoscaled: function.autoscaled(),
                 ready: ready_endpoints(objects, &service),
             };
-            let since = first_ready(objects, number, &function.name);
+            let since = first_ready(objects, number, &function.name, now);
             (function.name.clone(), state, since)
         }),
     )
@@ -159,10 +154,11 @@ fn first_ready(
     objects: &AppObjects,
     version: VersionNumber,
     function: &FunctionName,
+    now: Timestamp,
 ) -> Option<Timestamp> {
     (objects.pods.iter())
         .filter(|(_, pod)| pod.version == version && pod.function == *function)
-        .filter_map(|(_, pod)| pod.ready_since)
+        .filter_map(|(_, pod)| Some(pod.ready_since?.time(now)))
         .min()
 }
 

@@ -14,6 +14,7 @@ use super::cache::{AppKey, AppObjects, Cache};
 use super::carry_out::Doing;
 use super::claims::Claim;
 use super::finalizer;
+use super::memory;
 use super::observe::{self, Delays, Given};
 use super::report::Reports;
 use super::repositories::Repositories;
@@ -58,6 +59,7 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
         return Outcome::default();
     }
     if wishes.is_empty() && objects.config_maps.is_empty() && objects.workloads.is_empty() {
+        context.applier.forget(key);
         return Outcome::default();
     }
     // I/O: one write per new owner.
@@ -71,11 +73,7 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     }
     // I/O: reads of the local mirror, where nothing in the cluster answers.
     let mut records = observe::records(&objects);
-    let mut resolutions = Vec::with_capacity(wishes.len());
-    for wish in &wishes {
-        let resolution = resolve::resolve(&context.repositories, key, wish, &mut records).await;
-        resolutions.push(checked(wish, resolution, &records));
-    }
+    let resolutions = resolutions(context, key, &wishes, &mut records).await;
     // Pure.
     let now = Timestamp::now();
     let given = Given {
@@ -87,12 +85,25 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
         wishes: &wishes,
         unread: &unread,
     };
-    let mut world = observe::world(key, &objects, &owners, &resolutions, &records, given);
+    let remembered = memory::read(key, &objects, now);
+    context
+        .reports
+        .forgotten(key, &objects, remembered.lost.as_deref());
+    let memory = remembered.memory;
+    let mut world = observe::world(
+        key,
+        &objects,
+        &owners,
+        &resolutions,
+        &records,
+        memory,
+        given,
+    );
     for split in &mut world.splits {
         let names =
             observe::routes_of(&objects, &split.owner).filter_map(|r| r.metadata.name.as_ref());
         split.routes.written = names
-            .filter_map(|name| context.applier.route_written(key, name))
+            .filter_map(|name| context.applier.route_written(key, name, now))
             .max();
     }
     let plan = plan::plan(&world);
@@ -130,6 +141,32 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
         wake: plan.wake.into_iter().chain(reported.wake).min(),
         failed,
     }
+}
+
+/// What each wish resolves to. Adds the records that it took.
+async fn resolutions(
+    context: &Context,
+    key: &AppKey,
+    wishes: &[Wish],
+    records: &mut Records,
+) -> Vec<Resolution> {
+    let mut resolutions = Vec::with_capacity(wishes.len());
+    let home = wish::repository(wishes);
+    for wish in wishes {
+        let resolution = match wish::conflict(wish, home) {
+            Some(message) => {
+                let trouble = Trouble {
+                    reason: Reason::RepositoryConflict,
+                    message,
+                    pending: false,
+                };
+                resolve::fall_back(wish, records, vec![trouble])
+            }
+            None => resolve::resolve(&context.repositories, key, wish, records).await,
+        };
+        resolutions.push(checked(wish, resolution, records));
+    }
+    resolutions
 }
 
 /// What there is to report.

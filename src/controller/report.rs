@@ -1,22 +1,21 @@
 //! Telling: status subresources and events. The one place that writes either, and only where something changed.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use kube::api::{Patch, PatchParams};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Api, Client, Resource};
 use serde_json::json;
-use tokio::sync::Semaphore;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::apply::{Failure, failure, is_not_found, timed};
-use super::cache::{AppKey, Cache, ObjectKey};
+use super::cache::{AppKey, AppObjects, Cache, ObjectKey};
+use super::events::Events;
 use super::repositories::Fetch;
-use super::wish::Wish;
-use crate::api::condition::{self, Say};
+use super::wish::{self, Wish};
+use crate::api::condition::{self, Say, State};
 use crate::api::{
     Alias, Deployment, DeploymentStatus, Reason, Repository, RepositoryStatus, STATUS_MANAGER, Type,
 };
@@ -25,33 +24,26 @@ use crate::plan::{Owner, OwnerKind};
 /// Mere numbers and words in a status (ready pods, messages) are written at most this often, while pods start one by one.
 const CALM: Duration = Duration::from_secs(1);
 
-/// Events that are sent at the same time; the others wait for their turn.
-const EVENTS: usize = 8;
-
 /// Writes statuses and events.
 pub(super) struct Reports {
     client: Client,
-    recorder: Recorder,
-    /// Turns for sending events.
-    events: Arc<Semaphore>,
+    events: Events,
     /// When a status was written last, of owners whose status changed within the last moments.
     written: Mutex<HashMap<(AppKey, Owner), Instant>>,
     /// Owners that were ready and are not, though nobody asked for anything, while that has not been said in an event.
     unsaid: Mutex<HashSet<(AppKey, Owner)>>,
+    /// Apps whose memory could not be read, while that is so.
+    forgotten: Mutex<HashSet<AppKey>>,
 }
 
 impl Reports {
     pub(super) fn new(client: Client) -> Self {
-        let reporter = Reporter {
-            controller: "cutwater.dev/controller".to_owned(),
-            instance: None,
-        };
         Self {
-            recorder: Recorder::new(client.clone(), reporter),
+            events: Events::new(client.clone()),
             client,
-            events: Arc::new(Semaphore::new(EVENTS)),
             written: Mutex::default(),
             unsaid: Mutex::default(),
+            forgotten: Mutex::default(),
         }
     }
 
@@ -168,7 +160,8 @@ impl Reports {
             let lost = self.is_lost(key, wish, was_ready, state != "False", &reason);
             let recovers = before.is_some_and(|(_, reason, _)| is_fault(&reason));
             if lost || recovers || !is_step(&reason) {
-                self.publish(&reference, lost || is_fault(&reason), &reason, &note);
+                self.events
+                    .publish(&reference, lost || is_fault(&reason), &reason, &note);
             }
         }
         if !wish.ignored.is_empty() && wish.status.observed_generation != wish.generation {
@@ -181,43 +174,59 @@ impl Reports {
                 "{} means nothing to deployments.cutwater.dev and is ignored: a tool took it for a Deployment of apps",
                 fields.join(", ")
             );
-            self.publish(&reference, true, "IgnoredFields", &note);
+            self.events
+                .publish(&reference, true, "IgnoredFields", &note);
         }
         Ok(None)
     }
 
-    /// Sends an event. Nothing waits for it: an app that has to be worked on again must not.
-    fn publish(
-        &self,
-        reference: &k8s_openapi::api::core::v1::ObjectReference,
-        fault: bool,
-        reason: &str,
-        note: &str,
-    ) {
-        let event = Event {
-            type_: if fault {
-                EventType::Warning
-            } else {
-                EventType::Normal
-            },
-            reason: reason.to_owned(),
-            note: Some(shortened(note)),
-            action: "Reconcile".to_owned(),
-            secondary: None,
+    /// Says once, in an event of each owner, that what the anchor remembers could not be read.
+    pub(super) fn forgotten(&self, key: &AppKey, objects: &AppObjects, lost: Option<&str>) {
+        let mut forgotten = (self.forgotten.lock()).unwrap_or_else(PoisonError::into_inner);
+        let Some(lost) = lost else {
+            forgotten.remove(key);
+            return;
         };
-        let (recorder, reference, turns) = (
-            self.recorder.clone(),
-            reference.clone(),
-            self.events.clone(),
+        if !forgotten.insert(key.clone()) {
+            return;
+        }
+        drop(forgotten);
+        let note = format!(
+            "what was remembered of app `{}` is lost: {lost}; every version that runs counts as having served until now, and is kept for its rollback window",
+            key.app
         );
-        tokio::spawn(async move {
-            let turn = turns.acquire().await;
-            // An event that is lost is no reason to do anything again: the status says the same.
-            if let Err(error) = timed(recorder.publish(&event, &reference)).await {
-                debug!(%error, reason = event.reason, "an event could not be written");
+        warn!(namespace = key.namespace, app = %key.app, note);
+        let deployments = objects.deployments.iter().map(|(_, o)| o.object_ref(&()));
+        let aliases = objects.aliases.iter().map(|(_, o)| o.object_ref(&()));
+        for reference in deployments.chain(aliases) {
+            self.events
+                .publish(&reference, true, Reason::MemoryLost.as_str(), &note);
+        }
+    }
+
+    /// Says of the owners of an app that the work on it broke off by a fault of this program.
+    pub(super) async fn broken(&self, cache: &Cache, key: &AppKey, panic: &str) {
+        let message = format!(
+            "the controller failed on this app ({panic}) and tries again; its traffic stays as it is; please report it, with the controller's log"
+        );
+        for wish in wish::wishes(&cache.app(key), &BTreeSet::new()) {
+            let mut status = wish.status.clone();
+            let say = Say::new(
+                Type::Ready,
+                State::Unknown,
+                Reason::Unknown,
+                message.clone(),
+            );
+            let now = jiff::Timestamp::now();
+            condition::set(&mut status.conditions, &say, wish.generation, now);
+            if let Err(failure) = self.owner(cache, key, &wish, &status).await {
+                warn!(
+                    ?key,
+                    message = failure.message,
+                    "a status could not be written"
+                );
             }
-            drop(turn);
-        });
+        }
     }
 
     /// Writes the status of a Repository after a fetch, if it differs.
@@ -243,7 +252,8 @@ impl Reports {
                     .iter()
                     .find(|c| c.type_ == Type::Ready.as_str());
                 if old.is_none_or(|old| old.reason != reason.as_str()) {
-                    self.publish(&reference, fault, reason.as_str(), &note);
+                    self.events
+                        .publish(&reference, fault, reason.as_str(), &note);
                 }
             }
             Ok(None) => {}
@@ -312,7 +322,7 @@ impl Reports {
         timed(api.patch_status(&key.1, &params, &Patch::Merge(&body))).await?;
         let reason = Reason::MalformedObject.as_str();
         let reference = found.object_ref(&resource);
-        self.publish(&reference, true, reason, &message);
+        self.events.publish(&reference, true, reason, &message);
         Ok(())
     }
 }
@@ -429,13 +439,4 @@ fn is_fault(reason: &str) -> bool {
         .iter()
         .chain(&fine_too)
         .any(|good| good.as_str() == reason)
-}
-
-/// The API server takes 1,024 bytes in a note.
-fn shortened(note: &str) -> String {
-    let mut end = note.len().min(1000);
-    while !note.is_char_boundary(end) {
-        end -= 1;
-    }
-    note[..end].to_owned()
 }

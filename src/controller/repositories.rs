@@ -7,26 +7,28 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
-use sha2::{Digest, Sha256};
+use jiff::Timestamp;
+use kube::Client;
 use tokio::time::Instant;
 
-use super::apply::{failure, timed};
 use super::cache::{AppKey, Cache, ObjectKey};
+use super::fetching::Lane;
+use super::mirrors::{self, Fetched, Order, Unfetched};
 use super::queue::Queue;
-use crate::api::{Reason, Repository};
+use super::secret::credentials;
+use crate::api::{Reason, Repository, condition};
 use crate::git::{Credentials, RemoteUrl};
 use crate::record::VersionRecord;
-use crate::store::{Mirror, ResolveError, StoreError};
+use crate::store::{Mirror, ResolveError};
 use crate::words::{AppName, FunctionName, VersionWord};
 
-/// Longest time for one fetch.
-const FETCH_TIMEOUT: Duration = Duration::from_mins(2);
 /// A version that is missing is asked of the remote at once, but not more often than this.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// First wait after a fetch that failed; it doubles up to the interval.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
+
+/// How often it is checked whether the Repositories are known, at the start only.
+const SYNC_CHECK: Duration = Duration::from_millis(50);
 
 /// Answer to a question about a version.
 #[derive(Debug)]
@@ -64,8 +66,8 @@ type Known = HashMap<(AppName, VersionWord), Result<Arc<VersionRecord>, (Reason,
 #[derive(Default)]
 struct State {
     mirror: Option<Mirror>,
-    url: String,
-    credentials: Option<Credentials>,
+    /// How the mirror was fetched last.
+    access: Option<Access>,
     /// Apps whose refs have been fetched.
     fetched: BTreeSet<AppName>,
     /// What was read since the last fetch that changed something.
@@ -76,6 +78,10 @@ struct State {
     waiting: BTreeSet<AppName>,
     failure: Option<(Reason, String)>,
     failures: u32,
+    /// Address that was tried last.
+    tried: String,
+    /// When it was read last, be it by an earlier program.
+    as_of: Option<Timestamp>,
     fetched_at: Option<Instant>,
     /// Counts fetches: what was read before one is not kept after it.
     fetches: u64,
@@ -158,10 +164,10 @@ impl Repositories {
                 }
                 match &state.failure {
                     // What only git knows is unknown while git is away, and never absent.
-                    Some((away, failure)) if reason == Reason::VersionNotFound => Lookup::Refused(
-                        *away,
-                        format!("{failure}; as of the last fetch, {message}"),
-                    ),
+                    Some((away, failure)) if reason == Reason::VersionNotFound => {
+                        let failure = since(failure.clone(), state.as_of);
+                        Lookup::Refused(*away, format!("{failure}, when {message}"))
+                    }
                     _ => Lookup::Refused(reason, message),
                 }
             }
@@ -240,7 +246,7 @@ impl Repositories {
     /// Fetches a repository whose turn it is. `None` where there is nothing to fetch.
     pub(super) async fn fetch(&self, key: &ObjectKey) -> Option<Fetch> {
         let Some(repository) = self.cache.repository(&key.0, &key.1) else {
-            self.lock().remove(key);
+            self.forget(key).await;
             return None;
         };
         if repository.spec.suspend {
@@ -266,9 +272,28 @@ impl Repositories {
             });
         }
         self.queue.add_at(key.clone(), Instant::now() + again);
-        Some(Fetch {
-            head: result.map(|fetched| fetched.head),
-        })
+        let as_of = self.lock().get(key).and_then(|state| state.as_of);
+        let head = match result {
+            Ok((fetched, _)) => Ok(fetched.head),
+            Err(unfetched) => {
+                let (reason, message) = unfetched.failure;
+                Err((reason, since(message, as_of)))
+            }
+        };
+        Some(Fetch { head })
+    }
+
+    /// Where the fetch of a repository has to wait for its turn.
+    pub(super) fn place(&self, key: &ObjectKey) -> (Lane, String) {
+        let Some(repository) = self.cache.repository(&key.0, &key.1) else {
+            return (Lane::Fast, String::new());
+        };
+        let address = &repository.spec.url;
+        let url = RemoteUrl::parse(address, self.allow_local);
+        let host = url.map_or_else(|_| String::new(), |url| url.host().to_owned());
+        let failed = (self.lock().get(key))
+            .is_some_and(|state| state.failures > 0 && state.tried == *address);
+        (if failed { Lane::Slow } else { Lane::Fast }, host)
     }
 
     async fn fetch_now(
@@ -276,92 +301,93 @@ impl Repositories {
         key: &ObjectKey,
         repository: &Repository,
         apps: BTreeSet<AppName>,
-    ) -> Result<Fetched, (Reason, String)> {
-        let url = RemoteUrl::parse(&repository.spec.url, self.allow_local)
+    ) -> Result<(Fetched, Access), Unfetched> {
+        let address = repository.spec.url.clone();
+        (self.lock().entry(key.clone()).or_default().tried).clone_from(&address);
+        let url = RemoteUrl::parse(&address, self.allow_local)
             .map_err(|error| (Reason::RepositoryNotAllowed, error.to_string()))?;
         let credentials = match &repository.spec.secret_ref {
-            Some(secret) => Some(self.credentials(&key.0, &secret.name).await?),
+            Some(secret) => Some(credentials(&self.client, &key.0, &secret.name).await?),
             None => None,
         };
-        let folder = self.folder.join(folder_name(key, &repository.spec.url));
-        let branch = repository.spec.branch.clone();
-        let address = repository.spec.url.clone();
-        let open = (self.lock().get(key))
-            .filter(|state| state.url == address && state.credentials == credentials)
-            .and_then(|state| state.mirror.clone());
-        let fetched = blocking(move || -> Result<Fetched, StoreError> {
-            let mirror = match open {
-                Some(mirror) => mirror,
-                None => Mirror::open(&folder, &url, credentials.clone())?,
-            };
-            let fetched = mirror.fetch(&branch, &apps, FETCH_TIMEOUT)?;
-            if let Some(problem) = &fetched.untidy {
-                tracing::warn!(repository = %url, "the mirror could not be packed anew: {problem}");
+        let access = Access {
+            url: address,
+            credentials,
+        };
+        let name = mirrors::folder_name(key, &access.url);
+        let order = {
+            let states = self.lock();
+            let state = states.get(key);
+            let same = state.filter(|state| state.access.as_ref() == Some(&access));
+            Order {
+                folder: self.folder.join(&name),
+                url,
+                branch: repository.spec.branch.clone(),
+                apps,
+                credentials: access.credentials.clone(),
+                open: same.and_then(|state| state.mirror.clone()),
+                proven: same.is_some_and(|state| state.failures == 0),
             }
-            for lock in &fetched.removed {
-                let lock = lock.display();
-                tracing::warn!(repository = %url, "removed the lock {lock}, which a process had left that was killed");
+        };
+        // The folder of an address that it had before is of no use once the new one was read.
+        let moved = order.open.is_none();
+        let (folder, key) = (self.folder.clone(), key.clone());
+        let fetched = blocking(move || {
+            let fetched = order.run()?;
+            if moved {
+                mirrors::remove(&folder, |other| {
+                    other != name && mirrors::is_of(other, &key)
+                });
             }
-            Ok(Fetched {
-                head: fetched.head.unwrap_or_default(),
-                changed: fetched.changed,
-                mirror,
-                url: address,
-                credentials,
-            })
-        })
-        .await?;
-        fetched.map_err(|error| (error.reason(), error.to_string()))
+            Ok(fetched)
+        });
+        fetched.await?.map(|fetched| (fetched, access))
     }
 
-    /// What a Secret holds for reading a repository. Its values go to `git` and nowhere else.
-    async fn credentials(
-        &self,
-        namespace: &str,
-        name: &str,
-    ) -> Result<Credentials, (Reason, String)> {
-        let api = Api::<Secret>::namespaced(self.client.clone(), namespace);
-        let secret = timed(api.get_opt(name))
-            .await
-            .map_err(|error| {
-                let failure = failure(&format!("read Secret `{name}`"), &error);
-                (failure.reason, failure.message)
-            })?
-            .ok_or_else(|| {
-                (
-                    Reason::CredentialsRefused,
-                    format!("there is no Secret `{name}` in namespace `{namespace}`; make it, or change spec.secretRef"),
-                )
-            })?;
-        let data = secret.data.unwrap_or_default();
-        let text = |key: &str| {
-            let value = data.get(key)?;
-            String::from_utf8(value.0.clone()).ok()
-        };
-        let credentials = Credentials {
-            username: text("username"),
-            password: text("password"),
-            bearer_token: text("bearerToken"),
-            ssh_private_key: text("ssh-privatekey"),
-            known_hosts: text("known_hosts"),
-            ca: text("ca.crt"),
-        };
-        if credentials == Credentials::default() {
-            return Err((
-                Reason::CredentialsRefused,
-                format!(
-                    "Secret `{name}` in namespace `{namespace}` has none of username, password, bearerToken, ssh-privatekey, known_hosts and ca.crt"
-                ),
-            ));
+    /// Removes the mirrors of Repositories that are gone. Waits until it is known which there are.
+    pub(super) async fn sweep(&self) {
+        while !self.cache.lock().synced.contains("Repository") {
+            tokio::time::sleep(SYNC_CHECK).await;
         }
-        Ok(credentials)
+        let (known, unread) = {
+            let state = self.cache.lock();
+            let known: HashSet<String> = (state.repositories.iter())
+                .map(|(key, repository)| mirrors::folder_name(key, &repository.spec.url))
+                .collect();
+            (known, state.unread_repositories.clone())
+        };
+        let folder = self.folder.clone();
+        let swept = blocking(move || {
+            mirrors::remove(&folder, |name| {
+                !known.contains(name) && !unread.iter().any(|key| mirrors::is_of(name, key))
+            });
+        });
+        if let Err((_, problem)) = swept.await {
+            tracing::warn!(
+                problem,
+                "mirrors that no Repository needs could not be removed"
+            );
+        }
+    }
+
+    /// Forgets a repository that is gone, with its mirror.
+    async fn forget(&self, key: &ObjectKey) {
+        self.lock().remove(key);
+        if self.cache.lock().unread_repositories.contains(key) {
+            return;
+        }
+        let (folder, key) = (self.folder.clone(), key.clone());
+        let removed = blocking(move || mirrors::remove(&folder, |name| mirrors::is_of(name, &key)));
+        if let Err((_, problem)) = removed.await {
+            tracing::warn!(problem, "a mirror could not be removed");
+        }
     }
 
     /// Takes in what a fetch brought; the apps to look at again, and when to fetch again.
     fn take_in(
         &self,
         key: &ObjectKey,
-        result: &Result<Fetched, (Reason, String)>,
+        result: &Result<(Fetched, Access), Unfetched>,
         apps: BTreeSet<AppName>,
         interval: Duration,
     ) -> (BTreeSet<AppName>, Duration) {
@@ -371,7 +397,7 @@ impl Repositories {
         state.fetches += 1;
         state.fetched_at = Some(Instant::now());
         match result {
-            Ok(fetched) => {
+            Ok((fetched, access)) => {
                 if state.failure.take().is_some() {
                     touched.extend(apps.iter().cloned());
                 }
@@ -386,16 +412,28 @@ impl Repositories {
                 touched.extend(new);
                 state.fetched = apps;
                 state.mirror = Some(fetched.mirror.clone());
-                state.credentials.clone_from(&fetched.credentials);
-                if state.url != fetched.url {
-                    state.url.clone_from(&fetched.url);
+                state.as_of = Some(Timestamp::now());
+                if state
+                    .access
+                    .as_ref()
+                    .is_none_or(|held| held.url != access.url)
+                {
                     state.known.clear();
                 }
+                state.access = Some(access.clone());
+                state.missed.retain(|(app, _)| state.fetched.contains(app));
                 (touched, interval)
             }
-            Err(failure) => {
+            Err(Unfetched { failure, kept }) => {
                 if state.failure.as_ref() != Some(failure) {
                     touched.extend(apps);
+                }
+                if let Some(kept) = kept {
+                    // What is on disk is known, though git is away.
+                    touched.extend(kept.apps.difference(&state.fetched).cloned());
+                    state.fetched.extend(kept.apps.iter().cloned());
+                    state.mirror.get_or_insert_with(|| kept.mirror.clone());
+                    state.as_of.get_or_insert(kept.when);
                 }
                 state.failure = Some(failure.clone());
                 let wait = FIRST_RETRY * 2_u32.saturating_pow(state.failures.min(10));
@@ -406,18 +444,19 @@ impl Repositories {
     }
 }
 
-struct Fetched {
-    head: String,
-    changed: BTreeSet<AppName>,
-    mirror: Mirror,
+/// How a repository is reached.
+#[derive(Clone, PartialEq)]
+struct Access {
     url: String,
     credentials: Option<Credentials>,
 }
 
-/// A folder per object and address: another address begins afresh.
-fn folder_name(key: &ObjectKey, url: &str) -> String {
-    let digest = Sha256::digest(format!("{}\0{}\0{url}", key.0, key.1));
-    format!("{}.{}.{}.git", key.0, key.1, hex::encode(&digest[..6]))
+/// Of when what is known is, where it is not of now.
+fn since(message: String, as_of: Option<Timestamp>) -> String {
+    match as_of.map(|time| condition::whole_second(time).0) {
+        Some(time) => format!("{message}; versions are known as of {time}"),
+        None => message,
+    }
 }
 
 async fn blocking<T: Send + 'static>(

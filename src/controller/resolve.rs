@@ -106,7 +106,7 @@ pub(super) fn fall_back(wish: &Wish, records: &Records, troubles: Vec<Trouble>) 
     let known = !pinned.is_empty()
         && pinned
             .iter()
-            .all(|entry| records.contains_key(&entry.number));
+            .all(|entry| (records.get(&entry.number)).is_some_and(|r| r.commit == entry.commit));
     Resolution {
         shares: known.then(|| shares(&pinned)),
         pinned,
@@ -142,7 +142,13 @@ impl Place<'_> {
         };
         if let Some(record) = held {
             // It runs: git has no say in whether it goes on, but people are told when git no longer agrees.
-            troubles.extend(self.disagreement(record).await);
+            match self.disagreement(record).await {
+                // What was not pinned yet is not pinned against git: it may be of a repository that the app had before.
+                Some(trouble) if before.is_none() && trouble.reason == Reason::VersionMoved => {
+                    return Err(trouble);
+                }
+                trouble => troubles.extend(trouble),
+            }
             return Ok(record.clone());
         }
         let word = match before {
@@ -152,7 +158,10 @@ impl Place<'_> {
         let record = self.lookup(&word).await?;
         match before {
             Some(before) if before.commit != record.commit => Err(moved(&record, &before.commit)),
-            _ => Ok(records.get(&record.number).cloned().unwrap_or(record)),
+            _ => match records.get(&record.number) {
+                Some(held) if held.commit != record.commit => Err(moved(&record, &held.commit)),
+                held => Ok(held.cloned().unwrap_or(record)),
+            },
         }
     }
 

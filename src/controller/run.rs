@@ -12,11 +12,14 @@ use jiff::Timestamp;
 use kube::Client;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{error, info};
 
 use super::apply::Applier;
 use super::cache::{AppKey, Cache, ObjectKey};
+use super::connect;
+use super::fetching;
 use super::health;
+use super::isolation::{self, guarded};
 use super::observe::Delays;
 use super::queue::Queue;
 use super::reconcile::{self, Context};
@@ -68,10 +71,12 @@ pub enum ControllerError {
 
 /// Retries of an app after a failed write: first wait and longest wait.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
-/// How long it takes until the status of an unreadable object is written again, when that failed.
-const UNREADABLE_AGAIN: Duration = Duration::from_secs(2);
-/// Repositories that are fetched at the same time.
-const FETCHERS: usize = 4;
+/// How long it takes until the status of an unreadable object is written again, when that failed: at first, and at most.
+const UNREADABLE_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(5));
+/// An app is looked at again after this time at the latest where it waits for a moment.
+const LONGEST_SLEEP: Duration = Duration::from_hours(24);
+/// Longest time in which a connection to the API server may bring nothing.
+const SILENCE: Duration = Duration::from_mins(5);
 
 /// Runs until `stop` resolves, or a part fails.
 ///
@@ -82,9 +87,7 @@ pub async fn run(
     settings: Settings,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ControllerError> {
-    let client = Client::try_default()
-        .await
-        .map_err(|error| ControllerError::NoCluster(error.to_string()))?;
+    let (client, server) = client().await.map_err(ControllerError::NoCluster)?;
     std::fs::create_dir_all(&settings.state).map_err(|error| ControllerError::State {
         path: settings.state.clone(),
         error,
@@ -94,6 +97,7 @@ pub async fn run(
         queue: Arc::new(Queue::new()),
         repositories: Arc::new(Queue::new()),
         unreadable: Arc::new(Queue::new()),
+        server: server.into(),
     };
     let repositories = Arc::new(Repositories::new(
         client.clone(),
@@ -116,6 +120,10 @@ pub async fn run(
     if let Some(address) = settings.listen {
         let listener = tokio::net::TcpListener::bind(address).await;
         let listener = listener.map_err(|error| ControllerError::Listen { address, error })?;
+        // With port 0 the system chooses one.
+        if let Ok(address) = listener.local_addr() {
+            info!(%address, "health is served");
+        }
         tasks.spawn(health::serve(listener, health.clone()));
     }
     watch::start(&client, &sink, &mut tasks);
@@ -128,9 +136,7 @@ pub async fn run(
             failures.clone(),
         ));
     }
-    for _ in 0..FETCHERS {
-        tasks.spawn(fetch(context.clone(), sink.repositories.clone()));
-    }
+    tasks.spawn(fetching::run(context.clone(), sink.repositories.clone()));
     tasks.spawn(report_unreadable(context.clone(), sink.clone()));
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -151,6 +157,18 @@ pub async fn run(
     }
 }
 
+/// The client, and the address of the API server.
+async fn client() -> Result<(Client, String), String> {
+    let found = connect::config(None).await?;
+    let (context, mut config) =
+        found.ok_or("there is no kubeconfig, and the program runs in no pod")?;
+    let server = config.cluster_url.to_string();
+    info!(context, server, "the cluster to work for");
+    // Without it, a list or a watch hangs for ever whose answer is lost on the way. Watches end by themselves before that.
+    config.read_timeout = Some(SILENCE);
+    Ok((connect::client(config)?, server))
+}
+
 /// One worker: waits until the caches are complete, then works on one app after the other.
 async fn work(
     context: Arc<Context>,
@@ -162,12 +180,34 @@ async fn work(
     loop {
         let key = sink.queue.next().await;
         let started = Instant::now();
-        let outcome = reconcile::reconcile(&context, &key).await;
+        let outcome = attempt(&context, &key).await;
         health.count(started.elapsed(), outcome.failed);
         if let Some(wait) = wait(&failures, &key, &outcome) {
             sink.queue.add_at(key.clone(), Instant::now() + wait);
         }
         sink.queue.done(&key);
+    }
+}
+
+/// Works on one app. A panic is a failure of this app alone.
+async fn attempt(context: &Context, key: &AppKey) -> reconcile::Outcome {
+    let work = async {
+        #[cfg(debug_assertions)]
+        isolation::inject(key.app.as_str());
+        reconcile::reconcile(context, key).await
+    };
+    let panic = match guarded(work).await {
+        Ok(outcome) => return outcome,
+        Err(panic) => panic,
+    };
+    error!(namespace = key.namespace, app = %key.app, panic, "the work on an app broke off by a fault of this program; it is tried again, and others go on");
+    let telling = context.reports.broken(&context.cache, key, &panic);
+    if let Err(panic) = guarded(telling).await {
+        error!(namespace = key.namespace, app = %key.app, panic, "that could not be told either");
+    }
+    reconcile::Outcome {
+        wake: None,
+        failed: true,
     }
 }
 
@@ -180,32 +220,28 @@ fn wait(
     let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
     if outcome.failed {
         let count = failures.entry(key.clone()).or_insert(0);
-        let wait = RETRY
-            .0
-            .saturating_mul(2_u32.saturating_pow((*count).min(16)));
         *count += 1;
-        return Some(wait.min(RETRY.1));
+        return Some(doubled(RETRY, *count - 1));
     }
     failures.remove(key);
     let wake = outcome.wake?;
     let left = wake.duration_since(Timestamp::now());
-    Some(Duration::try_from(left).unwrap_or(Duration::ZERO))
+    // A moment too far away is no time that anybody meant.
+    Some(
+        Duration::try_from(left)
+            .unwrap_or(Duration::ZERO)
+            .min(LONGEST_SLEEP),
+    )
 }
 
-async fn fetch(context: Arc<Context>, queue: Arc<Queue<ObjectKey>>) {
-    loop {
-        let key = queue.next().await;
-        if let Some(fetch) = context.repositories.fetch(&key).await {
-            context
-                .reports
-                .repository(&context.cache, &key, &fetch)
-                .await;
-        }
-        queue.done(&key);
-    }
+/// A wait that doubles with each failure, from a first to a longest one.
+fn doubled((first, longest): (Duration, Duration), failures: u32) -> Duration {
+    let times = 2_u32.saturating_pow(failures.min(16));
+    first.saturating_mul(times).min(longest)
 }
 
 async fn report_unreadable(context: Arc<Context>, sink: Sink) {
+    let mut failures: HashMap<(&'static str, ObjectKey), u32> = HashMap::new();
     loop {
         let (kind, key) = sink.unreadable.next().await;
         let error = context
@@ -215,12 +251,20 @@ async fn report_unreadable(context: Arc<Context>, sink: Sink) {
             .get(&(kind, key.clone()))
             .cloned();
         let said = match error {
-            Some(error) => context.reports.unreadable(kind, &key, &error).await,
+            Some(error) => {
+                let telling = context.reports.unreadable(kind, &key, &error);
+                guarded(telling).await.unwrap_or(false)
+            }
             None => true,
         };
         let key = (kind, key);
-        if !said {
-            (sink.unreadable).add_at(key.clone(), Instant::now() + UNREADABLE_AGAIN);
+        if said {
+            failures.remove(&key);
+        } else {
+            let count = failures.entry(key.clone()).or_insert(0);
+            *count += 1;
+            let wait = doubled(UNREADABLE_AGAIN, *count - 1);
+            (sink.unreadable).add_at(key.clone(), Instant::now() + wait);
         }
         sink.unreadable.done(&key);
     }

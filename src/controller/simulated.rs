@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 
 use super::cache::{AppKey, Cache};
 use super::facts::{PodFacts, SliceFacts};
+use super::memory;
+use super::moment::Moment;
 use super::observe::{self, Delays, Given, Owners};
 use super::resolve::{Records, Resolution};
 use super::wish::Wish;
@@ -77,7 +79,16 @@ impl Cluster {
             routes_known: true,
             now,
         };
-        let mut world = observe::world(&self.key, &objects, &owners, &resolutions, records, given);
+        let memory = memory::read(&self.key, &objects, now).memory;
+        let mut world = observe::world(
+            &self.key,
+            &objects,
+            &owners,
+            &resolutions,
+            records,
+            memory,
+            given,
+        );
         for split in &mut world.splits {
             let names = observe::routes_of(&objects, &split.owner)
                 .filter_map(|route| route.metadata.name.as_ref());
@@ -164,7 +175,7 @@ impl Cluster {
             resource_version: self.writes,
             version,
             function: function.clone(),
-            ready_since,
+            ready_since: ready_since.map(|_| Moment::now()),
             trouble: None,
         });
     }

@@ -5,18 +5,14 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment as Workload;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::core::DeserializeGuard;
-use kube::runtime::utils::Backoff;
-use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::{WatchStreamExt, watcher::Config};
+use kube::runtime::watcher::Config;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
@@ -25,6 +21,7 @@ use tracing::{debug, info, warn};
 use super::cache::{AppKey, Cache, ObjectKey, State, Tracked, app_by_label};
 use super::claims::{self, Claim, Claimant, FOREIGN, foreign_claims};
 use super::facts::{PodFacts, SliceFacts};
+use super::follow::follow;
 use super::queue::Queue;
 use crate::api::gateway::{Gateway, HttpRoute};
 use crate::api::{Alias, Deployment, Repository};
@@ -39,10 +36,12 @@ pub(super) struct Sink {
     pub(super) repositories: Arc<Queue<ObjectKey>>,
     /// Custom resources that turned out to be unreadable, by kind.
     pub(super) unreadable: Arc<Queue<(&'static str, ObjectKey)>>,
+    /// Address of the API server, for messages.
+    pub(super) server: Arc<str>,
 }
 
 /// Kinds that must have been listed once before anything is decided.
-const KINDS: [&str; 12] = [
+pub(super) const KINDS: [&str; 12] = [
     "Deployment.cutwater.dev",
     "Alias",
     "Repository",
@@ -97,7 +96,7 @@ pub(super) fn start(client: &Client, sink: &Sink, tasks: &mut JoinSet<()>) {
 }
 
 /// One thing that happened to one object, or the end of a list.
-enum Happened<K> {
+pub(super) enum Happened<K> {
     Seen(K),
     Gone(K),
     /// These and no others are there.
@@ -237,85 +236,25 @@ impl Sink {
     }
 }
 
-fn key_of<K: ResourceExt>(object: &K) -> ObjectKey {
+pub(super) fn key_of<K: ResourceExt>(object: &K) -> ObjectKey {
     (object.namespace().unwrap_or_default(), object.name_any())
 }
 
-/// How long a watch waits before it is tried again: twice as long each time, up to five seconds. A shift must not wait for
-/// half a minute because the API server was restarted, and twelve watches are no crowd.
-struct Patience(Duration);
-
-impl Patience {
-    const FIRST: Duration = Duration::from_millis(200);
-    const LONGEST: Duration = Duration::from_secs(5);
-}
-
-impl Iterator for Patience {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        let wait = self.0;
-        self.0 = (wait * 2).min(Self::LONGEST);
-        Some(wait)
-    }
-}
-
-impl Backoff for Patience {
-    fn reset(&mut self) {
-        self.0 = Self::FIRST;
-    }
-}
-
-async fn follow<K>(
-    kind: &'static str,
-    api: Api<K>,
-    config: Config,
-    sink: Sink,
-    on: impl Fn(&Sink, Happened<K>),
-) where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
-{
-    let mut events = Box::pin(watcher(api, config).backoff(Patience(Patience::FIRST)));
-    let mut listed = HashSet::new();
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(Event::Init) => listed.clear(),
-            Ok(Event::InitApply(object)) => {
-                listed.insert(key_of(&object));
-                on(&sink, Happened::Seen(object));
-            }
-            Ok(Event::InitDone) => {
-                on(&sink, Happened::Listed(std::mem::take(&mut listed)));
-                mark(&sink, kind, true);
-            }
-            Ok(Event::Apply(object)) => on(&sink, Happened::Seen(object)),
-            Ok(Event::Delete(object)) => on(&sink, Happened::Gone(object)),
-            Err(error) if is_unknown_kind(&error) => mark(&sink, kind, false),
-            Err(error) => debug!(kind, %error, "the watch was interrupted and goes on"),
-        }
-    }
-}
-
-fn is_unknown_kind(error: &watcher::Error) -> bool {
-    let (watcher::Error::InitialListFailed(source) | watcher::Error::WatchStartFailed(source)) =
-        error
-    else {
-        return false;
-    };
-    matches!(source, kube::Error::Api(status) if status.code == 404)
-}
-
 /// Notes that a kind is there and listed, or missing. When that changes, every app has to be looked at.
-fn mark(sink: &Sink, kind: &'static str, there: bool) {
+pub(super) fn mark(sink: &Sink, kind: &'static str, there: bool) {
     if !there && !OPTIONAL.contains(&kind) {
-        warn!(
-            kind,
-            "the API server does not know this kind; install it with `cutwater crd | kubectl apply --server-side -f -`"
-        );
+        if sink.cache.lock().unknown.insert(kind) {
+            warn!(
+                kind,
+                server = %sink.server,
+                "the API server does not know this kind; install it with `cutwater crd | kubectl apply --server-side -f -`"
+            );
+        }
         return;
     }
     let mut state = sink.cache.lock();
     let changed = if there {
+        state.unknown.remove(kind);
         state.missing.remove(kind) | state.synced.insert(kind)
     } else {
         state.missing.insert(kind)
@@ -403,6 +342,7 @@ fn repository_event(sink: &Sink, happened: Happened<DeserializeGuard<Repository>
             repository.meta_mut().managed_fields = None;
             let key = key_of(&repository);
             let mut state = sink.cache.lock();
+            state.unread_repositories.remove(&key);
             let before = state
                 .repositories
                 .insert(key.clone(), Arc::new(repository.clone()));
@@ -415,15 +355,24 @@ fn repository_event(sink: &Sink, happened: Happened<DeserializeGuard<Repository>
                 error = invalid.error,
                 "a Repository cannot be read; its last readable state goes on"
             );
+            let metadata = invalid.metadata;
+            let key = (
+                metadata.namespace.unwrap_or_default(),
+                metadata.name.unwrap_or_default(),
+            );
+            sink.cache.lock().unread_repositories.insert(key);
             Vec::new()
         }
         Happened::Gone(guard) => {
             let key = key_of(&guard);
-            sink.cache.lock().repositories.remove(&key);
+            let mut state = sink.cache.lock();
+            state.repositories.remove(&key);
+            state.unread_repositories.remove(&key);
             vec![key]
         }
         Happened::Listed(keep) => {
             let mut state = sink.cache.lock();
+            state.unread_repositories.retain(|key| keep.contains(key));
             let gone: Vec<ObjectKey> = (state.repositories.keys())
                 .filter(|key| !keep.contains(*key))
                 .cloned()

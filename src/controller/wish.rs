@@ -70,6 +70,26 @@ pub(super) fn wishes(objects: &AppObjects, unread: &BTreeSet<Owner>) -> Vec<Wish
     deployments.into_iter().chain(aliases).chain(late).collect()
 }
 
+/// The Repository of an app, and who names it: of the owners that count, the oldest one.
+pub(super) fn repository(wishes: &[Wish]) -> Option<(&Owner, &str)> {
+    let counted = wishes.iter().filter(|wish| wish.taken_by.is_none());
+    let named = counted.filter_map(|wish| Some((wish, wish.wanted.as_ref().ok()?)));
+    let oldest = named.min_by_key(|(wish, _)| (wish.created, &wish.owner));
+    oldest.map(|(wish, wanted)| (&wish.owner, wanted.repository.as_str()))
+}
+
+/// Why a wish has to wait where it names another Repository than the one of its app: versions go by their numbers, and number 3
+/// of one repository is not number 3 of another.
+pub(super) fn conflict(wish: &Wish, home: Option<(&Owner, &str)>) -> Option<String> {
+    let (owner, repository) = home?;
+    let named = &wish.wanted.as_ref().ok()?.repository;
+    (named != repository).then(|| {
+        format!(
+            "{owner}, which is older, names Repository `{repository}` for this app in this namespace, and this one `{named}`; delete one of the two, or give the other repository's app a name of its own"
+        )
+    })
+}
+
 fn of_deployment(object: &Deployment) -> Wish {
     Wish {
         wanted: object.spec.wanted(),

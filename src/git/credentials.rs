@@ -96,7 +96,7 @@ pub(super) fn deliver(
         credentials.known_hosts.as_deref().unwrap_or_default(),
     )?;
     let mut ssh = format!(
-        "ssh -F none -o BatchMode=yes -o ConnectTimeout=10 -o StrictHostKeyChecking=yes -o GlobalKnownHostsFile=none -o UserKnownHostsFile={} -o IdentityAgent=none -o IdentitiesOnly=yes",
+        "ssh -F none -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=10 -o ServerAliveCountMax=3 -o StrictHostKeyChecking=yes -o GlobalKnownHostsFile=none -o UserKnownHostsFile={} -o IdentityAgent=none -o IdentitiesOnly=yes",
         quoted(&hosts)
     );
     if let Some(key) = &credentials.ssh_private_key {

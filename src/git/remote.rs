@@ -43,6 +43,9 @@ enum Remote {
     },
 }
 
+/// Seconds for which a server may send nothing to the controller. One that packs says every five that it is at work.
+const SILENCE: u32 = 30;
+
 /// How each push begins.
 const PUSH: [&str; 5] = [
     "push",
@@ -116,6 +119,18 @@ impl Git {
             .iter()
             .fold(String::new(), |all, spec| all + spec + "\n");
         self.call(args, Vec::new(), stdin, false, timeout).map(drop)
+    }
+
+    /// Asks the remote for one ref: it answers, or why it does not.
+    ///
+    /// # Errors
+    /// In the words of `git`, without credentials.
+    pub fn reach(&self, timeout: Duration) -> Result<(), GitError> {
+        let options = ["ls-remote", "--quiet", "--end-of-options"];
+        let args = options.map(OsString::from).to_vec();
+        let head = vec!["HEAD".into()];
+        self.call(args, head, String::new(), false, timeout)
+            .map(drop)
     }
 
     /// The names of all tags at the remote that match a pattern such as `*/v*`, without `refs/tags/`. Nothing where there
@@ -236,6 +251,9 @@ impl Git {
                     "https:ssh"
                 };
                 env.push(("GIT_ALLOW_PROTOCOL".to_owned(), protocols.to_owned()));
+                // A server that goes silent in the middle is given up before the deadline of the whole.
+                config.push(("http.lowSpeedLimit".to_owned(), "1".to_owned()));
+                config.push(("http.lowSpeedTime".to_owned(), SILENCE.to_string()));
                 let home = tempfile::Builder::new()
                     .prefix("cutwater-")
                     .tempdir()

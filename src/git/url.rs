@@ -81,6 +81,26 @@ impl RemoteUrl {
             .then(|| PathBuf::from(self.text.strip_prefix("file://").unwrap_or(&self.text)))
     }
 
+    /// The host that answers, without user and port; empty for a path of this machine.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        if self.kind == Kind::Local {
+            return "";
+        }
+        let (authority, is_url) = match self.text.split_once("://") {
+            Some((_, rest)) => (rest.split('/').next().unwrap_or(rest), true),
+            None => (self.text.split(':').next().unwrap_or_default(), false),
+        };
+        let host = authority
+            .rsplit_once('@')
+            .map_or(authority, |(_, host)| host);
+        // The colons of an address in brackets are its own.
+        match host.rsplit_once(':') {
+            Some((name, port)) if is_url && !port.ends_with(']') => name,
+            _ => host,
+        }
+    }
+
     /// `https://host:port/` of an address of the web: what a credential belongs to.
     pub(super) fn origin(&self) -> Option<String> {
         if self.kind != Kind::Web {
@@ -196,6 +216,22 @@ mod tests {
             "host:",
         ] {
             assert!(RemoteUrl::parse(bad, true).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_host_is_what_answers() {
+        for (text, host) in [
+            ("https://git.example/acme/shop.git", "git.example"),
+            ("http://127.0.0.1:8080/shop", "127.0.0.1"),
+            ("https://[::1]:8443/shop", "[::1]"),
+            ("https://[::1]/shop", "[::1]"),
+            ("ssh://git@git.example:22/acme/shop", "git.example"),
+            ("git@git.example:acme/shop.git", "git.example"),
+            ("/srv/shop.git", ""),
+            ("file:///srv/shop.git", ""),
+        ] {
+            assert_eq!(RemoteUrl::parse(text, true).unwrap().host(), host, "{text}");
         }
     }
 

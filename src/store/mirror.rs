@@ -24,6 +24,9 @@ const MANY_APPS: usize = 200;
 /// Most tags that are left as a file each.
 const LOOSE_MAX: usize = 256;
 
+/// The file in a mirror whose time is that of the last fetch that succeeded.
+const FETCHED: &str = "cutwater-fetched";
+
 /// A bare repository that follows a remote.
 #[derive(Clone)]
 pub struct Mirror {
@@ -155,6 +158,8 @@ impl Mirror {
             drop(self.read(apps));
             return Err(self.explain(error, branch, &globs, timeout));
         }
+        // Where it cannot be written, the disk is full, and the fetch or the next one says so.
+        drop(std::fs::write(self.dir().join(FETCHED), ""));
         let (after, tags) = self.read(apps)?;
         let moved = |(app, refs): (&AppName, &Arc<AppRefs>)| {
             before.get(app).map_or(0, |before| refs.moved(before))
@@ -180,6 +185,39 @@ impl Mirror {
             untidy: untidy.map(|error| error.message),
             removed,
         })
+    }
+
+    /// Asks the remote for one ref, to see whether it answers.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn reach(&self, timeout: Duration) -> Result<(), StoreError> {
+        self.inner
+            .git
+            .reach(timeout)
+            .map_err(|error| self.unread(error))
+    }
+
+    /// When a fetch succeeded last, be it one of an earlier program.
+    #[must_use]
+    pub fn fetched_at(&self) -> Option<SystemTime> {
+        let mark = std::fs::metadata(self.dir().join(FETCHED)).ok()?;
+        mark.modified().ok()
+    }
+
+    /// Those of these apps of which anything was fetched.
+    #[must_use]
+    pub fn with_tags(&self, apps: &BTreeSet<AppName>) -> BTreeSet<AppName> {
+        let read = self.read(apps).map(|(read, _)| read).unwrap_or_default();
+        let filled = read.into_iter().filter(|(_, refs)| !refs.tags.is_empty());
+        filled.map(|(app, _)| app).collect()
+    }
+
+    fn unread(&self, source: GitError) -> StoreError {
+        StoreError::Git {
+            what: format!("cannot fetch from {}", self.inner.url),
+            source,
+        }
     }
 
     /// Packs refs and objects where there are many loose ones. Called between two fetches.
@@ -215,10 +253,7 @@ impl Mirror {
             let branch = branch.to_owned();
             return StoreError::BranchNotFound { branch, url };
         }
-        StoreError::Git {
-            what: format!("cannot fetch from {url}"),
-            source: error,
-        }
+        self.unread(error)
     }
 
     /// The tags of these apps as they were read last: only a fetch changes them.

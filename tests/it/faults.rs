@@ -9,6 +9,8 @@ mod drift;
 mod gateway;
 /// An unchanged world costs nothing.
 mod idle;
+/// One app harms no other.
+mod isolation;
 /// The controller is killed at any moment.
 mod killed;
 /// Custom resources that were written past the schema.

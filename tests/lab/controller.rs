@@ -23,6 +23,8 @@ pub struct Controller {
     pub allow_local: bool,
     /// Where it finds its programs, `git` among them; counts from the next start on.
     pub path: Option<String>,
+    /// Further variables, `NAME=value`; count from the next start on.
+    pub environment: Vec<String>,
 }
 
 impl Controller {
@@ -36,6 +38,7 @@ impl Controller {
             process: None,
             allow_local: true,
             path: None,
+            environment: Vec::new(),
         };
         controller.again();
         controller
@@ -59,11 +62,19 @@ impl Controller {
         if self.allow_local {
             arguments.push(text("--allow-local-repositories"));
         }
+        for variable in &self.environment {
+            arguments.insert(0, variable.clone());
+        }
         if let Some(path) = &self.path {
             arguments.insert(0, format!("PATH={path}"));
         }
         let process = Process::start("controller", Path::new("env"), &arguments, &self.directory);
         self.process = Some(process);
+    }
+
+    /// Its state folder.
+    pub fn state(&self) -> &Path {
+        &self.state
     }
 
     /// Whether it was not killed.

@@ -132,6 +132,14 @@ impl Scope {
         .await
     }
 
+    /// What a Repository says of itself now.
+    pub async fn repository_says(&self, name: &str) -> String {
+        let object = self.api::<Repository>().get_opt(name).await.unwrap();
+        let status = object.and_then(|object| object.status).unwrap_or_default();
+        let ready = (status.conditions.into_iter()).find(|condition| condition.type_ == "Ready");
+        ready.map(|ready| ready.message).unwrap_or_default()
+    }
+
     /// The same, and an event says it too.
     pub async fn until_repository(&self, name: &str, status: &str, reason: &str) -> String {
         let message = self.until_repository_is(name, status, reason).await;

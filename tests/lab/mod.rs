@@ -5,6 +5,7 @@
 //! - `gateway`: [`Accepter`], accepts HTTPRoutes as a gateway implementation does, or holds back, which a real one cannot
 //!   be made to do
 //! - `objects`: custom resources in few words, and what their status says
+//! - `rights`: the rights that the documentation gives the controller, and no others
 //! - `versions`: versions by the thousand, in the form that the real program publishes
 //! - `wire`: a folder of repositories behind a real web server, with a count of the bytes
 //! - `faults`: what a fault has to show, and what it must not touch
@@ -16,6 +17,7 @@ pub mod faults;
 pub mod gateway;
 pub mod objects;
 pub mod releases;
+pub mod rights;
 pub mod versions;
 pub mod wire;
 
@@ -58,6 +60,7 @@ impl Lab {
     /// One for a test that needs another control plane.
     pub fn own_with(options: Options) -> Self {
         let server = ApiServer::start(options);
+        rights::grant(&server, |_| true);
         let accepter = Accepter::start(&server.kubeconfig(User::Admin));
         let controller = Controller::start(&server.kubeconfig(User::Cutwater), server.directory());
         Self {
@@ -79,6 +82,11 @@ impl Lab {
         };
         scope.repository("main").await;
         scope
+    }
+
+    /// Gives the controller the rights of the documentation: those rules of them that `keep` takes, by their text.
+    pub fn grant(&self, keep: impl Fn(&str) -> bool) {
+        rights::grant(&self.server, keep);
     }
 
     pub async fn client(&self) -> Client {

@@ -166,6 +166,7 @@ async fn addresses_of_every_allowed_kind_are_taken() {
         "ssh://git@git.example.com/acme/shop.git",
         "ssh://git@git.example.com:2222/acme/shop.git",
         "git@git.example.com:acme/shop.git",
+        "http://git.example.com/shop.git",
         "file:///srv/git/shop.git",
         "/srv/git/shop.git",
     ];

@@ -62,8 +62,8 @@ async fn an_alias_that_can_never_work_is_refused() {
 #[tokio::test]
 async fn a_repository_that_can_never_be_read_is_refused() {
     let changed = |spec: Value| with(repository(), spec);
-    let form = "an address is https://host/path, ssh://user@host/path or user@host:path (file:///path and /path only where the controller allows them)";
-    let secret = "an address holds no password, token or user name for https; put them into the Secret of secretRef";
+    let form = "an address is https://host/path, ssh://user@host/path or user@host:path (http://host/path, file:///path and /path only where the controller allows them)";
+    let secret = "an address holds no password, token or user name for http or https; put them into the Secret of secretRef";
     let branch =
         "write the name of the branch alone, such as main or release/2026, as git would take it";
     let releases = "a path in the repository is written without a slash at either end and without `.`, `..` and `.git` in it, such as releases/prod";
@@ -81,7 +81,7 @@ async fn a_repository_that_can_never_be_read_is_refused() {
             "an environment name is at most 63 lower-case letters, digits and dashes, with no dash at either end",
         ),
         (
-            changed(json!({"ledger": {"url": "http://git.example.com/x"}})),
+            changed(json!({"ledger": {"url": "git://git.example.com/x"}})),
             "spec.ledger.url",
             form,
         ),
@@ -92,7 +92,7 @@ async fn a_repository_that_can_never_be_read_is_refused() {
         ),
     ];
     for bad in [
-        "http://git.example.com/x",
+        "http://",
         "git://git.example.com/x",
         "ext::sh -c true",
         "-oProxyCommand=x",
@@ -111,6 +111,7 @@ async fn a_repository_that_can_never_be_read_is_refused() {
     for bad in [
         "https://me:secret@git.example.com/x",
         "https://token@git.example.com/x",
+        "http://token@git.example.com/x",
         "ssh://me:secret@git.example.com/x",
     ] {
         cases.push((changed(json!({"url": bad})), "spec.url", secret));

@@ -1,0 +1,89 @@
+//! Sends events. What they say is decided in [`super::report`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Client;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use tokio::sync::Semaphore;
+use tracing::{debug, warn};
+
+use super::apply::timed;
+
+/// Events that are sent at the same time; the others wait for their turn.
+const EVENTS: usize = 8;
+
+/// Sends events, each once, and loses one rather than wait.
+pub(super) struct Events {
+    recorder: Recorder,
+    turns: Arc<Semaphore>,
+    /// The last event was refused for want of rights.
+    refused: Arc<AtomicBool>,
+}
+
+impl Events {
+    pub(super) fn new(client: Client) -> Self {
+        let reporter = Reporter {
+            controller: "cutwater.dev/controller".to_owned(),
+            instance: None,
+        };
+        Self {
+            recorder: Recorder::new(client, reporter),
+            turns: Arc::new(Semaphore::new(EVENTS)),
+            refused: Arc::default(),
+        }
+    }
+
+    /// Sends an event. Nothing waits for it: an app that has to be worked on again must not.
+    pub(super) fn publish(
+        &self,
+        reference: &ObjectReference,
+        fault: bool,
+        reason: &str,
+        note: &str,
+    ) {
+        let event = Event {
+            type_: if fault {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
+            reason: reason.to_owned(),
+            note: Some(shortened(note)),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        let (recorder, reference, turns) =
+            (self.recorder.clone(), reference.clone(), self.turns.clone());
+        let refused = self.refused.clone();
+        tokio::spawn(async move {
+            let turn = turns.acquire().await;
+            // An event that is lost is no reason to do anything again: the status says the same.
+            match timed(recorder.publish(&event, &reference)).await {
+                Ok(()) => refused.store(false, Ordering::Relaxed),
+                // A right that is missing would be said with each event.
+                Err(error) if is_forbidden(&error) && !refused.swap(true, Ordering::Relaxed) => {
+                    warn!(%error, "events cannot be written: the rights of the controller lack them; statuses say the same");
+                }
+                Err(error) => {
+                    debug!(%error, reason = event.reason, "an event could not be written");
+                }
+            }
+            drop(turn);
+        });
+    }
+}
+
+fn is_forbidden(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 403)
+}
+
+/// The API server takes 1,024 bytes in a note.
+fn shortened(note: &str) -> String {
+    let mut end = note.len().min(1000);
+    while !note.is_char_boundary(end) {
+        end -= 1;
+    }
+    note[..end].to_owned()
+}

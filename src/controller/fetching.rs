@@ -1,0 +1,182 @@
+//! Which repository is fetched when: turns, so that a server that keeps silent costs its own namespace and host alone.
+//!
+//! A repository that failed last time waits in a lane of its own; one that is new, or was read last time, never waits behind it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tracing::error;
+
+use super::cache::ObjectKey;
+use super::isolation::guarded;
+use super::queue::Queue;
+use super::reconcile::Context;
+
+/// When a repository is fetched again after the work on it broke off.
+const BROKEN_AGAIN: Duration = Duration::from_mins(1);
+
+/// Where a repository waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Lane {
+    /// It was read last time, or has not been tried.
+    Fast,
+    /// It failed last time.
+    Slow,
+}
+
+/// What has turns of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Place {
+    HostOfNamespace(String, String),
+    Namespace(String),
+    Host(String),
+    All,
+}
+
+impl Place {
+    /// Fetches at the same time.
+    fn turns(&self, lane: Lane) -> usize {
+        let (fast, slow) = match self {
+            Self::HostOfNamespace(..) => (2, 1),
+            Self::Namespace(_) => (4, 2),
+            Self::Host(_) => (8, 2),
+            Self::All => (24, 8),
+        };
+        match lane {
+            Lane::Fast => fast,
+            Lane::Slow => slow,
+        }
+    }
+}
+
+/// All turns that are taken or waited for.
+#[derive(Debug, Default)]
+struct Turns(Mutex<HashMap<(Lane, Place), Arc<Semaphore>>>);
+
+impl Turns {
+    /// Waits for a turn of a repository. It lasts as long as what is returned is held.
+    async fn turn(&self, lane: Lane, namespace: &str, host: &str) -> Vec<OwnedSemaphorePermit> {
+        // The narrowest first: who waits for a turn there takes none from others.
+        let places = [
+            Place::HostOfNamespace(namespace.to_owned(), host.to_owned()),
+            Place::Namespace(namespace.to_owned()),
+            Place::Host(host.to_owned()),
+            Place::All,
+        ];
+        let mut held = Vec::new();
+        for place in places {
+            let turns = self.at(lane, place);
+            // It is never closed.
+            held.extend(turns.acquire_owned().await.ok());
+        }
+        held
+    }
+
+    fn at(&self, lane: Lane, place: Place) -> Arc<Semaphore> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, turns| Arc::strong_count(turns) > 1);
+        let turns = place.turns(lane);
+        let turns = all
+            .entry((lane, place))
+            .or_insert_with(|| Arc::new(Semaphore::new(turns)));
+        turns.clone()
+    }
+}
+
+/// Fetches what the queue says, for ever.
+pub(super) async fn run(context: Arc<Context>, queue: Arc<Queue<ObjectKey>>) {
+    context.repositories.sweep().await;
+    let turns = Arc::new(Turns::default());
+    let mut tasks = JoinSet::new();
+    loop {
+        tokio::select! {
+            key = queue.next() => {
+                tasks.spawn(fetch(context.clone(), queue.clone(), turns.clone(), key));
+            }
+            Some(_) = tasks.join_next() => {}
+        }
+    }
+}
+
+async fn fetch(
+    context: Arc<Context>,
+    queue: Arc<Queue<ObjectKey>>,
+    turns: Arc<Turns>,
+    key: ObjectKey,
+) {
+    let (lane, host) = context.repositories.place(&key);
+    let turn = turns.turn(lane, &key.0, &host).await;
+    let fetched = guarded(context.repositories.fetch(&key)).await;
+    drop(turn);
+    let told = match fetched {
+        Ok(Some(fetch)) => {
+            let telling = (context.reports).repository(&context.cache, &key, &fetch);
+            guarded(telling).await
+        }
+        Ok(None) => Ok(()),
+        Err(panic) => {
+            queue.add_at(key.clone(), Instant::now() + BROKEN_AGAIN);
+            Err(panic)
+        }
+    };
+    if let Err(panic) = told {
+        error!(
+            namespace = key.0,
+            repository = key.1,
+            panic,
+            "the work on a Repository broke off by a fault of this program; others go on"
+        );
+    }
+    queue.done(&key);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// True where a turn is to be had at once.
+    async fn free(turns: &Turns, lane: Lane, namespace: &str, host: &str) -> bool {
+        let turn = turns.turn(lane, namespace, host);
+        tokio::time::timeout(Duration::from_millis(5), turn)
+            .await
+            .is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_keeps_silent_keeps_only_its_own_waiting() {
+        let turns = Turns::default();
+        let mut held = Vec::new();
+        // A namespace with a server on each of many hosts takes what a namespace may have, and no more.
+        for number in 0..20 {
+            let host = format!("silent-{number}");
+            let turn = turns.turn(Lane::Fast, "bad", &host);
+            held.extend(tokio::time::timeout(Duration::from_millis(5), turn).await);
+        }
+        assert_eq!(held.len(), 4);
+        assert!(free(&turns, Lane::Fast, "good", "silent-0").await);
+        // A host that is down for everybody takes what a host may have.
+        for number in 0..40 {
+            let team = format!("team-{number}");
+            let turn = turns.turn(Lane::Fast, &team, "down");
+            held.extend(tokio::time::timeout(Duration::from_millis(5), turn).await);
+        }
+        assert_eq!(held.len(), 4 + 8);
+        assert!(!free(&turns, Lane::Fast, "good", "down").await);
+        assert!(free(&turns, Lane::Fast, "good", "up").await);
+        // Those that failed are not in the way of those that did not.
+        for number in 0..40 {
+            let place = format!("{number}");
+            let turn = turns.turn(Lane::Slow, &place, &place);
+            held.extend(tokio::time::timeout(Duration::from_millis(5), turn).await);
+        }
+        assert_eq!(held.len(), 4 + 8 + 8);
+        assert!(free(&turns, Lane::Fast, "good", "up").await);
+        held.clear();
+        assert!(free(&turns, Lane::Fast, "good", "down").await);
+        assert_eq!(turns.0.lock().unwrap().len(), 4, "places are forgotten");
+    }
+}

@@ -1,0 +1,231 @@
+//! Follows one kind: lists it, watches it, tries again with patience, and says once when that fails and when it goes on.
+
+use std::collections::HashSet;
+use std::fmt::Debug;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use futures::{Stream, StreamExt};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::utils::{Backoff, ResetTimerBackoff};
+use kube::runtime::watcher::{self, Config, Event, watcher};
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
+use tracing::{error, info, warn};
+
+use super::cache::{ObjectKey, State};
+use super::connect::chain;
+use super::isolation::guarded_now;
+use super::watch::{Happened, Sink, key_of, mark};
+
+/// Longest time between two objects, or two pages, of a list. A list that brings nothing for longer is begun anew.
+const LIST_SILENCE: Duration = Duration::from_mins(1);
+/// A watch that has not failed again for this time goes on: it is tried at least every five seconds, and a connection is given
+/// up after thirty.
+const QUIET: Duration = Duration::from_secs(45);
+/// From this time on, a watch that fails makes the controller unready.
+const LASTING: Duration = Duration::from_secs(30);
+
+/// A kind whose watch fails.
+#[derive(Debug)]
+pub(super) struct Failing {
+    since: Instant,
+    again: Instant,
+    pub(super) why: String,
+}
+
+impl Failing {
+    pub(super) fn lasts(&self) -> bool {
+        self.again.elapsed() < QUIET && self.since.elapsed() > LASTING
+    }
+}
+
+/// How long a watch waits before it is tried again: twice as long each time, up to five seconds. A shift must not wait for
+/// half a minute because the API server was restarted, and twelve watches are no crowd.
+struct Patience(Duration);
+
+impl Patience {
+    const FIRST: Duration = Duration::from_millis(200);
+    const LONGEST: Duration = Duration::from_secs(5);
+}
+
+impl Iterator for Patience {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let wait = self.0;
+        self.0 = (wait * 2).min(Self::LONGEST);
+        Some(wait)
+    }
+}
+
+impl Backoff for Patience {
+    fn reset(&mut self) {
+        self.0 = Self::FIRST;
+    }
+}
+
+/// Patience that starts anew once there was no failure for a while. A success is no sign: a list begins with one each time it
+/// fails.
+struct Unhurried(ResetTimerBackoff<Patience>);
+
+impl Unhurried {
+    fn new() -> Self {
+        let patience = Patience(Patience::FIRST);
+        Self(ResetTimerBackoff::new(patience, 2 * Patience::LONGEST))
+    }
+}
+
+impl Iterator for Unhurried {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next()
+    }
+}
+
+impl Backoff for Unhurried {
+    fn reset(&mut self) {}
+}
+
+type Events<K> = Pin<Box<dyn Stream<Item = watcher::Result<Event<K>>> + Send>>;
+
+/// Hands on what happens to the objects of a kind, for ever. That a list begins says nothing: it does so before each failure too.
+pub(super) async fn follow<K>(
+    kind: &'static str,
+    api: Api<K>,
+    config: Config,
+    sink: Sink,
+    on: impl Fn(&Sink, Happened<K>),
+) where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let start = || -> Events<K> {
+        Box::pin(watcher(api.clone(), config.clone()).backoff(Unhurried::new()))
+    };
+    let on = |happened: Happened<K>, about: Option<&ObjectKey>| {
+        if let Err(panic) = guarded_now(|| on(&sink, happened)) {
+            error!(kind, object = ?about, panic, "an object could not be taken in, by a fault of this program");
+        }
+    };
+    let mut events = start();
+    let mut listed = HashSet::new();
+    let mut listing = true;
+    loop {
+        let silence = if listing { LIST_SILENCE } else { QUIET };
+        let event = match tokio::time::timeout(silence, events.next()).await {
+            Ok(Some(event)) => event,
+            Ok(None) => return,
+            Err(_) if listing => {
+                let why = format!("a list brought nothing for {} s", LIST_SILENCE.as_secs());
+                failed(&sink, kind, api.resource_url(), why);
+                events = start();
+                continue;
+            }
+            Err(_) => {
+                goes_on(&sink, kind);
+                continue;
+            }
+        };
+        match event {
+            Ok(Event::Init) => {
+                listing = true;
+                listed.clear();
+            }
+            Ok(Event::InitApply(object)) => {
+                let key = key_of(&object);
+                on(Happened::Seen(object), Some(&key));
+                listed.insert(key);
+            }
+            Ok(Event::InitDone) => {
+                listing = false;
+                on(Happened::Listed(std::mem::take(&mut listed)), None);
+                mark(&sink, kind, true);
+                goes_on(&sink, kind);
+            }
+            Ok(Event::Apply(object)) => {
+                let key = key_of(&object);
+                on(Happened::Seen(object), Some(&key));
+                goes_on(&sink, kind);
+            }
+            Ok(Event::Delete(object)) => {
+                let key = key_of(&object);
+                on(Happened::Gone(object), Some(&key));
+                goes_on(&sink, kind);
+            }
+            Err(error) if is_unknown_kind(&error) => mark(&sink, kind, false),
+            Err(error) if is_routine(&error) => {}
+            Err(error) => failed(&sink, kind, api.resource_url(), chain(&error)),
+        }
+    }
+}
+
+/// Notes that a watch failed, and says so unless that has been said.
+fn failed(sink: &Sink, kind: &'static str, path: &str, why: String) {
+    let mut state = sink.cache.lock();
+    let now = Instant::now();
+    let before = state.failing.get(kind);
+    let fresh = before.is_none_or(|before| before.why != why);
+    let since = before.map_or(now, |before| before.since);
+    let said = why.clone();
+    let again = now;
+    (state.failing).insert(kind, Failing { since, again, why });
+    drop(state);
+    if fresh {
+        warn!(
+            kind,
+            server = %sink.server,
+            path,
+            why = said,
+            "this kind cannot be watched; what is known of it stays as it is, and it is tried again"
+        );
+    }
+}
+
+fn goes_on(sink: &Sink, kind: &'static str) {
+    if sink.cache.lock().failing.remove(kind).is_some() {
+        info!(kind, "the watch goes on");
+    }
+}
+
+/// Kinds whose watch has failed for a while, each with the reason.
+pub(super) fn failing(state: &State) -> Vec<(&'static str, &str)> {
+    (state.failing.iter())
+        .filter(|(_, failing)| failing.lasts())
+        .map(|(kind, failing)| (*kind, failing.why.as_str()))
+        .collect()
+}
+
+fn is_unknown_kind(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(source) | watcher::Error::WatchStartFailed(source)) =
+        error
+    else {
+        return false;
+    };
+    matches!(source, kube::Error::Api(status) if status.code == 404)
+}
+
+/// True where a watch has to list anew because it fell behind: that is how watches work, and no failure.
+fn is_routine(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchError(status) if status.code == 410)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_grows_until_there_was_quiet() {
+        let mut patience = Unhurried::new();
+        let mut waits = Vec::new();
+        for _ in 0..8 {
+            patience.reset();
+            let wait = patience.next().unwrap();
+            waits.push(wait.as_millis());
+            tokio::time::advance(wait).await;
+        }
+        assert_eq!(waits, [200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
+        tokio::time::advance(Duration::from_secs(11)).await;
+        assert_eq!(patience.next(), Some(Patience::FIRST));
+    }
+}

@@ -1,0 +1,209 @@
+//! What the anchor remembers, read with care: whoever may edit a ConfigMap of the namespace may have written it.
+//!
+//! Pure. What is lost or wrong makes nothing go: the versions that are there count as having served, from now on.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::cache::{AppKey, AppObjects};
+use super::observe;
+use crate::kubernetes::names;
+use crate::plan::{Memory, VersionMemory};
+use crate::words::VersionNumber;
+
+/// What is remembered of an app.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Remembered {
+    pub(super) memory: Memory,
+    /// What could not be read of it, for people.
+    pub(super) lost: Option<String>,
+}
+
+/// Reads the anchor of an app.
+pub(super) fn read(key: &AppKey, objects: &AppObjects, now: Timestamp) -> Remembered {
+    let name = names::anchor(&key.app);
+    let anchor = objects.config_maps.get(&name);
+    let text = anchor.and_then(|anchor| anchor.data.as_ref()?.get("memory"));
+    let mut found = parse(
+        text.map(String::as_str),
+        &observe::materialised(objects),
+        now,
+    );
+    found.lost = found.lost.map(|lost| format!("ConfigMap `{name}` {lost}"));
+    found
+}
+
+fn parse(text: Option<&str>, there: &BTreeSet<VersionNumber>, now: Timestamp) -> Remembered {
+    let Some(text) = text else {
+        return Remembered::lost("is not there, or holds no `memory`", there);
+    };
+    let Ok(Value::Object(mut all)) = serde_json::from_str(text) else {
+        return Remembered::lost("holds a `memory` that is not JSON", there);
+    };
+    for value in all.values_mut() {
+        no_later(value, now);
+    }
+    let bad = drop_unreadable(&mut all);
+    let mut memory: Memory = serde_json::from_value(Value::Object(all)).unwrap_or_default();
+    if memory.versions.is_empty() && bad.is_empty() && !there.is_empty() {
+        return Remembered::lost("remembers no version, though some run", there);
+    }
+    for number in there {
+        let place = format!("versions.{}", number.get());
+        if bad.iter().any(|bad| *bad == place || bad == "versions") {
+            memory.versions.insert(*number, served());
+        }
+    }
+    let lost = (!bad.is_empty()).then(|| format!("cannot be read at {}", bad.join(", ")));
+    Remembered { memory, lost }
+}
+
+impl Remembered {
+    /// Nothing is known any more. Where nothing runs there was nothing to know.
+    fn lost(why: &str, there: &BTreeSet<VersionNumber>) -> Self {
+        let versions = there.iter().map(|number| (*number, served()));
+        Self {
+            memory: Memory {
+                versions: versions.collect(),
+                ..Memory::default()
+            },
+            lost: (!there.is_empty()).then(|| why.to_owned()),
+        }
+    }
+}
+
+/// A version of which nothing is known but that it runs.
+fn served() -> VersionMemory {
+    VersionMemory {
+        served: true,
+        ..VersionMemory::default()
+    }
+}
+
+/// Takes out what cannot be read, entry by entry: the others are worth no less for it. The places of what went.
+fn drop_unreadable(all: &mut Map<String, Value>) -> Vec<String> {
+    let reads = |section: &str, value: Value| {
+        serde_json::from_value::<Memory>(Value::Object(Map::from_iter([(
+            section.to_owned(),
+            value,
+        )])))
+        .is_ok()
+    };
+    let mut bad = Vec::new();
+    all.retain(|section, value| {
+        if let Value::Object(entries) = value {
+            entries.retain(|key, entry| {
+                let alone = Map::from_iter([(key.clone(), entry.clone())]);
+                let good = reads(section, Value::Object(alone));
+                if !good {
+                    bad.push(format!("{section}.{key}"));
+                }
+                good
+            });
+            return true;
+        }
+        let good = reads(section, value.clone());
+        if !good {
+            bad.push(section.clone());
+        }
+        good
+    });
+    bad
+}
+
+/// Nothing that is remembered lies in the future: a time that does comes from another clock, or from somebody's hand. It
+/// would keep things waiting, for centuries even, and cannot be added to.
+fn no_later(value: &mut Value, now: Timestamp) {
+    match value {
+        Value::String(text) if text.parse::<Timestamp>().is_ok_and(|time| time > now) => {
+            *text = now.to_string();
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| no_later(value, now)),
+        Value::Object(values) => values.values_mut().for_each(|value| no_later(value, now)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn number(number: u32) -> VersionNumber {
+        VersionNumber::new(number).unwrap()
+    }
+
+    const NOW: &str = "2026-03-01T12:00:00Z";
+
+    fn parsed(text: Option<&str>) -> Remembered {
+        parse(text, &[number(1), number(2)].into(), at(NOW))
+    }
+
+    #[test]
+    fn memory_that_is_lost_or_wrong_makes_all_that_runs_count_as_served() {
+        let lost = [
+            None,
+            Some(""),
+            Some("nonsense"),
+            Some("[1]"),
+            Some("{}"),
+            Some(r#"{"versions": 7}"#),
+            Some(r#"{"versions": {"1": {"served": "yes"}, "2": 5}}"#),
+        ];
+        for text in lost {
+            let found = parsed(text);
+            assert!(found.lost.is_some(), "{text:?}");
+            for version in [1, 2] {
+                let remembered = &found.memory.versions[&number(version)];
+                assert!(
+                    remembered.served && remembered.released.is_none(),
+                    "{text:?}"
+                );
+            }
+        }
+        assert_eq!(
+            parse(None, &BTreeSet::new(), at(NOW)),
+            Remembered::default()
+        );
+    }
+
+    #[test]
+    fn what_can_be_read_counts_beside_what_cannot() {
+        let found = parsed(Some(
+            r#"{"versions": {"1": {"served": "a newer program wrote this"},
+                             "2": {"released": "2026-03-01T11:00:00Z", "of": "later"}},
+                "gone": {"cwd/shop": "2026-03-01T10:00:00Z", "shop": "2026-03-01T10:00:00Z"},
+                "fresh": 1}"#,
+        ));
+        let lost = found.lost.unwrap();
+        assert_eq!(lost, "cannot be read at gone.shop, versions.1");
+        assert!(found.memory.versions[&number(1)].served);
+        assert!(!found.memory.versions[&number(2)].served);
+        assert_eq!(
+            found.memory.versions[&number(2)].released,
+            Some(at("2026-03-01T11:00:00Z"))
+        );
+        assert_eq!(found.memory.gone.len(), 1);
+    }
+
+    #[test]
+    fn a_time_that_is_to_come_is_now() {
+        let found = parsed(Some(
+            r#"{"versions": {"1": {"served": true, "released": "9999-12-30T22:00:00Z"},
+                             "2": {"released": "2026-03-01T11:00:00Z"}},
+                "gone": {"cwd/shop": "2026-03-01T12:00:01Z"}}"#,
+        ));
+        assert_eq!(found.lost, None);
+        assert_eq!(found.memory.versions[&number(1)].released, Some(at(NOW)));
+        assert_eq!(
+            found.memory.versions[&number(2)].released,
+            Some(at("2026-03-01T11:00:00Z"))
+        );
+        assert!(found.memory.gone.values().all(|time| *time == at(NOW)));
+    }
+}
