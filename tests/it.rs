@@ -68,6 +68,8 @@ mod it {
     mod mirror;
     /// What is laid over a commit at publish, and that the same content has the same id.
     mod overlays;
+    /// Where a rollback goes, for histories of every kind.
+    mod past;
     /// What people see at a terminal, and what scripts are told.
     mod people;
     /// The line that says what is being done, at a terminal and without one.

@@ -15,9 +15,9 @@ use crate::words::{AppName, VersionWord};
   cutwater rollback checkout v7 --message \"v8 loses orders\"
 
 A rollback is a new deployment of an old version, at 100 %. Without a version it is the one of the newest earlier deployment that
-had one version at 100 %, which lives, is not the only one now, and was not rolled back from since: by the ledger, where there is
-one, else by the commits of the tracked branch. What was rolled back from is recorded in the commit. A version that a rule names keeps
-its rule, and stays listed at 0 %.")]
+had one version at 100 %, which lives, is not the only one now, and was not left since: by the ledger, where there is one, and by
+the commits of the tracked branch before it. Where it cannot be known what one of them deployed, nothing changes, and the error says
+what to run. What was rolled back from is recorded in the commit. A version that a rule names keeps its rule, and stays listed at 0 %.")]
 pub(super) struct Args {
     /// App
     #[arg(add = candidates::apps())]

@@ -46,6 +46,16 @@ enum Remote {
 /// Seconds for which a server may send nothing to the controller. One that packs says every five that it is at work.
 const SILENCE: u32 = 30;
 
+/// How a fetch of what is missing begins.
+const FETCH: [&str; 6] = [
+    "fetch",
+    "--quiet",
+    "--no-tags",
+    "--refmap=",
+    "--no-write-fetch-head",
+    "--no-recurse-submodules",
+];
+
 /// How each push begins.
 const PUSH: [&str; 5] = [
     "push",
@@ -131,6 +141,53 @@ impl Git {
         let head = vec!["HEAD".into()];
         self.call(args, head, String::new(), false, timeout)
             .map(drop)
+    }
+
+    /// Fetches these objects, and no commit beside them; with a tree comes what is below it, `deep` or not at all, and no file.
+    ///
+    /// This is what git does by itself where it misses an object of a partial clone, one by one.
+    ///
+    /// # Errors
+    /// In the words of `git`, without credentials.
+    pub fn fetch_objects(
+        &self,
+        objects: &[git2::Oid],
+        deep: bool,
+        timeout: Duration,
+    ) -> Result<(), GitError> {
+        let filter = if deep {
+            "--filter=blob:none"
+        } else {
+            "--filter=tree:0"
+        };
+        let mut args = ["-c", "fetch.negotiationAlgorithm=noop"]
+            .map(OsString::from)
+            .to_vec();
+        args.extend(FETCH.map(OsString::from));
+        args.extend([filter, "--stdin", "--end-of-options"].map(OsString::from));
+        let lines: Vec<String> = objects.iter().map(|oid| format!("{oid}\n")).collect();
+        self.call(args, Vec::new(), lines.concat(), false, timeout)
+            .map(drop)
+    }
+
+    /// Fetches older commits of a branch into a shallow clone: so many, or all of them.
+    ///
+    /// # Errors
+    /// In the words of `git`, without credentials; also where the clone is not shallow.
+    pub fn deepen(
+        &self,
+        refspec: &str,
+        commits: Option<u32>,
+        timeout: Duration,
+    ) -> Result<(), GitError> {
+        let depth = commits.map_or_else(
+            || "--unshallow".to_owned(),
+            |commits| format!("--deepen={commits}"),
+        );
+        let mut args = FETCH.map(OsString::from).to_vec();
+        args.extend([depth.as_str(), "--stdin", "--end-of-options"].map(OsString::from));
+        let stdin = format!("{refspec}\n");
+        self.call(args, Vec::new(), stdin, false, timeout).map(drop)
     }
 
     /// The names of all tags at the remote that match a pattern such as `*/v*`, without `refs/tags/`. Nothing where there

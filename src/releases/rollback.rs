@@ -1,51 +1,169 @@
-//! Where a rollback goes: a pure choice among what was deployed.
+//! Where a rollback goes: a pure choice among what is remembered.
 //!
 //! A rollback is a new deployment, never a step backwards in a list: what counts is which versions had all the traffic, and
-//! which of them somebody went away from since.
+//! which of them somebody went away from since. Who goes back by hand, with `git revert` or by a squash leaves no word of that:
+//! a step to a version that was stable before the one of now is taken for a way back. What cannot be known is never passed
+//! over: the choice then stops, and says what it would have been.
 
 use std::collections::BTreeSet;
 
 use super::Part;
 use crate::words::{Share, VersionNumber};
 
-/// What was deployed at one time.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Deployment {
-    /// The versions with their shares; nothing where one of them cannot be said for sure.
-    pub parts: Vec<Part>,
-    /// For a rollback: the versions that it went away from.
-    pub rolled_back_from: Vec<VersionNumber>,
+/// Something that is remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A deployment.
+    Deployed {
+        /// The versions with their shares; none where it was removed.
+        parts: Vec<Part>,
+        /// For a rollback by a command: the versions that it went away from.
+        left: Vec<VersionNumber>,
+    },
+    /// Somebody went away from these versions, and what they asked for then was never served.
+    Left(Vec<VersionNumber>),
+    /// A deployment of which cannot be known what it was.
+    Unknown {
+        /// Which it is, and why it cannot be known.
+        why: String,
+        /// The version that it probably gave all of the traffic.
+        guess: Option<VersionNumber>,
+    },
 }
 
-impl Deployment {
-    /// The version that had all the traffic alone.
-    fn stable(&self) -> Option<VersionNumber> {
-        only(&self.parts)
+/// Where a rollback goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// To this version.
+    Version(VersionNumber),
+    /// Nobody can tell.
+    Unknown {
+        /// What is not known.
+        why: String,
+        /// What it would be without that.
+        guess: Option<VersionNumber>,
+    },
+    /// There was nothing to go back to.
+    Nothing,
+}
+
+/// The version of the newest stable deployment that lives, is not the only one now, and was not left since it was last
+/// promoted; and all versions that were left.
+///
+/// `past` is what is remembered, the newest first, and begins with what is deployed now. `cut` says why what was before is not
+/// known; nothing where there was nothing.
+#[must_use]
+pub fn target(
+    past: &[Event],
+    cut: Option<&str>,
+    lives: impl Fn(VersionNumber) -> bool,
+) -> (Target, BTreeSet<VersionNumber>) {
+    let steps = steps(past, cut.is_some());
+    let only_now = match past.first() {
+        Some(Event::Deployed { parts, .. }) => only(parts),
+        _ => None,
+    };
+    let mut left = BTreeSet::new();
+    let mut unknown: Option<String> = None;
+    let mut found = None;
+    for (event, step) in past.iter().zip(steps) {
+        let version = match event {
+            Event::Deployed { parts, .. } => only(parts),
+            Event::Left(_) => None,
+            Event::Unknown { why, guess } => {
+                if found.is_none() {
+                    unknown.get_or_insert_with(|| why.clone());
+                }
+                *guess
+            }
+        };
+        let may = |version: &VersionNumber| {
+            !left.contains(version) && Some(*version) != only_now && lives(*version)
+        };
+        if found.is_none() {
+            found = version.filter(may);
+        }
+        if found.is_none() && !step.sure && unknown.is_none() {
+            let names: Vec<String> = step.left.iter().map(ToString::to_string).collect();
+            unknown = Some(format!(
+                "whether {} was left for an older version, because {}",
+                names.join(" and "),
+                cut.unwrap_or("an older deployment is not known")
+            ));
+        }
+        left.extend(step.left);
     }
+    if found.is_none() && unknown.is_none() {
+        unknown = cut.map(|cut| format!("what was deployed before: {cut}"));
+    }
+    let target = match (unknown, found) {
+        (None, Some(version)) => Target::Version(version),
+        (None, None) => Target::Nothing,
+        (Some(why), guess) => Target::Unknown { why, guess },
+    };
+    (target, left)
+}
+
+/// What an event says of the versions before it.
+#[derive(Debug, Clone)]
+struct Step {
+    /// The versions that were left.
+    left: Vec<VersionNumber>,
+    /// False where an older deployment that is not known may say otherwise.
+    sure: bool,
+}
+
+/// The steps of all events, in their order. `cut` is true where there were older ones.
+fn steps(past: &[Event], cut: bool) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut stable = BTreeSet::new();
+    let mut away = BTreeSet::new();
+    let mut whole = !cut;
+    let mut before: &[Part] = &[];
+    for event in past.iter().rev() {
+        let mut step = Step {
+            left: Vec::new(),
+            sure: true,
+        };
+        match event {
+            Event::Left(versions) => step.left.clone_from(versions),
+            Event::Unknown { .. } => {
+                whole = false;
+                before = &[];
+            }
+            Event::Deployed { parts, left } => {
+                step.left.clone_from(left);
+                if let Some(version) = only(parts) {
+                    let others = before.iter().filter(|part| part.percentage != Share::ZERO);
+                    let others = others.map(|part| part.version);
+                    let others: Vec<_> = others.filter(|other| *other != version).collect();
+                    // To one that was left before is no way back: it is promoted again.
+                    let plain = left.is_empty() && !others.is_empty() && !away.contains(&version);
+                    // A version that was never stable came later than those with smaller numbers.
+                    let down = !whole && others.iter().all(|other| *other > version);
+                    if plain && (stable.contains(&version) || down) {
+                        step.sure = stable.contains(&version);
+                        step.left = others;
+                    }
+                    away.extend(step.left.iter().copied());
+                    away.remove(&version);
+                    stable.insert(version);
+                }
+                before = parts;
+            }
+        }
+        away.extend(step.left.iter().copied());
+        steps.push(step);
+    }
+    steps.reverse();
+    steps
 }
 
 /// The one version that has all the traffic; others beside it are at 0 %.
-fn only(parts: &[Part]) -> Option<VersionNumber> {
+#[must_use]
+pub fn only(parts: &[Part]) -> Option<VersionNumber> {
     let all = parts.iter().find(|part| part.percentage == Share::ALL);
     all.map(|part| part.version)
-}
-
-/// The version of the newest stable deployment that lives, is not the only one now, and was not rolled back from since it was
-/// last promoted. `past` is what was deployed, the newest first; whether it begins with what is deployed now does not matter.
-#[must_use]
-pub fn target(
-    now: &[Part],
-    past: impl IntoIterator<Item = Deployment>,
-    lives: impl Fn(VersionNumber) -> bool,
-) -> Option<VersionNumber> {
-    let only_now = only(now);
-    let mut left = BTreeSet::new();
-    past.into_iter().find_map(|deployment| {
-        left.extend(deployment.rolled_back_from.iter().copied());
-        let version = deployment.stable()?;
-        let may = !left.contains(&version) && Some(version) != only_now && lives(version);
-        may.then_some(version)
-    })
 }
 
 /// What a rollback to `target` goes away from: the other versions of now, the one with the largest share first.
@@ -64,9 +182,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// `1` is version 1 alone, `1:90 2:10` a split, and what stands behind a `<` was rolled back from.
-    fn deployment(text: &str) -> Deployment {
-        let (parts, from) = text.split_once('<').unwrap_or((text, ""));
+    fn parts(text: &str) -> Vec<Part> {
         let part = |word: &str| {
             let (version, share) = word.split_once(':').unwrap_or((word, "100"));
             Part {
@@ -74,68 +190,155 @@ mod tests {
                 percentage: share.parse().unwrap(),
             }
         };
-        Deployment {
-            parts: parts.split_whitespace().map(part).collect(),
-            rolled_back_from: from.split_whitespace().map(number).collect(),
+        text.split_whitespace().map(part).collect()
+    }
+
+    /// `1` is version 1 alone, `1:90 2:10` a split, what stands behind a `<` was rolled back from, `?` is not known, and `?2`
+    /// was version 2 as it seems.
+    fn event(text: &str) -> Event {
+        if let Some(guess) = text.strip_prefix('?') {
+            return Event::Unknown {
+                why: "it cannot be read".to_owned(),
+                guess: (!guess.is_empty()).then(|| number(guess)),
+            };
+        }
+        let (shares, from) = text.split_once('<').unwrap_or((text, ""));
+        let left: Vec<_> = from.split_whitespace().map(number).collect();
+        match (shares, left.is_empty()) {
+            ("", false) => Event::Left(left),
+            _ => Event::Deployed {
+                parts: parts(shares),
+                left,
+            },
         }
     }
 
-    /// The target, where the first of `past` is what is deployed now.
-    fn back(past: &[&str], dead: &[&str]) -> Option<String> {
-        let past: Vec<Deployment> = past.iter().map(|text| deployment(text)).collect();
-        let now = past[0].parts.clone();
+    /// The target: a version, `?` and the guess, or `-`.
+    fn back(past: &[&str], cut: bool, dead: &[&str]) -> String {
+        let past: Vec<Event> = past.iter().map(|text| event(text)).collect();
         let dead: Vec<VersionNumber> = dead.iter().map(|text| number(text)).collect();
-        target(&now, past, |version| !dead.contains(&version)).map(|found| found.to_string())
+        let lives = |version| !dead.contains(&version);
+        let (target, _) = target(&past, cut.then_some("the rest is not here"), lives);
+        match target {
+            Target::Version(version) => version.to_string(),
+            Target::Unknown { guess, .. } => {
+                format!(
+                    "?{}",
+                    guess.map(|guess| guess.to_string()).unwrap_or_default()
+                )
+            }
+            Target::Nothing => "-".to_owned(),
+        }
     }
 
     #[test]
     fn the_newest_stable_version_is_the_target() {
         for (past, expected) in [
-            (&["2", "1"][..], Some("v1")),
-            (&["1"], None),
-            (&["1:90 2:10"], None),
-            (&["1:90 2:10", "1"], Some("v1")),
-            (&["2", "1:50 2:50", "1:90 2:10", "1"], Some("v1")),
-            (&["3:100 2:0", "3", "2"], Some("v2")),
-            (&["3", "1:50 2:50", "1:100 2:0", "2"], Some("v1")),
+            (&["2", "1"][..], "v1"),
+            (&["1"], "-"),
+            (&["1:90 2:10"], "-"),
+            (&["1:90 2:10", "1"], "v1"),
+            (&["2", "1:50 2:50", "1:90 2:10", "1"], "v1"),
+            (&["3:100 2:0", "3", "2"], "v2"),
+            (&["3", "1:50 2:50", "1:100 2:0", "2"], "v1"),
             // The same version again is no way back.
-            (&["2", "2", "1"], Some("v1")),
-            // Removed, or not known for sure, is nothing to go back to.
-            (&["2", "", "1"], Some("v1")),
+            (&["2", "2", "1"], "v1"),
+            // Removed is nothing to go back to.
+            (&["2", "", "1"], "v1"),
+            (&["", "2", "1"], "v2"),
         ] {
-            assert_eq!(back(past, &[]).as_deref(), expected, "{past:?}");
+            assert_eq!(back(past, false, &[]), expected, "{past:?}");
         }
     }
 
     #[test]
     fn what_was_rolled_back_from_comes_back_only_after_it_was_promoted_again() {
         for (past, expected) in [
-            (&["1<2", "2", "1"][..], None),
-            (&["2<3", "3", "2", "1"], Some("v1")),
-            (&["1<2", "2<3", "3", "2", "1"], None),
+            (&["1<2", "2", "1"][..], "-"),
+            (&["2<3", "3", "2", "1"], "v1"),
+            (&["1<2", "2<3", "3", "2", "1"], "-"),
             // Promoted again since, so it counts again.
-            (&["4", "3", "2<3", "3", "2"], Some("v3")),
-            (&["3", "2<3", "3", "2", "1"], Some("v2")),
+            (&["4", "3", "2<3", "3", "2"], "v3"),
+            (&["3", "2<3", "3", "2", "1"], "v2"),
             // A newer one came, and is bad too: not to the one that was bad before.
-            (&["4", "2<3", "3", "2", "1"], Some("v2")),
-            (&["2<4", "4", "2<3", "3", "2", "1"], Some("v1")),
+            (&["4", "2<3", "3", "2", "1"], "v2"),
+            (&["2<4", "4", "2<3", "3", "2", "1"], "v1"),
             // From a split, to its older half, and once more.
-            (&["1<2", "1:90 2:10", "1"], None),
-            (&["2<3 1", "2:20 3:70 1:10", "3", "1", "2"], None),
+            (&["1<2", "1:90 2:10", "1"], "-"),
+            (&["2<3 1", "2:20 3:70 1:10", "3", "1", "2"], "-"),
+            // Left by what was never served.
+            (&["2", "<3", "2", "3", "1"], "v1"),
+            (&["4", "3", "<3", "3", "2"], "v3"),
         ] {
-            assert_eq!(back(past, &[]).as_deref(), expected, "{past:?}");
+            assert_eq!(back(past, false, &[]), expected, "{past:?}");
         }
     }
 
     #[test]
+    fn who_goes_back_by_hand_goes_back_too() {
+        for (past, expected) in [
+            // `git revert`, a squash that lost the words, or a hand edit; then once more.
+            (&["2", "3", "2", "1"][..], "v1"),
+            (&["1", "2", "3", "2", "1"], "-"),
+            (&["1", "3", "2", "1"], "v2"),
+            (&["2", "3:90 2:10", "3", "2", "1"], "v1"),
+            (&["2", "2:90 3:10", "2", "1"], "v1"),
+            // Then a newer one, which is bad as well.
+            (&["4", "2", "3", "2", "1"], "v2"),
+            (&["2<4", "4", "2", "3", "2", "1"], "v1"),
+            // What was left is promoted again, whatever its number.
+            (&["3", "2", "3", "2", "1"], "v2"),
+            (&["4", "3", "2", "3", "2"], "v3"),
+            (&["3", "2<3", "3", "2"], "v2"),
+            // Reverting the rollback, and then rolling back again.
+            (&["2<3", "3", "2<3", "3", "2", "1"], "v1"),
+            // A smaller number that was never stable is new.
+            (&["2", "3", "1"], "v3"),
+        ] {
+            assert_eq!(back(past, false, &[]), expected, "{past:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_never_passed_over() {
+        for (past, cut, expected) in [
+            (&["3", "?", "1"][..], false, "?v1"),
+            (&["3", "?2", "1"], false, "?v2"),
+            (&["3", "?3", "1"], false, "?v1"),
+            (&["3", "?"], false, "?"),
+            (&["?", "2", "1"], false, "?v2"),
+            // Newer than what is not known.
+            (&["3", "2", "?", "1"], false, "v2"),
+            (&["3", "2"], true, "v2"),
+            (&["3"], true, "?"),
+            (&["3:90 4:10", "3"], true, "v3"),
+            (&["2<3", "3"], true, "?"),
+            // A step down may be a way back: what would tell is not known.
+            (&["2", "3"], true, "?"),
+            (&["2", "3", "1"], true, "?v1"),
+            (&["2", "3", "?", "1"], false, "?v1"),
+            (&["2", "3", "2", "1"], true, "v1"),
+            (&["2", "3", "?", "2", "1"], false, "?v1"),
+        ] {
+            assert_eq!(back(past, cut, &[]), expected, "{past:?} {cut}");
+        }
+        let past = [event("2"), event("3")];
+        let (found, left) = target(&past, Some("this clone is shallow"), |_| true);
+        let why = "whether v3 was left for an older version, because this clone is shallow";
+        let why = why.to_owned();
+        assert_eq!(found, Target::Unknown { why, guess: None });
+        assert_eq!(left, [number("3")].into());
+    }
+
+    #[test]
     fn a_version_that_does_not_live_is_passed_over() {
-        assert_eq!(back(&["3", "2", "1"], &["v2"]).as_deref(), Some("v1"));
-        assert_eq!(back(&["3", "2", "1"], &["v1", "v2"]), None);
+        assert_eq!(back(&["3", "2", "1"], false, &["v2"]), "v1");
+        assert_eq!(back(&["3", "2", "1"], false, &["v1", "v2"]), "-");
     }
 
     #[test]
     fn a_rollback_leaves_all_others_the_largest_first() {
-        let now = deployment("1:20 2:10 3:70").parts;
+        let now = parts("1:20 2:10 3:70");
         let left = |to: &str| {
             let left = left_by(&now, number(to));
             left.iter().map(ToString::to_string).collect::<Vec<_>>()

@@ -45,6 +45,7 @@ pub enum Found {
 pub fn look(workspace: &Workspace, content: &Content, path: &str) -> Result<Found, ContentError> {
     let repo = &workspace.repo;
     let bad = |error: SnapshotError| content.bad(error);
+    workspace.complete(&[content.tree])?;
     let items = objects::walk(repo, content.tree).map_err(bad)?;
     let wanted: Vec<&str> = path
         .split('/')

@@ -83,6 +83,7 @@ impl<'a> Comparison<'a> {
         to: &'a Content,
         timeout: Duration,
     ) -> Result<Self, ContentError> {
+        workspace.complete(&[from.tree, to.tree])?;
         let walk = |content: &Content| {
             objects::walk(&workspace.repo, content.tree).map_err(|error| content.bad(error))
         };

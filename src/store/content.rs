@@ -72,6 +72,7 @@ impl Content {
     /// What its `app.yaml` says. In the branch, images may be absent.
     pub(super) fn app(&self, workspace: &Workspace) -> Result<App, String> {
         let fail = |problem: String| format!("{}: {problem}", self.name);
+        (workspace.complete(&[self.tree])).map_err(|error| error.to_string())?;
         let bytes = snapshot::app_file(&workspace.repo, self.tree);
         let bytes = bytes.map_err(|error| fail(error.to_string()))?;
         let app = if self.name == LATEST {

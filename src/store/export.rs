@@ -39,6 +39,7 @@ pub fn export(
     folder: &Path,
 ) -> Result<Exported, ContentError> {
     let limits = &workspace.settings().limits;
+    workspace.complete(&[content.tree])?;
     write_out(&workspace.repo, content.tree, limits, folder, |error| {
         content.bad(error)
     })

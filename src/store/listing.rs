@@ -37,6 +37,7 @@ impl Workspace {
             StoreError::local(what, &problem)
         };
         let tree = Oid::from_str(&version.tree).map_err(|error| fail(error.to_string()))?;
+        self.complete(&[tree])?;
         let items = objects::walk(&self.repo, tree).map_err(|error| fail(error.to_string()))?;
         let mut files = Vec::new();
         let mut sizes = objects::Sizes::new(&self.repo);

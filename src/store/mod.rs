@@ -34,6 +34,7 @@ mod lookup;
 mod loose;
 mod mirror;
 mod objects;
+mod partial;
 mod prepare;
 mod publish;
 mod race;
@@ -80,6 +81,6 @@ pub use select::{Filter, Page};
 pub use signature::{Verdict, VersionSignature};
 pub use users::{
     Branch, Change, Cluster, ClusterObject, Deployed, DeployedShare, Ledger, LedgerEntry, Memory,
-    Past, Scope, Survey, Unreadable, Use, User, deployed, may_mean, users_of,
+    Past, Scope, Survey, Unreadable, Unserved, Use, User, deployed, may_mean, users_of,
 };
 pub use workspace::{SourceCommit, Workspace};

@@ -25,6 +25,7 @@ pub(super) fn prepare(
     newest: Option<Oid>,
 ) -> Result<Prepared, PublishError> {
     let (base, mut overlays) = base(workspace, request)?;
+    workspace.complete(&[base])?;
     let mut laid = base;
     for addition in &request.additions {
         laid = addition

@@ -135,10 +135,12 @@ impl Workspace {
     pub fn apps(&self, commit: &SourceCommit) -> Result<Vec<AppName>, StoreError> {
         let fail =
             |problem: String| StoreError::local(format!("the apps of {}", commit.shown), &problem);
+        self.bring_tree(commit.tree).map_err(fail)?;
         let root = objects::tree(&self.repo, commit.tree).map_err(fail)?;
         let Ok(entry) = root.get_path(Path::new(&self.settings.apps)) else {
             return Ok(Vec::new());
         };
+        self.bring_folders(entry.id()).map_err(fail)?;
         let Ok(apps) = objects::tree(&self.repo, entry.id()) else {
             return Ok(Vec::new());
         };
@@ -234,6 +236,7 @@ impl Workspace {
         let fail = |problem: String| StoreError::local(commit.shown.clone(), &problem);
         let mut oid = commit.tree;
         for part in self.settings.apps.split('/').chain([app.as_str()]) {
+            self.bring_tree(oid).map_err(fail)?;
             let tree = objects::tree(&self.repo, oid).map_err(fail)?;
             match tree.get_name(part) {
                 Some(entry) if entry.filemode_raw() == 0o040_000 => oid = entry.id(),
@@ -251,6 +254,7 @@ impl Workspace {
         let what = || format!("version {} of `{}`", version.number, version.app);
         let tree = Oid::from_str(&version.tree);
         let tree = tree.map_err(|error| StoreError::local(what(), &error.message()))?;
+        self.complete(&[tree])?;
         let bytes = snapshot::app_file(&self.repo, tree);
         let bytes = bytes.map_err(|error| StoreError::local(what(), &error))?;
         let app = App::from_snapshot(&bytes);

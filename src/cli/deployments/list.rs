@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::live::{self, named};
 use crate::cli::moment;
 use crate::cli::output::{Failure, Ui};
-use crate::store::{Deployed, Memory, Scope, deployed};
+use crate::store::{Deployed, Memory, Scope, Unserved, deployed};
 use crate::words::{AppName, EnvironmentName};
 
 #[derive(Debug, clap::Args)]
@@ -134,6 +134,11 @@ fn row(entry: &Deployed) -> Vec<String> {
         _ if shares.is_empty() => "removed".to_owned(),
         Some(from) => format!("{} (back from {from})", shares.join(", ")),
         None => shares.join(", "),
+    };
+    let versions = match entry.outcome {
+        Some(Unserved::NeverServed) => format!("{versions}, never served"),
+        Some(Unserved::NotServedYet) => format!("{versions}, not served yet"),
+        None => versions,
     };
     vec![
         moment::shown(entry.at),

@@ -2,17 +2,15 @@
 
 use super::super::error::ResolveError;
 use super::super::history::History;
-use super::super::users::{Branch, Change, Ledger, Past, Survey};
+use super::super::users::{Branch, Past, Survey, meaning};
+use super::back;
 use super::error::ReleaseError;
 use super::{ReleaseRequest, Wish, alias_name};
 use crate::api::WantedVersion;
 use crate::releases::edit::{self, EditError};
-use crate::releases::rollback::{self, Deployment};
+use crate::releases::rollback;
 use crate::releases::{Asked, Object, Part, Release, split};
 use crate::words::{Share, VersionNumber, VersionWord};
-
-/// Most candidates that an error lists.
-const CANDIDATES_MAX: usize = 5;
 
 /// What is to be done.
 pub(super) struct Decision {
@@ -63,7 +61,7 @@ pub(super) fn decide(
         Wish::RollBack(word) => {
             let target = match word {
                 Some(word) => history.version(word)?.number,
-                None => chosen(request, survey, branch, release, &now, past)?,
+                None => back::chosen(request, survey, branch, release, &now, &past())?,
             };
             let mut parts = vec![Part {
                 version: target,
@@ -178,14 +176,6 @@ fn deployed(
     })
 }
 
-/// The number that a word of a file means: also of a version that does not live, where the file names it by number.
-fn meaning(history: &History, word: &VersionWord) -> Option<VersionNumber> {
-    match word {
-        VersionWord::Number(number) => Some(*number),
-        word => history.version(word).ok().map(|version| version.number),
-    }
-}
-
 /// What the object asks for now, as far as its words mean something.
 fn now(history: &History, release: &Release) -> Vec<Part> {
     let part = |entry: &WantedVersion| {
@@ -221,128 +211,6 @@ fn resolved(history: &History, asked: &[Asked]) -> Result<Vec<Part>, ReleaseErro
         percentage,
     };
     Ok(parts.map(part).collect())
-}
-
-/// Where a rollback without a version goes.
-fn chosen(
-    request: &ReleaseRequest,
-    survey: &Survey,
-    branch: &Branch,
-    release: &Release,
-    now: &[Part],
-    past: impl Fn() -> Past,
-) -> Result<VersionNumber, ReleaseError> {
-    let past = past();
-    let lives = |number: VersionNumber| {
-        let word = VersionWord::Number(number);
-        survey.history.version(&word).is_ok()
-    };
-    let (deployments, source) = remembered(survey, branch, release, &past);
-    if let Some(target) = rollback::target(now, deployments, lives) {
-        return Ok(target);
-    }
-    let living = survey.history.living().rev().map(|version| version.number);
-    let alone = |number: &VersionNumber| {
-        now.iter()
-            .any(|part| part.version == *number && part.percentage == Share::ALL)
-    };
-    let candidates = living.filter(|number| !alone(number));
-    let cut = past
-        .problem
-        .map_or_else(String::new, |why| format!(" ({why})"));
-    Err(ReleaseError::NothingStable {
-        app: request.app.clone(),
-        why: format!(
-            "{source} knows no earlier version that had 100 %, lives, and was not rolled back from{cut}"
-        ),
-        candidates: candidates.take(CANDIDATES_MAX).collect(),
-    })
-}
-
-/// What was deployed before, the newest first, and what remembers it: the ledger where there is one, else the branch.
-fn remembered(
-    survey: &Survey,
-    branch: &Branch,
-    release: &Release,
-    past: &Past,
-) -> (Vec<Deployment>, String) {
-    let folder = |file: &str| file.rsplit_once('/').map(|(folder, _)| folder.to_owned());
-    let is_this = |change: &&Change| {
-        (
-            change.kind,
-            change.namespace.as_deref(),
-            change.name.as_str(),
-        ) == (release.kind(), release.namespace(), release.name())
-            && folder(&change.file) == folder(&release.file)
-    };
-    let changes = past.changes.iter().filter(is_this);
-    let ledger = ledger_of(survey, branch, release);
-    let Some(ledger) = ledger else {
-        let deployments = changes.map(|change| {
-            // A label may have named another version then.
-            let wanted = |entry: &WantedVersion| {
-                let version = match &entry.version {
-                    VersionWord::Label(_) => return None,
-                    word => meaning(&survey.history, word)?,
-                };
-                Some(Part {
-                    version,
-                    percentage: entry.percentage,
-                })
-            };
-            let parts: Option<Vec<Part>> = change.versions.iter().map(wanted).collect();
-            Deployment {
-                parts: parts.unwrap_or_default(),
-                rolled_back_from: change.rolled_back_from.clone(),
-            }
-        });
-        return (deployments.collect(), format!("branch {}", branch.name));
-    };
-    // What was served is in the ledger, and what was left by a command is in the branch as well.
-    let served = ledger.entries.iter().map(|entry| {
-        let served = &entry.served;
-        let parts = served.versions.iter().map(|version| Part {
-            version: version.version,
-            percentage: version.percentage,
-        });
-        let deployment = Deployment {
-            parts: parts.collect(),
-            rolled_back_from: served.rolled_back_from.into_iter().collect(),
-        };
-        (served.at, deployment)
-    });
-    let left = changes.map(|change| {
-        let deployment = Deployment {
-            parts: Vec::new(),
-            rolled_back_from: change.rolled_back_from.clone(),
-        };
-        (change.at, deployment)
-    });
-    let mut all: Vec<_> = left.chain(served).collect();
-    all.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-    let deployments = all.into_iter().map(|(_, deployment)| deployment);
-    let source = format!("the ledger of {}", ledger.environment);
-    (deployments.collect(), source)
-}
-
-/// The ledger of the object's environment: the one with the name of its namespace, else the only one of an app with one
-/// Deployment.
-fn ledger_of<'a>(survey: &'a Survey, branch: &Branch, release: &Release) -> Option<&'a Ledger> {
-    let known = || {
-        survey
-            .ledgers
-            .iter()
-            .filter(|ledger| !ledger.entries.is_empty())
-    };
-    let named = known().find(|ledger| release.namespace() == Some(ledger.environment.as_str()));
-    let releases = branch.releases.iter();
-    let ours =
-        releases.filter(|other| (other.app(), other.kind()) == (release.app(), release.kind()));
-    named.or_else(|| {
-        known()
-            .next()
-            .filter(|_| known().count() == 1 && ours.count() == 1)
-    })
 }
 
 /// `v7 90%, v8 10%`

@@ -80,15 +80,19 @@ pub enum ReleaseError {
     /// Nothing was stable before.
     #[error(
         "there is nothing that `{app}` can go back to by itself: {why}; {}",
-        advice(candidates)
+        advice(app, *guess, candidates, left)
     )]
     NothingStable {
         /// The app.
         app: AppName,
-        /// What was looked at.
+        /// What was looked at, and what is not known.
         why: String,
-        /// Living versions that are not the only one now, the newest first.
+        /// The one that is probably meant.
+        guess: Option<VersionNumber>,
+        /// Other living versions that nobody went away from, the best first.
         candidates: Vec<VersionNumber>,
+        /// Living versions that somebody went away from.
+        left: Vec<VersionNumber>,
     },
     /// Somebody changed the same object at the same time.
     #[error(transparent)]
@@ -119,12 +123,29 @@ pub enum ReleaseError {
     Author(String),
 }
 
-fn advice(candidates: &[VersionNumber]) -> String {
-    if candidates.is_empty() {
-        return "no other version lives".to_owned();
+fn advice(
+    app: &AppName,
+    guess: Option<VersionNumber>,
+    candidates: &[VersionNumber],
+    left: &[VersionNumber],
+) -> String {
+    let list = |versions: &[VersionNumber]| {
+        let names: Vec<String> = versions.iter().map(VersionNumber::to_string).collect();
+        names.join(", ")
+    };
+    let (others, gone) = (list(candidates), list(left));
+    let mut advice = match guess {
+        Some(guess) => format!("to go to {guess}, run `cutwater rollback {app} {guess}`"),
+        None if left.is_empty() => return "no other version lives".to_owned(),
+        None => format!(
+            "the others were left for another, and live: {gone}; deploy one of them to serve it again"
+        ),
+    };
+    if guess.is_some() && !candidates.is_empty() {
+        advice += "; there are also ";
+        advice += &others;
     }
-    let names: Vec<String> = candidates.iter().map(VersionNumber::to_string).collect();
-    format!("name a version: {}", names.join(", "))
+    advice
 }
 
 /// What somebody else made of the object at the same time.

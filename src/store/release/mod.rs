@@ -7,6 +7,7 @@
 //! No lock: the push expects the branch where it was read. Where somebody else was faster, everything is read and decided
 //! again; where they changed the same object, that is an error which says who.
 
+mod back;
 mod decide;
 mod error;
 mod forge;

@@ -22,7 +22,7 @@ use crate::releases::Release;
 const STANDSTILLS_MAX: u32 = 4;
 /// Most tries in all.
 const TRIES_MAX: u32 = 40;
-/// Most records of a ledger, and changes of the branch, that a rollback looks at.
+/// Most records of a ledger that a rollback looks at, and changes of the branch that say who changed an object.
 const PAST_MAX: usize = 1_000;
 /// Largest file of releases.
 const FILE_MAX: usize = 1024 * 1024;
@@ -184,7 +184,14 @@ impl Look {
         workspace: &Workspace,
         request: &ReleaseRequest,
     ) -> Result<Decision, ReleaseError> {
-        let past = || workspace.past(&request.app, &self.branch, PAST_MAX);
+        // All of it: a version may have been left long ago.
+        let past = || {
+            let ledgers = self.survey.ledgers.iter();
+            let entries = ledgers.flat_map(|ledger| &ledger.entries);
+            let marks = entries.filter_map(|entry| entry.served.release_commit.as_deref());
+            let marks: Vec<&str> = marks.collect();
+            workspace.past(&request.app, &self.branch, usize::MAX, &marks)
+        };
         decide::decide(
             request,
             &self.survey,
@@ -305,15 +312,9 @@ impl Look {
 
     /// Who changed the object.
     fn changed_meanwhile(&self, workspace: &Workspace, request: &ReleaseRequest) -> ReleaseError {
-        let past = workspace.past(&request.app, &self.branch, PAST_MAX);
+        let past = workspace.past(&request.app, &self.branch, PAST_MAX, &[]);
         let release = &self.release;
-        let is_this = |change: &&Change| {
-            (
-                change.kind,
-                change.namespace.as_deref(),
-                change.name.as_str(),
-            ) == (release.kind(), release.namespace(), release.name())
-        };
+        let is_this = |change: &&Change| change.is_of(release) && change.unknown.is_none();
         let versions: Vec<String> = (release.wanted.versions.iter())
             .map(|entry| format!("{} {}%", entry.version, entry.percentage))
             .collect();

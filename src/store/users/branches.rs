@@ -15,8 +15,6 @@ const FILES_MAX: usize = 5_000;
 const BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Largest file; the reader of YAML has its own, smaller limit and says so.
 const FILE_MAX: usize = 1024 * 1024;
-/// Largest commit object.
-const COMMIT_MAX: usize = 1024 * 1024;
 
 /// A branch of the remote, and what its releases say.
 #[derive(Debug, Clone)]
@@ -52,6 +50,26 @@ pub(in crate::store) struct Read {
 
 type File = Arc<Result<Content, Unreadable>>;
 
+/// The tree of a folder in a commit; nothing where there is none.
+pub(super) fn folder_of(
+    repo: &Repository,
+    folder: &str,
+    commit: Oid,
+) -> Result<Option<Oid>, String> {
+    let mut oid = objects::commit(repo, commit)?.tree_id();
+    for part in folder.split('/') {
+        let tree = objects::tree(repo, oid)?;
+        let Some(entry) = tree.get_name(part) else {
+            return Ok(None);
+        };
+        if entry.filemode_raw() != 0o040_000 {
+            return Err(format!("`{folder}` is no folder"));
+        }
+        oid = entry.id();
+    }
+    Ok(Some(oid))
+}
+
 /// Reads commits, and remembers what it read.
 pub(in crate::store) struct Reader<'a> {
     repo: &'a Repository,
@@ -77,34 +95,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The tree of the releases in a commit; nothing where there is none.
-    pub(super) fn tree(&self, commit: Oid) -> Result<Option<Oid>, String> {
-        let size = objects::size(self.repo, commit, ObjectType::Commit)?;
-        if size > COMMIT_MAX {
-            return Err(format!(
-                "commit {commit} has {size} bytes, which is too much"
-            ));
-        }
-        let commit = self.repo.find_commit(commit);
-        let mut oid = commit
-            .map_err(|error| error.message().to_owned())?
-            .tree_id();
-        for part in self.folder.split('/') {
-            let tree = objects::tree(self.repo, oid)?;
-            let Some(entry) = tree.get_name(part) else {
-                return Ok(None);
-            };
-            if entry.filemode_raw() != 0o040_000 {
-                return Err(format!("`{}` is no folder", self.folder));
-            }
-            oid = entry.id();
-        }
-        Ok(Some(oid))
-    }
-
     /// What the releases of a commit say.
     pub(in crate::store) fn commit(&mut self, commit: Oid) -> Read {
-        match self.tree(commit) {
+        match folder_of(self.repo, self.folder, commit) {
             Ok(None) => Read::default(),
             Ok(Some(tree)) => self.read(tree),
             Err(problem) => self.nothing(&problem),
@@ -112,7 +105,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What the releases of a tree say.
-    pub(super) fn read(&mut self, tree: Oid) -> Read {
+    fn read(&mut self, tree: Oid) -> Read {
         if let Some(read) = self.trees.get(&tree) {
             return read.clone();
         }
@@ -123,7 +116,8 @@ impl<'a> Reader<'a> {
         read
     }
 
-    fn nothing(&self, problem: &str) -> Read {
+    /// Nothing, for this reason.
+    pub(super) fn nothing(&self, problem: &str) -> Read {
         Read {
             unreadable: Arc::new(vec![Unreadable {
                 problem: format!("{}: {problem}", self.folder),

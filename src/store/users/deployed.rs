@@ -1,14 +1,19 @@
-//! What was deployed, from all that remembers it: ledgers, else the tracked branch; and the cluster's newest deployments.
+//! What was deployed, from all that remembers it: ledgers and the tracked branch in one order, and the cluster's newest
+//! deployments.
 
-use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::workspace::Workspace;
-use super::cluster::Cluster;
+use super::branches::Branch;
+use super::cluster::{Cluster, ClusterObject};
+use super::ledgers::Ledger;
+use super::past::{Change, Past};
 use super::survey::Survey;
+use super::timeline::{Fate, Item, Timeline, parts, timeline};
 use crate::releases::Kind;
 use crate::words::{EnvironmentName, Share, VersionNumber, VersionWord};
 
@@ -30,6 +35,18 @@ pub struct Deployed {
     pub versions: Vec<DeployedShare>,
     /// For a rollback: the version that it went away from.
     pub rolled_back_from: Option<VersionNumber>,
+    /// Where a ledger says that it was not served.
+    pub outcome: Option<Unserved>,
+}
+
+/// What became of a deployment that is in no ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Unserved {
+    /// Something else was deployed before all of it was served.
+    NeverServed,
+    /// It is the newest one, and is not served in full yet.
+    NotServedYet,
 }
 
 /// A version and its share.
@@ -87,6 +104,8 @@ pub enum Memory {
 
 /// The newest `limit` deployments, the newest first, and why there may be others. `environment` is an environment of a
 /// ledger, or a namespace.
+///
+/// Each source is in its own order: a clock may have stepped. Times only say how the sources stand to each other.
 #[must_use]
 pub fn deployed(
     workspace: &Workspace,
@@ -98,67 +117,205 @@ pub fn deployed(
     let is_meant = |name: Option<&str>| {
         environment.is_none_or(|environment| name == Some(environment.as_str()))
     };
-    let mut all = Vec::new();
+    let mut sources = Vec::new();
     let mut problems = Vec::new();
-    let ledgers = || {
-        let ledgers = survey.ledgers.iter();
-        ledgers.filter(|ledger| is_meant(Some(ledger.environment.as_str())))
-    };
-    for ledger in ledgers() {
-        all.extend(
-            ledger
-                .entries
-                .iter()
-                .map(|entry| of_ledger(&entry.commit, &entry.served)),
+    let mut told = BTreeSet::new();
+    for branch in &survey.branches {
+        let past = past_of(
+            workspace,
+            survey,
+            branch,
+            environment.map_or(limit, |_| usize::MAX),
+        );
+        for changes in of_each(&past) {
+            let Some(newest) = changes.first() else {
+                continue;
+            };
+            let ledger = ledger_of(survey, branch, newest)
+                .filter(|ledger| told.insert(ledger.environment.clone()));
+            let name = ledger.map(|ledger| ledger.environment.as_str());
+            if !is_meant(newest.namespace.as_deref()) && !is_meant(name) {
+                continue;
+            }
+            let Timeline { items, cut } = timeline(&changes, &past, ledger, |change| {
+                parts(&survey.history, &change.versions)
+            });
+            sources.push(items.iter().filter_map(of_item).collect());
+            problems.extend(items.iter().filter_map(|item| unknown(branch, item)));
+            // At the limit nothing further is looked at.
+            let limited = ledger.is_some_and(|ledger| !ledger.whole && ledger.problem.is_none());
+            let cut = cut.filter(|_| !limited);
+            problems.extend(cut.map(|why| older(&newest.name, &why)));
+        }
+        problems.extend(
+            (past.changes.is_empty())
+                .then(|| past.problem.clone())
+                .flatten(),
+        );
+    }
+    let others = survey.ledgers.iter().filter(|ledger| {
+        is_meant(Some(ledger.environment.as_str())) && !told.contains(&ledger.environment)
+    });
+    for ledger in others {
+        let entries = ledger.entries.iter();
+        sources.push(
+            entries
+                .map(|entry| (None, of_ledger(&entry.commit, &entry.served)))
+                .collect(),
         );
         // One without any entry is told of by the survey.
         let broken = ledger.problem.as_ref();
         problems.extend(broken.filter(|_| !ledger.entries.is_empty()).cloned());
     }
-    let branches = survey
-        .branches
-        .iter()
-        .filter(|_| ledgers().next().is_none());
-    for branch in branches {
-        let everything = environment.map_or(limit, |_| usize::MAX);
-        let past = workspace.past(&survey.history.app, branch, everything);
-        let meant = past.changes.into_iter();
-        let meant = meant.filter(|change| is_meant(change.namespace.as_deref()));
-        all.extend(meant.map(of_branch));
-        problems.extend(past.problem.map(|why| {
-            format!(
-                "older deployments in branch {} are not known: {why}",
-                branch.name
-            )
-        }));
-    }
     if let Some(cluster) = cluster {
         let objects = cluster.objects.iter();
-        for object in objects.filter(|object| is_meant(Some(&object.namespace))) {
-            let entries = object.history.iter().map(|entry| Deployed {
-                place: Memory::Cluster {
-                    context: cluster.context.clone(),
-                    kind: object.kind,
-                    namespace: object.namespace.clone(),
-                    name: object.name.clone(),
-                    sequence: entry.sequence,
-                    stable: entry.stable,
-                },
-                at: entry.time.0,
-                author: entry.author.clone(),
-                message: entry.message.clone(),
-                versions: (entry.versions.iter())
-                    .map(|share| of_number(share.number, share.percentage))
-                    .collect(),
-                rolled_back_from: entry.rolled_back_from,
-            });
-            all.extend(entries);
+        let objects = objects.filter(|object| is_meant(Some(&object.namespace)));
+        sources.extend(objects.map(|object| of_object(&cluster.context, object)));
+    }
+    problems.sort();
+    problems.dedup();
+    (merged(sources, limit), problems)
+}
+
+/// A deployment, with the place of its commit in the branch where it has one.
+type Placed = (Option<usize>, Deployed);
+
+/// The changes of a branch, with the places of the commits that its ledgers name.
+fn past_of(workspace: &Workspace, survey: &Survey, branch: &Branch, limit: usize) -> Past {
+    let entries = survey.ledgers.iter().flat_map(|ledger| &ledger.entries);
+    let marks: BTreeSet<&str> = entries
+        .filter_map(|entry| entry.served.release_commit.as_deref())
+        .collect();
+    let marks: Vec<&str> = marks.into_iter().collect();
+    // What is recorded is told once.
+    let limit = limit.saturating_mul(if marks.is_empty() { 1 } else { 2 });
+    workspace.past(&survey.history.app, branch, limit, &marks)
+}
+
+/// The changes of each object.
+fn of_each(past: &Past) -> Vec<Vec<&Change>> {
+    let mut objects: Vec<Vec<&Change>> = Vec::new();
+    for change in &past.changes {
+        let same = |found: &&mut Vec<&Change>| {
+            found
+                .first()
+                .is_some_and(|first| first.is_of_the_same(change))
+        };
+        match objects.iter_mut().find(same) {
+            Some(found) => found.push(change),
+            None => objects.push(vec![change]),
         }
     }
-    // Stable: what one source says in one second stays in its order.
-    all.sort_by_key(|entry| Reverse(entry.at));
-    all.truncate(limit);
-    (all, problems)
+    objects
+}
+
+/// The ledger of an object's environment: of a Deployment, the one with the name of its namespace, else the only one of an app
+/// with one Deployment.
+pub(in crate::store) fn ledger_of<'a>(
+    survey: &'a Survey,
+    branch: &Branch,
+    newest: &Change,
+) -> Option<&'a Ledger> {
+    let ours = (branch.releases.iter())
+        .filter(|other| *other.app() == survey.history.app && other.kind() == Kind::Deployment);
+    let mut here = ours.clone().filter(|release| newest.is_of(release));
+    here.next()?;
+    let known = || {
+        survey
+            .ledgers
+            .iter()
+            .filter(|ledger| !ledger.entries.is_empty())
+    };
+    let named =
+        known().find(|ledger| newest.namespace.as_deref() == Some(ledger.environment.as_str()));
+    named.or_else(|| {
+        known()
+            .next()
+            .filter(|_| known().count() == 1 && ours.count() == 1)
+    })
+}
+
+fn of_item(item: &Item<'_>) -> Option<Placed> {
+    match item {
+        Item::Served(entry) => Some((None, of_ledger(&entry.commit, &entry.served))),
+        // It is in the ledger; what cannot be known is told as a problem; and nothing changed where it passed.
+        Item::Asked(_, Fate::Recorded) => None,
+        Item::Asked(change, _) if change.unknown.is_some() || change.passing => None,
+        Item::Asked(change, fate) => {
+            let outcome = match fate {
+                Fate::Never => Some(Unserved::NeverServed),
+                Fate::Yet => Some(Unserved::NotServedYet),
+                Fate::Alone | Fate::Same | Fate::Recorded => None,
+            };
+            Some((Some(change.position), of_branch(change, outcome)))
+        }
+    }
+}
+
+/// What is said where a change cannot be known.
+fn unknown(branch: &Branch, item: &Item<'_>) -> Option<String> {
+    let Item::Asked(change, Fate::Alone) = item else {
+        return None;
+    };
+    let why = change.unknown.as_ref().filter(|_| !change.passing)?;
+    Some(format!(
+        "what commit {} of branch {} deployed ({}, by {}) is not known: {why}",
+        change.short(),
+        branch.name,
+        change.message,
+        change.author.name
+    ))
+}
+
+fn older(name: &str, why: &str) -> String {
+    format!("older deployments of {name} are not known: {why}")
+}
+
+/// All sources in one, each in its own order.
+fn merged(sources: Vec<Vec<Placed>>, limit: usize) -> Vec<Deployed> {
+    let mut sources: Vec<_> = (sources.into_iter())
+        .map(|source| source.into_iter().peekable())
+        .collect();
+    let newer = |one: &Placed, other: &Placed| match (one.0, other.0) {
+        (Some(one), Some(other)) => one < other,
+        _ => one.1.at > other.1.at,
+    };
+    let mut all = Vec::new();
+    while all.len() < limit {
+        let mut first: Option<(usize, Placed)> = None;
+        for (index, source) in sources.iter_mut().enumerate() {
+            let head = source.peek();
+            let head = head.filter(|head| first.as_ref().is_none_or(|(_, best)| newer(head, best)));
+            if let Some(head) = head {
+                first = Some((index, head.clone()));
+            }
+        }
+        let Some((index, _)) = first else { break };
+        all.extend(sources[index].next().map(|(_, deployed)| deployed));
+    }
+    all
+}
+
+fn of_object(context: &str, object: &ClusterObject) -> Vec<Placed> {
+    let entries = object.history.iter().map(|entry| Deployed {
+        place: Memory::Cluster {
+            context: context.to_owned(),
+            kind: object.kind,
+            namespace: object.namespace.clone(),
+            name: object.name.clone(),
+            sequence: entry.sequence,
+            stable: entry.stable,
+        },
+        at: entry.time.0,
+        author: entry.author.clone(),
+        message: entry.message.clone(),
+        versions: (entry.versions.iter())
+            .map(|share| of_number(share.number, share.percentage))
+            .collect(),
+        rolled_back_from: entry.rolled_back_from,
+        outcome: None,
+    });
+    entries.map(|entry| (None, entry)).collect()
 }
 
 fn of_number(number: VersionNumber, percentage: Share) -> DeployedShare {
@@ -182,27 +339,29 @@ fn of_ledger(commit: &str, served: &crate::ledger::Served) -> Deployed {
             .map(|version| of_number(version.version, version.percentage))
             .collect(),
         rolled_back_from: served.rolled_back_from,
+        outcome: None,
     }
 }
 
-fn of_branch(change: super::past::Change) -> Deployed {
+fn of_branch(change: &Change, outcome: Option<Unserved>) -> Deployed {
     Deployed {
         place: Memory::Releases {
-            commit: change.commit,
-            file: change.file,
+            commit: change.commit.clone(),
+            file: change.file.clone(),
             kind: change.kind,
-            namespace: change.namespace,
-            name: change.name,
+            namespace: change.namespace.clone(),
+            name: change.name.clone(),
         },
         at: change.at,
-        author: Some(change.author.name),
-        message: Some(change.message),
-        versions: (change.versions.into_iter())
+        author: Some(change.author.name.clone()),
+        message: Some(change.message.clone()),
+        versions: (change.versions.iter())
             .map(|entry| DeployedShare {
-                version: entry.version,
+                version: entry.version.clone(),
                 percentage: entry.percentage,
             })
             .collect(),
         rolled_back_from: change.rolled_back_from.first().copied(),
+        outcome,
     }
 }

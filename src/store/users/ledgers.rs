@@ -23,6 +23,8 @@ pub struct Ledger {
     pub entries: Vec<LedgerEntry>,
     /// Why reading stopped before the end, other than at the limit.
     pub problem: Option<String>,
+    /// True where the first one is among them.
+    pub whole: bool,
 }
 
 /// One change.
@@ -34,13 +36,8 @@ pub struct LedgerEntry {
     pub served: Served,
 }
 
-/// The ledgers of an app, with at most `limit` entries each.
-pub(super) fn read(
-    repo: &Repository,
-    space: &Space,
-    app: &AppName,
-    limit: usize,
-) -> Result<Vec<Ledger>, git2::Error> {
+/// The newest commits of an app's ledgers.
+fn heads(repo: &Repository, space: &Space) -> Result<Vec<(EnvironmentName, Oid)>, git2::Error> {
     let mut heads: Vec<(EnvironmentName, Oid)> = Vec::new();
     refs::each(repo, &space.deployments(), |name, oid| {
         if let Ok(environment) = name.parse()
@@ -50,8 +47,33 @@ pub(super) fn read(
         }
     })?;
     heads.sort();
+    Ok(heads)
+}
+
+/// The trees of the newest `limit` commits of each ledger.
+pub(super) fn trees(repo: &Repository, space: &Space, limit: usize) -> Vec<Oid> {
+    let mut trees = Vec::new();
+    for (_, head) in heads(repo, space).unwrap_or_default() {
+        let mut next = objects::commit(repo, head).ok();
+        for _ in 0..limit {
+            let Some(commit) = next else { break };
+            trees.push(commit.tree_id());
+            let parent = commit.parent_ids().next();
+            next = parent.and_then(|oid| objects::commit(repo, oid).ok());
+        }
+    }
+    trees
+}
+
+/// The ledgers of an app, with at most `limit` entries each.
+pub(super) fn read(
+    repo: &Repository,
+    space: &Space,
+    app: &AppName,
+    limit: usize,
+) -> Result<Vec<Ledger>, git2::Error> {
     let ledger = |(environment, head)| one(repo, app, environment, head, limit);
-    Ok(heads.into_iter().map(ledger).collect())
+    Ok(heads(repo, space)?.into_iter().map(ledger).collect())
 }
 
 /// The ledger of an environment whose newest commit is `head`, with at most `limit` entries.
@@ -66,6 +88,7 @@ pub(in crate::store) fn one(
         environment,
         entries: Vec::new(),
         problem: None,
+        whole: false,
     };
     let mut next = Some(head);
     while let Some(oid) = next.filter(|_| ledger.entries.len() < limit) {
@@ -73,6 +96,7 @@ pub(in crate::store) fn one(
         match entry(repo, app, &ledger.environment, oid, below) {
             Ok((entry, parent)) => {
                 ledger.entries.push(entry);
+                ledger.whole = parent.is_none();
                 next = parent;
             }
             Err(problem) => {

@@ -13,7 +13,10 @@ mod cluster;
 mod deployed;
 mod ledgers;
 mod past;
+mod states;
 mod survey;
+mod timeline;
+mod walk;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -26,11 +29,13 @@ use crate::words::{EnvironmentName, Share, VersionWord};
 pub(super) use branches::Reader;
 pub use branches::{Branch, Unreadable};
 pub use cluster::{Cluster, ClusterObject};
-pub use deployed::{Deployed, DeployedShare, Memory, deployed};
+pub(super) use deployed::ledger_of;
+pub use deployed::{Deployed, DeployedShare, Memory, Unserved, deployed};
 pub(super) use ledgers::one as read_ledger;
 pub use ledgers::{Ledger, LedgerEntry};
 pub use past::{Change, Past};
 pub use survey::{Scope, Survey};
+pub(super) use timeline::{Fate, Item, Timeline, meaning, parts, timeline};
 
 /// What uses a version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]

@@ -6,7 +6,7 @@ use super::super::error::StoreError;
 use super::super::history::History;
 use super::super::refs::{self, AppRefs, Space};
 use super::super::workspace::Workspace;
-use super::branches::{Branch, Reader};
+use super::branches::{Branch, Reader, folder_of};
 use super::ledgers::{self, Ledger};
 use crate::git::GitErrorKind;
 use crate::settings::Settings;
@@ -73,10 +73,16 @@ impl Workspace {
         let heads = self.fetch_with_heads(app, &space, scope)?;
         let fail = |error: git2::Error| StoreError::local("the fetched refs", &error.message());
         let refs = AppRefs::read(&self.repo, &space).map_err(fail)?;
-        let missing = self.missing(&heads, scope);
+        let commits: Vec<Oid> = heads.iter().map(|(_, oid)| *oid).collect();
+        let brought = self.bring_releases(&self.repo, &commits);
+        let records_here = self.bring_records(|| ledgers::trees(&self.repo, &space, records));
+        let missing = (self.missing(&heads, scope)).or_else(|| records_here.err());
         let mut reader = Reader::new(&self.repo, &self.settings().releases, Some(app));
         let branch = |(name, oid): (String, Oid)| {
-            let read = reader.commit(oid);
+            let read = match &brought {
+                Ok(()) => reader.commit(oid),
+                Err(problem) => reader.nothing(problem),
+            };
             Branch {
                 name,
                 commit: oid.to_string(),
@@ -109,8 +115,7 @@ impl Workspace {
         }
         let folder = &settings.releases;
         let tree = |(_, commit): &(String, Oid)| {
-            let reader = Reader::new(&self.repo, folder, None);
-            matches!(reader.tree(*commit), Ok(None))
+            matches!(folder_of(&self.repo, folder, *commit), Ok(None))
         };
         (*folder != usual.releases && !heads.is_empty() && heads.iter().all(tree)).then(|| {
             format!("folder `{folder}` is in no branch that counts; correct `releases` in cutwater.yaml, or push it")

@@ -1,4 +1,5 @@
 use super::{refused, set_url, ssh, web};
+use crate::it::delete::{deployment, push, shop_with};
 use crate::it::shop::{Shop, app_with_image, text};
 
 #[test]
@@ -33,6 +34,40 @@ fn a_shallow_clone_publishes_over_each_kind_of_remote() {
     // The remote has not become shallow by it.
     assert!(!shop.remote().join("shallow").exists());
     shop.git(&shop.remote(), &["fsck", "--full", "--strict"]);
+}
+
+#[test]
+fn what_a_clone_lacks_of_the_past_comes_over_http() {
+    let shop = shop_with(2);
+    shop.commit("releases/checkout.yaml", deployment(&[("1", "100")]));
+    push(&shop, "main");
+    shop.ok(&["deploy", "checkout", "v2"]);
+    shop.commit("note", "nothing");
+    push(&shop, "main");
+    shop.git(
+        &shop.remote(),
+        &["config", "uploadpack.allowFilter", "true"],
+    );
+    let web = web(&shop);
+    let url = web.http("/open/remote.git");
+    for how in ["--depth=1", "--filter=blob:none", "--filter=tree:0"] {
+        let args = [
+            "clone",
+            "-q",
+            "-b",
+            "main",
+            how,
+            &url,
+            how.trim_start_matches('-'),
+        ];
+        shop.git(shop.dir.path(), &args);
+        let dir = shop.dir.path().join(args[6]);
+        let mut command = shop.command_in(&dir, &["rollback", "checkout", "--dry-run"]);
+        let output = command.output().unwrap();
+        let first = "would roll back checkout: v1 100% (back from v2)\n";
+        let error = text(&output.stderr);
+        assert!(text(&output.stdout).starts_with(first), "{how}: {error}");
+    }
 }
 
 #[test]

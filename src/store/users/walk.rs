@@ -1,0 +1,309 @@
+//! Goes back through the commits of a branch, along first parents, and finds those that changed what the releases ask of an
+//! app. A commit whose releases are those of its parent costs no more than a look at two trees.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use git2::{Commit, Oid, Repository};
+use jiff::Timestamp;
+
+use super::super::history::Person;
+use super::super::objects;
+use super::super::release::{made_by, reason, rolled_back_from};
+use super::branches::folder_of;
+use super::past::Change;
+use super::states::{Key, Reader, State, States};
+use crate::releases::Kind;
+use crate::words::AppName;
+
+/// Most commits that are looked at.
+const COMMITS_MAX: usize = 100_000;
+/// Commits that are looked ahead for: what is missing of them is fetched at once.
+const AHEAD: usize = 256;
+
+/// Where to walk.
+pub(super) struct Walk<'a> {
+    pub(super) repo: &'a Repository,
+    /// Folder of the releases.
+    pub(super) folder: &'a str,
+    pub(super) app: &'a AppName,
+    /// Fetches what is missing of the releases of commits.
+    pub(super) bring: &'a dyn Fn(&[Oid]) -> Result<(), String>,
+}
+
+/// Why a walk ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum End {
+    /// There is no older commit.
+    Root,
+    /// There are enough changes.
+    Enough,
+    /// The clone is shallow: older commits are not in it.
+    Shallow,
+    /// Older commits cannot be read.
+    Problem(String),
+}
+
+/// What was found.
+pub(super) struct Walked {
+    /// The changes, the newest first.
+    pub(super) changes: Vec<Change>,
+    /// The commits that were walked over, the newest first.
+    pub(super) chain: Vec<Oid>,
+    pub(super) end: End,
+}
+
+impl Walk<'_> {
+    /// Walks from a commit until there are enough changes.
+    pub(super) fn from(&self, tip: Oid, enough: impl Fn(&[Change]) -> bool) -> Walked {
+        let mut found = Found {
+            changes: Vec::new(),
+            open: BTreeMap::new(),
+        };
+        let mut commits = Commits::new(tip, borders(self.repo));
+        let end = self.go(&mut commits, &mut found, enough);
+        Walked {
+            changes: found.changes,
+            chain: commits.chain,
+            end: end.unwrap_or_else(End::Problem),
+        }
+    }
+
+    fn go(
+        &self,
+        commits: &mut Commits,
+        found: &mut Found,
+        enough: impl Fn(&[Change]) -> bool,
+    ) -> Result<End, String> {
+        let cannot = |oid: Oid, problem: String| {
+            let oid = oid.to_string();
+            format!("commit {} cannot be read: {problem}", &oid[..12])
+        };
+        let tree = |oid: Oid| {
+            folder_of(self.repo, self.folder, oid).map_err(|problem| cannot(oid, problem))
+        };
+        let mut reader = Reader::new(self.repo, self.folder, self.app);
+        let step = |reader: &mut Reader<'_>, states: &States, oid: Oid, trees: (_, _)| {
+            let next = reader.step(states, trees.0, trees.1);
+            next.map_err(|problem| cannot(oid, problem))
+        };
+        let Some(mut now) = commits.get(self, 0)? else {
+            return Ok(End::Root);
+        };
+        let mut tree_now = tree(now)?;
+        let mut states = step(&mut reader, &States::default(), now, (None, tree_now))?;
+        for index in 1..COMMITS_MAX {
+            // Whether a change is one is not known while what was before is not.
+            if found.open.values().all(Option::is_none) && enough(&found.changes) {
+                return Ok(End::Enough);
+            }
+            let before = commits.get(self, index)?;
+            if before.is_none() && commits.is_border(now) {
+                return Ok(End::Shallow);
+            }
+            let tree_before = before.map_or(Ok(None), tree)?;
+            if tree_before != tree_now {
+                let oid = before.unwrap_or(now);
+                let older = step(&mut reader, &states, oid, (tree_now, tree_before))?;
+                found.compare(&self.about(now, index - 1)?, &states, &older);
+                states = older;
+            }
+            let Some(before) = before else {
+                return Ok(End::Root);
+            };
+            (now, tree_now) = (before, tree_before);
+        }
+        Err(format!("only {COMMITS_MAX} commits are looked at"))
+    }
+
+    /// What a commit says of itself, as a change of nothing yet.
+    fn about(&self, oid: Oid, position: usize) -> Result<Change, String> {
+        let commit = objects::commit(self.repo, oid)?;
+        let text = |bytes: &[u8]| -> String {
+            let text = String::from_utf8_lossy(bytes);
+            text.chars().filter(|c| !c.is_control()).collect()
+        };
+        let author = commit.author();
+        let said = self.said(&commit, |text| reason(text, self.app));
+        let from = self.said(&commit, |text| {
+            Some(rolled_back_from(text, self.app)).filter(|from| !from.is_empty())
+        });
+        Ok(Change {
+            commit: oid.to_string(),
+            position,
+            author: Person {
+                name: text(author.name_bytes()),
+                email: text(author.email_bytes()),
+            },
+            at: Timestamp::from_second(commit.time().seconds()).unwrap_or_default(),
+            message: said.unwrap_or_else(|| text(commit.summary_bytes().unwrap_or_default())),
+            file: String::new(),
+            kind: Kind::Deployment,
+            namespace: None,
+            name: String::new(),
+            source: self.said(&commit, |text| made_by(text, self.app)),
+            versions: Vec::new(),
+            rolled_back_from: from.unwrap_or_default(),
+            unknown: None,
+            passing: false,
+        })
+    }
+
+    /// What the message of a commit says; where it merges a pull request and says nothing, what the commit that it merges
+    /// says.
+    fn said<T>(&self, commit: &Commit<'_>, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let text =
+            |commit: &Commit<'_>| String::from_utf8_lossy(commit.message_bytes()).into_owned();
+        read(&text(commit)).or_else(|| {
+            let merged = objects::commit(self.repo, commit.parent_ids().nth(1)?).ok()?;
+            read(&text(&merged))
+        })
+    }
+}
+
+/// The commits of a branch, as far as they were asked for.
+struct Commits {
+    chain: Vec<Oid>,
+    next: Option<Oid>,
+    /// Commits whose parents are not in this clone.
+    borders: BTreeSet<Oid>,
+    /// Why the one behind the last cannot be read.
+    problem: Option<String>,
+    /// The end of what was brought.
+    brought: usize,
+}
+
+impl Commits {
+    fn new(tip: Oid, borders: BTreeSet<Oid>) -> Self {
+        Self {
+            chain: Vec::new(),
+            next: Some(tip),
+            borders,
+            problem: None,
+            brought: 0,
+        }
+    }
+
+    fn is_border(&self, oid: Oid) -> bool {
+        self.borders.contains(&oid)
+    }
+
+    /// The commit at this place; nothing behind the last. All that is missing of it is fetched.
+    fn get(&mut self, walk: &Walk<'_>, index: usize) -> Result<Option<Oid>, String> {
+        if index >= self.brought {
+            let start = self.chain.len();
+            while let Some(oid) = self.next.filter(|_| self.chain.len() < start + AHEAD) {
+                match objects::commit(walk.repo, oid) {
+                    Ok(commit) => {
+                        self.chain.push(oid);
+                        self.next = commit.parent_ids().next();
+                        if self.is_border(oid) {
+                            self.next = None;
+                        }
+                    }
+                    Err(problem) => {
+                        let oid = oid.to_string();
+                        self.problem =
+                            Some(format!("commit {} cannot be read: {problem}", &oid[..12]));
+                        self.next = None;
+                    }
+                }
+            }
+            (walk.bring)(&self.chain[start..])?;
+            self.brought = self.chain.len();
+        }
+        match (self.chain.get(index), &self.problem) {
+            (Some(oid), _) => Ok(Some(*oid)),
+            (None, Some(problem)) => Err(problem.clone()),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+/// The commits at which a shallow clone ends; git writes them down, and nobody else knows.
+fn borders(repo: &Repository) -> BTreeSet<Oid> {
+    let list = std::fs::read_to_string(repo.commondir().join("shallow"));
+    let list = list.unwrap_or_default();
+    list.lines()
+        .filter_map(|line| Oid::from_str(line).ok())
+        .collect()
+}
+
+/// Changes that were found.
+struct Found {
+    changes: Vec<Change>,
+    /// Objects of which cannot be known what older commits ask, and the place of the change that ended that.
+    open: BTreeMap<Key, Option<usize>>,
+}
+
+impl Found {
+    /// Adds what a commit changed.
+    fn compare(&mut self, commit: &Change, newer: &States, older: &States) {
+        let mut keys: BTreeSet<Key> = newer.keys().chain(older.keys()).cloned().collect();
+        keys.extend(self.open.keys().cloned());
+        for key in keys {
+            let (now, before) = (newer.of(&key), older.of(&key));
+            match (&now, &before) {
+                (State::Unknown(_), State::Unknown(_)) => {
+                    self.open.entry(key).or_default();
+                }
+                (State::Unknown(why), _) => {
+                    let ended = self.open.remove(&key).flatten();
+                    let last = ended.and_then(|index| self.changes.get_mut(index));
+                    // What cannot be read for a while and is as before then.
+                    let passing = last.is_some_and(|last| {
+                        let same = match &before {
+                            State::Asks(_, versions) => *versions == last.versions,
+                            _ => last.versions.is_empty(),
+                        };
+                        last.passing = same;
+                        same
+                    });
+                    let mut change = of(commit, &key, &before);
+                    change.versions = Vec::new();
+                    change.unknown = Some(why.clone());
+                    change.passing = passing;
+                    self.changes.push(change);
+                }
+                (_, State::Unknown(_)) => {
+                    self.open.insert(key.clone(), Some(self.changes.len()));
+                    let mut change = of(commit, &key, &now);
+                    change.file = file_of(&now).unwrap_or_default();
+                    self.changes.push(change);
+                }
+                _ if now.is_like(&before) => {}
+                _ => {
+                    let mut change = of(commit, &key, &now);
+                    change.file = file_of(&now)
+                        .or_else(|| file_of(&before))
+                        .unwrap_or_default();
+                    self.changes.push(change);
+                }
+            }
+        }
+    }
+}
+
+/// The file of an object.
+fn file_of(state: &State) -> Option<String> {
+    match state {
+        State::Asks(file, _) => Some(file.clone()),
+        _ => None,
+    }
+}
+
+/// The change of an object to what it asks for from then on.
+fn of(commit: &Change, key: &Key, now: &State) -> Change {
+    let mut change = commit.clone();
+    change.kind = key.kind;
+    change.namespace.clone_from(&key.namespace);
+    change.name.clone_from(&key.name);
+    change.file = file_of(now).unwrap_or_else(|| format!("{}/", key.folder));
+    if let State::Asks(_, versions) = now {
+        change.versions.clone_from(versions);
+    }
+    // A rollback is of a Deployment.
+    if key.kind == Kind::Alias {
+        change.rolled_back_from = Vec::new();
+    }
+    change
+}
