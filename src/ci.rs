@@ -2,6 +2,8 @@
 //!
 //! Pure: the environment is an argument. What it says is recorded, never trusted: it decides nothing.
 
+use crate::words::is_plain;
+
 /// A run of a pipeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pipeline {
@@ -50,10 +52,12 @@ pub fn pipeline(variable: impl Fn(&str) -> Option<String>) -> Option<Pipeline> {
     }
     if on("GITHUB_ACTIONS") {
         let public = get("GITHUB_SERVER_URL").is_some_and(|url| url == "https://github.com");
-        let email = actor
-            .as_ref()
-            .filter(|_| public)
-            .map(|actor| format!("{actor}@users.noreply.github.com"));
+        let email = actor.as_ref().filter(|_| public).map(|actor| {
+            // Newer accounts are known by their number too. The number is that of GITHUB_ACTOR.
+            let id = get("GITHUB_ACTOR_ID").filter(|_| get("GITHUB_ACTOR").as_ref() == Some(actor));
+            let id = id.map_or_else(String::new, |id| format!("{id}+"));
+            format!("{id}{actor}@users.noreply.github.com")
+        });
         return found("github-actions", actions("GITHUB_RUN_ID"), actor, email);
     }
     if on("GITLAB_CI") {
@@ -109,7 +113,7 @@ pub fn pipeline(variable: impl Fn(&str) -> Option<String>) -> Option<Pipeline> {
 
 /// One line without control characters; nothing where it says nothing.
 fn clean(value: &str) -> Option<String> {
-    let text: String = value.chars().filter(|c| !c.is_control()).collect();
+    let text: String = value.chars().filter(|c| is_plain(*c)).collect();
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
@@ -302,5 +306,20 @@ mod tests {
         }
         let long = jenkins("", &"ä".repeat(1000)).actor.unwrap();
         assert_eq!(long.chars().count(), ACTOR_MAX);
+    }
+
+    #[test]
+    fn an_account_of_github_is_known_by_its_number_where_that_is_told() {
+        let given = [
+            ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_SERVER_URL", "https://github.com"),
+            ("GITHUB_ACTOR", "ada"),
+            ("GITHUB_ACTOR_ID", "583231"),
+        ];
+        let email = |given: &[(&str, &str)]| of(given).unwrap().person.unwrap().1;
+        assert_eq!(email(&given), "583231+ada@users.noreply.github.com");
+        // The number is not of whoever ran it again.
+        let again = [&given[..], &[("GITHUB_TRIGGERING_ACTOR", "grace")]].concat();
+        assert_eq!(email(&again), "grace@users.noreply.github.com");
     }
 }

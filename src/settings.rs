@@ -192,6 +192,16 @@ impl Settings {
                 && !name.contains("//");
             if !good {
                 found.push((field, format!("is `{name}`, which is no name in git")));
+            } else if let Some(short) = name.strip_prefix("refs/heads/") {
+                found.push((
+                    field,
+                    format!("is a whole ref; write the name alone: `{short}`"),
+                ));
+            } else if name.starts_with("refs/") {
+                found.push((
+                    field,
+                    format!("is `{name}`, which is the name of a ref; write a name such as `main`"),
+                ));
             }
         }
         let sizes = [

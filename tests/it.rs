@@ -66,6 +66,8 @@ mod it {
     mod manual;
     /// The controller's mirror of a repository, with hostile ones among them.
     mod mirror;
+    /// Numbers of versions come once, whatever the host keeps.
+    mod numbers;
     /// What is laid over a commit at publish, and that the same content has the same id.
     mod overlays;
     /// Where a rollback goes, for histories of every kind.
@@ -94,6 +96,8 @@ mod it {
     mod shop;
     /// Signed versions.
     mod signing;
+    /// Pushes that a person or a pipeline stops.
+    mod stopped;
     /// Publishing from refs that were seen some time ago.
     mod warm;
 }

@@ -66,7 +66,8 @@ fn replaced(text: &str, field: &Field, image: &str) -> Option<String> {
         let at = field.key_span.end + colon + 1;
         return Some(splice(text, at..at, &format!(" {image}")));
     }
-    Some(splice(text, span, image))
+    let quote = field.quote(text);
+    Some(splice(text, span, &format!("{quote}{image}{quote}")))
 }
 
 /// The text with a field `image` beside the function's name.
@@ -76,8 +77,11 @@ fn inserted(text: &str, function: &Node, image: &str) -> Option<String> {
     let before = text.get(..start)?;
     let line = before.rfind('\n').map_or(0, |at| at + 1);
     let flow = text.get(function.span.start.min(start)..)?.starts_with('{');
+    // Where keys are quoted, the file may be JSON, and then every text has to be.
+    let quote = name.quote(text);
+    let set = format!("{quote}image{quote}: {quote}{image}{quote}");
     if flow || before[line..].contains('{') {
-        return Some(splice(text, start..start, &format!("image: {image}, ")));
+        return Some(splice(text, start..start, &format!("{set}, ")));
     }
     let end = name.node.span.end;
     let rest = text.get(end..)?;
@@ -86,11 +90,7 @@ fn inserted(text: &str, function: &Node, image: &str) -> Option<String> {
     let at = if carriage { at - 1 } else { at };
     let eol = if carriage { "\r\n" } else { "\n" };
     let indent = " ".repeat(before[line..].chars().count());
-    Some(splice(
-        text,
-        at..at,
-        &format!("{eol}{indent}image: {image}"),
-    ))
+    Some(splice(text, at..at, &format!("{eol}{indent}{set}")))
 }
 
 fn splice(text: &str, span: std::ops::Range<usize>, with: &str) -> String {
@@ -207,6 +207,14 @@ mod tests {
             (
                 "x: &i old\nspec:\n  functions:\n  - name: web\n    image: *i\n    args: [ä, *i]\n",
                 "x: &i old\nspec:\n  functions:\n  - name: web\n    image: NEW\n    args: [ä, *i]\n",
+            ),
+            (
+                "{\"spec\": {\"functions\": [{\n  \"name\": \"web\", \"port\": 1}]}}\n",
+                "{\"spec\": {\"functions\": [{\n  \"image\": \"NEW\", \"name\": \"web\", \"port\": 1}]}}\n",
+            ),
+            (
+                "{\"spec\": {\"functions\": [{\"name\": \"web\", \"image\": \"old\"}]}}",
+                "{\"spec\": {\"functions\": [{\"name\": \"web\", \"image\": \"NEW\"}]}}",
             ),
             (
                 "spec:\n  functions:\n  - name: web",

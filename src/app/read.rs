@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 
 use serde_json::Value as Json;
 
-use super::rules;
+use super::image::{self, check_image};
 use super::spec::App;
+use super::{fit, rules};
 use crate::words::FunctionName;
 use crate::yaml::{self, Place, Problem, Problems, Shape};
 
@@ -22,12 +23,15 @@ pub fn json_schema() -> &'static Json {
     &SCHEMA
 }
 
-/// What is asked of images.
-enum Images<'a> {
-    /// Each function that runs nowhere but in a cluster has one, except these.
-    All { except: &'a BTreeSet<FunctionName> },
-    /// They may be absent, as in the branch.
-    Optional,
+/// What the file is read for.
+enum Reading<'a> {
+    /// It is in the branch: images may be absent.
+    Branch,
+    /// It is to be published: each function that runs nowhere but in a cluster has an image, except these. What could never
+    /// run is refused.
+    Publish { except: &'a BTreeSet<FunctionName> },
+    /// It is published. What could be published once is read.
+    Snapshot,
 }
 
 impl App {
@@ -36,7 +40,7 @@ impl App {
     /// # Errors
     /// All problems of the file.
     pub fn from_branch(file: &str, bytes: &[u8]) -> Result<Self, Problems> {
-        read(file, bytes, &Images::Optional)
+        read(file, bytes, &Reading::Branch)
     }
 
     /// Reads the `app.yaml` that is to be published; `given` are the functions whose images come from elsewhere.
@@ -48,7 +52,7 @@ impl App {
         bytes: &[u8],
         given: &BTreeSet<FunctionName>,
     ) -> Result<Self, Problems> {
-        read(file, bytes, &Images::All { except: given })
+        read(file, bytes, &Reading::Publish { except: given })
     }
 
     /// Reads the `app.yaml` of a snapshot. It is complete, or the snapshot is not one of ours.
@@ -56,17 +60,11 @@ impl App {
     /// # Errors
     /// All problems of the file.
     pub fn from_snapshot(bytes: &[u8]) -> Result<Self, Problems> {
-        read(
-            super::APP_FILE,
-            bytes,
-            &Images::All {
-                except: &BTreeSet::new(),
-            },
-        )
+        read(super::APP_FILE, bytes, &Reading::Snapshot)
     }
 }
 
-fn read(file: &str, bytes: &[u8], images: &Images<'_>) -> Result<App, Problems> {
+fn read(file: &str, bytes: &[u8], reading: &Reading<'_>) -> Result<App, Problems> {
     let all = |list| Problems {
         file: file.to_owned(),
         list,
@@ -85,25 +83,32 @@ fn read(file: &str, bytes: &[u8], images: &Images<'_>) -> Result<App, Problems> 
         all(list)
     })?;
     let mut found = rules::check(&app);
+    if let Reading::Branch | Reading::Publish { .. } = reading {
+        let given = matches!(reading, Reading::Publish { except } if !except.is_empty());
+        let mut functions = app.spec.functions.iter();
+        let in_cluster = given || functions.any(|one| one.image.is_some() || one.local.is_none());
+        found.extend(fit::check(&app, in_cluster));
+    }
     for (index, function) in app.spec.functions.iter().enumerate() {
         let path = format!("spec.functions[{index}].image");
-        match (&function.image, images) {
-            (_, Images::All { except }) if except.contains(&function.name) => {}
-            (Some(image), _) => {
-                if let Err(error) = rules::check_image(image) {
-                    let flag = format!("--image {}=REF@sha256:...", function.name);
-                    let message = format!("{error}, or give it at publish with `{flag}`");
-                    found.push((path, message));
-                }
-            }
-            (None, Images::All { .. }) if function.local.is_none() => found.push((
-                path,
-                format!(
+        let checked = match (&function.image, reading) {
+            (_, Reading::Publish { except }) if except.contains(&function.name) => continue,
+            (Some(image), Reading::Snapshot) => image::check_pinned(image),
+            (Some(image), _) => check_image(image),
+            (None, Reading::Publish { .. } | Reading::Snapshot) if function.local.is_none() => {
+                let message = format!(
                     "is missing; write `image: REF@sha256:...`, or give it at publish with `--image {}=REF@sha256:...`",
                     function.name
-                ),
-            )),
-            (None, _) => {}
+                );
+                found.push((path, message));
+                continue;
+            }
+            (None, _) => continue,
+        };
+        if let Err(error) = checked {
+            let flag = format!("--image {}=REF@sha256:...", function.name);
+            let message = format!("{error}, or give it at publish with `{flag}`");
+            found.push((path, message));
         }
     }
     let reported: BTreeSet<String> = problems

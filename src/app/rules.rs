@@ -9,52 +9,7 @@ use super::spec::{App, EnvVar, Function, Mount, Probe, Scale};
 const PATTERN_MAX: usize = 256;
 
 /// A path and what is wrong there.
-type Found = Vec<(String, String)>;
-
-/// Why an image reference was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ImageError {
-    /// A tag, or nothing, where the digest must be.
-    #[error(
-        "`{0}` is not pinned: a tag can be moved, and a version must never change; write `{1}@sha256:...`"
-    )]
-    NotPinned(String, String),
-    /// Something that is no image reference at all.
-    #[error("`{0}` is not an image reference; write `registry/name@sha256:` and 64 hex digits")]
-    Form(String),
-}
-
-/// Checks that an image is pinned by digest.
-///
-/// # Errors
-/// Says how to pin it.
-pub fn check_image(image: &str) -> Result<(), ImageError> {
-    let form = || ImageError::Form(image.to_owned());
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-/:@[]".contains(c);
-    if image.is_empty() || image.len() > 1024 || !image.chars().all(allowed) {
-        return Err(form());
-    }
-    let (name, digest) = image
-        .split_once('@')
-        .map_or((image, None), |(n, d)| (n, Some(d)));
-    let starts = name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[');
-    let ends = name.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    if !starts || !ends || name.contains("//") {
-        return Err(form());
-    }
-    let Some(digest) = digest else {
-        let slash = name.rfind('/').map_or(0, |at| at + 1);
-        let bare = name[slash..]
-            .find(':')
-            .map_or(name, |at| &name[..slash + at]);
-        return Err(ImageError::NotPinned(image.to_owned(), bare.to_owned()));
-    };
-    let hex = digest.strip_prefix("sha256:").ok_or_else(form)?;
-    let lower = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    (hex.len() == 64 && hex.bytes().all(lower))
-        .then_some(())
-        .ok_or_else(form)
-}
+pub(super) type Found = Vec<(String, String)>;
 
 /// All that is wrong, apart from images.
 pub(super) fn check(app: &App) -> Found {

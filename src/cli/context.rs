@@ -56,15 +56,20 @@ impl Context {
         if let Some(app) = app.or_else(|| workspace.app_at(&self.dir)) {
             return Ok(app);
         }
-        let apps = workspace.apps(&workspace.source(reference)?)?;
+        let source = workspace.source(reference)?;
+        let apps = workspace.apps(&source)?;
         match apps.as_slice() {
             [app] => Ok(app.clone()),
-            [] => Err(
-                Failure::usage("there is no app in this commit").hint(format!(
+            [] => {
+                let mut failure = Failure::usage("there is no app in this commit");
+                for (path, problem) in workspace.nearly_apps(&source)? {
+                    failure = failure.hint(format!("{path} is no app: {problem}"));
+                }
+                Err(failure.hint(format!(
                     "make one with {}/<name>/app.yaml and commit it",
                     workspace.settings().apps
-                )),
-            ),
+                )))
+            }
             apps => {
                 let names: Vec<&str> = apps.iter().map(AppName::as_str).collect();
                 Err(Failure::usage("which app is meant?")

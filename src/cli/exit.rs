@@ -6,10 +6,13 @@ pub const OK: u8 = 0;
 pub const FAILED: u8 = 1;
 /// The command line is wrong.
 pub const USAGE: u8 = 2;
+/// Ctrl-C or SIGTERM stopped a push; stderr says what had arrived.
+pub const INTERRUPTED: u8 = 130;
 
 /// What `--help` says about them.
 pub(super) const HELP: &str = "\
 Exit codes:
   0  done, also when there was nothing to do
   1  refused or failed; stderr says why
-  2  the command line is wrong";
+  2  the command line is wrong
+130  Ctrl-C or SIGTERM stopped a push; stderr says whether it had arrived";

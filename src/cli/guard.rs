@@ -1,4 +1,4 @@
-//! `cutwater guard`: what `serve` starts each program through. Not for people.
+//! `cutwater guard`: what `serve` starts each program through, and what stands beside each push. Not for people.
 
 use super::output::Failure;
 
@@ -8,13 +8,23 @@ pub(super) struct Args {
     /// How many files the program may have open
     #[arg(long)]
     files: Option<u64>,
+    /// End a process group, whose number standard input tells, unless `done` follows
+    #[arg(long)]
+    pushes: bool,
     /// Program and arguments
-    #[arg(last = true, required = true)]
+    #[arg(last = true, required_unless_present = "pushes")]
     command: Vec<String>,
 }
 
+/// The words behind this program's name that watch a push.
+pub(super) const PUSHES: [&str; 2] = ["guard", "--pushes"];
+
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
+        if self.pushes {
+            crate::git::watch();
+            return Ok(());
+        }
         let Some((program, args)) = self.command.split_first() else {
             return Err(Failure::usage("the program is missing"));
         };

@@ -40,6 +40,8 @@ use std::process::ExitCode;
 use clap::{Args, FromArgMatches, Parser, Subcommand};
 
 use self::output::{Failure, Ui};
+use crate::git;
+use crate::words::{Period, PeriodError};
 
 /// Immutable versions of applications in git, and exact traffic splits between them
 #[derive(Debug, Parser)]
@@ -78,12 +80,12 @@ struct Global {
         help_heading = "Global options"
     )]
     remote: Option<String>,
-    /// Longest time for each exchange with the remote, in seconds; at most 3600
+    /// Longest time for each exchange with the remote, such as 90s or 5m; a bare number is in seconds; at most 1h
     #[arg(
         long,
-        value_name = "SECONDS",
-        default_value_t = 60,
-        value_parser = clap::value_parser!(u32).range(1..=3600),
+        value_name = "TIME",
+        default_value = "60",
+        value_parser = seconds,
         global = true,
         help_heading = "Global options"
     )]
@@ -94,6 +96,23 @@ struct Global {
     /// Print no progress and no hints
     #[arg(short, long, global = true, help_heading = "Global options")]
     quiet: bool,
+}
+
+/// A number of seconds, or a period such as `90s`.
+fn seconds(text: &str) -> Result<u32, String> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let seconds = if digits {
+        text.parse().ok()
+    } else {
+        let period: Period = text
+            .parse()
+            .map_err(|error: PeriodError| error.to_string())?;
+        Some(period.as_secs())
+    };
+    let range = 1..=3600;
+    seconds
+        .filter(|seconds| range.contains(seconds))
+        .ok_or_else(|| "write a time from 1s to 1h".to_owned())
 }
 
 #[derive(Debug, Subcommand)]
@@ -196,6 +215,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let ui = Ui::new(cli.global.json, cli.global.quiet);
+    if let Ok(program) = std::env::current_exe() {
+        git::watch_pushes_with(program, guard::PUSHES.map(str::to_owned).to_vec());
+    }
     let done = if ui.json && schema::without_json(&words).is_some() {
         Err(schema::no_json(&words))
     } else {
@@ -204,7 +226,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     ui.settle();
     match done {
         Ok(()) => ExitCode::from(exit::OK),
-        Err(failure) => {
+        Err(mut failure) => {
+            if git::was_interrupted() {
+                failure.code = exit::INTERRUPTED;
+            }
             ui.failure(&failure);
             ExitCode::from(failure.code)
         }

@@ -19,6 +19,9 @@ pub(super) struct ReleaseArgs {
     /// Push to this new branch, for a pull request, and leave the tracked branch as it is
     #[arg(long, value_name = "NAME")]
     branch: Option<String>,
+    /// Sign the commit with your key, as where commit.gpgSign is set
+    #[arg(long)]
+    sign: bool,
     /// Print what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -49,6 +52,7 @@ impl ReleaseArgs {
             object: self.name,
             message: message.filter(|message| !message.trim().is_empty()),
             branch: self.branch,
+            sign: self.sign,
             author: context.author()?,
             time: Zoned::now(),
             provenance: Context::provenance(),

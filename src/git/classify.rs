@@ -78,6 +78,11 @@ const REFUSALS: Rows = &[
 /// What stands in the way before there is an answer about a change.
 const FAILURES: Rows = &[
     (
+        GitErrorKind::SignedPush,
+        &["does not support --signed push"],
+    ),
+    (GitErrorKind::Mirror, &["--mirror can't be combined with"]),
+    (
         GitErrorKind::HostKey,
         &[
             "host key verification failed",

@@ -123,6 +123,7 @@ impl Trees<'_> {
             caller: Caller::Person,
             secrets: Vec::new(),
             reads_output: true,
+            is_push: false,
             timeout: self.timeout,
         }
         .run()

@@ -33,6 +33,8 @@ pub enum GitErrorKind {
     NoGit,
     /// It took longer than allowed and was ended.
     TimedOut,
+    /// A signal to this program ended it. Nothing is tried again then.
+    Interrupted,
     /// The web server wants a user name and a password or a token, or others.
     Authentication,
     /// The ssh server accepts none of the keys.
@@ -63,6 +65,10 @@ pub enum GitErrorKind {
     Locked,
     /// A ref whose name is the beginning of the new one's is in the way.
     InTheWay,
+    /// Signed pushes are asked for, and the server takes none.
+    SignedPush,
+    /// The remote is set up as a mirror.
+    Mirror,
     /// The ref was moved or made by somebody else.
     Moved,
     /// The files of the repository may not be read or written.
@@ -112,6 +118,20 @@ impl GitError {
         }
     }
 
+    pub(super) fn interrupted(caller: Caller) -> Self {
+        Self {
+            kind: GitErrorKind::Interrupted,
+            caller,
+            message: "stopped before it was pushed".to_owned(),
+        }
+    }
+
+    /// True where the program is to end: then nothing is tried again.
+    #[must_use]
+    pub fn is_interrupt(&self) -> bool {
+        self.kind == GitErrorKind::Interrupted
+    }
+
     /// A call that succeeded printed what it never should.
     pub(super) fn unknown_output(call: &str, caller: Caller) -> Self {
         Self {
@@ -136,6 +156,24 @@ impl GitError {
             kind: kind_of(text),
             caller,
             message: text.to_owned(),
+        }
+    }
+
+    /// How a message begins about what was pushed and is not there: not every failure is a refusal.
+    #[must_use]
+    pub fn not_taken(&self) -> &'static str {
+        match self.kind {
+            GitErrorKind::Refused
+            | GitErrorKind::Protected
+            | GitErrorKind::Forbidden
+            | GitErrorKind::Full
+            | GitErrorKind::Shallow
+            | GitErrorKind::NotAtomic
+            | GitErrorKind::InTheWay
+            | GitErrorKind::Locked
+            | GitErrorKind::Moved
+            | GitErrorKind::NotWritable => "the remote refused to take",
+            _ => "the remote did not take",
         }
     }
 
@@ -199,7 +237,15 @@ impl GitError {
             GitErrorKind::InTheWay => {
                 " (a tag or ref with the name of the app is in the way: rename or delete it)"
             }
-            GitErrorKind::Moved => " (somebody else was faster: try again)",
+            GitErrorKind::Moved => {
+                " (what is fetched and what is pushed to are not the same; if nobody else was at work, pushes lead to another repository: compare `git remote get-url REMOTE` with `git remote get-url --push REMOTE`)"
+            }
+            GitErrorKind::SignedPush => {
+                " (push.gpgSign asks for signed pushes, which this server does not take: git config push.gpgSign if-asked)"
+            }
+            GitErrorKind::Mirror => {
+                " (the remote is set up as a mirror, to which git pushes all refs or none: use one without remote.NAME.mirror)"
+            }
             GitErrorKind::NotWritable => {
                 " (the account that the server works under may not read or write the files of that repository: check their owner and mode)"
             }
@@ -223,7 +269,10 @@ impl GitError {
                 " (the server is slow or away: try again, or allow more with --timeout)"
             }
             GitErrorKind::TimedOut => " (the server is slow or away; it is tried again)",
-            GitErrorKind::NoGit | GitErrorKind::MissingRef | GitErrorKind::Unreachable => "",
+            GitErrorKind::NoGit
+            | GitErrorKind::Interrupted
+            | GitErrorKind::MissingRef
+            | GitErrorKind::Unreachable => "",
         }
     }
 }

@@ -5,17 +5,30 @@
 //! asked, and the index of the clone is not changed.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::{Caller, GitError};
 use super::run::Call;
 
-/// A commit without parents that is to be signed.
+/// Longest time for a look at the refs of a clone.
+const LOOK: Duration = Duration::from_secs(5);
+/// Where a clone has what is at a remote too: branches, and what pipelines fetch.
+const SHARED: [&str; 5] = [
+    "refs/remotes/",
+    "refs/pipelines/",
+    "refs/merge-requests/",
+    "refs/pull/",
+    "refs/changes/",
+];
+
+/// A commit that is to be signed.
 #[derive(Debug, Clone)]
 pub struct UnsignedCommit<'a> {
     /// The tree, as hex digits.
     pub tree: &'a str,
+    /// Its parent, where it has one.
+    pub parent: Option<&'a str>,
     /// Name of the author and committer.
     pub name: &'a str,
     /// Address of the author and committer.
@@ -60,9 +73,43 @@ pub fn sign(
     env.push(("SSH_ASKPASS".to_owned(), "false".to_owned()));
     env.push(("SSH_ASKPASS_REQUIRE".to_owned(), "force".to_owned()));
     let config = vec![("i18n.commitEncoding".to_owned(), "UTF-8".to_owned())];
-    let args = ["commit-tree", "-S", commit.tree];
+    let mut args = vec!["commit-tree", "-S", commit.tree];
+    args.extend(commit.parent.iter().flat_map(|parent| ["-p", *parent]));
     let message = commit.message.to_owned();
     run(dir, &args, env, config, message, timeout)
+}
+
+/// The folder of the repository that `dir` is in, and the root of its work tree where it has one; nothing where git finds none,
+/// or does not trust it.
+#[must_use]
+pub fn repository_of(dir: &Path) -> Option<(PathBuf, Option<PathBuf>)> {
+    let folder = super::remote::ask(dir, &["rev-parse", "--absolute-git-dir"])?;
+    let root = super::remote::ask(dir, &["rev-parse", "--show-toplevel"]);
+    Some((folder.into(), root.map(PathBuf::from)))
+}
+
+/// Whether a branch of the remote, as the clone at `dir` saw it last, or a ref that a pipeline made, holds the commit. Nothing
+/// where the clone knows no branch of the remote, or where git cannot tell in time.
+#[must_use]
+pub fn is_on_branch(dir: &Path, remote: &str, commit: &str) -> Option<bool> {
+    let refs = |args: &[&str], below: &[&str]| {
+        let options = ["for-each-ref", "--count=1", "--format=%(refname)"];
+        let args: Vec<&str> = (options.iter().chain(args).chain(below)).copied().collect();
+        run(dir, &args, Vec::new(), Vec::new(), String::new(), LOOK).ok()
+    };
+    let branches = format!("refs/remotes/{remote}/");
+    if refs(&[], &[&branches])?.is_empty() {
+        return None;
+    }
+    let contains = format!("--contains={commit}");
+    Some(!refs(&[&contains], &SHARED)?.is_empty())
+}
+
+/// True where the person's git is set up to sign every commit that is made at `dir`.
+#[must_use]
+pub fn signs_commits(dir: &Path) -> bool {
+    let args = ["config", "--type=bool", "--get", "commit.gpgSign"];
+    super::remote::ask(dir, &args).is_some_and(|answer| answer == "true")
 }
 
 /// What the person's git says of a commit's signature: a letter as in `%G?` of `git log`, the signer and the key, each empty
@@ -76,7 +123,15 @@ pub fn check_signature(
     timeout: Duration,
 ) -> Result<[String; 3], GitError> {
     let format = "--format=%G?%x00%GS%x00%GK";
-    let args = ["show", "--no-patch", "--no-color", format, commit];
+    let args = [
+        "show",
+        "--no-patch",
+        "--no-color",
+        // Its own words would stand before what is asked for.
+        "--no-show-signature",
+        format,
+        commit,
+    ];
     let said = run(dir, &args, Vec::new(), Vec::new(), String::new(), timeout)?;
     let mut parts = said.split('\0').map(str::to_owned);
     Ok([(); 3].map(|()| parts.next().unwrap_or_default()))
@@ -102,6 +157,47 @@ pub fn work_tree(
     run(dir, &add, env.clone(), config, String::new(), timeout)?;
     let write = ["write-tree", &format!("--prefix={path}/")];
     run(dir, &write, env, Vec::new(), String::new(), timeout)
+}
+
+/// The files below `folder` of the work tree at `dir` that differ from HEAD or are not known to git; a folder of which git
+/// knows nothing stands for its files.
+///
+/// # Errors
+/// In the words of `git`.
+pub fn uncommitted(dir: &Path, folder: &str, timeout: Duration) -> Result<Vec<String>, GitError> {
+    let args = [
+        "status",
+        "--porcelain=v2",
+        "-z",
+        "--untracked-files=normal",
+        "--no-renames",
+        "--",
+        folder,
+    ];
+    let env = vec![("GIT_LITERAL_PATHSPECS".to_owned(), "1".to_owned())];
+    let output = run(dir, &args, env, Vec::new(), String::new(), timeout)?;
+    // How many fields stand before the path: git-status(1), "Porcelain Format Version 2".
+    let path = |line: &str| {
+        let fields = match line.chars().next()? {
+            '1' => 8,
+            'u' => 10,
+            '?' => 1,
+            _ => return None,
+        };
+        line.splitn(fields + 1, ' ').nth(fields).map(str::to_owned)
+    };
+    Ok(output.split('\0').filter_map(path).collect())
+}
+
+/// True where a merge left files below `folder` undecided, as the index of the clone at `dir` has it.
+///
+/// # Errors
+/// In the words of `git`.
+pub fn has_conflicts(dir: &Path, folder: &str, timeout: Duration) -> Result<bool, GitError> {
+    let args = ["ls-files", "--unmerged", "-z", "--", folder];
+    let env = vec![("GIT_LITERAL_PATHSPECS".to_owned(), "1".to_owned())];
+    let output = run(dir, &args, env, Vec::new(), String::new(), timeout)?;
+    Ok(!output.is_empty())
 }
 
 /// Makes and deletes refs of the clone at `dir`, all or none: lines such as `create refs/x/y 40 hex digits`, as
@@ -150,6 +246,7 @@ fn run(
         caller: Caller::Person,
         secrets: Vec::new(),
         reads_output: true,
+        is_push: false,
         timeout,
     };
     let output = call.run()?;

@@ -10,6 +10,7 @@ mod credentials;
 mod diff;
 mod embedded;
 mod error;
+mod interrupt;
 mod local;
 mod remote;
 mod run;
@@ -19,7 +20,11 @@ mod url;
 pub use credentials::Credentials;
 pub use diff::{ChangedFile, Form, Trees};
 pub use error::{Caller, GitError, GitErrorKind};
-pub use local::{UnsignedCommit, check_signature, fast_forward, sign, update_refs, work_tree};
+pub use interrupt::{was_interrupted, watch, watch_pushes_with};
+pub use local::{
+    UnsignedCommit, check_signature, fast_forward, has_conflicts, is_on_branch, repository_of,
+    sign, signs_commits, uncommitted, update_refs, work_tree,
+};
 pub use remote::{Git, RefUpdate, author, commit_of};
 pub use upkeep::{pack_objects, pack_refs};
 pub(crate) use url::redact;

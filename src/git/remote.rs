@@ -1,5 +1,6 @@
 //! Fetch and push, and a look at the tags: all that is done with a remote.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -34,6 +35,8 @@ enum Remote {
     Person {
         name: String,
         quiet_ssh: bool,
+        /// It is on this machine.
+        local: bool,
         embedded: Embedded,
     },
     /// A remote of the controller: no configuration of anybody's, only the credentials that were given.
@@ -56,6 +59,9 @@ const FETCH: [&str; 6] = [
     "--no-recurse-submodules",
 ];
 
+/// Longest time for the look at the remote after a push that was stopped.
+const LOOK: Duration = Duration::from_secs(10);
+
 /// How each push begins.
 const PUSH: [&str; 5] = [
     "push",
@@ -76,6 +82,7 @@ impl Git {
             remote: Remote::Person {
                 name: name.to_owned(),
                 quiet_ssh: !(plain || local || ssh_is_set || names_ssh(dir)),
+                local,
                 embedded: if local {
                     Embedded::default()
                 } else {
@@ -232,8 +239,78 @@ impl Git {
             .iter()
             .map(|update| format!("{}:{}", text(update.new), update.name).into())
             .collect();
-        self.call(args, specs, String::new(), false, timeout)
+        let pushed = self.call(args, specs, String::new(), false, timeout);
+        pushed
             .map(drop)
+            .or_else(|error| self.stopped(updates, error))
+    }
+
+    /// What became of a push that a signal ended: done where everything arrived all the same, else an error that says what did
+    /// and what did not. Other errors are given back.
+    ///
+    /// # Errors
+    /// As it is told, with what the remote holds now.
+    pub fn stopped(&self, updates: &[RefUpdate], error: GitError) -> Result<(), GitError> {
+        if error.kind != GitErrorKind::Interrupted {
+            return Err(error);
+        }
+        // Some servers show no others than these.
+        let shown = |update: &&RefUpdate| {
+            let name = &update.name;
+            let usual = name.starts_with("refs/heads/") || name.starts_with("refs/tags/");
+            usual && update.expected != update.new
+        };
+        let wanted: Vec<&RefUpdate> = updates.iter().filter(shown).collect();
+        let names = wanted.iter().map(|update| (&update.name).into()).collect();
+        let options = ["ls-remote", "--quiet", "--refs", "--end-of-options"];
+        let args = options.map(OsString::from).to_vec();
+        let said = self.call(args, names, String::new(), true, LOOK);
+        let fail = |message: String| {
+            Err(GitError {
+                message,
+                ..error.clone()
+            })
+        };
+        let said = match said {
+            Ok(said) => String::from_utf8_lossy(&said).into_owned(),
+            Err(away) => {
+                return fail(format!(
+                    "the push was stopped; whether it arrived is not known, because the remote cannot be looked at ({away})"
+                ));
+            }
+        };
+        let now: HashMap<&str, &str> = (said.lines())
+            .filter_map(|line| line.split_once('\t').map(|(oid, name)| (name, oid)))
+            .collect();
+        let arrived = |update: &&&RefUpdate| {
+            let oid = update.new.map(|oid| oid.to_string());
+            now.get(update.name.as_str()).copied() == oid.as_deref()
+        };
+        let names = |updates: &mut dyn Iterator<Item = &&RefUpdate>| -> String {
+            let names = updates.map(|update| update.name.as_str());
+            names.collect::<Vec<_>>().join(", ")
+        };
+        let missing = names(&mut wanted.iter().filter(|update| !arrived(update)));
+        let there = names(&mut wanted.iter().filter(arrived));
+        match (missing.is_empty(), there.is_empty()) {
+            (true, false) => Ok(()),
+            (_, true) => fail(format!(
+                "stopped, and not pushed: the remote holds nothing of it{}",
+                self.may_go_on()
+            )),
+            (false, false) => fail(format!(
+                "stopped in the middle: {there} arrived, and {missing} did not{}",
+                self.may_go_on()
+            )),
+        }
+    }
+
+    /// A server elsewhere is not ended with the push.
+    fn may_go_on(&self) -> &'static str {
+        match &self.remote {
+            Remote::Person { local: true, .. } => "",
+            _ => " (a server that was at work on it may take it yet: look again)",
+        }
     }
 
     /// Pushes all refs below `prefix` (with a slash at its end) to the refs of those names below `refs/`. Where another one is
@@ -281,6 +358,7 @@ impl Git {
                 name,
                 quiet_ssh,
                 embedded,
+                ..
             } => {
                 caller = Caller::Person;
                 config.extend(embedded.config.iter().cloned());
@@ -334,6 +412,7 @@ impl Git {
         }
         args.extend(rest);
         let call = Call {
+            is_push: caller == Caller::Person && args.first().is_some_and(|arg| arg == "push"),
             dir: &self.dir,
             args,
             stdin,
@@ -370,6 +449,7 @@ pub(super) fn ask(dir: &Path, args: &[&str]) -> Option<String> {
         caller: Caller::Person,
         secrets: Vec::new(),
         reads_output: true,
+        is_push: false,
         timeout: Duration::from_secs(10),
     };
     let text = String::from_utf8(call.run().ok()?).ok()?;

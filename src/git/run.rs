@@ -10,9 +10,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use rustix::process::Pid;
 
 use super::error::{Caller, GitError};
+use super::interrupt::{self, Shield};
 use super::url::redact;
 
 /// What is kept of each stream.
@@ -21,9 +22,6 @@ const OUTPUT_MAX: usize = 64 * 1024;
 pub(super) const RESULT_MAX: usize = 64 * 1024 * 1024;
 /// What is kept of a message for people.
 const MESSAGE_MAX: usize = 2048;
-
-/// How long a call that is asked to end may take to remove its locks.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// What a stream held, once it is at its end.
 type Output = Receiver<Vec<u8>>;
@@ -40,6 +38,8 @@ pub(super) struct Call<'a> {
     pub(super) secrets: Vec<String>,
     /// The output of a call that succeeds is wanted.
     pub(super) reads_output: bool,
+    /// A person's push: a signal ends it, and so does the end of this program.
+    pub(super) is_push: bool,
     pub(super) timeout: Duration,
 }
 
@@ -89,10 +89,17 @@ const KEPT: [&str; 14] = [
 impl Call<'_> {
     /// Runs it to its end or its deadline; what it printed, as far as it is kept.
     pub(super) fn run(self) -> Result<Vec<u8>, GitError> {
+        let mut shield = self.is_push.then(Shield::raise);
+        if shield.is_some() && interrupt::was_interrupted() {
+            return Err(GitError::interrupted(self.caller));
+        }
         let mut child = self
             .command()
             .spawn()
             .map_err(|error| GitError::not_started(&error, self.caller))?;
+        if let Some(shield) = &mut shield {
+            shield.over(child.id());
+        }
         let deadline = Instant::now() + self.timeout;
         let (open, streams) = channel();
         let (out, err) = match self.attend(&mut child, open) {
@@ -103,8 +110,10 @@ impl Call<'_> {
                 return Err(GitError::not_started(&error, self.caller));
             }
         };
-        let Some(success) = wait(&mut child, deadline, &streams) else {
-            return Err(GitError::timed_out(self.timeout, self.caller));
+        let success = match wait(&mut child, deadline, &streams, self.is_push) {
+            End::Itself(success) => success,
+            End::Late => return Err(GitError::timed_out(self.timeout, self.caller)),
+            End::Interrupted => return Err(GitError::interrupted(self.caller)),
         };
         // What git left running may hold the pipes open: it is not waited for.
         let patience = Duration::from_secs(1);
@@ -281,16 +290,35 @@ fn drain(
     Ok(receiver)
 }
 
-/// True or false for how it ended; nothing after the deadline, when its process group is ended.
+/// How a call ended.
+enum End {
+    /// By itself, with success or without.
+    Itself(bool),
+    /// At its deadline.
+    Late,
+    /// By a signal to this program.
+    Interrupted,
+}
+
+/// Waits for the end of a call. After its deadline, and where a signal came for a push, its process group is ended.
 ///
 /// Its streams close as it ends, which is noticed at once: a pause between looks would be most of a short call. What it left
 /// running may hold them open, so it is looked at as well.
-fn wait(child: &mut Child, deadline: Instant, streams: &Receiver<Infallible>) -> Option<bool> {
+fn wait(
+    child: &mut Child,
+    deadline: Instant,
+    streams: &Receiver<Infallible>,
+    is_push: bool,
+) -> End {
     let mut closed = false;
     let mut pause = Duration::from_millis(1);
     loop {
         match child.try_wait() {
-            Ok(Some(status)) => return Some(status.success()),
+            Ok(Some(status)) => return End::Itself(status.success()),
+            Ok(None) if is_push && interrupt::was_interrupted() => {
+                end(child);
+                return End::Interrupted;
+            }
             Ok(None) if Instant::now() < deadline => {}
             _ => break,
         }
@@ -303,26 +331,24 @@ fn wait(child: &mut Child, deadline: Instant, streams: &Receiver<Infallible>) ->
         pause = (pause * 2).min(Duration::from_millis(10));
     }
     end(child);
-    None
+    End::Late
 }
 
-/// Ends a call that takes too long, with all that it started. First it is asked to: killed, git would leave the locks that it
-/// holds, and each later call would stop at them.
+/// Starts a program that hears of a call by its standard input, prints nothing, and is not ended by Ctrl-C at a terminal.
+pub(super) fn start_beside(program: &Path, words: &[String]) -> std::io::Result<Child> {
+    Command::new(program)
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+}
+
+/// Ends a call, with all that it started.
 fn end(child: &mut Child) {
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    if let Some(group) = group {
-        // An error means that it has ended just now.
-        let _gone = kill_process_group(group, Signal::TERM);
-        let deadline = Instant::now() + GRACE;
-        while Instant::now() < deadline {
-            // A child that is not waited for stays in its group.
-            let ended = !matches!(child.try_wait(), Ok(None));
-            if ended && test_kill_process_group(group).is_err() {
-                return;
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        let _gone = kill_process_group(group, Signal::KILL);
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        interrupt::end(group, || matches!(child.try_wait(), Ok(None)));
     }
     drop(child.wait());
 }

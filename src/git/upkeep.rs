@@ -47,6 +47,7 @@ fn call(dir: &Path, args: &[&str]) -> Result<(), GitError> {
         caller: Caller::Controller,
         secrets: Vec::new(),
         reads_output: false,
+        is_push: false,
         timeout: PATIENCE,
     };
     call.run().map(drop)

@@ -113,6 +113,16 @@ impl Audit<'_> {
                 "leads to a commit that says it is {last}, and is not"
             ));
         }
+        let highest = self
+            .entries
+            .keys()
+            .next_back()
+            .map_or(0, |number| number.get());
+        if last.get() > highest.saturating_add(1) {
+            return Some(format!(
+                "says that {last} was given, and no tag does; the next publish wants to know whether that is so"
+            ));
+        }
         let ours = |(number, entry): (&VersionNumber, &Entry)| {
             (!matches!(entry, Entry::Foreign(_))).then_some(*number)
         };

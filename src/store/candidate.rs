@@ -2,8 +2,9 @@
 //!
 //! The commit is written into the clone here; nothing reaches the remote.
 
-use git2::{Oid, Signature, Time};
+use git2::Oid;
 
+use super::commit::NewCommit;
 use super::error::{PublishError, StoreError};
 use super::history::{self, Entry, Version};
 use super::label::{self, Step};
@@ -12,7 +13,7 @@ use super::refs::AppRefs;
 use super::request::Request;
 use super::trailers::{self, Trailers};
 use super::workspace::Workspace;
-use crate::git::{self, RefUpdate, UnsignedCommit};
+use crate::git::RefUpdate;
 use crate::words::{VERSION_NUMBER_MAX, VersionNumber};
 
 /// A version that was pushed, or would be.
@@ -79,6 +80,17 @@ impl Attempt<'_> {
     }
 
     fn next_number(&self, refs: &AppRefs) -> Result<VersionNumber, PublishError> {
+        let repo = &self.workspace.repo;
+        if let Some(last) = history::unbacked(repo, &self.request.app, refs)
+            && !self.request.trust_last
+        {
+            return Err(PublishError::Unbacked {
+                app: self.request.app.clone(),
+                remote: self.workspace.remote().to_owned(),
+                last,
+                newest: history::backed(repo, &self.request.app, refs),
+            });
+        }
         let next = highest(self.workspace, self.request, refs)
             .map_or_else(|| VersionNumber::new(1), VersionNumber::next);
         let app = &self.request.app;
@@ -91,21 +103,7 @@ impl Attempt<'_> {
 
     /// A commit without parents whose tree is the snapshot.
     fn commit(&self, number: VersionNumber) -> Result<Oid, PublishError> {
-        let fail = |error: git2::Error| StoreError::local("the snapshot commit", &error.message());
         let request = self.request;
-        let (seconds, offset) = (
-            request.time.timestamp().as_second(),
-            request.time.offset().seconds() / 60,
-        );
-        let repo = &self.workspace.repo;
-        let person = &request.author;
-        let author = Signature::new(&person.name, &person.email, &Time::new(seconds, offset));
-        let author = author.map_err(|error| {
-            PublishError::Request(format!(
-                "the author cannot be written ({}); set user.name and user.email in git",
-                error.message()
-            ))
-        })?;
         let trailers = Trailers {
             app: request.app.clone(),
             number,
@@ -119,24 +117,16 @@ impl Attempt<'_> {
         };
         let message = request.message.as_deref();
         let text = trailers::write(&trailers, message.unwrap_or(&request.source.subject));
-        // A dry run asks for no key: nobody sees its commit.
-        if request.sign && !request.dry_run {
-            let unsigned = UnsignedCommit {
-                tree: &self.prepared.tree.to_string(),
-                name: &person.name,
-                email: &person.email,
-                seconds,
-                offset,
-                message: &text,
-            };
-            let home = repo.workdir().unwrap_or_else(|| repo.path());
-            let signed = git::sign(home, &unsigned, self.workspace.timeout())
-                .map_err(|error| PublishError::Signing(error.message))?;
-            return Ok(Oid::from_str(&signed).map_err(fail)?);
-        }
-        let tree = repo.find_tree(self.prepared.tree).map_err(fail)?;
-        let commit = repo.commit(None, &author, &author, &text, &tree, &[]);
-        Ok(commit.map_err(fail)?)
+        let new = NewCommit {
+            tree: self.prepared.tree,
+            parent: None,
+            author: &request.author,
+            time: &request.time,
+            message: &text,
+            // A dry run asks for no key: nobody sees its commit.
+            sign: request.sign && !request.dry_run,
+        };
+        Ok(self.workspace.write_commit(&new)?)
     }
 
     /// Names the commit as the one that holds the content.

@@ -7,8 +7,9 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use git2::{Oid, Signature, Time};
+use git2::Oid;
 
+use super::commit::NewCommit;
 use super::deletion::{AskCluster, DeleteError, DeleteRequest, Deletion};
 use super::error::StoreError;
 use super::history::{self, EMPTY_TREE, Entry, Tombstone, Version};
@@ -178,6 +179,9 @@ impl Work<'_> {
             let Err(error) = self.push(&version, commit, tombstone, atomic) else {
                 return Ok((Some(tombstone), deleted(version)));
             };
+            if error.is_interrupt() {
+                return Ok((None, refused(word, &error)));
+            }
             // Before the look and not behind it: who uses the version is asked right before the next push.
             racer.pause();
             let before = self.facts.survey.refs.clone();
@@ -334,10 +338,6 @@ impl Work<'_> {
     fn tombstone(&self, number: VersionNumber) -> Result<Oid, DeleteError> {
         let fail = |error: git2::Error| StoreError::local("the tombstone", &error.message());
         let request = self.request;
-        let offset = request.time.offset().seconds() / 60;
-        let when = Time::new(request.time.timestamp().as_second(), offset);
-        let author = Signature::new(&request.author.name, &request.author.email, &when)
-            .map_err(|error| DeleteError::Author(error.message().to_owned()))?;
         let trailers = Trailers {
             app: request.app.clone(),
             number,
@@ -354,8 +354,14 @@ impl Work<'_> {
         let empty = repo.treebuilder(None).and_then(|tree| tree.write());
         let empty = empty.and_then(|oid| repo.find_tree(oid)).map_err(fail)?;
         debug_assert_eq!(empty.id().to_string(), EMPTY_TREE);
-        let commit = repo.commit(None, &author, &author, &text, &empty, &[]);
-        Ok(commit.map_err(fail)?)
+        Ok(self.workspace.write_commit(&NewCommit {
+            tree: empty.id(),
+            parent: None,
+            author: &request.author,
+            time: &request.time,
+            message: &text,
+            sign: self.workspace.signs_commits(),
+        })?)
     }
 }
 

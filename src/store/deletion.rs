@@ -4,6 +4,7 @@ use jiff::Zoned;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::commit::CommitError;
 use super::error::StoreError;
 use super::history::{Person, Tombstone, Version};
 use super::request::Provenance;
@@ -99,9 +100,9 @@ pub enum DeleteError {
     /// The cluster was to be asked and could not be.
     #[error("the cluster cannot be asked who uses the versions, so none is deleted: {0}")]
     Cluster(String),
-    /// Git cannot write the author.
-    #[error("the author cannot be written ({0}); set user.name and user.email in git")]
-    Author(String),
+    /// The tombstone could not be written or signed.
+    #[error("the tombstone cannot be written: {0}")]
+    Commit(#[from] CommitError),
 }
 
 /// Asks the cluster; nothing where there is none to ask.

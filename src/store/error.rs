@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::commit::CommitError;
 use crate::api::Reason;
 use crate::app::Problems;
 use crate::git::{GitError, GitErrorKind, UrlError};
@@ -70,6 +71,7 @@ impl StoreError {
                 GitErrorKind::NotARepository => Reason::NotARepository,
                 GitErrorKind::NoGit
                 | GitErrorKind::TimedOut
+                | GitErrorKind::Interrupted
                 | GitErrorKind::Certificate
                 | GitErrorKind::HostKey
                 | GitErrorKind::MissingRef
@@ -82,6 +84,8 @@ impl StoreError {
                 | GitErrorKind::Locked
                 | GitErrorKind::InTheWay
                 | GitErrorKind::Moved
+                | GitErrorKind::SignedPush
+                | GitErrorKind::Mirror
                 | GitErrorKind::NotWritable
                 | GitErrorKind::Redirected
                 | GitErrorKind::Away
@@ -110,6 +114,16 @@ impl SnapshotError {
             path: shown(&path.into(), PATH_SHOWN),
             problem: shown(&problem.into(), PROBLEM_SHOWN),
         }
+    }
+
+    /// All of them as one; nothing where there is none.
+    pub(super) fn all(problems: Vec<Self>) -> Option<Self> {
+        let mut problems = problems.into_iter();
+        let mut first = problems.next()?;
+        for other in problems {
+            first.problem = format!("{}\n`{}` {}", first.problem, other.path, other.problem);
+        }
+        Some(first)
     }
 }
 
@@ -266,14 +280,30 @@ pub enum PublishError {
     /// The label cannot be given.
     #[error("{}", .0.at_publish())]
     Label(#[from] LabelError),
-    /// The person's git could not sign.
-    #[error(
-        "the version could not be signed: {0}; set up user.signingKey (and gpg.format ssh for an ssh key), and try `git commit -S`; a key with a passphrase must be held by an agent"
-    )]
-    Signing(String),
-    /// The remote refused, and nothing there had changed.
-    #[error("the remote refused to take the version: {}{}", .0, .0.advice())]
+    /// Its commit could not be written or signed.
+    #[error("the version cannot be written: {0}")]
+    Commit(#[from] CommitError),
+    /// The remote did not take it, and nothing there had changed.
+    #[error("{} the version: {}{}", .0.not_taken(), .0, .0.advice())]
     Refused(GitError),
+    /// The publisher stopped it.
+    #[error("{0}")]
+    Interrupted(GitError),
+    /// The ref that keeps numbers spent says more than all tags do.
+    #[error(
+        "refs/cutwater/{app}/last at remote `{remote}` says that {last} was given, and {}; if tags were deleted by hand, or an import has not ended, --trust-last goes on above {last}; if that ref was moved by mistake, remove it with `git push {remote} :refs/cutwater/{app}/last`, and the next publish makes it anew",
+        newest.map_or_else(|| "there is no tag of a version".to_owned(), |newest| format!("no tag says more than {newest}"))
+    )]
+    Unbacked {
+        /// The app.
+        app: AppName,
+        /// The remote's name.
+        remote: String,
+        /// What the ref says.
+        last: VersionNumber,
+        /// The highest number that a tag says.
+        newest: Option<VersionNumber>,
+    },
     /// Others published all the time.
     #[error("gave up after {tries} tries: each time another publisher was faster; try again")]
     TooManyRaces {
@@ -325,6 +355,28 @@ pub enum LabelError {
         /// What the tag points at.
         object: String,
     },
+    /// It would be taken for something else.
+    #[error("label `{label}` of `{app}` {why}; choose another label")]
+    Misleads {
+        /// The app.
+        app: AppName,
+        /// The label.
+        label: Label,
+        /// What it would be taken for.
+        why: &'static str,
+    },
+    /// Another one differs in capital letters alone.
+    #[error(
+        "label `{label}` of `{app}` differs from `{other}` in capital letters alone; choose another label"
+    )]
+    Twin {
+        /// The app.
+        app: AppName,
+        /// The label.
+        label: Label,
+        /// The one that is there.
+        other: String,
+    },
     /// The version went away meanwhile.
     #[error("version {number} of `{app}` is there no more: its tag was deleted or moved")]
     Gone {
@@ -333,9 +385,12 @@ pub enum LabelError {
         /// The version.
         number: VersionNumber,
     },
-    /// The remote refused, and nothing there had changed.
-    #[error("the remote refused to change the label: {}{}", .0, .0.advice())]
+    /// The remote did not take it, and nothing there had changed.
+    #[error("{} the change of the label: {}{}", .0.not_taken(), .0, .0.advice())]
     Refused(GitError),
+    /// The person stopped it.
+    #[error("{0}")]
+    Interrupted(GitError),
 }
 
 fn taken(app: &AppName, label: &Label, holder: VersionNumber) -> String {

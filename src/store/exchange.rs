@@ -5,18 +5,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use git2::Oid;
 
 use super::error::StoreError;
-use super::history::History;
+use super::history::{self, History};
 use super::refs::{AppRefs, Space};
 use super::workspace::Workspace;
 use crate::git::{self, Git, GitError, RefUpdate};
 use crate::words::AppName;
+
+/// How often it is looked whether another command has ended.
+const BREATH: Duration = Duration::from_millis(20);
 
 /// Where refs stand while they are pushed by the thousand.
 const PUSHED: &str = "refs/cutwater-push/";
@@ -79,8 +84,32 @@ impl Workspace {
                 ),
                 source,
             })?;
-        AppRefs::read(&self.repo, &space)
-            .map_err(|error| StoreError::local("the fetched refs", &error.message()))
+        let mut refs = AppRefs::read(&self.repo, &space)
+            .map_err(|error| StoreError::local("the fetched refs", &error.message()))?;
+        self.remember(app, &space, &mut refs);
+        Ok(refs)
+    }
+
+    /// Keeps the newest version of ours as seen. Its number stays spent here, whatever becomes of its tag, and also where the
+    /// remote keeps no other refs than branches and tags. A `last` that is believed is kept too: two servers that died in a row
+    /// leave two numbers without a tag, and a clone that saw the first believes the second.
+    fn remember(&self, app: &AppName, space: &Space, refs: &mut AppRefs) {
+        let Some(name) = space.spent.as_deref() else {
+            return;
+        };
+        let number = |oid| history::number_in(&self.repo, app, oid);
+        let known = refs.spent.and_then(number);
+        let newest = history::newest_own(&self.repo, app, refs);
+        let unbacked = history::unbacked(&self.repo, app, refs).is_some();
+        let last = refs.last.filter(|_| !unbacked);
+        let last = last.and_then(|oid| Some((number(oid)?, oid)));
+        if let Some((number, oid)) = newest.max(last)
+            && known < Some(number)
+        {
+            // A clone that cannot be written remembers nothing.
+            drop(self.repo.reference(name, oid, true, ""));
+            refs.spent = Some(oid);
+        }
     }
 
     /// What a fetch tells the remote of: those of these refs that are here. git looks up a name, but walks over every ref for
@@ -110,6 +139,17 @@ impl Workspace {
             return;
         }
         let (there, here) = (Space::canonical(app), Space::seen(&self.key, app));
+        let published = updates.iter().filter_map(|update| {
+            let name = update.name.strip_prefix(&there.tags)?;
+            Some((name.to_owned(), update.new?))
+        });
+        let mut refs = AppRefs {
+            tags: published.collect(),
+            ..AppRefs::default()
+        };
+        let spent = here.spent.as_deref();
+        refs.spent = spent.and_then(|name| self.repo.refname_to_id(name).ok());
+        self.remember(app, &here, &mut refs);
         for update in updates {
             let tag = update.name.strip_prefix(&there.tags);
             let own = update.name.strip_prefix(&there.own);
@@ -170,7 +210,9 @@ impl Workspace {
                 source,
             })?;
         let read = |app: &AppName| {
-            let refs = AppRefs::read(&self.repo, &Space::seen(key, app))?;
+            let space = Space::seen(key, app);
+            let mut refs = AppRefs::read(&self.repo, &space)?;
+            self.remember(app, &space, &mut refs);
             Ok((app.clone(), refs))
         };
         let refs: Result<_, git2::Error> = apps.iter().map(read).collect();
@@ -209,7 +251,7 @@ impl Workspace {
         git::update_refs(home, made, self.timeout)?;
         let pushed = self.git.push_new(PUSHED, self.timeout);
         git::update_refs(home, gone, self.timeout)?;
-        pushed
+        pushed.or_else(|error| self.git.stopped(updates, error))
     }
 
     /// Prefix of the remote's branches as they were seen the last time, with a slash at the end.
@@ -217,21 +259,55 @@ impl Workspace {
         format!("refs/cutwater-remote/{}/heads/", self.key)
     }
 
-    /// Held while the remote's refs are written here: other commands in this clone wait. The system drops it at any end.
+    /// Held while the remote's refs are written here: other commands in this clone wait, as long as an exchange may take. The
+    /// system drops it at any end.
     pub(super) fn lock(&self) -> Result<File, StoreError> {
         let file = self.lock_file()?;
-        file.lock()
-            .map_err(|error| StoreError::local("cutwater.lock", &error))?;
-        Ok(file)
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(BREATH),
+                Err(TryLockError::WouldBlock) => {
+                    let problem = format!(
+                        "another cutwater command has held it for {} s; wait for its end, or allow more with --timeout",
+                        self.timeout.as_secs()
+                    );
+                    return Err(StoreError::local(
+                        self.lock_path().display().to_string(),
+                        &problem,
+                    ));
+                }
+                Err(TryLockError::Error(error)) => {
+                    return Err(StoreError::local(
+                        self.lock_path().display().to_string(),
+                        &error,
+                    ));
+                }
+            }
+        }
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.repo.commondir().join("cutwater.lock")
     }
 
     fn lock_file(&self) -> Result<File, StoreError> {
-        let path: PathBuf = self.repo.commondir().join("cutwater.lock");
+        let path = self.lock_path();
         OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
             .open(&path)
-            .map_err(|error| StoreError::local(path.display().to_string(), &error))
+            .map_err(|error| {
+                let path = path.display();
+                let problem = match error.kind() {
+                    ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => format!(
+                        "{error}: what is seen at the remote is kept in the clone, so it has to be one that you may write; make a clone of your own"
+                    ),
+                    _ => error.to_string(),
+                };
+                StoreError::local(path.to_string(), &problem)
+            })
     }
 }

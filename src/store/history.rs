@@ -13,7 +13,7 @@ use super::loose;
 use super::objects;
 use super::refs::AppRefs;
 use super::trailers;
-use crate::words::{AppName, Label, VersionNumber, VersionWord};
+use crate::words::{AppName, Label, VersionNumber, VersionWord, is_plain};
 
 /// The id of the tree that holds nothing: the tree of every tombstone.
 pub(super) const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
@@ -235,10 +235,37 @@ pub(super) fn near<'a>(
     labels.chain(shown).chain(more).collect()
 }
 
-/// The highest number of the tags and of `last`.
+/// The highest number of the tags, of what this clone ever saw, and of `last`.
 pub(super) fn highest(repo: &Repository, app: &AppName, refs: &AppRefs) -> Option<VersionNumber> {
+    backed(repo, app, refs).max(refs.last.and_then(|oid| number_in(repo, app, oid)))
+}
+
+/// The highest number that a tag or a tombstone backs, or one that this clone saw before it was deleted.
+pub(super) fn backed(repo: &Repository, app: &AppName, refs: &AppRefs) -> Option<VersionNumber> {
     let tags = refs.numbered().map(|(number, _)| number).max();
-    tags.max(refs.last.and_then(|oid| number_in(repo, app, oid)))
+    tags.max(refs.spent.and_then(|oid| number_in(repo, app, oid)))
+}
+
+/// The number that `last` names, where nothing backs it and it is more than one above all that is backed.
+///
+/// Forges protect tags, and no other refs: whoever may push at all could spend all numbers by moving `last`. One above is what
+/// is left where somebody deletes the newest tag by hand.
+pub(super) fn unbacked(repo: &Repository, app: &AppName, refs: &AppRefs) -> Option<VersionNumber> {
+    let last = refs.last.and_then(|oid| number_in(repo, app, oid))?;
+    let backed = backed(repo, app, refs).map_or(0, VersionNumber::get);
+    (last.get() > backed.saturating_add(1)).then_some(last)
+}
+
+/// The newest tag that is a version of ours, or the tombstone of one.
+pub(super) fn newest_own(
+    repo: &Repository,
+    app: &AppName,
+    refs: &AppRefs,
+) -> Option<(VersionNumber, Oid)> {
+    let mut numbered: Vec<_> = refs.numbered().collect();
+    numbered.sort_unstable();
+    let ours = |(number, oid): &(VersionNumber, Oid)| number_in(repo, app, *oid) == Some(*number);
+    numbered.into_iter().rev().find(ours)
 }
 
 /// The number that a commit says it has, if it says that it is of this app.
@@ -349,7 +376,7 @@ fn raw(repo: &Repository, oid: Oid) -> Result<Raw, Fault> {
     let text = |bytes: &[u8]| -> String {
         let text = String::from_utf8_lossy(bytes);
         text.chars()
-            .filter(|c| !c.is_control())
+            .filter(|c| is_plain(*c))
             .take(PERSON_MAX)
             .collect()
     };
@@ -358,7 +385,7 @@ fn raw(repo: &Repository, oid: Oid) -> Result<Raw, Fault> {
     let message = commit
         .message_raw()
         .map_err(|_| foreign("its message is not UTF-8"))?;
-    let printable = |c: &char| !c.is_control() || *c == '\n' || *c == '\t';
+    let printable = |c: &char| is_plain(*c) || *c == '\n' || *c == '\t';
     Ok(Raw {
         tree: commit.tree_id(),
         parents: commit.parent_count(),

@@ -15,11 +15,15 @@ use self::plan::Plan;
 use super::error::StoreError;
 use super::refs::{AppRefs, number_of};
 use super::workspace::{Workspace, key_of};
-use crate::git::{Git, RemoteUrl, UrlError};
+use crate::git::{Git, GitError, RefUpdate, RemoteUrl, UrlError};
 use crate::words::{AppName, Label, VersionNumber};
 
 /// Most refs of one push: between two, people are told how far it is.
 const BATCH: usize = 1000;
+/// Most refs of one push that are named one by one.
+const LAST_BATCH: usize = 200;
+/// Most apps that are named in a message.
+const NAMED_MAX: usize = 3;
 /// Most pushes that are refused without anything having changed.
 const STANDSTILLS_MAX: u32 = 3;
 /// Most rounds in all.
@@ -95,11 +99,19 @@ pub enum ImportError {
     #[error("{0} has too many tags to be listed; name the apps that are to be imported")]
     TooManyTags(String),
     /// The remote refused, and nothing there had changed.
-    #[error("the remote refused to take versions of `{app}`: {message}; what it took before stays")]
+    #[error("the remote did not take versions of {apps}: {message}; what it took before stays")]
     Refused {
-        /// The app.
-        app: AppName,
+        /// Names of apps.
+        apps: String,
         /// What git and the server said.
+        message: String,
+    },
+    /// The person stopped it.
+    #[error("while versions of {apps} were imported: {message}; another run goes on from there")]
+    Interrupted {
+        /// Names of apps.
+        apps: String,
+        /// What arrived.
         message: String,
     },
     /// Somebody took a number while the import went on.
@@ -214,47 +226,74 @@ pub fn import(
     progress(&format!("reading the versions at {}", workspace.remote()));
     let mut ours = workspace.read_own(&wanted)?;
     let mut reports = Vec::new();
+    let mut pending = Vec::new();
     for (app, theirs) in &theirs {
         let ours = ours.remove(app).unwrap_or_default();
-        reports.push(import_app(workspace, app, theirs, ours, dry_run, progress)?);
+        let plan = Plan::new(&workspace.repo, app, theirs, &ours);
+        reports.push(plan.report.clone());
+        if !dry_run {
+            pending.push(Pending {
+                app,
+                theirs,
+                ours,
+                plan,
+            });
+        }
     }
+    carry_out(workspace, pending, progress)?;
     Ok(reports)
 }
 
-fn import_app(
+/// An app of which something is still to come.
+struct Pending<'a> {
+    app: &'a AppName,
+    theirs: &'a AppRefs,
+    /// What the remote held when it was looked at last.
+    ours: AppRefs,
+    plan: Plan,
+}
+
+/// Pushes what is missing, until nothing is.
+fn carry_out(
     workspace: &Workspace,
-    app: &AppName,
-    theirs: &AppRefs,
-    mut ours: AppRefs,
-    dry_run: bool,
+    mut pending: Vec<Pending<'_>>,
     progress: &mut dyn FnMut(&str),
-) -> Result<Imported, ImportError> {
-    let mut plan = Plan::new(&workspace.repo, app, theirs, &ours);
-    let report = plan.report.clone();
-    if dry_run || !report.conflicts.is_empty() {
-        return Ok(report);
-    }
+) -> Result<(), ImportError> {
     let mut standstills = 0;
     let mut refused = String::new();
     for _ in 0..ROUNDS_MAX {
-        let Err(error) = push(workspace, app, &plan, progress) else {
-            return Ok(report);
+        pending.retain(|one| !one.plan.is_done());
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let Err(error) = push(workspace, &pending, progress) else {
+            return Ok(());
         };
-        refused = format!("{error}{}", error.advice());
-        // What a refused push means, the refs say.
-        let before = ours;
-        let again = BTreeSet::from([app.clone()]);
-        ours = workspace.read_own(&again)?.remove(app).unwrap_or_default();
-        plan = Plan::new(&workspace.repo, app, theirs, &ours);
-        let conflict = plan.report.conflicts.pop();
-        if let Some(conflict) = conflict {
-            return Err(ImportError::Raced {
-                app: app.clone(),
-                number: conflict.number,
-                problem: conflict.problem,
+        if error.is_interrupt() {
+            return Err(ImportError::Interrupted {
+                apps: names(&pending),
+                message: error.message,
             });
         }
-        if before == ours {
+        refused = format!("{error}{}", error.advice());
+        // What a refused push means, the refs say.
+        let apps = pending.iter().map(|one| one.app.clone()).collect();
+        let mut now = workspace.read_own(&apps)?;
+        let mut moved = false;
+        for one in &mut pending {
+            let ours = now.remove(one.app).unwrap_or_default();
+            moved |= ours != one.ours;
+            one.ours = ours;
+            one.plan = Plan::new(&workspace.repo, one.app, one.theirs, &one.ours);
+            if let Some(conflict) = one.plan.report.conflicts.pop() {
+                return Err(ImportError::Raced {
+                    app: one.app.clone(),
+                    number: conflict.number,
+                    problem: conflict.problem,
+                });
+            }
+        }
+        if !moved {
             standstills += 1;
         }
         if standstills >= STANDSTILLS_MAX {
@@ -262,29 +301,49 @@ fn import_app(
         }
     }
     Err(ImportError::Refused {
-        app: app.clone(),
+        apps: names(&pending),
         message: refused,
     })
 }
 
-/// Pushes what is missing, up to the first refusal.
+/// Pushes what is missing of all these apps, up to the first refusal: `last` of each before any tag.
 fn push(
     workspace: &Workspace,
-    app: &AppName,
-    plan: &Plan,
+    pending: &[Pending<'_>],
     progress: &mut dyn FnMut(&str),
-) -> Result<(), crate::git::GitError> {
-    if let Some(last) = &plan.last {
-        workspace.push(std::slice::from_ref(last), false)?;
+) -> Result<(), GitError> {
+    let lasts = pending.iter().filter_map(|one| one.plan.last.clone());
+    let lasts: Vec<RefUpdate> = lasts.collect();
+    for batch in lasts.chunks(LAST_BATCH) {
+        workspace.push(batch, false)?;
     }
-    for (index, batch) in plan.refs.chunks(BATCH).enumerate() {
+    let refs = pending.iter().flat_map(|one| one.plan.refs.iter().cloned());
+    let refs: Vec<RefUpdate> = refs.collect();
+    for (index, batch) in refs.chunks(BATCH).enumerate() {
         progress(&format!(
-            "pushing {app} to {}: {} of {} refs",
+            "pushing {} to {}: {} of {} refs",
+            names(pending),
             workspace.remote(),
             index * BATCH,
-            plan.refs.len()
+            refs.len()
         ));
         workspace.push_new(batch)?;
     }
     Ok(())
+}
+
+/// `checkout`, or `checkout, pay and 3 more`.
+fn names(pending: &[Pending<'_>]) -> String {
+    let shown: Vec<&str> = pending
+        .iter()
+        .map(|one| one.app.as_str())
+        .take(NAMED_MAX)
+        .collect();
+    let more = pending.len() - shown.len();
+    let shown = shown.join(", ");
+    if more > 0 {
+        format!("{shown} and {more} more")
+    } else {
+        shown
+    }
 }

@@ -181,6 +181,16 @@ pub(super) fn step(
     may_move: bool,
 ) -> Result<Step, LabelError> {
     let Some(holder) = refs.tags.get(label.as_str()).copied() else {
+        let (app, label) = (app.clone(), label.clone());
+        if let Some(why) = label.misleads() {
+            return Err(LabelError::Misleads { app, label, why });
+        }
+        // Where file systems do not tell capitals apart, git could not hold both.
+        let same = |tag: &&String| tag.eq_ignore_ascii_case(label.as_str());
+        if let Some(other) = refs.tags.keys().find(same) {
+            let other = other.clone();
+            return Err(LabelError::Twin { app, label, other });
+        }
         return Ok(Step::Set {
             expected: None,
             from: None,
@@ -193,7 +203,7 @@ pub(super) fn step(
     match number {
         // One that only a deleted version has is free.
         Some(number) if may_move || is_deleted(repo, app, refs, number) => Ok(Step::Set {
-            expected: Some(holder),
+            expected: refs.object(label.as_str()),
             from: Some(number),
         }),
         Some(number) => Err(LabelError::Taken {
@@ -280,7 +290,7 @@ impl Target<'_> {
                 return Err(self.elsewhere(&workspace.repo, holder));
             }
             had = true;
-            Ok(Some(self.update(Some(holder), None)))
+            Ok(Some(self.update(refs.object(self.label.as_str()), None)))
         };
         self.settle(workspace, refs, dry_run, now)?;
         Ok(had)
@@ -348,6 +358,9 @@ impl Target<'_> {
                 workspace.note(self.app, &updates);
                 return Ok(());
             };
+            if refused.is_interrupt() {
+                return Err(LabelError::Interrupted(refused));
+            }
             let before = std::mem::take(&mut refs);
             refs = workspace.refresh(self.app)?;
             if refs == before {

@@ -9,11 +9,13 @@
 //! local refs are read and written by libgit2; remotes only through [`crate::git`].
 
 mod addition;
+mod apps;
 mod audit;
 mod begin;
 mod browse;
 mod candidate;
 mod changed;
+mod commit;
 mod compare;
 mod content;
 mod delete;
@@ -37,6 +39,7 @@ mod objects;
 mod partial;
 mod prepare;
 mod publish;
+mod publish_all;
 mod race;
 mod refs;
 mod release;
@@ -56,6 +59,7 @@ pub use audit::RefProblem;
 pub use begin::{BeginError, Begun, Place};
 pub use browse::{Found, Listed, look};
 pub use changed::Changed;
+pub use commit::CommitError;
 pub use compare::{Comparison, FileChange, FileStatus};
 pub use content::{Content, ContentError, LATEST};
 pub use delete::delete;
@@ -72,11 +76,12 @@ pub use ledger::LedgerError;
 pub use listing::ListedFile;
 pub use mirror::{Fetched, Mirror};
 pub use publish::publish;
+pub use publish_all::publish_all;
 pub use release::{
     ChangedMeanwhile, ReleaseError, ReleaseOutcome, ReleaseRequest, Released, Wish, WorkTree,
     alias_name, release,
 };
-pub use request::{Outcome, Provenance, Published, Request};
+pub use request::{Outcome, Provenance, Published, Request, Warning, WarningReason};
 pub use select::{Filter, Page};
 pub use signature::{Verdict, VersionSignature};
 pub use users::{

@@ -117,6 +117,9 @@ pub(super) fn tree(repo: &Repository, oid: Oid) -> Result<Tree<'_>, String> {
         .map_err(|error| error.message().to_owned())
 }
 
+/// Most entries that are named where they may not be in a snapshot.
+const BAD_MAX: usize = 20;
+
 /// What an entry of a snapshot is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -144,9 +147,10 @@ pub(super) fn walk(repo: &Repository, root: Oid) -> Result<Vec<Item>, SnapshotEr
         trees: HashMap::new(),
         items: Vec::new(),
         bytes: 0,
+        bad: Vec::new(),
     };
     walk.folder(root, "", 0)?;
-    Ok(walk.items)
+    SnapshotError::all(walk.bad).map_or(Ok(walk.items), Err)
 }
 
 struct Walk<'r> {
@@ -157,6 +161,8 @@ struct Walk<'r> {
     items: Vec<Item>,
     /// Of all paths.
     bytes: usize,
+    /// Entries that may not be there: people are told of all of them at once.
+    bad: Vec<SnapshotError>,
 }
 
 impl Walk<'_> {
@@ -178,25 +184,24 @@ impl Walk<'_> {
         for entry in tree.iter() {
             let Ok(name) = entry.name() else {
                 let shown = String::from_utf8_lossy(entry.name_bytes()).into_owned();
-                return Err(SnapshotError::new(
-                    format!("{prefix}{shown}"),
-                    "is not UTF-8; rename it",
-                ));
+                self.bad(format!("{prefix}{shown}"), "is not UTF-8; rename it")?;
+                continue;
             };
             let path = format!("{prefix}{name}");
-            let fail = |problem: String| Err(SnapshotError::new(path.as_str(), problem));
             if let Some(problem) = bad_name(name) {
-                return fail(problem.to_owned());
+                self.bad(path, problem)?;
+                continue;
             }
             if path.len() > PATH_MAX || name.len() > 255 {
-                return fail(format!(
-                    "is too long: at most 255 bytes a name and {PATH_MAX} a path"
-                ));
+                let problem =
+                    format!("is too long: at most 255 bytes a name and {PATH_MAX} a path");
+                self.bad(path, &problem)?;
+                continue;
             }
             if let Some(other) = folded.insert(name.to_lowercase(), name.to_owned()) {
-                return fail(format!(
-                    "and `{prefix}{other}` differ only in case; rename one"
-                ));
+                let problem = format!("and `{prefix}{other}` differ only in case; rename one");
+                self.bad(path, &problem)?;
+                continue;
             }
             let kind = match entry.filemode_raw() {
                 0o040_000 => Kind::Directory,
@@ -204,12 +209,21 @@ impl Walk<'_> {
                 0o100_755 => Kind::File { executable: true },
                 0o120_000 => Kind::Link,
                 0o160_000 => {
-                    return fail(
-                        "is a submodule; copy its files into the app's directory".to_owned(),
-                    );
+                    self.bad(
+                        path,
+                        "is a submodule; copy its files into the app's directory",
+                    )?;
+                    continue;
                 }
-                mode => return fail(format!("has the mode {mode:o}, which no file may have")),
+                mode => {
+                    self.bad(
+                        path,
+                        &format!("has the mode {mode:o}, which no file may have"),
+                    )?;
+                    continue;
+                }
             };
+            let fail = |problem: String| Err(SnapshotError::new(path.as_str(), problem));
             if self.items.len() >= ENTRIES_MAX {
                 return fail(format!(
                     "is one too many: a snapshot has at most {ENTRIES_MAX} files and folders"
@@ -232,6 +246,17 @@ impl Walk<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Walk<'_> {
+    /// Notes an entry that may not be there; the end where there are many.
+    fn bad(&mut self, path: String, problem: &str) -> Result<(), SnapshotError> {
+        self.bad.push(SnapshotError::new(path, problem));
+        if self.bad.len() < BAD_MAX {
+            return Ok(());
+        }
+        SnapshotError::all(std::mem::take(&mut self.bad)).map_or(Ok(()), Err)
     }
 }
 

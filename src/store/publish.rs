@@ -15,6 +15,9 @@
 //!   The number is above all that were seen and above `last`, so it was never given, also where its tag is gone.
 //! - `last` lags only behind a push that was not atomic. Then the tag is there: the create-only tag refuses. If the tag
 //!   was deleted by hand as well before anybody saw it, nothing in the world says that its number was given.
+//! - `last` may have been moved by hand, which no forge keeps anybody from. Where nothing backs what it says, nothing is
+//!   pushed without a word of the publisher's ([`PublishError::Unbacked`]). Whatever the remote keeps, this clone remembers
+//!   the newest version that it ever saw, and gives no number up to it.
 //! - If the refs were seen in part (a fetch was killed), `last` may be newer than the tags that were seen: then they are
 //!   not used ([`known_well`]). Tags newer than `last` make the number too high or the expectation old, and it is refused.
 //! - The hint of the content is expected too: where another has published it, the push is refused.
@@ -27,7 +30,8 @@
 //!
 //! A server that does not offer them refuses the atomic push, and nothing there has changed. Only then, and only with refs
 //! that were just fetched, the tag is pushed by itself: it is created by one publisher alone, and makes the version. `last`
-//! and the hint follow; where they stay behind, the next publisher brings them on. Here the expectation of `last` does
+//! and the hint follow; where they stay behind, the next publisher brings them on. Where the server never takes `last`, or
+//! takes it and does not have it, each publish says so. Here the expectation of `last` does
 //! not guard the tag, so refs that are old would not do: who finds a number free must have looked just now. What is left is
 //! a tag that is published and deleted by hand between that look and the push.
 
@@ -40,7 +44,7 @@ use super::holder;
 use super::prepare::{Prepared, prepare};
 use super::race::Racer;
 use super::refs::{AppRefs, Space};
-use super::request::{Outcome, Published, Request};
+use super::request::{Outcome, Published, Request, Warning, WarningReason};
 use super::workspace::Workspace;
 use crate::git::GitError;
 
@@ -61,13 +65,7 @@ pub fn publish(
     progress: &mut dyn FnMut(&str),
 ) -> Result<Published, PublishError> {
     let seen = workspace.seen_refs(&request.app)?;
-    let attempt = Attempt {
-        workspace,
-        request,
-        space: Space::canonical(&request.app),
-        prepared: prepare(workspace, request, seen.last)?,
-        nonce: format!("{:016x}", RandomState::new().build_hasher().finish()),
-    };
+    let attempt = Attempt::new(workspace, request, &seen)?;
     let mut tried = None;
     if !request.dry_run && known_well(workspace, request, &seen) {
         match attempt.at_once(seen, progress)? {
@@ -87,11 +85,11 @@ fn known_well(workspace: &Workspace, request: &Request, seen: &AppRefs) -> bool 
 }
 
 /// A push that was refused, or whose answer never came.
-struct Refused {
-    candidate: Candidate,
+pub(super) struct Refused {
+    pub(super) candidate: Candidate,
     /// What it was decided on.
-    refs: AppRefs,
-    error: GitError,
+    pub(super) refs: AppRefs,
+    pub(super) error: GitError,
 }
 
 /// One request to publish, through all its tries.
@@ -102,6 +100,23 @@ pub(super) struct Attempt<'a> {
     pub(super) space: Space,
     pub(super) prepared: Prepared,
     pub(super) nonce: String,
+}
+
+impl<'a> Attempt<'a> {
+    /// Prepares what is to be published. `seen` are the refs as they were seen last.
+    pub(super) fn new(
+        workspace: &'a Workspace,
+        request: &'a Request,
+        seen: &AppRefs,
+    ) -> Result<Self, PublishError> {
+        Ok(Self {
+            workspace,
+            request,
+            space: Space::canonical(&request.app),
+            prepared: prepare(workspace, request, seen.last)?,
+            nonce: format!("{:016x}", RandomState::new().build_hasher().finish()),
+        })
+    }
 }
 
 impl Attempt<'_> {
@@ -116,14 +131,15 @@ impl Attempt<'_> {
         }
         let candidate = match self.candidate(&seen) {
             Ok(candidate) => candidate,
-            Err(PublishError::Label(_)) => return Ok(None),
-            Err(error) => return Err(error),
+            // Another look would ask for the key again, and find the same.
+            Err(error @ PublishError::Commit(_)) => return Err(error),
+            Err(_) => return Ok(None),
         };
         Ok(Some(self.push(candidate, seen, true, progress)))
     }
 
     /// Publishes with refs that are read anew before each try. `tried` is what was refused before.
-    fn with_fresh_refs(
+    pub(super) fn with_fresh_refs(
         &self,
         mut tried: Option<Box<Refused>>,
         progress: &mut dyn FnMut(&str),
@@ -138,7 +154,10 @@ impl Attempt<'_> {
         ));
         let mut racer = Racer::new();
         for _ in 0..RACES_MAX {
-            if tried.is_some() {
+            if tried
+                .as_ref()
+                .is_some_and(|refused| !refused.error.is_interrupt())
+            {
                 racer.pause();
             }
             let refs = workspace.refresh(&request.app)?;
@@ -156,6 +175,9 @@ impl Attempt<'_> {
                         outcome: Outcome::Published,
                         ..labelled
                     });
+                }
+                if error.is_interrupt() {
+                    return Err(PublishError::Interrupted(error));
                 }
                 // Whoever took the number explains the refusal. If nobody did, the server may not offer atomic pushes:
                 // the tag alone makes a version.
@@ -194,7 +216,7 @@ impl Attempt<'_> {
     }
 
     /// The living version that holds the content, as the refs say it.
-    fn living(&self, refs: &AppRefs) -> Option<Version> {
+    pub(super) fn living(&self, refs: &AppRefs) -> Option<Version> {
         let (repo, app) = (&self.workspace.repo, &self.request.app);
         holder::living(repo, app, refs, self.prepared.tree)
     }
@@ -221,7 +243,14 @@ impl Attempt<'_> {
         match pushed {
             Ok(()) => {
                 workspace.note(app, &candidate.updates);
-                Ok(self.done(Outcome::Published, candidate))
+                let commit = candidate.commit;
+                let mut published = self.done(Outcome::Published, candidate);
+                // A ref that was moved is one that the remote has and shows. One that was made is looked for once.
+                let unkept = refs.last.is_none().then(|| self.unkept(commit)).flatten();
+                let warning =
+                    unkept.map(|why| self.workspace.numbers_not_kept(&self.request.app, &why));
+                published.warnings.extend(warning);
+                Ok(published)
             }
             Err(error) => Err(Box::new(Refused {
                 candidate,
@@ -231,12 +260,24 @@ impl Attempt<'_> {
         }
     }
 
-    fn done(&self, outcome: Outcome, candidate: Candidate) -> Published {
+    pub(super) fn done(&self, outcome: Outcome, candidate: Candidate) -> Published {
+        let source = &self.request.source;
+        let lost = source.on_no_branch.then(|| Warning {
+            reason: WarningReason::SourceNotPushed,
+            message: format!(
+                "{} {} is made from {:.12}, which no branch of remote `{}` is known to hold; push it, for a version says for ever what it was made from",
+                self.request.app,
+                candidate.version.number,
+                source.oid,
+                self.workspace.remote()
+            ),
+        });
         Published {
             outcome,
             version: candidate.version,
             added_label: self.request.label.clone(),
             label_moved_from: candidate.label_moved_from,
+            warnings: lost.into_iter().collect(),
         }
     }
 }

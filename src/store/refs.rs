@@ -2,9 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use git2::{Oid, Repository};
+use git2::{ObjectType, Oid, Repository};
 
+use super::{loose, objects};
 use crate::words::{AppName, VersionNumber};
+
+/// Largest annotated tag that is read, and most of them that name each other.
+const TAG_MAX: usize = 1024 * 1024;
+const TAGS_MAX: usize = 4;
 
 /// Prefix of all tags.
 const TAGS: &str = "refs/tags/";
@@ -19,6 +24,8 @@ pub(super) struct Space {
     pub(super) tags: String,
     /// Prefix of `last` and `ids`, with a slash at the end.
     pub(super) own: String,
+    /// What a clone itself remembers as the newest version of ours that it ever saw; no remote has it, and no fetch takes it away.
+    pub(super) spent: Option<String>,
 }
 
 impl Space {
@@ -27,6 +34,7 @@ impl Space {
         Self {
             tags: format!("refs/tags/{app}/"),
             own: format!("refs/cutwater/{app}/"),
+            spent: None,
         }
     }
 
@@ -35,6 +43,7 @@ impl Space {
         Self {
             tags: format!("refs/cutwater-remote/{key}/tags/{app}/"),
             own: format!("refs/cutwater-remote/{key}/own/{app}/"),
+            spent: Some(format!("refs/cutwater-remote/{key}/spent/{app}")),
         }
     }
 
@@ -79,10 +88,14 @@ impl Space {
 /// The refs of one app, read at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct AppRefs {
-    /// Tags by the part of their name behind the app.
+    /// Tags by the part of their name behind the app. Of an annotated tag at a label's place, the commit that it names.
     pub(super) tags: BTreeMap<String, Oid>,
+    /// The objects of these annotated tags: a push expects them.
+    pub(super) annotated: BTreeMap<String, Oid>,
     /// The commit of the newest version ever published.
     pub(super) last: Option<Oid>,
+    /// The commit of the newest version of ours that this clone ever saw, also where its tag is gone.
+    pub(super) spent: Option<Oid>,
     /// Hints: commits by tree id.
     pub(super) ids: BTreeMap<String, Oid>,
     /// Refs that lead to nothing by themselves, with what is wrong.
@@ -97,6 +110,7 @@ impl AppRefs {
             refs.tags.insert(name.to_owned(), oid);
         };
         each_or_odd(repo, &space.tags, tags, &mut odd)?;
+        refs.peel(repo);
         let own = |name: &str, oid| {
             if name == "last" {
                 refs.last = Some(oid);
@@ -106,6 +120,8 @@ impl AppRefs {
         };
         each_or_odd(repo, &space.own, own, &mut odd)?;
         refs.odd = odd;
+        let spent = space.spent.as_deref();
+        refs.spent = spent.and_then(|name| repo.refname_to_id(name).ok());
         Ok(refs)
     }
 
@@ -139,11 +155,37 @@ impl AppRefs {
                 refs.odd.push((name, problem));
             }
         }
+        for refs in found.values_mut() {
+            refs.peel(repo);
+        }
         let refs = |app: &AppName| found.remove(app.as_str()).unwrap_or_default();
         Ok((
             apps.iter().cloned().zip(apps.iter().map(refs)).collect(),
             all,
         ))
+    }
+
+    /// Follows annotated tags, as `git tag -a` and releases of forges make them, to the commits that they name. A label that
+    /// names the commit of a version's tag needs no look.
+    fn peel(&mut self, repo: &Repository) {
+        let versions: BTreeSet<Oid> = self.numbered().map(|(_, oid)| oid).collect();
+        for (name, oid) in &mut self.tags {
+            if number_of(name).is_some() || versions.contains(oid) {
+                continue;
+            }
+            if let Some(commit) = peeled(repo, *oid) {
+                self.annotated.insert(name.clone(), *oid);
+                *oid = commit;
+            }
+        }
+    }
+
+    /// The object that the remote holds at a tag.
+    pub(super) fn object(&self, name: &str) -> Option<Oid> {
+        self.annotated
+            .get(name)
+            .or_else(|| self.tags.get(name))
+            .copied()
     }
 
     /// How many tags are not as they are in `before`; those that are gone are not counted.
@@ -157,6 +199,23 @@ impl AppRefs {
         let numbered = |(name, oid): (&String, &Oid)| Some((number_of(name)?, *oid));
         self.tags.iter().filter_map(numbered)
     }
+}
+
+/// The commit that an annotated tag names, also through others; nothing where it is no such tag.
+fn peeled(repo: &Repository, tag: Oid) -> Option<Oid> {
+    let mut oid = tag;
+    for _ in 0..TAGS_MAX {
+        let (size, kind) = objects::header(repo, oid).ok()?;
+        match kind {
+            ObjectType::Commit => return (oid != tag).then_some(oid),
+            ObjectType::Tag if size <= TAG_MAX => {
+                loose::check(repo, oid, size).ok()?;
+                oid = repo.find_tag(oid).ok()?.target_id();
+            }
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// `v8`, and only that spelling.

@@ -42,6 +42,8 @@ pub struct Request {
     pub time: Zoned,
     /// What publishes.
     pub provenance: Provenance,
+    /// Believe `last` also where no tag says that numbers up to it were given.
+    pub trust_last: bool,
     /// Say what would happen, and push nothing.
     pub dry_run: bool,
 }
@@ -82,4 +84,29 @@ pub struct Published {
     /// The version that had the label before, where it was moved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_moved_from: Option<VersionNumber>,
+    /// What the publisher has to know beside it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+}
+
+/// Something that is done, and yet not well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Warning {
+    /// What kind of thing it is, for programs.
+    pub reason: WarningReason,
+    /// What it is and what to do, for people.
+    pub message: String,
+}
+
+/// What kind of thing a publisher is warned of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum WarningReason {
+    /// The remote does not take, show or keep the ref by which numbers stay spent.
+    NumbersNotKept,
+    /// No branch of the remote is known to hold the commit that it was made from.
+    SourceNotPushed,
+    /// A version that is there has its own message, and what was said now is nowhere.
+    MessageNotRecorded,
 }

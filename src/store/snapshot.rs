@@ -24,7 +24,14 @@ const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 const LFS_POINTER_BELOW: usize = 1024;
 
 /// Names at the root that a forge would run as a pipeline, in the name of the tag that points at the snapshot.
-const PIPELINES: [&str; 16] = [
+const PIPELINES: [&str; 23] = [
+    ".tekton",
+    ".semaphore",
+    ".appveyor.yml",
+    "appveyor.yml",
+    "jenkinsfile",
+    ".codefresh",
+    "codefresh.yml",
     ".github",
     ".gitlab-ci.yml",
     ".gitea",
@@ -102,8 +109,25 @@ pub(super) fn take(
         tree = with_app_file(repo, directory, &bytes)
             .map_err(|error| SnapshotError::new(APP_FILE, error.message()))?;
     }
+    check_pipelines(repo, tree)?;
     check(repo, tree, limits, before)?;
     Ok(Snapshot { tree, app })
+}
+
+/// Refuses what a forge would run when the tag arrives. A version that is there has its tag, and is read with what it holds.
+fn check_pipelines(repo: &Repository, tree: Oid) -> Result<(), SnapshotError> {
+    let root = objects::tree(repo, tree).map_err(|problem| SnapshotError::new("", problem))?;
+    let is_pipeline = |name: &&str| PIPELINES.contains(&name.to_lowercase().as_str());
+    let names: Vec<String> = root
+        .iter()
+        .filter_map(|entry| entry.name().ok().map(str::to_owned))
+        .collect();
+    let found = names.iter().map(String::as_str).filter(is_pipeline);
+    let problem = "is a pipeline definition, which a forge would run for the version's tag; keep it at the repository's root";
+    let found = found
+        .map(|name| SnapshotError::new(name, problem))
+        .collect();
+    SnapshotError::all(found).map_or(Ok(()), Err)
 }
 
 /// The bytes of `app.yaml`, which is a regular file at the root.
@@ -153,9 +177,6 @@ pub(super) fn check(
         let path = &item.path;
         let fail = |problem: String| Err(SnapshotError::new(path, problem));
         let low = path.to_lowercase();
-        if PIPELINES.contains(&low.as_str()) {
-            return fail("is a pipeline definition, which a forge would run for the version's tag; keep it at the repository's root".to_owned());
-        }
         if item.kind == Kind::Directory {
             continue;
         }
@@ -207,8 +228,11 @@ fn changing_attribute(bytes: &[u8]) -> Option<(usize, String)> {
         }
         for word in line.split_whitespace().skip(1) {
             let name = word.split('=').next().unwrap_or(word);
+            // A checkout with these has the line feeds that the blob has.
+            let harmless = ["eol=lf", "crlf=input"].contains(&word);
             let valued = ["filter", "eol", "working-tree-encoding", "crlf"].contains(&name)
-                && word.contains('=');
+                && word.contains('=')
+                && !harmless;
             if valued || word == "ident" || word == "crlf" {
                 return Some((index + 1, word.to_owned()));
             }

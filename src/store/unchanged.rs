@@ -8,9 +8,12 @@ use super::history::{self, Version};
 use super::label::{Given, Target};
 use super::publish::Attempt;
 use super::refs::AppRefs;
-use super::request::{Outcome, Published};
-use crate::words::VersionNumber;
+use super::request::{Outcome, Published, Warning, WarningReason};
+use super::workspace::Workspace;
+use crate::words::{AppName, shown};
 
+/// Most bytes of a server's words that are shown.
+const WHY_MAX: usize = 300;
 /// Most tries to bring the hints on.
 const TRIES_MAX: u32 = 10;
 
@@ -28,10 +31,26 @@ impl Attempt<'_> {
             version,
             added_label: None,
             label_moved_from: None,
+            warnings: Vec::new(),
         };
         let request = self.request;
-        if !request.dry_run {
-            self.heal(refs.clone(), commit)?;
+        if !request.dry_run
+            && let Some(why) = self.heal(refs.clone(), commit)?
+        {
+            published
+                .warnings
+                .push(self.workspace.numbers_not_kept(&self.request.app, &why));
+        }
+        if let Some(message) = &request.message
+            && message.trim() != published.version.message
+        {
+            let (app, number) = (&request.app, published.version.number);
+            published.warnings.push(Warning {
+                reason: WarningReason::MessageNotRecorded,
+                message: format!(
+                    "{app} {number} holds this content already, with a message of its own; what was said now is not recorded"
+                ),
+            });
         }
         let Some(label) = &request.label else {
             return Ok(published);
@@ -55,39 +74,66 @@ impl Attempt<'_> {
         Ok(published)
     }
 
-    /// Brings the hint, and `last` where it lags behind the tags, to what the tags say.
+    /// Brings the hint, and `last` where it lags behind the tags, to what the tags say. The remote's words where it does not
+    /// take `last`.
     ///
     /// Both stay behind after a push that was not atomic. Where the server refuses them, the next publisher tries again.
-    fn heal(&self, mut refs: AppRefs, commit: Oid) -> Result<(), StoreError> {
+    fn heal(&self, mut refs: AppRefs, commit: Oid) -> Result<Option<String>, StoreError> {
         for _ in 0..TRIES_MAX {
             let mut updates = Vec::new();
+            let (repo, app) = (&self.workspace.repo, &self.request.app);
+            let newest = history::newest_own(repo, app, &refs);
+            let last = refs.last.and_then(|oid| history::number_in(repo, app, oid));
+            let lagging = newest.filter(|(number, _)| last < Some(*number));
+            if let Some((_, oid)) = lagging {
+                updates.push(update(self.space.last(), refs.last, oid));
+            }
             if refs.ids.get(&self.prepared.tree.to_string()) != Some(&commit) {
                 updates.push(self.hint(&refs, commit));
             }
-            let (repo, app) = (&self.workspace.repo, &self.request.app);
-            let ours = |(number, oid): &(VersionNumber, Oid)| {
-                history::number_in(repo, app, *oid) == Some(*number)
-            };
-            let mut numbered: Vec<_> = refs.numbered().collect();
-            numbered.sort_unstable();
-            let newest = numbered.into_iter().rev().find(ours);
-            let last = refs.last.and_then(|oid| history::number_in(repo, app, oid));
-            if let Some((_, oid)) = newest.filter(|(number, _)| last < Some(*number)) {
-                updates.push(update(self.space.last(), refs.last, oid));
-            }
             if updates.is_empty() {
-                return Ok(());
+                return Ok(None);
             }
-            if self.workspace.push(&updates, false).is_ok() {
-                self.workspace.note(app, &updates);
-                return Ok(());
-            }
+            let pushed = self.workspace.push(&updates, false);
             let before = refs;
+            let Err(error) = pushed else {
+                self.workspace.note(app, &updates);
+                let made = lagging.filter(|_| before.last.is_none());
+                return Ok(made.and_then(|(_, oid)| self.unkept(oid)));
+            };
             refs = self.workspace.refresh(app)?;
             if refs == before {
-                return Ok(());
+                return Ok(lagging.map(|_| error.to_string()));
             }
         }
-        Ok(())
+        Ok(None)
     }
+
+    /// Why `last` is not at the remote, though it was pushed there just now; nothing where it is.
+    pub(super) fn unkept(&self, commit: Oid) -> Option<String> {
+        match self.workspace.refresh(&self.request.app) {
+            Ok(refs) => unkept(&refs, commit),
+            Err(error) => Some(error.to_string()),
+        }
+    }
+}
+
+impl Workspace {
+    /// What the publisher is told where the remote does not have `last`.
+    pub(super) fn numbers_not_kept(&self, app: &AppName, why: &str) -> Warning {
+        let (remote, why) = (self.remote(), shown(why, WHY_MAX));
+        Warning {
+            reason: WarningReason::NumbersNotKept,
+            message: format!(
+                "numbers of `{app}` are not safe at remote `{remote}`: it does not take, show or keep refs/cutwater/{app}/last ({why}), so a number whose tag is deleted there may be given again, to other content; let the server take refs/cutwater/*, and until then let nobody delete tags {app}/v*"
+            ),
+        }
+    }
+}
+
+/// Why `last` is not there, as refs say it that were read after it was pushed to `commit`.
+pub(super) fn unkept(refs: &AppRefs, commit: Oid) -> Option<String> {
+    // Another publisher may have moved it on meanwhile.
+    (refs.last.is_none() && refs.tags.values().any(|tag| *tag == commit))
+        .then(|| "it was pushed, and is not there".to_owned())
 }

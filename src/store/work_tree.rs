@@ -29,7 +29,12 @@ impl Workspace {
         if !about.is_ok_and(|about| about.is_dir()) {
             return Ok(None);
         }
-        if self.has_conflicts(&path) {
+        let git_failed = |source| {
+            let what = format!("cannot read {}", what());
+            StoreError::Git { what, source }
+        };
+        // `git add` takes the marks of a conflict for what is meant. Asked of git, which reads every kind of index.
+        if git::has_conflicts(root, &path, self.timeout()).map_err(git_failed)? {
             return Err(fail(
                 &"hold conflicts of a merge; resolve them and `git add` the files",
             ));
@@ -40,26 +45,8 @@ impl Workspace {
             .map_err(|error| fail(&error))?;
         let copy = private.path().join("index");
         copy_index(&self.repo.path().join("index"), &copy).map_err(|error| fail(&error))?;
-        let tree = git::work_tree(root, &copy, &path, self.timeout()).map_err(|source| {
-            let what = format!("cannot read {}", what());
-            StoreError::Git { what, source }
-        })?;
+        let tree = git::work_tree(root, &copy, &path, self.timeout()).map_err(git_failed)?;
         Oid::from_str(&tree).map(Some).map_err(|error| fail(&error))
-    }
-
-    /// True where a merge left files of the folder undecided. An index that libgit2 does not read is left to `git`.
-    fn has_conflicts(&self, folder: &str) -> bool {
-        let Ok(index) = self.repo.index() else {
-            return false;
-        };
-        let prefix = format!("{folder}/");
-        index.conflicts().is_ok_and(|conflicts| {
-            conflicts.flatten().any(|conflict| {
-                let sides = [conflict.our, conflict.their, conflict.ancestor];
-                let mut sides = sides.into_iter().flatten();
-                sides.any(|entry| entry.path.starts_with(prefix.as_bytes()))
-            })
-        })
     }
 }
 

@@ -1,7 +1,7 @@
-//! A person's clone: its settings, its commits and the apps in them. What its remote holds is in [`super::exchange`].
+//! A person's clone: its settings and its commits. The apps in them are in [`super::apps`], and what its remote holds is in
+//! [`super::exchange`].
 
-use std::path::{Path, PathBuf};
-use std::thread::{self, JoinHandle};
+use std::path::Path;
 use std::time::Duration;
 
 use git2::{Commit, ErrorCode, Oid, Repository};
@@ -12,10 +12,10 @@ use super::history::{Person, Version};
 use super::loose;
 use super::objects;
 use super::snapshot;
-use crate::app::{APP_FILE, App, Function};
+use crate::app::{App, Function};
 use crate::git::{self, Git};
 use crate::settings::{SETTINGS_FILE, Settings};
-use crate::words::AppName;
+use crate::words::is_plain;
 
 /// Largest `cutwater.yaml` that is read.
 const SETTINGS_MAX: usize = 256 * 1024;
@@ -51,8 +51,22 @@ impl Workspace {
             ));
         }
         let what = || format!("the repository of {}", dir.display());
-        let repo = Repository::discover(dir).map_err(|error| {
-            if error.code() == ErrorCode::NotFound {
+        let repo = Repository::discover(dir).or_else(|error| {
+            if error.code() == ErrorCode::Owner {
+                of_another_user(dir)
+            } else {
+                Err(error)
+            }
+        });
+        let repo = repo.map_err(|error| {
+            if error.code() == ErrorCode::Owner {
+                let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+                let root = root_of(&dir).display();
+                let problem = format!(
+                    "it belongs to another user, and what is set up in it could start programs in your name; if you trust it: git config --global --add safe.directory {root}"
+                );
+                StoreError::local(what(), &problem)
+            } else if error.code() == ErrorCode::NotFound {
                 StoreError::local(what(), &"there is none; change to a clone of the release repository, or name one with --repo")
             } else if error.message().contains("object format") {
                 let problem = error.message();
@@ -108,50 +122,6 @@ impl Workspace {
         &self.key
     }
 
-    /// The app whose directory holds `dir`, if it is inside one.
-    #[must_use]
-    pub fn app_at(&self, dir: &Path) -> Option<AppName> {
-        let root = self.repo.workdir()?.canonicalize().ok()?;
-        let inside = dir.canonicalize().ok()?;
-        let inside = inside
-            .strip_prefix(root)
-            .ok()?
-            .strip_prefix(&self.settings.apps)
-            .ok()?;
-        inside.iter().next()?.to_str()?.parse().ok()
-    }
-
-    /// The app's directory on the disk, where there is a work tree.
-    #[must_use]
-    pub fn app_dir(&self, app: &AppName) -> Option<PathBuf> {
-        let root = self.repo.workdir()?;
-        Some(root.join(&self.settings.apps).join(app.as_str()))
-    }
-
-    /// The names of the apps in a commit, sorted.
-    ///
-    /// # Errors
-    /// When the commit cannot be read.
-    pub fn apps(&self, commit: &SourceCommit) -> Result<Vec<AppName>, StoreError> {
-        let fail =
-            |problem: String| StoreError::local(format!("the apps of {}", commit.shown), &problem);
-        self.bring_tree(commit.tree).map_err(fail)?;
-        let root = objects::tree(&self.repo, commit.tree).map_err(fail)?;
-        let Ok(entry) = root.get_path(Path::new(&self.settings.apps)) else {
-            return Ok(Vec::new());
-        };
-        self.bring_folders(entry.id()).map_err(fail)?;
-        let Ok(apps) = objects::tree(&self.repo, entry.id()) else {
-            return Ok(Vec::new());
-        };
-        let is_app = |entry: &git2::TreeEntry<'_>| {
-            let inside = objects::tree(&self.repo, entry.id()).ok()?;
-            inside.get_name(APP_FILE)?;
-            entry.name().ok()?.parse().ok()
-        };
-        Ok(apps.iter().filter_map(|entry| is_app(&entry)).collect())
-    }
-
     /// The commit that `reference` (HEAD where absent) means.
     ///
     /// # Errors
@@ -175,6 +145,18 @@ impl Workspace {
             })
         })?;
         Ok(SourceCommit::new(shown, &commit))
+    }
+
+    /// The same, for a version that is to be made from it: says too whether a branch of the remote holds it, as far as this
+    /// clone knows.
+    ///
+    /// # Errors
+    /// When there is no such commit.
+    pub fn source_to_publish(&self, reference: Option<&str>) -> Result<SourceCommit, StoreError> {
+        let mut source = self.source(reference)?;
+        let held = git::is_on_branch(self.home(), &self.remote, &source.oid.to_string());
+        source.on_no_branch = held == Some(false);
+        Ok(source)
     }
 
     /// The commit that changes are counted from.
@@ -207,43 +189,6 @@ impl Workspace {
         let (size, _) = objects::header(&self.repo, oid).ok()?;
         loose::check(&self.repo, oid, size).ok()?;
         self.repo.find_commit(oid).ok()
-    }
-
-    /// Looks, beside other work, whether a tracked file in the app's directory differs from HEAD, or an untracked one is
-    /// there: with many files, as long as everything else before a push.
-    #[must_use]
-    pub fn look_for_changes(&self, app: &AppName) -> JoinHandle<bool> {
-        let directory = format!("{}/{app}", self.settings.apps);
-        let path = self.repo.path().to_owned();
-        thread::spawn(move || {
-            let mut options = git2::StatusOptions::new();
-            options
-                .pathspec(directory)
-                .include_untracked(true)
-                .recurse_untracked_dirs(false);
-            let repo = Repository::open(path);
-            repo.and_then(|repo| Ok(!repo.statuses(Some(&mut options))?.is_empty()))
-                .unwrap_or(false)
-        })
-    }
-
-    /// The directory tree of an app in a commit.
-    pub(super) fn directory(
-        &self,
-        commit: &SourceCommit,
-        app: &AppName,
-    ) -> Result<Option<Oid>, StoreError> {
-        let fail = |problem: String| StoreError::local(commit.shown.clone(), &problem);
-        let mut oid = commit.tree;
-        for part in self.settings.apps.split('/').chain([app.as_str()]) {
-            self.bring_tree(oid).map_err(fail)?;
-            let tree = objects::tree(&self.repo, oid).map_err(fail)?;
-            match tree.get_name(part) {
-                Some(entry) if entry.filemode_raw() == 0o040_000 => oid = entry.id(),
-                _ => return Ok(None),
-            }
-        }
-        Ok(Some(oid))
     }
 
     /// The functions of a version.
@@ -279,6 +224,25 @@ pub(super) fn key_of(url: &str) -> String {
     let mut key = hex::encode(Sha256::digest(git::redact(url)));
     key.truncate(12);
     key
+}
+
+/// The clone of another user, where git takes it: git reads all of its configuration, and libgit2 only the files.
+fn of_another_user(dir: &Path) -> Result<Repository, git2::Error> {
+    let refused = || git2::Error::new(ErrorCode::Owner, git2::ErrorClass::Config, "not trusted");
+    let (folder, root) = git::repository_of(dir).ok_or_else(refused)?;
+    let repo = Repository::open_bare(folder)?;
+    if let Some(root) = root {
+        repo.set_workdir(&root, false)?;
+    }
+    Ok(repo)
+}
+
+/// The nearest folder that holds a repository; the one itself where none does.
+fn root_of(dir: &Path) -> &Path {
+    let mut above = dir.ancestors();
+    above
+        .find(|folder| folder.join(".git").exists())
+        .unwrap_or(dir)
 }
 
 /// What the repository's `cutwater.yaml` says: the file of the work tree, or of HEAD where there is no work tree.
@@ -343,6 +307,8 @@ pub struct SourceCommit {
     pub(super) tree: Oid,
     /// First line of its message.
     pub(super) subject: String,
+    /// The clone knows branches of the remote, and none of them holds it.
+    pub(super) on_no_branch: bool,
 }
 
 impl SourceCommit {
@@ -352,7 +318,8 @@ impl SourceCommit {
             shown: shown.to_owned(),
             oid: commit.id(),
             tree: commit.tree_id(),
-            subject: subject.chars().filter(|c| !c.is_control()).collect(),
+            subject: subject.chars().filter(|c| is_plain(*c)).collect(),
+            on_no_branch: false,
         }
     }
 }

@@ -13,5 +13,5 @@ pub use name::{AppName, FunctionName, Label, NameError};
 pub use period::{Period, PeriodError};
 pub use reach::{AliasName, EnvironmentName, ReachError, RouteName};
 pub use share::{Share, ShareError};
-pub(crate) use shown::{WORD_MAX, shown};
+pub(crate) use shown::{WORD_MAX, is_plain, shown};
 pub use version::{VERSION_NUMBER_MAX, VersionNumber, VersionWord, WordError};

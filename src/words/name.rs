@@ -147,6 +147,27 @@ impl FromStr for Label {
     }
 }
 
+impl Label {
+    /// Why it would be taken for something else by people, or by a file system that does not tell capitals apart. Asked where
+    /// a label is given; one that is there goes on to mean its version.
+    #[must_use]
+    pub fn misleads(&self) -> Option<&'static str> {
+        let low = self.0.to_ascii_lowercase();
+        if reads_as_version(&low) {
+            return Some("reads as a version number");
+        }
+        let hex = |rest: &str| rest.len() >= 7 && rest.bytes().all(|b| b.is_ascii_hexdigit());
+        if low.strip_prefix('g').is_some_and(hex) {
+            return Some("reads as a version id");
+        }
+        match low.as_str() {
+            "latest" => Some("means the tracked branch to a reader, and a label stays where it is"),
+            "head" => Some("means the commit that is checked out to git"),
+            _ => None,
+        }
+    }
+}
+
 macro_rules! text_name {
     ($($name:ident)*) => {$(
         impl $name {
@@ -188,6 +209,16 @@ mod tests {
             "", "A", "-a", "a-", "v1", "a-v1", "v12-b", "a-v1-b", "a_b", "a.b", "ä", &long,
         ] {
             assert!(bad.parse::<AppName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_label_that_misleads_is_read_and_not_given() {
+        for bad in ["V2", "latest", "Latest", "HEAD", "head", "G1234567"] {
+            assert!(bad.parse::<Label>().unwrap().misleads().is_some(), "{bad}");
+        }
+        for good in ["v1.4.0", "sale", "header", "V", "Gabc", "latest-1"] {
+            assert_eq!(good.parse::<Label>().unwrap().misleads(), None, "{good}");
         }
     }
 

@@ -40,6 +40,9 @@ pub enum WordError {
     /// `g` and hex digits, but too few or too many.
     #[error("version id `{0}` must be `g` and 7 to 40 hex digits")]
     IdLength(String),
+    /// The tag of a version, with the app.
+    #[error("`{0}` is a tag, which names its app as well; write `{1}`")]
+    Tag(String, String),
     /// Nothing that a version could be called.
     #[error(
         "`{0}` names no version: write a number (8 or v8), an id (g and 7 or more hex digits) or a label ({1})"
@@ -111,6 +114,15 @@ impl FromStr for VersionWord {
             } else {
                 Err(WordError::IdLength(shown(given, WORD_MAX)))
             };
+        }
+        // A tag, as git prints it.
+        if let Some((_, word)) = given.rsplit_once('/')
+            && word.parse::<Self>().is_ok()
+        {
+            return Err(WordError::Tag(
+                shown(given, WORD_MAX),
+                shown(word, WORD_MAX),
+            ));
         }
         given
             .parse()
@@ -204,6 +216,8 @@ mod tests {
         assert_eq!(word("g1A2b3c4"), Ok(VersionWord::Id("1a2b3c4".to_owned())));
         assert!(matches!(word("v1.4.0"), Ok(VersionWord::Label(_))));
         assert_eq!(word("LATEST"), Err(WordError::Latest));
+        let tag = word("checkout/v2").unwrap_err().to_string();
+        assert!(tag.ends_with("write `v2`"), "{tag}");
         for bad in ["", "0", "v0", "08", "10000000", "gabc", "1.5", "@x", "-1"] {
             assert!(word(bad).is_err(), "{bad}");
         }

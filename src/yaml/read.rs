@@ -49,6 +49,20 @@ pub(crate) struct Field {
     pub(crate) node: Node,
 }
 
+impl Field {
+    /// What stands around the key in `text`: a quote, or nothing. In JSON every key has one.
+    pub(crate) fn quote(&self, text: &str) -> &'static str {
+        let around = |quote: &str| {
+            text.get(self.key_span.clone())
+                .is_some_and(|key| key.starts_with(quote))
+        };
+        ["\"", "'"]
+            .into_iter()
+            .find(|quote| around(quote))
+            .unwrap_or("")
+    }
+}
+
 impl Node {
     /// The field of that name, in a map.
     pub(crate) fn get(&self, key: &str) -> Option<&Field> {

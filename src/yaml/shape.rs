@@ -173,7 +173,7 @@ impl<'a> Shape<'a> {
         if (min..=max).contains(&number) {
             return json!(number);
         }
-        let message = if max == i64::from(i32::MAX) {
+        let message = if max == i64::from(i32::MAX) && number < min {
             format!("is {number}; write a number of at least {min}")
         } else {
             format!("is {number}; write a number from {min} to {max}")

@@ -267,7 +267,8 @@ fn what_changes_for_a_running_app_comes_first() {
     );
     shop.commit("apps/checkout/readme.md", "x\n");
     let code_only = shop.ok(&["versions", "diff", "v2"]);
-    let head = "Nothing changes for a running app from checkout v2 to LATEST.\n\ndiff --git ";
+    let head =
+        "app.yaml asks for the same from checkout v2 to LATEST; one file differs.\n\ndiff --git ";
     assert!(code_only.starts_with(head), "{code_only}");
 }
 

@@ -300,7 +300,7 @@ async fn the_documented_rights_are_all_that_the_controller_asks_for() {
     let scope = lab.scope("rights").await;
     let version = scope.releases.publish(
         "checkout",
-        "scale: {min: 1, max: 2, cpu: 50, maxUnavailable: 1}",
+        "scale: {min: 1, max: 2, cpu: 50, maxUnavailable: 1}\nresources: {requests: {cpu: 1m}}",
     );
     scope.deploy("checkout", &[(version, 100.0)]).await;
     scope.until_ready("checkout").await;

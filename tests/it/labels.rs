@@ -266,3 +266,94 @@ fn a_forgotten_word_is_named() {
     }
     assert_eq!(shop.refs().len(), 3, "nothing was done: {:?}", shop.refs());
 }
+
+#[test]
+fn a_label_that_reads_as_something_else_is_not_given_and_goes_where_it_is() {
+    let shop = Shop::new();
+    shop.publish(&["--label", "sale"]);
+    for (label, said) in [
+        ("V2", "reads as a version number"),
+        ("latest", "means the tracked branch"),
+        ("HEAD", "means the commit that is checked out"),
+        ("Sale", "differs from `sale` in capital letters alone"),
+    ] {
+        let error = shop.refused(&["versions", "label", "checkout", "v1", label]);
+        assert!(error.contains(said), "{label}: {error}");
+        let error = shop.refused(&["versions", "publish", "--label", label]);
+        assert!(error.contains(said), "{label}: {error}");
+    }
+    let tag = [
+        "update-ref",
+        "refs/tags/checkout/latest",
+        "refs/tags/checkout/v1",
+    ];
+    shop.git(&shop.remote(), &tag);
+    let view = shop.ok(&[
+        "versions",
+        "view",
+        "checkout",
+        "latest",
+        "--json",
+        "--no-live",
+    ]);
+    assert!(
+        view.contains("\"number\":1") || view.contains("\"number\": 1"),
+        "{view}"
+    );
+    shop.ok(&["versions", "label", "checkout", "v1", "latest", "--remove"]);
+    // Clones that have a label that moves are told of.
+    shop.commit("apps/checkout/index.html", "two");
+    shop.publish(&[]);
+    let output = shop.run(&["versions", "label", "checkout", "v2", "sale", "--move"]);
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("git fetch origin '+refs/tags/checkout/sale:refs/tags/checkout/sale'"),
+        "{said}"
+    );
+    let error = shop.run(&["deploy", "checkout", "checkout/v2"]);
+    assert!(
+        text(&error.stderr).contains("write `v2`"),
+        "{}",
+        text(&error.stderr)
+    );
+}
+
+#[test]
+fn an_annotated_tag_is_a_label_too() {
+    let shop = shop(2);
+    let remote = shop.remote();
+    let tag = [
+        "tag",
+        "-a",
+        "-m",
+        "a release",
+        "checkout/rel1",
+        "refs/tags/checkout/v1",
+    ];
+    shop.git(&remote, &tag);
+    let output = shop.run(&["versions", "list", "checkout", "--no-live", "--json"]);
+    let list: Json = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        list["versions"][1]["labels"],
+        serde_json::json!(["rel1"]),
+        "{list}"
+    );
+    assert_eq!(text(&output.stderr), "");
+    shop.ok(&["versions", "label", "checkout", "v2", "rel1", "--move"]);
+    let at = |name: &str| shop.rev(&remote, &format!("refs/tags/checkout/{name}"));
+    assert_eq!(at("rel1"), at("v2"));
+    shop.git(
+        &remote,
+        &[
+            "tag",
+            "-f",
+            "-a",
+            "-m",
+            "again",
+            "checkout/rel1",
+            "refs/tags/checkout/v2",
+        ],
+    );
+    shop.ok(&["versions", "label", "checkout", "v2", "rel1", "--remove"]);
+    assert!(!shop.refs().contains(&"refs/tags/checkout/rel1".to_owned()));
+}

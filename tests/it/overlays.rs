@@ -373,3 +373,86 @@ fn what_may_not_be_in_a_snapshot_is_refused_in_a_folder_too() {
     );
     assert!(shop.refs().is_empty());
 }
+
+/// Two branches that changed one file, merged in a clone whose index is of another kind than most.
+fn merging(shop: &Shop, prepare: &[&[&str]]) {
+    let dir = shop.clone_dir();
+    let git = |args: &[&str]| shop.git(&dir, args);
+    shop.write("apps/other/app.yaml", "x");
+    shop.commit("apps/checkout/page", "base");
+    git(&["checkout", "-q", "-b", "theirs"]);
+    shop.commit("apps/checkout/page", "theirs");
+    git(&["checkout", "-q", "main"]);
+    shop.commit("apps/checkout/page", "ours");
+    for args in prepare {
+        git(args);
+    }
+    let merge = shop
+        .sealed("git", &dir)
+        .args(["merge", "-q", "theirs"])
+        .output();
+    assert!(!merge.unwrap().status.success());
+}
+
+#[test]
+fn conflicts_are_seen_in_every_kind_of_index_and_what_a_sparse_checkout_leaves_out_is_no_change() {
+    let sparse: &[&[&str]] = &[&[
+        "sparse-checkout",
+        "set",
+        "--cone",
+        "--sparse-index",
+        "apps/checkout",
+    ]];
+    let split: &[&[&str]] = &[&["update-index", "--split-index"]];
+    for prepare in [sparse, split, &[]] {
+        let shop = Shop::new();
+        merging(&shop, prepare);
+        let error = shop.refused(&["versions", "publish", "checkout", "--working-tree"]);
+        assert!(
+            error.contains("hold conflicts of a merge"),
+            "{prepare:?}: {error}"
+        );
+        assert!(shop.refs().is_empty());
+        let output = shop.run(&["versions", "publish", "checkout"]);
+        assert!(
+            text(&output.stderr).contains("changes that are not committed"),
+            "{prepare:?}"
+        );
+    }
+    let shop = Shop::new();
+    shop.commit("apps/other/file", "x");
+    shop.git(&shop.clone_dir(), &["sparse-checkout", "set", "apps/other"]);
+    assert!(!shop.clone_dir().join("apps/checkout").exists());
+    let output = shop.run(&["versions", "publish", "checkout"]);
+    assert!(text(&output.stdout).starts_with("published checkout v1 "));
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
+fn attributes_that_change_no_byte_are_taken_and_all_bad_names_are_told_at_once() {
+    let shop = Shop::new();
+    shop.commit(
+        "apps/checkout/.gitattributes",
+        "* text=auto eol=lf\n*.sh crlf=input\n",
+    );
+    assert!(
+        shop.publish(&["--dry-run"])
+            .starts_with("would publish checkout v1 ")
+    );
+    for name in ["a\\b", "README", "readme", "Jenkinsfile"] {
+        shop.write(&format!("apps/checkout/{name}"), "x");
+    }
+    shop.commit_all();
+    let error = shop.refused(&["versions", "publish"]);
+    assert!(error.contains("pipeline definition"), "{error}");
+    shop.git(
+        &shop.clone_dir(),
+        &["rm", "-q", "apps/checkout/Jenkinsfile"],
+    );
+    shop.commit_all();
+    let error = shop.refused(&["versions", "publish"]);
+    assert!(
+        error.contains("backslash") && error.contains("`readme` and `README` differ only in case"),
+        "{error}"
+    );
+}

@@ -213,7 +213,7 @@ fn a_new_branch_is_for_a_pull_request_and_takes_no_other_ones_place() {
     );
     let error = shop.refused(&["deploy", "checkout", "v2"]);
     assert!(
-        error.contains("the remote refused the commit on branch `main`")
+        error.contains("the remote refused to take the commit on branch `main`")
             && error.contains("--branch NAME"),
         "{error}"
     );

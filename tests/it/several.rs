@@ -248,3 +248,92 @@ fn a_version_says_which_run_of_a_pipeline_published_it_and_who_started_that() {
     assert_eq!(version["author"], author);
     assert_eq!(version["run"], Json::Null);
 }
+
+#[test]
+fn many_apps_are_one_look_at_the_remote_and_one_push() {
+    let shop = Shop::new();
+    shop.git(&shop.clone_dir(), &["tag", "base"]);
+    for number in 0..120 {
+        let name = format!("app{number}");
+        shop.write(&format!("apps/{name}/app.yaml"), app(&name, "1"));
+    }
+    shop.commit_all();
+    let args = ["versions", "publish", "--changed", "base", "--json"];
+    let (output, calls) = shop.exchanges(&args);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(told(&json(&output)).len(), 120);
+    // The refs that were made are looked for once.
+    assert_eq!(calls, ["fetch", "push", "push", "fetch"]);
+    let (output, calls) = shop.exchanges(&args);
+    let unchanged = told(&json(&output));
+    assert!(
+        unchanged.iter().all(|line| line.contains(" unchanged 1")),
+        "{unchanged:?}"
+    );
+    assert_eq!(calls, ["fetch"]);
+    // An app that another publisher was faster with is published by itself.
+    shop.write("apps/app7/new", "x");
+    shop.write("apps/app8/new", "x");
+    shop.commit_all();
+    shop.hook("pre-receive", "while read old new ref; do case $ref in */app7/v2) test -e taken || { touch taken; unset GIT_QUARANTINE_PATH; git update-ref refs/tags/app7/v2 app7/v1; exit 1; };; esac; done");
+    let (output, _) = shop.exchanges(&["versions", "publish", "app7", "app8", "--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(
+        told(&json(&output)),
+        ["app7 published 3", "app8 published 2"]
+    );
+}
+
+#[test]
+fn a_folder_that_is_nearly_an_app_is_named_and_no_pipeline_goes_green_over_it() {
+    let shop = Shop::new();
+    shop.git(&shop.clone_dir(), &["tag", "base"]);
+    shop.write("apps/My_App/app.yaml", "x");
+    shop.commit("apps/pay/app.yml", "x");
+    let output = shop.run(&["versions", "publish", "--changed", "base"]);
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(
+        error.contains("apps/My_App changed, and is no app: app name `My_App` holds 'M'")
+            && error.contains(
+                "apps/pay changed, and is no app: the file is called app.yaml, not app.yml"
+            ),
+        "{error}"
+    );
+    let output = shop.run(&["versions", "publish", "--changed", "HEAD"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    shop.git(&shop.clone_dir(), &["rm", "-q", "-r", "apps/checkout"]);
+    shop.commit_all();
+    let output = shop.run(&["versions", "publish"]);
+    let error = text(&output.stderr);
+    assert!(
+        error.contains("there is no app in this commit") && error.contains("apps/pay is no app"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_a_version_will_never_say_is_said_at_publish() {
+    let shop = Shop::new();
+    let dir = shop.clone_dir();
+    shop.git(&dir, &["push", "-q", "origin", "HEAD:main"]);
+    let publish = |args: &[&str]| {
+        let output = shop.run(&[&["versions", "publish", "--json"], args].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let json: Json = serde_json::from_slice(&output.stdout).unwrap();
+        let warnings = json["warnings"].as_array().cloned().unwrap_or_default();
+        let reasons: Vec<String> = warnings
+            .iter()
+            .map(|one| one["reason"].to_string())
+            .collect();
+        reasons.join(" ")
+    };
+    assert_eq!(publish(&[]), "");
+    assert_eq!(publish(&["-m", "other words"]), "\"messageNotRecorded\"");
+    shop.commit("apps/checkout/page", "x");
+    assert_eq!(publish(&[]), "\"sourceNotPushed\"");
+    // A pipeline's own ref is as good as a branch.
+    shop.commit("apps/checkout/page", "y");
+    shop.git(&dir, &["update-ref", "refs/pipelines/7", "HEAD"]);
+    assert_eq!(publish(&[]), "");
+}

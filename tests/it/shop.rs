@@ -122,6 +122,30 @@ impl Shop {
         self.command_in(&self.clone_dir(), args).output().unwrap()
     }
 
+    /// What `git` was called for by this command, as far as a remote was asked.
+    pub(super) fn exchanges(&self, args: &[&str]) -> (Output, Vec<String>) {
+        let (folder, log) = (
+            self.dir.path().join("counting"),
+            self.dir.path().join("calls"),
+        );
+        fs::create_dir_all(&folder).unwrap();
+        fs::remove_file(&log).ok();
+        let script = "#!/bin/sh\ncase $1 in fetch|push|ls-remote) echo $1 >> \"$CALLS\";; esac\nPATH=${PATH#*:} exec git \"$@\"\n";
+        let wrapper = folder.join("git");
+        fs::write(&wrapper, script).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(&wrapper, mode).unwrap();
+        let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+        let mut command = self.command_in(&self.clone_dir(), args);
+        let output = command
+            .env("PATH", path)
+            .env("CALLS", &log)
+            .output()
+            .unwrap();
+        let calls = fs::read_to_string(&log).unwrap_or_default();
+        (output, calls.lines().map(str::to_owned).collect())
+    }
+
     /// What a successful command prints.
     pub(super) fn ok(&self, args: &[&str]) -> String {
         let output = self.run(args);

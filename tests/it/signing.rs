@@ -37,6 +37,56 @@ fn run(command: &mut Command) -> String {
 }
 
 #[test]
+fn changes_of_releases_and_tombstones_are_signed_where_git_signs_commits() {
+    let shop = Shop::new();
+    shop.publish(&[]);
+    shop.commit("apps/checkout/index.html", "two");
+    shop.publish(&[]);
+    let release = "apiVersion: cutwater.dev/v1alpha1\nkind: Deployment\nmetadata: {name: checkout}\nspec:\n  app: checkout\n  repository: shop\n  versions:\n  - {version: 1, percentage: 100}\n";
+    shop.commit("releases/checkout.yaml", release);
+    shop.git(&shop.clone_dir(), &["push", "-q", "origin", "HEAD:main"]);
+    let key = shop.dir.path().join("key");
+    let path = key.to_str().unwrap();
+    run(shop
+        .sealed("ssh-keygen", shop.dir.path())
+        .args(["-q", "-t", "ed25519", "-N", "", "-f", path]));
+    configure(&shop, &[("gpg.format", "ssh"), ("user.signingKey", path)]);
+    let signed = |name: &str| {
+        let commit = shop.git(&shop.remote(), &["cat-file", "-p", name]);
+        commit.contains("\ngpgsig ")
+    };
+    shop.ok(&["deploy", "checkout", "v1=50", "v2"]);
+    assert!(!signed("main"));
+    shop.ok(&["deploy", "checkout", "v2", "--sign"]);
+    assert!(signed("main"));
+    // As a rule of a forge asks for it.
+    shop.hook(
+        "update",
+        "case $1 in refs/heads/*) git cat-file -p $3 | grep -q ^gpgsig || { echo unsigned >&2; exit 1; };; esac",
+    );
+    configure(&shop, &[("commit.gpgSign", "true")]);
+    shop.ok(&["rollback", "checkout", "v1"]);
+    shop.ok(&["deploy", "checkout", "v1=90", "v2", "--branch", "ship"]);
+    assert!(signed("main") && signed("ship"));
+    let parent = shop.git(&shop.remote(), &["rev-list", "--count", "main"]);
+    assert_eq!(parent.trim(), "6");
+    shop.commit("apps/checkout/index.html", "three");
+    shop.publish(&[]);
+    let delete = [
+        "versions",
+        "delete",
+        "checkout",
+        "v3",
+        "--yes",
+        "-m",
+        "bad",
+        "--no-cluster",
+    ];
+    shop.ok(&delete);
+    assert!(signed("checkout/v3") && !signed("checkout/v1"));
+}
+
+#[test]
 fn a_version_is_signed_with_the_ssh_key_that_git_is_set_up_for() {
     let shop = Shop::new();
     let error = shop.refused(&["versions", "publish", "--sign"]);
@@ -95,6 +145,9 @@ fn a_version_is_signed_with_the_ssh_key_that_git_is_set_up_for() {
         shown.contains("\nSignature:  good; ada@example.com, SHA256:"),
         "{shown}"
     );
+    // Also where git shows signatures by itself, in words of its own.
+    configure(&shop, &[("log.showSignature", "true")]);
+    assert_eq!(view("v1"), shown);
     fs::write(&allowed, "").unwrap();
     let shown = view("signed");
     assert!(

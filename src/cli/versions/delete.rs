@@ -94,6 +94,15 @@ impl Args {
         if let Some(partial) = partial {
             ui.warning(partial);
         }
+        if results
+            .iter()
+            .any(|result| matches!(result, Deletion::Deleted { .. }))
+        {
+            ui.hint(format!(
+                "clones that fetched the tags keep what was deleted, and their `git fetch --tags` fails: {}",
+                super::fetch_again(context, &app, "*")
+            ));
+        }
         report(ui, app, results)
     }
 }

@@ -166,7 +166,20 @@ impl Args {
             Ok(changes) => {
                 let between = format!("from {} {} to {}", from.app, from.name, to.name);
                 if changes.is_empty() {
-                    ui.result(format!("Nothing changes for a running app {between}."));
+                    let count = comparison.files()?.len();
+                    let files = if count == 1 {
+                        "one file differs"
+                    } else {
+                        "files differ"
+                    };
+                    let count = if count == 1 {
+                        String::new()
+                    } else {
+                        format!("{count} ")
+                    };
+                    ui.result(format!(
+                        "app.yaml asks for the same {between}; {count}{files}."
+                    ));
                 } else {
                     ui.result(format!("For a running app, {between}:"));
                 }

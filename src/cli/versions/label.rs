@@ -46,6 +46,12 @@ impl Args {
             dry_run: self.dry_run,
         };
         let labelled = store::label(&context.workspace, &request, &mut |line| ui.progress(line))?;
+        if labelled.outcome == LabelOutcome::Moved {
+            ui.hint(format!(
+                "clones that fetched the tag keep the old one, and their `git fetch --tags` fails: {}",
+                super::fetch_again(context, &labelled.app, labelled.label.as_str())
+            ));
+        }
         if ui.json {
             return ui.json(&labelled);
         }

@@ -16,6 +16,7 @@ use clap::Subcommand;
 use super::Global;
 use super::context::Context;
 use super::output::{Failure, Ui};
+use crate::words::AppName;
 
 pub(super) use delete::DeleteJson;
 pub(super) use diff::DiffJson;
@@ -108,4 +109,10 @@ impl Command {
             Self::Delete(args) => args.run(ui, &context),
         }
     }
+}
+
+/// What brings a tag of an app that has moved to a clone that has it.
+fn fetch_again(context: &Context, app: &AppName, tag: &str) -> String {
+    let remote = context.workspace.remote();
+    format!("git fetch {remote} '+refs/tags/{app}/{tag}:refs/tags/{app}/{tag}'")
 }

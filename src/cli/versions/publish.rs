@@ -1,7 +1,9 @@
 //! `cutwater versions publish`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread::JoinHandle;
 
+use jiff::Zoned;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -10,7 +12,7 @@ use crate::cli::candidates;
 use crate::cli::context::Context;
 use crate::cli::moment;
 use crate::cli::output::{Failure, Ui};
-use crate::store::{self, Addition, Outcome, Published, Request};
+use crate::store::{self, Addition, Outcome, Person, Published, Request, SourceCommit};
 use crate::words::{AppName, FunctionName, Label};
 
 #[derive(Debug, clap::Args)]
@@ -55,6 +57,9 @@ pub(in crate::cli) struct Args {
     /// Sign the version with your key, as git is set up to (user.signingKey, gpg.format)
     #[arg(long)]
     sign: bool,
+    /// Go on above the number that refs/cutwater/APP/last says, though no tag is there that says so
+    #[arg(long)]
+    trust_last: bool,
     /// Say what would happen, and change nothing at the remote
     #[arg(long)]
     dry_run: bool,
@@ -108,6 +113,13 @@ pub(in crate::cli) enum Failed {
     Failed,
 }
 
+/// What several apps are published with.
+struct Common {
+    source: SourceCommit,
+    author: Person,
+    time: Zoned,
+}
+
 /// `FUNCTION=REF`.
 fn image(text: &str) -> Result<(FunctionName, String), String> {
     let (function, image) = text
@@ -125,8 +137,12 @@ impl Args {
         }
         let reference = (!self.working_tree).then_some(self.reference.as_str());
         let app = context.app(self.apps.pop(), reference)?;
-        let request = self.request(context, app)?;
-        let published = self.publish(ui, context, &request)?;
+        let request = self.request(context, &self.common(context)?, app)?;
+        let changes = self.look_for_changes(context, Some(&request.app));
+        let published = store::publish(&context.workspace, &request, &mut |line| ui.progress(line));
+        say_uncommitted(ui, context, changes, std::slice::from_ref(&request));
+        let published = published?;
+        warn(ui, context, &request, &published);
         if ui.json {
             return ui.json(&PublishJson::One(published));
         }
@@ -134,7 +150,7 @@ impl Args {
         Ok(())
     }
 
-    /// Publishes one app after the other; one that fails does not keep the others from it.
+    /// Publishes several apps; one that fails does not keep the others from it.
     fn several(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
         if !self.image.is_empty() || !self.add.is_empty() {
             return Err(Failure::usage(
@@ -142,11 +158,17 @@ impl Args {
             ));
         }
         let workspace = &context.workspace;
+        let common = self.common(context)?;
         let mut apps = self.apps.clone();
-        let mut removed = Vec::new();
+        let (mut removed, mut skipped) = (Vec::new(), 0);
         if let Some(base) = &self.changed {
-            let source = workspace.source(Some(&self.reference))?;
-            let changed = workspace.changed(&workspace.base(base)?, &source)?;
+            let changed = workspace.changed(&workspace.base(base)?, &common.source)?;
+            for (path, problem) in &changed.skipped {
+                ui.failure(&Failure::new(format!(
+                    "{path} changed, and is no app: {problem}"
+                )));
+            }
+            skipped = changed.skipped.len();
             (apps, removed) = (changed.apps, changed.removed);
             if apps.is_empty() {
                 ui.hint(format!("no app differs from {base}"));
@@ -158,15 +180,21 @@ impl Args {
                 ));
             }
         }
+        let mut seen = BTreeSet::new();
+        apps.retain(|app| seen.insert(app.clone()));
+        let requests: Result<Vec<Request>, Failure> = (apps.into_iter())
+            .map(|app| self.request(context, &common, app))
+            .collect();
+        let requests = requests?;
+        let changes = self.look_for_changes(context, None);
+        let published = store::publish_all(workspace, &requests, &mut |line| ui.progress(line));
+        say_uncommitted(ui, context, changes, &requests);
         let mut results = Vec::new();
         let mut failed = 0;
-        for (index, app) in apps.iter().enumerate() {
-            if apps[..index].contains(app) {
-                continue;
-            }
-            let request = self.request(context, app.clone())?;
-            match self.publish(ui, context, &request) {
+        for (request, published) in requests.iter().zip(published?) {
+            match published {
                 Ok(published) => {
+                    warn(ui, context, request, &published);
                     if !ui.json {
                         print(ui, &published, self.dry_run);
                     }
@@ -174,11 +202,12 @@ impl Args {
                 }
                 Err(error) => {
                     failed += 1;
+                    let app = request.app.clone();
                     let error = error.to_string();
                     ui.failure(&Failure::new(format!("{app}: {error}")));
                     results.push(AppJson::Failed {
                         outcome: Failed::Failed,
-                        app: app.clone(),
+                        app,
                         error,
                     });
                 }
@@ -200,44 +229,40 @@ impl Args {
             let what = format!("{failed} of {all} apps could not be published{rest}");
             return Err(Failure::new(what));
         }
+        // A pipeline that goes green says that everything is published.
+        if skipped > 0 {
+            return Err(Failure::new(
+                "not all folders that changed are apps; the others are done",
+            ));
+        }
         Ok(())
     }
 
-    fn publish(
+    /// Looks for changes that are not committed, where the commit is meant that they would go into.
+    fn look_for_changes(
         &self,
-        ui: &Ui,
         context: &Context,
-        request: &Request,
-    ) -> Result<Published, store::PublishError> {
-        let workspace = &context.workspace;
+        only: Option<&AppName>,
+    ) -> Option<JoinHandle<BTreeSet<AppName>>> {
         let plain = self.reference == "HEAD" && !self.working_tree;
-        let changes = plain.then(|| workspace.look_for_changes(&request.app));
-        let published = store::publish(workspace, request, &mut |line| ui.progress(line));
-        if changes.is_some_and(|changes| changes.join().unwrap_or(false)) {
-            ui.warning(format!(
-                "{}/{} has changes that are not committed; they are not published (--working-tree takes them)",
-                workspace.settings().apps,
-                request.app
-            ));
-        }
-        if let Ok(published) = &published {
-            say_without_image(ui, context, published);
-        }
-        if let Ok(published) = &published
-            && published.outcome == Outcome::Unchanged
-            && request.sign
-            && let Ok(None) = workspace.signature(&published.version)
-        {
-            let version = &published.version;
-            ui.warning(format!(
-                "{} {} holds this content already, without a signature, and cannot get one",
-                version.app, version.number
-            ));
-        }
-        published
+        plain.then(|| context.workspace.look_for_changes(only))
     }
 
-    fn request(&self, context: &Context, app: AppName) -> Result<Request, Failure> {
+    /// What is the same for all apps, and is asked of git once.
+    fn common(&self, context: &Context) -> Result<Common, Failure> {
+        Ok(Common {
+            source: context.workspace.source_to_publish(Some(&self.reference))?,
+            author: context.author()?,
+            time: moment::now(),
+        })
+    }
+
+    fn request(
+        &self,
+        context: &Context,
+        common: &Common,
+        app: AppName,
+    ) -> Result<Request, Failure> {
         let workspace = &context.workspace;
         let mut images = BTreeMap::new();
         for (function, image) in &self.image {
@@ -255,8 +280,8 @@ impl Args {
                 .push(addition.map_err(|error| Failure::new(format!("--add {text}: {error}")))?);
         }
         Ok(Request {
-            source: workspace.source(Some(&self.reference))?,
-            author: context.author()?,
+            source: common.source.clone(),
+            author: common.author.clone(),
             app,
             working_tree: self.working_tree,
             additions,
@@ -265,10 +290,50 @@ impl Args {
             label: self.label.clone(),
             move_label: self.move_label,
             sign: self.sign,
-            time: moment::now(),
+            time: common.time.clone(),
             provenance: Context::provenance(),
+            trust_last: self.trust_last,
             dry_run: self.dry_run,
         })
+    }
+}
+
+/// Says which of the apps have changes that are not committed.
+fn say_uncommitted(
+    ui: &Ui,
+    context: &Context,
+    changes: Option<JoinHandle<BTreeSet<AppName>>>,
+    requests: &[Request],
+) {
+    let apps = changes.and_then(|found| found.join().ok());
+    let apps = apps.unwrap_or_default();
+    for request in requests
+        .iter()
+        .filter(|request| apps.contains(&request.app))
+    {
+        ui.warning(format!(
+            "{}/{} has changes that are not committed; they are not published (--working-tree takes them)",
+            context.workspace.settings().apps,
+            request.app
+        ));
+    }
+}
+
+/// Says what the publisher has to know beside the result.
+fn warn(ui: &Ui, context: &Context, request: &Request, published: &Published) {
+    for warning in &published.warnings {
+        ui.warning(&warning.message);
+    }
+    let version = &published.version;
+    if published.outcome != Outcome::Unchanged {
+        say_without_image(ui, context, published);
+    } else if request.sign
+        && let Ok(None) = context.workspace.signature(version)
+    {
+        ui.warning(format!(
+            "{} {} holds this content already, without a signature, and cannot get one",
+            version.app, version.number
+        ));
     }
 }
 

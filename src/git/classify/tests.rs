@@ -150,7 +150,7 @@ const PRINTED: &[(GitErrorKind, &str, &str)] = &[
     ),
     (
         GitErrorKind::Moved,
-        "faster",
+        "pushes lead to another repository",
         "error: failed to push some refs to 'x'; ! abc:refs/tags/checkout/v1 [rejected] (stale info)",
     ),
 ];

@@ -54,9 +54,14 @@ fn pinned(
 /// A canary behind the version.
 fn added(text: &str, version: &Field, part: Part, style: Style, flow: bool) -> Option<Splice> {
     let (number, share) = (style.write(part.version), part.percentage);
+    let key = |name: &str| {
+        let quote = version.quote(text);
+        format!("{quote}{name}{quote}")
+    };
+    let [canary, main, percentage] = ["canary", "version", "percentage"].map(key);
     if flow {
         let at = version.node.span.end;
-        let new = format!(", canary: {{version: {number}, percentage: {share}}}");
+        let new = format!(", {canary}: {{{main}: {number}, {percentage}: {share}}}");
         return Some((at..at, new));
     }
     let start = version.key_span.start;
@@ -67,7 +72,7 @@ fn added(text: &str, version: &Field, part: Part, style: Style, flow: bool) -> O
     }
     let eol = line_break(text, end);
     let new = format!(
-        "{eol}{indent}canary:{eol}{indent}  version: {number}{eol}{indent}  percentage: {share}"
+        "{eol}{indent}{canary}:{eol}{indent}  {main}: {number}{eol}{indent}  {percentage}: {share}"
     );
     Some((end..end, new))
 }

@@ -19,7 +19,9 @@ pub(super) fn rewritten(
     let Value::List(items) = &field.node.value else {
         return None;
     };
-    let items: Option<Vec<Item>> = items.iter().map(|item| Item::of(item, meaning)).collect();
+    let items: Option<Vec<Item>> = (items.iter())
+        .map(|item| Item::of(text, item, meaning))
+        .collect();
     let items = items?;
     let style = Style::of(text.get(items.first()?.version.clone())?);
     if text.get(field.node.span.start..)?.starts_with('[') {
@@ -34,6 +36,8 @@ struct Item {
     start: usize,
     version: Range<usize>,
     percentage: Range<usize>,
+    /// What stands around its keys.
+    quote: &'static str,
     number: Option<VersionNumber>,
     /// The version is written as a number, so that it never means another one.
     is_number: bool,
@@ -41,13 +45,15 @@ struct Item {
 }
 
 impl Item {
-    fn of(node: &Node, meaning: Meaning<'_>) -> Option<Self> {
+    fn of(text: &str, node: &Node, meaning: Meaning<'_>) -> Option<Self> {
+        let quote = node.get("version")?.quote(text);
         let (version, percentage) = (&node.get("version")?.node, &node.get("percentage")?.node);
         let word: VersionWord = serde_json::from_value(version.to_json()).ok()?;
         Some(Self {
             start: node.span.start,
             version: version.span.clone(),
             percentage: percentage.span.clone(),
+            quote,
             number: meaning(&word),
             is_number: matches!(word, VersionWord::Number(_)),
             share: serde_json::from_value(percentage.to_json()).ok(),
@@ -75,10 +81,11 @@ fn in_one_line(
     if !rest[..close].chars().all(between) || text.get(start..last)?.contains(['#', '&', '*']) {
         return None;
     }
+    let quote = items.first()?.quote;
     let entries: Vec<String> = (parts.iter())
         .map(|part| {
-            let version = style.write(part.version);
-            format!("{{version: {version}, percentage: {}}}", part.percentage)
+            let (version, share) = (style.write(part.version), part.percentage);
+            format!("{{{quote}version{quote}: {version}, {quote}percentage{quote}: {share}}}")
         })
         .collect();
     Some((start..last + close + 1, format!("[{}]", entries.join(", "))))
@@ -152,6 +159,7 @@ struct Lines<'a> {
     indent: &'a str,
     /// What is between the dash and the first key.
     gap: &'a str,
+    quote: &'static str,
     braces: bool,
     version_first: bool,
 }
@@ -177,6 +185,7 @@ impl<'a> Lines<'a> {
             end,
             indent,
             gap: if spaces(gap) { gap } else { " " },
+            quote: item.quote,
             braces: text[item.start..].starts_with('{'),
             version_first: item.version.start < item.percentage.start,
         })
@@ -184,9 +193,9 @@ impl<'a> Lines<'a> {
 
     /// Another entry in the same form.
     fn like(&self, part: Part, style: Style, eol: &str) -> String {
-        let (indent, gap) = (self.indent, self.gap);
-        let version = format!("version: {}", style.write(part.version));
-        let percentage = format!("percentage: {}", part.percentage);
+        let (indent, gap, quote) = (self.indent, self.gap, self.quote);
+        let version = format!("{quote}version{quote}: {}", style.write(part.version));
+        let percentage = format!("{quote}percentage{quote}: {}", part.percentage);
         let (one, two) = if self.version_first {
             (version, percentage)
         } else {

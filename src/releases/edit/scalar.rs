@@ -38,7 +38,12 @@ pub(super) fn set(text: &str, map: &Node, key: &str, value: &str, next: &Field) 
     let flow = text.get(map.span.start..)?.starts_with('{');
     let Some(field) = map.get(key) else {
         let start = next.key_span.start;
-        let new = format!("{key}: {}", written(value, flow, false));
+        // Where keys are quoted, the file may be JSON, and then every text has to be.
+        let quote = next.quote(text);
+        let new = format!(
+            "{quote}{key}{quote}: {}",
+            written(value, flow, !quote.is_empty())
+        );
         if flow {
             return Some((start..start, format!("{new}, ")));
         }
@@ -70,7 +75,7 @@ pub(super) fn set(text: &str, map: &Node, key: &str, value: &str, next: &Field) 
         }
         return Some((colon..colon, format!(" {}", written(value, flow, false))));
     }
-    let quoted = old.starts_with(['"', '\'']);
+    let quoted = old.starts_with(['"', '\'']) || !field.quote(text).is_empty();
     Some((span, written(value, flow, quoted)))
 }
 

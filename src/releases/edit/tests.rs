@@ -308,3 +308,34 @@ fn a_rule_is_kept_and_one_for_a_version_that_would_leave_is_named() {
     let error = edit(&format!("{HEAD}{before}"), &["8=100"], None).unwrap_err();
     insta::assert_snapshot!(error, @"r.yaml:11:5: spec.rules: rule 1 is for version v7, which is not listed; list it (0 % is enough), or change or take out the rule");
 }
+
+#[test]
+fn a_file_that_is_json_stays_json() {
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    for list in [
+        "[{\"version\": 1, \"percentage\": 100}]",
+        "[\n    {\n      \"version\": \"v1\",\n      \"percentage\": 100\n    }\n  ]",
+    ] {
+        let file = format!(
+            "{{\n  \"apiVersion\": \"cutwater.dev/v1alpha1\", \"kind\": \"Deployment\",\n  \"metadata\": {{\"name\": \"c\"}},\n  \"spec\": {{\"app\": \"c\", \"repository\": \"r\",\n  \"versions\": {list}}}\n}}\n"
+        );
+        for message in [None, Some("plain words")] {
+            let edited = edit(&file, &["1=50", "2=50"], message).unwrap();
+            let spec = &json(&edited)["spec"];
+            assert_eq!(spec["versions"][1]["percentage"], 50, "{edited}");
+            assert_eq!(spec["message"].as_str(), message, "{edited}");
+            if message.is_some() {
+                let again = edit(&edited, &["2=100"], Some("other")).unwrap();
+                assert_eq!(json(&again)["spec"]["message"], "other", "{again}");
+            }
+        }
+    }
+    let file = "{\"apiVersion\": \"cutwater.dev/v1alpha1\", \"kind\": \"Alias\", \"metadata\": {\"name\": \"s\"}, \"spec\": {\"app\": \"c\", \"repository\": \"r\", \"version\": 1}}";
+    let with = alias(file, "2", Some("3=25")).unwrap();
+    assert_eq!(json(&with)["spec"]["canary"]["version"], 3, "{with}");
+    let without = alias(&with, "2", None).unwrap();
+    assert_eq!(json(&without)["spec"].get("canary"), None, "{without}");
+    let block = "  versions:\n  - \"version\": 7\n    \"percentage\": 100\n";
+    let after = "  versions:\n  - \"version\": 7\n    \"percentage\": 50\n  - \"version\": 8\n    \"percentage\": 50\n";
+    check(block, &["7=50", "8=50"], None, after);
+}

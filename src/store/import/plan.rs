@@ -103,6 +103,11 @@ impl Plan {
         plan
     }
 
+    /// True where nothing is missing.
+    pub(super) fn is_done(&self) -> bool {
+        self.last.is_none() && self.refs.is_empty()
+    }
+
     /// A number is taken: nothing of the app comes.
     fn keep_nothing(&mut self) {
         self.last = None;

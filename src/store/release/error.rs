@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::super::commit::CommitError;
 use super::super::error::{ResolveError, StoreError};
 use crate::git::GitError;
 use crate::releases::SplitError;
@@ -106,7 +107,7 @@ pub enum ReleaseError {
         problem: String,
     },
     /// The remote refused the push.
-    #[error("the remote refused the commit on branch `{branch}`: {}{advice}", source.message)]
+    #[error("{} the commit on branch `{branch}`: {}{advice}", source.not_taken(), source.message)]
     Refused {
         /// The branch.
         branch: String,
@@ -115,12 +116,15 @@ pub enum ReleaseError {
         /// What to do.
         advice: &'static str,
     },
+    /// The person stopped it.
+    #[error("{0}")]
+    Interrupted(GitError),
     /// Others were faster each time.
     #[error("branch `{0}` was changed by others at each try; try again")]
     GaveUp(String),
-    /// Git cannot write the author.
-    #[error("the author cannot be written ({0}); set user.name and user.email in git")]
-    Author(String),
+    /// The commit could not be written or signed.
+    #[error("the commit cannot be written: {0}")]
+    Commit(#[from] CommitError),
 }
 
 fn advice(

@@ -44,6 +44,8 @@ pub struct ReleaseRequest {
     pub message: Option<String>,
     /// A new branch to push to, in the place of the tracked one.
     pub branch: Option<String>,
+    /// Sign the commit also where the person's git is not set up to sign every one.
+    pub sign: bool,
     /// Who changes it.
     pub author: Person,
     /// When.

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use git2::build::TreeUpdateBuilder;
-use git2::{FileMode, Oid, Signature, Time};
+use git2::{FileMode, Oid};
 
+use super::super::commit::NewCommit;
 use super::super::error::StoreError;
 use super::super::objects;
 use super::super::race::Racer;
@@ -68,6 +69,9 @@ pub fn release(
         let Err(refused) = look.push(workspace, request, &decision, commit, atomic) else {
             return Ok(look.done(workspace, request, decision, commit));
         };
+        if refused.is_interrupt() {
+            return Err(ReleaseError::Interrupted(refused));
+        }
         // Before the look and not behind it, so that what is decided next is decided on what is there.
         racer.pause();
         let before = std::mem::replace(&mut look, Look::at(workspace, request)?);
@@ -101,7 +105,15 @@ fn check_branch(workspace: &Workspace, request: &ReleaseRequest) -> Result<(), R
         return fail("it is the branch whose releases count; leave --branch out to change it");
     }
     let whole = format!("refs/heads/{name}");
-    if name.starts_with('-') || name == "HEAD" || !git2::Reference::is_valid_name(&whole) {
+    if let Some(short) = name.strip_prefix("refs/heads/") {
+        return fail(&format!("write the name alone: {short}"));
+    }
+    if name.starts_with("refs/")
+        || name == "@"
+        || name.starts_with('-')
+        || name == "HEAD"
+        || !git2::Reference::is_valid_name(&whole)
+    {
         return fail("git takes no branch of that name");
     }
     Ok(())
@@ -232,10 +244,6 @@ impl Look {
                 update.remove(self.release.file.as_str());
             }
         }
-        let offset = request.time.offset().seconds() / 60;
-        let when = Time::new(request.time.timestamp().as_second(), offset);
-        let author = Signature::new(&request.author.name, &request.author.email, &when)
-            .map_err(|error| ReleaseError::Author(error.message().to_owned()))?;
         let text = message::write(
             &decision.title,
             request.message.as_deref(),
@@ -245,11 +253,16 @@ impl Look {
         );
         let mut write = || {
             let tip = repo.find_commit(self.tip)?;
-            let tree = update.create_updated(repo, &tip.tree()?)?;
-            let tree = repo.find_tree(tree)?;
-            repo.commit(None, &author, &author, &text, &tree, &[&tip])
+            update.create_updated(repo, &tip.tree()?)
         };
-        Ok(write().map_err(fail)?)
+        Ok(workspace.write_commit(&NewCommit {
+            tree: write().map_err(fail)?,
+            parent: Some(self.tip),
+            author: &request.author,
+            time: &request.time,
+            message: &text,
+            sign: request.sign || workspace.signs_commits(),
+        })?)
     }
 
     /// Pushes the commit, if the branch is where it was read, and if the versions that it asks for are still there.

@@ -125,9 +125,18 @@ fn last_and_hints_that_lie_are_said_and_put_right_by_the_next_publish() {
             listed.problem(last)
         );
         hostile.set(last, &hostile.commit(40, &tree));
-        assert_eq!(hostile.list().refs(), [hint("junk")]);
+        let listed = hostile.list();
+        assert!(
+            listed
+                .problem(last)
+                .contains("says that v40 was given, and no tag does"),
+            "{}",
+            listed.problem(last)
+        );
         hostile.shop.commit("apps/checkout/new", "other content");
-        let published = hostile.shop.publish(&[]);
+        let error = hostile.shop.refused(&["versions", "publish", "checkout"]);
+        assert!(error.contains("says that v40 was given"), "{error}");
+        let published = hostile.shop.publish(&["--trust-last"]);
         assert!(
             published.starts_with("published checkout v41 "),
             "{published}"

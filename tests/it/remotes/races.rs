@@ -45,8 +45,17 @@ impl Race {
     fn start(&self, image: impl Fn(usize) -> String) -> Vec<Child> {
         let start = |(n, clone): (usize, &PathBuf)| {
             let image = format!("web={}", image(n));
+            // Some of them begin when several tags are gone already, which they never saw.
+            let args = [
+                "versions",
+                "publish",
+                "--json",
+                "--trust-last",
+                "--image",
+                &image,
+            ];
             self.shop
-                .command_in(clone, &["versions", "publish", "--json", "--image", &image])
+                .command_in(clone, &args)
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
                 .spawn()

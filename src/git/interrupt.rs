@@ -1,0 +1,132 @@
+//! Ctrl-C and SIGTERM while a push goes on, and what ends a push whose program was killed.
+//!
+//! A push is ended with all that it started, and the refs are looked at once: whoever stops something has to know whether it
+//! was stopped. At all other moments both signals do what they always do. A second signal ends the program at once.
+//! SIGKILL asks nobody, so a second process of this program stands beside each push ([`watch`]) and ends it when its pipe does.
+
+use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
+use std::process::Child;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag::{register, register_conditional_default};
+
+use super::run;
+
+/// How long what is asked to end may take to remove its locks.
+pub(super) const GRACE: Duration = Duration::from_secs(2);
+/// How often it is looked whether a process group has ended.
+const BREATH: Duration = Duration::from_millis(10);
+
+/// This program's own file and the words that make it the process beside a push.
+static WATCHER: OnceLock<(PathBuf, Vec<String>)> = OnceLock::new();
+static SIGNALS: OnceLock<Signals> = OnceLock::new();
+
+struct Signals {
+    /// No push goes on: a signal does what it always does.
+    idle: Arc<AtomicBool>,
+    /// A signal came while a push went on.
+    came: Arc<AtomicBool>,
+}
+
+/// Says which program, with which words, calls [`watch`]. Pushes of this process are then ended also where it is killed.
+pub fn watch_pushes_with(program: PathBuf, words: Vec<String>) {
+    // The first word counts.
+    drop(WATCHER.set((program, words)));
+}
+
+/// True where a push was ended by a signal, or would have been.
+#[must_use]
+pub fn was_interrupted() -> bool {
+    let came = |signals: &Signals| signals.came.load(Ordering::SeqCst);
+    SIGNALS.get().is_some_and(came)
+}
+
+/// A push that goes on: signals end it, and not this program.
+pub(super) struct Shield {
+    watcher: Option<Child>,
+}
+
+impl Shield {
+    pub(super) fn raise() -> Self {
+        let signals = SIGNALS.get_or_init(|| {
+            let signals = Signals {
+                idle: Arc::new(AtomicBool::new(true)),
+                came: Arc::new(AtomicBool::new(false)),
+            };
+            for signal in [SIGINT, SIGTERM] {
+                // In this order: the second signal finds that one came. Where one cannot be caught, it ends the program.
+                for end in [&signals.idle, &signals.came] {
+                    drop(register_conditional_default(signal, Arc::clone(end)));
+                }
+                drop(register(signal, Arc::clone(&signals.came)));
+            }
+            signals
+        });
+        signals.idle.store(false, Ordering::SeqCst);
+        Self { watcher: start() }
+    }
+
+    /// The push is this process group.
+    pub(super) fn over(&mut self, group: u32) {
+        if let Some(stdin) = self
+            .watcher
+            .as_mut()
+            .and_then(|watcher| watcher.stdin.as_mut())
+        {
+            // A watcher that has died watches nothing; the push goes on.
+            drop(writeln!(stdin, "{group}"));
+        }
+    }
+}
+
+impl Drop for Shield {
+    fn drop(&mut self) {
+        if let Some(mut watcher) = self.watcher.take() {
+            if let Some(mut stdin) = watcher.stdin.take() {
+                drop(stdin.write_all(b"done\n"));
+            }
+            drop(watcher.wait());
+        }
+        if let Some(signals) = SIGNALS.get() {
+            signals.idle.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+fn start() -> Option<Child> {
+    let (program, words) = WATCHER.get()?;
+    run::start_beside(program, words).ok()
+}
+
+/// Reads the number of a process group from standard input, and ends that group unless `done` follows before the end: the
+/// pipe ends with the program that holds it, also by SIGKILL.
+pub fn watch() {
+    let mut lines = io::stdin().lock().lines().map_while(Result::ok);
+    let group = lines.next().and_then(|line| line.parse().ok());
+    let done = lines.next().is_some();
+    if let Some(group) = group.and_then(Pid::from_raw).filter(|_| !done) {
+        end(group, || false);
+    }
+}
+
+/// Ends a process group: first it is asked to, since git that is killed would leave the locks that it holds, and each later
+/// call would stop at them. `reap` is called again and again; true where a child that belongs to the group still runs.
+pub(super) fn end(group: Pid, mut reap: impl FnMut() -> bool) {
+    // An error means that it has ended just now.
+    let _gone = kill_process_group(group, Signal::TERM);
+    let deadline = Instant::now() + GRACE;
+    while Instant::now() < deadline {
+        // A child that is not waited for stays in its group.
+        if !reap() && test_kill_process_group(group).is_err() {
+            return;
+        }
+        thread::sleep(BREATH);
+    }
+    let _gone = kill_process_group(group, Signal::KILL);
+}

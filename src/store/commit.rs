@@ -1,0 +1,110 @@
+//! Writing a commit into the clone: a version, a tombstone, or a change of `releases/`; signed where that is asked for.
+//!
+//! It is the person's own git that signs, with their keys. Nothing reaches the remote here.
+
+use git2::{Oid, Signature, Time};
+use jiff::Zoned;
+
+use super::error::StoreError;
+use super::history::Person;
+use super::workspace::Workspace;
+use crate::git::{self, UnsignedCommit};
+
+/// A commit that is to be written; author and committer are the same.
+pub(super) struct NewCommit<'a> {
+    pub(super) tree: Oid,
+    pub(super) parent: Option<Oid>,
+    pub(super) author: &'a Person,
+    pub(super) time: &'a Zoned,
+    pub(super) message: &'a str,
+    pub(super) sign: bool,
+}
+
+/// Why no commit was written.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CommitError {
+    /// The repository of this machine cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Nothing is left of the name that git could write.
+    #[error("the author `{0}` cannot be written; set user.name and user.email in git")]
+    Author(String),
+    /// The person's git could not sign.
+    #[error(
+        "it could not be signed: {0}; set up user.signingKey (and gpg.format ssh for an ssh key), and try `git commit -S`; a key with a passphrase must be held by an agent"
+    )]
+    Signing(String),
+}
+
+impl Workspace {
+    /// True where the person's git signs their commits.
+    pub(super) fn signs_commits(&self) -> bool {
+        git::signs_commits(self.home())
+    }
+
+    /// Writes the commit, and gives its id.
+    pub(super) fn write_commit(&self, new: &NewCommit<'_>) -> Result<Oid, CommitError> {
+        let fail = |error: git2::Error| StoreError::local("the commit", &error.message());
+        let (seconds, offset) = (
+            new.time.timestamp().as_second(),
+            new.time.offset().seconds() / 60,
+        );
+        let (name, email) = (plain(&new.author.name), plain(&new.author.email));
+        let when = Time::new(seconds, offset);
+        let author = Signature::new(&name, &email, &when).map_err(|_| {
+            CommitError::Author(format!("{} <{}>", new.author.name, new.author.email))
+        })?;
+        if new.sign {
+            let parent = new.parent.map(|parent| parent.to_string());
+            let unsigned = UnsignedCommit {
+                tree: &new.tree.to_string(),
+                parent: parent.as_deref(),
+                name: &name,
+                email: &email,
+                seconds,
+                offset,
+                message: new.message,
+            };
+            let signed = git::sign(self.home(), &unsigned, self.timeout())
+                .map_err(|error| CommitError::Signing(error.message))?;
+            return Ok(Oid::from_str(&signed).map_err(fail)?);
+        }
+        let write = || {
+            let tree = self.repo.find_tree(new.tree)?;
+            let parent = new
+                .parent
+                .map(|oid| self.repo.find_commit(oid))
+                .transpose()?;
+            let parents: Vec<_> = parent.iter().collect();
+            self.repo
+                .commit(None, &author, &author, new.message, &tree, &parents)
+        };
+        Ok(write().map_err(fail)?)
+    }
+}
+
+/// A name or an address as git writes it: without what would end it, and without what git strips from its ends.
+fn plain(text: &str) -> String {
+    let kept = |c: &char| !c.is_control() && !matches!(c, '<' | '>');
+    let text: String = text.chars().filter(kept).collect();
+    let crud = |c: char| c.is_whitespace() || ".,:;\"\\'".contains(c);
+    text.trim_matches(crud).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn a_name_is_written_as_git_would_write_it() {
+        for (given, written) in [
+            ("Ada Lovelace", "Ada Lovelace"),
+            ("Ada <ada@example.com>", "Ada ada@example.com"),
+            (" 'J. Doe, Jr.' ", "J. Doe, Jr"),
+            ("a\nb", "ab"),
+            ("<>", ""),
+        ] {
+            assert_eq!(plain(given), written, "{given}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Publishing many apps: one look at the remote for all of them, and one push for many.
+//!
+//! What is pushed is what publishing one app with fresh refs would push ([`super::publish`]), and all or none of it: an app
+//! whose refs have moved meanwhile makes the whole push fail, and then each app that did not arrive is published by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::candidate::Candidate;
+use super::error::{PublishError, StoreError};
+use super::publish::{Attempt, Refused};
+use super::refs::AppRefs;
+use super::request::{Outcome, Published, Request};
+use super::unchanged::unkept;
+use super::workspace::Workspace;
+use crate::words::AppName;
+
+/// Most apps whose versions are pushed at once: what a command line holds, and how much is done again after a refusal.
+const BATCH: usize = 100;
+
+/// Publishes several apps, each of them once. `progress` is told what takes time. The results are in the order of the requests.
+///
+/// # Errors
+/// When the remote cannot be read: then nothing was published. What became of each app is in its result.
+pub fn publish_all(
+    workspace: &Workspace,
+    requests: &[Request],
+    progress: &mut dyn FnMut(&str),
+) -> Result<Vec<Result<Published, PublishError>>, StoreError> {
+    let apps: BTreeSet<AppName> = requests.iter().map(|request| request.app.clone()).collect();
+    let mut results: Vec<Option<Result<Published, PublishError>>> = Vec::new();
+    let mut attempts = Vec::new();
+    for (index, request) in requests.iter().enumerate() {
+        progress(&format!("reading the files of {}", request.app));
+        let seen = workspace.seen_refs(&request.app)?;
+        match Attempt::new(workspace, request, &seen) {
+            Ok(attempt) => {
+                attempts.push((index, attempt));
+                results.push(None);
+            }
+            Err(error) => results.push(Some(Err(error))),
+        }
+    }
+    if !attempts.is_empty() {
+        progress(&format!(
+            "reading the versions of {} apps at {}",
+            attempts.len(),
+            workspace.remote()
+        ));
+        let refs = workspace.read_own(&apps)?;
+        let mut all = Batches {
+            workspace,
+            refs,
+            made: Vec::new(),
+        };
+        let mut waiting = Vec::new();
+        for (index, attempt) in &attempts {
+            match all.decide(attempt) {
+                Decision::Done(result) => results[*index] = Some(*result),
+                Decision::Push(candidate) => waiting.push((*index, attempt, *candidate)),
+            }
+        }
+        while !waiting.is_empty() {
+            let rest = waiting.split_off(BATCH.min(waiting.len()));
+            for (index, result) in all.push(waiting, progress) {
+                results[index] = Some(result);
+            }
+            waiting = rest;
+        }
+        all.look_for_last(&mut results);
+    }
+    Ok(results.into_iter().flatten().collect())
+}
+
+/// What is to be done about one app.
+enum Decision {
+    Done(Box<Result<Published, PublishError>>),
+    Push(Box<Candidate>),
+}
+
+/// The versions that are to be pushed.
+struct Batches<'a> {
+    workspace: &'a Workspace,
+    /// What the remote held at the one look.
+    refs: BTreeMap<AppName, AppRefs>,
+    /// Apps whose `last` was made and not moved, by their place among the requests.
+    made: Vec<usize>,
+}
+
+type Waiting<'a> = (usize, &'a Attempt<'a>, Candidate);
+
+impl Batches<'_> {
+    fn decide(&self, attempt: &Attempt<'_>) -> Decision {
+        let nothing = AppRefs::default();
+        let refs = self.refs.get(&attempt.request.app).unwrap_or(&nothing);
+        if let Some(version) = attempt.living(refs) {
+            return Decision::Done(Box::new(attempt.unchanged(version, refs)));
+        }
+        match attempt.candidate(refs) {
+            Err(error) => Decision::Done(Box::new(Err(error))),
+            Ok(candidate) if attempt.request.dry_run => {
+                let published = attempt.done(Outcome::WouldPublish, candidate);
+                Decision::Done(Box::new(Ok(published)))
+            }
+            Ok(candidate) => Decision::Push(Box::new(candidate)),
+        }
+    }
+
+    /// Pushes these versions at once; where the remote does not take that, one by one.
+    fn push(
+        &mut self,
+        batch: Vec<Waiting<'_>>,
+        progress: &mut dyn FnMut(&str),
+    ) -> Vec<(usize, Result<Published, PublishError>)> {
+        let remote = self.workspace.remote();
+        progress(&format!("pushing {} apps to {remote}", batch.len()));
+        let updates: Vec<_> = (batch.iter())
+            .flat_map(|(_, _, candidate)| candidate.updates.iter().cloned())
+            .collect();
+        let pushed = self.workspace.push(&updates, true);
+        let mut results = Vec::new();
+        for (index, attempt, candidate) in batch {
+            let app = &attempt.request.app;
+            let refs = self.refs.get(app).cloned().unwrap_or_default();
+            let result = if let Err(error) = &pushed {
+                let refused = Refused {
+                    candidate,
+                    refs,
+                    error: error.clone(),
+                };
+                attempt.with_fresh_refs(Some(Box::new(refused)), progress)
+            } else {
+                self.workspace.note(app, &candidate.updates);
+                if refs.last.is_none() {
+                    self.made.push(index);
+                }
+                Ok(attempt.done(Outcome::Published, candidate))
+            };
+            results.push((index, result));
+        }
+        results
+    }
+
+    /// Looks once whether the remote has the refs that were made, and warns where it has not.
+    fn look_for_last(&self, results: &mut [Option<Result<Published, PublishError>>]) {
+        let published = |index: &usize| match results.get(*index) {
+            Some(Some(Ok(published))) => Some((*index, published.version.app.clone())),
+            _ => None,
+        };
+        let made: Vec<(usize, AppName)> = self.made.iter().filter_map(published).collect();
+        if made.is_empty() {
+            return;
+        }
+        let apps = made.iter().map(|(_, app)| app.clone()).collect();
+        let now = self.workspace.read_own(&apps);
+        for (index, app) in made {
+            let Some(Some(Ok(published))) = results.get_mut(index) else {
+                continue;
+            };
+            let why = match &now {
+                Ok(refs) => refs.get(&app).and_then(|refs| {
+                    let commit = git2::Oid::from_str(&published.version.commit).ok()?;
+                    unkept(refs, commit)
+                }),
+                Err(error) => Some(error.to_string()),
+            };
+            let warning = why.map(|why| self.workspace.numbers_not_kept(&app, &why));
+            published.warnings.extend(warning);
+        }
+    }
+}
