@@ -66,6 +66,8 @@ mod it {
     mod manual;
     /// The controller's mirror of a repository, with hostile ones among them.
     mod mirror;
+    /// Slips of a newcomer: each is answered with what is wrong, where, and what to do.
+    mod mistakes;
     /// What is laid over a commit at publish, and that the same content has the same id.
     mod overlays;
     /// What people see at a terminal, and what scripts are told.
