@@ -68,6 +68,8 @@ mod it {
     mod mirror;
     /// Numbers of versions come once, whatever the host keeps.
     mod numbers;
+    /// Slips of a newcomer: each is answered with what is wrong, where, and what to do.
+    mod mistakes;
     /// What is laid over a commit at publish, and that the same content has the same id.
     mod overlays;
     /// Where a rollback goes, for histories of every kind.

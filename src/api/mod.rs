@@ -10,6 +10,7 @@ pub mod condition;
 pub mod deployment;
 pub mod gateway;
 mod http_route;
+pub mod reach;
 pub mod repository;
 pub mod route;
 mod rules;
@@ -31,6 +32,9 @@ pub use version_rule::{CookieRule, HeaderRule, QueryRule, VersionRule};
 pub use wanted::{
     AffinityKey, NamedRoute, OverrideRule, RequestMatch, SpecError, Wanted, WantedRule,
 };
+
+/// What kustomize has to know to rename references in the custom resources, as a file of `configurations`.
+pub const KUSTOMIZE: &str = include_str!("kustomize.yaml");
 
 /// Group of the custom resources.
 pub const GROUP: &str = "cutwater.dev";

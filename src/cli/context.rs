@@ -8,7 +8,7 @@ use super::Global;
 use super::output::{Failure, Ui};
 use crate::ci::{self, Pipeline};
 use crate::store::{History, Person, Provenance, Workspace};
-use crate::words::{AppName, WORD_MAX, shown};
+use crate::words::{AppName, VersionWord, WORD_MAX, shown};
 
 /// A clone of the release repository, and the directory in it from which the command was started.
 pub(super) struct Context {
@@ -129,6 +129,28 @@ impl Context {
                 return Err(Failure::usage(message));
             }
             None
+        };
+        Ok((self.app(app, None)?, words))
+    }
+
+    /// Splits words of the form `[APP] [VERSION]...`: the first is the app unless it can only be a version: a number, an id or
+    /// a share.
+    pub(super) fn app_before(
+        &self,
+        mut words: Vec<String>,
+    ) -> Result<(AppName, Vec<String>), Failure> {
+        let is_version = |word: &String| {
+            word.contains('=')
+                || matches!(
+                    word.parse(),
+                    Ok(VersionWord::Number(_) | VersionWord::Id(_))
+                )
+        };
+        let app = match words.first() {
+            Some(first) if self.is_app(first) || !is_version(first) => {
+                Some(words.remove(0).parse().map_err(Failure::usage)?)
+            }
+            _ => None,
         };
         Ok((self.app(app, None)?, words))
     }

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::files::{self, FilesJson};
 use super::output::{Failure, Ui};
-use crate::api::schema;
+use crate::api::{self, schema};
 
 /// Print the custom resource definitions
 ///
@@ -18,11 +18,15 @@ use crate::api::schema;
 #[command(after_help = "\
 Examples:
   cutwater crd | kubectl apply --server-side -f -
-  cutwater crd --output crds")]
+  cutwater crd --output crds
+  cutwater crd --kustomize > cutwater.yaml    # then, in kustomization.yaml: configurations: [cutwater.yaml]")]
 pub(super) struct Args {
     /// Write one file per kind into this folder, and print their paths
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// Print a configuration for kustomize instead, so that namePrefix and generators rename what the resources refer to
+    #[arg(long, conflicts_with = "output")]
+    kustomize: bool,
 }
 
 /// The custom resource definitions.
@@ -50,6 +54,15 @@ pub(super) enum CrdJson {
 
 impl Args {
     pub(super) fn run(self, ui: &Ui) -> Result<(), Failure> {
+        if self.kustomize {
+            if ui.json {
+                return Err(Failure::usage(
+                    "--kustomize prints a file for kustomize, and no JSON",
+                ));
+            }
+            ui.result(api::KUSTOMIZE.trim_end());
+            return Ok(());
+        }
         if let Some(folder) = &self.output {
             return files::write(ui, folder, schema::files()?);
         }

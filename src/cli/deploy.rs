@@ -5,9 +5,8 @@ use super::candidates;
 use super::context::Context;
 use super::output::{Failure, Ui};
 use super::release::ReleaseArgs;
-use crate::releases::Asked;
+use crate::releases::{Asked, split};
 use crate::store::Wish;
-use crate::words::AppName;
 
 /// Say which versions serve an app's traffic, and how much each
 #[derive(Debug, clap::Args)]
@@ -21,16 +20,15 @@ use crate::words::AppName;
 Changes `versions` of the app's Deployment in `releases/` of the tracked branch, in one commit on top of what the remote has.
 Comments, order and all else of the file stay as they are. Shares that are not given share equally what the others leave.")]
 pub(super) struct Args {
-    /// App
-    #[arg(add = candidates::apps())]
-    app: AppName,
-    /// 1 to 10 versions by number, id or label, each with its share in percent where one is to be given
+    /// App, and 1 to 10 versions by number, id or label, each with its share in percent if one is to be given; the app may be
+    /// left out in its directory, and if there is only one
     #[arg(
-        value_name = "VERSION[=PERCENT]",
+        value_name = "[APP] VERSION[=PERCENT]",
+        num_args = 1..,
         required = true,
         add = candidates::app_and_versions()
     )]
-    versions: Vec<Asked>,
+    words: Vec<String>,
     /// Why; it stands in the Deployment and in the commit
     #[arg(short, long, value_name = "TEXT")]
     message: Option<String>,
@@ -41,7 +39,13 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self, ui: &Ui, global: &Global) -> Result<(), Failure> {
         let context = Context::open(global)?;
-        let change = (self.app, Wish::Deploy(self.versions), self.message);
+        context.complete("deploy", &self.words, &["VERSION"])?;
+        let (app, words) = context.app_before(self.words)?;
+        let versions: Result<Vec<Asked>, _> = words.iter().map(|word| word.parse()).collect();
+        let versions = versions.map_err(Failure::usage)?;
+        let shares: Vec<_> = versions.iter().map(|asked| asked.percentage).collect();
+        split(&shares).map_err(Failure::usage)?;
+        let change = (app, Wish::Deploy(versions), self.message);
         self.release
             .run(ui, &context, change, ("deployed", "deploy"))
     }

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::output::{Failure, Ui};
 use crate::releases::Kind;
 use crate::store::{Cluster, Scope, Survey, Use, User};
-use crate::words::AppName;
+use crate::words::{AppName, instead};
 
 /// What a look at the remote and at the cluster found.
 pub(super) struct Looked {
@@ -73,7 +73,7 @@ pub(super) fn read(
     })
 }
 
-/// An error where nothing is called so: no app of HEAD, and there are others.
+/// Returns an error if no app is called so: none of HEAD, and no version of it exists.
 pub(super) fn known(context: &Context, app: &AppName) -> Result<(), Failure> {
     let workspace = &context.workspace;
     let apps = (workspace.source(None)).and_then(|head| workspace.apps(&head));
@@ -81,12 +81,11 @@ pub(super) fn known(context: &Context, app: &AppName) -> Result<(), Failure> {
     if apps.is_empty() || apps.contains(app) {
         return Ok(());
     }
-    let names: Vec<&str> = apps.iter().map(AppName::as_str).collect();
     let remote = workspace.remote();
     Err(Failure::new(format!(
         "there is no app `{app}`: not in HEAD, and no version of it at {remote}"
     ))
-    .hint(format!("there are: {}", names.join(", "))))
+    .hint(instead(apps.iter().map(AppName::as_str), app.as_str())))
 }
 
 /// Who uses a version, in one cell of a table. What releases want and the cluster serves is said once.

@@ -16,6 +16,7 @@ mod deployments;
 pub mod exit;
 mod files;
 mod guard;
+mod habits;
 mod init;
 mod live;
 mod man;
@@ -37,6 +38,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Args, FromArgMatches, Parser, Subcommand};
 
 use self::output::{Failure, Ui};
@@ -48,7 +50,6 @@ use crate::words::{Period, PeriodError};
 #[command(
     name = "cutwater",
     version,
-    propagate_version = true,
     disable_help_subcommand = true,
     after_help = exit::HELP
 )]
@@ -174,6 +175,24 @@ pub fn commands() -> Vec<(String, Option<&'static str>)> {
         .collect()
 }
 
+/// `help COMMAND` and `version`, as other programs have them, in the flags of this one.
+fn asked_in_words(mut args: Vec<OsString>) -> Vec<OsString> {
+    match args.get(1).and_then(|word| word.to_str()) {
+        Some("help") => {
+            args.remove(1);
+            args.push("--help".into());
+        }
+        Some("version") if args.len() == 2 => args[1] = "--version".into(),
+        _ => {}
+    }
+    args
+}
+
+/// Something is wrong with the command line; a group without a command is answered with its help.
+fn is_error(error: &clap::Error) -> bool {
+    error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+}
+
 /// Runs the program with these arguments, the first of which is its own name.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if candidates::answer(tree::command) {
@@ -192,26 +211,34 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     } else {
         tree::command()
     };
+    let args = asked_in_words(args);
     let wants_json = args.iter().any(|arg| arg == "--json");
-    let parsed = command.try_get_matches_from(args).and_then(|matches| {
-        let words = tree::words(&matches);
-        Ok((Cli::from_arg_matches(&matches)?, words))
-    });
+    let parsed = command
+        .clone()
+        .try_get_matches_from(&args)
+        .and_then(|matches| {
+            let words = tree::words(&matches);
+            Ok((Cli::from_arg_matches(&matches)?, words))
+        });
     let (cli, words) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) if error.use_stderr() => {
-            let failure = Failure::command_line(&error);
-            if wants_json {
-                Ui::new(true, false).failure(&failure);
-            } else {
-                // Help to a closed pipe is nobody's problem.
-                drop(error.print());
-            }
+        Err(error) if is_error(&error) => {
+            let typed: Vec<String> = (args.iter().skip(1))
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect();
+            let usage = tree::usage(command, &typed);
+            let failure = Failure::command_line(error, &typed, &usage);
+            Ui::new(wants_json, false).failure(&failure);
             return ExitCode::from(exit::USAGE);
         }
         Err(help) => {
+            // Help to a closed pipe is nobody's problem.
             drop(help.print());
-            return ExitCode::from(exit::OK);
+            return ExitCode::from(if help.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::OK
+            });
         }
     };
     let ui = Ui::new(cli.global.json, cli.global.quiet);

@@ -63,7 +63,10 @@ impl ReleaseArgs {
         for problem in &released.unreadable {
             ui.warning(format!("not read: {problem}"));
         }
-        hints(ui, context, &released);
+        for warning in &released.warnings {
+            ui.warning(warning);
+        }
+        hints(ui, context, &released, waiting.is_some());
         if ui.json {
             if let Some(waiting) = waiting {
                 waiting.until_served(ui, context, &released)?;
@@ -118,11 +121,25 @@ pub(super) fn shares(shares: &[DeployedShare]) -> String {
 }
 
 /// What to look at next.
-fn hints(ui: &Ui, context: &Context, released: &Released) {
+fn hints(ui: &Ui, context: &Context, released: &Released, waits: bool) {
     let tracked = &context.workspace.settings().branch;
     if let WorkTree::Kept { reason } = &released.work_tree {
         ui.hint(format!(
-            "the files of this clone stay as they are ({reason}); `git pull` brings the change"
+            "the files of this clone stay as they are ({reason}); commit or stash what you changed, then `git pull --rebase` brings the change"
+        ));
+    }
+    if released.outcome == ReleaseOutcome::Changed && !waits {
+        let (app, file) = (&released.app, &released.file);
+        let cluster = if released.versions.is_empty() {
+            format!(
+                "in a cluster, delete it with `kubectl delete -f` and the file as it was ({file})"
+            )
+        } else {
+            format!("in a cluster, `kubectl apply -f {file}` does")
+        };
+        ui.hint(format!(
+            "the branch has the change; a `cutwater serve` of it follows by itself, {cluster}; `{}` shows what is served",
+            context.command(&format!("deployments status {app}"))
         ));
     }
     if released.outcome == ReleaseOutcome::Proposed {

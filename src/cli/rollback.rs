@@ -6,7 +6,7 @@ use super::context::Context;
 use super::output::{Failure, Ui};
 use super::release::ReleaseArgs;
 use crate::store::Wish;
-use crate::words::{AppName, VersionWord};
+use crate::words::VersionWord;
 
 /// Go back to the last version that had all the traffic, or to one that is named
 #[derive(Debug, clap::Args)]
@@ -19,12 +19,13 @@ had one version at 100 %, which lives, is not the only one now, and was not left
 the commits of the tracked branch before it. Where it cannot be known what one of them deployed, nothing changes, and the error says
 what to run. What was rolled back from is recorded in the commit. A version that a rule names keeps its rule, and stays listed at 0 %.")]
 pub(super) struct Args {
-    /// App
-    #[arg(add = candidates::apps())]
-    app: AppName,
-    /// Version by number, id or label
-    #[arg(value_name = "VERSION", add = candidates::app_and_versions())]
-    target: Option<VersionWord>,
+    /// App, and the version by number, id or label; the app may be left out in its directory, and if there is only one
+    #[arg(
+        value_name = "[APP] [VERSION]",
+        num_args = 0..,
+        add = candidates::app_and_versions()
+    )]
+    words: Vec<String>,
     /// Why; it stands in the Deployment and in the commit
     #[arg(short, long, value_name = "TEXT")]
     message: Option<String>,
@@ -35,7 +36,18 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self, ui: &Ui, global: &Global) -> Result<(), Failure> {
         let context = Context::open(global)?;
-        let change = (self.app, Wish::RollBack(self.target), self.message);
+        let (app, words) = context.app_before(self.words)?;
+        let target: Option<VersionWord> = match words.as_slice() {
+            [] => None,
+            [word] => Some(word.parse().map_err(Failure::usage)?),
+            words => {
+                let words = words.join(" ");
+                return Err(Failure::usage(format!(
+                    "a rollback goes to one version, and `{words}` are several"
+                )));
+            }
+        };
+        let change = (app, Wish::RollBack(target), self.message);
         self.release
             .run(ui, &context, change, ("rolled back", "roll back"))
     }

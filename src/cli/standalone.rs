@@ -26,7 +26,7 @@ const ANSWER_MAX: usize = 16 * 1024 * 1024;
 /// Where `serve` tells of itself.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct AdminArgs {
-    /// Where `cutwater serve` tells of itself, its --admin; 127.0.0.1:8081 where absent
+    /// Admin address of `cutwater serve` (default 127.0.0.1:8081)
     #[arg(long, value_name = "ADDRESS", env = "CUTWATER_ADMIN")]
     admin: Option<String>,
 }

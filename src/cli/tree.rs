@@ -37,6 +37,13 @@ fn with_usage(command: clap::Command, path: &str) -> clap::Command {
         let more = if endless { "..." } else { "" };
         name.contains(' ').then(|| format!("{name}{more}"))
     });
+    let notes = command
+        .get_after_help()
+        .map(|notes| paragraphs(&notes.to_string()));
+    let command = match notes {
+        Some(notes) => command.after_help(notes),
+        None => command,
+    };
     let command = match words {
         Some(words) => command.override_usage(format!("{path} [OPTIONS] {words}")),
         None => command,
@@ -45,6 +52,39 @@ fn with_usage(command: clap::Command, path: &str) -> clap::Command {
         let path = format!("{path} {}", next.get_name());
         with_usage(next, &path)
     })
+}
+
+/// The text with each paragraph in one line, so that a terminal wraps it once. Lines that are indented stay as they are.
+fn paragraphs(text: &str) -> String {
+    let mut joined = String::new();
+    let mut is_prose = false;
+    for line in text.lines() {
+        let starts = !line.is_empty() && !line.starts_with(' ');
+        if is_prose && starts {
+            joined.push(' ');
+        } else if !joined.is_empty() {
+            joined.push('\n');
+        }
+        joined.push_str(line);
+        is_prose = starts && !line.ends_with(':');
+    }
+    joined
+}
+
+/// The usage of the command that these words name, as far as they name one: `usage: cutwater rollback [OPTIONS] <APP>`. It
+/// is that of the command itself, whatever else was typed or comes from the environment.
+pub(super) fn usage(mut root: clap::Command, words: &[String]) -> String {
+    root.build();
+    let mut command = &root;
+    for word in words {
+        match command.find_subcommand(word) {
+            Some(next) => command = next,
+            None if word.starts_with('-') => {}
+            None => break,
+        }
+    }
+    let usage = command.clone().render_usage().to_string();
+    usage.replacen("Usage: ", "usage: ", 1)
 }
 
 /// Everything that is shown in help, each group before its commands.

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{FunctionState, OnLoss, Owner, RouteFacts, Shares, Split, Version};
-use crate::api::{self, NamedRoute, Wanted};
+use crate::api::{self, NamedRoute, Wanted, reach};
+use crate::app::Function;
 use crate::record::VersionRecord;
 use crate::words::{FunctionName, Period, VersionNumber};
 
@@ -92,30 +93,7 @@ pub fn seconds(period: Period) -> SignedDuration {
 /// # Errors
 /// Which one the version does not have, or that the route does not say which.
 pub fn function_of(route: &NamedRoute, record: &VersionRecord) -> Result<FunctionName, String> {
-    let names = || {
-        record
-            .functions
-            .iter()
-            .map(|f| f.name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    match (&route.route.function, record.functions.as_slice()) {
-        (Some(name), _) if record.function(name).is_some() => Ok(name.clone()),
-        (Some(name), _) => Err(format!(
-            "route `{}` wants function `{name}`, which {} does not have; it has {}",
-            route.name,
-            record.number,
-            names()
-        )),
-        (None, [only]) => Ok(only.name.clone()),
-        (None, _) => Err(format!(
-            "route `{}` does not say which function answers, and {} has several: {}",
-            route.name,
-            record.number,
-            names()
-        )),
-    }
+    reach::function_of(route, record.number, &record.functions)
 }
 
 /// Each version must have the functions that the routes reach, and a route reaches the same one in all of them.
@@ -127,18 +105,9 @@ pub fn reachable(
     versions: &BTreeSet<VersionNumber>,
     records: &BTreeMap<VersionNumber, VersionRecord>,
 ) -> Result<(), String> {
-    for named in routes {
-        let mut reached: Option<(VersionNumber, FunctionName)> = None;
-        for (number, record) in versions.iter().filter_map(|n| Some((n, records.get(n)?))) {
-            let function = function_of(named, record)?;
-            if let Some((first, other)) = reached.as_ref().filter(|(_, other)| *other != function) {
-                return Err(format!(
-                    "route `{}` would reach `{other}` in {first} and `{function}` in {number}; name one function that both have",
-                    named.name
-                ));
-            }
-            reached = Some((*number, function));
-        }
-    }
-    Ok(())
+    let known: Vec<(VersionNumber, &[Function])> = versions
+        .iter()
+        .filter_map(|number| Some((*number, records.get(number)?.functions.as_slice())))
+        .collect();
+    reach::reachable(routes, &known)
 }

@@ -34,6 +34,9 @@ pub enum AskedError {
     /// No percentage.
     #[error(transparent)]
     Share(#[from] ShareError),
+    /// A share behind the sign of another tool.
+    #[error("`{0}`: a share is written behind `=`: {1}")]
+    Sign(String, String),
 }
 
 impl FromStr for Asked {
@@ -46,7 +49,13 @@ impl FromStr for Asked {
                 let share = share.strip_suffix('%').unwrap_or(share);
                 (version, Some(share.parse()?))
             }
-            None => (given, None),
+            None => match given.split_once(['@', ':']) {
+                Some((version, share)) if share.trim_end_matches('%').parse::<Share>().is_ok() => {
+                    let right = format!("{version}={}", share.trim_end_matches('%'));
+                    return Err(AskedError::Sign(given.to_owned(), right));
+                }
+                _ => (given, None),
+            },
         };
         Ok(Self {
             version: version.parse()?,

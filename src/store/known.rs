@@ -37,6 +37,16 @@ impl Workspace {
         apps
     }
 
+    /// True if the work tree has an `app.yaml` of this app, committed or not.
+    #[must_use]
+    pub fn is_in_work_tree(&self, app: &AppName) -> bool {
+        let root = self.repo.workdir();
+        root.is_some_and(|root| {
+            let folder = root.join(&self.settings().apps).join(app.as_str());
+            folder.join(APP_FILE).is_file()
+        })
+    }
+
     /// The apps of the work tree, and those with versions that were fetched; sorted.
     #[must_use]
     pub fn known_apps(&self) -> Vec<AppName> {

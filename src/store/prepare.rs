@@ -9,7 +9,7 @@ use super::objects;
 use super::request::Request;
 use super::snapshot::{self, Snapshot, TakeError};
 use super::workspace::Workspace;
-use crate::words::{AppName, VersionNumber};
+use crate::words::{AppName, VersionNumber, instead};
 
 /// A snapshot that may be published.
 pub(super) struct Prepared {
@@ -83,15 +83,22 @@ fn base(workspace: &Workspace, request: &Request) -> Result<(Oid, Vec<String>), 
     let known = if names.is_empty() {
         format!("there is no app; make one with {apps_dir}/<name>/app.yaml and commit it")
     } else {
-        format!("there are: {}", names.join(", "))
+        instead(names.iter().copied(), app.as_str())
     };
     let there = if request.working_tree {
         "the work tree"
     } else {
         &request.source.shown
     };
+    let known = if workspace.is_in_work_tree(app) && !request.working_tree {
+        format!(
+            "{apps_dir}/{app} is on the disk and not committed; commit it, or publish the files as they are with --working-tree"
+        )
+    } else {
+        known
+    };
     Err(PublishError::Request(format!(
-        "app `{app}` is not in {there} ({apps_dir}/{app} is no directory); {known}"
+        "app `{app}` is not in {there}: there is no {apps_dir}/{app}/app.yaml; {known}"
     )))
 }
 

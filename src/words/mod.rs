@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock. Everything else speaks in these types.
 
 mod name;
+mod near;
 mod period;
 mod reach;
 mod share;
@@ -10,6 +11,7 @@ mod shown;
 mod version;
 
 pub use name::{AppName, FunctionName, Label, NameError};
+pub(crate) use near::instead;
 pub use period::{Period, PeriodError};
 pub use reach::{AliasName, EnvironmentName, ReachError, RouteName};
 pub use share::{Share, ShareError};

@@ -204,6 +204,9 @@ fn problem(error: &serde_saphyr::Error, kind: &str) -> Problem {
         _ if text.starts_with("budget") || text.starts_with("recursion") => format!(
             "is too large or too deep: at most {NODES_MAX} values (each use of an alias counts again) and {DEPTH_MAX} levels"
         ),
+        _ if text.contains("tab") => {
+            format!("cannot be read as YAML: {text}; indent with blanks in the place of tabs")
+        }
         _ => format!("cannot be read as YAML: {text}"),
     };
     Problem {

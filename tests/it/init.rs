@@ -71,7 +71,7 @@ fn from_nothing_to_a_published_version_as_its_readme_says() {
     let commands: String = readme
         .lines()
         .filter_map(|line| line.strip_prefix("    "))
-        .filter(|line| !line.starts_with("kubectl "))
+        .take_while(|line| !line.starts_with("kubectl "))
         .map(|line| {
             line.replace("URL", "../begun.git")
                 .replace("IMAGE@sha256:DIGEST", &format!("{}@{}", image.0, image.1))

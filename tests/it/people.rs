@@ -98,7 +98,7 @@ fn an_app_that_is_not_there_is_no_app_without_versions() {
     ] {
         let said = shop.refused(&[command[0], command[1], "chekout"]);
         assert!(
-            said.contains("there is no app `chekout`") && said.contains("there are: checkout"),
+            said.contains("there is no app `chekout`") && said.contains("did you mean checkout?"),
             "{said}"
         );
     }

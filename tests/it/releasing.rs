@@ -107,21 +107,21 @@ fn shares_that_are_not_given_are_shared_and_what_cannot_be_is_refused() {
     for (args, code, said) in [
         (
             &["v1=90", "v2=9"][..],
-            1,
+            2,
             "total 99 and must total exactly 100",
         ),
-        (&["v1=60", "v2=50", "v3"], 1, "total 110"),
-        (&["v1=90"], 1, "total 90"),
+        (&["v1=60", "v2=50", "v3"], 2, "total 110"),
+        (&["v1=90"], 2, "total 90"),
         (&["v1=50", "1=50"], 1, "`v1` and `v1` are both v1"),
         (&["v9"], 1, "has no version `v9`"),
         (&["spring-sal"], 1, "has no version `spring-sal`"),
         (&["v1=99.999", "v2"], 2, "at most two decimals"),
         (&["v1=x"], 2, "is not a percentage"),
         (&["LATEST"], 2, "LATEST"),
-        (&[], 2, "required"),
+        (&[], 2, "VERSION is missing"),
         (
             &["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"],
-            1,
+            2,
             "11 versions are named",
         ),
     ] {
@@ -507,7 +507,7 @@ fn what_is_not_there_or_there_twice_is_said_with_what_to_write() {
     shop.publish(&["--image", &format!("web={}", super::shop::digest("9"))]);
     let error = shop.refused(&["deploy", "checkout", "v2"]);
     assert!(
-        error.contains("is there 2 times; name one with --name")
+        error.contains("2 objects are a Deployment of `checkout`; name one with --name")
             && error.contains("test/checkout (releases/test/checkout.yaml)"),
         "{error}"
     );
@@ -585,7 +585,7 @@ fn an_alias_is_set_listed_viewed_and_deleted() {
     assert!(!shop.clone_dir().join(ALIAS_FILE).exists());
     let error = shop.refused(&["alias", "delete", "checkout", "staging"]);
     assert!(
-        error.contains("alias `staging` of `checkout` is not in `releases`"),
+        error.contains("app `checkout` has no alias `staging` on branch `main`"),
         "{error}"
     );
     // Beside others, it alone goes; a folder that held it alone goes as well.

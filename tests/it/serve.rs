@@ -2,6 +2,8 @@
 
 /// What the admin address tells.
 mod admin;
+/// A new repository, served as its README says.
+mod begun;
 /// Clients that go on until they are told to stop.
 mod clients;
 /// Repositories elsewhere: credentials and webhooks.
@@ -62,7 +64,7 @@ struct Standalone {
     serving: Option<Process>,
     gateway: SocketAddr,
     admin: SocketAddr,
-    /// What is served; the remote by its path where absent.
+    /// What is served: the remote by its path by default, that of the clone if empty.
     source: Option<String>,
     /// More flags.
     more: Vec<String>,
@@ -90,6 +92,11 @@ impl Standalone {
             shop.publish(&[]);
         }
         push(&shop);
+        Self::over(shop)
+    }
+
+    /// A shop as it is.
+    fn over(shop: Shop) -> Self {
         let nowhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
         Self {
             shop,
@@ -127,6 +134,7 @@ impl Standalone {
         ];
         arguments
             .into_iter()
+            .filter(|word| !word.is_empty())
             .chain(ports)
             .map(str::to_owned)
             .chain(self.more.clone())

@@ -15,7 +15,7 @@ fn apps_are_where_the_settings_say() {
     let shop = shop("apps: services/live\n");
     let error = shop.refused(&["versions", "publish", "checkout"]);
     assert!(
-        error.contains("services/live/checkout is no directory"),
+        error.contains("there is no services/live/checkout/app.yaml"),
         "{error}"
     );
     shop.commit("services/live/checkout/app.yaml", app_with_image("2"));

@@ -167,7 +167,7 @@ fn apps_are_published_from_the_folder_that_the_settings_name() {
     );
     let error = shop.refused(&["versions", "publish", "checkout"]);
     assert!(
-        error.contains("src/services/checkout is no directory"),
+        error.contains("there is no src/services/checkout/app.yaml"),
         "{error}"
     );
     let output = shop.run(&["versions", "publish", "--changed", "HEAD~1"]);

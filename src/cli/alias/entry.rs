@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::context::Context;
+use crate::cli::live;
 use crate::cli::output::{Failure, Ui};
 use crate::releases::{Object, Release};
 use crate::store::{History, Scope, alias_name};
@@ -105,6 +106,9 @@ pub(super) fn read(ui: &Ui, context: &Context, app: &AppName) -> Result<Vec<Alia
         .filter(|release| release.app() == app)
         .filter_map(|release| AliasJson::of(&survey.history, release))
         .collect();
+    if aliases.is_empty() && survey.history.entries.is_empty() {
+        live::known(context, app)?;
+    }
     aliases.sort_by(|a, b| (&a.name, &a.file, a.line).cmp(&(&b.name, &b.file, b.line)));
     Ok(aliases)
 }

@@ -12,7 +12,7 @@ pub(in crate::cli) struct Args {
     /// App, the alias, and the version by number, id or label; the app may be left out in its directory
     #[arg(
         value_name = "[APP] NAME VERSION",
-        num_args = 2..=3,
+        num_args = 1..=3,
         required = true,
         add = candidates::app_and_versions()
     )]

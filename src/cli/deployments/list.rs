@@ -68,6 +68,9 @@ impl Args {
             ui.warning(&problem);
             unread.push(problem);
         }
+        if all.is_empty() && survey.history.entries.is_empty() {
+            live::known(context, &app)?;
+        }
         let cut = all.len() > limit;
         all.truncate(limit);
         if ui.json {
@@ -78,9 +81,6 @@ impl Args {
             });
         }
         if all.is_empty() {
-            if survey.history.entries.is_empty() {
-                live::known(context, &app)?;
-            }
             let settings = context.workspace.settings();
             let place =
                 (environment.as_ref()).map_or_else(String::new, |name| format!(" in `{name}`"));

@@ -178,15 +178,15 @@ impl Args {
             }
         };
         let status = StatusJson::of(app, looked, server);
+        if status.is_empty() {
+            live::known(context, &status.app)?;
+        }
         if ui.json {
             return ui.json(&status);
         }
         let rows = status.rows();
         if rows.is_empty() {
             let settings = context.workspace.settings();
-            if !status.has_versions {
-                live::known(context, &status.app)?;
-            }
             let but = if status.unread.is_empty() {
                 ""
             } else {

@@ -102,6 +102,9 @@ impl Args {
             live::look(ui, context, &app, Scope::Tracked, 1, Some(&self.cluster))?
         };
         let history = &survey.history;
+        if history.entries.is_empty() {
+            live::known(context, &app)?;
+        }
         let uses = |entry: &Entry| uses(entry, &survey, cluster.as_ref());
         if self.live {
             let mut living = BTreeSet::new();
@@ -133,9 +136,6 @@ impl Args {
             });
         }
         warn(ui, history);
-        if history.entries.is_empty() {
-            live::known(context, &app)?;
-        }
         if page.entries.is_empty() {
             ui.hint(if history.entries.is_empty() {
                 format!(

@@ -7,7 +7,7 @@ use super::super::error::{ResolveError, StoreError};
 use crate::git::GitError;
 use crate::releases::SplitError;
 use crate::releases::edit::EditError;
-use crate::words::{AppName, VersionNumber, VersionWord};
+use crate::words::{AliasName, AppName, VersionNumber, VersionWord, instead};
 
 /// Why a change was not made. Nothing was changed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -59,6 +59,36 @@ pub enum ReleaseError {
         file: String,
         /// What may stand in that file.
         text: String,
+    },
+    /// No app is called so.
+    #[error("there is no app `{app}` on branch `{branch}`, and no version of it; {}", instead(there.iter().map(AppName::as_str), app.as_str()))]
+    NoApp {
+        /// What was asked for.
+        app: AppName,
+        /// The branch.
+        branch: String,
+        /// The apps of the branch.
+        there: Vec<AppName>,
+    },
+    /// No alias is called so.
+    #[error("app `{app}` has no alias `{name}` on branch `{branch}`; {}", instead(there.iter().map(String::as_str), name.as_str()))]
+    NoAlias {
+        /// The app.
+        app: AppName,
+        /// What was asked for.
+        name: AliasName,
+        /// The branch.
+        branch: String,
+        /// The aliases of the app.
+        there: Vec<String>,
+    },
+    /// The routes of the object cannot reach what the versions have.
+    #[error("{problem}; correct the route in {file}, or name other versions; nothing was changed")]
+    Unreachable {
+        /// What stands against it.
+        problem: String,
+        /// The file of the object.
+        file: String,
     },
     /// No object, or several, are meant.
     #[error("{problem}; name one with {flag}: {}", there.join(", "))]

@@ -12,6 +12,8 @@ mod decide;
 mod error;
 mod forge;
 mod message;
+mod reach;
+mod scaffold;
 mod target;
 mod told;
 mod write;
@@ -131,6 +133,8 @@ pub struct Released {
     pub message: Option<String>,
     /// Files that cannot be read and may concern the app.
     pub unreadable: Vec<String>,
+    /// What may keep the change from being served, as far as it is known.
+    pub warnings: Vec<String>,
 }
 
 /// What became of the files of the clone.

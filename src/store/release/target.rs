@@ -1,8 +1,8 @@
 //! Which object of the branch is meant, and what to write where there is none. Pure.
 
-use super::super::users::Branch;
+use super::super::users::{Branch, Survey};
 use super::error::ReleaseError;
-use super::{ReleaseRequest, Wish};
+use super::{ReleaseRequest, Wish, scaffold};
 use crate::releases::{Object, Release};
 use crate::settings::Settings;
 use crate::words::{AliasName, AppName};
@@ -26,21 +26,34 @@ pub(super) fn shown(release: &Release) -> String {
     }
 }
 
-/// The object that the request is about.
+/// The alias that a wish is about.
+fn alias(wish: &Wish) -> Option<&AliasName> {
+    match wish {
+        Wish::Deploy(_) | Wish::RollBack(_) => None,
+        Wish::SetAlias { name, .. } | Wish::DeleteAlias(name) => Some(name),
+    }
+}
+
+/// What the request is about, in words.
+fn what(request: &ReleaseRequest) -> String {
+    let app = &request.app;
+    match alias(&request.wish) {
+        None => format!("a Deployment of `{app}`"),
+        Some(name) => format!("alias `{name}` of `{app}`"),
+    }
+}
+
+/// The object that the request is about; `apps` are those of the branch.
 pub(super) fn find<'a>(
     request: &ReleaseRequest,
     settings: &Settings,
+    survey: &Survey,
     branch: &'a Branch,
+    apps: impl Fn() -> Vec<AppName>,
 ) -> Result<&'a Release, ReleaseError> {
     let app = &request.app;
-    let alias = match &request.wish {
-        Wish::Deploy(_) | Wish::RollBack(_) => None,
-        Wish::SetAlias { name, .. } | Wish::DeleteAlias(name) => Some(name),
-    };
-    let what = match alias {
-        None => format!("a Deployment of `{app}`"),
-        Some(name) => format!("alias `{name}` of `{app}`"),
-    };
+    let alias = alias(&request.wish);
+    let what = what(request);
     let of_kind = |release: &&Release| {
         release.app() == app && alias_name(release) == alias.map(AliasName::as_str)
     };
@@ -51,7 +64,7 @@ pub(super) fn find<'a>(
         if !gaps.is_empty() {
             return Err(ReleaseError::Unreadable { what, gaps });
         }
-        return Err(not_there(request, settings, branch, what, alias));
+        return Err(not_there(request, settings, survey, branch, &apps()));
     }
     let named = |release: &&&Release| {
         let Some(name) = &request.object else {
@@ -66,8 +79,8 @@ pub(super) fn find<'a>(
     let problem = match (found.as_slice(), &request.object) {
         ([release], _) => return Ok(*release),
         ([], Some(name)) => format!("{what} is not called `{name}`"),
-        (_, Some(name)) => format!("{what} called `{name}` is there {} times", found.len()),
-        (_, None) => format!("{what} is there {} times", found.len()),
+        (_, Some(name)) => format!("{} objects called `{name}` are {what}", found.len()),
+        (_, None) => format!("{} objects are {what}", found.len()),
     };
     let there = all.iter().map(|release| {
         let (file, name) = (&release.file, release.name());
@@ -83,51 +96,41 @@ pub(super) fn find<'a>(
     })
 }
 
-/// What to write where nothing is there.
+/// What to do if nothing is there: the near names, or what to write.
 fn not_there(
     request: &ReleaseRequest,
     settings: &Settings,
+    survey: &Survey,
     branch: &Branch,
-    what: String,
-    alias: Option<&AliasName>,
+    apps: &[AppName],
 ) -> ReleaseError {
     let app = &request.app;
-    // The Repository is mostly one for all objects.
-    let repository = branch
-        .releases
-        .first()
-        .map(|release| release.wanted.repository.as_str());
-    let repository = repository.unwrap_or("releases");
-    let (file, text) = match alias {
-        None => (
-            format!("{}/{app}.yaml", settings.releases),
-            object("Deployment", app.as_str(), app, repository, DEPLOYMENT),
-        ),
-        Some(name) => {
-            // Objects are called in lower case, aliases as people like.
-            let plain = name.as_str().to_ascii_lowercase().replace('_', "-");
-            let tail = format!("  name: {name}\n{ALIAS}");
-            let file = format!("{}/{app}-{plain}.yaml", settings.releases);
-            (
-                file,
-                object("Alias", &format!("{app}-{plain}"), app, repository, &tail),
-            )
-        }
-    };
+    let of_app = |release: &&Release| release.app() == app;
+    let is_known = apps.contains(app)
+        || !survey.history.entries.is_empty()
+        || branch.releases.iter().any(|release| of_app(&release));
+    if !is_known && !apps.is_empty() {
+        return ReleaseError::NoApp {
+            app: app.clone(),
+            branch: branch.name.clone(),
+            there: apps.to_vec(),
+        };
+    }
+    if let Wish::DeleteAlias(name) = &request.wish {
+        let aliases = branch.releases.iter().filter(of_app);
+        return ReleaseError::NoAlias {
+            app: app.clone(),
+            name: name.clone(),
+            branch: branch.name.clone(),
+            there: aliases.filter_map(alias_name).map(str::to_owned).collect(),
+        };
+    }
+    let (file, text) = scaffold::object(request, survey, branch);
     ReleaseError::NotThere {
-        what,
+        what: what(request),
         folder: settings.releases.clone(),
         branch: branch.name.clone(),
-        file,
+        file: format!("{}/{file}", settings.releases),
         text,
     }
-}
-
-const DEPLOYMENT: &str = "  versions:\n  - version: 1\n    percentage: 100";
-const ALIAS: &str = "  version: 1";
-
-fn object(kind: &str, name: &str, app: &AppName, repository: &str, tail: &str) -> String {
-    format!(
-        "apiVersion: cutwater.dev/v1alpha1\nkind: {kind}\nmetadata:\n  name: {name}\nspec:\n  app: {app}\n  repository: {repository}\n{tail}"
-    )
 }

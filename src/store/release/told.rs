@@ -81,6 +81,7 @@ impl Look {
             message: decision.message,
             unreadable: unreadable.map(|file| file.problem.clone()).collect(),
             rolled_back_from: decision.from,
+            warnings: self.warnings.clone(),
         }
     }
 

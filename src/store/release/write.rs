@@ -15,7 +15,7 @@ use super::super::workspace::Workspace;
 use super::decide::{self, Decision, Edit};
 use super::error::{ChangedMeanwhile, ReleaseError};
 use super::target;
-use super::{ReleaseOutcome, ReleaseRequest, Released, Wish, message};
+use super::{ReleaseOutcome, ReleaseRequest, Released, Wish, message, reach};
 use crate::git::{GitError, GitErrorKind, RefUpdate};
 use crate::releases::Release;
 
@@ -59,6 +59,7 @@ pub fn release(
             }
             decision => decision?,
         };
+        look.warnings = reach::check(workspace, &look.survey.history, &look.release, &decision)?;
         if request.dry_run {
             return Ok(look.released(workspace, request, decision, ReleaseOutcome::WouldChange));
         }
@@ -147,6 +148,8 @@ pub(super) struct Look {
     pub(super) release: Release,
     pub(super) bytes: Vec<u8>,
     mode: FileMode,
+    /// What may keep the change from being served.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Look {
@@ -167,7 +170,11 @@ impl Look {
             branch: settings.branch.clone(),
             remote: workspace.remote().to_owned(),
         })?;
-        let release = target::find(request, settings, &branch)?.clone();
+        let apps = || {
+            let tip = workspace.source(Some(&branch.commit));
+            tip.and_then(|tip| workspace.apps(&tip)).unwrap_or_default()
+        };
+        let release = target::find(request, settings, &survey, &branch, apps)?.clone();
         let fail = |problem: String| StoreError::local(release.file.clone(), &problem);
         let tip =
             Oid::from_str(&branch.commit).map_err(|error| fail(error.message().to_owned()))?;
@@ -188,6 +195,7 @@ impl Look {
             release,
             bytes,
             mode,
+            warnings: Vec::new(),
         })
     }
 

@@ -283,6 +283,44 @@ fn examples_are_taken_as_they_are_and_after_kustomize() {
 }
 
 #[test]
+fn kustomize_renames_what_the_resources_refer_to() {
+    let scratch = tempfile::tempdir().unwrap();
+    let base = scratch.path();
+    let objects = "
+apiVersion: cutwater.dev/v1alpha1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  repository: releases
+  override: {mode: key, header: X-Key, secretRef: {name: preview, key: token}}
+  routes: [{hostnames: [shop.example.com], gateway: {name: web}}]
+---
+apiVersion: cutwater.dev/v1alpha1
+kind: Repository
+metadata: {name: releases}
+spec: {secretRef: {name: git}, ledger: {secretRef: {name: git}}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: web}
+";
+    write(&base.join("objects.yaml"), objects);
+    write(&base.join("cutwater.yaml"), cutwater::api::KUSTOMIZE);
+    let kustomization = "namePrefix: eu-\nresources: [objects.yaml]\nconfigurations: [cutwater.yaml]\nsecretGenerator:\n- {name: git, literals: [token=x]}\n- {name: preview, literals: [token=x]}\n";
+    write(&base.join("kustomization.yaml"), kustomization);
+    let output = Command::new(tool("kubectl"))
+        .args(["kustomize", &base.to_string_lossy()])
+        .output()
+        .unwrap();
+    let made = succeed(output);
+    assert!(made.contains("repository: eu-releases"), "{made}");
+    assert_eq!(made.matches("name: eu-web").count(), 2, "{made}");
+    // Each Secret, and what refers to it.
+    assert_eq!(made.matches("name: eu-git-").count(), 3, "{made}");
+    assert_eq!(made.matches("name: eu-preview-").count(), 2, "{made}");
+}
+
+#[test]
 fn helm_lint_passes_on_a_chart_that_holds_the_examples() {
     let scratch = tempfile::tempdir().unwrap();
     let chart = scratch.path().join("shop");

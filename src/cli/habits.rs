@@ -1,0 +1,249 @@
+//! Words and flags of other tools: what each is called here, as hints behind an error of the command line.
+//!
+//! Pure: reads the words that were typed and the error that the parser made of them. Runs nothing.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// Commands that other tools have, and what does the same here.
+const COMMANDS: [(&[&str], &str); 18] = [
+    (
+        &["publish", "upload", "push", "release"],
+        "`cutwater versions publish APP` makes a version",
+    ),
+    (
+        &["status", "get", "ps", "top", "describe", "info"],
+        "`cutwater deployments status APP` shows what is wanted and what is served",
+    ),
+    (
+        &["history", "log", "timeline"],
+        "`cutwater deployments list APP` shows what was deployed",
+    ),
+    (
+        &["list", "ls"],
+        "`cutwater versions list APP` shows versions, `cutwater deployments list APP` shows what was deployed",
+    ),
+    (
+        &["promote", "ship", "scale-up"],
+        "`cutwater deploy APP VERSION` gives a version all of the traffic",
+    ),
+    (
+        &[
+            "canary",
+            "split",
+            "shift",
+            "traffic",
+            "set-weight",
+            "weight",
+        ],
+        "`cutwater deploy APP v7 v8=10` splits the traffic",
+    ),
+    (
+        &["undo", "abort", "revert", "back"],
+        "`cutwater rollback APP` goes back to the version before",
+    ),
+    (
+        &["logs", "tail"],
+        "`cutwater serve` keeps what programs print in `logs/` of its state folder; in a cluster, `kubectl logs` shows it",
+    ),
+    (
+        &["apply", "sync", "up"],
+        "`kubectl apply -f releases/` applies the files to a cluster; `cutwater serve` follows the branch by itself",
+    ),
+    (
+        &["dev", "run", "start", "server"],
+        "`cutwater serve` serves the apps of a repository on this machine",
+    ),
+    (
+        &["label", "tag"],
+        "`cutwater versions label VERSION LABEL` names a version",
+    ),
+    (
+        &["diff", "compare"],
+        "`cutwater versions diff APP v7 v8` compares versions",
+    ),
+    (
+        &["view", "show", "inspect"],
+        "`cutwater versions view APP VERSION` shows a version, `cutwater alias view` an alias",
+    ),
+    (
+        &["delete", "rm", "remove"],
+        "`cutwater versions delete APP VERSION` deletes a version, `cutwater alias delete APP NAME` an alias",
+    ),
+    (
+        &["export", "download", "checkout"],
+        "`cutwater versions export APP VERSION DIR` writes the files of a version",
+    ),
+    (
+        &["import"],
+        "`cutwater versions import SOURCE` copies versions of another repository",
+    ),
+    (
+        &["create", "new", "add"],
+        "`cutwater init` starts a repository; `cutwater init --app NAME --keep` adds an app to it",
+    ),
+    (
+        &["set"],
+        "`cutwater alias set APP NAME VERSION` sets an alias, `cutwater deploy APP VERSION` the traffic",
+    ),
+];
+
+/// Flags by which other tools name a version.
+const VERSION_FLAGS: [&str; 8] = [
+    "--version",
+    "--to-revision",
+    "--revision",
+    "--to",
+    "--tag",
+    "--version-id",
+    "--image",
+    "-v",
+];
+
+/// What to write in the place of what was typed: `words` are those behind the program's name.
+pub(super) fn hints(words: &[String], error: &clap::Error) -> Vec<String> {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let hint = match error.kind() {
+        ErrorKind::InvalidSubcommand => context(ContextKind::InvalidSubcommand).and_then(command),
+        ErrorKind::UnknownArgument => {
+            context(ContextKind::InvalidArg).and_then(|flag| self::flag(words, flag))
+        }
+        _ => None,
+    };
+    hint.into_iter().collect()
+}
+
+fn command(word: &str) -> Option<String> {
+    let (_, hint) = COMMANDS.iter().find(|(names, _)| names.contains(&word))?;
+    Some((*hint).to_owned())
+}
+
+fn flag(words: &[String], flag: &str) -> Option<String> {
+    let name = flag.split_once('=').map_or(flag, |(name, _)| name);
+    let releases = matches!(
+        words.first().map(String::as_str),
+        Some("deploy" | "rollback" | "alias")
+    );
+    match name {
+        name if releases && VERSION_FLAGS.contains(&name) => Some(format!(
+            "the version is a word of its own: {}",
+            with_word(words, name)
+        )),
+        "--percent" | "--percentage" | "--weight" | "--traffic" | "--canary" | "--step" if releases => {
+            Some("a share is written behind its version: `cutwater deploy APP v7 v8=10`".to_owned())
+        }
+        "-n" | "--namespace" if releases => Some(
+            "the namespace of an object stands in its file; --name NAMESPACE/NAME says which object is meant if the app has several"
+                .to_owned(),
+        ),
+        "-n" | "--namespace" => {
+            Some("objects of all namespaces are shown that you may list".to_owned())
+        }
+        "--app" | "--name" | "-a" => {
+            Some("the app is the first word behind the command".to_owned())
+        }
+        "-o" | "--output" | "--format" => Some("--json prints the result as JSON".to_owned()),
+        "-V" | "--version" => Some("`cutwater --version` prints the version of the program".to_owned()),
+        "-f" | "--filename" | "--file" => {
+            Some("files are read from the repository; -C DIR works in another clone".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// The command line with the value of `flag` as a word at its end.
+fn with_word(words: &[String], flag: &str) -> String {
+    let mut line = vec!["cutwater"];
+    let mut value = None;
+    let mut rest = words.iter().map(String::as_str).peekable();
+    while let Some(word) = rest.next() {
+        if word == flag {
+            value = rest.next_if(|next| !next.starts_with('-'));
+        } else if let Some(joined) = word
+            .strip_prefix(flag)
+            .and_then(|rest| rest.strip_prefix('='))
+        {
+            value = Some(joined);
+        } else {
+            line.push(word);
+        }
+    }
+    line.push(value.filter(|value| !value.is_empty()).unwrap_or("VERSION"));
+    line.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::tree;
+
+    fn hint(line: &str) -> String {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let typed = std::iter::once("cutwater".to_owned()).chain(words.clone());
+        let error = tree::command().try_get_matches_from(typed).err();
+        error.map_or_else(String::new, |error| hints(&words, &error).join("; "))
+    }
+
+    #[test]
+    fn a_version_behind_a_flag_becomes_a_word() {
+        for (line, right) in [
+            (
+                "rollback orders --version v1",
+                "cutwater rollback orders v1",
+            ),
+            (
+                "rollback orders --version=v1",
+                "cutwater rollback orders v1",
+            ),
+            (
+                "rollback orders --to-revision=1",
+                "cutwater rollback orders 1",
+            ),
+            ("deploy orders --version v3", "cutwater deploy orders v3"),
+            (
+                "rollback --version v1 orders",
+                "cutwater rollback orders v1",
+            ),
+            (
+                "rollback orders --version",
+                "cutwater rollback orders VERSION",
+            ),
+            (
+                "alias set orders staging --version v3",
+                "cutwater alias set orders staging v3",
+            ),
+        ] {
+            assert_eq!(
+                hint(line),
+                format!("the version is a word of its own: {right}"),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn words_of_other_tools_lead_to_what_is_meant() {
+        for (line, right) in [
+            ("publish orders", "cutwater versions publish"),
+            ("status", "cutwater deployments status"),
+            ("promote orders", "cutwater deploy"),
+            ("undo orders", "cutwater rollback"),
+            ("deploy orders v8 --percent 50", "v8=10"),
+            ("deploy orders v8 -n prod", "--name NAMESPACE/NAME"),
+            ("versions list -o json", "--json"),
+            ("versions list --app orders", "first word"),
+            ("versions list -V", "cutwater --version"),
+        ] {
+            let hint = hint(line);
+            assert!(hint.contains(right), "{line}: {hint}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_uses_elsewhere_gets_no_hint() {
+        assert_eq!(hint("versions list --frobnicate"), "");
+        assert_eq!(hint("frobnicate"), "");
+    }
+}
