@@ -85,10 +85,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME", default_value = "10s")]
     interval: Period,
     /// Folder with what apps take from Secrets: the file DIR/NAME/KEY for key KEY of Secret NAME, read at each start of a
-    /// program; else it is taken from CUTWATER_SECRET_<NAME>_<KEY>
+    /// program; else it is taken from CUTWATER_SECRET_NAME_KEY
     #[arg(long, value_name = "DIR")]
     secrets: Option<PathBuf>,
-    /// The same for ConfigMaps; else it is taken from CUTWATER_CONFIG_MAP_<NAME>_<KEY>
+    /// The same for ConfigMaps; else it is taken from CUTWATER_CONFIG_MAP_NAME_KEY
     #[arg(long, value_name = "DIR")]
     config_maps: Option<PathBuf>,
     /// How long open requests are waited for: of a version that leaves, and once it is told to stop

@@ -24,6 +24,9 @@ use crate::releases::Release;
 use crate::store::Mirror;
 use crate::words::{AppName, FunctionName, Share, VersionNumber, VersionWord};
 
+/// More versions of an app at once than anybody means.
+const MANY: usize = 5;
+
 /// One app.
 #[derive(Default)]
 pub(super) struct App {
@@ -287,7 +290,15 @@ impl App {
                 record.clone(),
             );
             match Materialised::start(tools.starter, tools.folder, record, checkout) {
-                Ok(running) => drop(self.running.insert(*version, running)),
+                Ok(running) => {
+                    drop(self.running.insert(*version, running));
+                    let count = self.running.len();
+                    if count > MANY {
+                        tracing::warn!(
+                            "{name}: {count} versions run at once; one that is listed no more goes on for its rollbackWindow: shorten that where memory is scarce"
+                        );
+                    }
+                }
                 Err(problem) => self.problems.push(format!("{name} {version}: {problem}")),
             }
         }
