@@ -11,6 +11,9 @@ pub(super) struct Args {
     /// End a process group, whose number standard input tells, unless `done` follows
     #[arg(long)]
     pushes: bool,
+    /// The guard that has started this process, which is to become the program
+    #[arg(long, hide = true)]
+    under: Option<u32>,
     /// Program and arguments
     #[arg(last = true, required_unless_present = "pushes")]
     command: Vec<String>,
@@ -28,7 +31,11 @@ impl Args {
         let Some((program, args)) = self.command.split_first() else {
             return Err(Failure::usage("the program is missing"));
         };
-        match crate::processes::guard(program, args, self.files) {
+        let code = match self.under {
+            Some(guard) => crate::processes::last_step(program, args, self.files, guard),
+            None => crate::processes::guard(program, args, self.files),
+        };
+        match code {
             0 => Ok(()),
             code => Err(Failure::code(code)),
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env::VarError;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,17 +33,18 @@ const SSH_KEYS: [&str; 3] = ["id_rsa", "id_ecdsa", "id_ed25519"];
 #[command(after_help = "\
 Examples:
   cutwater serve
-  cutwater serve ssh://git@example.com/releases.git --listen 0.0.0.0:80 --state /var/lib/cutwater
-  DB_URL=postgres://localhost/checkout cutwater serve ../releases.git")]
+  cutwater serve ssh://git@example.com/releases.git --listen 0.0.0.0:8080 --state /var/lib/cutwater
+  CUTWATER_SECRET_CHECKOUT_DB_URL=postgres://localhost/checkout cutwater serve ../releases.git
+  cutwater serve ../releases.git --secrets ./secrets    # key url of Secret checkout-db is the file secrets/checkout-db/url")]
 pub(super) struct Args {
     /// The release repository, a path or an address; the remote of the clone in which it is started where absent
     #[arg(value_name = "REPOSITORY")]
     source: Option<String>,
     /// Where requests are taken
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = address)]
     listen: SocketAddr,
     /// Where it tells of itself: /live, /ready, /metrics, /status, /apps and /ledger
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081", value_parser = address)]
     admin: SocketAddr,
     /// Folder for everything that is kept: a copy of the repository, checkouts, logs
     #[arg(long, value_name = "DIR", env = "CUTWATER_STATE_DIR")]
@@ -83,14 +84,27 @@ pub(super) struct Args {
     /// How often a repository elsewhere is asked
     #[arg(long, value_name = "TIME", default_value = "10s")]
     interval: Period,
-    /// How long open requests of a version that leaves are waited for
+    /// Folder with what apps take from Secrets: the file DIR/NAME/KEY for key KEY of Secret NAME, read at each start of a
+    /// program; else it is taken from CUTWATER_SECRET_NAME_KEY
+    #[arg(long, value_name = "DIR")]
+    secrets: Option<PathBuf>,
+    /// The same for ConfigMaps; else it is taken from CUTWATER_CONFIG_MAP_NAME_KEY
+    #[arg(long, value_name = "DIR")]
+    config_maps: Option<PathBuf>,
+    /// How long open requests are waited for: of a version that leaves, and once it is told to stop
     #[arg(long, value_name = "TIME", default_value = "30s")]
     drain_delay: Period,
+    /// How long WebSockets and event streams are left open once it is told to stop; then their programs are told to end
+    #[arg(long, value_name = "TIME", default_value = "2s")]
+    stop_delay: Period,
 }
 
 impl Args {
     pub(super) fn run(self, global: &Global) -> Result<(), Failure> {
+        // Before anything else: no other thread may open what is passed on here.
+        let sockets = sockets()?;
         telemetry::start();
+        guard_secrets();
         let seconds = |period: Period| Duration::from_secs(u64::from(period.as_secs()));
         let (url, branch) = self.repository(global)?;
         let credentials = self.credentials(&url)?;
@@ -117,21 +131,30 @@ impl Args {
             admin: self.admin,
             interval: seconds(self.interval),
             drain: seconds(self.drain_delay),
-            own: std::env::current_exe()?,
+            stop: seconds(self.stop_delay),
+            sockets,
+            secrets: self.secrets,
+            config_maps: self.config_maps,
+            own: own()?,
             given: given(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
         let done = runtime.block_on(async {
-            let (mut interrupt, mut terminate) = (
+            let (mut interrupt, mut terminate, mut hang_up) = (
                 signal(SignalKind::interrupt())?,
                 signal(SignalKind::terminate())?,
+                signal(SignalKind::hangup())?,
             );
             let (tell, stop) = mpsc::channel(1);
             tokio::spawn(async move {
                 loop {
-                    tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+                    tokio::select! {
+                        _ = interrupt.recv() => {}
+                        _ = terminate.recv() => {}
+                        _ = hang_up.recv() => {}
+                    }
                     if tell.send(()).await.is_err() {
                         return;
                     }
@@ -219,6 +242,64 @@ impl Args {
     }
 }
 
+/// An address to listen on: a port alone is one of this machine, and `:8080` is that port at all its addresses.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let port = |text: &str| text.parse::<u16>().ok();
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let (host, found) = match text.rsplit_once(':') {
+        None => (Ipv4Addr::LOCALHOST, port(text)),
+        Some(("", number)) => (Ipv4Addr::UNSPECIFIED, port(number)),
+        Some(("localhost", number)) => (Ipv4Addr::LOCALHOST, port(number)),
+        Some(_) => (Ipv4Addr::LOCALHOST, None),
+    };
+    found.map(|port| SocketAddr::from((host, port))).ok_or_else(|| {
+        "write an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:80 or [::1]:8080; or 8080 for this machine alone, or :8080 for everybody".to_owned()
+    })
+}
+
+/// Sockets that a service manager has opened for this process (`LISTEN_FDS`): the first is for requests, the second for telling
+/// of itself.
+fn sockets() -> Result<Vec<TcpListener>, Failure> {
+    let mut given = listenfd::ListenFd::from_env();
+    let taken = (0..given.len()).map(|index| given.take_tcp_listener(index));
+    let taken: Result<Vec<Option<TcpListener>>, _> = taken.collect();
+    let taken = taken.map_err(|error| {
+        Failure::new(format!(
+            "a socket that was opened for this process: {error}"
+        ))
+        .hint("give it stream sockets of TCP, ListenStream= in a unit of systemd")
+    })?;
+    Ok(taken.into_iter().flatten().collect())
+}
+
+/// Keeps the environment and the memory of this process from programs that run as the same user, as far as the system lets it.
+fn guard_secrets() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+            tracing::warn!("programs may read the environment of serve: {error}");
+        }
+    }
+    if rustix::process::geteuid().is_root() {
+        tracing::warn!(
+            "serve runs as root, and so does every program that it starts: whoever may push a version can do anything on this machine; start it as a user of its own"
+        );
+    }
+}
+
+/// This program's own file, also after another one has taken its place on the disk.
+fn own() -> std::io::Result<PathBuf> {
+    let this = Path::new("/proc/self/exe");
+    if this.exists() {
+        Ok(this.to_owned())
+    } else {
+        std::env::current_exe()
+    }
+}
+
 /// A secret from a file, else from the environment, without line ends.
 fn secret(file: Option<&Path>, variable: &str) -> Result<Option<String>, Failure> {
     let (text, place) = match (file, std::env::var(variable)) {
@@ -272,4 +353,28 @@ fn given() -> BTreeMap<String, String> {
     let own = |name: &str| [TOKEN, WEBHOOK_SECRET].contains(&name);
     let given = std::env::vars_os().filter_map(utf8);
     given.filter(|(name, _)| !own(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_taken_as_people_write_them() {
+        for (text, expected) in [
+            ("127.0.0.1:8080", Some("127.0.0.1:8080")),
+            ("[::1]:80", Some("[::1]:80")),
+            ("8080", Some("127.0.0.1:8080")),
+            (":8080", Some("0.0.0.0:8080")),
+            ("localhost:0", Some("127.0.0.1:0")),
+            ("example.com:80", None),
+            ("localhost", None),
+            ("127.0.0.1", None),
+            ("70000", None),
+            ("", None),
+        ] {
+            let found = address(text).map(|address| address.to_string());
+            assert_eq!(found.ok().as_deref(), expected, "{text}");
+        }
+    }
 }

@@ -162,6 +162,9 @@ async fn pass(
     head::incoming(response.headers_mut(), upgraded);
     // That of the connection to the process, which is not this one.
     *response.version_mut() = Version::HTTP_11;
+    if upgraded || head::is_event_stream(response.headers()) {
+        flight.open.is_endless();
+    }
     let mut response = match (upgraded, to_client) {
         (false, _) => passed(response, sender, flight),
         (true, Some(to_client)) => {

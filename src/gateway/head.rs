@@ -5,7 +5,8 @@
 use std::net::IpAddr;
 
 use hyper::header::{
-    CONNECTION, COOKIE, EXPECT, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_TYPE, COOKIE, EXPECT, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING,
+    UPGRADE,
 };
 use hyper::http::request::Parts;
 use hyper::http::uri::{Authority, PathAndQuery};
@@ -154,6 +155,15 @@ pub(super) fn outgoing(head: &mut Parts, place: &Place, client: IpAddr) {
     let path = head.uri.path_and_query().cloned();
     head.uri = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
     head.version = Version::HTTP_11;
+}
+
+/// True for an answer that goes on until somebody ends it.
+pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next());
+    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
 /// Takes from an answer what is about the connection to the process; `upgraded` ones keep what they changed to.

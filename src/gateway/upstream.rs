@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,13 +32,18 @@ pub struct Upstream {
     address: SocketAddr,
     /// Count and [`DRAINING`] in one word, so that no request slips in between.
     state: AtomicUsize,
-    none_open: Notify,
+    /// How many of them have no end of their own.
+    endless: AtomicUsize,
+    fewer_open: Notify,
     idle: Mutex<VecDeque<(Sender, Instant)>>,
 }
 
 /// An open request or upgraded connection; dropped when its last byte has passed.
 #[derive(Debug)]
-pub(super) struct Open(Arc<Upstream>);
+pub(super) struct Open {
+    upstream: Arc<Upstream>,
+    endless: AtomicBool,
+}
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +63,8 @@ impl Upstream {
         Self {
             address,
             state: AtomicUsize::new(0),
-            none_open: Notify::new(),
+            endless: AtomicUsize::new(0),
+            fewer_open: Notify::new(),
             idle: Mutex::default(),
         }
     }
@@ -81,9 +87,22 @@ impl Upstream {
         self.state.fetch_or(DRAINING, Ordering::SeqCst);
         self.lock().clear();
         loop {
-            let mut ended = std::pin::pin!(self.none_open.notified());
+            let mut ended = std::pin::pin!(self.fewer_open.notified());
             ended.as_mut().enable();
             if self.open_requests() == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// Returns once no request is open but those without an end of their own: upgraded connections and event streams. It may
+    /// take new ones.
+    pub async fn answered(&self) {
+        loop {
+            let mut ended = std::pin::pin!(self.fewer_open.notified());
+            ended.as_mut().enable();
+            if self.open_requests() <= self.endless.load(Ordering::SeqCst) {
                 return;
             }
             ended.await;
@@ -97,7 +116,10 @@ impl Upstream {
     /// Counts a request in; `None` where it takes none any more.
     pub(super) fn open(self: &Arc<Self>) -> Option<Open> {
         let before = self.state.fetch_add(1, Ordering::SeqCst);
-        let open = Open(Arc::clone(self));
+        let open = Open {
+            upstream: Arc::clone(self),
+            endless: AtomicBool::new(false),
+        };
         (before & DRAINING == 0).then_some(open)
     }
 
@@ -156,9 +178,9 @@ impl Open {
         connect_time: Duration,
     ) -> Result<(Response<Incoming>, Sender), SendError> {
         loop {
-            let (mut sender, reused) = match self.0.reuse() {
+            let (mut sender, reused) = match self.upstream.reuse() {
                 Some(sender) => (sender, true),
-                None => (self.0.connect(connect_time).await?, false),
+                None => (self.upstream.connect(connect_time).await?, false),
             };
             match sender.try_send_request(request).await {
                 Ok(response) => return Ok((response, sender)),
@@ -174,9 +196,9 @@ impl Open {
     /// Keeps a connection whose answer has been read, once it is ready for another request.
     pub(super) fn keep(&self, mut sender: Sender) {
         if sender.is_ready() {
-            self.0.keep(sender);
+            self.upstream.keep(sender);
         } else if !sender.is_closed() {
-            let upstream = Arc::clone(&self.0);
+            let upstream = Arc::clone(&self.upstream);
             tokio::spawn(async move {
                 if sender.ready().await.is_ok() {
                     upstream.keep(sender);
@@ -186,14 +208,24 @@ impl Open {
     }
 
     pub(super) fn address(&self) -> SocketAddr {
-        self.0.address
+        self.upstream.address
+    }
+
+    /// The answer has no end of its own.
+    pub(super) fn is_endless(&self) {
+        if !self.endless.swap(true, Ordering::SeqCst) {
+            self.upstream.endless.fetch_add(1, Ordering::SeqCst);
+            self.upstream.fewer_open.notify_waiters();
+        }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        if self.0.state.fetch_sub(1, Ordering::SeqCst) == DRAINING + 1 {
-            self.0.none_open.notify_waiters();
+        if self.endless.load(Ordering::SeqCst) {
+            self.upstream.endless.fetch_sub(1, Ordering::SeqCst);
         }
+        self.upstream.state.fetch_sub(1, Ordering::SeqCst);
+        self.upstream.fewer_open.notify_waiters();
     }
 }

@@ -2,16 +2,22 @@
 //!
 //! It starts the program in a process group of its own, and ends it when its standard input says so or ends: a pipe from
 //! `serve` ends with `serve`, also by SIGKILL. What the program leaves behind is ended with it, also what has forked away:
-//! the guard is the parent of all orphans below it. It decides nothing else, and prints nothing of its own.
+//! the guard is the parent of all orphans below it. A signal that asks it to end does nothing, since whoever sends one to
+//! all processes of a service means `serve`, which tells the guard in its time. It decides nothing else, and prints nothing
+//! of its own.
 
 use std::io::{self, BufRead};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{self as system, Pid, Resource, Rlimit, Signal, WaitOptions};
+use rustix::process::{self as system, Pid, Signal, WaitOptions};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// How long a program may take to end when `serve` is gone and nobody says how long.
 const ORPHANED: Duration = Duration::from_secs(5);
@@ -19,7 +25,7 @@ const ORPHANED: Duration = Duration::from_secs(5);
 const BREATH: Duration = Duration::from_millis(20);
 
 /// The exit code where the program could not be started; what is wrong is on standard error.
-const NOT_STARTED: u8 = 127;
+pub(super) const NOT_STARTED: u8 = 127;
 
 /// What the guard hears.
 enum Event {
@@ -34,26 +40,33 @@ enum Event {
 /// The exit code is the program's, or 128 and the signal that ended it, or 127 where it cannot be started.
 #[must_use]
 pub fn run(program: &str, args: &[String], files: Option<u64>) -> u8 {
-    if let Some(files) = files {
-        let limit = system::getrlimit(Resource::Nofile);
-        let limit = Rlimit {
-            current: Some(files),
-            ..limit
-        };
-        if let Err(error) = system::setrlimit(Resource::Nofile, limit) {
-            complain(&format!("cannot set how many files may be open: {error}"));
+    let asked_to_end = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT, SIGHUP] {
+        if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&asked_to_end)) {
+            complain(&format!("signal {signal} ends the guard: {error}"));
         }
+    }
+    // All that runs below belongs to this session, by which `serve` finds it where the guard itself is killed.
+    if let Err(error) = system::setsid() {
+        complain(&format!("the guard has no session of its own: {error}"));
     }
     // A program that forks away becomes a child of the guard, and not of the system.
     #[cfg(target_os = "linux")]
     if let Err(error) = system::set_child_subreaper(Some(system::getpid())) {
         complain(&format!("what forks away cannot be ended: {error}"));
     }
-    let started = Command::new(program)
-        .args(args)
-        .stdin(Stdio::null())
-        .process_group(0)
-        .spawn();
+    let started = own().and_then(|own| {
+        let files = files.map(|files| format!("--files={files}"));
+        Command::new(own)
+            .arg0("cutwater")
+            .args(["guard", "--under", &std::process::id().to_string()])
+            .args(files)
+            .args(["--", program])
+            .args(args)
+            .stdin(Stdio::null())
+            .process_group(0)
+            .spawn()
+    });
     let child = match started {
         Ok(child) => child,
         Err(error) => {
@@ -66,16 +79,30 @@ pub fn run(program: &str, args: &[String], files: Option<u64>) -> u8 {
     };
     let (tell, events) = channel();
     let told = tell.clone();
-    thread::spawn(move || listen(&told));
-    thread::spawn(move || reap(group, &tell));
+    let listening = thread::Builder::new().spawn(move || listen(&told));
+    let reaping = thread::Builder::new().spawn(move || reap(group, &tell));
+    if let Err(error) = listening.and(reaping) {
+        complain(&format!("cannot watch over `{program}`: {error}"));
+        signal(group, Signal::KILL);
+        return NOT_STARTED;
+    }
     u8::try_from(watch(group, &events)).unwrap_or(1)
+}
+
+/// This program's own file, also where it was replaced on the disk since.
+fn own() -> io::Result<PathBuf> {
+    if cfg!(target_os = "linux") {
+        Ok(PathBuf::from("/proc/self/exe"))
+    } else {
+        std::env::current_exe()
+    }
 }
 
 #[expect(
     clippy::print_stderr,
     reason = "the output of the program is where people look for it"
 )]
-fn complain(text: &str) {
+pub(super) fn complain(text: &str) {
     eprintln!("{text}");
 }
 

@@ -3,9 +3,9 @@
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::future::pending;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty, Limited};
@@ -14,52 +14,90 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, HOST, USER_AGENT};
 use hyper_util::rt::TokioIo;
+use rustix::io::Errno;
 use tokio::net::TcpStream;
-use tokio::process::Command;
 use tokio::time::timeout;
 
+use super::guarded::{Guard, Guarded};
+use super::health::Answer;
 use crate::app::Probe;
 
 /// What is read of an answer, in bytes: as much as the kubelet reads.
 const BODY_MAX: usize = 10 * 1024;
 
 /// Where a program is, for its probes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     /// The address that it was told to listen on. A probe's own port is that of a container, and every program here has
     /// another: all probes ask this one.
     pub(super) address: SocketAddr,
     pub(super) dir: &'a Path,
     pub(super) env: &'a [(String, String)],
+    pub(super) guard: &'a Guard,
 }
 
-/// Asks once. Without a probe, a connection that opens is enough.
-///
-/// # Errors
-/// Why it is not, in a few words.
-pub(super) async fn ask(probe: Option<&Probe>, place: Place<'_>) -> Result<(), String> {
+/// Asks once. Without a probe, a connection that opens is enough. `command`: that of a probe that runs one.
+pub(super) async fn ask(probe: Option<&Probe>, command: &[String], place: Place<'_>) -> Answer {
     let seconds = probe.and_then(|probe| probe.timeout_seconds).unwrap_or(1);
     let limit = Duration::from_secs(u64::from(seconds.max(1)));
-    let http = probe.and_then(|probe| probe.http_get.as_ref());
-    let exec = probe.and_then(|probe| probe.exec.as_ref());
+    let late = || Answer::Failed(format!("no answer in {seconds} s"));
+    if !command.is_empty() {
+        return run(command, place, limit).await.unwrap_or_else(late);
+    }
     let asked = async {
-        match (http, exec) {
-            (Some(http), _) => get(place.address, &http.path).await,
-            (None, Some(exec)) => run(&exec.command, place).await,
-            (None, None) => match TcpStream::connect(place.address).await {
-                Ok(_) => Ok(()),
-                Err(error) => Err(format!("nothing listens at {} ({error})", place.address)),
+        match probe.and_then(|probe| probe.http_get.as_ref()) {
+            Some(http) => get(place.address, &http.path).await,
+            None => match TcpStream::connect(place.address).await {
+                Ok(_) => Answer::Well,
+                Err(error) => {
+                    let why = format!("nothing listens at {} ({error})", place.address);
+                    not_connected(&error, why)
+                }
             },
         }
     };
-    (timeout(limit, asked).await).unwrap_or_else(|_| Err(format!("no answer in {seconds} s")))
+    timeout(limit, asked).await.unwrap_or_else(|_| late())
+}
+
+/// What it means that there is no connection.
+fn not_connected(error: &io::Error, why: String) -> Answer {
+    if is_local(error) {
+        Answer::Unasked(why)
+    } else {
+        Answer::Absent(why)
+    }
+}
+
+/// True where it is this process that has too little of something, whatever it asks for.
+fn is_local(error: &io::Error) -> bool {
+    let local = [
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::ADDRNOTAVAIL,
+        Errno::NOBUFS,
+        Errno::NOMEM,
+        Errno::AGAIN,
+    ];
+    Errno::from_io_error(error).is_some_and(|error| local.contains(&error))
 }
 
 /// 200 to 399 is well, as in Kubernetes. The body is read, and not looked at: a server whose client leaves before the end says
 /// so in its output, and a probe must not fill that.
-async fn get(address: SocketAddr, path: &str) -> Result<(), String> {
+async fn get(address: SocketAddr, path: &str) -> Answer {
     let fail = |error: &dyn Display| format!("GET {path} at {address}: {error}");
-    let stream = (TcpStream::connect(address).await).map_err(|error| fail(&error))?;
+    let stream = match TcpStream::connect(address).await {
+        Ok(stream) => stream,
+        Err(error) => return not_connected(&error, fail(&error)),
+    };
+    match exchange(stream, address, path).await {
+        Ok(()) => Answer::Well,
+        Err(why) => Answer::Failed(why),
+    }
+}
+
+/// Sends the request and reads the answer.
+async fn exchange(stream: TcpStream, address: SocketAddr, path: &str) -> Result<(), String> {
+    let fail = |error: &dyn Display| format!("GET {path} at {address}: {error}");
     let (mut sender, connection) = (http1::handshake(TokioIo::new(stream)).await)
         .map_err(|error: hyper::Error| fail(&error))?;
     let request = Request::get(path)
@@ -96,38 +134,38 @@ async fn get(address: SocketAddr, path: &str) -> Result<(), String> {
     }
 }
 
-async fn run(command: &[String], place: Place<'_>) -> Result<(), String> {
-    let Some((program, args)) = command.split_first() else {
-        return Err("the probe has no command".to_owned());
+/// Runs a command behind a guard, with the environment of the program and no other. Nothing of it is left afterwards, whether it
+/// has ended or is late: then there is no answer.
+async fn run(command: &[String], place: Place<'_>, limit: Duration) -> Option<Answer> {
+    let program = command.first().map_or("", String::as_str);
+    let started = Guarded::start(place.guard, command, place.dir, place.env, None);
+    let mut running = match started {
+        Ok(running) => running,
+        Err(error) => {
+            let why = format!("`{program}` cannot be started: {error}");
+            return Some(Answer::Unasked(why));
+        }
     };
-    let status = Command::new(program)
-        .args(args)
-        .current_dir(place.dir)
-        .envs(place.env.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .status()
-        .await;
-    match status {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("`{program}` ended with {status}")),
-        Err(error) => Err(format!("`{program}` cannot be started: {error}")),
-    }
+    let Ok(ended) = timeout(limit, running.wait()).await else {
+        running.end(Duration::ZERO).await;
+        return None;
+    };
+    Some(match ended {
+        Ok(status) if status.success() => Answer::Well,
+        Ok(status) => Answer::Failed(format!("`{program}` ended with {status}")),
+        Err(error) => Answer::Unasked(format!("`{program}`: {error}")),
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
 
     /// What the probe says of a server that sends these pieces, and whether it stayed to the end of them.
-    async fn asked(pieces: &[&[u8]]) -> (Result<(), String>, io::Result<usize>) {
+    async fn asked(pieces: &[&[u8]]) -> (Answer, io::Result<usize>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = async {
@@ -147,15 +185,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_this_machine_lacks_is_not_the_programs_failure() {
+        let found = |error: Errno| not_connected(&error.into(), "why".to_owned());
+        for error in [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL] {
+            assert_eq!(found(error), Answer::Unasked("why".to_owned()), "{error}");
+        }
+        assert_eq!(found(Errno::CONNREFUSED), Answer::Absent("why".to_owned()));
+    }
+
+    #[tokio::test]
     async fn an_answer_is_read_to_its_end() {
         let length: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
         let (said, left) = asked(&[length, b"he", b"llo"]).await;
-        assert_eq!((said, left.unwrap()), (Ok(()), 0));
+        assert_eq!((said, left.unwrap()), (Answer::Well, 0));
         let old: &[u8] = b"HTTP/1.0 503 Not yet\r\n\r\n";
         let (said, left) = asked(&[old, b"not ", b"yet"]).await;
         assert_eq!(
             (said, left.unwrap()),
-            (Err("GET /ready answers 503".to_owned()), 0)
+            (Answer::Failed("GET /ready answers 503".to_owned()), 0)
         );
     }
 
@@ -166,9 +213,12 @@ mod tests {
         let mut pieces = vec![head];
         pieces.resize(20, &mebibyte);
         let (said, left) = asked(&pieces).await;
-        assert_eq!(said, Ok(()));
+        assert_eq!(said, Answer::Well);
         assert!(left.is_err());
         let (said, _) = asked(&[b"SSH-2.0-OpenSSH_9.2\r\n"]).await;
-        assert_eq!(said, Err("GET /ready answers no HTTP".to_owned()));
+        assert_eq!(
+            said,
+            Answer::Failed("GET /ready answers no HTTP".to_owned())
+        );
     }
 }

@@ -1,20 +1,21 @@
 //! One program, started, probed, and started again when it ends, until it is told to stop.
 
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
-use tokio::process::{Child, ChildStdin, Command};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
+use super::guarded::{Guard, Guarded};
+use super::health::{Answer, Health, Verdict};
 use super::output::Output;
 use super::probe::{self, Place};
-use crate::app::Probe;
+use super::start::{Launch, Start};
 
 /// The first wait before a program that ended is started again; it doubles each time.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -22,28 +23,18 @@ const PAUSE: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_mins(1);
 /// A program that ran for so long is taken for well: the next wait is the first again.
 const WELL: Duration = Duration::from_mins(1);
-/// How often a program that is not ready is asked, whatever its probe says: a release waits for it.
-const EAGER: Duration = Duration::from_millis(50);
-/// After so long without being ready people are told what may be wrong.
-const SLOW: Duration = Duration::from_secs(10);
 
 /// What is to run.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Program {
-    /// This program's own file, which is started as the guard, and the words that make it one.
-    pub guard: (PathBuf, Vec<String>),
-    /// Program and arguments.
-    pub command: Vec<String>,
-    /// Where it runs.
-    pub dir: PathBuf,
-    /// Its whole environment but for `PORT`.
-    pub env: Vec<(String, String)>,
-    /// When it is ready; once it listens where absent.
-    pub readiness: Option<Probe>,
-    /// When it is started again though it runs.
-    pub liveness: Option<Probe>,
+    /// How it is kept from outliving `serve`.
+    pub guard: Guard,
+    /// Says before each start what is to be started, or why nothing can be. It may block.
+    pub prepare: Arc<dyn Fn() -> Result<Start, String> + Send + Sync>,
     /// How long it may take to end.
     pub grace: Duration,
+    /// Cancelled when everything is to end soon: a program that ends from then on is not started again.
+    pub closing: CancellationToken,
 }
 
 /// How a program stands.
@@ -98,6 +89,10 @@ impl Running {
                     () = sleep_until(until) => {}
                     _ = &mut stopped => return,
                 }
+                if supervisor.program.closing.is_cancelled() {
+                    drop(stopped.await);
+                    return;
+                }
                 pause = (pause * 2).min(PAUSE_MAX);
             }
         });
@@ -126,15 +121,6 @@ struct Supervisor {
     changed: Box<dyn Fn() + Send + Sync>,
 }
 
-/// A program between its start and its end.
-struct Started {
-    child: Child,
-    /// Ends the program when it is closed.
-    stdin: Option<ChildStdin>,
-    address: SocketAddr,
-    env: Vec<(String, String)>,
-}
-
 impl Supervisor {
     fn say(&self, state: State) {
         let told = self.tell.send_if_modified(|before| {
@@ -149,60 +135,44 @@ impl Supervisor {
 
     /// Runs the program once. Why it ended; nothing where it was stopped.
     async fn once(&self, stopped: &mut oneshot::Receiver<()>) -> Option<String> {
-        let mut started = match self.spawn() {
+        let prepare = Arc::clone(&self.program.prepare);
+        let prepared = tokio::task::spawn_blocking(move || prepare());
+        let start = tokio::select! {
+            prepared = prepared => prepared.unwrap_or_else(|error| Err(error.to_string())),
+            _ = &mut *stopped => return None,
+        };
+        let started = start.and_then(|start| {
+            let launch = start.launch()?;
+            let (guard, output) = (&self.program.guard, Some(&self.output));
+            let Launch {
+                command, dir, env, ..
+            } = &launch;
+            let guarded = Guarded::start(guard, command, dir, env, output);
+            Ok((guarded.map_err(|error| error.to_string())?, launch))
+        });
+        let (mut guarded, launch) = match started {
             Ok(started) => started,
             Err(error) => return Some(format!("cannot be started: {error}")),
         };
         self.say(self.not_ready("is being started"));
         let ended = tokio::select! {
-            status = started.child.wait() => {
+            status = guarded.wait() => {
                 let status = status.map_err(|error| error.to_string());
                 Some(status.map_or_else(|error| error, |status| ended(status.code())))
             }
-            why = self.probe(started.address, &started.env) => Some(why),
+            why = self.probe(&launch) => {
+                // It gets no more requests while it ends.
+                self.say(self.not_ready(&format!("{why}; it is being ended")));
+                Some(why)
+            }
             _ = stopped => None,
         };
-        self.end(&mut started).await;
+        guarded.end(self.program.grace).await;
         let why = ended?;
         let last = self.output.last();
         Some(match last.last() {
             Some(line) => format!("{why}; its last line: {line}"),
             None => why,
-        })
-    }
-
-    fn spawn(&self) -> io::Result<Started> {
-        // Taken by nobody at this moment. Who takes it before the program does makes it fail, and start again elsewhere.
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = free.local_addr()?;
-        drop(free);
-        let mut env = self.program.env.clone();
-        env.push(("PORT".to_owned(), address.port().to_string()));
-        let (guard, words) = &self.program.guard;
-        let mut child = Command::new(guard)
-            .args(words)
-            .args(&self.program.command)
-            .current_dir(&self.program.dir)
-            .env_clear()
-            .envs(env.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // The terminal's Ctrl-C is for serve, which ends its programs in order.
-            .process_group(0)
-            .spawn()?;
-        let stdin = child.stdin.take();
-        if let Some(stdout) = child.stdout.take() {
-            tokio::spawn(self.output.clone().take(stdout));
-        }
-        if let Some(stderr) = child.stderr.take() {
-            tokio::spawn(self.output.clone().take(stderr));
-        }
-        Ok(Started {
-            child,
-            stdin,
-            address,
-            env,
         })
     }
 
@@ -214,69 +184,43 @@ impl Supervisor {
         })
     }
 
-    /// Asks whether it is ready, and alive once it is, for as long as it runs. Ends with why it is not alive.
-    async fn probe(&self, address: SocketAddr, env: &[(String, String)]) -> String {
-        let program = &self.program;
+    /// Asks how it is for as long as it runs, each probe in its time. Ends with why it is to end.
+    async fn probe(&self, launch: &Launch) -> String {
+        let (address, probes) = (launch.address, &launch.probes);
         let place = Place {
             address,
-            dir: &program.dir,
-            env,
+            dir: &launch.dir,
+            env: &launch.env,
+            guard: &self.program.guard,
         };
         let began = Instant::now();
-        let (mut failures, mut sick) = (0, 0);
+        let mut health = Health::new(probes, address.port());
+        let mut asked = FuturesUnordered::new();
+        let mut unasked = false;
         loop {
-            let ready = probe::ask(program.readiness.as_ref(), place).await;
-            let was_ready = matches!(*self.tell.borrow(), State::Ready(_));
-            failures = if ready.is_ok() { 0 } else { failures + 1 };
-            match ready {
-                Ok(()) => self.say(State::Ready(address)),
-                // One answer that is late is no reason to take the traffic away.
-                Err(_) if was_ready && failures < threshold(program.readiness.as_ref()) => {}
-                Err(why) if began.elapsed() > SLOW && !was_ready => {
-                    let port = address.port();
-                    self.say(self.not_ready(&format!(
-                        "{why}; it must listen on the port of the variable PORT, {port}"
-                    )));
-                }
-                Err(why) => self.say(self.not_ready(&why)),
+            for kind in health.due(began.elapsed()) {
+                let (probe, command) = probes.of(kind);
+                asked.push(async move { (kind, probe::ask(probe, command, place).await) });
             }
-            let is_ready = matches!(*self.tell.borrow(), State::Ready(_));
-            if is_ready && let Some(liveness) = &program.liveness {
-                let alive = probe::ask(Some(liveness), place).await;
-                sick = if alive.is_ok() { 0 } else { sick + 1 };
-                if let Err(why) = alive
-                    && sick >= threshold(Some(liveness))
-                {
-                    return format!("failed its liveness probe {sick} times: {why}");
-                }
-            }
-            let period = (program.readiness.as_ref()).and_then(|probe| probe.period_seconds);
-            let period = Duration::from_secs(u64::from(period.unwrap_or(10).max(1)));
-            sleep(if is_ready { period } else { EAGER }).await;
-        }
-    }
-
-    /// Ends the program, if it runs, and waits for it.
-    async fn end(&self, started: &mut Started) {
-        if let Some(mut stdin) = started.stdin.take() {
-            let line = format!("end {}\n", self.program.grace.as_secs());
-            drop(stdin.write_all(line.as_bytes()).await);
-            drop(stdin.flush().await);
-            // The guard's own patience comes on top.
-            let patience = self.program.grace + Duration::from_secs(15);
-            if tokio::time::timeout(patience, started.child.wait())
-                .await
-                .is_err()
+            let next = began + health.next().unwrap_or_default();
+            let (kind, answer) = tokio::select! {
+                Some(answered) = asked.next() => answered,
+                () = sleep_until(next), if health.next().is_some() => continue,
+            };
+            if let Answer::Unasked(why) = &answer
+                && !std::mem::replace(&mut unasked, true)
             {
-                drop(started.child.kill().await);
+                tracing::warn!("a probe cannot be asked, and so says nothing: {why}");
+            }
+            unasked &= matches!(answer, Answer::Unasked(_));
+            match health.heard(kind, began.elapsed(), &answer) {
+                Verdict::Same => {}
+                Verdict::Ready => self.say(State::Ready(address)),
+                Verdict::NotReady(why) => self.say(self.not_ready(&why)),
+                Verdict::Dead(why) => return why,
             }
         }
     }
-}
-
-/// How many failures in a row count.
-fn threshold(probe: Option<&Probe>) -> u32 {
-    probe.and_then(|probe| probe.failure_threshold).unwrap_or(3)
 }
 
 fn ended(code: Option<i32>) -> String {

@@ -39,15 +39,11 @@ pub(super) async fn serve(
     }
 }
 
-/// Ready once a commit counts.
+/// Ready once a commit counts, and as long as the repository is looked at.
 async fn ready(State(board): State<Arc<Board>>) -> impl IntoResponse {
-    if board.is_ready() {
-        (StatusCode::OK, "ok\n")
-    } else {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "no commit has been read yet\n",
-        )
+    match board.is_ready() {
+        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     }
 }
 

@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::checkout;
+use super::checkout::Checkout;
 use super::keys;
+use super::programs::Starter;
 use super::resolve::{self, Resolution};
+use super::secrets::Secrets;
 use super::source::{self, Tip};
 use super::state::{Remembered, Served, StateFolder};
-use super::versions::{self, Materialised, Starter};
+use super::versions::{self, Materialised};
 use crate::api::{RequestMatch, Wanted};
 use crate::gateway::{Entry, Route};
 use crate::plan::asked::Asked;
@@ -21,6 +23,9 @@ use crate::plan::{self, Cause, Owner, OwnerKind, RouteFacts, RoutePlan, Split, W
 use crate::releases::Release;
 use crate::store::Mirror;
 use crate::words::{AppName, FunctionName, Share, VersionNumber, VersionWord};
+
+/// More versions of an app at once than anybody means.
+const MANY: usize = 5;
 
 /// One app.
 #[derive(Default)]
@@ -89,7 +94,7 @@ impl App {
             let owner = source::owner(release);
             let problem = resolution.problem.iter();
             let rule = &release.wanted.override_rule;
-            let (_, keyless) = keys::overrides(rule, &tools.starter.given);
+            let (_, keyless) = keys::overrides(rule, &tools.starter.secrets);
             self.problems
                 .extend((problem.chain(&keyless)).map(|problem| format!("{owner}: {problem}")));
         }
@@ -278,11 +283,22 @@ impl App {
             let Some(record) = self.remembered.records.get(version) else {
                 continue;
             };
-            let snapshots = tools.folder.snapshots();
-            let started = checkout::checkout(tools.mirror, &tools.tip.settings, &snapshots, record)
-                .and_then(|dir| Materialised::start(tools.starter, tools.folder, record, &dir));
-            match started {
-                Ok(running) => drop(self.running.insert(*version, running)),
+            let checkout = Checkout::new(
+                tools.mirror.clone(),
+                tools.tip.settings.clone(),
+                tools.folder.snapshots(),
+                record.clone(),
+            );
+            match Materialised::start(tools.starter, tools.folder, record, checkout) {
+                Ok(running) => {
+                    drop(self.running.insert(*version, running));
+                    let count = self.running.len();
+                    if count > MANY {
+                        tracing::warn!(
+                            "{name}: {count} versions run at once; one that is listed no more goes on for its rollbackWindow: shorten that where memory is scarce"
+                        );
+                    }
+                }
                 Err(problem) => self.problems.push(format!("{name} {version}: {problem}")),
             }
         }
@@ -350,11 +366,7 @@ impl App {
     }
 
     /// What the gateway is to do for the app.
-    pub(super) fn routes(
-        &self,
-        releases: &[&Release],
-        given: &BTreeMap<String, String>,
-    ) -> Vec<Route> {
+    pub(super) fn routes(&self, releases: &[&Release], secrets: &Secrets) -> Vec<Route> {
         let mut routes = Vec::new();
         for release in releases {
             let owner = source::owner(release);
@@ -363,7 +375,7 @@ impl App {
             };
             let slots = self.remembered.slots.get(&owner).cloned();
             let rules = self.rules(&owner, &release.wanted);
-            let (overrides, _) = keys::overrides(&release.wanted.override_rule, given);
+            let (overrides, _) = keys::overrides(&release.wanted.override_rule, secrets);
             for named in &release.wanted.routes {
                 let Some(function) = self.function(named.route.function.as_ref(), &served) else {
                     continue;

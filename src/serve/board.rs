@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
@@ -10,6 +11,7 @@ use super::app::App;
 use super::ledger::Ledger;
 use super::source::Found;
 use super::state::Served;
+use super::tasks::Last;
 use super::told::{
     AppDetail, AppStatus, Apps, EntryDetail, LedgerDetail, ShareStatus, SplitDetail, SplitStatus,
     Status, VersionDetail,
@@ -23,12 +25,19 @@ use crate::words::{AppName, Share, VersionNumber};
 /// Most records of an app that are told.
 const ENTRIES_MAX: usize = 20;
 
+/// The longest look: three calls of git at their deadlines, and some time for a busy machine.
+const LOOK_MAX: Duration = Duration::from_mins(3);
+
 /// What was told last.
 pub(super) struct Board {
     registry: Registry,
     state: Mutex<State>,
     ledger: Option<Arc<Ledger>>,
     mirror: Mirror,
+    /// When the repository was looked at last.
+    looked: Arc<Last>,
+    /// How long ago that may be.
+    patience: Duration,
 }
 
 #[derive(Default)]
@@ -44,6 +53,7 @@ impl Board {
         (repository, branch): (String, String),
         ledger: Option<Arc<Ledger>>,
         mirror: Mirror,
+        (looked, interval): (Arc<Last>, Duration),
     ) -> Self {
         let mut registry = Registry::with_prefix("cutwater");
         metrics.register(&mut registry);
@@ -60,6 +70,8 @@ impl Board {
             }),
             ledger,
             mirror,
+            looked,
+            patience: interval * 2 + LOOK_MAX,
         }
     }
 
@@ -75,9 +87,22 @@ impl Board {
         status.problems.clone_from(&found.problems);
     }
 
-    /// True once a commit counts.
-    pub(super) fn is_ready(&self) -> bool {
-        self.lock().status.commit.is_some()
+    /// Ready once a commit counts, and as long as the repository is looked at.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn is_ready(&self) -> Result<(), String> {
+        let age = self.looked.age();
+        if self.lock().status.commit.is_none() {
+            Err("no commit has been read yet".to_owned())
+        } else if age > self.patience {
+            Err(format!(
+                "the repository was looked at {} s ago, and not since",
+                age.as_secs()
+            ))
+        } else {
+            Ok(())
+        }
     }
 
     pub(super) fn metrics(&self) -> Result<String, std::fmt::Error> {

@@ -1,44 +1,101 @@
-//! Checkouts of snapshots, by their tree id: made once, read-only, and not used where they are not whole.
+//! Checkouts of snapshots, by their tree id: made once, read-only, not used where they are not whole, and compared with their
+//! tree before each start of a program.
+//!
+//! All of it blocks, and nobody else waits for it: a program is prepared where blocking is allowed.
 
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
+use super::tidy::NEW;
 use crate::record::VersionRecord;
 use crate::settings::Settings;
-use crate::store::Mirror;
+use crate::store::{ContentError, Mirror};
 
-/// The folder with the files of a version, made where it is missing.
-///
-/// A checkout is written beside its place and moved there when it is whole: what has the name of a tree holds that tree.
-///
-/// # Errors
-/// What is wrong with the snapshot or the disk.
-pub(super) fn checkout(
-    mirror: &Mirror,
-    settings: &Settings,
-    snapshots: &Path,
-    record: &VersionRecord,
-) -> Result<PathBuf, String> {
-    let folder = snapshots.join(&record.tree);
-    if folder.is_dir() {
-        return Ok(folder);
+/// Most paths that a message names.
+const NAMED: usize = 3;
+
+/// The folder with the files of one version.
+pub(super) struct Checkout {
+    mirror: Mirror,
+    settings: Settings,
+    snapshots: PathBuf,
+    record: VersionRecord,
+    /// The functions of a version share it, and one of them looks at a time.
+    looking: Mutex<()>,
+}
+
+impl Checkout {
+    /// That of a version, below `snapshots`. Nothing is made yet.
+    pub(super) fn new(
+        mirror: Mirror,
+        settings: Settings,
+        snapshots: PathBuf,
+        record: VersionRecord,
+    ) -> Self {
+        Self {
+            mirror,
+            settings,
+            snapshots,
+            record,
+            looking: Mutex::new(()),
+        }
     }
-    let fail = |error: io::Error| format!("{}: {error}", folder.display());
-    let stage = tempfile::Builder::new()
-        .prefix(".new-")
-        .tempdir_in(snapshots)
-        .map_err(fail)?;
-    let made = stage.path().join("snapshot");
-    mirror
-        .checkout(record, settings, &made)
-        .map_err(|error| error.to_string())?;
-    protect(&made).map_err(fail)?;
-    // The folder itself stays writable until it has its place: a rename changes its `..`.
-    fs::rename(&made, &folder).map_err(fail)?;
-    fs::set_permissions(&folder, Permissions::from_mode(0o555)).map_err(fail)?;
-    Ok(folder)
+
+    /// The folder, made where it is missing, and mended where somebody changed it: then the log says so.
+    ///
+    /// # Errors
+    /// What is wrong with the snapshot or the disk.
+    pub(super) fn ready(&self) -> Result<PathBuf, String> {
+        let _looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = self.snapshots.join(&self.record.tree);
+        if !folder.is_dir() {
+            match self.make(&folder) {
+                Err(_) if folder.is_dir() => {} // Another version with the same files was faster.
+                made => return made.map(|()| folder),
+            }
+        }
+        let VersionRecord { app, number, .. } = &self.record;
+        match self.mirror.restore(&self.record, &self.settings, &folder) {
+            Ok(wrong) if wrong.is_empty() => {}
+            Ok(wrong) => {
+                let named: Vec<String> = (wrong.iter().take(NAMED))
+                    .map(|path| format!("`{path}`"))
+                    .collect();
+                let more = wrong.len().saturating_sub(NAMED);
+                let more = (more > 0).then(|| format!(" and {more} more"));
+                tracing::warn!(
+                    "{app} {number}: its files were changed and are as they were published again: {}{}; a program must write elsewhere",
+                    named.join(", "),
+                    more.unwrap_or_default()
+                );
+            }
+            Err(error @ ContentError::Write { .. }) => return Err(error.to_string()),
+            // It was compared when it was made, and a copy of the repository that is lost must not end what is served.
+            Err(error) => tracing::warn!(
+                "{app} {number}: its files cannot be compared with what was published, and are used as they are: {error}"
+            ),
+        }
+        Ok(folder)
+    }
+
+    /// Writes it beside its place and moves it there when it is whole: what has the name of a tree holds that tree.
+    fn make(&self, folder: &Path) -> Result<(), String> {
+        let fail = |error: io::Error| format!("{}: {error}", folder.display());
+        let stage = tempfile::Builder::new()
+            .prefix(NEW)
+            .tempdir_in(&self.snapshots)
+            .map_err(fail)?;
+        let made = stage.path().join("snapshot");
+        (self.mirror.checkout(&self.record, &self.settings, &made))
+            .map_err(|error| error.to_string())?;
+        protect(&made).map_err(fail)?;
+        // The folder itself stays writable until it has its place: a rename changes its `..`.
+        fs::rename(&made, folder).map_err(fail)?;
+        fs::set_permissions(folder, Permissions::from_mode(0o555)).map_err(fail)
+    }
 }
 
 /// Takes the right to write from everything below `folder`.

@@ -10,19 +10,23 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::app::{App, Tools};
 use super::board::Board;
 use super::ledger::Ledger;
+use super::programs::Starter;
 use super::source::Found;
 use super::state::StateFolder;
 use super::tidy;
-use super::versions::Starter;
 use crate::gateway::{Metrics, Table};
 use crate::releases::Release;
 use crate::store::Mirror;
 use crate::words::AppName;
+
+/// How long clients may take to hear what programs that have ended said last.
+const LAST: Duration = Duration::from_secs(2);
 
 /// All apps, and what every step works with.
 pub(super) struct Engine {
@@ -183,25 +187,24 @@ impl Engine {
             let releases: Vec<&Release> = (self.found.tip.releases.iter())
                 .filter(|release| release.app() == name)
                 .collect();
-            routes.extend(app.routes(&releases, &self.starter.given));
+            routes.extend(app.routes(&releases, &self.starter.secrets));
         }
         self.table
             .store(Arc::new(Table::new(routes, &self.metrics)));
     }
 
-    /// Waits until the gateway is done, then ends every program.
-    pub(super) async fn close(mut self, serving: JoinHandle<usize>) {
-        if let Ok(cut @ 1..) = serving.await {
-            tracing::warn!("{cut} connections were still open and are cut");
-        }
-        let running = self
-            .apps
-            .into_values()
-            .flat_map(|app| app.running.into_values());
-        for version in running {
+    /// Ends every program, each as soon as nobody waits for an answer of it, and waits until the gateway has `served` all. A
+    /// stream without an end is left alone for `stop`: then its program is told, and can take leave of the client.
+    pub(super) async fn close(mut self, served: CancellationToken, stop: Duration) {
+        let drain = self.drain;
+        let apps = self.apps.into_values();
+        for version in apps.flat_map(|app| app.running.into_values()) {
+            let served = served.clone();
             self.leaving
-                .spawn(async move { version.stop(Duration::ZERO).await });
+                .spawn(async move { version.close(&served, stop, drain).await });
         }
-        self.leaving.join_all().await;
+        while self.leaving.join_next().await.is_some() {}
+        // What the programs said last is on its way to the clients.
+        drop(tokio::time::timeout(LAST, served.cancelled()).await);
     }
 }

@@ -1,26 +1,19 @@
-//! Keys of overrides. A cluster would take them from Secrets; here they come from the environment of `serve`.
+//! Keys of overrides, which come from where the Secrets of programs come from.
 //!
 //! No message holds a key.
 
-use std::collections::BTreeMap;
-
+use super::secrets::{Kind, Secrets};
 use crate::api::{OverrideRule, SecretKey};
 use crate::gateway::Overrides;
 
-/// Variables of keys begin with this. No program gets one: `app.yaml` may not ask for names that begin with `CUTWATER_`.
-const PREFIX: &str = "CUTWATER_SECRET_";
-
 /// Who may ask for a version; nobody, and why, where the key is not known.
-pub(super) fn overrides(
-    rule: &OverrideRule,
-    given: &BTreeMap<String, String>,
-) -> (Overrides, Option<String>) {
+pub(super) fn overrides(rule: &OverrideRule, secrets: &Secrets) -> (Overrides, Option<String>) {
     match rule {
         OverrideRule::Header => (Overrides::Anyone, None),
         OverrideRule::None => (Overrides::Nobody, None),
-        OverrideRule::Key { header, secret } => match key(secret, given) {
+        OverrideRule::Key { header, secret } => match key(secret, secrets) {
             Ok(key) => {
-                let (header, key) = (header.clone(), key.to_owned());
+                let header = header.clone();
                 (Overrides::Key { header, key }, None)
             }
             Err(problem) => (Overrides::Nobody, Some(problem)),
@@ -28,39 +21,28 @@ pub(super) fn overrides(
     }
 }
 
-fn key<'a>(secret: &SecretKey, given: &'a BTreeMap<String, String>) -> Result<&'a str, String> {
-    let variable = variable(secret);
+fn key(secret: &SecretKey, secrets: &Secrets) -> Result<String, String> {
     let SecretKey { name, key } = secret;
+    let place = secrets.place(Kind::Secret, name, key);
     let problem = |what: &str| {
         format!(
-            "nobody may ask for a version: key `{key}` of Secret `{name}` is taken from the variable {variable} of serve, which {what}"
+            "nobody may ask for a version: key `{key}` of Secret `{name}` is taken from {place}, {what}"
         )
     };
-    let key = (given.get(&variable)).filter(|key| !key.is_empty());
-    let key = key.ok_or_else(|| problem("is not set; start it with a value"))?;
+    let found = secrets.find(Kind::Secret, name, key);
+    let found = found.map_err(|why| problem(&format!("which cannot be used: {why}")))?;
+    let found = found.filter(|key| !key.is_empty());
+    let key = found.ok_or_else(|| problem("and neither has a value"))?;
     // What no header can hold would never be sent, and hide a slip such as a line break at the end.
     let printable = key
         .bytes()
         .all(|byte| byte == b' ' || byte.is_ascii_graphic());
     if !printable || key.trim() != key {
         return Err(problem(
-            "holds what no header can: use plain ASCII characters, without line breaks and without spaces at either end",
+            "which holds what no header can: use plain ASCII characters, without line breaks and without spaces at either end",
         ));
     }
     Ok(key)
-}
-
-/// `CUTWATER_SECRET_<NAME>_<KEY>`, in capital letters and digits, with `_` for everything else.
-fn variable(secret: &SecretKey) -> String {
-    let words = format!("{}_{}", secret.name, secret.key);
-    let plain = |c: char| {
-        if c.is_ascii_alphanumeric() {
-            c.to_ascii_uppercase()
-        } else {
-            '_'
-        }
-    };
-    PREFIX.chars().chain(words.chars().map(plain)).collect()
 }
 
 #[cfg(test)]
@@ -78,7 +60,8 @@ mod tests {
         };
         let name = "CUTWATER_SECRET_CHECKOUT_PREVIEW_V2_API_KEY".to_owned();
         let given = value.map(|value| (name, value.to_owned()));
-        overrides(&rule, &given.into_iter().collect())
+        let given = given.into_iter().collect();
+        overrides(&rule, &Secrets::new(given, None, None))
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::app::App;
 use super::outbox::{Outbox, Waiting};
 use super::source::{self, Tip};
 use super::state::StateError;
+use super::tasks;
 use super::told::LedgerStatus;
 use crate::ledger::{Served, ServedVersion};
 use crate::plan::OwnerKind;
@@ -116,13 +117,17 @@ impl Ledger {
             }
             return true;
         };
-        let problem = error.to_string();
+        self.trouble(app, error.to_string());
+        false
+    }
+
+    /// Notes why an app's records cannot be written, and says it where it is new.
+    fn trouble(&self, app: &AppName, problem: String) {
         let mut problems = lock(&self.problems);
         if problems.get(app) != Some(&problem) {
             tracing::warn!("{problem}");
             problems.insert(app.clone(), problem);
         }
-        false
     }
 }
 
@@ -148,8 +153,12 @@ pub(super) async fn write(ledger: Arc<Ledger>, mirror: Mirror, releases: Option<
             };
             match done {
                 Ok(done) => all_done &= ledger.ended(&app, newest, done),
-                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                Err(_) => return,
+                Err(error) => {
+                    // What an app brings about holds up that app's records alone.
+                    all_done = false;
+                    let problem = tasks::said(error);
+                    ledger.trouble(&app, format!("the ledger of {app}: writing it {problem}"));
+                }
             }
         }
         if all_done {

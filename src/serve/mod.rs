@@ -20,9 +20,12 @@ mod engine;
 mod keys;
 mod ledger;
 mod outbox;
+mod programs;
 mod resolve;
+mod secrets;
 mod source;
 mod state;
+mod tasks;
 mod tidy;
 pub mod told;
 mod versions;
@@ -41,7 +44,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use self::app::App;
@@ -49,10 +52,12 @@ use self::board::Board;
 use self::counted::Counted;
 use self::engine::Engine;
 use self::ledger::Ledger;
+use self::programs::Starter;
+use self::secrets::Secrets;
 use self::source::{Found, Rhythm, Source};
 pub use self::state::StateError;
 use self::state::StateFolder;
-use self::versions::Starter;
+use self::tasks::{Last, Tasks};
 use self::webhook::Webhook;
 pub use self::webhook::WebhookSecret;
 use crate::gateway::{self, Limits, Metrics, Table};
@@ -88,8 +93,16 @@ pub struct Settings {
     pub webhook: Option<WebhookSecret>,
     /// How often the remote is asked; one of this machine is looked at all the time.
     pub interval: Duration,
-    /// How long open requests of a version that leaves are waited for.
+    /// How long open requests are waited for, of a version that leaves and once `serve` is told to stop.
     pub drain: Duration,
+    /// How long WebSockets and other streams without an end are left alone once `serve` is told to stop.
+    pub stop: Duration,
+    /// Sockets that were opened for this process: for requests, and for telling of itself. They go before the addresses.
+    pub sockets: Vec<std::net::TcpListener>,
+    /// Folder with a folder for each Secret, and in it a file for each key.
+    pub secrets: Option<PathBuf>,
+    /// The same for ConfigMaps.
+    pub config_maps: Option<PathBuf>,
     /// This program's own file: it guards the programs that are started.
     pub own: PathBuf,
     /// The environment.
@@ -115,13 +128,16 @@ pub enum ServeError {
         /// The flag that names it.
         flag: &'static str,
     },
+    /// Something that is to go on for ever did not.
+    #[error("{0}; this is a fault of cutwater: started again, it goes on where it was")]
+    Task(String),
 }
 
 /// Serves what the repository says until `stop` says so. Then open requests have some time to end, unless it says so again.
 ///
 /// # Errors
 /// When it cannot start. Once it runs, whatever goes wrong is told and waited out.
-pub async fn run(settings: Settings, mut stop: mpsc::Receiver<()>) -> Result<(), ServeError> {
+pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result<(), ServeError> {
     let folder = StateFolder::open(&settings.state)?;
     let mirror = Mirror::open(
         &folder.mirror(),
@@ -132,8 +148,9 @@ pub async fn run(settings: Settings, mut stop: mpsc::Receiver<()>) -> Result<(),
     let ledger = (settings.environment.clone())
         .map(|environment| Ledger::open(&settings.state, environment).map(Arc::new))
         .transpose()?;
-    let listener = listen(settings.listen, "--listen").await?;
-    let admin = listen(settings.admin, "--admin").await?;
+    let mut sockets = std::mem::take(&mut settings.sockets).into_iter();
+    let listener = listen(sockets.next(), settings.listen, "--listen").await?;
+    let admin = listen(sockets.next(), settings.admin, "--admin").await?;
     let address = |listener: &TcpListener, asked| listener.local_addr().unwrap_or(asked);
     tracing::info!(
         "serving {} on http://{}, telling of it on http://{}",
@@ -142,46 +159,47 @@ pub async fn run(settings: Settings, mut stop: mpsc::Receiver<()>) -> Result<(),
         address(&admin, settings.admin)
     );
     let descriptors = descriptors::raise();
-    let limits = limits(descriptors.now);
-    let drain_time = limits.drain_time;
+    let limits = Limits {
+        drain_time: settings.drain,
+        ..limits(descriptors.now)
+    };
     let (changed, committed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (tell_missing, missing) = watch::channel(false);
     let table = Arc::new(ArcSwap::from_pointee(Table::starting()));
     let metrics = Metrics::default();
-    let end = CancellationToken::new();
+    let (end, closing) = (CancellationToken::new(), CancellationToken::new());
+    let looked = Arc::new(Last::new());
     let board = Arc::new(Board::new(
         &metrics,
         (settings.url.to_string(), settings.branch.clone()),
         ledger.clone(),
         mirror.clone(),
+        (Arc::clone(&looked), settings.interval),
     ));
-    let mut tasks = JoinSet::new();
+    let mut tasks = Tasks::default();
     let webhook = settings.webhook.clone().map(|secret| {
         let pushed = Arc::clone(&committed);
         Arc::new(Webhook { secret, pushed })
     });
-    tasks.spawn(admin::serve(
-        admin,
-        Arc::clone(&board),
-        webhook,
-        end.clone(),
-    ));
-    watch_local(&settings, &committed, &end);
-    let serving = tokio::spawn(gateway::serve(
-        listener,
-        Arc::clone(&table),
-        limits,
-        metrics.clone(),
-        end.clone(),
-    ));
+    let telling = admin::serve(admin, Arc::clone(&board), webhook, end.clone());
+    tasks.spawn("answers on the admin address", telling);
+    let local = watch_local(&settings, &committed);
+    let shared = (Arc::clone(&table), metrics.clone());
+    let served = serve_requests(&mut tasks, listener, shared, limits, end.clone());
     let (following, found) = follow(
-        &settings, &mirror, counted, missing, committed, &changed, &end,
+        &settings, &mirror, counted, missing, committed, &changed, &looked,
     );
-    let writing = ledger.clone().map(|ledger| {
+    // They may wait for a remote that does not answer, and are not waited for. What is not in the ledger yet is in the state
+    // folder.
+    let mut aside = vec![tasks.spawn("follows the repository", following)];
+    aside.extend(local.map(|local| tasks.spawn("watches the repository", local)));
+    aside.extend(ledger.clone().map(|ledger| {
         let (mirror, releases) = (mirror.clone(), settings.releases.clone());
-        tokio::spawn(ledger::write(ledger, mirror, releases))
-    });
+        tasks.spawn("writes the ledger", ledger::write(ledger, mirror, releases))
+    }));
     let apps = (folder.read().into_iter()).map(|(name, remembered)| (name, App::of(remembered)));
+    let passed = programs::passed(&settings.given);
+    let secrets = Secrets::new(settings.given, settings.secrets, settings.config_maps);
     let mut engine = Engine {
         apps: apps.collect(),
         mirror,
@@ -189,9 +207,11 @@ pub async fn run(settings: Settings, mut stop: mpsc::Receiver<()>) -> Result<(),
         folder,
         starter: Starter {
             own: settings.own.clone(),
-            given: settings.given.clone(),
+            passed,
+            secrets: Arc::new(secrets),
             files: descriptors.given,
             changed: Arc::clone(&changed),
+            closing: closing.clone(),
         },
         drain: settings.drain,
         table,
@@ -202,26 +222,63 @@ pub async fn run(settings: Settings, mut stop: mpsc::Receiver<()>) -> Result<(),
         missing: tell_missing,
         leaving: JoinSet::new(),
     };
-    tokio::select! {
+    tell_manager(sd_notify::NotifyState::Ready);
+    let failed = tokio::select! {
         never = engine.work(&found, &changed, settings.interval) => match never {},
-        _ = stop.recv() => {}
-    }
-    tracing::info!(
-        "told to stop: open requests have {} s to end; told again, it waits for nothing",
-        drain_time.as_secs()
-    );
+        _ = stop.recv() => None,
+        ended = tasks.ended() => Some(ended),
+    };
+    tell_manager(sd_notify::NotifyState::Stopping);
+    say_why(failed.as_deref(), settings.drain);
+    closing.cancel();
     end.cancel();
-    // They may wait for a remote that does not answer. What is not in the ledger yet is in the state folder.
-    following.abort();
-    if let Some(writing) = writing {
-        writing.abort();
-    }
+    aside.iter().for_each(AbortHandle::abort);
     tokio::select! {
-        () = engine.close(serving) => {}
+        () = engine.close(served, settings.stop) => {}
         // Whatever still runs ends with this process.
         _ = stop.recv() => tracing::warn!("told to stop again: what is still open is cut"),
     }
-    Ok(())
+    failed.map_or(Ok(()), |failed| Err(ServeError::Task(failed)))
+}
+
+/// Takes requests until `end`; what is returned is cancelled once the last one is answered.
+fn serve_requests(
+    tasks: &mut Tasks,
+    listener: TcpListener,
+    (table, metrics): (Arc<ArcSwap<Table>>, Metrics),
+    limits: Limits,
+    end: CancellationToken,
+) -> CancellationToken {
+    let served = CancellationToken::new();
+    // Also where it panics.
+    let all_served = served.clone().drop_guard();
+    let serving = gateway::serve(listener, table, limits, metrics, end);
+    tasks.spawn("serves requests", async move {
+        if let cut @ 1.. = serving.await {
+            tracing::warn!("{cut} connections were still open and are cut");
+        }
+        drop(all_served);
+    });
+    served
+}
+
+/// Says why it stops: because it was told to, or because something failed.
+fn say_why(failed: Option<&str>, drain: Duration) {
+    if let Some(failed) = failed {
+        tracing::error!("{failed}, so everything is ended in order");
+    } else {
+        let seconds = drain.as_secs();
+        tracing::info!(
+            "told to stop: open requests have {seconds} s to end; told again, it waits for nothing"
+        );
+    }
+}
+
+/// Tells a service manager how it stands. Does nothing where no service manager asked for it.
+fn tell_manager(state: sd_notify::NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!("the service manager cannot be told how it stands: {error}");
+    }
 }
 
 /// Fewer connections than a small service may need.
@@ -245,7 +302,7 @@ fn limits(files: u64) -> Limits {
     limits
 }
 
-/// Looks at the repository for as long as this runs.
+/// What looks at the repository for as long as this runs.
 fn follow(
     settings: &Settings,
     mirror: &Mirror,
@@ -253,8 +310,11 @@ fn follow(
     missing: watch::Receiver<bool>,
     committed: Arc<Notify>,
     changed: &Arc<Notify>,
-    end: &CancellationToken,
-) -> (JoinHandle<()>, watch::Receiver<Found>) {
+    looked: &Arc<Last>,
+) -> (
+    impl Future<Output = ()> + Send + use<>,
+    watch::Receiver<Found>,
+) {
     let (tell, found) = watch::channel(Found::default());
     let rhythm = Rhythm {
         interval: settings.interval,
@@ -265,7 +325,7 @@ fn follow(
         missing,
         committed,
         changed: Arc::clone(changed),
-        end: end.clone(),
+        looked: Arc::clone(looked),
     };
     let source = Source::new(
         mirror.clone(),
@@ -273,33 +333,44 @@ fn follow(
         settings.releases.clone(),
         counted,
     );
-    (tokio::spawn(source::follow(source, rhythm, tell)), found)
+    (source::follow(source, rhythm, tell), found)
 }
 
-async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {
-    (TcpListener::bind(address).await).map_err(|problem| ServeError::Listen {
+/// Listens on a socket that was opened for this process, or else on an address.
+async fn listen(
+    socket: Option<std::net::TcpListener>,
+    address: SocketAddr,
+    flag: &'static str,
+) -> Result<TcpListener, ServeError> {
+    let listener = match socket {
+        Some(socket) => (socket.set_nonblocking(true)).and_then(|()| TcpListener::from_std(socket)),
+        None => TcpListener::bind(address).await,
+    };
+    listener.map_err(|problem| ServeError::Listen {
         address,
         problem,
         flag,
     })
 }
 
-/// Tells of each commit of a repository on this machine at once.
-fn watch_local(settings: &Settings, changed: &Arc<Notify>, end: &CancellationToken) {
-    let Some(path) = settings.url.local_path() else {
-        return;
-    };
-    let (branch, changed, end) = (settings.branch.clone(), Arc::clone(changed), end.clone());
+/// What tells of each commit of a repository on this machine at once.
+fn watch_local(
+    settings: &Settings,
+    changed: &Arc<Notify>,
+) -> Option<impl Future<Output = ()> + Send + use<>> {
+    let path = settings.url.local_path()?;
+    let (branch, changed) = (settings.branch.clone(), Arc::clone(changed));
     // Read before the first look: a commit between the two is seen by one of them.
     let mut local = LocalBranch::new(path, branch);
     let mut before = local.commit();
-    tokio::spawn(async move {
-        while tokio::time::timeout(GLANCE, end.cancelled()).await.is_err() {
+    Some(async move {
+        loop {
+            tokio::time::sleep(GLANCE).await;
             let commit = local.commit();
             if commit != before {
                 before = commit;
                 changed.notify_one();
             }
         }
-    });
+    })
 }

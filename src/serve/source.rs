@@ -4,13 +4,14 @@
 //! as git does, so it has a task of its own, [`follow`], and nobody waits for it.
 
 use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio_util::sync::CancellationToken;
 
 use super::counted::Counted;
+use super::tasks::{self, Last};
 use crate::plan::{Owner, OwnerKind};
 use crate::releases::{Kind, Release};
 use crate::settings::Settings;
@@ -58,28 +59,38 @@ pub(super) struct Rhythm {
     pub(super) missing: watch::Receiver<bool>,
     /// Told when something was found.
     pub(super) changed: Arc<Notify>,
-    pub(super) end: CancellationToken,
+    /// When the last look ended, whatever it found.
+    pub(super) looked: Arc<Last>,
 }
 
-/// Looks at the repository again and again until the end, and says what it found.
+/// Looks at the repository again and again, and says what it found. A look that panics is said too, and the next one follows:
+/// a repository that brings it about must not end what is served.
 ///
 /// First it says what counted when the last `serve` ended: a remote that is slow or away keeps nobody waiting.
 pub(super) async fn follow(mut source: Source, mut rhythm: Rhythm, tell: watch::Sender<Found>) {
     let mut started = false;
     loop {
         let looking = tokio::task::spawn_blocking(move || {
-            if started {
-                source.look();
-            } else {
-                source.recall();
+            let looked = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                if started {
+                    source.look();
+                } else {
+                    source.recall();
+                }
+            }));
+            if let Err(panic) = looked {
+                source.failed(&tasks::words(panic.as_ref()));
             }
             source
         });
         source = match looking.await {
             Ok(source) => source,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => return,
+            Err(error) => {
+                tracing::error!("the repository is not looked at any more: {error}");
+                return;
+            }
         };
+        rhythm.looked.note();
         let told = tell.send_if_modified(|before| {
             let differs =
                 before.seen != source.found.seen || before.problems != source.found.problems;
@@ -98,7 +109,6 @@ pub(super) async fn follow(mut source: Source, mut rhythm: Rhythm, tell: watch::
             rhythm.interval
         };
         tokio::select! {
-            () = rhythm.end.cancelled() => return,
             () = rhythm.committed.notified() => {}
             Ok(()) = rhythm.missing.changed() => {}
             () = tokio::time::sleep(pause) => {}
@@ -167,6 +177,16 @@ impl Source {
             let problem = format!("{error}; what was read before goes on");
             self.found.problems.push(problem);
         }
+    }
+
+    /// A look ended in a panic. What was read before goes on.
+    fn failed(&mut self, panic: &str) {
+        let problem = format!(
+            "looking at the repository failed, which is a fault of cutwater: {panic}; what was read before goes on"
+        );
+        self.brought = false;
+        self.found.problems.clone_from(&self.wrong);
+        self.found.problems.push(problem);
     }
 
     fn fetch(&mut self) -> Result<(), StoreError> {

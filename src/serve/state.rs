@@ -10,8 +10,9 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,10 +20,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::counted::Counted;
+use super::tidy;
 use crate::plan::slots::Slots;
 use crate::plan::{Memory, Owner, Shares};
 use crate::record::VersionRecord;
 use crate::words::{AppName, Share, VersionNumber, VersionWord};
+
+/// The folders in it. They are for nobody else on this machine: they hold what the repository holds, and what programs print.
+const PARTS: [&str; 4] = ["apps", "snapshots", "logs", "mirror.git"];
+/// The mode of a folder that is for its owner alone.
+const PRIVATE: u32 = 0o700;
 
 /// The state folder, while this process has it.
 pub(super) struct StateFolder {
@@ -109,19 +116,31 @@ impl StateFolder {
             let path = path.to_owned();
             move |problem| StateError::Io { path, problem }
         };
-        for part in ["apps", "snapshots", "logs"] {
+        if !dir.is_dir() {
+            let mut new = DirBuilder::new();
+            new.recursive(true).mode(PRIVATE);
+            new.create(dir).map_err(fail(dir))?;
+        }
+        for part in PARTS {
             let path = dir.join(part);
             fs::create_dir_all(&path).map_err(fail(&path))?;
+            // Also what an earlier version left open to everybody on this machine.
+            let private = Permissions::from_mode(PRIVATE);
+            fs::set_permissions(&path, private).map_err(fail(&path))?;
         }
         let path = dir.join("lock");
         let lock = (OpenOptions::new().create(true).truncate(false).write(true))
             .open(&path)
             .map_err(fail(&path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                dir: dir.to_owned(),
-                _lock: lock,
-            }),
+            Ok(()) => {
+                let snapshots = dir.join("snapshots");
+                tidy::forsake(&snapshots).map_err(fail(&snapshots))?;
+                Ok(Self {
+                    dir: dir.to_owned(),
+                    _lock: lock,
+                })
+            }
             Err(TryLockError::WouldBlock) => Err(StateError::Taken(dir.to_owned())),
             Err(TryLockError::Error(problem)) => Err(fail(&path)(problem)),
         }

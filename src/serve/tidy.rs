@@ -31,7 +31,10 @@ pub(super) fn take(
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
-        if is_leftover(&name) {
+        if begins(&name, NEW) {
+            continue;
+        }
+        if begins(&name, OLD) {
             taken.push(entry.path());
         } else if !name.to_str().is_some_and(|name| used.contains(name)) {
             let age = entry
@@ -53,12 +56,29 @@ pub(super) fn take(
     Ok(taken)
 }
 
+/// How the name of something begins that is being made, by a task of its own.
+pub(super) const NEW: &str = ".new-";
 /// How the name of something begins that is being removed.
 const OLD: &str = ".old-";
 
-/// Half made, or half removed, when an earlier `serve` was killed. Nothing else here begins with a dot.
-fn is_leftover(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b".")
+/// Marks what an earlier `serve` was making when it was killed, so that it is removed.
+///
+/// # Errors
+/// When the folder cannot be read or changed.
+pub(super) fn forsake(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        if begins(&name, NEW) {
+            let mut old = OsStr::new(OLD).to_owned();
+            old.push(&name);
+            fs::rename(folder.join(&name), folder.join(old))?;
+        }
+    }
+    Ok(())
+}
+
+fn begins(name: &OsStr, with: &str) -> bool {
+    name.as_encoded_bytes().starts_with(with.as_bytes())
 }
 
 /// Removes a file, or a folder with all that is in it, also where it is read-only. What is gone already, because it was taken a
@@ -129,17 +149,20 @@ mod tests {
             age.set_modified(at - Duration::from_secs(100 - number))
                 .unwrap();
         }
+        // One that this `serve` makes stays; one that an earlier one was making goes.
+        forsake(dir.path()).unwrap();
+        fs::create_dir(dir.path().join(".new-y")).unwrap();
         let taken = take(dir.path(), &["0".to_owned()].into(), 2).unwrap();
         assert_eq!(
             names(dir.path()),
-            [".new-x", ".old-1", ".old-2", "0", "3", "4"]
+            [".new-y", ".old-.new-x", ".old-1", ".old-2", "0", "3", "4"]
         );
         assert_eq!(taken.len(), 3);
         for path in &taken {
             remove(path).unwrap();
             remove(path).unwrap();
         }
-        assert_eq!(names(dir.path()), ["0", "3", "4"]);
+        assert_eq!(names(dir.path()), [".new-y", "0", "3", "4"]);
         assert_eq!(
             take(dir.path(), &BTreeSet::new(), 3).unwrap(),
             [""; 0].map(PathBuf::from)

@@ -2,40 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
+use super::checkout::Checkout;
+use super::programs::{self, Starter};
 use super::state::StateFolder;
 use super::told::{FunctionDetail, ProcessState};
-use crate::app::Function;
 use crate::gateway::Upstream;
 use crate::plan::{FunctionState, Version};
-use crate::processes::{Output, Program, Running, State};
+use crate::processes::{Output, Running, State};
 use crate::record::VersionRecord;
 use crate::words::FunctionName;
-
-/// How long a program may take to end where its function does not say.
-const GRACE: u32 = 30;
-
-/// Variables that every program gets.
-const PASSED: [&str; 7] = ["HOME", "LANG", "LOGNAME", "PATH", "TMPDIR", "TZ", "USER"];
-
-/// What is needed to start a program.
-pub(super) struct Starter {
-    /// This program's own file.
-    pub(super) own: PathBuf,
-    /// The environment of `serve`. Programs get what every program needs of it, and by name what a cluster would take from
-    /// a Secret or ConfigMap.
-    pub(super) given: BTreeMap<String, String>,
-    /// How many files a program may have open, if it asks for no more.
-    pub(super) files: u64,
-    /// Told of each change of a program's state.
-    pub(super) changed: Arc<Notify>,
-}
 
 /// A version that runs.
 pub(super) struct Materialised {
@@ -87,23 +68,30 @@ impl Place {
         let all = self.former.iter().chain(&self.upstream);
         futures::future::join_all(all.map(|upstream| upstream.drain())).await;
     }
+
+    /// Waits until no request is open but streams without an end.
+    async fn answered(&self) {
+        let all = self.former.iter().chain(&self.upstream);
+        futures::future::join_all(all.map(|upstream| upstream.answered())).await;
+    }
 }
 
 impl Materialised {
-    /// Starts all functions of a version in the checkout `dir`.
+    /// Starts all functions of a version in its checkout, which each of them makes ready for itself.
     pub(super) fn start(
         starter: &Starter,
         folder: &StateFolder,
         record: &VersionRecord,
-        dir: &std::path::Path,
+        checkout: Checkout,
     ) -> Result<Self, String> {
+        let checkout = Arc::new(checkout);
         // All or none: a version of which one function cannot run would otherwise start and end the others at each step.
         let mut programs = Vec::new();
         for function in &record.functions {
             let log = folder.log(&record.app, record.number, function.name.as_str());
             let output =
                 Output::open(&log).map_err(|error| format!("{}: {error}", log.display()))?;
-            let program = program(starter, record, function, dir)?;
+            let program = programs::program(starter, record, function, Arc::clone(&checkout))?;
             programs.push((function.name.clone(), program, output));
         }
         let start = |(name, program, output)| {
@@ -169,6 +157,29 @@ impl Materialised {
             .collect()
     }
 
+    /// Ends the programs, while no request comes any more: each once `all_served` is said, or once only streams without an end
+    /// are open and `stop` has passed, or after `drain`.
+    pub(super) async fn close(
+        self,
+        all_served: &CancellationToken,
+        stop: Duration,
+        drain: Duration,
+    ) {
+        let stopping = self.functions.into_values().map(|process| async move {
+            let answered = async {
+                tokio::time::sleep(stop).await;
+                process.place.answered().await;
+            };
+            let waited = tokio::time::timeout(drain, answered);
+            tokio::select! {
+                () = all_served.cancelled() => {}
+                _ = waited => {}
+            }
+            process.running.stop().await;
+        });
+        futures::future::join_all(stopping).await;
+    }
+
     /// Waits until no request is open, for as long as `drain`, and ends the programs. The gateway sends nothing new.
     pub(super) async fn stop(self, drain: Duration) {
         let stopping = self.functions.into_values().map(|process| async move {
@@ -196,77 +207,6 @@ pub(super) fn absent(record: &VersionRecord) -> Version {
         false,
         functions.map(|function| (function.name.clone(), one(0), None)),
     )
-}
-
-fn program(
-    starter: &Starter,
-    record: &VersionRecord,
-    function: &Function,
-    dir: &std::path::Path,
-) -> Result<Program, String> {
-    let Some(local) = &function.local else {
-        return Err(format!(
-            "function `{}` of {} {} does not say what runs it on this machine; add local.command to app.yaml and publish",
-            function.name, record.app, record.number
-        ));
-    };
-    let mut env: Vec<(String, String)> = (starter.given.iter())
-        .filter(|(name, _)| PASSED.contains(&name.as_str()) || name.starts_with("LC_"))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    for variable in &function.env {
-        match (&variable.value, &variable.value_from) {
-            (Some(value), _) => env.push((variable.name.clone(), value.clone())),
-            (None, Some(source)) => {
-                let optional = (source.secret_key_ref.as_ref())
-                    .or(source.config_map_key_ref.as_ref())
-                    .is_some_and(|key| key.optional == Some(true));
-                if let Some(value) = starter.given.get(&variable.name) {
-                    env.push((variable.name.clone(), value.clone()));
-                } else if !optional {
-                    return Err(format!(
-                        "function `{}` of {} {} takes `{}` from a Secret or ConfigMap; here it is taken from the environment of serve: start it with {}=...",
-                        function.name, record.app, record.number, variable.name, variable.name
-                    ));
-                }
-            }
-            (None, None) => {}
-        }
-    }
-    env.extend(known(record));
-    Ok(Program {
-        guard: (
-            starter.own.clone(),
-            ["guard", "--files", &starter.files.to_string(), "--"]
-                .map(str::to_owned)
-                .to_vec(),
-        ),
-        command: local.command.clone(),
-        dir: dir.to_owned(),
-        env,
-        readiness: function.readiness_probe.clone(),
-        liveness: function.liveness_probe.clone(),
-        grace: Duration::from_secs(u64::from(
-            function.termination_grace_period_seconds.unwrap_or(GRACE),
-        )),
-    })
-}
-
-/// What a program knows about itself, as in a container.
-fn known(record: &VersionRecord) -> [(String, String); 5] {
-    let labels: Vec<&str> = record
-        .labels
-        .iter()
-        .map(crate::words::Label::as_str)
-        .collect();
-    [
-        ("CUTWATER_APP", record.app.to_string()),
-        ("CUTWATER_VERSION", record.number.get().to_string()),
-        ("CUTWATER_SNAPSHOT", record.tree.clone()),
-        ("CUTWATER_LABELS", labels.join(",")),
-        ("CUTWATER_PUBLISHED_AT", record.published_at.to_string()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
 }
 
 #[cfg(test)]

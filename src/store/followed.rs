@@ -8,6 +8,7 @@ use git2::{Oid, Repository};
 use super::content::ContentError;
 use super::error::{SnapshotError, StoreError};
 use super::export::{self, Exported};
+use super::intact;
 use super::mirror::Mirror;
 use super::objects;
 use super::users::{Branch, Reader};
@@ -68,7 +69,7 @@ impl Mirror {
         follows(&self.state().repo).unwrap_or(false)
     }
 
-    /// Writes the snapshot of a version into `folder`, which is new.
+    /// Writes the snapshot of a version into `folder`, which is new. Nobody who resolves or fetches waits for it.
     ///
     /// # Errors
     /// As [`export::export`].
@@ -78,14 +79,45 @@ impl Mirror {
         settings: &Settings,
         folder: &Path,
     ) -> Result<Exported, ContentError> {
-        let tree = id(&record.tree)
-            .map_err(|problem| StoreError::local(record.number.to_string(), &problem))?;
-        let bad = |source: SnapshotError| ContentError::Snapshot {
-            app: record.app.clone(),
-            name: record.number.to_string(),
-            source,
-        };
-        export::write_out(&self.state().repo, tree, &settings.limits, folder, bad)
+        let (repo, tree) = self.tree(record)?;
+        export::write_out(&repo, tree, &settings.limits, folder, |source| {
+            bad(record, source)
+        })
+    }
+
+    /// Makes `folder` hold the snapshot of a version, and nothing else, where that is not so any more; the paths that were
+    /// wrong. What is as it should be is left alone.
+    ///
+    /// # Errors
+    /// [`ContentError::Write`] where the folder cannot be read or mended; others where the snapshot cannot be read, and so
+    /// nothing is known.
+    pub fn restore(
+        &self,
+        record: &VersionRecord,
+        settings: &Settings,
+        folder: &Path,
+    ) -> Result<Vec<String>, ContentError> {
+        let (repo, tree) = self.tree(record)?;
+        intact::restore(&repo, tree, &settings.limits, folder, |source| {
+            bad(record, source)
+        })
+    }
+
+    /// The tree of a version, in a handle of its own: reading all of it takes a while.
+    fn tree(&self, record: &VersionRecord) -> Result<(Repository, Oid), StoreError> {
+        let fail = |problem: String| StoreError::local(record.number.to_string(), &problem);
+        let tree = id(&record.tree).map_err(fail)?;
+        let path = self.state().repo.path().to_owned();
+        let repo = Repository::open_bare(path).map_err(|error| fail(error.message().to_owned()))?;
+        Ok((repo, tree))
+    }
+}
+
+fn bad(record: &VersionRecord, source: SnapshotError) -> ContentError {
+    ContentError::Snapshot {
+        app: record.app.clone(),
+        name: record.number.to_string(),
+        source,
     }
 }
 

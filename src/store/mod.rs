@@ -28,6 +28,7 @@ mod followed;
 mod history;
 mod holder;
 mod import;
+mod intact;
 mod known;
 mod label;
 mod ledger;

@@ -119,8 +119,8 @@ fn programs_are_started_and_objects_written_in_one_place() {
         &[
             "git/run.rs",
             "processes/guard.rs",
-            "processes/probe.rs",
-            "processes/running.rs",
+            "processes/guarded.rs",
+            "processes/last_step.rs",
         ],
     );
     // Objects; finalizers; status.

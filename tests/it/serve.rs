@@ -8,6 +8,8 @@ mod begun;
 mod clients;
 /// Repositories elsewhere: credentials and webhooks.
 mod elsewhere;
+/// How programs end, and `serve` with them.
+mod ending;
 /// Faults of the machine and of the repository.
 mod faults;
 /// More clients than there is room for, and slow ones.

@@ -1,0 +1,138 @@
+//! One start of a program: what is prepared for it, and what comes of that once it has a port.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+
+use super::expand::expand;
+use super::health::Probes;
+
+/// What is to be started.
+#[derive(Debug, Clone, Default)]
+pub struct Start {
+    /// Program and arguments, with `$(NAME)` for variables.
+    pub command: Vec<String>,
+    /// Where it runs.
+    pub dir: PathBuf,
+    /// Variables that no `$(NAME)` means.
+    pub inherited: Vec<(String, String)>,
+    /// All others, but for `PORT`. The last one of a name counts.
+    pub env: Vec<Variable>,
+    /// How it is asked whether it is well.
+    pub probes: Probes,
+}
+
+/// A variable of a program.
+#[derive(Debug, Clone)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+    /// The value may name variables that stand above, as `$(NAME)`.
+    pub expands: bool,
+}
+
+/// What is started.
+pub(super) struct Launch {
+    pub(super) address: SocketAddr,
+    pub(super) command: Vec<String>,
+    pub(super) dir: PathBuf,
+    /// The whole environment.
+    pub(super) env: Vec<(String, String)>,
+    pub(super) probes: Probes,
+}
+
+impl Start {
+    /// Finds a port for the program.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn launch(self) -> Result<Launch, String> {
+        // Taken by nobody at this moment. Who takes it before the program does makes it fail, and start again elsewhere.
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr());
+        let address = free.map_err(|error| format!("there is no port for it: {error}"))?;
+        Ok(self.at(address))
+    }
+
+    /// Puts the values of variables where they are named.
+    fn at(mut self, address: SocketAddr) -> Launch {
+        let mut known = vec![("PORT".to_owned(), address.port().to_string())];
+        for variable in self.env {
+            let value = if variable.expands {
+                filled(&variable.value, &known)
+            } else {
+                variable.value
+            };
+            known.push((variable.name, value));
+        }
+        for word in (self.command.iter_mut()).chain(self.probes.commands().flatten()) {
+            *word = filled(word, &known);
+        }
+        Launch {
+            address,
+            command: self.command,
+            dir: self.dir,
+            env: self.inherited.into_iter().chain(known).collect(),
+            probes: self.probes,
+        }
+    }
+}
+
+/// The text with the values of these variables, the last of a name.
+fn filled(text: &str, known: &[(String, String)]) -> String {
+    expand(text, |name| {
+        let found = known.iter().rev().find(|(other, _)| other == name);
+        found.map(|(_, value)| value.as_str())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::{ExecAction, Probe};
+
+    #[test]
+    fn variables_are_named_by_those_below_them_and_by_every_command() {
+        let variable = |name: &str, value: &str, expands| Variable {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            expands,
+        };
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let probe = serde_yaml::from_str::<Probe>("exec: {command: [check, $(URL)]}").unwrap();
+        let start = Start {
+            command: words(&["serve", "--port=$(PORT)", "$(HOME)", "$$(PORT)"]),
+            inherited: vec![("HOME".to_owned(), "/root".to_owned())],
+            env: vec![
+                variable("URL", "early", true),
+                variable("LATER", "$(BELOW)", true),
+                variable("BELOW", "x", true),
+                variable("PASSWORD", "$(BELOW)", false),
+                variable("URL", "http://$(PASSWORD)@$(PORT)/$(HOME)", true),
+            ],
+            probes: Probes {
+                liveness: Some(probe),
+                ..Probes::default()
+            },
+            ..Start::default()
+        };
+        let launch = start.at(SocketAddr::from(([127, 0, 0, 1], 4321)));
+        let url = "http://$(BELOW)@4321/$(HOME)";
+        assert_eq!(
+            launch.command,
+            ["serve", "--port=4321", "$(HOME)", "$(PORT)"]
+        );
+        let value = |name: &str| {
+            let mut all = launch.env.iter().rev();
+            all.find(|(other, _)| other == name).unwrap().1.clone()
+        };
+        assert_eq!(value("URL"), url);
+        assert_eq!(value("LATER"), "$(BELOW)");
+        assert_eq!(
+            (value("HOME"), value("PORT")),
+            ("/root".to_owned(), "4321".to_owned())
+        );
+        let exec: ExecAction = launch.probes.liveness.unwrap().exec.unwrap();
+        assert_eq!(exec.command, ["check", url]);
+    }
+}

@@ -1,0 +1,203 @@
+//! What a cluster would take from Secrets and ConfigMaps: here it comes from files, or from variables of `serve`, by name and key.
+//!
+//! It is read anew each time, so that a value that was changed counts from the next start of a program on. No message holds one.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+/// Where values come from.
+#[derive(Debug, Default)]
+pub(super) struct Secrets {
+    /// The environment of `serve`.
+    given: BTreeMap<String, String>,
+    /// The folder of `--secrets`.
+    secret_files: Option<PathBuf>,
+    /// The folder of `--config-maps`.
+    config_map_files: Option<PathBuf>,
+    /// What each variable was taken for: `a-b` with key `c` and `a` with key `b-c` have one, and none may get the other's.
+    taken: Mutex<BTreeMap<String, (String, String)>>,
+}
+
+/// A kind of object that holds values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Secret,
+    ConfigMap,
+}
+
+impl Kind {
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Secret => "CUTWATER_SECRET_",
+            Self::ConfigMap => "CUTWATER_CONFIG_MAP_",
+        }
+    }
+
+    const fn flag(self) -> &'static str {
+        match self {
+            Self::Secret => "--secrets",
+            Self::ConfigMap => "--config-maps",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Secret => "Secret",
+            Self::ConfigMap => "ConfigMap",
+        })
+    }
+}
+
+impl Secrets {
+    pub(super) fn new(
+        given: BTreeMap<String, String>,
+        secrets: Option<PathBuf>,
+        config_maps: Option<PathBuf>,
+    ) -> Self {
+        Self {
+            given,
+            secret_files: secrets,
+            config_map_files: config_maps,
+            taken: Mutex::default(),
+        }
+    }
+
+    /// The value of a key, from its file, else from its variable; nothing where there is none.
+    ///
+    /// # Errors
+    /// When it is there and cannot be used.
+    pub(super) fn find(&self, kind: Kind, name: &str, key: &str) -> Result<Option<String>, String> {
+        let folder = match kind {
+            Kind::Secret => &self.secret_files,
+            Kind::ConfigMap => &self.config_map_files,
+        };
+        let plain = |word: &str| !matches!(word, "" | "." | "..") && !word.contains(['/', '\0']);
+        if let Some(folder) = folder.as_ref().filter(|_| plain(name) && plain(key)) {
+            let file = folder.join(name).join(key);
+            match std::fs::read_to_string(&file) {
+                Ok(text) if text.contains('\0') => {
+                    return Err(format!(
+                        "{}: holds a NUL byte, which no variable can",
+                        file.display()
+                    ));
+                }
+                Ok(mut text) => {
+                    // An editor ends each file with a line end, which is no part of any password.
+                    let end = text.trim_end_matches(['\r', '\n']).len();
+                    text.truncate(end);
+                    return Ok(Some(text));
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(format!("{}: {error}", file.display())),
+            }
+        }
+        let variable = variable(kind, name, key);
+        let Some(value) = self.given.get(&variable) else {
+            return Ok(None);
+        };
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let this = (name.to_owned(), key.to_owned());
+        let (first_name, first_key) = taken.entry(variable.clone()).or_insert(this);
+        if (first_name.as_str(), first_key.as_str()) != (name, key) {
+            return Err(format!(
+                "the variable {variable} is that of key `{first_key}` of {kind} `{first_name}` already; give both in files, with {} DIR",
+                kind.flag()
+            ));
+        }
+        Ok(Some(value.clone()))
+    }
+
+    /// Where the value of a key is looked for, in words.
+    pub(super) fn place(&self, kind: Kind, name: &str, key: &str) -> String {
+        let folder = match kind {
+            Kind::Secret => &self.secret_files,
+            Kind::ConfigMap => &self.config_map_files,
+        };
+        let file = match folder {
+            Some(folder) => format!("the file {}/{name}/{key}", folder.display()),
+            None => format!("the file DIR/{name}/{key} of {} DIR", kind.flag()),
+        };
+        format!(
+            "the variable {} of serve, or {file}",
+            variable(kind, name, key)
+        )
+    }
+}
+
+/// `CUTWATER_SECRET_<NAME>_<KEY>`, in capital letters and digits, with `_` for everything else.
+fn variable(kind: Kind, name: &str, key: &str) -> String {
+    let words = format!("{name}_{key}");
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_uppercase()
+        } else {
+            '_'
+        }
+    };
+    kind.prefix()
+        .chars()
+        .chain(words.chars().map(plain))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        variables.iter().map(owned).collect()
+    }
+
+    #[test]
+    fn a_value_is_that_of_its_own_name_and_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &[u8]| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("blog-db/url", b"blog\n");
+        write("shop-db/url", b"shop");
+        write("bad/nul", b"a\0b");
+        write("bad/bytes", b"\xff");
+        let variables = given(&[
+            ("CUTWATER_SECRET_WIKI_DB_URL", "wiki"),
+            ("CUTWATER_SECRET_BLOG_DB_URL", "not this"),
+            ("CUTWATER_CONFIG_MAP_WIKI_DB_URL", "plain"),
+            ("URL", "of everybody"),
+        ]);
+        let secrets = Secrets::new(variables, Some(dir.path().to_owned()), None);
+        let find = |name: &str, key: &str| secrets.find(Kind::Secret, name, key);
+        let found = |text: &str| Ok(Some(text.to_owned()));
+        assert_eq!(find("blog-db", "url"), found("blog"));
+        assert_eq!(find("shop-db", "url"), found("shop"));
+        assert_eq!(find("wiki-db", "url"), found("wiki"));
+        assert_eq!(find("other-db", "url"), Ok(None));
+        assert_eq!(find("..", "url"), Ok(None));
+        assert_eq!(find("blog-db", "../shop-db/url"), Ok(None));
+        assert!(find("bad", "nul").is_err() && find("bad", "bytes").is_err());
+        assert_eq!(
+            secrets.find(Kind::ConfigMap, "wiki-db", "url"),
+            found("plain")
+        );
+        // What was changed counts.
+        write("shop-db/url", b"another");
+        assert_eq!(find("shop-db", "url"), found("another"));
+    }
+
+    #[test]
+    fn two_that_would_share_a_variable_do_not() {
+        let secrets = Secrets::new(given(&[("CUTWATER_SECRET_A_B_C", "x")]), None, None);
+        let find = |name: &str, key: &str| secrets.find(Kind::Secret, name, key);
+        assert_eq!(find("a-b", "c"), Ok(Some("x".to_owned())));
+        let refused = find("a", "b.c").unwrap_err();
+        assert!(refused.contains("key `c` of Secret `a-b`"), "{refused}");
+        assert_eq!(find("a-b", "c"), Ok(Some("x".to_owned())));
+    }
+}
