@@ -14,9 +14,10 @@ use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::{Resource, ResourceExt};
 
+use super::answer::Gateways;
 use super::claims::Claims;
 use super::facts::{PodFacts, SliceFacts};
-use crate::api::gateway::{Gateway, HttpRoute};
+use crate::api::gateway::HttpRoute;
 use crate::api::{Alias, Deployment, Repository};
 use crate::kubernetes::names;
 use crate::plan::{Owner, OwnerKind};
@@ -285,7 +286,7 @@ pub(super) struct State {
     apps: HashMap<AppKey, AppObjects>,
     removed: Removed,
     pub(super) repositories: HashMap<ObjectKey, Arc<Repository>>,
-    pub(super) gateways: HashMap<ObjectKey, Arc<Gateway>>,
+    pub(super) gateways: Gateways,
     pub(super) claims: Claims,
     /// Custom resources that cannot be read: kind, namespace and name, and why.
     pub(super) unreadable: HashMap<(&'static str, ObjectKey), String>,

@@ -9,6 +9,7 @@
 //!               +---- own writes ----+     mirrors ------+ (fetched on their interval, and when a version is missing)
 //! ```
 
+mod answer;
 mod apply;
 mod cache;
 mod carry_out;
@@ -18,6 +19,7 @@ mod facts;
 mod finalizer;
 mod health;
 mod observe;
+mod places;
 mod queue;
 mod reconcile;
 mod report;
