@@ -1,4 +1,4 @@
-//! Tests on a real node: real pods, Envoy Gateway and Envoy. `make e2e` runs them inside the cluster it starts.
+//! Tests on a real node: real pods, Envoy Gateway and Contour. `make e2e` runs them inside the cluster it starts.
 //!
 //! Each file under `tests/e2e/` is a module here, with one line that says what it is about. They run one after the other,
 //! each in a namespace of its own, and all under one controller.
@@ -35,6 +35,8 @@ mod e2e {
     mod drain;
     /// Gateways that are not there, and hostnames that are taken.
     mod gateway;
+    /// Releases and shifts under load, behind each of the two gateways.
+    mod gateways;
     /// The harness itself: the cluster, without Cutwater.
     mod harness;
     /// Requests as clients send them: many, on connections that stay open, with every fault noticed.

@@ -116,6 +116,8 @@ words! {
         PodsRefused,
         /// The gateway does not exist.
         GatewayNotFound,
+        /// The gateway has no listener of that name.
+        ListenerNotFound,
         /// The Gateway API is not installed in this cluster.
         GatewayApiMissing,
         /// The gateway has not accepted the route yet.
@@ -136,12 +138,82 @@ words! {
         Settling,
         /// No wanted version is ready; the last split stays.
         NothingReady,
-        /// The API server could not be reached or refused.
+        /// The API server could not be reached, or failed.
         ApiServerError,
         /// What the controller remembered of the app was lost or changed by hand (an event only).
         MemoryLost,
+        /// The API server refused what has to be written: by a right, a quota, an admission rule or a schema.
+        ApiServerRefused,
         /// Something could not be found out.
         Unknown,
+    }
+}
+
+/// What a reason means for those who wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// All is well, or it is as somebody wished.
+    Fine,
+    /// It only passes on the way to what is wanted.
+    Step,
+    /// Something is wrong that can go away by itself.
+    Fault,
+    /// It does not go away by waiting: somebody has to change something.
+    Stalled,
+}
+
+impl Reason {
+    /// What it means for those who wait.
+    #[must_use]
+    pub const fn class(self) -> Class {
+        match self {
+            Self::Succeeded | Self::NoRoutes | Self::Draining => Class::Fine,
+            Self::Progressing
+            | Self::Settling
+            | Self::WaitingForPods
+            | Self::WaitingForGateway
+            | Self::NothingReady => Class::Step,
+            Self::Suspended
+            | Self::RepositoryUnreachable
+            | Self::NotARepository
+            | Self::CredentialsRefused
+            | Self::BranchNotFound
+            | Self::PodsCrashing
+            | Self::ImagePullFailed
+            | Self::GatewayApiMissing
+            | Self::ApiServerError
+            | Self::Unknown => Class::Fault,
+            Self::InvalidSpec
+            | Self::MalformedObject
+            | Self::AppTaken
+            | Self::RepositoryConflict
+            | Self::RepositoryNotFound
+            | Self::RepositoryNotAllowed
+            | Self::VersionNotFound
+            | Self::VersionAmbiguous
+            | Self::VersionTwice
+            | Self::VersionDeleted
+            | Self::VersionForeign
+            | Self::VersionMoved
+            | Self::SnapshotUnreadable
+            | Self::FunctionNotFound
+            | Self::PodsRefused
+            | Self::GatewayNotFound
+            | Self::ListenerNotFound
+            | Self::RouteRefused
+            | Self::RouteClaimed
+            | Self::RouteTooLarge
+            | Self::NotSupported
+            | Self::NameTaken
+            | Self::ApiServerRefused => Class::Stalled,
+        }
+    }
+
+    /// The reason that goes by this word.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        let mut all = Self::ALL.iter();
+        all.find(|reason| reason.as_str() == word).copied()
     }
 }
 

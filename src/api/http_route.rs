@@ -68,6 +68,31 @@ impl ParentRef {
             && self.namespace.as_deref().unwrap_or(namespace) == gateway_namespace
             && self.name == gateway
     }
+
+    /// Namespace and name of the Gateway that this stands for, seen from a route in `namespace`; none where it is no Gateway.
+    #[must_use]
+    pub fn gateway(&self, namespace: &str) -> Option<(String, String)> {
+        let of = self.namespace.as_deref().unwrap_or(namespace);
+        self.is_gateway(namespace, of, &self.name)
+            .then(|| (of.to_owned(), self.name.clone()))
+    }
+
+    /// True if both stand for the same listeners, seen from a route in `namespace`, whatever each leaves to the defaults.
+    #[must_use]
+    pub fn is_same(&self, other: &Self, namespace: &str) -> bool {
+        let whole = |parent: &Self| {
+            let or = |given: &Option<String>, default: &str| {
+                given.clone().unwrap_or_else(|| default.to_owned())
+            };
+            Self {
+                group: Some(or(&parent.group, GATEWAY_GROUP)),
+                kind: Some(or(&parent.kind, "Gateway")),
+                namespace: Some(or(&parent.namespace, namespace)),
+                ..parent.clone()
+            }
+        };
+        whole(self) == whole(other)
+    }
 }
 
 /// What happens to requests that match.

@@ -50,6 +50,12 @@ pub struct GatewayRef {
     pub section_name: Option<String>,
 }
 
+/// A path prefix as it is compared: whether it ends with a slash makes no difference.
+#[must_use]
+pub fn path_key(path: &str) -> &str {
+    path.trim_end_matches('/')
+}
+
 fn root() -> String {
     "/".to_owned()
 }

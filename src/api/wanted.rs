@@ -6,7 +6,7 @@
 use super::condition::Reason;
 use super::{
     Affinity, AliasSpec, CookieRule, DeploymentSpec, HeaderRule, OnLoss, Override, OverrideMode,
-    QueryRule, Route, SecretKey, VersionRule, WantedVersion,
+    QueryRule, Route, SecretKey, VersionRule, WantedVersion, path_key,
 };
 use crate::words::{AppName, Period, RouteName, Share, VersionWord};
 
@@ -359,7 +359,7 @@ fn path_works(path: &str) -> bool {
 /// A hostname and path that both routes take on one gateway.
 fn clash(earlier: &NamedRoute, name: &RouteName, route: &Route) -> Option<SpecError> {
     let other = &earlier.route;
-    let same_path = other.path.trim_end_matches('/') == route.path.trim_end_matches('/');
+    let same_path = path_key(&other.path) == path_key(&route.path);
     let hostname = other
         .hostnames
         .iter()

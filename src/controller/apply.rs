@@ -188,12 +188,12 @@ impl Applier {
         if self.lock().get(&target) == Some(&state) {
             return true;
         }
-        let holds = serde_json::to_value(found.as_ref())
-            .is_ok_and(|found| diff::holds(&found, &object.body));
-        if holds {
+        let in_place = serde_json::to_value(found.as_ref())
+            .is_ok_and(|found| diff::is_in_place(&found, object));
+        if in_place {
             self.lock().insert(target, state);
         }
-        holds
+        in_place
     }
 
     async fn apply<K: Made>(
@@ -208,7 +208,8 @@ impl Applier {
         }
         // Force: the fields that we set are ours alone; whoever changed them by hand is put right.
         let params = PatchParams::apply(names::FIELD_MANAGER).force();
-        let patch = Patch::Apply(&object.body);
+        let body = diff::stamped(object);
+        let patch = Patch::Apply(&body);
         let applied = timed(api.patch(&object.name, &params, &patch)).await;
         let applied = applied.map_err(|error| {
             failure(&format!("apply {} `{}`", object.kind, object.name), &error)
@@ -305,6 +306,11 @@ pub(super) fn is_not_found(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
+/// Answers that stay the same however often one asks: a right, a quota, an admission rule or a schema is in the way.
+fn is_refusal(code: u16) -> bool {
+    matches!(code, 400 | 403 | 405 | 413 | 415 | 422)
+}
+
 /// What people are told. The API server's messages name fields and values that we sent, none of which is secret.
 pub(super) fn failure(what: &str, error: &kube::Error) -> Failure {
     let (reason, detail) = match error {
@@ -312,6 +318,9 @@ pub(super) fn failure(what: &str, error: &kube::Error) -> Failure {
             Reason::GatewayApiMissing,
             "the Gateway API is not installed".to_owned(),
         ),
+        kube::Error::Api(status) if is_refusal(status.code) => {
+            (Reason::ApiServerRefused, status.message.clone())
+        }
         kube::Error::Api(status) => (Reason::ApiServerError, status.message.clone()),
         other => (Reason::ApiServerError, other.to_string()),
     };

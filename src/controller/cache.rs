@@ -14,11 +14,12 @@ use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::{Resource, ResourceExt};
 
+use super::answer::Gateways;
 use super::claims::Claims;
 use super::facts::{PodFacts, SliceFacts};
 use super::follow::Failing;
 use super::moment::Moment;
-use crate::api::gateway::{Gateway, HttpRoute};
+use crate::api::gateway::HttpRoute;
 use crate::api::{Alias, Deployment, Repository};
 use crate::kubernetes::names;
 use crate::plan::{Owner, OwnerKind};
@@ -289,7 +290,7 @@ pub(super) struct State {
     pub(super) repositories: HashMap<ObjectKey, Arc<Repository>>,
     /// Repositories that cannot be read: they are there all the same.
     pub(super) unread_repositories: HashSet<ObjectKey>,
-    pub(super) gateways: HashMap<ObjectKey, Arc<Gateway>>,
+    pub(super) gateways: Gateways,
     pub(super) claims: Claims,
     /// Custom resources that cannot be read: kind, namespace and name, and why.
     pub(super) unreadable: HashMap<(&'static str, ObjectKey), String>,

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::apply::Failure;
 use super::cache::{AppKey, AppObjects};
-use super::reconcile::{Context, Routes};
+use super::places::Routes;
+use super::reconcile::Context;
 use super::resolve::Records;
 use super::wish::{self, Wish};
 use crate::kubernetes::render::{self, Rendered};

@@ -1,207 +1,362 @@
-//! Who may have a hostname and a path on a gateway: the older claim keeps it.
+//! Who may have a hostname and a path on a gateway: who serves it already, else the older wish.
 //!
-//! Pure bookkeeping. HTTPRoutes of others count as well.
+//! Pure bookkeeping. HTTPRoutes of others count as the gateways take them: where one accepted them, for the listeners and
+//! matches that they really take. Between two routes that serve, gateways send to the older; so does the order here.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::cache::AppKey;
-use crate::api::gateway::HttpRoute;
-use crate::api::{Alias, Deployment, Route};
+use super::cache::{AppKey, ObjectKey, app_by_label};
+use crate::api::gateway::{Gateway, HttpRoute, ParentRef, RouteParentStatus};
+use crate::api::{Alias, Deployment, Route, path_key};
+use crate::kubernetes::names;
 
-/// What is claimed: a hostname and path on a gateway (namespace and name).
+/// Requests for a hostname and a path on a gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Claim {
-    pub(super) gateway: (String, String),
-    pub(super) hostname: String,
-    pub(super) path: String,
+struct Place {
+    gateway: ObjectKey,
+    hostname: String,
+    path: String,
 }
 
-/// Who claims. The order is the order of precedence: age, namespace, name.
+/// What is claimed: a place, at some listeners of its gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Claim {
+    place: Place,
+    listeners: Selector,
+}
+
+impl Claim {
+    pub(super) fn new(
+        gateway: ObjectKey,
+        section: Option<&str>,
+        hostname: &str,
+        path: &str,
+    ) -> Self {
+        Self {
+            place: Place {
+                gateway,
+                hostname: hostname.to_owned(),
+                path: path_key(path).to_owned(),
+            },
+            listeners: Selector {
+                section: section.map(str::to_owned),
+                port: None,
+            },
+        }
+    }
+}
+
+/// Listeners of a gateway: all of them, where neither is given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Selector {
+    section: Option<String>,
+    port: Option<i32>,
+}
+
+impl Selector {
+    /// Names of the listeners that it stands for; none where the gateway is not known.
+    fn listeners<'a>(&self, gateway: Option<&'a Gateway>) -> Option<BTreeSet<&'a str>> {
+        let all = gateway?.spec.listeners.iter();
+        let picked = all.filter(|listener| {
+            (self.section.as_ref()).is_none_or(|name| *name == listener.name)
+                && self.port.is_none_or(|port| port == listener.port)
+        });
+        Some(picked.map(|listener| listener.name.as_str()).collect())
+    }
+
+    fn overlaps(&self, other: &Self, gateway: Option<&Gateway>) -> bool {
+        match (self.listeners(gateway), other.listeners(gateway)) {
+            (Some(ours), Some(theirs)) if !ours.is_empty() && !theirs.is_empty() => {
+                !ours.is_disjoint(&theirs)
+            }
+            // A listener that is not there yet is told by its name alone.
+            _ => {
+                let same_name = match (&self.section, &other.section) {
+                    (Some(a), Some(b)) => a == b,
+                    _ => true,
+                };
+                same_name && self.port.zip(other.port).is_none_or(|(a, b)| a == b)
+            }
+        }
+    }
+
+    /// True if it stands for all listeners that the other stands for.
+    fn covers(&self, other: &Self, gateway: Option<&Gateway>) -> bool {
+        let all = *self == Self::default() || self == other;
+        all || match (self.listeners(gateway), other.listeners(gateway)) {
+            (Some(ours), Some(theirs)) => !theirs.is_empty() && theirs.is_subset(&ours),
+            _ => false,
+        }
+    }
+}
+
+/// How a claim stands. The order is the order of precedence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Standing {
+    /// A route has it, and no gateway has refused it.
+    Live,
+    /// Somebody asks for it.
+    Wished,
+    /// A route asks for it and was refused: it takes nothing, and nor does the wish behind it.
+    Refused,
+}
+
+/// Who claims. The order is the order of precedence: standing, age, namespace, name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Claimant {
-    pub(super) created: Timestamp,
+    standing: Standing,
+    created: Timestamp,
     pub(super) namespace: String,
-    /// As people name it: `cwd/checkout`, `cwa/staging` or `httproute/shop`.
+    /// The object that claims: `cwd/checkout`, `cwa/staging` or `httproute/checkout.main`.
+    object: String,
+    /// Whose claim it is, as people name it; for a route of ours, its owner.
     pub(super) name: String,
     /// The app to look at again when a claim becomes free; none for an HTTPRoute of somebody else.
-    pub(super) app: Option<AppKey>,
+    app: Option<AppKey>,
 }
 
 /// All claims.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    by_claim: HashMap<Claim, BTreeSet<Claimant>>,
-    by_name: HashMap<(String, String), (Claimant, HashSet<Claim>)>,
+    by_place: HashMap<Place, BTreeSet<(Claimant, Selector)>>,
+    by_object: HashMap<ObjectKey, (Claimant, HashSet<Claim>)>,
 }
 
 impl Claims {
     /// Sets what somebody claims; the apps for which the answer of [`Self::holder`] may have changed.
     pub(super) fn set(&mut self, claimant: &Claimant, claims: HashSet<Claim>) -> BTreeSet<AppKey> {
-        let key = (claimant.namespace.clone(), claimant.name.clone());
-        if let Some((held, old)) = self.by_name.get(&key)
-            && held == claimant
-            && *old == claims
-        {
+        let key = (claimant.namespace.clone(), claimant.object.clone());
+        let held = self.by_object.get(&key);
+        let same = match held {
+            Some((held, old)) => held == claimant && *old == claims,
+            None => claims.is_empty(),
+        };
+        if same {
             return BTreeSet::new();
         }
         let mut touched = self.remove(&key.0, &key.1);
         for claim in &claims {
-            let claimants = self.by_claim.entry(claim.clone()).or_default();
-            touched.extend(claimants.iter().filter_map(|other| other.app.clone()));
-            claimants.insert(claimant.clone());
+            let claimants = self.by_place.entry(claim.place.clone()).or_default();
+            touched.extend(claimants.iter().filter_map(|(other, _)| other.app.clone()));
+            claimants.insert((claimant.clone(), claim.listeners.clone()));
         }
         if !claims.is_empty() {
-            self.by_name.insert(key, (claimant.clone(), claims));
+            self.by_object.insert(key, (claimant.clone(), claims));
         }
         touched.extend(claimant.app.clone());
         touched
     }
 
-    /// Takes back all claims of somebody; the apps to look at again.
-    pub(super) fn remove(&mut self, namespace: &str, name: &str) -> BTreeSet<AppKey> {
-        let key = (namespace.to_owned(), name.to_owned());
+    /// Takes back all claims of an object; the apps to look at again.
+    pub(super) fn remove(&mut self, namespace: &str, object: &str) -> BTreeSet<AppKey> {
+        let key = (namespace.to_owned(), object.to_owned());
         let mut touched = BTreeSet::new();
-        let Some((claimant, claims)) = self.by_name.remove(&key) else {
+        let Some((claimant, claims)) = self.by_object.remove(&key) else {
             return touched;
         };
         for claim in claims {
-            if let Some(claimants) = self.by_claim.get_mut(&claim) {
-                claimants.remove(&claimant);
-                touched.extend(claimants.iter().filter_map(|other| other.app.clone()));
+            if let Some(claimants) = self.by_place.get_mut(&claim.place) {
+                claimants.remove(&(claimant.clone(), claim.listeners));
+                touched.extend(claimants.iter().filter_map(|(other, _)| other.app.clone()));
                 if claimants.is_empty() {
-                    self.by_claim.remove(&claim);
+                    self.by_place.remove(&claim.place);
                 }
             }
         }
         touched
     }
 
-    /// Names of claimants of one kind (`httproute/`), for forgetting those that a new list does not hold.
-    pub(super) fn names(&self, prefix: &str) -> Vec<(String, String)> {
-        (self.by_name.keys())
-            .filter(|(_, name)| name.starts_with(prefix))
-            .cloned()
+    /// Forgets the objects of one kind (`httproute/`) that a new list does not hold; the apps to look at again.
+    pub(super) fn retain(&mut self, kind: &str, keep: &HashSet<ObjectKey>) -> BTreeSet<AppKey> {
+        let gone = self.by_object.keys().filter(|(namespace, object)| {
+            (object.strip_prefix(kind))
+                .is_some_and(|name| !keep.contains(&(namespace.clone(), name.to_owned())))
+        });
+        let gone: Vec<ObjectKey> = gone.cloned().collect();
+        (gone.iter())
+            .flat_map(|(namespace, object)| self.remove(namespace, object))
             .collect()
     }
 
-    /// Who has the claim, if it is somebody else.
-    pub(super) fn holder(&self, claim: &Claim, namespace: &str, name: &str) -> Option<&Claimant> {
-        let first = self.by_claim.get(claim)?.first()?;
-        (first.namespace != namespace || first.name != name).then_some(first)
+    /// Who has a place that `name` in `namespace` claims, if it is somebody else.
+    pub(super) fn holder(
+        &self,
+        claim: &Claim,
+        gateway: Option<&Gateway>,
+        namespace: &str,
+        name: &str,
+    ) -> Option<&Claimant> {
+        let claimants = self.by_place.get(&claim.place)?;
+        for (claimant, listeners) in claimants {
+            if claimant.standing == Standing::Refused {
+                return None;
+            }
+            if claimant.namespace == namespace && claimant.name == name {
+                if listeners.covers(&claim.listeners, gateway) {
+                    return None;
+                }
+            } else if listeners.overlaps(&claim.listeners, gateway)
+                && !(claimant.standing == Standing::Wished && was_refused(claimants, claimant))
+            {
+                return Some(claimant);
+            }
+        }
+        None
     }
 }
 
-fn claims_of(
-    app: &AppKey,
-    name: String,
-    created: Option<Timestamp>,
+/// True if the gateways refused the route that was made for this wish.
+fn was_refused(claimants: &BTreeSet<(Claimant, Selector)>, wish: &Claimant) -> bool {
+    claimants.iter().any(|(other, _)| {
+        other.standing == Standing::Refused
+            && (&other.namespace, &other.name) == (&wish.namespace, &wish.name)
+    })
+}
+
+/// Begin of the objects that are Deployments of ours.
+pub(super) const DEPLOYMENT: &str = "cwd/";
+/// Begin of the objects that are Aliases.
+pub(super) const ALIAS: &str = "cwa/";
+/// Begin of the objects that are HTTPRoutes.
+pub(super) const ROUTE: &str = "httproute/";
+
+/// What a Deployment wishes for.
+pub(super) fn deployment_claims(object: &Deployment) -> (Claimant, HashSet<Claim>) {
+    wishes(DEPLOYMENT, object, &object.spec.app, &object.spec.routes)
+}
+
+/// What an Alias wishes for.
+pub(super) fn alias_claims(object: &Alias) -> (Claimant, HashSet<Claim>) {
+    wishes(ALIAS, object, &object.spec.app, &object.spec.routes)
+}
+
+fn wishes<K: ResourceExt>(
+    kind: &str,
+    object: &K,
+    app: &crate::words::AppName,
     routes: &[Route],
 ) -> (Claimant, HashSet<Claim>) {
+    let namespace = object.namespace().unwrap_or_default();
+    let name = format!("{kind}{}", object.name_any());
     let claimant = Claimant {
-        created: created.unwrap_or(Timestamp::MAX),
-        namespace: app.namespace.clone(),
+        standing: Standing::Wished,
+        created: created(object),
+        object: name.clone(),
         name,
-        app: Some(app.clone()),
+        app: Some(AppKey {
+            namespace: namespace.clone(),
+            app: app.clone(),
+        }),
+        namespace,
     };
-    let claims = routes.iter().flat_map(|route| {
+    // What is being deleted wishes for nothing; its routes count while they are there.
+    let leaving = object.meta().deletion_timestamp.is_some();
+    let claims = routes.iter().filter(|_| !leaving).flat_map(|route| {
         let gateway = &route.gateway;
-        let namespace = gateway
-            .namespace
-            .clone()
-            .unwrap_or_else(|| app.namespace.clone());
-        route.hostnames.iter().map(move |hostname| Claim {
-            gateway: (namespace.clone(), gateway.name.clone()),
-            hostname: hostname.clone(),
-            path: route.path.clone(),
+        let of = gateway.namespace.as_ref().unwrap_or(&claimant.namespace);
+        let key = (of.clone(), gateway.name.clone());
+        (route.hostnames.iter()).map(move |hostname| {
+            let section = gateway.section_name.as_deref();
+            Claim::new(key.clone(), section, hostname, &route.path)
         })
     });
-    (claimant, claims.collect())
+    let claims = claims.collect();
+    (claimant, claims)
 }
 
-/// What a Deployment claims.
-pub(super) fn deployment_claims(object: &Deployment) -> (Claimant, HashSet<Claim>) {
-    let app = AppKey {
-        namespace: object.namespace().unwrap_or_default(),
-        app: object.spec.app.clone(),
-    };
-    let created = object.creation_timestamp().map(|time| time.0);
-    claims_of(
-        &app,
-        format!("cwd/{}", object.name_any()),
-        created,
-        &object.spec.routes,
-    )
+fn created<K: ResourceExt>(object: &K) -> Timestamp {
+    (object.creation_timestamp()).map_or(Timestamp::MAX, |time| time.0)
 }
 
-/// What an Alias claims.
-pub(super) fn alias_claims(object: &Alias) -> (Claimant, HashSet<Claim>) {
-    let app = AppKey {
-        namespace: object.namespace().unwrap_or_default(),
-        app: object.spec.app.clone(),
-    };
-    let created = object.creation_timestamp().map(|time| time.0);
-    claims_of(
-        &app,
-        format!("cwa/{}", object.name_any()),
-        created,
-        &object.spec.routes,
-    )
-}
-
-/// Begin of the names of claimants that are HTTPRoutes of others.
-pub(super) const FOREIGN: &str = "httproute/";
-
-/// What an HTTPRoute of somebody else claims.
-pub(super) fn foreign_claims(route: &HttpRoute) -> (Claimant, HashSet<Claim>) {
+/// What an HTTPRoute takes. One of ours counts from when it was made, until a gateway refuses it; one of somebody else
+/// counts where a gateway accepted it.
+pub(super) fn route_claims(route: &HttpRoute) -> (Claimant, HashSet<Claim>) {
     let namespace = route.namespace().unwrap_or_default();
+    let app = app_by_label(route);
+    let ours = app.is_some();
+    let owner = (route.annotations().get(names::OWNER)).filter(|_| ours);
+    let object = format!("{ROUTE}{}", route.name_any());
+    let answers: Vec<(&ParentRef, Option<bool>)> = (route.spec.parent_refs.iter())
+        .map(|parent| (parent, accepted(route, parent, &namespace)))
+        .collect();
+    let refused = ours && answers.iter().any(|(_, answer)| *answer == Some(false));
     let claimant = Claimant {
-        created: route
-            .creation_timestamp()
-            .map_or(Timestamp::MAX, |time| time.0),
+        standing: if refused {
+            Standing::Refused
+        } else {
+            Standing::Live
+        },
+        created: created(route),
+        name: owner.unwrap_or(&object).clone(),
+        object,
+        app,
         namespace: namespace.clone(),
-        name: format!("{FOREIGN}{}", route.name_any()),
-        app: None,
     };
     let mut claims = HashSet::new();
-    for parent in &route.spec.parent_refs {
-        let gateway = (
-            parent
-                .namespace
-                .clone()
-                .unwrap_or_else(|| namespace.clone()),
-            parent.name.clone(),
-        );
-        for hostname in &route.spec.hostnames {
-            for path in paths(route) {
-                claims.insert(Claim {
-                    gateway: gateway.clone(),
-                    hostname: hostname.clone(),
-                    path,
-                });
-            }
+    // A route of ours that does not say whose it is would stand against its own owner.
+    if ours && owner.is_none() {
+        return (claimant, claims);
+    }
+    for (parent, answer) in answers {
+        let Some(gateway) = parent.gateway(&namespace) else {
+            continue;
+        };
+        if !ours && answer != Some(true) {
+            continue;
+        }
+        for (hostname, path) in (route.spec.hostnames.iter())
+            .flat_map(|hostname| paths(route).into_iter().map(move |path| (hostname, path)))
+        {
+            let mut claim = Claim::new(
+                gateway.clone(),
+                parent.section_name.as_deref(),
+                hostname,
+                path,
+            );
+            claim.listeners.port = parent.port;
+            claims.insert(claim);
         }
     }
     (claimant, claims)
 }
 
-/// Path prefixes that a route takes whatever else a request says.
-fn paths(route: &HttpRoute) -> Vec<String> {
-    let mut paths = Vec::new();
+/// Whether a gateway took a route, the last time that it spoke of it. Where several implementations speak for one gateway,
+/// one that took it is enough.
+fn accepted(route: &HttpRoute, parent: &ParentRef, namespace: &str) -> Option<bool> {
+    let said = route.status.iter().flat_map(|status| &status.parents);
+    let said = said.filter(|said| said.parent_ref.is_same(parent, namespace));
+    said.filter_map(accepts).max()
+}
+
+fn accepts(said: &RouteParentStatus) -> Option<bool> {
+    let mut accepted = said.conditions.iter().filter(|c| c.type_ == "Accepted");
+    match accepted.next()?.status.as_str() {
+        "True" => Some(true),
+        "False" => Some(false),
+        _ => None,
+    }
+}
+
+/// Path prefixes that a route takes whatever else a request says. A match of a header, a query parameter or a method takes a
+/// part of the requests, and an exact path is another place.
+fn paths(route: &HttpRoute) -> BTreeSet<&str> {
+    let mut paths = BTreeSet::new();
     for rule in &route.spec.rules {
         if rule.matches.is_empty() {
-            paths.push("/".to_owned());
+            paths.insert("/");
         }
-        for matched in rule
-            .matches
-            .iter()
-            .filter(|matched| matched.headers.is_empty())
-        {
+        let whole = rule.matches.iter().filter(|matched| {
+            matched.headers.is_empty()
+                && matched.query_params.is_empty()
+                && matched.method.is_none()
+        });
+        for matched in whole {
             match &matched.path {
-                None => paths.push("/".to_owned()),
-                Some(path) if path.type_ == "PathPrefix" => paths.push(path.value.clone()),
+                None => _ = paths.insert("/"),
+                Some(path) if path.type_ == "PathPrefix" => _ = paths.insert(&path.value),
                 Some(_) => {}
             }
         }
@@ -210,44 +365,4 @@ fn paths(route: &HttpRoute) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn claim(host: &str) -> Claim {
-        Claim {
-            gateway: ("default".to_owned(), "web".to_owned()),
-            hostname: host.to_owned(),
-            path: "/".to_owned(),
-        }
-    }
-
-    fn claimant(second: i64, name: &str) -> Claimant {
-        Claimant {
-            created: Timestamp::from_second(second).unwrap(),
-            namespace: "shop".to_owned(),
-            name: name.to_owned(),
-            app: None,
-        }
-    }
-
-    #[test]
-    fn the_older_claim_holds_and_the_next_follows_when_it_goes() {
-        let mut claims = Claims::default();
-        claims.set(&claimant(2, "cwd/b"), [claim("a.test")].into());
-        assert_eq!(claims.holder(&claim("a.test"), "shop", "cwd/b"), None);
-        claims.set(&claimant(1, "cwd/a"), [claim("a.test")].into());
-        let holder = claims.holder(&claim("a.test"), "shop", "cwd/b").unwrap();
-        assert_eq!(holder.name, "cwd/a");
-        assert_eq!(claims.holder(&claim("a.test"), "shop", "cwd/a"), None);
-        claims.set(&claimant(1, "cwd/a"), HashSet::new());
-        assert_eq!(claims.holder(&claim("a.test"), "shop", "cwd/b"), None);
-    }
-
-    #[test]
-    fn of_the_same_age_namespace_and_name_decide() {
-        let mut claims = Claims::default();
-        claims.set(&claimant(1, "cwd/b"), [claim("a.test")].into());
-        claims.set(&claimant(1, "cwd/a"), [claim("a.test")].into());
-        assert!(claims.holder(&claim("a.test"), "shop", "cwd/b").is_some());
-    }
-}
+mod tests;

@@ -2,12 +2,12 @@
 //!
 //! Pure. How a condition keeps its time is in [`crate::api::condition`].
 
-use super::observe;
+use super::answer::Answer;
 use super::status::{Facts, one_line, pods_of};
 use crate::api::condition::{Say, State};
-use crate::api::{Reason, Type};
+use crate::api::{Class, Reason, Type};
 use crate::kubernetes::names;
-use crate::plan::{Cause, RoutePlan, SplitPlan};
+use crate::plan::{Cause, RoutePlan, Scale, SplitPlan};
 use crate::words::{FunctionName, VersionNumber};
 
 /// Pods that a message names.
@@ -33,9 +33,7 @@ impl Facts<'_> {
         let converged = self.converged(split, &routes);
         let parts = [resolved, routes, workloads, converged];
         let ready = self.ready_condition(split, &parts);
-        let stuck = parts
-            .iter()
-            .find(|say| say.state != State::True && needs_people(say.reason));
+        let stuck = (parts.iter()).find(|say| say.state != State::True && self.is_stuck(say));
         let stuck = stuck.filter(|_| !self.wish.leaving);
         let stalled = match stuck {
             Some(say) => Say::new(Type::Stalled, true, say.reason, say.message.clone()),
@@ -62,6 +60,31 @@ impl Facts<'_> {
         says
     }
 
+    /// True for what does not go away by waiting.
+    fn is_stuck(&self, say: &Say) -> bool {
+        match say.reason {
+            // One pod of many may come back by itself; where none is ready, that is left to people.
+            Reason::PodsCrashing | Reason::ImagePullFailed => self.has_dead_function(),
+            reason => reason.class() == Class::Stalled,
+        }
+    }
+
+    /// True if no pod of a function is ready, and one of them crashes or has no image.
+    fn has_dead_function(&self) -> bool {
+        self.functions().any(|(number, function, _)| {
+            self.ready(number, function) == 0
+                && self.troubled_pods(number, function).0 != Reason::WaitingForPods
+        })
+    }
+
+    /// The functions of the pinned versions that run, with their scales.
+    fn functions(&self) -> impl Iterator<Item = (VersionNumber, &FunctionName, Scale)> {
+        (self.resolution.pinned.iter()).flat_map(|entry| {
+            let scales = self.plan.and_then(|plan| plan.run.get(&entry.number));
+            (scales.into_iter().flatten()).map(|(function, scale)| (entry.number, function, *scale))
+        })
+    }
+
     fn ready_condition(&self, split: Option<&SplitPlan>, parts: &[Say]) -> Say {
         if self.wish.leaving {
             return Say::new(
@@ -74,7 +97,7 @@ impl Facts<'_> {
         // The cause comes before what follows from it: where pods crash it is no news that no route is made, nor that one is
         // just being changed.
         let rank = |say: &&Say| match say.reason {
-            reason if needs_people(reason) => 0,
+            reason if reason.class() == Class::Stalled => 0,
             Reason::NothingReady | Reason::WaitingForGateway => 2,
             _ => 1,
         };
@@ -123,18 +146,14 @@ impl Facts<'_> {
         }
         let mut reason = None;
         let mut lines = Vec::new();
-        for entry in &self.resolution.pinned {
-            let scales = self.plan.and_then(|plan| plan.run.get(&entry.number));
-            for (function, scale) in scales.into_iter().flatten() {
-                let (ready, wanted) = (self.ready(entry.number, function), pods_of(*scale));
-                if ready < wanted {
-                    let (why, pods) = self.troubled_pods(entry.number, function);
-                    reason = reason.max(Some(why));
-                    lines.push(format!(
-                        "{} {function}: {ready} of {wanted} pods ready{pods}",
-                        entry.number
-                    ));
-                }
+        for (number, function, scale) in self.functions() {
+            let (ready, wanted) = (self.ready(number, function), pods_of(scale));
+            if ready < wanted {
+                let (why, pods) = self.troubled_pods(number, function);
+                reason = reason.max(Some(why));
+                lines.push(format!(
+                    "{number} {function}: {ready} of {wanted} pods ready{pods}"
+                ));
             }
         }
         match reason {
@@ -211,37 +230,12 @@ impl Facts<'_> {
                 };
                 return Say::new(type_, false, reason, message);
             };
-            if !observe::is_accepted(route) {
-                let refusal = route
-                    .status
-                    .iter()
-                    .flat_map(|status| &status.parents)
-                    .find_map(|parent| {
-                        (parent.conditions.iter()).find(|condition| {
-                            condition.type_ == "Accepted" && condition.status == "False"
-                        })
-                    });
-                let gateway = &named.route.gateway.name;
-                return match refusal {
-                    Some(refusal) => Say::new(
-                        type_,
-                        false,
-                        Reason::RouteRefused,
-                        format!(
-                            "gateway `{gateway}` refuses HTTPRoute `{name}`: {}: {}",
-                            refusal.reason, refusal.message
-                        ),
-                    ),
-                    None => Say::new(
-                        type_,
-                        false,
-                        Reason::WaitingForGateway,
-                        format!(
-                            "gateway `{gateway}` has not accepted HTTPRoute `{name}` as it is now"
-                        ),
-                    ),
-                };
-            }
+            let (reason, message) = match Answer::of(route, self.gateways) {
+                Answer::Accepted => continue,
+                Answer::Open(message) => (Reason::WaitingForGateway, message),
+                Answer::Refused(message) => (Reason::RouteRefused, message),
+            };
+            return Say::new(type_, false, reason, message);
         }
         Say::new(type_, true, Reason::Succeeded, "accepted as they are now")
     }
@@ -307,28 +301,6 @@ fn stalled(reason: Reason, message: String) -> Vec<Say> {
     ]
 }
 
-/// Reasons that do not go away by waiting.
-fn needs_people(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::VersionNotFound
-            | Reason::VersionAmbiguous
-            | Reason::VersionTwice
-            | Reason::VersionDeleted
-            | Reason::VersionForeign
-            | Reason::VersionMoved
-            | Reason::SnapshotUnreadable
-            | Reason::FunctionNotFound
-            | Reason::RepositoryNotFound
-            | Reason::RepositoryConflict
-            | Reason::RepositoryNotAllowed
-            | Reason::NotSupported
-            | Reason::RouteClaimed
-            | Reason::RouteTooLarge
-            | Reason::NameTaken
-    )
-}
-
 fn wait(waiting: &crate::plan::Waiting) -> String {
     let version = waiting.version;
     match &waiting.cause {
@@ -355,3 +327,6 @@ fn wait(waiting: &crate::plan::Waiting) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

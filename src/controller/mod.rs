@@ -9,6 +9,7 @@
 //!               +---- own writes ----+     mirrors ------+ (fetched on their interval, and when a version is missing)
 //! ```
 
+mod answer;
 mod apply;
 mod cache;
 mod carry_out;
@@ -26,6 +27,7 @@ mod memory;
 mod mirrors;
 mod moment;
 mod observe;
+mod places;
 mod queue;
 mod reconcile;
 mod report;

@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::answer::{Answer, Gateways};
 use super::cache::{AppKey, AppObjects};
 use super::resolve::{Records, Resolution};
 use super::wish::Wish;
 use crate::api::OverrideRule;
-use crate::api::gateway::HttpRoute;
+use crate::api::gateway::{HttpRoute, Rule};
 use crate::kubernetes::{RouteSpec, names};
 use crate::plan::asked::{self, Asked};
 use crate::plan::{
@@ -46,8 +47,9 @@ pub(super) fn records(objects: &AppObjects) -> Records {
 
 /// What the cluster does not say about an app.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Given {
+pub(super) struct Given<'a> {
     pub(super) delays: Delays,
+    pub(super) gateways: &'a Gateways,
     /// HTTPRoutes are a kind that the API server knows.
     pub(super) routes_known: bool,
     pub(super) now: Timestamp,
@@ -69,7 +71,7 @@ pub(super) fn world(
     resolutions: &[Resolution],
     records: &Records,
     memory: Memory,
-    given: Given,
+    given: Given<'_>,
 ) -> World {
     let mut versions = BTreeMap::new();
     let materialised = materialised(objects);
@@ -175,8 +177,8 @@ pub(super) fn unread(objects: &AppObjects, unreadable: &BTreeSet<Owner>) -> BTre
 }
 
 /// The split of an owner that cannot be read: all that is known is what its routes say.
-fn unread_split(key: &AppKey, objects: &AppObjects, owner: &Owner, given: Given) -> Split {
-    let (last, routes) = route_facts(key, objects, owner);
+fn unread_split(key: &AppKey, objects: &AppObjects, owner: &Owner, given: Given<'_>) -> Split {
+    let (last, routes) = route_facts(key, objects, owner, given);
     let asked = Asked {
         owner: owner.clone(),
         wanted: None,
@@ -190,12 +192,17 @@ fn unread_split(key: &AppKey, objects: &AppObjects, owner: &Owner, given: Given)
 }
 
 /// What the routes of an owner say, and how they stand.
-fn route_facts(key: &AppKey, objects: &AppObjects, owner: &Owner) -> (Shares, RouteFacts) {
+fn route_facts(
+    key: &AppKey,
+    objects: &AppObjects,
+    owner: &Owner,
+    given: Given<'_>,
+) -> (Shares, RouteFacts) {
     let routes: Vec<&HttpRoute> = routes_of(objects, owner).collect();
     let last = routes.first().map(|route| shares(key, route));
     let facts = RouteFacts {
         exist: !routes.is_empty(),
-        accepted: routes.iter().all(|route| is_accepted(route)),
+        accepted: (routes.iter()).all(|route| Answer::of(route, given.gateways).is_accepted()),
         written: None,
         named: routes.iter().flat_map(|route| named(key, route)).collect(),
     };
@@ -208,9 +215,9 @@ fn split(
     wish: &Wish,
     resolution: &Resolution,
     records: &Records,
-    given: Given,
+    given: Given<'_>,
 ) -> Split {
-    let (last, routes) = route_facts(key, objects, &wish.owner);
+    let (last, routes) = route_facts(key, objects, &wish.owner, given);
     let wanted = wish.wanted.as_ref().ok();
     let asked = Asked {
         owner: wish.owner.clone(),
@@ -245,14 +252,18 @@ pub(super) fn routes_of<'a>(
         })
 }
 
-/// What a route of ours says: the shares of the rule that any request meets.
-fn shares(key: &AppKey, route: &HttpRoute) -> Shares {
-    let rule = (route.spec.rules.iter()).find(|rule| {
+/// The rule of a route of ours that any request meets.
+pub(super) fn main_rule(route: &HttpRoute) -> Option<&Rule> {
+    (route.spec.rules.iter()).find(|rule| {
         rule.matches
             .iter()
             .all(|matched| matched.headers.is_empty())
-    });
-    let backends = rule
+    })
+}
+
+/// What a route of ours says: the shares of the rule that any request meets.
+fn shares(key: &AppKey, route: &HttpRoute) -> Shares {
+    let backends = main_rule(route)
         .map(|rule| rule.backend_refs.as_slice())
         .unwrap_or_default();
     (backends.iter())
@@ -269,27 +280,6 @@ fn named(key: &AppKey, route: &HttpRoute) -> BTreeSet<VersionNumber> {
         .flat_map(|rule| &rule.backend_refs)
         .filter_map(|backend| names::version_of(&key.app, &backend.name))
         .collect()
-}
-
-/// True when every gateway that the route names has accepted it as it is now.
-pub(super) fn is_accepted(route: &HttpRoute) -> bool {
-    let parents = route
-        .status
-        .as_ref()
-        .map(|status| status.parents.as_slice())
-        .unwrap_or_default();
-    !route.spec.parent_refs.is_empty()
-        && route.spec.parent_refs.iter().all(|wanted| {
-            parents.iter().any(|parent| {
-                parent.parent_ref.name == wanted.name
-                    && parent.parent_ref.section_name == wanted.section_name
-                    && parent.conditions.iter().any(|condition| {
-                        condition.type_ == "Accepted"
-                            && condition.status == "True"
-                            && condition.observed_generation == route.metadata.generation
-                    })
-            })
-        })
 }
 
 /// The routes of a wish as they are to be written.

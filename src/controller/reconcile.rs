@@ -2,27 +2,27 @@
 //!
 //! The list of stages. What each decides is in its own module; this one only passes things on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use tracing::{debug, warn};
 
+use super::answer::Gateways;
 use super::apply::{Applier, Failure};
-use super::cache::{AppKey, AppObjects, Cache};
+use super::cache::{AppKey, Cache};
 use super::carry_out::Doing;
-use super::claims::Claim;
 use super::finalizer;
 use super::memory;
 use super::observe::{self, Delays, Given};
+use super::places::{self, Around, Obstacles};
 use super::report::Reports;
 use super::repositories::Repositories;
 use super::resolve::{self, Records, Resolution, Trouble};
 use super::status::{self, Facts};
 use super::wish::{self, Wish};
 use crate::api::{OverrideRule, Reason};
-use crate::kubernetes::{RouteSpec, names};
 use crate::plan::{self, Owner, Plan, asked};
 
 /// What a reconcile works with.
@@ -76,8 +76,10 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     let resolutions = resolutions(context, key, &wishes, &mut records).await;
     // Pure.
     let now = Timestamp::now();
+    let gateways = context.cache.lock().gateways.clone();
     let given = Given {
         delays: context.delays,
+        gateways: &gateways,
         routes_known: !context.cache.lock().missing.contains("HTTPRoute"),
         now,
     };
@@ -107,7 +109,15 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
             .max();
     }
     let plan = plan::plan(&world);
-    let (routes, obstacles) = routes(context, key, &objects, &wishes, &resolutions, &records);
+    let (routes, obstacles) = {
+        let state = context.cache.lock();
+        let around = Around {
+            routes_known: given.routes_known,
+            gateways: &gateways,
+            claims: &state.claims,
+        };
+        places::places(key, &objects, &wishes, &resolutions, &records, &around)
+    };
     // I/O: only what differs.
     let doing = Doing {
         context,
@@ -126,6 +136,7 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
         records: &records,
         plan: &plan,
         obstacles: &obstacles,
+        gateways: &gateways,
         failures: &failures,
         now,
     };
@@ -177,6 +188,7 @@ struct Decided<'a> {
     records: &'a Records,
     plan: &'a Plan,
     obstacles: &'a Obstacles,
+    gateways: &'a Gateways,
     failures: &'a [Failure],
     now: Timestamp,
 }
@@ -200,6 +212,7 @@ async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outco
             plan: Some(decided.plan),
             failures: decided.failures,
             obstacles: decided.obstacles.get(&wish.owner).unwrap_or(&nothing),
+            gateways: decided.gateways,
             now: decided.now,
         };
         let status = status::status(&facts);
@@ -290,72 +303,4 @@ fn checked(wish: &Wish, resolution: Resolution, records: &Records) -> Resolution
         return refuse(Reason::FunctionNotFound, problem);
     }
     resolution
-}
-
-pub(super) type Routes = BTreeMap<Owner, Vec<RouteSpec>>;
-type Obstacles = BTreeMap<Owner, Vec<Failure>>;
-
-/// The routes that may be written, and what stands against the others.
-fn routes(
-    context: &Context,
-    key: &AppKey,
-    objects: &AppObjects,
-    wishes: &[Wish],
-    resolutions: &[Resolution],
-    records: &Records,
-) -> (Routes, Obstacles) {
-    let mut routes = Routes::new();
-    let mut obstacles = Obstacles::new();
-    let state = context.cache.lock();
-    for (wish, resolution) in wishes.iter().zip(resolutions) {
-        let record =
-            (resolution.shares.iter().flatten()).find_map(|(number, _)| records.get(number));
-        let Some(record) = record.filter(|_| wish.taken_by.is_none()) else {
-            continue;
-        };
-        let Ok(mut specs) = observe::route_specs(key, wish, record) else {
-            continue;
-        };
-        let against = obstacles.entry(wish.owner.clone()).or_default();
-        if state.missing.contains("HTTPRoute") {
-            against.push(Failure {
-                reason: Reason::GatewayApiMissing,
-                message: "the Gateway API is not installed in this cluster; install its CRDs and a gateway, routes follow by themselves".to_owned(),
-            });
-            specs.clear();
-        }
-        specs.retain(|spec| {
-            let gateway = (spec.gateway_namespace.clone(), spec.gateway.clone());
-            if !state.gateways.contains_key(&gateway) {
-                against.push(Failure {
-                    reason: Reason::GatewayNotFound,
-                    message: format!("there is no Gateway `{}` in namespace `{}`; make it, or name another one in spec.routes", gateway.1, gateway.0),
-                });
-            }
-            let holder = spec.hostnames.iter().find_map(|hostname| {
-                let claim = Claim {
-                    gateway: gateway.clone(),
-                    hostname: hostname.clone(),
-                    path: spec.path.clone(),
-                };
-                let holder = state.claims.holder(&claim, &key.namespace, &wish.owner.to_string())?;
-                Some((hostname, holder))
-            });
-            let Some((hostname, holder)) = holder else {
-                return true;
-            };
-            against.push(Failure {
-                reason: Reason::RouteClaimed,
-                message: format!(
-                    "{hostname}{} on gateway {}/{} belongs to {} in namespace `{}`, which is older; choose another hostname or path, or delete the other",
-                    spec.path, gateway.0, gateway.1, holder.name, holder.namespace
-                ),
-            });
-            // What is served already goes on: only a new claim has to wait.
-            objects.routes.get(&names::route(&key.app, &wish.owner, &spec.name)).is_some()
-        });
-        routes.insert(wish.owner.clone(), specs);
-    }
-    drop(state);
-    (routes, obstacles)
 }

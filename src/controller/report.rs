@@ -17,7 +17,8 @@ use super::repositories::Fetch;
 use super::wish::{self, Wish};
 use crate::api::condition::{self, Say, State};
 use crate::api::{
-    Alias, Deployment, DeploymentStatus, Reason, Repository, RepositoryStatus, STATUS_MANAGER, Type,
+    Alias, Class, Deployment, DeploymentStatus, Reason, Repository, RepositoryStatus,
+    STATUS_MANAGER, Type,
 };
 use crate::plan::{Owner, OwnerKind};
 
@@ -374,7 +375,7 @@ fn repository_status(
             ]
         }
         Err((reason, message)) => {
-            let stuck = *reason == Reason::RepositoryNotAllowed || *reason == Reason::NotSupported;
+            let stuck = reason.class() == Class::Stalled;
             [
                 Say::new(Type::Ready, false, *reason, message.clone()),
                 Say::new(Type::Reconciling, !stuck, *reason, "it is tried again"),
@@ -411,32 +412,16 @@ where
     }
 }
 
+/// What the reason of a condition means; a word of another release means that something is wrong.
+fn class(reason: &str) -> Class {
+    Reason::of(reason).map_or(Class::Fault, Reason::class)
+}
+
 /// Reasons that only pass on the way to what is wanted.
 fn is_step(reason: &str) -> bool {
-    let steps = [
-        Reason::Progressing,
-        Reason::Settling,
-        Reason::WaitingForPods,
-        Reason::WaitingForGateway,
-        Reason::NothingReady,
-    ];
-    steps.iter().any(|step| step.as_str() == reason)
+    class(reason) == Class::Step
 }
 
 fn is_fault(reason: &str) -> bool {
-    let fine = [
-        Reason::Succeeded,
-        Reason::Progressing,
-        Reason::Settling,
-        Reason::WaitingForPods,
-    ];
-    let fine_too = [
-        Reason::WaitingForGateway,
-        Reason::NothingReady,
-        Reason::Draining,
-    ];
-    !fine
-        .iter()
-        .chain(&fine_too)
-        .any(|good| good.as_str() == reason)
+    matches!(class(reason), Class::Fault | Class::Stalled)
 }

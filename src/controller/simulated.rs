@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::answer::Gateways;
 use super::cache::{AppKey, Cache};
 use super::facts::{PodFacts, SliceFacts};
 use super::memory;
@@ -76,6 +77,7 @@ impl Cluster {
         };
         let given = Given {
             delays,
+            gateways: &Gateways::new(),
             routes_known: true,
             now,
         };
@@ -183,12 +185,14 @@ impl Cluster {
     /// Writes a route where it differs; its gateway accepts it at once.
     fn route(&mut self, name: String, mut body: Value, now: Timestamp) {
         let parent = &body["spec"]["parentRefs"][0];
-        let condition = json!({
-            "type": "Accepted", "status": "True", "reason": "Accepted", "message": "",
-            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        let conditions = ["Accepted", "ResolvedRefs"].map(|type_| {
+            json!({
+                "type": type_, "status": "True", "reason": type_, "message": "",
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            })
         });
         body["status"] = json!({
-            "parents": [{"parentRef": parent, "controllerName": "test", "conditions": [condition]}]
+            "parents": [{"parentRef": parent, "controllerName": "test", "conditions": conditions}]
         });
         if self.routes.get(&name).is_none_or(|(held, _)| *held != body) {
             self.routes.insert(name, (body.clone(), now));

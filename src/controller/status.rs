@@ -4,9 +4,11 @@
 
 use jiff::Timestamp;
 
+use super::answer::{Answer, Gateways};
 use super::apply::Failure;
 use super::cache::AppObjects;
 use super::observe;
+use super::places;
 use super::resolve::{Records, Resolution};
 use super::wish::Wish;
 use crate::api::condition::{self, Say, State};
@@ -30,6 +32,7 @@ pub(super) struct Facts<'a> {
     pub(super) failures: &'a [Failure],
     /// What stands against the routes: gateways that are not there, claims of others.
     pub(super) obstacles: &'a [Failure],
+    pub(super) gateways: &'a Gateways,
     pub(super) now: Timestamp,
 }
 
@@ -134,7 +137,10 @@ impl Facts<'_> {
                 let route = self.objects.routes.get(&name);
                 RouteState {
                     name: named.name.clone(),
-                    accepted: route.is_some_and(|route| observe::is_accepted(route)),
+                    accepted: route.is_some_and(|route| {
+                        places::is_at(route, &named.route)
+                            && Answer::of(route, self.gateways).is_accepted()
+                    }),
                     url: None,
                 }
             })

@@ -2,7 +2,7 @@
 //!
 //! Only reads. One task per kind; a kind that the API server does not know is asked for again until it does.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
-use super::cache::{AppKey, Cache, ObjectKey, State, Tracked, app_by_label};
-use super::claims::{self, Claim, Claimant, FOREIGN, foreign_claims};
+use super::cache::{AppKey, Cache, ObjectKey, State, Tracked};
+use super::claims::{self, Claim, Claimant, route_claims};
 use super::facts::{PodFacts, SliceFacts};
 use super::follow::follow;
 use super::queue::Queue;
@@ -81,8 +81,10 @@ pub(super) fn start(client: &Client, sink: &Sink, tasks: &mut JoinSet<()>) {
         sink,
         tasks,
     };
-    spawn.guarded::<Deployment>("Deployment.cutwater.dev", claims::deployment_claims);
-    spawn.guarded::<Alias>("Alias", claims::alias_claims);
+    let claims = (claims::DEPLOYMENT, claims::deployment_claims as fn(&_) -> _);
+    spawn.guarded::<Deployment>("Deployment.cutwater.dev", claims);
+    let claims = (claims::ALIAS, claims::alias_claims as fn(&_) -> _);
+    spawn.guarded::<Alias>("Alias", claims);
     spawn.tracked::<ConfigMap>("ConfigMap", ours());
     spawn.tracked::<Service>("Service", ours());
     spawn.tracked::<Workload>("Deployment.apps", ours());
@@ -102,6 +104,9 @@ pub(super) enum Happened<K> {
     /// These and no others are there.
     Listed(HashSet<ObjectKey>),
 }
+
+/// How claims of a kind are called, and what an object claims.
+type ClaimsOf<K> = (&'static str, fn(&K) -> (Claimant, HashSet<Claim>));
 
 struct Spawner<'a> {
     client: &'a Client,
@@ -152,7 +157,7 @@ impl Spawner<'_> {
     }
 
     /// Custom resources: one that cannot be read never stops the watch of the others.
-    fn guarded<K>(&mut self, kind: &'static str, claims: fn(&K) -> (Claimant, HashSet<Claim>))
+    fn guarded<K>(&mut self, kind: &'static str, (prefix, claims): ClaimsOf<K>)
     where
         K: Tracked + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + 'static,
     {
@@ -197,21 +202,26 @@ impl Spawner<'_> {
                                 invalid.metadata.namespace.unwrap_or_default(),
                                 invalid.metadata.name.unwrap_or_default(),
                             );
+                            let object = format!("{prefix}{}", key.1);
+                            let touched = sink.cache.lock().claims.remove(&key.0, &object);
+                            sink.touch(touched);
                             sink.clear_unreadable(kind, key);
                             return;
                         }
                     };
                     sink.clear_unreadable(kind, key_of(&object));
-                    let (claimant, _) = claims(&object);
-                    let touched =
-                        (sink.cache.lock().claims).remove(&claimant.namespace, &claimant.name);
+                    let (namespace, name) = key_of(&object);
+                    let name = format!("{prefix}{name}");
+                    let touched = sink.cache.lock().claims.remove(&namespace, &name);
                     sink.touch(touched);
                     sink.touch(sink.cache.remove(&object));
                 }
                 Happened::Listed(keep) => {
                     let mut state = sink.cache.lock();
                     (state.unreadable).retain(|(held, key), _| *held != kind || keep.contains(key));
+                    let touched = state.claims.retain(prefix, &keep);
                     drop(state);
+                    sink.touch(touched);
                     sink.touch(sink.cache.retain::<K>(&keep));
                 }
             }
@@ -273,41 +283,24 @@ pub(super) fn mark(sink: &Sink, kind: &'static str, there: bool) {
     }
 }
 
-/// Our routes are tracked; those of others only claim.
+/// Our routes are tracked; all of them claim.
 fn route_event(sink: &Sink, happened: Happened<HttpRoute>) {
     match happened {
         Happened::Seen(route) => {
-            if app_by_label(&route).is_some() {
-                sink.touch(sink.cache.put(route));
-            } else {
-                let (claimant, claims) = foreign_claims(&route);
-                let touched = sink.cache.lock().claims.set(&claimant, claims);
-                sink.touch(touched);
-            }
+            let (claimant, claims) = route_claims(&route);
+            let touched = sink.cache.lock().claims.set(&claimant, claims);
+            sink.touch(touched);
+            sink.touch(sink.cache.put(route));
         }
         Happened::Gone(route) => {
-            if app_by_label(&route).is_some() {
-                sink.touch(sink.cache.remove(&route));
-            } else {
-                let (claimant, _) = foreign_claims(&route);
-                let touched = sink
-                    .cache
-                    .lock()
-                    .claims
-                    .remove(&claimant.namespace, &claimant.name);
-                sink.touch(touched);
-            }
+            let (namespace, name) = key_of(&route);
+            let name = format!("{}{name}", claims::ROUTE);
+            let touched = sink.cache.lock().claims.remove(&namespace, &name);
+            sink.touch(touched);
+            sink.touch(sink.cache.remove(&route));
         }
         Happened::Listed(keep) => {
-            let mut touched = BTreeSet::new();
-            let mut state = sink.cache.lock();
-            for (namespace, name) in state.claims.names(FOREIGN) {
-                let route = name.trim_start_matches(FOREIGN).to_owned();
-                if !keep.contains(&(namespace.clone(), route)) {
-                    touched.extend(state.claims.remove(&namespace, &name));
-                }
-            }
-            drop(state);
+            let touched = sink.cache.lock().claims.retain(claims::ROUTE, &keep);
             sink.touch(touched);
             sink.touch(sink.cache.retain::<HttpRoute>(&keep));
         }
@@ -320,7 +313,10 @@ fn gateway_event(sink: &Sink, happened: Happened<Gateway>) {
         Happened::Seen(mut gateway) => {
             gateway.meta_mut().managed_fields = None;
             let key = key_of(&gateway);
-            (state.gateways.insert(key, Arc::new(gateway))).is_none()
+            let gateway = Arc::new(gateway);
+            let before = state.gateways.insert(key, gateway.clone());
+            before
+                .is_none_or(|before| before.spec != gateway.spec || before.status != gateway.status)
         }
         Happened::Gone(gateway) => state.gateways.remove(&key_of(&gateway)).is_some(),
         Happened::Listed(keep) => {
@@ -330,7 +326,7 @@ fn gateway_event(sink: &Sink, happened: Happened<Gateway>) {
         }
     };
     drop(state);
-    // Gateways come and go rarely; which routes name one is not worth an index.
+    // Gateways change rarely; which routes name one is not worth an index.
     if changed {
         sink.touch(sink.cache.apps());
     }

@@ -17,6 +17,8 @@ pub const FUNCTION: &str = "cutwater.dev/function";
 pub const OWNER: &str = "cutwater.dev/owner";
 /// Annotation of a workload and its Service: the resolved record of its version, as JSON.
 pub const RECORD: &str = "cutwater.dev/record";
+/// Annotation: a digest of all that was wanted of an object when it was written last.
+pub const APPLIED: &str = "cutwater.dev/applied";
 /// End of the name of every anchor.
 pub const ANCHOR_SUFFIX: &str = ".cutwater.dev";
 /// Port of every Service; it leads to the function's own port.
@@ -34,6 +36,13 @@ pub fn workload(app: &AppName, version: VersionNumber, function: &FunctionName) 
 pub fn version_of(app: &AppName, workload: &str) -> Option<VersionNumber> {
     let rest = workload.strip_prefix(app.as_str())?.strip_prefix('-')?;
     rest.split_once('-')?.0.parse().ok()
+}
+
+/// The function in a workload's name.
+#[must_use]
+pub fn function_of(app: &AppName, workload: &str) -> Option<FunctionName> {
+    let rest = workload.strip_prefix(app.as_str())?.strip_prefix('-')?;
+    rest.split_once('-')?.1.parse().ok()
 }
 
 /// Name of the anchor, the `ConfigMap` that owns everything of an app. Workloads have no dots in their names, so it
@@ -76,6 +85,7 @@ mod tests {
         let name = workload(&app, version, &function);
         assert_eq!(name, "check-out-v12-web-api");
         assert_eq!(version_of(&app, &name), Some(version));
+        assert_eq!(function_of(&app, &name), Some(function));
         assert_eq!(version_of(&app, "other-v12-web"), None);
         assert_eq!(version_of(&app, "check-out-web"), None);
     }

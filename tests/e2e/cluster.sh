@@ -3,6 +3,7 @@
 #
 #   cluster.sh up          a node: etcd, Kubernetes, containerd; with the types of the Gateway API and of crds/
 #   cluster.sh gateway     Envoy Gateway and Envoy; Gateway `web` in namespace `default`
+#   cluster.sh contour     Contour and an Envoy of its own; Gateway `contour` in namespace `default`
 #   cluster.sh images      the names, with digests, of the images that pods can run
 #   cluster.sh env         the variables that the end-to-end tests read, as shell text
 #   cluster.sh sh CMD...   CMD in the cluster's network, with KUBECONFIG set and kubectl on the PATH
@@ -23,6 +24,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/lib/node.sh"
 # shellcheck source-path=SCRIPTDIR source=lib/gateway.sh
 . "$here/lib/gateway.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/contour.sh
+. "$here/lib/contour.sh"
 
 find_tools() { tools=${CUTWATER_TOOLS_BIN:-$("$here/../tools/build.sh" e2e)}; }
 need_running() { find_tools; alive || fail "it does not run; 'cluster.sh up' starts it"; }
@@ -46,6 +49,7 @@ environment() {
 export KUBECONFIG='$run/admin.kubeconfig'
 export CUTWATER_E2E_KUBECONFIG_CONTROLLER='$run/cutwater.kubeconfig'
 export CUTWATER_E2E_GATEWAY='$address:$gateway_port'
+export CUTWATER_E2E_CONTOUR='$address:$contour_port'
 export CUTWATER_E2E_IMAGE='$(grep /app@ "$run/images/list")'
 export CUTWATER_E2E_AUDIT_LOG='$run/audit.log'
 export CUTWATER_E2E_LOGS='$run'
@@ -65,6 +69,7 @@ down() {
 case ${1:-} in
   up) up ;;
   gateway) need_running; start_gateway ;;
+  contour) need_running; start_contour ;;
   images) cat "$run/images/list" ;;
   env) need_running; environment ;;
   sh) shift; need_running; KUBECONFIG=$run/admin.kubeconfig PATH=$tools:$PATH inside "$@" ;;

@@ -95,6 +95,13 @@ impl Place {
         Self { cluster, scope }
     }
 
+    /// The same, with clients that come in by Contour.
+    pub async fn behind_contour(name: &str) -> Self {
+        let mut place = Self::new(name).await;
+        place.cluster.gateway.clone_from(&place.cluster.contour);
+        place
+    }
+
     /// Deletes all of it, without waiting: the next test needs the node for itself. One that failed leaves it to be seen.
     pub async fn end(self) {
         let namespaces = Api::<Namespace>::all(self.client.clone());

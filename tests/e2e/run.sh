@@ -53,6 +53,7 @@ trap 'exit 143' TERM HUP
 started=$SECONDS
 "$here/cluster.sh" up
 "$here/cluster.sh" gateway
+"$here/cluster.sh" contour
 say "the cluster is up ($((SECONDS - started)) s)"
 variables=$("$here/cluster.sh" env)
 eval "$variables"

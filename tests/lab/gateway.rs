@@ -151,22 +151,38 @@ async fn answer(
     {
         return;
     }
-    let parents: Vec<_> = (route.spec.parent_refs.iter().filter(|parent| parent.name == "web"))
-        .map(|parent| {
+    let parents: Vec<_> = (route
+        .spec
+        .parent_refs
+        .iter()
+        .filter(|parent| parent.name == "web"))
+    .map(|parent| {
+        let accepted = if wanted == Answer::Accept {
+            "Accepted"
+        } else {
+            "NotAllowedByListeners"
+        };
+        let said = [
+            ("Accepted", status, accepted),
+            ("ResolvedRefs", "True", "ResolvedRefs"),
+        ];
+        let conditions = said.map(|(type_, status, reason)| {
             json!({
-                "parentRef": parent,
-                "controllerName": "example.com/accepter",
-                "conditions": [{
-                    "type": "Accepted",
-                    "status": status,
-                    "reason": if wanted == Answer::Accept { "Accepted" } else { "NotAllowedByListeners" },
-                    "message": "as the test wants it",
-                    "observedGeneration": generation,
-                    "lastTransitionTime": jiff::Timestamp::now().to_string(),
-                }],
+                "type": type_,
+                "status": status,
+                "reason": reason,
+                "message": "as the test wants it",
+                "observedGeneration": generation,
+                "lastTransitionTime": jiff::Timestamp::now().to_string(),
             })
+        });
+        json!({
+            "parentRef": parent,
+            "controllerName": "example.com/accepter",
+            "conditions": conditions,
         })
-        .collect();
+    })
+    .collect();
     let api = Api::<HttpRoute>::namespaced(client.clone(), &namespace);
     let body = json!({"status": {"parents": parents}});
     // A route that is gone, or has changed meanwhile, is seen again.

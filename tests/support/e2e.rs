@@ -15,6 +15,8 @@ pub struct Cluster {
     pub kubeconfig_controller: PathBuf,
     /// Where the Gateway `web` of namespace `default` listens: `ADDRESS:PORT`.
     pub gateway: String,
+    /// Where the Gateway `contour` of namespace `default` listens, once it has a route.
+    pub contour: String,
     /// The test application, pinned by digest.
     pub image: String,
     /// One JSON line per request to the API server: see [`super::audit::read`].
@@ -30,6 +32,7 @@ impl Cluster {
             kubeconfig: variable("KUBECONFIG").into(),
             kubeconfig_controller: variable("CUTWATER_E2E_KUBECONFIG_CONTROLLER").into(),
             gateway: variable("CUTWATER_E2E_GATEWAY"),
+            contour: variable("CUTWATER_E2E_CONTOUR"),
             image: variable("CUTWATER_E2E_IMAGE"),
             audit_log: variable("CUTWATER_E2E_AUDIT_LOG").into(),
             logs: variable("CUTWATER_E2E_LOGS").into(),

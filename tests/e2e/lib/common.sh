@@ -9,6 +9,7 @@ netns=cutwater-$name
 cgroup=cutwater-$name
 address=10.99.0.1
 gateway_port=18080
+contour_port=18081
 
 say() { printf 'cluster %s: %s\n' "$name" "$*" >&2; }
 fail() { say "$*"; exit 1; }

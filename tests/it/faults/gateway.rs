@@ -1,6 +1,6 @@
 //! Gateways that are not there, refuse or keep silent, and hostnames that others have.
 
-use cutwater::api::gateway::Gateway;
+use cutwater::api::gateway::{Gateway, HttpRoute};
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
@@ -67,13 +67,20 @@ async fn without_the_gateway_api_pods_run_and_routes_follow() {
     drop(accepter);
 }
 
+/// Where the route of `shop` is: namespace, name and listener of its gateway, and its first hostname.
+async fn place(scope: &Scope) -> (String, String, Option<String>, String) {
+    let route = scope.api::<HttpRoute>().get("shop.main").await.unwrap();
+    let parent = route.spec.parent_refs[0].clone();
+    let namespace = parent.namespace.unwrap();
+    let hostname = route.spec.hostnames[0].clone();
+    (namespace, parent.name, parent.section_name, hostname)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_gateway_that_does_not_exist_is_named() {
+async fn a_live_route_stays_where_it_is_while_the_place_that_is_asked_for_is_missing() {
     let scope = serving("no-gateway").await;
-    // The stand-in asks for the name of a gateway only.
-    let accepter = &Lab::shared().accepter;
-    accepter.set(&scope.namespace, Answer::Silence);
-    let route = on(&scope.hostname("shop"), &json!({"name": "web"}));
+    let served = place(&scope).await;
+    let route = on("elsewhere.test", &json!({"name": "web"}));
     scope
         .deploy_with("shop", &[(1, 100.0)], route.clone())
         .await;
@@ -82,19 +89,45 @@ async fn a_gateway_that_does_not_exist_is_named() {
         .await;
     assert!(message.contains("no Gateway `web`"), "{message}");
     assert!(message.contains(&scope.namespace), "{message}");
+    scope
+        .until_condition("shop", "Stalled", "True", "GatewayNotFound")
+        .await;
     scope.stays_put("shop").await;
-    assert_eq!(scope.weights("shop").await, [(1, 10_000)].into());
+    assert_eq!(place(&scope).await, served);
     assert_eq!(scope.events("shop").await["GatewayNotFound"], 1);
-    // A share may move all the same, but no pod goes: who knows what still sends to it.
+    // What serves goes on: shares move, and a version that nobody sends to any more goes.
     scope.releases.publish("shop", "");
-    scope.deploy_with("shop", &[(2, 100.0)], route).await;
+    scope
+        .deploy_with("shop", &[(2, 100.0)], route.clone())
+        .await;
     scope.until_weights("shop", &[(2, 10_000)]).await;
-    scope.stays_put("shop").await;
-    assert_eq!(
-        scope.workloads("shop").await,
-        ["shop-v1-web", "shop-v2-web"]
-    );
+    scope.until_workloads("shop", &["shop-v2-web"]).await;
+    assert_eq!(place(&scope).await, served);
 
+    // A listener that the gateway does not have is the same.
+    let web =
+        |section: &str| json!({"name": "web", "namespace": "default", "sectionName": section});
+    let typo = on(&scope.hostname("shop"), &web("htpp"));
+    scope.deploy_with("shop", &[(2, 100.0)], typo).await;
+    let message = scope
+        .until_fault("shop", "RoutesAccepted", "ListenerNotFound")
+        .await;
+    assert!(
+        message.contains("no listener `htpp` (it has http)"),
+        "{message}"
+    );
+    assert_eq!(place(&scope).await, served);
+    let listener = on(&scope.hostname("shop"), &web("http"));
+    scope.deploy_with("shop", &[(2, 100.0)], listener).await;
+    scope.until_ready("shop").await;
+    assert_eq!(place(&scope).await.2.as_deref(), Some("http"));
+    // What is taken out of the spec is taken out of the route.
+    scope.deploy("shop", &[(2, 100.0)]).await;
+    scope.until_ready("shop").await;
+    assert_eq!(place(&scope).await, served);
+
+    // It moves once the gateway is there.
+    scope.deploy_with("shop", &[(2, 100.0)], route).await;
     let mut gateway = Api::<Gateway>::namespaced(scope.client.clone(), "default")
         .get("web")
         .await
@@ -108,9 +141,14 @@ async fn a_gateway_that_does_not_exist_is_named() {
         .create(&PostParams::default(), &gateway)
         .await
         .unwrap();
-    accepter.set(&scope.namespace, Answer::Accept);
     scope.until_ready("shop").await;
-    scope.until_workloads("shop", &["shop-v2-web"]).await;
+    let moved = (
+        scope.namespace.clone(),
+        "web".to_owned(),
+        None,
+        "elsewhere.test".to_owned(),
+    );
+    assert_eq!(place(&scope).await, moved);
 }
 
 /// From v1 to v2 while the gateway answers otherwise than with yes: no pod goes before it does.
@@ -164,8 +202,6 @@ async fn the_older_of_two_apps_keeps_a_hostname() {
         &scope.hostname("shop"),
         &json!({"name": "web", "namespace": "default"}),
     );
-    // Ages are compared in seconds.
-    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     scope.deploy_with("stall", &[(1, 100.0)], route).await;
     let message = scope
         .until_fault("stall", "RoutesAccepted", "RouteClaimed")
@@ -201,7 +237,14 @@ async fn a_route_of_somebody_elses_that_is_older_keeps_a_hostname() {
             },
         }))
         .await;
-    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let routes = scope.api::<HttpRoute>();
+    wait_for("the gateway to accept it", SOON, async || {
+        let status = routes.get("theirs").await.unwrap().status;
+        status
+            .filter(|said| !said.parents.is_empty())
+            .ok_or("it says nothing")
+    })
+    .await;
     scope.deploy("shop", &[(1, 100.0)]).await;
     let message = scope
         .until_fault("shop", "RoutesAccepted", "RouteClaimed")
@@ -209,8 +252,7 @@ async fn a_route_of_somebody_elses_that_is_older_keeps_a_hostname() {
     assert!(message.contains("httproute/theirs"), "{message}");
     scope.stays_put("shop").await;
     assert!(scope.weights("shop").await.is_empty());
-    scope
-        .api::<cutwater::api::gateway::HttpRoute>()
+    routes
         .delete("theirs", &DeleteParams::default())
         .await
         .unwrap();

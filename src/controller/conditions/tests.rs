@@ -1,0 +1,258 @@
+//! A table of troubles: what `Ready`, `Stalled` and `Reconciling` say in each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::api::gateway::HttpRoute;
+use crate::api::{Deployment, ResolvedVersion};
+use crate::controller::answer::Gateways;
+use crate::controller::apply::Failure;
+use crate::controller::cache::{AppKey, AppObjects, Cache};
+use crate::controller::facts::{PodFacts, SliceFacts};
+use crate::controller::resolve::Resolution;
+use crate::controller::wish;
+use crate::plan::{Memory, Plan};
+use crate::words::Share;
+
+/// What can be in the way of a Deployment that serves v1 at 100 % with two pods.
+#[derive(Default)]
+struct Trouble {
+    /// What could not be written.
+    failure: Option<Reason>,
+    obstacle: Option<Reason>,
+    /// What the gateway says of the route: conditions with their status.
+    said: Vec<(&'static str, &'static str)>,
+    /// Ready pods, and the trouble of another one.
+    pods: Option<(u32, &'static str)>,
+}
+
+fn failure(reason: Reason) -> Failure {
+    Failure {
+        reason,
+        message: "words".to_owned(),
+    }
+}
+
+fn key() -> AppKey {
+    AppKey {
+        namespace: "prod".to_owned(),
+        app: "shop".parse().unwrap(),
+    }
+}
+
+fn version() -> VersionNumber {
+    VersionNumber::new(1).unwrap()
+}
+
+fn function() -> FunctionName {
+    "web".parse().unwrap()
+}
+
+/// The Deployment, its route, and its pods.
+fn objects(trouble: &Trouble) -> AppObjects {
+    let deployment: Deployment = serde_json::from_value(json!({
+        "apiVersion": "cutwater.dev/v1alpha1", "kind": "Deployment",
+        "metadata": {"name": "shop", "namespace": "prod", "resourceVersion": "1"},
+        "spec": {
+            "app": "shop", "repository": "main", "versions": [{"version": 1, "percentage": 100}],
+            "routes": [{"hostnames": ["a.test"], "gateway": {"name": "web"}}],
+        },
+    }))
+    .unwrap();
+    let conditions: Vec<Value> = (trouble.said.iter())
+        .map(|(type_, status)| {
+            json!({
+                "type": type_, "status": status, "reason": "Because", "message": "words",
+                "observedGeneration": 1, "lastTransitionTime": "2026-01-01T00:00:00Z",
+            })
+        })
+        .collect();
+    let route: HttpRoute = serde_json::from_value(json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+        "metadata": {
+            "name": "shop.main", "namespace": "prod", "generation": 1, "resourceVersion": "1",
+            "labels": {names::MANAGED_BY: names::FIELD_MANAGER, names::APP: "shop"},
+            "annotations": {names::OWNER: "cwd/shop"},
+        },
+        "spec": {"parentRefs": [{"name": "web"}], "hostnames": ["a.test"]},
+        "status": {"parents": [{"parentRef": {"name": "web"}, "controllerName": "test", "conditions": conditions}]},
+    }))
+    .unwrap();
+    let (ready, words) = trouble.pods.unwrap_or((2, ""));
+    let cache = Cache::default();
+    cache.put(deployment);
+    cache.put(route);
+    cache.put(SliceFacts {
+        app: key(),
+        name: "slice".to_owned(),
+        resource_version: 1,
+        service: "shop-v1-web".to_owned(),
+        family: "IPv4".to_owned(),
+        ready,
+    });
+    if !words.is_empty() {
+        cache.put(PodFacts {
+            app: key(),
+            name: "pod".to_owned(),
+            resource_version: 1,
+            version: version(),
+            function: function(),
+            ready_since: None,
+            trouble: Some(words.to_owned()),
+        });
+    }
+    cache.app(&key())
+}
+
+/// `Ready` and its reason, then whether `Stalled` and `Reconciling` are true.
+fn said(trouble: &Trouble) -> (State, Reason, State, State) {
+    let (objects, version) = (objects(trouble), version());
+    let wishes = wish::wishes(&objects, &BTreeSet::new());
+    let pinned: ResolvedVersion = serde_json::from_value(json!({
+        "version": 1, "percentage": 100, "number": 1, "id": "g1", "commit": "2",
+    }))
+    .unwrap();
+    let resolution = Resolution {
+        shares: Some(vec![(version, Share::ALL)]),
+        pinned: vec![pinned],
+        ..Resolution::default()
+    };
+    let split = SplitPlan {
+        owner: wishes[0].owner.clone(),
+        route: RoutePlan::Serve {
+            shares: vec![(version, Share::ALL)],
+            overrides: vec![version],
+        },
+        complete: true,
+        waiting: Vec::new(),
+    };
+    let plan = Plan {
+        run: [(version, [(function(), Scale::Fixed(2))].into())].into(),
+        remove: BTreeSet::new(),
+        splits: vec![split],
+        release: BTreeSet::new(),
+        close: false,
+        settled: true,
+        memory: Memory::default(),
+        wake: None,
+    };
+    let facts = Facts {
+        app: &key().app,
+        wish: &wishes[0],
+        resolution: &resolution,
+        records: &BTreeMap::new(),
+        objects: &objects,
+        plan: Some(&plan),
+        failures: &trouble.failure.map(failure).into_iter().collect::<Vec<_>>(),
+        obstacles: &trouble
+            .obstacle
+            .map(failure)
+            .into_iter()
+            .collect::<Vec<_>>(),
+        gateways: &Gateways::new(),
+        now: Timestamp::UNIX_EPOCH,
+    };
+    let says = facts.conditions(plan.splits.first());
+    let say = |type_| says.iter().find(|say| say.type_ == type_).unwrap();
+    let ready = say(Type::Ready);
+    (
+        ready.state,
+        ready.reason,
+        say(Type::Stalled).state,
+        say(Type::Reconciling).state,
+    )
+}
+
+const CRASH: &str = "CrashLoopBackOff (last exit code 1)";
+
+fn good() -> Vec<(&'static str, &'static str)> {
+    vec![("Accepted", "True"), ("ResolvedRefs", "True")]
+}
+
+fn failed(reason: Reason) -> Trouble {
+    Trouble {
+        failure: Some(reason),
+        said: good(),
+        ..Trouble::default()
+    }
+}
+
+fn obstructed(reason: Reason) -> Trouble {
+    Trouble {
+        obstacle: Some(reason),
+        said: good(),
+        ..Trouble::default()
+    }
+}
+
+fn answered(said: &[(&'static str, &'static str)]) -> Trouble {
+    Trouble {
+        said: said.to_vec(),
+        ..Trouble::default()
+    }
+}
+
+fn pods(ready: u32, words: &'static str) -> Trouble {
+    Trouble {
+        pods: Some((ready, words)),
+        said: good(),
+        ..Trouble::default()
+    }
+}
+
+#[test]
+fn all_is_well() {
+    let wanted = (State::True, Reason::Succeeded, State::False, State::False);
+    assert_eq!(said(&answered(&good())), wanted);
+}
+
+fn all_say(stuck: bool, table: impl IntoIterator<Item = (Trouble, Reason)>) {
+    for (trouble, reason) in table {
+        let (stalled, reconciling) = (State::from(stuck), State::from(!stuck));
+        let wanted = (State::False, reason, stalled, reconciling);
+        assert_eq!(said(&trouble), wanted, "{reason}");
+    }
+}
+
+#[test]
+fn what_waiting_does_not_mend_is_stalled() {
+    let partly = [&good()[..], &[("PartiallyInvalid", "True")]].concat();
+    let unresolved = [("Accepted", "True"), ("ResolvedRefs", "False")];
+    let refused = [("Accepted", "False")];
+    let of = |make: fn(Reason) -> Trouble, reason| (make(reason), reason);
+    all_say(
+        true,
+        [
+            of(failed, Reason::ApiServerRefused),
+            of(failed, Reason::NameTaken),
+            of(obstructed, Reason::GatewayNotFound),
+            of(obstructed, Reason::ListenerNotFound),
+            of(obstructed, Reason::RouteClaimed),
+            (answered(&refused), Reason::RouteRefused),
+            (answered(&unresolved), Reason::RouteRefused),
+            (answered(&partly), Reason::RouteRefused),
+            (pods(0, CRASH), Reason::PodsCrashing),
+            (pods(0, "ImagePullBackOff"), Reason::ImagePullFailed),
+        ],
+    );
+}
+
+#[test]
+fn what_goes_on_by_itself_is_not_stalled() {
+    let of = |make: fn(Reason) -> Trouble, reason| (make(reason), reason);
+    all_say(
+        false,
+        [
+            of(failed, Reason::ApiServerError),
+            of(obstructed, Reason::GatewayApiMissing),
+            (answered(&[]), Reason::WaitingForGateway),
+            (answered(&[("Accepted", "True")]), Reason::WaitingForGateway),
+            (pods(1, CRASH), Reason::PodsCrashing),
+            (pods(1, "ImagePullBackOff"), Reason::ImagePullFailed),
+            (pods(0, "has not started yet"), Reason::WaitingForPods),
+        ],
+    );
+}

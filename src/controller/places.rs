@@ -1,0 +1,178 @@
+//! Where routes may be: the places that owners ask for, and what stands against them.
+//!
+//! Pure. A place that cannot be had never costs the one that is served: a live route stays where it is, and only its shares
+//! move, until what is asked for can be had.
+
+use std::collections::BTreeMap;
+
+use kube::ResourceExt;
+
+use super::answer::Gateways;
+use super::apply::Failure;
+use super::cache::{AppKey, AppObjects};
+use super::claims::{Claim, Claims};
+use super::observe;
+use super::resolve::{Records, Resolution};
+use super::wish::Wish;
+use crate::api::gateway::{Gateway, HttpRoute, ParentRef};
+use crate::api::{Reason, Route};
+use crate::kubernetes::{RouteSpec, names};
+use crate::plan::Owner;
+
+/// The routes that may be written. An owner that is not in it keeps what it has.
+pub(super) type Routes = BTreeMap<Owner, Vec<RouteSpec>>;
+/// What stands against routes of an owner.
+pub(super) type Obstacles = BTreeMap<Owner, Vec<Failure>>;
+
+/// What a place depends on.
+pub(super) struct Around<'a> {
+    /// HTTPRoutes are a kind that the API server knows.
+    pub(super) routes_known: bool,
+    pub(super) gateways: &'a Gateways,
+    pub(super) claims: &'a Claims,
+}
+
+/// The routes of all owners. The wishes and `resolutions` go together.
+pub(super) fn places(
+    key: &AppKey,
+    objects: &AppObjects,
+    wishes: &[Wish],
+    resolutions: &[Resolution],
+    records: &Records,
+    around: &Around<'_>,
+) -> (Routes, Obstacles) {
+    let mut routes = Routes::new();
+    let mut obstacles = Obstacles::new();
+    for (wish, resolution) in wishes.iter().zip(resolutions) {
+        let record =
+            (resolution.shares.iter().flatten()).find_map(|(number, _)| records.get(number));
+        let Some(record) = record.filter(|_| wish.taken_by.is_none()) else {
+            continue;
+        };
+        let Ok(specs) = observe::route_specs(key, wish, record) else {
+            continue;
+        };
+        let against = obstacles.entry(wish.owner.clone()).or_default();
+        if !around.routes_known {
+            against.push(Failure {
+                reason: Reason::GatewayApiMissing,
+                message: "the Gateway API is not installed in this cluster; install its CRDs and a gateway, routes follow by themselves".to_owned(),
+            });
+            continue;
+        }
+        let places = specs.into_iter().filter_map(|spec| {
+            let name = names::route(&key.app, &wish.owner, &spec.name);
+            let live = objects.routes.get(&name);
+            let Some(mut obstacle) = obstacle(key, &wish.owner, &spec, around) else {
+                return Some(spec);
+            };
+            let waits = obstacle.reason == Reason::RouteClaimed;
+            if live.is_some() {
+                obstacle.message += "; until then the route stays where it is";
+            }
+            against.push(obstacle);
+            match live {
+                Some(live) => Some(kept(key, live, spec)),
+                // A gateway may come later than the route; a claim of somebody else has to go first.
+                None => (!waits).then_some(spec),
+            }
+        });
+        let places = places.collect();
+        routes.insert(wish.owner.clone(), places);
+    }
+    (routes, obstacles)
+}
+
+/// What stands against a place.
+fn obstacle(key: &AppKey, owner: &Owner, spec: &RouteSpec, around: &Around<'_>) -> Option<Failure> {
+    let at = (spec.gateway_namespace.clone(), spec.gateway.clone());
+    let Some(gateway) = around.gateways.get(&at) else {
+        return Some(Failure {
+            reason: Reason::GatewayNotFound,
+            message: format!(
+                "there is no Gateway `{}` in namespace `{}`; make it, or name another one in spec.routes",
+                at.1, at.0
+            ),
+        });
+    };
+    if let Some(section) = &spec.section
+        && !gateway.spec.listeners.iter().any(|l| l.name == *section)
+    {
+        return Some(Failure {
+            reason: Reason::ListenerNotFound,
+            message: format!(
+                "Gateway `{}` in namespace `{}` has no listener `{section}`{}; name one of them in spec.routes, or leave sectionName out",
+                at.1,
+                at.0,
+                listeners(gateway)
+            ),
+        });
+    }
+    spec.hostnames.iter().find_map(|hostname| {
+        let claim = Claim::new(at.clone(), spec.section.as_deref(), hostname, &spec.path);
+        let name = owner.to_string();
+        let holder = (around.claims).holder(&claim, Some(gateway), &key.namespace, &name)?;
+        Some(Failure {
+            reason: Reason::RouteClaimed,
+            message: format!(
+                "{hostname}{} on gateway {}/{} belongs to {} in namespace `{}`, which has it already or is older; choose another hostname or path, or delete the other",
+                spec.path, at.0, at.1, holder.name, holder.namespace
+            ),
+        })
+    })
+}
+
+/// The listeners that a gateway has, as part of a message.
+fn listeners(gateway: &Gateway) -> String {
+    let names = gateway.spec.listeners.iter().map(|l| l.name.as_str());
+    match names.collect::<Vec<_>>().join(", ") {
+        names if names.is_empty() => String::new(),
+        names => format!(" (it has {names})"),
+    }
+}
+
+/// True if a route is where it is wished.
+pub(super) fn is_at(live: &HttpRoute, wished: &Route) -> bool {
+    let namespace = live.namespace().unwrap_or_default();
+    let parent = ParentRef {
+        namespace: wished.gateway.namespace.clone(),
+        name: wished.gateway.name.clone(),
+        section_name: wished.gateway.section_name.clone(),
+        ..ParentRef::default()
+    };
+    let path = observe::main_rule(live)
+        .and_then(|rule| rule.matches.first()?.path.as_ref())
+        .map(|path| path.value.as_str());
+    let parents = &live.spec.parent_refs;
+    parents.iter().all(|live| live.is_same(&parent, &namespace))
+        && live.spec.hostnames == wished.hostnames
+        && path == Some(wished.path.as_str())
+}
+
+/// The route as it is wished, where it is now.
+fn kept(key: &AppKey, live: &HttpRoute, mut spec: RouteSpec) -> RouteSpec {
+    if let Some(parent) = live.spec.parent_refs.first()
+        && let Some((namespace, name)) = parent.gateway(&key.namespace)
+    {
+        spec.gateway_namespace = namespace;
+        spec.gateway = name;
+        spec.section.clone_from(&parent.section_name);
+    }
+    if !live.spec.hostnames.is_empty() {
+        spec.hostnames.clone_from(&live.spec.hostnames);
+    }
+    let Some(rule) = observe::main_rule(live) else {
+        return spec;
+    };
+    if let Some(path) = rule.matches.first().and_then(|first| first.path.as_ref()) {
+        spec.path.clone_from(&path.value);
+    }
+    let backend = rule.backend_refs.first();
+    if let Some(function) = backend.and_then(|it| names::function_of(&key.app, &it.name)) {
+        spec.function = function;
+    }
+    spec
+}
+
+#[cfg(test)]
+mod tests;

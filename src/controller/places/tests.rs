@@ -1,0 +1,227 @@
+//! Tables of where a route is written, and what is said of it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::api::Deployment;
+use crate::controller::cache::Cache;
+use crate::controller::claims::route_claims;
+use crate::controller::wish;
+use crate::words::{Share, VersionNumber};
+
+/// A Gateway with a listener for each name.
+fn gateway(name: &str, listeners: &[&str]) -> ((String, String), Arc<Gateway>) {
+    let listeners: Vec<Value> = (listeners.iter())
+        .map(|name| json!({"name": name, "port": 80, "protocol": "HTTP"}))
+        .collect();
+    let gateway = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+        "metadata": {"name": name, "namespace": "edge"},
+        "spec": {"gatewayClassName": "any", "listeners": listeners},
+    });
+    let key = ("edge".to_owned(), name.to_owned());
+    (key, Arc::new(serde_json::from_value(gateway).unwrap()))
+}
+
+/// Where a route is: hostname, path, function, and gateway or gateway/listener.
+type At<'a> = (&'a str, &'a str, &'a str, &'a str);
+
+/// A Deployment that asks for that.
+fn deployment((hostname, path, function, gateway): At<'_>) -> Deployment {
+    let (gateway, section) = gateway
+        .split_once('/')
+        .map_or((gateway, None), |(g, s)| (g, Some(s)));
+    serde_json::from_value(json!({
+        "apiVersion": "cutwater.dev/v1alpha1", "kind": "Deployment",
+        "metadata": {"name": "shop", "namespace": "prod", "resourceVersion": "1"},
+        "spec": {"app": "shop", "repository": "main", "versions": [{"version": 1, "percentage": 100}], "routes": [{
+            "hostnames": [hostname], "path": path, "function": function,
+            "gateway": {"name": gateway, "namespace": "edge", "sectionName": section},
+        }]},
+    }))
+    .unwrap()
+}
+
+/// The HTTPRoute that serves it there.
+fn live((hostname, path, function, gateway): At<'_>) -> HttpRoute {
+    let (gateway, section) = gateway
+        .split_once('/')
+        .map_or((gateway, None), |(g, s)| (g, Some(s)));
+    serde_json::from_value(json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+        "metadata": {
+            "name": "shop.main", "namespace": "prod", "resourceVersion": "1",
+            "labels": {names::MANAGED_BY: names::FIELD_MANAGER, names::APP: "shop"},
+            "annotations": {names::OWNER: "cwd/shop"},
+        },
+        "spec": {
+            "parentRefs": [{"name": gateway, "namespace": "edge", "sectionName": section}],
+            "hostnames": [hostname],
+            "rules": [{
+                "matches": [{"path": {"type": "PathPrefix", "value": path}}],
+                "backendRefs": [{"name": format!("shop-v1-{function}"), "port": 80, "weight": 10_000}],
+            }],
+        },
+    }))
+    .unwrap()
+}
+
+/// Where the route is to be, if it is to be written, and what stands against that.
+fn decided(
+    wanted: At<'_>,
+    served: Option<At<'_>>,
+    others: &[HttpRoute],
+) -> (Option<String>, Option<Reason>) {
+    let key = AppKey {
+        namespace: "prod".to_owned(),
+        app: "shop".parse().unwrap(),
+    };
+    let mut claims = Claims::default();
+    let cache = Cache::default();
+    cache.put(deployment(wanted));
+    for route in served.map(live).iter().chain(others) {
+        let (claimant, taken) = route_claims(route);
+        claims.set(&claimant, taken);
+        cache.put(route.clone());
+    }
+    let objects = cache.app(&key);
+    let wishes = wish::wishes(&objects, &BTreeSet::new());
+    let version = VersionNumber::new(1).unwrap();
+    let resolution = Resolution {
+        shares: Some(vec![(version, Share::ALL)]),
+        ..Resolution::default()
+    };
+    let function = |name: &str| json!({"name": name, "image": "shop@sha256:1", "port": 8080});
+    let record = serde_json::from_value(json!({
+        "app": "shop", "number": 1, "tree": "1".repeat(40), "commit": "2".repeat(40),
+        "publishedAt": "2026-01-01T00:00:00Z", "functions": [function("web"), function("api")],
+    }));
+    let around = Around {
+        routes_known: true,
+        gateways: &[
+            gateway("web", &["http", "https"]),
+            gateway("other", &["http"]),
+        ]
+        .into(),
+        claims: &claims,
+    };
+    let (routes, obstacles) = places(
+        &key,
+        &objects,
+        &wishes,
+        &[resolution],
+        &[(version, record.unwrap())].into(),
+        &around,
+    );
+    let owner = &wishes[0].owner;
+    let at = routes[owner].first().map(|spec| {
+        let section = spec.section.as_ref().map(|name| format!("/{name}"));
+        format!(
+            "{}{} {} {}{}",
+            spec.hostnames.join(","),
+            spec.path,
+            spec.function,
+            spec.gateway,
+            section.unwrap_or_default()
+        )
+    });
+    (at, obstacles[owner].first().map(|obstacle| obstacle.reason))
+}
+
+#[test]
+fn a_live_route_stays_where_it_is_until_the_new_place_can_be_had() {
+    let here = ("a.test", "/", "web", "web");
+    let stays = Some("a.test/ web web".to_owned());
+    let table = [
+        (here, None),
+        (("a.test", "/", "web", "wbe"), Some(Reason::GatewayNotFound)),
+        (
+            ("b.test", "/new", "api", "wbe"),
+            Some(Reason::GatewayNotFound),
+        ),
+        (
+            ("a.test", "/", "web", "web/htpp"),
+            Some(Reason::ListenerNotFound),
+        ),
+        (
+            ("b.test", "/new", "api", "web/htpp"),
+            Some(Reason::ListenerNotFound),
+        ),
+    ];
+    for (wanted, reason) in table {
+        assert_eq!(
+            decided(wanted, Some(here), &[]),
+            (stays.clone(), reason),
+            "{wanted:?}"
+        );
+    }
+    let moves = [
+        (
+            ("b.test", "/new", "api", "other/http"),
+            "b.test/new api other/http",
+        ),
+        (("a.test", "/", "web", "web/https"), "a.test/ web web/https"),
+    ];
+    for (wanted, at) in moves {
+        assert_eq!(
+            decided(wanted, Some(here), &[]),
+            (Some(at.to_owned()), None)
+        );
+    }
+    let listener = ("a.test", "/", "web", "web/http");
+    assert_eq!(
+        decided(("a.test", "/", "web", "wbe"), Some(listener), &[]),
+        (
+            Some("a.test/ web web/http".to_owned()),
+            Some(Reason::GatewayNotFound)
+        )
+    );
+    assert_eq!(
+        decided(here, Some(listener), &[]),
+        (stays, None),
+        "a listener is taken out"
+    );
+}
+
+#[test]
+fn a_first_route_is_written_where_only_its_gateway_is_missing() {
+    for (gateway, reason) in [
+        ("wbe", Reason::GatewayNotFound),
+        ("web/htpp", Reason::ListenerNotFound),
+    ] {
+        let at = format!("a.test/ web {gateway}");
+        let wanted = ("a.test", "/", "web", gateway);
+        assert_eq!(decided(wanted, None, &[]), (Some(at), Some(reason)));
+    }
+}
+
+#[test]
+fn a_place_that_somebody_else_has_is_not_added_to_a_live_route() {
+    let mut theirs = live(("b.test", "/", "web", "web"));
+    theirs.metadata.namespace = Some("theirs".to_owned());
+    let here = ("a.test", "/", "web", "web");
+    let there = ("b.test", "/", "web", "web");
+    let claimed = Some(Reason::RouteClaimed);
+    let others = [theirs];
+    assert_eq!(decided(there, None, &others), (None, claimed));
+    let stays = Some("a.test/ web web".to_owned());
+    assert_eq!(decided(there, Some(here), &others), (stays, claimed));
+}
+
+#[test]
+fn a_route_that_is_elsewhere_is_not_where_it_is_wished() {
+    let here = ("a.test", "/shop", "web", "web/http");
+    let wished = |at| deployment(at).spec.routes.remove(0);
+    assert!(is_at(&live(here), &wished(here)));
+    for there in [
+        ("b.test", "/shop", "web", "web/http"),
+        ("a.test", "/", "web", "web/http"),
+        ("a.test", "/shop", "web", "web"),
+        ("a.test", "/shop", "web", "other/http"),
+    ] {
+        assert!(!is_at(&live(here), &wished(there)), "{there:?}");
+    }
+}
