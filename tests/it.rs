@@ -66,10 +66,10 @@ mod it {
     mod manual;
     /// The controller's mirror of a repository, with hostile ones among them.
     mod mirror;
-    /// Numbers of versions come once, whatever the host keeps.
-    mod numbers;
     /// Slips of a newcomer: each is answered with what is wrong, where, and what to do.
     mod mistakes;
+    /// Numbers of versions come once, whatever the host keeps.
+    mod numbers;
     /// What is laid over a commit at publish, and that the same content has the same id.
     mod overlays;
     /// Where a rollback goes, for histories of every kind.

@@ -182,6 +182,7 @@ impl Reason {
             | Self::ImagePullFailed
             | Self::GatewayApiMissing
             | Self::ApiServerError
+            | Self::MemoryLost
             | Self::Unknown => Class::Fault,
             Self::InvalidSpec
             | Self::MalformedObject
