@@ -14,7 +14,7 @@ use super::wish::Wish;
 use crate::api::condition::{self, Say, State};
 use crate::api::{DeploymentStatus, HistoryEntry, HistoryShare, RouteState, ServingVersion, Type};
 use crate::kubernetes::names;
-use crate::plan::{Plan, RoutePlan, Scale, Shares, SplitPlan};
+use crate::plan::{OwnerKind, Plan, RoutePlan, Scale, Shares, SplitPlan};
 use crate::words::{AppName, FunctionName, Share, VersionNumber};
 
 /// Deployments that the status remembers.
@@ -105,6 +105,7 @@ impl Facts<'_> {
                 numbers.push(*number);
             }
         }
+        numbers.extend(self.kept(plan));
         (numbers.into_iter())
             .filter_map(|number| {
                 let record = self.records.get(&number)?;
@@ -119,6 +120,24 @@ impl Facts<'_> {
                     wanted_replicas: scales.values().map(|scale| pods_of(*scale)).sum(),
                 })
             })
+            .collect()
+    }
+
+    /// Versions whose pods are kept though no owner lists them: going back to one is instant. They are the Deployment's to tell.
+    fn kept(&self, plan: &Plan) -> Vec<VersionNumber> {
+        if self.wish.owner.kind != OwnerKind::Deployment {
+            return Vec::new();
+        }
+        let left = |number: &VersionNumber| {
+            let past = plan.memory.versions.get(number);
+            past.is_some_and(|past| past.released.is_some() && !past.listed)
+        };
+        let pinned = |number: &VersionNumber| {
+            (self.resolution.pinned.iter()).any(|entry| entry.number == *number)
+        };
+        let running = plan.run.keys().rev().copied();
+        running
+            .filter(|number| left(number) && !pinned(number))
             .collect()
     }
 

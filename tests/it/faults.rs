@@ -1,6 +1,8 @@
 //! Faults and bad input: each is said in the status and in one event, traffic keeps its last split, and it recovers by
 //! itself when the fault goes away.
 
+/// A controller that starts without git, or without a right.
+mod alone;
 /// The API server goes away and comes back.
 mod apiserver;
 /// What people change by hand.

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use cutwater::api::Deployment;
 use cutwater::api::gateway::HttpRoute;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -142,6 +143,19 @@ async fn memory_that_is_lost_is_said_and_takes_no_pods() {
     }
     let both = vec!["shop-v1-web".to_owned(), "shop-v2-web".to_owned()];
     assert_eq!(scope.workloads("shop").await, both);
+    // Whoever thinks of going back sees what is there for it.
+    let object = scope.api::<Deployment>().get("shop").await.unwrap();
+    let serving = object.status.unwrap().serving.into_iter();
+    let serving: Vec<_> = serving
+        .map(|one| {
+            (
+                one.number.get(),
+                one.percentage.basis_points(),
+                one.ready_replicas,
+            )
+        })
+        .collect();
+    assert_eq!(serving, [(2, 10_000, 1), (1, 0, 1)]);
     // As a newer program might have written it.
     let newer = |memory: &mut Value| memory["versions"]["1"]["served"] = json!("since noon");
     remember(&scope, "shop", newer).await;
