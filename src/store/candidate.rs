@@ -4,7 +4,7 @@
 
 use git2::Oid;
 
-use super::commit::NewCommit;
+use super::commit::{NewCommit, Sign};
 use super::error::{PublishError, StoreError};
 use super::history::{self, Entry, Version};
 use super::label::{self, Step};
@@ -124,7 +124,11 @@ impl Attempt<'_> {
             time: &request.time,
             message: &text,
             // A dry run asks for no key: nobody sees its commit.
-            sign: request.sign && !request.dry_run,
+            sign: if request.sign && !request.dry_run {
+                Sign::Asked
+            } else {
+                Sign::No
+            },
         };
         Ok(self.workspace.write_commit(&new)?)
     }

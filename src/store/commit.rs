@@ -17,7 +17,17 @@ pub(super) struct NewCommit<'a> {
     pub(super) author: &'a Person,
     pub(super) time: &'a Zoned,
     pub(super) message: &'a str,
-    pub(super) sign: bool,
+    pub(super) sign: Sign,
+}
+
+/// Whether a commit is signed, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sign {
+    No,
+    /// The person asked for it.
+    Asked,
+    /// Their git is set up to sign every commit.
+    SetUp,
 }
 
 /// Why no commit was written.
@@ -31,15 +41,27 @@ pub enum CommitError {
     Author(String),
     /// The person's git could not sign.
     #[error(
-        "it could not be signed: {0}; set up user.signingKey (and gpg.format ssh for an ssh key), and try `git commit -S`; a key with a passphrase must be held by an agent"
+        "it could not be signed: {said}; set up user.signingKey (and gpg.format ssh for an ssh key), and try `git commit -S`; a key with a passphrase must be held by an agent{}",
+        if *set_up { "; commit.gpgSign asks for it, and `git config commit.gpgSign false` leaves the commits of this clone unsigned" } else { "" }
     )]
-    Signing(String),
+    Signing {
+        /// In the words of git.
+        said: String,
+        /// Their git is set up to sign every commit.
+        set_up: bool,
+    },
 }
 
 impl Workspace {
-    /// True where the person's git signs their commits.
-    pub(super) fn signs_commits(&self) -> bool {
-        git::signs_commits(self.home())
+    /// Signs where it is `asked` for, or where the person's git signs their commits.
+    pub(super) fn sign(&self, asked: bool) -> Sign {
+        if asked {
+            Sign::Asked
+        } else if git::signs_commits(self.home()) {
+            Sign::SetUp
+        } else {
+            Sign::No
+        }
     }
 
     /// Writes the commit, and gives its id.
@@ -54,7 +76,7 @@ impl Workspace {
         let author = Signature::new(&name, &email, &when).map_err(|_| {
             CommitError::Author(format!("{} <{}>", new.author.name, new.author.email))
         })?;
-        if new.sign {
+        if new.sign != Sign::No {
             let parent = new.parent.map(|parent| parent.to_string());
             let unsigned = UnsignedCommit {
                 tree: &new.tree.to_string(),
@@ -65,8 +87,12 @@ impl Workspace {
                 offset,
                 message: new.message,
             };
-            let signed = git::sign(self.home(), &unsigned, self.timeout())
-                .map_err(|error| CommitError::Signing(error.message))?;
+            let signed = git::sign(self.home(), &unsigned, self.timeout()).map_err(|error| {
+                CommitError::Signing {
+                    said: error.message,
+                    set_up: new.sign == Sign::SetUp,
+                }
+            })?;
             return Ok(Oid::from_str(&signed).map_err(fail)?);
         }
         let write = || {

@@ -360,7 +360,7 @@ impl Work<'_> {
             author: &request.author,
             time: &request.time,
             message: &text,
-            sign: self.workspace.signs_commits(),
+            sign: self.workspace.sign(false),
         })?)
     }
 }

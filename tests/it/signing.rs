@@ -84,6 +84,10 @@ fn changes_of_releases_and_tombstones_are_signed_where_git_signs_commits() {
     ];
     shop.ok(&delete);
     assert!(signed("checkout/v3") && !signed("checkout/v1"));
+    // Whoever has no key at hand is told how to go on without one.
+    configure(&shop, &[("user.signingKey", "/nowhere/key")]);
+    let error = shop.refused(&["deploy", "checkout", "v2"]);
+    assert!(error.contains("git config commit.gpgSign false"), "{error}");
 }
 
 #[test]

@@ -269,7 +269,7 @@ impl Look {
             author: &request.author,
             time: &request.time,
             message: &text,
-            sign: request.sign || workspace.signs_commits(),
+            sign: workspace.sign(request.sign),
         })?)
     }
 
