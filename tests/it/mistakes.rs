@@ -219,7 +219,7 @@ const COMMANDS: &[Slip] = &[
         [
             "app `orders` has no alias `stagng`",
             "orders",
-            "there are: staging",
+            "did you mean staging?",
         ],
     ),
     (

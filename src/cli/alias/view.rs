@@ -4,7 +4,7 @@ use super::entry;
 use crate::cli::candidates;
 use crate::cli::context::Context;
 use crate::cli::output::{Failure, Ui};
-use crate::words::AliasName;
+use crate::words::{AliasName, instead};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -32,10 +32,8 @@ impl Args {
         found.retain(|alias| alias.name == name.as_str());
         if found.is_empty() {
             let failure = Failure::new(format!("app `{app}` has no alias `{name}`"));
-            return Err(match names.as_slice() {
-                [] => failure.hint("it has no alias at all"),
-                names => failure.hint(format!("there are: {}", names.join(", "))),
-            });
+            let names = names.iter().map(String::as_str);
+            return Err(failure.hint(instead(names, name.as_str())));
         }
         let there: Vec<String> = found.iter().map(|alias| alias.file.clone()).collect();
         if let Some(object) = &self.object {
