@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::deployment::one_hour;
+use super::deployment::{one_hour, ten_minutes};
 use super::route::Route;
 use super::rules;
 use super::status::{HistoryEntry, ResolvedVersion, RouteState, ServingVersion};
@@ -117,6 +117,11 @@ pub struct AliasSpec {
     #[serde(default = "one_hour")]
     #[schemars(default = "one_hour")]
     pub rollback_window: Period,
+    /// How long a change may make no progress before it is said to be stalled (`Stalled=True`, with the reason), and how long going
+    /// back to a version waits for pods that do not come: `10s` to `8760h`, such as `5m`. The default is `10m`.
+    #[serde(default = "ten_minutes")]
+    #[schemars(schema_with = "rules::progress_deadline")]
+    pub progress_deadline: Period,
     /// How long pods stay after the last gateway stopped sending to them, for requests that are still open: `0s` to `8760h`,
     /// such as `30s`. The default is the controller's.
     #[serde(default, skip_serializing_if = "Option::is_none")]

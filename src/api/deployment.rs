@@ -112,6 +112,11 @@ pub struct DeploymentSpec {
     #[serde(default = "one_hour")]
     #[schemars(default = "one_hour")]
     pub rollback_window: Period,
+    /// How long a change may make no progress before it is said to be stalled (`Stalled=True`, with the reason), and how long going
+    /// back to a version waits for pods that do not come: `10s` to `8760h`, such as `5m`. The default is `10m`.
+    #[serde(default = "ten_minutes")]
+    #[schemars(schema_with = "rules::progress_deadline")]
+    pub progress_deadline: Period,
     /// How long pods stay after the last gateway stopped sending to them, for requests that are still open: `0s` to `8760h`,
     /// such as `30s`. The default is the controller's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -157,6 +162,11 @@ pub struct DeploymentStatus {
     /// What the gateways say about each route.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<RouteState>,
+}
+
+/// How long a change may make no progress, unless told.
+pub(super) fn ten_minutes() -> Period {
+    Period::from_secs(600)
 }
 
 /// How long a version at 0 % keeps its pods, unless told.

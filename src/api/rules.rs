@@ -75,6 +75,13 @@ pub(super) fn interval(_: &mut SchemaGenerator) -> Schema {
     period("5s", "24h")
 }
 
+/// How long a change may make no progress.
+pub(super) fn progress_deadline(_: &mut SchemaGenerator) -> Schema {
+    let mut schema = period("10s", "8760h");
+    schema.insert("default".to_owned(), json!("10m"));
+    schema
+}
+
 /// The versions of a Deployment.
 pub(super) fn versions(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = generator.subschema_for::<Vec<WantedVersion>>();

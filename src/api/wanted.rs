@@ -31,6 +31,8 @@ pub struct Wanted {
     pub on_loss: OnLoss,
     /// How long a version at 0 % keeps its pods.
     pub rollback_window: Period,
+    /// How long a change may make no progress.
+    pub progress_deadline: Period,
     /// How long pods stay after the last gateway stopped sending; the controller's own delay where absent.
     pub drain_delay: Option<Period>,
     /// Why.
@@ -219,6 +221,7 @@ impl DeploymentSpec {
             affinity: affinity(self.affinity.as_ref())?,
             on_loss: self.on_loss,
             rollback_window: self.rollback_window,
+            progress_deadline: self.progress_deadline,
             drain_delay: self.drain_delay,
             message: self.message.clone(),
         })
@@ -272,6 +275,7 @@ impl AliasSpec {
             affinity: affinity(self.affinity.as_ref())?,
             on_loss: self.on_loss,
             rollback_window: self.rollback_window,
+            progress_deadline: self.progress_deadline,
             drain_delay: self.drain_delay,
             message: self.description.clone(),
         })

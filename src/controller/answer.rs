@@ -79,6 +79,18 @@ impl Answer {
     }
 }
 
+/// True when all gateways had accepted a route as it was before the last change, and have said nothing since.
+pub(super) fn was_accepted(route: &HttpRoute, gateways: &Gateways) -> bool {
+    let said = route.status.iter().flat_map(|status| &status.parents);
+    let accepted = (said.flat_map(|said| &said.conditions))
+        .filter(|condition| condition.type_ == "Accepted")
+        .map(|condition| condition.observed_generation);
+    let mut earlier = route.clone();
+    earlier.metadata.generation = accepted.max().flatten();
+    earlier.metadata.generation < route.metadata.generation
+        && Answer::of(&earlier, gateways).is_accepted()
+}
+
 /// What one implementation says of a route at one gateway.
 fn one(route: &HttpRoute, gateway: &str, said: &RouteParentStatus) -> Answer {
     let name = route.name_any();

@@ -24,7 +24,7 @@ use super::cache::{AppKey, AppObjects, Cache, Slot, Tracked};
 use super::moment::Moment;
 use crate::api::Reason;
 use crate::api::gateway::HttpRoute;
-use crate::kubernetes::{Kind, Object, diff, names};
+use crate::kubernetes::{self, Kind, Object, diff, names};
 
 /// Longest time for one request.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -45,8 +45,10 @@ pub(super) struct Applier {
     cache: Arc<Cache>,
     /// For each object: what was found to be in place, and in which state of the object.
     verified: Mutex<HashMap<Target, (u64, String)>>,
-    /// When each route was written last, by this process.
+    /// When each route was written last, by this process, with something that changes what happens to requests.
     routes: Mutex<HashMap<(String, String), Moment>>,
+    /// When a route of an app was deleted last, by this process.
+    deleted: Mutex<HashMap<AppKey, Moment>>,
 }
 
 /// A kind that the controller makes.
@@ -118,7 +120,14 @@ impl Applier {
             cache,
             verified: Mutex::default(),
             routes: Mutex::default(),
+            deleted: Mutex::default(),
         }
+    }
+
+    /// When a route of an app was deleted last. Not known of what an earlier process did: that was long ago.
+    pub(super) fn route_deleted(&self, key: &AppKey, now: Timestamp) -> Option<Timestamp> {
+        let deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(deleted.get(key)?.time(now))
     }
 
     /// When a route was written last. Not known of what an earlier process wrote: that was long ago.
@@ -133,15 +142,15 @@ impl Applier {
         Some(written.time(now))
     }
 
-    fn note_route(&self, key: &AppKey, kind: Kind, name: &str, written: bool) {
-        if kind == Kind::HttpRoute {
-            let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-            let route = (key.namespace.clone(), name.to_owned());
-            if written {
-                routes.insert(route, Moment::now());
-            } else {
-                routes.remove(&route);
-            }
+    fn note_route(&self, key: &AppKey, name: &str, written: bool) {
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let route = (key.namespace.clone(), name.to_owned());
+        if written {
+            routes.insert(route, Moment::now());
+        } else {
+            routes.remove(&route);
+            let mut deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+            deleted.insert(key.clone(), Moment::now());
         }
     }
 
@@ -203,7 +212,8 @@ impl Applier {
         object: &Object,
     ) -> Result<(), Failure> {
         let api = Api::<K>::namespaced(self.client.clone(), &key.namespace);
-        if K::slot_of(objects).get(&object.name).is_none() {
+        let found = K::slot_of(objects).get(&object.name);
+        if found.is_none() {
             self.check_free(&api, key, object).await?;
         }
         // Force: the fields that we set are ours alone; whoever changed them by hand is put right.
@@ -217,7 +227,13 @@ impl Applier {
         let target = (object.kind, key.namespace.clone(), object.name.clone());
         self.lock()
             .insert(target, (fingerprint(object), applied.mark()));
-        self.note_route(key, object.kind, &object.name, true);
+        let quiet = || {
+            let found = found.and_then(|found| serde_json::to_value(found.as_ref()).ok());
+            found.is_some_and(|found| kubernetes::only_unnames(&found, &object.body))
+        };
+        if object.kind == Kind::HttpRoute && !quiet() {
+            self.note_route(key, &object.name, true);
+        }
         self.take_in(applied);
         Ok(())
     }
@@ -270,7 +286,9 @@ impl Applier {
         }
         self.lock()
             .remove(&(kind, key.namespace.clone(), name.to_owned()));
-        self.note_route(key, kind, name, false);
+        if kind == Kind::HttpRoute {
+            self.note_route(key, name, false);
+        }
         Ok(())
     }
 

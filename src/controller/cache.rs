@@ -186,7 +186,10 @@ tracked! {
     Service, services, app_by_label, |service| service.status = None;
     Workload, workloads, app_by_label, |workload| {
         if let Some(status) = &mut workload.status {
-            status.conditions = None;
+            // Only why its pods could not be made is read.
+            if let Some(conditions) = &mut status.conditions {
+                conditions.retain(|condition| condition.type_.as_deref() == Some("ReplicaFailure"));
+            }
         }
     };
     HorizontalPodAutoscaler, autoscalers, app_by_label, |scaler| scaler.status = None;

@@ -2,9 +2,11 @@
 //!
 //! Pure. How a condition keeps its time is in [`crate::api::condition`].
 
-use super::answer::Answer;
+use super::answer::{self, Answer};
+use super::observe;
 use super::status::{Facts, one_line, pods_of};
-use crate::api::condition::{Say, State};
+use crate::api::condition::{self, Say, State};
+use crate::api::gateway::HttpRoute;
 use crate::api::{Class, Reason, Type};
 use crate::kubernetes::names;
 use crate::plan::{Cause, RoutePlan, Scale, SplitPlan};
@@ -33,10 +35,13 @@ impl Facts<'_> {
         let converged = self.converged(split, &routes);
         let parts = [resolved, routes, workloads, converged];
         let ready = self.ready_condition(split, &parts);
-        let stuck = (parts.iter()).find(|say| say.state != State::True && self.is_stuck(say));
+        let stuck = (parts.iter())
+            .find(|say| say.state != State::True && self.is_stuck(say))
+            .map(|say| (say.reason, say.message.clone()))
+            .or_else(|| self.overdue(split, &parts));
         let stuck = stuck.filter(|_| !self.wish.leaving);
-        let stalled = match stuck {
-            Some(say) => Say::new(Type::Stalled, true, say.reason, say.message.clone()),
+        let stalled = match &stuck {
+            Some((reason, message)) => Say::new(Type::Stalled, true, *reason, message.clone()),
             None => Say::new(
                 Type::Stalled,
                 false,
@@ -94,15 +99,7 @@ impl Facts<'_> {
                 "being deleted: routes go first, open requests are given time, then pods go",
             );
         }
-        // The cause comes before what follows from it: where pods crash it is no news that no route is made, nor that one is
-        // just being changed.
-        let rank = |say: &&Say| match say.reason {
-            reason if reason.class() == Class::Stalled => 0,
-            Reason::NothingReady | Reason::WaitingForGateway => 2,
-            _ => 1,
-        };
-        let open = parts.iter().filter(|say| say.state != State::True);
-        if let Some(say) = open.min_by_key(rank) {
+        if let Some(say) = cause(parts) {
             return Say::new(Type::Ready, State::False, say.reason, say.message.clone());
         }
         let line = one_line(&self.shares(split));
@@ -112,6 +109,27 @@ impl Facts<'_> {
             Reason::Succeeded,
             format!("serving {line}"),
         )
+    }
+
+    /// What has made no progress within the deadline, and what would free it.
+    fn overdue(&self, split: Option<&SplitPlan>, parts: &[Say]) -> Option<(Reason, String)> {
+        let say = cause(parts).filter(|_| split.is_some_and(|split| split.stalled))?;
+        let deadline = self.wish.wanted.as_ref().ok()?.progress_deadline;
+        let free = match say.reason {
+            Reason::PodsRefused => {
+                "raise the limit or change the rule that refuses the pods, or publish a version that asks for less"
+            }
+            Reason::PodsCrashing => "publish a version that stays up",
+            Reason::ImagePullFailed => {
+                "make the image available, or publish a version with another one"
+            }
+            _ => "make room for the pods or see why they do not become ready",
+        };
+        let message = format!(
+            "no progress for {deadline}: {}; {free}, and it goes on by itself; or go back to a version that served",
+            say.message
+        );
+        Some((say.reason, message))
     }
 
     fn resolved(&self) -> Say {
@@ -186,6 +204,12 @@ impl Facts<'_> {
                 _ => {}
             }
         }
+        // Pods that could not even be made have no words of their own.
+        let workload = names::workload(self.app, number, function);
+        if let Some(refused) = observe::refusal(self.objects, &workload) {
+            reason = Reason::PodsRefused;
+            text = format!("; pods are refused: {refused}{text}");
+        }
         (reason, text)
     }
 
@@ -232,12 +256,29 @@ impl Facts<'_> {
             };
             let (reason, message) = match Answer::of(route, self.gateways) {
                 Answer::Accepted => continue,
+                Answer::Open(_) if self.only_unnamed(route, split) => continue,
                 Answer::Open(message) => (Reason::WaitingForGateway, message),
                 Answer::Refused(message) => (Reason::RouteRefused, message),
             };
             return Say::new(type_, false, reason, message);
         }
         Say::new(type_, true, Reason::Succeeded, "accepted as they are now")
+    }
+
+    /// True where all that the gateway has not accepted yet is that versions without a share are named no more. `Ready` would
+    /// else go off for a moment at the end of each rollback window, with nothing new for any request.
+    fn only_unnamed(&self, route: &HttpRoute, split: Option<&SplitPlan>) -> bool {
+        let rests =
+            self.plan.is_some_and(|plan| plan.settled) && split.is_some_and(|split| split.complete);
+        // Any other write of ours comes with a new spec, or ends the settle delay anew.
+        let conditions = &self.wish.status.conditions;
+        let before = condition::find(conditions, Type::RoutesAccepted);
+        rests
+            && before.is_some_and(|before| {
+                before.status == State::True.as_str()
+                    && before.observed_generation == self.wish.generation
+            })
+            && answer::was_accepted(route, self.gateways)
     }
 
     fn converged(&self, split: Option<&SplitPlan>, routes: &Say) -> Say {
@@ -260,6 +301,11 @@ impl Facts<'_> {
                 trouble.reason,
                 "not every wanted version is known; what was wanted before goes on",
             );
+        }
+        // What the gateways have to learn first they have not even accepted.
+        let only_told = (split.waiting.iter()).all(|waiting| waiting.cause == Cause::Settling);
+        if !split.waiting.is_empty() && only_told && routes.state != State::True {
+            return Say::new(type_, false, routes.reason, routes.message.clone());
         }
         let mut waits: Vec<String> = split.waiting.iter().map(wait).collect();
         if split.route == RoutePlan::Keep && waits.is_empty() {
@@ -299,6 +345,18 @@ fn stalled(reason: Reason, message: String) -> Vec<Say> {
         ),
         Say::new(Type::Stalled, true, reason, message),
     ]
+}
+
+/// What is not as wanted, the cause before what follows from it: where pods crash it is no news that no route is made, nor
+/// that one is just being changed.
+fn cause(parts: &[Say]) -> Option<&Say> {
+    let rank = |say: &&Say| match say.reason {
+        reason if reason.class() == Class::Stalled => 0,
+        Reason::NothingReady | Reason::WaitingForGateway => 2,
+        _ => 1,
+    };
+    let open = parts.iter().filter(|say| say.state != State::True);
+    open.min_by_key(rank)
 }
 
 fn wait(waiting: &crate::plan::Waiting) -> String {

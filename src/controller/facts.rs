@@ -20,6 +20,8 @@ pub(super) struct PodFacts {
     pub(super) function: FunctionName,
     /// Since when it is ready.
     pub(super) ready_since: Option<Moment>,
+    /// No node has room for it.
+    pub(super) no_room: bool,
     /// Why it is not, in Kubernetes' words.
     pub(super) trouble: Option<String>,
 }
@@ -64,6 +66,7 @@ impl PodFacts {
             ready_since: ready_since
                 .filter(|_| !ending)
                 .map(|since| Moment::said(since, now)),
+            no_room: !ending && unschedulable(pod).is_some(),
             trouble: if ready_since.is_some() {
                 None
             } else {
@@ -86,17 +89,22 @@ fn trouble(pod: &Pod) -> String {
             return reason;
         }
     }
-    for condition in status.conditions.iter().flatten() {
-        if condition.status == "False" && condition.type_ == "PodScheduled" {
-            let message = condition.message.as_deref().unwrap_or_default();
-            return format!("cannot be scheduled: {message}");
-        }
+    if let Some(message) = unschedulable(pod) {
+        return format!("cannot be scheduled: {message}");
     }
     match status.phase.as_deref() {
         Some("Running") => "runs, but its readiness probe does not succeed".to_owned(),
         Some(phase) => format!("is {phase}"),
         None => "has not started yet".to_owned(),
     }
+}
+
+/// Why no node takes a pod.
+fn unschedulable(pod: &Pod) -> Option<&str> {
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    let refused = (conditions.iter())
+        .find(|condition| condition.status == "False" && condition.type_ == "PodScheduled")?;
+    Some(refused.message.as_deref().unwrap_or_default())
 }
 
 fn container_trouble(container: &ContainerStatus) -> Option<String> {

@@ -131,7 +131,12 @@ fn version(
                 min: function.min(),
                 max: function.max(),
                 autoscaled: function.autoscaled(),
+                asked: asked_pods(objects, &service).unwrap_or(function.min()),
                 ready: ready_endpoints(objects, &service),
+                no_room: refusal(objects, &service).is_some()
+                    || (objects.pods.iter()).any(|(_, pod)| {
+                        pod.no_room && pod.version == number && pod.function == function.name
+                    }),
             };
             let since = first_ready(objects, number, &function.name, now);
             (function.name.clone(), state, since)
@@ -150,6 +155,23 @@ pub(super) fn ready_endpoints(objects: &AppObjects, service: &str) -> u32 {
         *by_family.entry(&slice.family).or_default() += slice.ready;
     }
     by_family.into_values().max().unwrap_or(0)
+}
+
+/// Why no more pods of a workload are made, in the API server's words: a quota, or an admission rule.
+pub(super) fn refusal<'a>(objects: &'a AppObjects, name: &str) -> Option<&'a str> {
+    let workload = objects.workloads.get(name)?;
+    let conditions = workload.status.as_ref()?.conditions.as_ref()?;
+    let failure = (conditions.iter()).find(|condition| {
+        condition.type_.as_deref() == Some("ReplicaFailure")
+            && condition.status.as_deref() == Some("True")
+    })?;
+    failure.message.as_deref()
+}
+
+/// Pods that a workload is to have now.
+fn asked_pods(objects: &AppObjects, name: &str) -> Option<u32> {
+    let replicas = objects.workloads.get(name)?.spec.replicas?;
+    u32::try_from(replicas).ok()
 }
 
 fn first_ready(
@@ -178,11 +200,12 @@ pub(super) fn unread(objects: &AppObjects, unreadable: &BTreeSet<Owner>) -> BTre
 
 /// The split of an owner that cannot be read: all that is known is what its routes say.
 fn unread_split(key: &AppKey, objects: &AppObjects, owner: &Owner, given: Given<'_>) -> Split {
-    let (last, routes) = route_facts(key, objects, owner, given);
+    let (last, routes) = route_facts(key, objects, owner, None, given);
     let asked = Asked {
         owner: owner.clone(),
         wanted: None,
         shares: None,
+        protects: BTreeSet::new(),
         leaving: false,
         drain: given.delays.drain,
         last,
@@ -191,20 +214,36 @@ fn unread_split(key: &AppKey, objects: &AppObjects, owner: &Owner, given: Given<
     asked.split(&Records::new())
 }
 
-/// What the routes of an owner say, and how they stand.
+/// What the routes of an owner say, and how they stand. `listed` are the names of those that it wants, where that is known.
 fn route_facts(
     key: &AppKey,
     objects: &AppObjects,
     owner: &Owner,
+    listed: Option<&BTreeSet<String>>,
     given: Given<'_>,
 ) -> (Shares, RouteFacts) {
     let routes: Vec<&HttpRoute> = routes_of(objects, owner).collect();
     let last = routes.first().map(|route| shares(key, route));
+    let backends = |route: &HttpRoute| -> BTreeSet<VersionNumber> {
+        versions_of(key, main_rule(route)).collect()
+    };
+    let all = routes.iter().map(|route| backends(route));
+    let name = |route: &&HttpRoute| route.metadata.name.clone().unwrap_or_default();
     let facts = RouteFacts {
         exist: !routes.is_empty(),
         accepted: (routes.iter()).all(|route| Answer::of(route, given.gateways).is_accepted()),
         written: None,
-        named: routes.iter().flat_map(|route| named(key, route)).collect(),
+        named: (all.reduce(|some, others| &some & &others)).unwrap_or_default(),
+        ruled: (routes.iter())
+            .flat_map(|route| route.spec.rules.iter().filter(|rule| has_headers(rule)))
+            .flat_map(|rule| versions_of(key, Some(rule)))
+            .collect(),
+        held: (routes.iter())
+            .flat_map(|route| &route.spec.rules)
+            .flat_map(|rule| versions_of(key, Some(rule)))
+            .collect(),
+        surplus: listed
+            .is_some_and(|listed| routes.iter().any(|route| !listed.contains(&name(route)))),
     };
     (last.unwrap_or_default(), facts)
 }
@@ -217,12 +256,21 @@ fn split(
     records: &Records,
     given: Given<'_>,
 ) -> Split {
-    let (last, routes) = route_facts(key, objects, &wish.owner, given);
     let wanted = wish.wanted.as_ref().ok();
+    let listed = wanted.map(|wanted| {
+        let names = wanted.routes.iter().map(|route| route.name.as_str());
+        names
+            .map(|name| names::route(&key.app, &wish.owner, name))
+            .collect()
+    });
+    let (last, routes) = route_facts(key, objects, &wish.owner, listed.as_ref(), given);
     let asked = Asked {
         owner: wish.owner.clone(),
         wanted,
         shares: resolution.shares.clone(),
+        protects: (wish.status.wanted.iter().map(|entry| entry.number))
+            .chain(wish.status.serving.iter().map(|entry| entry.number))
+            .collect(),
         leaving: wish.leaving,
         drain: (wanted.and_then(|wanted| wanted.drain_delay))
             .map_or(given.delays.drain, asked::seconds),
@@ -231,8 +279,7 @@ fn split(
             // Routes that cannot be seen may be there: nothing is concluded from their absence.
             exist: routes.exist || (!given.routes_known && !wish.leaving),
             accepted: given.routes_known && routes.accepted,
-            written: routes.written,
-            named: routes.named,
+            ..routes
         },
     };
     asked.split(records)
@@ -254,31 +301,32 @@ pub(super) fn routes_of<'a>(
 
 /// The rule of a route of ours that any request meets.
 pub(super) fn main_rule(route: &HttpRoute) -> Option<&Rule> {
-    (route.spec.rules.iter()).find(|rule| {
-        rule.matches
-            .iter()
-            .all(|matched| matched.headers.is_empty())
-    })
+    route.spec.rules.iter().find(|rule| !has_headers(rule))
+}
+
+fn has_headers(rule: &Rule) -> bool {
+    (rule.matches.iter()).any(|matched| !matched.headers.is_empty())
+}
+
+fn versions_of(key: &AppKey, rule: Option<&Rule>) -> impl Iterator<Item = VersionNumber> + use<> {
+    let backends = rule.into_iter().flat_map(|rule| &rule.backend_refs);
+    let versions: Vec<VersionNumber> = backends
+        .filter_map(|backend| names::version_of(&key.app, &backend.name))
+        .collect();
+    versions.into_iter()
 }
 
 /// What a route of ours says: the shares of the rule that any request meets.
 fn shares(key: &AppKey, route: &HttpRoute) -> Shares {
     let backends = main_rule(route)
-        .map(|rule| rule.backend_refs.as_slice())
-        .unwrap_or_default();
-    (backends.iter())
+        .into_iter()
+        .flat_map(|rule| &rule.backend_refs);
+    backends
         .filter_map(|backend| {
             let weight = backend.weight.unwrap_or(1);
             let version = names::version_of(&key.app, &backend.name)?;
             (weight > 0).then(|| (version, Share::from_basis_points(weight)))
         })
-        .collect()
-}
-
-fn named(key: &AppKey, route: &HttpRoute) -> BTreeSet<VersionNumber> {
-    (route.spec.rules.iter())
-        .flat_map(|rule| &rule.backend_refs)
-        .filter_map(|backend| names::version_of(&key.app, &backend.name))
         .collect()
 }
 

@@ -106,6 +106,7 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
             observe::routes_of(&objects, &split.owner).filter_map(|r| r.metadata.name.as_ref());
         split.routes.written = names
             .filter_map(|name| context.applier.route_written(key, name, now))
+            .chain(context.applier.route_deleted(key, now))
             .max();
     }
     let plan = plan::plan(&world);
@@ -220,7 +221,10 @@ async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outco
         match reports.owner(&context.cache, key, wish, &status).await {
             Ok(None) => {}
             Ok(Some(wait)) => {
-                let later = decided.now + SignedDuration::try_from(wait).unwrap_or_default();
+                let later = plan::later(
+                    decided.now,
+                    SignedDuration::try_from(wait).unwrap_or_default(),
+                );
                 outcome.wake = outcome.wake.into_iter().chain([later]).min();
             }
             Err(failure) => {

@@ -178,6 +178,7 @@ impl Cluster {
             version,
             function: function.clone(),
             ready_since: ready_since.map(|_| Moment::now()),
+            no_room: false,
             trouble: None,
         });
     }

@@ -55,14 +55,19 @@ pub fn render(
         }
     }
     for split in &plan.splits {
-        let RoutePlan::Serve { shares, overrides } = &split.route else {
+        let RoutePlan::Serve {
+            shares,
+            idle,
+            overrides,
+        } = &split.route
+        else {
             if split.route == RoutePlan::Keep {
                 rendered.keep_routes.insert(split.owner.clone());
             }
             continue;
         };
         for spec in routes.get(&split.owner).into_iter().flatten() {
-            let object = route::object(app, &split.owner, spec, shares, overrides, anchor);
+            let object = route::object(app, &split.owner, spec, shares, idle, overrides, anchor);
             rendered.objects.push(object);
         }
     }

@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use super::diff;
 use super::names;
 use super::object::{Kind, Object};
 use crate::plan::{Owner, Shares};
@@ -36,6 +37,7 @@ pub(super) fn object(
     owner: &Owner,
     route: &RouteSpec,
     shares: &Shares,
+    idle: &[VersionNumber],
     overrides: &[VersionNumber],
     anchor: &Value,
 ) -> Object {
@@ -54,7 +56,9 @@ pub(super) fn object(
     // what it gives to Envoy by the index of the rule, and where an index comes to mean another rule, Envoy for a moment
     // has a route to a cluster that is gone, and answers with 503. So this one keeps its index when versions come and go.
     let backends: Vec<Value> = (shares.iter())
-        .map(|(version, share)| backend(app, *version, &route.function, share.basis_points()))
+        .map(|(version, share)| (*version, share.basis_points()))
+        .chain(idle.iter().map(|version| (*version, 0)))
+        .map(|(version, weight)| backend(app, version, &route.function, weight))
         .collect();
     let mut rules = vec![json!({"matches": [{"path": path}], "backendRefs": backends})];
     if route.overrides {
@@ -100,4 +104,92 @@ fn backend(app: &AppName, version: VersionNumber, function: &FunctionName, weigh
         "port": names::SERVICE_PORT,
         "weight": weight,
     })
+}
+
+/// True when all that `wanted` changes of a route as it was found is that backends without a share are named no more:
+/// what happens to requests stays the same.
+#[must_use]
+pub fn only_unnames(found: &Value, wanted: &Value) -> bool {
+    let mut found = found.clone();
+    let empty = Vec::new();
+    let rules = |of: &Value| of["spec"]["rules"].as_array().cloned();
+    let wanted_rules = rules(wanted).unwrap_or_default();
+    let Some(found_rules) = found["spec"]["rules"].as_array_mut() else {
+        return false;
+    };
+    for (found, wanted) in found_rules.iter_mut().zip(&wanted_rules) {
+        let stay = wanted["backendRefs"].as_array().unwrap_or(&empty);
+        if let Some(backends) = found["backendRefs"].as_array_mut() {
+            backends.retain(|backend| {
+                backend["weight"] != 0 || stay.iter().any(|stays| stays["name"] == backend["name"])
+            });
+        }
+    }
+    diff::holds(&found, wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::OwnerKind;
+    use crate::words::Share;
+
+    fn route(shares: &[(u32, u32)], idle: &[u32]) -> Value {
+        let v = |number: u32| VersionNumber::new(number).unwrap();
+        let spec = RouteSpec {
+            name: "main".to_owned(),
+            hostnames: vec!["shop.test".to_owned()],
+            path: "/".to_owned(),
+            function: "web".parse().unwrap(),
+            gateway_namespace: "shop".to_owned(),
+            gateway: "public".to_owned(),
+            section: None,
+            overrides: true,
+        };
+        let owner = Owner {
+            kind: OwnerKind::Deployment,
+            name: "shop".to_owned(),
+        };
+        let shares: Shares = (shares.iter())
+            .map(|(number, points)| (v(*number), Share::from_basis_points(*points)))
+            .collect();
+        let idle: Vec<VersionNumber> = idle.iter().copied().map(v).collect();
+        let overrides = [v(8)];
+        let app = "shop".parse().unwrap();
+        object(
+            &app,
+            &owner,
+            &spec,
+            &shares,
+            &idle,
+            &overrides,
+            &Value::Null,
+        )
+        .body
+    }
+
+    #[test]
+    fn a_version_without_a_share_is_named_with_no_weight() {
+        let body = route(&[(8, 10_000)], &[7]);
+        let backends = &body["spec"]["rules"][0]["backendRefs"];
+        let weight = |index: usize| (&backends[index]["name"], &backends[index]["weight"]);
+        assert_eq!(weight(0), (&json!("shop-v8-web"), &json!(10_000)));
+        assert_eq!(weight(1), (&json!("shop-v7-web"), &json!(0)));
+        assert_eq!(backends[2], Value::Null);
+    }
+
+    #[test]
+    fn to_name_a_version_no_more_is_told_from_any_other_change() {
+        let found = route(&[(8, 10_000)], &[7, 6]);
+        assert!(only_unnames(&found, &route(&[(8, 10_000)], &[6])));
+        assert!(only_unnames(&found, &route(&[(8, 10_000)], &[])));
+        assert!(!only_unnames(&found, &route(&[(8, 10_000)], &[7, 9])));
+        assert!(!only_unnames(
+            &found,
+            &route(&[(8, 9_000), (7, 1_000)], &[])
+        ));
+        let mut other = route(&[(8, 10_000)], &[]);
+        other["spec"]["hostnames"] = json!(["other.test"]);
+        assert!(!only_unnames(&found, &other));
+    }
 }

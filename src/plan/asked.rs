@@ -15,6 +15,9 @@ use crate::words::{FunctionName, Period, VersionNumber};
 /// How long a version keeps its pods where no owner says it.
 const DEFAULT_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 
+/// How long a change may make no progress where no owner says it.
+const DEFAULT_DEADLINE: SignedDuration = SignedDuration::from_mins(10);
+
 /// What is known of an owner and its routes.
 #[derive(Debug)]
 pub struct Asked<'a> {
@@ -24,6 +27,8 @@ pub struct Asked<'a> {
     pub wanted: Option<&'a Wanted>,
     /// What its versions resolved to, if they did.
     pub shares: Option<Shares>,
+    /// Versions that its status names.
+    pub protects: BTreeSet<VersionNumber>,
     /// The owner is being deleted.
     pub leaving: bool,
     /// How long open requests are given by time alone.
@@ -54,6 +59,9 @@ impl Asked<'_> {
             rollback_window: (self.wanted)
                 .map_or(DEFAULT_WINDOW, |wanted| seconds(wanted.rollback_window)),
             drain: self.drain,
+            progress_deadline: (self.wanted)
+                .map_or(DEFAULT_DEADLINE, |wanted| seconds(wanted.progress_deadline)),
+            protects: self.protects,
             functions,
             last: self.last,
             routes: self.routes,

@@ -27,18 +27,66 @@ pub fn need(share: Share, pods: Pods) -> u32 {
     count.clamp(pods.min, pods.max.max(pods.min))
 }
 
-/// The largest share that the ready pods may bear: the largest with `need(share) <= ready`.
+/// The largest share that the ready pods may bear: the largest with `need(share) <= ready`; of a version that is short of
+/// its minimum, as much of what its minimum bears as it has of its pods.
 #[must_use]
 pub fn bears(pods: Pods) -> Share {
     if pods.ready < pods.min {
-        return Share::ZERO;
+        let ready = pods.min;
+        let whole = bears(Pods { ready, ..pods }).basis_points();
+        return part(whole, pods.ready, pods.min);
     }
     if pods.ready >= pods.max || pods.ready >= pods.basis {
         return Share::ALL;
     }
-    let all = Share::ALL.basis_points();
-    let points = u64::from(pods.ready) * u64::from(all) / u64::from(pods.basis);
-    Share::from_basis_points(u32::try_from(points).unwrap_or(all))
+    part(Share::ALL.basis_points(), pods.ready, pods.basis)
+}
+
+/// Pods by which a version that leaves gives way, and by which the share of one that comes runs ahead, where there is no room
+/// for both: a tenth of those that served when the shift began.
+#[must_use]
+pub fn step(basis: u32) -> u32 {
+    (basis / 10).max(1)
+}
+
+/// Pods that are left to a version that gives way, at a share.
+#[must_use]
+pub fn left(share: Share, basis: u32) -> u32 {
+    let any = Pods {
+        ready: 0,
+        min: 1,
+        max: u32::MAX,
+        basis,
+    };
+    need(share, any).saturating_sub(step(basis)).max(1)
+}
+
+/// Pods that all traffic takes, where that many bear a share.
+#[must_use]
+pub fn whole(share: Share, ready: u32) -> u32 {
+    let exact = u64::from(ready) * u64::from(Share::ALL.basis_points());
+    let whole = exact.div_ceil(u64::from(share.basis_points().max(1)));
+    u32::try_from(whole).unwrap_or(u32::MAX)
+}
+
+/// The largest share that ready pods may be sent when they step in for a lost version: none bears more than
+/// [`STEPS_IN`] times what each of the `all` pods that served before bore.
+#[must_use]
+pub fn steps_in(ready: u32, all: u32) -> Share {
+    let ready = ready.saturating_mul(STEPS_IN);
+    if ready >= all {
+        return Share::ALL;
+    }
+    part(Share::ALL.basis_points(), ready, all)
+}
+
+/// An app that loses half of its pods goes on whole. Beyond that, more requests would take the pods down that are left.
+const STEPS_IN: u32 = 2;
+
+/// `points * some / all`
+fn part(points: u32, some: u32, all: u32) -> Share {
+    let exact = u64::from(points) * u64::from(some) / u64::from(all.max(1));
+    Share::from_basis_points(u32::try_from(exact).unwrap_or(points))
 }
 
 #[cfg(test)]
@@ -55,12 +103,40 @@ mod tests {
             max: 10,
             basis: 10,
         };
-        assert_eq!(bears(pods(1)), Share::ZERO);
+        assert_eq!(bears(pods(0)), Share::ZERO);
+        assert_eq!(bears(pods(1)).basis_points(), 1_000);
         assert_eq!(bears(pods(2)).basis_points(), 2_000);
         assert_eq!(bears(pods(7)).basis_points(), 7_000);
         assert_eq!(bears(pods(10)), Share::ALL);
         assert_eq!(need(Share::ALL, pods(0)), 10);
         assert_eq!(need(Share::from_basis_points(1), pods(0)), 2);
+    }
+
+    #[test]
+    fn short_of_its_minimum_a_version_bears_in_proportion() {
+        let fixed = |ready, basis| {
+            bears(Pods {
+                ready,
+                min: 10,
+                max: 10,
+                basis,
+            })
+        };
+        assert_eq!(fixed(9, 10).basis_points(), 9_000);
+        assert_eq!(fixed(1, 10).basis_points(), 1_000);
+        assert_eq!(fixed(5, 200).basis_points(), 5_000);
+        assert_eq!(fixed(10, 200), Share::ALL);
+        assert_eq!(fixed(0, 10), Share::ZERO);
+    }
+
+    #[test]
+    fn half_of_the_pods_step_in_for_all_and_one_of_eleven_does_not() {
+        assert_eq!(steps_in(1, 2), Share::ALL);
+        assert_eq!(steps_in(3, 6), Share::ALL);
+        assert_eq!(steps_in(1, 11).basis_points(), 1_818);
+        assert_eq!(steps_in(0, 11), Share::ZERO);
+        assert_eq!(steps_in(u32::MAX, u32::MAX), Share::ALL);
+        assert_eq!(steps_in(1, 0), Share::ALL);
     }
 
     proptest! {
@@ -70,9 +146,8 @@ mod tests {
         ) {
             let pods = Pods { ready, min, max: min + above, basis };
             let share = bears(pods);
-            if share.is_zero() {
-                prop_assert!(need(Share::from_basis_points(1), pods) > ready);
-            } else {
+            prop_assert_eq!(share.is_zero(), ready == 0 || u64::from(ready) * 10_000 < u64::from(min));
+            if ready >= min {
                 prop_assert!(need(share, pods) <= ready);
             }
             if share < Share::ALL {

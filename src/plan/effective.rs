@@ -12,10 +12,25 @@ pub type Shares = Vec<(VersionNumber, Share)>;
 pub struct Standing {
     /// It has ready pods behind every function that the routes reach, so it can keep the share that it has.
     pub serves: bool,
-    /// Each function has ready pods and the gateways can reach them, so it may get a share for the first time.
+    /// The routes name it already, so that the next write may give it a share.
+    pub named: bool,
+    /// Each function has ready pods, and the gateways know it and its pods for sure, so it may get a share for the first time.
     pub eligible: bool,
     /// The most that its ready pods may bear; see [`super::capacity`].
     pub bears: Share,
+    /// The most that it may be sent in place of a lost version; see [`super::capacity`].
+    pub steps_in: Share,
+}
+
+impl Standing {
+    /// Of a version that nothing is known of.
+    pub const NONE: Self = Self {
+        serves: false,
+        named: false,
+        eligible: false,
+        bears: Share::ZERO,
+        steps_in: Share::ZERO,
+    };
 }
 
 /// What happens to the share of a served version that loses its last ready pod.
@@ -31,12 +46,12 @@ pub enum OnLoss {
 /// The split that can be served now, or `None` where nothing at all is ready: then the last route stays untouched.
 ///
 /// - A wanted version gets its share as far as it is ready and its pods can bear it; a share that it has is never
-///   taken from it for want of capacity, only a rise waits.
+///   taken from it for want of capacity, only a rise waits. Where no version that serves is ready, it gets all of its share.
 /// - What is left over stays with the versions that have it now and are ready, in proportion to what they have beyond
 ///   their own wanted share, so that no third version's share moves while a newcomer starts.
-/// - If that does not use it up (a version was lost), the ready served ones take the rest, in proportion to their
-///   shares and up to what they can bear; what none can bear they share all the same, for there is nobody else.
-/// - If no served version is ready, the ready wanted ones take all, in proportion to their wanted shares.
+/// - If that does not use it up, a version was lost. The ready ones step in for it, in proportion to their shares and as
+///   far as their pods allow; the rest stays with the lost one.
+/// - If nothing serves yet, the ready wanted ones take all, in proportion to their wanted shares.
 ///
 /// Planning again with the result as `last` gives the result again.
 ///
@@ -69,32 +84,41 @@ pub fn effective(
         }
     }
 
-    // With nobody who serves now there is no capacity to compare with: the ready wanted ones take all.
-    let serving = |entry: &Entry| entry.standing.serves;
-    let some_served = entries.iter().any(|entry| serving(entry) && entry.last > 0);
-    for entry in entries
-        .iter_mut()
-        .filter(|entry| some_served || !serving(entry))
-    {
-        entry.given = entry.allowed(on_loss);
+    if !entries.iter().any(Entry::can_serve) {
+        return None;
+    }
+    // With nobody who serves now there is no capacity to compare with.
+    let some_served = entries
+        .iter()
+        .any(|entry| entry.standing.serves && entry.last > 0);
+    for entry in &mut entries {
+        entry.given = if some_served || !entry.standing.serves {
+            entry.allowed(on_loss)
+        } else if entry.standing.named {
+            entry.wanted
+        } else {
+            0
+        };
     }
     let all = Share::ALL.basis_points();
     let mut left = all.saturating_sub(entries.iter().map(|entry| entry.given).sum());
-    let stays = weights(&entries, |entry| entry.last.saturating_sub(entry.given));
+    let beyond = |entry: &Entry| entry.last.saturating_sub(entry.given);
+    let stays = weights(&entries, true, beyond);
     left -= spread(&mut entries, left.min(stays.iter().sum()), &stays);
-    if left > 0 {
-        let served = weights(&entries, |entry| entry.last);
-        let room: u32 = (entries.iter().zip(&served))
-            .filter(|(_, weight)| **weight > 0)
-            .map(|(entry, _)| entry.room())
-            .sum();
-        left -= fill(&mut entries, left.min(room), &served);
-        left -= spread(&mut entries, left, &served);
-    }
-    if left > 0 {
-        let ready = weights(&entries, |entry| entry.wanted);
-        left -= spread(&mut entries, left, &ready);
-    }
+    left -= step_in(&mut entries, left);
+    let gone = weights(&entries, false, beyond);
+    left -= spread(&mut entries, left.min(gone.iter().sum()), &gone);
+    // Nothing was lost that could keep the rest: nobody serves yet, or the routes did not total 100 %.
+    let served = weights(&entries, true, |entry| entry.last);
+    left -= spread(&mut entries, left, &served);
+    let named = weights(&entries, true, |entry| {
+        if entry.standing.named {
+            entry.wanted
+        } else {
+            0
+        }
+    });
+    left -= spread(&mut entries, left, &named);
     (left == 0).then(|| {
         (entries.iter().filter(|entry| entry.given > 0))
             .map(|entry| (entry.version, Share::from_basis_points(entry.given)))
@@ -135,18 +159,28 @@ impl Entry {
         self.wanted.min(self.last.max(bears))
     }
 
-    /// What it could bear beyond what it is given.
+    /// It is ready, and has a share or may get one.
+    fn can_serve(&self) -> bool {
+        let standing = &self.standing;
+        standing.serves && (self.last > 0 || (standing.named && self.wanted > 0))
+    }
+
+    /// What it can take over beyond what it is given.
     fn room(&self) -> u32 {
-        let bears = self.standing.bears.basis_points();
-        bears.saturating_sub(self.given)
+        let most = self.standing.steps_in.basis_points();
+        if self.standing.serves && self.given > 0 {
+            most.saturating_sub(self.given)
+        } else {
+            0
+        }
     }
 }
 
-/// One weight per entry; none for those that cannot serve.
-fn weights(entries: &[Entry], weight: impl Fn(&Entry) -> u32) -> Vec<u32> {
+/// One weight per entry; none for those that do not serve, or where `serving` is false, for those that do.
+fn weights(entries: &[Entry], serving: bool, weight: impl Fn(&Entry) -> u32) -> Vec<u32> {
     (entries.iter())
         .map(|entry| {
-            if entry.standing.serves {
+            if entry.standing.serves == serving {
                 weight(entry)
             } else {
                 0
@@ -178,15 +212,18 @@ fn spread(entries: &mut [Entry], amount: u32, weights: &[u32]) -> u32 {
     amount
 }
 
-/// As [`spread`], but no entry beyond its room: what one cannot take goes to the others.
-fn fill(entries: &mut [Entry], amount: u32, weights: &[u32]) -> u32 {
+/// As [`spread`] in proportion to the shares, but no entry beyond its room: what one cannot take goes to the others.
+fn step_in(entries: &mut [Entry], amount: u32) -> u32 {
+    let shares: Vec<u32> = (entries.iter())
+        .map(|entry| entry.last.max(entry.given))
+        .collect();
     let mut left = amount;
     while left > 0 {
-        let open: Vec<u32> = (entries.iter().zip(weights))
-            .map(|(entry, weight)| if entry.room() > 0 { *weight } else { 0 })
+        let rooms: Vec<u32> = entries.iter().map(Entry::room).collect();
+        let open: Vec<u32> = (rooms.iter().zip(&shares))
+            .map(|(room, share)| if *room > 0 { *share } else { 0 })
             .collect();
         let before: Vec<u32> = entries.iter().map(|entry| entry.given).collect();
-        let rooms: Vec<u32> = entries.iter().map(Entry::room).collect();
         if spread(entries, left, &open) == 0 {
             break;
         }
@@ -218,18 +255,17 @@ mod tests {
 
     const READY: Standing = Standing {
         serves: true,
+        named: true,
         eligible: true,
         bears: Share::ALL,
+        steps_in: Share::ALL,
     };
-    const DOWN: Standing = Standing {
-        serves: false,
-        eligible: false,
-        bears: Share::ZERO,
-    };
+    const DOWN: Standing = Standing::NONE;
 
     fn bears(points: u32) -> Standing {
         Standing {
             bears: Share::from_basis_points(points),
+            steps_in: Share::from_basis_points(points),
             ..READY
         }
     }
@@ -289,6 +325,13 @@ mod tests {
         // v6 can bear no more than it has: v7 takes all.
         let got = run(&split, &split, &[(8, DOWN), (6, bears(2_000))]);
         assert_eq!(got, Some(shares(&[(6, 2_000), (7, 8_000)])));
+        // What nobody can bear stays with the lost one.
+        let got = run(
+            &split,
+            &split,
+            &[(8, DOWN), (6, bears(2_000)), (7, bears(5_000))],
+        );
+        assert_eq!(got, Some(shares(&[(6, 2_000), (7, 5_000), (8, 3_000)])));
     }
 
     #[test]
@@ -334,11 +377,13 @@ mod tests {
     }
 
     fn any_standings() -> impl Strategy<Value = Vec<Standing>> {
-        let standing = (any::<bool>(), any::<bool>(), 0..=10_000_u32).prop_map(
-            |(serves, eligible, points)| Standing {
+        let standing = (any::<[bool; 3]>(), 0..=10_000_u32, 0..=10_000_u32).prop_map(
+            |([serves, named, eligible], points, steps_in)| Standing {
                 serves,
-                eligible: serves && eligible,
+                named,
+                eligible: serves && named && eligible,
                 bears: Share::from_basis_points(points),
+                steps_in: Share::from_basis_points(steps_in),
             },
         );
         proptest::collection::vec(standing, 14)
@@ -357,10 +402,16 @@ mod tests {
             let on_loss = if hold { OnLoss::Hold } else { OnLoss::Shift };
             let standing = |version: VersionNumber| standings[version.get() as usize];
             let last: Shares = last.into_iter().filter(|(_, share)| !share.is_zero()).collect();
+            // What has a share is named.
+            let standing = |version: VersionNumber| Standing {
+                named: standing(version).named || !share_of(&last, version).is_zero(),
+                ..standing(version)
+            };
             let Some(got) = effective(&wanted, &last, on_loss, standing) else {
-                // Nothing that has or may have a share is ready.
+                // Nothing that has or may have a share is ready: what was said before is as good.
                 for (version, share) in last.iter().chain(&wanted) {
-                    prop_assert!(share.is_zero() || !standing(*version).serves);
+                    let of = standing(*version);
+                    prop_assert!(share.is_zero() || !of.serves || !of.named);
                 }
                 return Ok(());
             };
@@ -369,13 +420,15 @@ mod tests {
             let some_served = last.iter().any(|(version, _)| standing(*version).serves);
             for (version, share) in &got {
                 let had = share_of(&last, *version);
+                let of = standing(*version);
+                prop_assert!(of.named, "{version} was not named");
                 prop_assert!(
-                    standing(*version).serves || (hold && *share <= had),
+                    of.serves || *share <= had,
                     "{version} is not ready and has {share}"
                 );
                 if had.is_zero() && some_served {
-                    prop_assert!(standing(*version).eligible, "{version} was not eligible");
-                    prop_assert!(*share <= standing(*version).bears, "{version} cannot bear {share}");
+                    prop_assert!(of.eligible, "{version} was not eligible");
+                    prop_assert!(*share <= of.bears.max(of.steps_in), "{version} cannot bear {share}");
                 }
             }
             let order: Vec<usize> = (got.iter())

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
+use super::progress;
 use super::shift::{self, Shift};
-use super::world::{Memory, Version, VersionMemory, World};
-use super::{Plan, Scale, Wake};
+use super::world::{Memory, Owner, Version, VersionMemory, World};
+use super::{Plan, Scale, Wake, later};
 use crate::words::{FunctionName, VersionNumber};
 
 pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> Plan {
@@ -16,6 +17,13 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
         versions: BTreeMap::new(),
         basis: (shifts.iter())
             .filter_map(|shift| Some((shift.plan.owner.clone(), shift.basis.clone()?)))
+            .collect(),
+        named: (shifts.iter())
+            .filter(|shift| !shift.known.is_empty())
+            .map(|shift| (shift.plan.owner.clone(), shift.known.clone()))
+            .collect(),
+        progress: (shifts.iter())
+            .filter_map(|shift| Some((shift.plan.owner.clone(), shift.progress.clone()?)))
             .collect(),
         gone: BTreeMap::new(),
     };
@@ -32,9 +40,10 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
             shift.split.routes.written
         };
         if let Some(written) = written {
-            settled &= wake.reached(written + world.settle);
+            settled &= wake.reached(later(written, world.settle));
         }
     }
+    let cramped = (world.versions.keys()).any(|version| progress::has_no_room(world, *version));
     let mut candidates: BTreeSet<VersionNumber> = world.versions.keys().copied().collect();
     candidates.extend(shift::versions(&shifts));
     for version in candidates {
@@ -48,25 +57,56 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
         let past = world.memory.versions.get(&version);
         let mut now = remember(world, &shifts, version, listed, past);
         if let Some(since) = now.released {
-            settled &= wake.reached(since + world.settle);
+            settled &= wake.reached(later(since, world.settle));
         }
-        if !listed && is_due(&now, &times, &mut wake) {
+        let named = shifts.iter().any(|shift| shift.names(version));
+        if !listed && is_due(&now, &times, &mut wake) && !named {
             remove.insert(version);
             continue;
         }
         let keeps_pods = match now.released {
-            Some(since) => !wake.reached(since + times.window.max(times.drain)),
+            Some(since) => !wake.reached(later(since, times.window.max(times.drain))),
             None => open,
         };
-        now.floor = if keeps_pods {
+        now.left = left(&shifts, version, past);
+        if let Some(since) = now.released
+            && !now.left.is_empty()
+            && cramped
+            && wake.reached(later(since, times.drain))
+        {
+            // Nothing is sent to it any more, and others need all of the room.
+            now.left.values_mut().for_each(|pods| *pods = 0);
+        }
+        now.floor = if keeps_pods && now.left.is_empty() {
             floor(&shifts, version, state, past)
         } else {
             BTreeMap::new()
         };
-        run.insert(version, scale(state, &now.floor));
+        run.insert(version, scale(state, &now));
         memory.versions.insert(version, now);
     }
 
+    let (release, close) = release(world, &shifts, run.is_empty(), &mut memory, &mut wake);
+    Plan {
+        run,
+        remove,
+        splits: shifts.into_iter().map(|shift| shift.plan).collect(),
+        release,
+        close,
+        settled,
+        memory,
+        wake: wake.next,
+    }
+}
+
+/// Owners that are let go, and whether nothing is left at all.
+fn release(
+    world: &World,
+    shifts: &[Shift<'_>],
+    nothing_runs: bool,
+    memory: &mut Memory,
+    wake: &mut Wake,
+) -> (BTreeSet<Owner>, bool) {
     let materialised = world.versions.values().any(|version| version.materialised);
     let nobody = shifts.iter().all(|shift| shift.split.leaving);
     let mut release = BTreeSet::new();
@@ -85,27 +125,18 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
         }
         let since = world.memory.gone.get(&owner).copied().unwrap_or(world.now);
         memory.gone.insert(owner.clone(), since);
-        if wake.reached(since + world.settle + shift.split.drain) {
+        if wake.reached(later(since, world.settle.saturating_add(shift.split.drain))) {
             release.insert(owner);
         } else {
             all_gone = false;
         }
     }
-    let close = nobody && all_gone && !materialised && run.is_empty();
+    let close = nobody && all_gone && !materialised && nothing_runs;
     if nobody && !close {
         // The last owner stays until everything that it leaves behind is gone.
         release.clear();
     }
-    Plan {
-        run,
-        remove,
-        splits: shifts.into_iter().map(|shift| shift.plan).collect(),
-        release,
-        close,
-        settled,
-        memory,
-        wake: wake.next,
-    }
+    (release, close)
 }
 
 /// How long a version lives on once no gateway sends to it.
@@ -123,7 +154,7 @@ impl Times {
             .filter(|shift| !shift.split.leaving)
             .map(|shift| shift.split.rollback_window);
         Self {
-            drain: world.settle + drain.unwrap_or(DRAIN_WITHOUT_OWNER),
+            drain: (world.settle).saturating_add(drain.unwrap_or(DRAIN_WITHOUT_OWNER)),
             window: windows.max().unwrap_or(SignedDuration::ZERO),
         }
     }
@@ -141,7 +172,7 @@ fn is_open(world: &World, shifts: &[Shift<'_>], times: &Times) -> bool {
         version.served
             && version
                 .released
-                .is_some_and(|since| since + times.drain > world.now)
+                .is_some_and(|since| later(since, times.drain) > world.now)
     });
     let unsettled = shifts.iter().any(|shift| {
         let leaves = |(version, _): &(VersionNumber, _)| !shift.lists(*version);
@@ -168,7 +199,8 @@ fn remember(
     let sent_to = carries
         || shifts.iter().any(|shift| {
             let routes = &shift.split.routes;
-            (!listed && routes.named.contains(&version)) || (routes.exist && !routes.accepted)
+            let unsure = routes.exist && !routes.accepted && shift.names(version);
+            (!listed && routes.ruled.contains(&version)) || unsure
         });
     let same = past.listed == listed;
     now.released = match past.released {
@@ -191,7 +223,7 @@ fn is_due(version: &VersionMemory, times: &Times, wake: &mut Wake) -> bool {
     } else {
         times.drain
     };
-    wake.reached(since + wait)
+    wake.reached(later(since, wait))
 }
 
 /// Pods that each autoscaler has to hold: what the shares to come take, and what those that leave have now.
@@ -218,17 +250,39 @@ fn floor(
     floor
 }
 
-fn scale(state: &Version, floor: &BTreeMap<FunctionName, u32>) -> BTreeMap<FunctionName, Scale> {
+/// Pods that are left to a version that gives way, or gave way and was not asked for since.
+fn left(
+    shifts: &[Shift<'_>],
+    version: VersionNumber,
+    past: Option<&VersionMemory>,
+) -> BTreeMap<FunctionName, u32> {
+    let rises = (shifts.iter()).any(|shift| shift.needs.contains_key(&version));
+    let wanted = (shifts.iter()).any(|shift| shift.wants(version));
+    let before = past.filter(|_| !wanted).map(|past| past.left.clone());
+    let mut carrying = shifts.iter().filter(|shift| shift.carries(version));
+    let left = match (carrying.next(), carrying.next()) {
+        _ if rises => None,
+        // Others count on its pods, too.
+        (Some(_), Some(_)) => None,
+        (Some(shift), None) => shift.left.get(&version).cloned().or(before),
+        (None, _) => before,
+    };
+    left.unwrap_or_default()
+}
+
+fn scale(state: &Version, memory: &VersionMemory) -> BTreeMap<FunctionName, Scale> {
     (state.functions.iter())
         .map(|(name, function)| {
-            let held = floor.get(name).copied().unwrap_or(0);
+            let held = memory.floor.get(name).copied().unwrap_or(0);
+            let left = memory.left.get(name).copied().unwrap_or(u32::MAX);
             let scale = if function.autoscaled {
+                // No autoscaler goes below one pod.
                 Scale::Auto {
-                    min: function.min.max(held),
+                    min: function.min.max(held).min(left).max(1),
                     max: function.max,
                 }
             } else {
-                Scale::Fixed(function.min)
+                Scale::Fixed(function.min.min(left))
             };
             (name.clone(), scale)
         })

@@ -1,24 +1,28 @@
 //! What to do about one app: the decision that the controller, standalone mode and `cutwater plan` share.
 //!
 //! Pure: no client, no git, no clock. Time comes in with the [`World`], the next wake-up goes out with the [`Plan`].
-//! Shares are decided in [`effective`], what pods bear in [`capacity`], how long versions live in [`lifetime`],
+//! Shares are decided in [`effective`], what pods bear in [`capacity`], whether that gets on in [`progress`], what routes
+//! name beside their shares in [`naming`], how long versions live in [`lifetime`],
 //! which version a user meets in [`slots`]. What an owner asks for comes in by [`asked`].
 
 pub mod asked;
 pub mod capacity;
 pub mod effective;
 mod lifetime;
+mod naming;
+mod progress;
 mod shift;
 pub mod slots;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 pub use effective::{OnLoss, Shares};
 pub use world::{
-    FunctionState, Memory, Owner, OwnerKind, RouteFacts, Split, Version, VersionMemory, World,
+    FunctionState, Memory, Named, Owner, OwnerKind, Progress, RouteFacts, Split, Version,
+    VersionMemory, World,
 };
 
 use crate::words::{FunctionName, VersionNumber};
@@ -69,6 +73,8 @@ pub struct SplitPlan {
     pub complete: bool,
     /// What holds back the wanted versions that have not their whole share, in the order wanted.
     pub waiting: Vec<Waiting>,
+    /// None of that made progress within the deadline.
+    pub stalled: bool,
 }
 
 /// What the routes of a split are to say.
@@ -82,6 +88,9 @@ pub enum RoutePlan {
     Serve {
         /// Shares of traffic; they total 100 %.
         shares: Shares,
+        /// Versions that are named beside them, with no share: those that may get one next, and those that lost theirs. A
+        /// gateway that learns of routes and of what stands behind them apart loses requests where one write does both.
+        idle: Vec<VersionNumber>,
         /// Versions that the override header reaches, in the order wanted.
         overrides: Vec<VersionNumber>,
     },
@@ -112,8 +121,7 @@ pub enum Cause {
         /// Pods that the whole share takes.
         needed: u32,
     },
-    /// A rule would need that many backends, more than the Gateway API takes: some listed version has to go, or a
-    /// version that leaves has to be gone first.
+    /// The rule would need that many backends, more than the Gateway API takes: some version has to go first.
     Backends(usize),
 }
 
@@ -124,10 +132,21 @@ pub const BACKENDS_MAX: usize = 16;
 #[must_use]
 pub fn plan(world: &World) -> Plan {
     let mut wake = Wake::after(world.now);
+    let world = &World {
+        memory: world.memory.clone().until(world.now),
+        ..world.clone()
+    };
     let shifts: Vec<shift::Shift> = (world.splits.iter())
         .map(|split| shift::shift(world, split, &mut wake))
         .collect();
     lifetime::settle(world, shifts, wake)
+}
+
+/// A moment with a time added to it. Times come from objects and files that anybody may write: one near the end of time
+/// stays there.
+#[must_use]
+pub fn later(moment: Timestamp, by: SignedDuration) -> Timestamp {
+    moment.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
 /// The earliest of the moments that a plan waits for.
@@ -153,6 +172,12 @@ impl Wake {
 }
 
 #[cfg(test)]
+mod capacity_test;
+#[cfg(test)]
 mod history_test;
+#[cfg(test)]
+mod memory_test;
+#[cfg(test)]
+mod naming_test;
 #[cfg(test)]
 mod tests;

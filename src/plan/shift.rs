@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::capacity::{self, Pods};
 use super::effective::{self, Standing, share_of};
-use super::world::{Split, Version, World};
-use super::{BACKENDS_MAX, Cause, RoutePlan, Shares, SplitPlan, Waiting, Wake};
+use super::naming::{self, Known};
+use super::progress;
+use super::world::{Progress, Split, Version, World};
+use super::{BACKENDS_MAX, Cause, RoutePlan, Shares, SplitPlan, Waiting, Wake, later};
 use crate::words::{FunctionName, Share, VersionNumber};
 
 /// A split with what was decided for it.
@@ -18,6 +20,12 @@ pub(super) struct Shift<'w> {
     pub(super) basis: Option<BTreeMap<FunctionName, u32>>,
     /// Pods that the wanted shares take, for versions whose share is to rise.
     pub(super) needs: BTreeMap<VersionNumber, BTreeMap<FunctionName, u32>>,
+    /// Versions that its routes name.
+    pub(super) known: Known,
+    /// How far it is, while it waits.
+    pub(super) progress: Option<Progress>,
+    /// Pods that are left to the versions that give way.
+    pub(super) left: BTreeMap<VersionNumber, BTreeMap<FunctionName, u32>>,
 }
 
 impl Shift<'_> {
@@ -30,46 +38,80 @@ impl Shift<'_> {
         !next.is_zero() || !share_of(&self.split.last, version).is_zero()
     }
 
-    /// The routes are to say something else than they do.
+    /// The routes are to say something else than they do, other than no more to name what gets nothing.
     pub(super) fn moves(&self) -> bool {
-        matches!(&self.plan.route, RoutePlan::Serve { shares, .. } if *shares != self.split.last)
+        let RoutePlan::Serve { shares, idle, .. } = &self.plan.route else {
+            return false;
+        };
+        let routes = &self.split.routes;
+        let names = idle.iter().any(|version| !routes.named.contains(version));
+        *shares != self.split.last || names || routes.surplus
     }
 
-    /// The owner lists the version; for one whose wish is not known, it may be any: what is not decided stays as it is.
+    /// The owner wants the version to have a share.
+    pub(super) fn wants(&self, version: VersionNumber) -> bool {
+        let wanted = self.split.wanted.as_deref().unwrap_or_default();
+        !self.split.leaving && !share_of(wanted, version).is_zero()
+    }
+
+    /// A gateway may still send to the version, or look for what stands behind it.
+    pub(super) fn names(&self, version: VersionNumber) -> bool {
+        self.known.contains_key(&version)
+    }
+
+    /// The owner lists the version. Of one whose wish is not known, what its status and its routes name counts: what is not
+    /// decided stays as it is.
     pub(super) fn lists(&self, version: VersionNumber) -> bool {
         if self.split.leaving {
             return false;
         }
-        match &self.split.wanted {
-            Some(wanted) => wanted.iter().any(|(listed, _)| *listed == version),
-            None => true,
+        if let Some(wanted) = &self.split.wanted {
+            return wanted.iter().any(|(listed, _)| *listed == version);
         }
+        self.split.protects.contains(&version) || self.split.routes.held.contains(&version)
     }
 }
 
 pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> Shift<'w> {
+    let known = naming::known(world, split);
     let wanted = match (&split.wanted, split.leaving) {
         (Some(wanted), false) => wanted,
-        (_, leaving) => return undecided(split, leaving),
+        (_, leaving) => return undecided(split, leaving, known),
     };
     let basis = (world.memory.basis.get(&split.owner).cloned())
         .unwrap_or_else(|| serving_pods(world, split));
+    let late = progress::is_late(world, split, wake);
     let mut standings = BTreeMap::new();
     for (version, _) in wanted.iter().chain(&split.last) {
-        standings.insert(*version, standing(world, split, *version, &basis, wake));
-    }
-    let shares = effective::effective(wanted, &split.last, split.on_loss, |v| standings[&v]);
-    let mut waiting = waiting(world, wanted, shares.as_deref(), &standings, &basis);
-    let shares = match shares {
-        Some(shares) if shares.len() > BACKENDS_MAX => {
-            waiting.extend(wanted.first().map(|(version, _)| Waiting {
-                version: *version,
-                cause: Cause::Backends(shares.len()),
-            }));
-            None
+        let mut standing = standing(world, split, *version, &basis, &known, wake);
+        // Going back is never the part that waits.
+        if late && progress::returns(world, split, *version) {
+            standing.bears = Share::ALL;
         }
-        shares => shares,
+        standings.insert(*version, standing);
+    }
+    make_room(wanted, split, &mut standings);
+    let shares = effective::effective(wanted, &split.last, split.on_loss, |v| standings[&v]);
+    let mut waiting = waiting(world, split, shares.as_deref(), &standings, &basis);
+    let ready = |version| standings.get(&version).is_some_and(|it| it.serves);
+    let said = shares.as_ref().unwrap_or(&split.last);
+    let beside = naming::beside(world, split, said, &known, ready, wake);
+    waiting.extend(beside.crowded.iter().map(|version| Waiting {
+        version: *version,
+        cause: Cause::Backends(said.len() + beside.idle.len() + beside.crowded.len()),
+    }));
+    // Where nothing that the gateways know is ready, the route stays; but what is ready is named to them.
+    let news = (beside.idle.iter()).any(|version| !split.routes.named.contains(version));
+    let shares = shares.or_else(|| (news && !split.last.is_empty()).then(|| split.last.clone()));
+    let progress = progress::progress(world, split, shares.as_ref(), &waiting, wake);
+    let lean = progress.as_ref().is_some_and(|progress| progress.lean);
+    let left = if lean {
+        left(world, wanted, &split.last, &basis)
+    } else {
+        BTreeMap::new()
     };
+    let stalled =
+        (progress.as_ref()).is_some_and(|progress| progress::is_stalled(split, progress, wake));
     let short = (waiting.iter()).any(|waiting| matches!(waiting.cause, Cause::Capacity { .. }));
     let needs = needs(world, wanted, &split.last, &basis);
     let served: Shares = (wanted.iter().copied())
@@ -86,17 +128,48 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
             owner: split.owner.clone(),
             route: shares.map_or(RoutePlan::Keep, |shares| RoutePlan::Serve {
                 shares,
+                idle: beside.idle,
                 overrides,
             }),
             complete,
             waiting,
+            stalled,
         },
-        basis: short.then_some(basis),
+        basis: (short || lean).then_some(basis),
         needs,
+        known,
+        progress,
+        left,
     }
 }
 
-fn undecided(split: &Split, leaving: bool) -> Shift<'_> {
+/// Where a rule has no place for all versions at once, those that are not wanted and have least give way as if they were
+/// lost: their places are free once their shares are gone.
+fn make_room(
+    wanted: &[(VersionNumber, Share)],
+    split: &Split,
+    standings: &mut BTreeMap<VersionNumber, Standing>,
+) {
+    let is_wanted = |version| wanted.iter().any(|(listed, _)| *listed == version);
+    let places = (standings.iter())
+        .filter(|(version, standing)| {
+            standing.serves || standing.named || !share_of(&split.last, **version).is_zero()
+        })
+        .count();
+    let mut leaving: Vec<(Share, VersionNumber)> = (split.last.iter())
+        .filter(|(version, _)| !is_wanted(*version))
+        .map(|(version, share)| (*share, *version))
+        .collect();
+    leaving.sort_unstable();
+    let excess = places.saturating_sub(BACKENDS_MAX);
+    for (_, version) in leaving.into_iter().take(excess) {
+        if let Some(standing) = standings.get_mut(&version) {
+            standing.serves = false;
+        }
+    }
+}
+
+fn undecided(split: &Split, leaving: bool, known: Known) -> Shift<'_> {
     Shift {
         split,
         plan: SplitPlan {
@@ -108,26 +181,62 @@ fn undecided(split: &Split, leaving: bool) -> Shift<'_> {
             },
             complete: leaving && !split.routes.exist,
             waiting: Vec::new(),
+            stalled: false,
         },
         basis: None,
         needs: BTreeMap::new(),
+        known,
+        progress: None,
+        left: BTreeMap::new(),
     }
 }
 
-/// Ready pods, per function, of the versions that have a share now.
+/// Pods, per function, that serve the app now: the ready ones of the versions that have a share.
+///
+/// After a step of a rollout there are more than the app needs: the old version has not scaled down yet, the new one has its
+/// minimum. So the version whose pods bear most each says how many it would take for all traffic, unless it has as many as
+/// it may have: then it may be short.
 fn serving_pods(world: &World, split: &Split) -> BTreeMap<FunctionName, u32> {
-    let mut pods = BTreeMap::new();
-    for (version, share) in &split.last {
+    let mut pods: BTreeMap<FunctionName, (u32, Option<u32>)> = BTreeMap::new();
+    for (version, share) in split.last.iter().filter(|(_, share)| !share.is_zero()) {
         let Some(state) = world.versions.get(version) else {
             continue;
         };
         for (name, function) in &state.functions {
-            if !share.is_zero() {
-                *pods.entry(name.clone()).or_default() += function.ready;
+            let (sum, least) = pods.entry(name.clone()).or_default();
+            *sum = sum.saturating_add(function.ready);
+            if function.ready > 0 && function.ready < function.max {
+                let whole = capacity::whole(*share, function.ready);
+                *least = Some(least.map_or(whole, |least| least.min(whole)));
             }
         }
     }
-    pods
+    (pods.into_iter())
+        .map(|(name, (sum, least))| (name, least.map_or(sum, |least| least.min(sum))))
+        .collect()
+}
+
+/// The functions of a version that count for its share: those that the routes reach, or all where there are no routes.
+fn reached<'a>(split: &'a Split, state: &'a Version) -> impl Iterator<Item = &'a FunctionName> {
+    let any = split.functions.is_empty();
+    (state.functions.keys()).filter(move |name| any || split.functions.contains(*name))
+}
+
+/// The most that a version may be sent in place of a lost one.
+fn steps_in(world: &World, split: &Split, state: &Version) -> Share {
+    let of = |name: &FunctionName| {
+        let serving = (split.last.iter()).filter(|(_, share)| !share.is_zero());
+        let states = serving.filter_map(|(version, _)| world.versions.get(version));
+        let functions = states.filter_map(|state| state.functions.get(name));
+        let all = functions.map(|function| function.ready.max(function.asked));
+        let all = all.fold(0_u32, u32::saturating_add);
+        let ready = state
+            .functions
+            .get(name)
+            .map_or(0, |function| function.ready);
+        capacity::steps_in(ready, all)
+    };
+    reached(split, state).map(of).min().unwrap_or(Share::ZERO)
 }
 
 fn pods(state: &Version, name: &FunctionName, basis: &BTreeMap<FunctionName, u32>) -> Option<Pods> {
@@ -145,14 +254,11 @@ fn standing(
     split: &Split,
     version: VersionNumber,
     basis: &BTreeMap<FunctionName, u32>,
+    known: &Known,
     wake: &mut Wake,
 ) -> Standing {
     let Some(state) = world.versions.get(&version) else {
-        return Standing {
-            serves: false,
-            eligible: false,
-            bears: Share::ZERO,
-        };
+        return Standing::NONE;
     };
     let ready = |name: &FunctionName| state.functions.get(name).is_some_and(|f| f.ready > 0);
     let all_ready = !state.functions.is_empty() && state.functions.keys().all(ready);
@@ -163,34 +269,51 @@ fn standing(
     };
     // Gateways that serve nobody yet have nothing to lose by a first request that comes early.
     let first = split.last.is_empty();
-    let known = match state.ready_since {
-        Some(since) if serves && all_ready && !first => {
-            let held = share_of(&split.last, version);
-            held > Share::ZERO || wake.reached(since + world.settle)
+    let held = !share_of(&split.last, version).is_zero();
+    // A version that served is known to work: what no request reaches of it may come later.
+    let ready = serves && (all_ready || progress::served_lately(world, split, version));
+    let settled = match state.ready_since {
+        _ if !ready => false,
+        _ if first || held => true,
+        // What became ready at a time that is yet to come says nothing: somebody's clock was put back.
+        since => {
+            let known = naming::is_settled(known, version, world.settle, wake);
+            let mut over = |since| since > world.now || wake.reached(later(since, world.settle));
+            known & since.is_none_or(&mut over)
         }
-        _ => first,
     };
-    let bears = (state.functions.keys())
+    let lean = progress::is_lean(world, split);
+    let bears = reached(split, state)
         .filter_map(|name| pods(state, name, basis))
-        .map(capacity::bears)
+        .map(|pods| {
+            let ahead = if lean && pods.ready > 0 {
+                capacity::step(pods.basis)
+            } else {
+                0
+            };
+            let ready = pods.ready.saturating_add(ahead);
+            capacity::bears(Pods { ready, ..pods })
+        })
         .min()
         .unwrap_or(Share::ZERO);
     Standing {
         serves,
-        eligible: serves && all_ready && known,
+        named: first || held || split.routes.named.contains(&version),
+        eligible: settled,
         bears,
+        steps_in: steps_in(world, split, state),
     }
 }
 
 fn waiting(
     world: &World,
-    wanted: &[(VersionNumber, Share)],
+    split: &Split,
     shares: Option<&[(VersionNumber, Share)]>,
     standings: &BTreeMap<VersionNumber, Standing>,
     basis: &BTreeMap<FunctionName, u32>,
 ) -> Vec<Waiting> {
     let mut list = Vec::new();
-    for (version, share) in wanted {
+    for (version, share) in split.wanted.iter().flatten() {
         let none = Version::default();
         let state = world.versions.get(version).unwrap_or(&none);
         let standing = standings[version];
@@ -201,10 +324,10 @@ fn waiting(
         let got = share_of(shares.unwrap_or_default(), *version);
         let cause = if !unready.is_empty() || state.functions.is_empty() {
             Some(Cause::NotReady(unready))
-        } else if got >= *share {
+        } else if got >= *share && (standing.eligible || !share.is_zero()) {
             None
         } else if standing.eligible {
-            shortest(state, *share, basis)
+            shortest(split, state, *share, basis)
         } else {
             Some(Cause::Settling)
         };
@@ -217,8 +340,13 @@ fn waiting(
 }
 
 /// The function that lacks most pods for a share.
-fn shortest(state: &Version, share: Share, basis: &BTreeMap<FunctionName, u32>) -> Option<Cause> {
-    (state.functions.keys())
+fn shortest(
+    split: &Split,
+    state: &Version,
+    share: Share,
+    basis: &BTreeMap<FunctionName, u32>,
+) -> Option<Cause> {
+    reached(split, state)
         .filter_map(|name| {
             let pods = pods(state, name, basis)?;
             let needed = capacity::need(share, pods);
@@ -252,6 +380,28 @@ fn needs(
                 })
                 .collect();
             Some((*version, needs))
+        })
+        .collect()
+}
+
+/// Pods that are left to the versions whose share is to fall, at the share that they still have.
+fn left(
+    world: &World,
+    wanted: &[(VersionNumber, Share)],
+    last: &[(VersionNumber, Share)],
+    basis: &BTreeMap<FunctionName, u32>,
+) -> BTreeMap<VersionNumber, BTreeMap<FunctionName, u32>> {
+    let falls = last
+        .iter()
+        .filter(|(v, share)| *share > share_of(wanted, *v));
+    falls
+        .filter_map(|(version, share)| {
+            let functions = world.versions.get(version)?.functions.keys();
+            let left = functions.filter_map(|name| {
+                let basis = *basis.get(name)?;
+                Some((name.clone(), capacity::left(*share, basis)))
+            });
+            Some((*version, left.collect()))
         })
         .collect()
 }

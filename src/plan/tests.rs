@@ -9,11 +9,11 @@ pub(super) fn v(number: u32) -> VersionNumber {
     VersionNumber::new(number).unwrap()
 }
 
-fn web() -> FunctionName {
+pub(super) fn web() -> FunctionName {
     "web".parse().unwrap()
 }
 
-fn shares(list: &[(u32, u32)]) -> Shares {
+pub(super) fn shares(list: &[(u32, u32)]) -> Shares {
     list.iter()
         .map(|(number, percent)| (v(*number), Share::from_basis_points(*percent * 100)))
         .collect()
@@ -48,6 +48,8 @@ impl Story {
             on_loss: OnLoss::Shift,
             rollback_window: SignedDuration::from_secs(3600),
             drain: SignedDuration::from_secs(30),
+            progress_deadline: SignedDuration::from_mins(10),
+            protects: BTreeSet::new(),
             functions: [web()].into(),
             last: Shares::new(),
             routes: RouteFacts::default(),
@@ -69,7 +71,9 @@ impl Story {
             min,
             max,
             autoscaled: max > min,
+            asked: min,
             ready: 0,
+            no_room: false,
         };
         let version = Version {
             materialised: false,
@@ -81,14 +85,19 @@ impl Story {
     }
 
     pub(super) fn want(&mut self, list: &[(u32, u32)]) -> &mut Self {
-        self.world.splits[0].wanted = Some(shares(list));
+        let wanted = shares(list);
+        // As a status does.
+        self.world.splits[0].protects = wanted.iter().map(|(version, _)| *version).collect();
+        self.world.splits[0].wanted = Some(wanted);
         self
     }
 
     pub(super) fn ready(&mut self, number: u32, pods: u32) -> &mut Self {
         let now = self.world.now;
         let version = self.world.versions.get_mut(&v(number)).unwrap();
-        version.functions.get_mut(&web()).unwrap().ready = pods;
+        let function = version.functions.get_mut(&web()).unwrap();
+        function.ready = pods;
+        function.asked = function.asked.max(pods);
         version.ready_since = (pods > 0).then_some(version.ready_since.unwrap_or(now));
         self
     }
@@ -100,7 +109,7 @@ impl Story {
 
     /// Plans, carries it out as a perfect cluster would, and checks that a second plan has nothing more to do.
     pub(super) fn act(&mut self) -> &mut Self {
-        for _ in 0..4 {
+        for _ in 0..6 {
             let plan = plan(&self.world);
             let again = self.carry_out(&plan);
             self.last = Some(plan);
@@ -112,14 +121,22 @@ impl Story {
     }
 
     /// True when the world changed.
-    fn carry_out(&mut self, plan: &Plan) -> bool {
+    pub(super) fn carry_out(&mut self, plan: &Plan) -> bool {
         let before = format!("{:?}", self.world);
         self.world.memory = plan.memory.clone();
         for version in &plan.remove {
             self.world.versions.remove(version);
         }
-        for version in plan.run.keys() {
-            self.world.versions.get_mut(version).unwrap().materialised = true;
+        for (version, scales) in &plan.run {
+            let state = self.world.versions.get_mut(version).unwrap();
+            state.materialised = true;
+            for (name, scale) in scales {
+                let asked = &mut state.functions.get_mut(name).unwrap().asked;
+                *asked = match *scale {
+                    Scale::Fixed(pods) => pods,
+                    Scale::Auto { min, max } => (*asked).clamp(min, max),
+                };
+            }
         }
         let split = &mut self.world.splits[0];
         match &plan.splits[0].route {
@@ -128,16 +145,36 @@ impl Story {
                 split.last = Shares::new();
                 split.routes = RouteFacts::default();
             }
-            RoutePlan::Serve { shares, overrides } => {
-                if split.last != *shares {
-                    split.routes.written = Some(self.world.now);
+            RoutePlan::Serve {
+                shares,
+                idle,
+                overrides,
+            } => {
+                let names: BTreeSet<VersionNumber> = (shares.iter().map(|(version, _)| *version))
+                    .chain(idle.iter().copied())
+                    .collect();
+                assert_eq!(names.len(), shares.len() + idle.len(), "named twice");
+                assert!(names.len() <= BACKENDS_MAX);
+                for (version, _) in &split.last {
+                    assert!(
+                        names.contains(version),
+                        "{version} had a share, and its name is gone"
+                    );
+                }
+                let routes = &mut split.routes;
+                for version in shares.iter().map(|(version, _)| version).chain(overrides) {
+                    let known = !routes.exist || routes.named.contains(version);
+                    assert!(known, "{version} is named and sent to in one write");
+                }
+                if split.last != *shares || !names.is_subset(&routes.named) {
+                    routes.written = Some(self.world.now);
                 }
                 split.last.clone_from(shares);
-                split.routes.exist = true;
-                split.routes.accepted = true;
-                split.routes.named = (shares.iter().map(|(version, _)| *version))
-                    .chain(overrides.iter().copied())
-                    .collect();
+                routes.exist = true;
+                routes.accepted = true;
+                routes.ruled = overrides.iter().copied().collect();
+                routes.held = names.union(&routes.ruled).copied().collect();
+                routes.named = names;
             }
         }
         before != format!("{:?}", self.world)
@@ -147,11 +184,19 @@ impl Story {
         self.world.splits[0].last.clone()
     }
 
+    /// What the routes name with no share.
+    pub(super) fn idle(&self) -> Vec<u32> {
+        let split = &self.world.splits[0];
+        let has = |version: &VersionNumber| split.last.iter().any(|(other, _)| other == version);
+        let named = split.routes.named.iter().filter(|version| !has(version));
+        named.map(|version| version.get()).collect()
+    }
+
     pub(super) fn plan(&self) -> &Plan {
         self.last.as_ref().unwrap()
     }
 
-    fn running(&self) -> Vec<u32> {
+    pub(super) fn running(&self) -> Vec<u32> {
         self.plan()
             .run
             .keys()
@@ -210,9 +255,8 @@ fn a_share_rises_pod_by_pod_and_the_autoscaler_is_told_first() {
     story.version(8, 2, 10).want(&[(8, 100)]).act();
     let scale = story.plan().run[&v(8)][&web()];
     assert_eq!(scale, Scale::Auto { min: 10, max: 10 });
-    story.ready(8, 1).pass(2).act();
-    assert_eq!(story.serving(), shares(&[(7, 100)]));
-    for pods in 2..10 {
+    story.ready(8, 1).act().pass(2).act();
+    for pods in 1..10 {
         story.ready(8, pods).act();
         let got = shares(&[(8, pods * 10), (7, 100 - pods * 10)]);
         assert_eq!(story.serving(), got);
@@ -245,7 +289,7 @@ fn a_share_rises_pod_by_pod_and_the_autoscaler_is_told_first() {
 fn the_old_version_leaves_after_the_rollback_window_and_never_before() {
     let mut story = serving_v7(1);
     story.version(8, 1, 1).want(&[(8, 100)]).act();
-    story.ready(8, 1).pass(1).act();
+    story.ready(8, 1).act().pass(1).act();
     assert_eq!(story.serving(), shares(&[(8, 100)]));
     story.pass(3599).act();
     assert_eq!(story.running(), [7, 8]);
@@ -259,7 +303,7 @@ fn without_a_rollback_window_it_leaves_after_the_drain_once_the_route_is_accepte
     let mut story = serving_v7(1);
     story.world.splits[0].rollback_window = SignedDuration::ZERO;
     story.version(8, 1, 1).want(&[(8, 100)]).act();
-    story.ready(8, 1).pass(1);
+    story.ready(8, 1).act().pass(1);
     let decided = plan(&story.world);
     story.carry_out(&decided);
     story.world.splits[0].routes.accepted = false;
@@ -280,15 +324,17 @@ fn without_a_rollback_window_it_leaves_after_the_drain_once_the_route_is_accepte
 fn an_entry_at_zero_runs_without_a_share_and_is_reached_by_override() {
     let mut story = serving_v7(1);
     story.version(8, 1, 1).want(&[(7, 100), (8, 0)]).act();
-    story.ready(8, 1).pass(1).act();
+    story.ready(8, 1).act().pass(1).act();
     let RoutePlan::Serve {
         shares: got,
+        idle,
         overrides,
     } = &story.plan().splits[0].route
     else {
         panic!("no route");
     };
     assert_eq!(*got, shares(&[(7, 100)]));
+    assert_eq!(*idle, [v(8)]);
     assert_eq!(*overrides, [v(7), v(8)]);
     story.pass(100_000).act();
     assert_eq!(story.running(), [7, 8]);
@@ -327,7 +373,7 @@ fn a_deletion_takes_the_route_then_drains_then_the_workloads_then_the_owner() {
 fn a_plan_that_takes_the_last_share_of_a_version_is_not_settled_before_the_delay() {
     let mut story = serving_v7(1);
     story.version(8, 1, 1).want(&[(8, 100)]).act();
-    story.ready(8, 1).pass(1);
+    story.ready(8, 1).act().pass(1);
     let decided = plan(&story.world);
     assert!(decided.splits[0].complete);
     assert!(!decided.settled, "the route is not written yet");
@@ -349,11 +395,20 @@ fn an_owner_of_whom_nothing_was_made_goes_at_once() {
 }
 
 #[test]
-fn a_version_that_never_becomes_ready_never_gets_a_share() {
+fn a_version_that_is_short_of_its_minimum_bears_a_part_and_is_said_to_be_stalled() {
     let mut story = serving_v7(1);
     story.version(8, 2, 2).want(&[(8, 100)]).act();
-    story.ready(8, 1).pass(100_000).act();
-    assert_eq!(story.serving(), shares(&[(7, 100)]));
+    story.pass(599).act();
+    assert!(!story.plan().splits[0].stalled);
+    // Progress: the deadline is counted anew.
+    story.ready(8, 1).act().pass(2).act();
+    assert_eq!(story.serving(), shares(&[(8, 50), (7, 50)]));
+    story.pass(598).act();
+    assert!(!story.plan().splits[0].stalled);
+    story.pass(100_000).act();
+    assert!(story.plan().splits[0].stalled);
+    assert_eq!(story.plan().wake, None);
+    assert_eq!(story.serving(), shares(&[(8, 50), (7, 50)]));
     let waiting = &story.plan().splits[0].waiting[0];
     assert_eq!(
         waiting.cause,
@@ -375,7 +430,7 @@ fn two_owners_share_the_pods_of_a_version_until_both_have_left_it() {
     };
     story.world.splits.push(alias);
     story.version(8, 1, 1).want(&[(8, 100)]).act();
-    story.ready(8, 1).pass(1).act();
+    story.ready(8, 1).act().pass(1).act();
     story.pass(100_000).act();
     assert_eq!(story.running(), [7, 8]);
 }

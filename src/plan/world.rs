@@ -93,6 +93,10 @@ pub struct Split {
     pub rollback_window: SignedDuration,
     /// How long open requests are given after the gateways have stopped sending.
     pub drain: SignedDuration,
+    /// How long a shift may make no progress before it is said to be stalled, and how long the way back waits at most.
+    pub progress_deadline: SignedDuration,
+    /// Versions that count as listed while it is not known what is wanted: those that the owner's status names.
+    pub protects: BTreeSet<VersionNumber>,
     /// Functions that the routes reach; a version serves while each of them has a ready pod.
     pub functions: BTreeSet<FunctionName>,
     /// What the routes say now; empty where there is none.
@@ -110,8 +114,14 @@ pub struct RouteFacts {
     pub accepted: bool,
     /// When any of them was last written, as far as that is known; long ago where it is not.
     pub written: Option<Timestamp>,
-    /// Versions that any of them names, with or without a share.
+    /// Versions that the gateway knows for sure: each route names them as a backend, with or without a share.
     pub named: BTreeSet<VersionNumber>,
+    /// Versions that any of them sends requests with a certain header to.
+    pub ruled: BTreeSet<VersionNumber>,
+    /// Versions that any of them refers to in any way.
+    pub held: BTreeSet<VersionNumber>,
+    /// There is one that the owner does not list any more.
+    pub surplus: bool,
 }
 
 /// A version that is wanted or has workloads.
@@ -134,8 +144,12 @@ pub struct FunctionState {
     pub max: u32,
     /// An autoscaler decides between the two.
     pub autoscaled: bool,
+    /// Pods that it is to have now, ready or not.
+    pub asked: u32,
     /// Ready pods, as the endpoints say.
     pub ready: u32,
+    /// More of its pods cannot be made or placed now: a quota, or no node with room.
+    pub no_room: bool,
 }
 
 /// What has to be remembered between plans, and survives a restart in the anchor.
@@ -148,9 +162,67 @@ pub struct Memory {
     /// For each split whose shift waits for capacity: the ready pods that served when it began, per function.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub basis: BTreeMap<Owner, BTreeMap<FunctionName, u32>>,
+    /// For each split: the versions that its routes name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub named: BTreeMap<Owner, BTreeMap<VersionNumber, Named>>,
+    /// For each split whose shift waits: how far it is.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub progress: BTreeMap<Owner, Progress>,
     /// For each owner that is being deleted: since when its routes are gone.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub gone: BTreeMap<Owner, Timestamp>,
+}
+
+/// A version that the routes of a split name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Named {
+    /// Since when the gateways have accepted routes that name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Since when they have accepted routes that name it for nothing: it is not listed, and has no share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Timestamp>,
+}
+
+/// How far a shift is that waits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// What is wanted.
+    pub wanted: Shares,
+    /// Since when it waits.
+    pub began: Timestamp,
+    /// When it last came nearer to its end.
+    pub moved: Timestamp,
+    /// Most pods that were ready of the versions that wait.
+    pub ready: u32,
+    /// Most of the wanted shares that was served, in basis points.
+    pub points: u32,
+    /// Versions that traffic goes back to.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub back: BTreeSet<VersionNumber>,
+    /// There is no room for the pods that it waits for, so the versions that leave give way step by step.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lean: bool,
+}
+
+impl Memory {
+    /// What is remembered, with no time that is yet to come. A clock that was put back leaves such times behind, and so
+    /// does whoever edits what is remembered; each would be waited for as long as it lies ahead.
+    pub(super) fn until(mut self, now: Timestamp) -> Self {
+        let moments = (self.versions.values_mut())
+            .filter_map(|version| version.released.as_mut())
+            .chain(self.gone.values_mut());
+        let named = self.named.values_mut().flat_map(BTreeMap::values_mut);
+        let named = named.flat_map(|named| [named.since.as_mut(), named.idle.as_mut()]);
+        let progress = self.progress.values_mut();
+        let progress = progress.flat_map(|progress| [&mut progress.began, &mut progress.moved]);
+        for moment in moments.chain(named.flatten()).chain(progress) {
+            *moment = now.min(*moment);
+        }
+        self
+    }
 }
 
 /// What is remembered of a version.
@@ -168,4 +240,7 @@ pub struct VersionMemory {
     /// Pods below which its autoscaler may not go during a shift and until going back is no longer instant.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub floor: BTreeMap<FunctionName, u32>,
+    /// Pods that are left to it since it gave way to a version for which there was no room.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub left: BTreeMap<FunctionName, u32>,
 }

@@ -162,8 +162,13 @@ impl App {
         versions: BTreeMap<VersionNumber, plan::Version>,
         now: Timestamp,
     ) -> World {
+        // The gateway takes its table as a whole, with all that runs.
+        let here: BTreeSet<VersionNumber> = (versions.iter())
+            .filter(|(_, version)| version.materialised)
+            .map(|(number, _)| *number)
+            .collect();
         let mut splits: Vec<Split> = (releases.iter().zip(resolutions))
-            .map(|(release, resolution)| self.split(release, resolution))
+            .map(|(release, resolution)| self.split(release, resolution, &here))
             .collect();
         let owners: BTreeSet<Owner> = releases
             .iter()
@@ -174,7 +179,7 @@ impl App {
             .served
             .keys()
             .filter(|owner| !owners.contains(*owner));
-        splits.extend(leaving.map(|owner| self.leaving(owner)));
+        splits.extend(leaving.map(|owner| self.leaving(owner, &here)));
         splits.sort_by(|a, b| a.owner.cmp(&b.owner));
         World {
             now,
@@ -186,7 +191,7 @@ impl App {
         }
     }
 
-    fn facts(&self, owner: &Owner) -> (plan::Shares, RouteFacts) {
+    fn facts(&self, owner: &Owner, here: &BTreeSet<VersionNumber>) -> (plan::Shares, RouteFacts) {
         let Some(served) = self.remembered.served.get(owner) else {
             return (plan::Shares::new(), RouteFacts::default());
         };
@@ -195,18 +200,30 @@ impl App {
             exist: true,
             accepted: true,
             written: Some(served.since),
-            named: shares.chain(served.overrides.iter().copied()).collect(),
+            named: shares.clone().chain(here.iter().copied()).collect(),
+            ruled: served.overrides.iter().copied().collect(),
+            held: shares.chain(served.overrides.iter().copied()).collect(),
+            surplus: false,
         };
         (served.shares.clone(), facts)
     }
 
-    fn split(&self, release: &Release, resolution: &Resolution) -> Split {
+    fn split(
+        &self,
+        release: &Release,
+        resolution: &Resolution,
+        here: &BTreeSet<VersionNumber>,
+    ) -> Split {
         let owner = source::owner(release);
-        let (last, routes) = self.facts(&owner);
+        let (last, routes) = self.facts(&owner, here);
+        let pinned = self.remembered.pinned.get(&owner);
+        let pinned = pinned.into_iter().flatten();
+        let protects = pinned.map(|pinned| pinned.number).collect();
         let asked = Asked {
             owner,
             wanted: Some(&release.wanted),
             shares: resolution.shares.clone(),
+            protects,
             leaving: false,
             // Open requests are waited for, and not a time.
             drain: SignedDuration::ZERO,
@@ -217,12 +234,13 @@ impl App {
     }
 
     /// The split of an owner that is not in the releases any more.
-    fn leaving(&self, owner: &Owner) -> Split {
-        let (last, routes) = self.facts(owner);
+    fn leaving(&self, owner: &Owner, here: &BTreeSet<VersionNumber>) -> Split {
+        let (last, routes) = self.facts(owner, here);
         let asked = Asked {
             owner: owner.clone(),
             wanted: None,
             shares: None,
+            protects: BTreeSet::new(),
             leaving: true,
             drain: SignedDuration::ZERO,
             last,
@@ -309,7 +327,9 @@ impl App {
         let (shares, overrides) = match &split.route {
             RoutePlan::Keep => return false,
             RoutePlan::Off => return self.remembered.served.remove(&split.owner).is_some(),
-            RoutePlan::Serve { shares, overrides } => (shares, overrides),
+            RoutePlan::Serve {
+                shares, overrides, ..
+            } => (shares, overrides),
         };
         let before = self.remembered.served.get(&split.owner);
         if before.is_some_and(|served| served.shares == *shares && served.overrides == *overrides) {

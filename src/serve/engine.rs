@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -73,7 +73,7 @@ impl Engine {
         loop {
             self.hear(found.borrow().clone());
             let wake = self.step().map_or(interval, |wake| {
-                let left = SignedDuration::try_from(wake - Timestamp::now()).unwrap_or_default();
+                let left = wake.duration_since(Timestamp::now());
                 left.try_into().unwrap_or(Duration::ZERO)
             });
             // A version may have been published that a release has named for a while.

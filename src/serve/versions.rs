@@ -196,7 +196,9 @@ fn one(ready: u32) -> FunctionState {
         min: 1,
         max: 1,
         autoscaled: false,
+        asked: 1,
         ready,
+        no_room: false,
     }
 }
 

@@ -237,7 +237,7 @@ impl Scope {
     }
 }
 
-/// Weights of the rule that any request meets, by version number.
+/// Weights of the rule that any request meets, by version number, of versions that have one.
 pub fn weights_in(app: &str, route: &HttpRoute) -> BTreeMap<u32, u32> {
     let rule = route.spec.rules.iter().find(|rule| {
         rule.matches
@@ -250,6 +250,7 @@ pub fn weights_in(app: &str, route: &HttpRoute) -> BTreeMap<u32, u32> {
             let number = rest.split('-').next().unwrap().parse().unwrap();
             (number, backend.weight.unwrap())
         })
+        .filter(|(_, weight)| *weight > 0)
         .collect()
 }
 

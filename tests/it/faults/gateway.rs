@@ -151,14 +151,13 @@ async fn a_live_route_stays_where_it_is_while_the_place_that_is_asked_for_is_mis
     assert_eq!(place(&scope).await, moved);
 }
 
-/// From v1 to v2 while the gateway answers otherwise than with yes: no pod goes before it does.
+/// From v1 to v2 while the gateway answers otherwise than with yes: no share moves and no pod goes before it does.
 async fn unaccepted(name: &str, answer: Answer, reason: &str, words: &str) {
     let scope = serving(name).await;
     let accepter = &Lab::shared().accepter;
     accepter.set(&scope.namespace, answer);
     scope.releases.publish("shop", "");
     scope.deploy("shop", &[(2, 100.0)]).await;
-    scope.until_weights("shop", &[(2, 10_000)]).await;
     let message = scope
         .until_condition("shop", "RoutesAccepted", "False", reason)
         .await;

@@ -170,3 +170,54 @@ async fn a_share_that_is_held_stays_with_the_version_that_lost_its_pods() {
     scope.mark_pods("shop", 2, "ready").await;
     scope.until_ready("shop").await;
 }
+
+/// A namespace in which no more than so many pods may be.
+async fn quota(scope: &Scope, pods: u32) {
+    scope
+        .apply(json!({
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": "pods"},
+            "spec": {"hard": {"pods": pods.to_string()}},
+        }))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quota_is_named_in_its_own_words_and_the_old_version_gives_way_where_it_can() {
+    let lab = Lab::shared();
+    let soon = json!({"progressDeadline": "10s"});
+    let stuck = async {
+        let scope = lab.scope("quota").await;
+        quota(&scope, 1).await;
+        scope.releases.publish("shop", "");
+        scope.deploy_with("shop", &[(1, 100.0)], soon.clone()).await;
+        scope.until_ready("shop").await;
+        scope.releases.publish("shop", "");
+        scope.deploy_with("shop", &[(2, 100.0)], soon.clone()).await;
+        let message = scope
+            .until_condition("shop", "Stalled", "True", "PodsRefused")
+            .await;
+        assert!(message.contains("exceeded quota"), "{message}");
+        assert!(message.contains("raise the limit"), "{message}");
+        assert_eq!(scope.weights("shop").await, [(1, 10_000)].into());
+        quota(&scope, 2).await;
+        scope.until_weights("shop", &[(2, 10_000)]).await;
+        scope.until_ready("shop").await;
+    };
+    let steps = async {
+        let scope = lab.scope("quota-steps").await;
+        quota(&scope, 4).await;
+        scope.releases.publish("shop", "scale: {min: 3}");
+        scope.deploy_with("shop", &[(1, 100.0)], soon.clone()).await;
+        scope.until_ready("shop").await;
+        scope.releases.publish("shop", "scale: {min: 3}");
+        scope.deploy_with("shop", &[(2, 100.0)], soon.clone()).await;
+        scope
+            .until_condition("shop", "WorkloadsReady", "False", "PodsRefused")
+            .await;
+        scope.until_weights("shop", &[(2, 10_000)]).await;
+        scope.until_ready("shop").await;
+    };
+    tokio::join!(stuck, steps);
+}

@@ -1,0 +1,141 @@
+//! What a route names beside its shares: a version before it gets one, and after it has lost it.
+//!
+//! Pure. A gateway may learn of a route and of the backends behind it apart, in any order. So no write names a version and
+//! gives it a share, and none takes away a version that had a share: it is named first, gets its share once the gateways
+//! have accepted that and had the settle delay, keeps its name at no share while going back is to be instant, and loses
+//! its name before its pods go.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::SignedDuration;
+
+use super::effective::share_of;
+use super::world::{Named, Split, World};
+use super::{BACKENDS_MAX, Shares, Wake, later};
+use crate::words::VersionNumber;
+
+/// Versions that the routes of a split name, with what is known of each.
+pub(super) type Known = BTreeMap<VersionNumber, Named>;
+
+/// Brings what is remembered of the names in the routes of a split up to date.
+pub(super) fn known(world: &World, split: &Split) -> Known {
+    let past = world.memory.named.get(&split.owner);
+    let routes = &split.routes;
+    let listed = |version: &VersionNumber| {
+        let wanted = split.wanted.iter().flatten();
+        split.wanted.is_none() || wanted.clone().any(|(listed, _)| listed == version)
+    };
+    let wanted = split.wanted.iter().flatten().map(|(version, _)| version);
+    let mut versions: BTreeSet<VersionNumber> = (routes.held.iter())
+        .chain(wanted.filter(|version| routes.named.contains(version)))
+        .copied()
+        .collect();
+    // Routes that do not name it any more count once the gateways have accepted them.
+    if routes.exist && !routes.accepted {
+        versions.extend(past.into_iter().flatten().map(|(version, _)| *version));
+    }
+    let update = |version: VersionNumber| {
+        let before = past.and_then(|past| past.get(&version));
+        let before = before.copied().unwrap_or_default();
+        let named = routes.named.contains(&version);
+        let since = before.since.filter(|_| named);
+        let idles = !listed(&version) && share_of(&split.last, version).is_zero();
+        let idle = before.idle.filter(|_| idles);
+        let now = |holds: bool| (holds && routes.accepted).then_some(world.now);
+        Named {
+            since: since.or_else(|| now(named)),
+            idle: idle.or_else(|| now(idles)),
+        }
+    };
+    (versions.into_iter())
+        .map(|version| (version, update(version)))
+        .collect()
+}
+
+/// True once the gateways know a version for sure.
+pub(super) fn is_settled(
+    known: &Known,
+    version: VersionNumber,
+    settle: SignedDuration,
+    wake: &mut Wake,
+) -> bool {
+    let since = known.get(&version).and_then(|named| named.since);
+    since.is_some_and(|since| wake.reached(later(since, settle)))
+}
+
+/// What is named beside the shares, and the wanted versions that there is no place for.
+pub(super) struct Beside {
+    pub(super) idle: Vec<VersionNumber>,
+    pub(super) crowded: Vec<VersionNumber>,
+}
+
+/// Decides what is named beside `shares`: what had a share until now, then what is wanted and `ready`, then what left most
+/// recently, as far as there is place.
+pub(super) fn beside(
+    world: &World,
+    split: &Split,
+    shares: &Shares,
+    known: &Known,
+    ready: impl Fn(VersionNumber) -> bool,
+    wake: &mut Wake,
+) -> Beside {
+    let has_share = |version: VersionNumber| !share_of(shares, version).is_zero();
+    let mut idle: Vec<VersionNumber> = (split.last.iter())
+        .filter(|(version, share)| !share.is_zero() && !has_share(*version))
+        .map(|(version, _)| *version)
+        .collect();
+    let mut crowded = Vec::new();
+    let places = BACKENDS_MAX.saturating_sub(shares.len());
+    for (version, _) in split.wanted.iter().flatten() {
+        let named = split.routes.named.contains(version);
+        if has_share(*version) || idle.contains(version) || !(named || ready(*version)) {
+            continue;
+        }
+        if idle.len() < places {
+            idle.push(*version);
+        } else {
+            crowded.push(*version);
+        }
+    }
+    let mut leaving: Vec<_> = (known.iter())
+        .filter(|(version, named)| {
+            let state = world.versions.get(version);
+            split.routes.named.contains(version)
+                && !has_share(**version)
+                && !idle.contains(version)
+                && state.is_some_and(|state| state.materialised)
+                && !is_over(world, split, (**version, named), wake)
+        })
+        .map(|(version, named)| (named.idle, *version))
+        .collect();
+    leaving.sort_by(|a, b| b.cmp(a));
+    let room = places.saturating_sub(idle.len());
+    let mut leaving: Vec<VersionNumber> = (leaving.into_iter().take(room))
+        .map(|(_, version)| version)
+        .collect();
+    leaving.sort_unstable();
+    idle.extend(leaving);
+    Beside { idle, crowded }
+}
+
+/// True when a version that left loses its name: just before its pods may go, and never before the gateways have had the
+/// settle delay since it lost its share. One that never had a share is nothing to go back to.
+fn is_over(
+    world: &World,
+    split: &Split,
+    (version, named): (VersionNumber, &Named),
+    wake: &mut Wake,
+) -> bool {
+    let settle = world.settle;
+    let past = world.memory.versions.get(&version);
+    let stays = if past.is_some_and(|past| past.served) {
+        (split.drain.saturating_add(settle)).max(split.rollback_window)
+    } else {
+        settle
+    };
+    let wait = stays.saturating_sub(settle).max(settle);
+    // Where the gateways have not accepted what took its share, it is not known whether they still send to it.
+    named
+        .idle
+        .is_some_and(|idle| wake.reached(later(idle, wait)) && split.routes.accepted)
+}

@@ -1,0 +1,128 @@
+//! What routes name before a version gets a share and after it has lost it. That no write names and sends at once is checked
+//! in each story as it is carried out.
+
+use jiff::SignedDuration;
+
+use super::tests::{Story, shares, v};
+use super::*;
+
+/// v7 served, v8 serves; both with one pod.
+fn shifted() -> Story {
+    let mut story = Story::new();
+    story.version(7, 1, 1).want(&[(7, 100)]).act();
+    story.ready(7, 1).act();
+    story.version(8, 1, 1).want(&[(8, 100)]).act();
+    assert_eq!(story.idle(), [0; 0], "a version without pods is not named");
+    story.ready(8, 1).act();
+    assert_eq!(story.serving(), shares(&[(7, 100)]));
+    assert_eq!(story.idle(), [8], "named as soon as it is ready");
+    story.pass(1).act();
+    story
+}
+
+#[test]
+fn a_version_is_named_first_and_keeps_its_name_until_just_before_its_pods_go() {
+    let mut story = shifted();
+    assert_eq!(story.serving(), shares(&[(8, 100)]));
+    assert_eq!(story.idle(), [7]);
+    story.pass(3598).act();
+    assert_eq!((story.idle(), story.running()), (vec![7], vec![7, 8]));
+    story.pass(1).act();
+    assert_eq!((story.idle(), story.running()), (vec![], vec![7, 8]));
+    assert!(story.plan().settled, "nothing is new for any request");
+    story.pass(1).act();
+    assert_eq!(story.running(), [8]);
+    assert_eq!(story.plan().wake, None);
+}
+
+#[test]
+fn going_back_to_a_version_that_is_named_takes_one_write() {
+    let mut story = shifted();
+    story.pass(3000).act();
+    story.want(&[(7, 100)]);
+    // Also where the gateway has not accepted what was written last.
+    story.world.splits[0].routes.accepted = false;
+    let back = plan(&story.world);
+    let RoutePlan::Serve {
+        shares: got, idle, ..
+    } = &back.splits[0].route
+    else {
+        panic!("{back:?}");
+    };
+    assert_eq!((got, idle), (&shares(&[(7, 100)]), &vec![v(8)]));
+    assert!(back.splits[0].complete);
+}
+
+#[test]
+fn a_share_is_not_given_before_the_name_is_accepted_and_settled() {
+    let mut story = Story::new();
+    story.version(7, 1, 1).want(&[(7, 100)]).act();
+    story.ready(7, 1).act();
+    story.version(8, 1, 1).want(&[(8, 100)]).act();
+    story.ready(8, 1);
+    let named = plan(&story.world);
+    story.carry_out(&named);
+    story.world.splits[0].routes.accepted = false;
+    story.pass(600);
+    let waiting = plan(&story.world);
+    story.carry_out(&waiting);
+    assert_eq!(story.serving(), shares(&[(7, 100)]), "the gateway is away");
+    story.world.splits[0].routes.accepted = true;
+    story.act();
+    assert_eq!(story.serving(), shares(&[(7, 100)]));
+    story.pass(1).act();
+    assert_eq!(story.serving(), shares(&[(8, 100)]));
+}
+
+#[test]
+fn pods_stay_while_a_gateway_has_not_accepted_that_they_are_named_no_more() {
+    let mut story = shifted();
+    story.pass(3599);
+    let unnamed = plan(&story.world);
+    story.carry_out(&unnamed);
+    story.world.splits[0].routes.accepted = false;
+    story.pass(600);
+    let waiting = plan(&story.world);
+    assert!(waiting.remove.is_empty() && waiting.run.contains_key(&v(7)));
+    story.carry_out(&waiting);
+    story.world.splits[0].routes.accepted = true;
+    story.act();
+    assert_eq!(story.running(), [8]);
+}
+
+#[test]
+fn when_all_that_serves_is_lost_what_is_ready_is_named_and_then_gets_the_share_at_once() {
+    let mut story = Story::new();
+    story.version(7, 1, 1).want(&[(7, 100)]).act();
+    story.ready(7, 1).act();
+    story.version(8, 1, 1).want(&[(8, 100)]).act();
+    story.ready(7, 0).act();
+    story.ready(8, 1).act();
+    assert_eq!(story.serving(), shares(&[(8, 100)]));
+}
+
+#[test]
+fn ten_versions_make_place_for_ten_others_in_a_rule_of_sixteen() {
+    let mut story = Story::new();
+    story.world.splits[0].rollback_window = SignedDuration::ZERO;
+    let tens = |from: u32| {
+        (from..from + 10)
+            .map(|number| (number, 10))
+            .collect::<Vec<_>>()
+    };
+    for from in [1, 11] {
+        for (number, _) in tens(from) {
+            story.version(number, 1, 1);
+        }
+        story.want(&tens(from)).act();
+        for (number, _) in tens(from) {
+            story.ready(number, 1);
+        }
+        for _ in 0..20 {
+            story.pass(40).act();
+        }
+        assert_eq!(story.serving(), shares(&tens(from)));
+        assert!(story.plan().splits[0].complete);
+    }
+    assert_eq!(story.running(), (11..=20).collect::<Vec<u32>>());
+}

@@ -1,0 +1,115 @@
+//! Whether a shift that waits gets on: since when it waits, and when it last came nearer to its end.
+//!
+//! Pure. Where there is no room for the pods that a shift waits for, the versions that leave give way after a while. What makes no progress within its deadline is said to be stalled; the way back does not wait longer than that.
+
+use super::effective::share_of;
+use super::world::{Progress, Split, World};
+use super::{Cause, Shares, Waiting, Wake, later};
+use crate::words::{Share, VersionNumber};
+
+/// Progress is noted at most so often within the deadline: each pod that becomes ready would be a write. Room that does not
+/// come within such a part of the deadline is made.
+const NOTED: i32 = 10;
+
+/// Brings what is remembered of a shift up to date; nothing where it waits for nothing that may fail to come.
+pub(super) fn progress(
+    world: &World,
+    split: &Split,
+    shares: Option<&Shares>,
+    waiting: &[Waiting],
+    wake: &mut Wake,
+) -> Option<Progress> {
+    let wanted = split.wanted.as_ref()?;
+    let open = |waiting: &&Waiting| waiting.cause != Cause::Settling;
+    waiting.iter().find(open)?;
+    let ready = waiting.iter().map(|waiting| {
+        let state = world.versions.get(&waiting.version);
+        let functions = state.into_iter().flat_map(|state| state.functions.values());
+        functions.map(|function| function.ready).sum::<u32>()
+    });
+    let now = shares.unwrap_or(&split.last);
+    let points = wanted.iter().map(|(version, share)| {
+        let got = share_of(now, *version).min(*share);
+        got.basis_points()
+    });
+    let fresh = Progress {
+        wanted: wanted.clone(),
+        began: world.now,
+        moved: world.now,
+        ready: ready.sum(),
+        points: points.sum(),
+        back: (wanted.iter().map(|(version, _)| *version))
+            .filter(|version| served_lately(world, split, *version))
+            .collect(),
+        lean: false,
+    };
+    let Some(past) = past(world, split) else {
+        return Some(fresh);
+    };
+    let nearer = fresh.ready > past.ready || fresh.points > past.points;
+    let cramped = waiting
+        .iter()
+        .any(|waiting| has_no_room(world, waiting.version));
+    let due = later(past.moved, split.progress_deadline / NOTED);
+    if nearer && due <= world.now {
+        return Some(Progress {
+            began: past.began,
+            ready: fresh.ready.max(past.ready),
+            points: fresh.points.max(past.points),
+            back: past.back.clone(),
+            lean: past.lean,
+            ..fresh
+        });
+    }
+    Some(Progress {
+        lean: past.lean || (cramped && wake.reached(due)),
+        ..past.clone()
+    })
+}
+
+/// True when more pods of a version cannot be made or placed now.
+pub(super) fn has_no_room(world: &World, version: VersionNumber) -> bool {
+    let state = world.versions.get(&version);
+    let mut functions = state.into_iter().flat_map(|state| state.functions.values());
+    functions.any(|function| function.no_room)
+}
+
+/// True while the versions that leave give way.
+pub(super) fn is_lean(world: &World, split: &Split) -> bool {
+    past(world, split).is_some_and(|past| past.lean)
+}
+
+/// What is remembered of the shift to what is wanted now.
+fn past<'w>(world: &'w World, split: &Split) -> Option<&'w Progress> {
+    let past = world.memory.progress.get(&split.owner)?;
+    (split.wanted.as_ref() == Some(&past.wanted)).then_some(past)
+}
+
+/// True when the shift has waited as long as the way back waits at most.
+pub(super) fn is_late(world: &World, split: &Split, wake: &mut Wake) -> bool {
+    past(world, split).is_some_and(|past| wake.reached(later(past.began, split.progress_deadline)))
+}
+
+/// True when nothing has come nearer within the deadline.
+pub(super) fn is_stalled(split: &Split, progress: &Progress, wake: &mut Wake) -> bool {
+    // When the way back is not waited for any longer.
+    let _late = wake.reached(later(progress.began, split.progress_deadline));
+    wake.reached(later(progress.moved, split.progress_deadline))
+}
+
+/// True for a version that has no share now and had one within its rollback window: it is known to work.
+pub(super) fn served_lately(world: &World, split: &Split, version: VersionNumber) -> bool {
+    let past = world.memory.versions.get(&version);
+    let lately = past.is_some_and(|past| {
+        let over = |since| later(since, split.rollback_window) <= world.now;
+        past.served && !past.released.is_some_and(over)
+    });
+    lately && share_of(&split.last, version).is_zero()
+}
+
+/// True for a version that traffic goes back to: it had served lately when the shift began, or is older than one that serves.
+pub(super) fn returns(world: &World, split: &Split, version: VersionNumber) -> bool {
+    let newer = |(other, share): &(VersionNumber, Share)| *other > version && !share.is_zero();
+    let back = past(world, split).is_some_and(|past| past.back.contains(&version));
+    back || split.last.iter().any(newer)
+}
