@@ -87,12 +87,13 @@ impl Facts<'_> {
 
     fn ready_condition(&self, split: Option<&SplitPlan>, parts: &[Say]) -> Say {
         if self.wish.leaving {
-            return Say::new(
-                Type::Ready,
-                false,
-                Reason::Draining,
-                "being deleted: routes go first, open requests are given time, then pods go",
-            );
+            let mut message =
+                "being deleted: routes go first, open requests are given time, then pods go"
+                    .to_owned();
+            if let Some(failure) = self.failures.first() {
+                message = format!("{message}; {}", failure.message);
+            }
+            return Say::new(Type::Ready, false, Reason::Draining, message);
         }
         // The cause comes before what follows from it: where pods crash it is no news that no route is made, nor that one is
         // just being changed.

@@ -37,7 +37,6 @@ pub(super) fn object(
     route: &RouteSpec,
     shares: &Shares,
     overrides: &[VersionNumber],
-    anchor: &Value,
 ) -> Object {
     let name = names::route(app, owner, &route.name);
     let mut parent = json!({
@@ -84,7 +83,6 @@ pub(super) fn object(
                     names::APP: app,
                 },
                 "annotations": {names::OWNER: owner},
-                "ownerReferences": [anchor],
             },
             "spec": {"parentRefs": [parent], "hostnames": route.hostnames, "rules": rules},
         }),
