@@ -39,6 +39,8 @@ mod e2e {
     mod gateways;
     /// The harness itself: the cluster, without Cutwater.
     mod harness;
+    /// What is taken off the objects around a live route.
+    mod held;
     /// Requests as clients send them: many, on connections that stay open, with every fault noticed.
     pub mod load;
     /// Where a test is: a namespace, a release repository, the controller.

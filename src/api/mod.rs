@@ -41,10 +41,12 @@ pub const GROUP: &str = "cutwater.dev";
 /// Version of the custom resources.
 pub const VERSION: &str = "v1alpha1";
 
-/// Field manager of everything that is applied: workloads, routes, anchors, finalizers.
+/// Field manager of everything that is made: workloads, routes, anchors. What it set fields of is ours.
 pub const FIELD_MANAGER: &str = "cutwater";
 /// Field manager of status.
 pub const STATUS_MANAGER: &str = "cutwater-status";
+/// Field manager of the finalizer.
+pub const FINALIZER_MANAGER: &str = "cutwater-finalizer";
 /// Holds a Deployment or an Alias until its routes are off, drained and gone.
 pub const FINALIZER: &str = "cutwater.dev/drain";
 

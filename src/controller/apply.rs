@@ -1,4 +1,4 @@
-//! The writes: server-side apply with one field manager, and deletions of what is ours.
+//! The writes: server-side apply with one field manager, and deletions of what [`super::removal`] named.
 //!
 //! The only part that writes workloads, routes and anchors. An object of somebody else's is never touched: before a name
 //! is used for the first time it is asked who has it.
@@ -15,13 +15,16 @@ use k8s_openapi::api::apps::v1::Deployment as Workload;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::cache::{AppKey, AppObjects, Cache, Slot, Tracked};
+use super::cache::{AppKey, AppObjects, Cache, Tracked};
 use super::moment::Moment;
+use super::objects::Slot;
+use super::ownership;
+use super::removal::Doomed;
 use crate::api::Reason;
 use crate::api::gateway::HttpRoute;
 use crate::kubernetes::{self, Kind, Object, diff, names};
@@ -62,10 +65,19 @@ trait Made:
 {
     fn slot_of(objects: &AppObjects) -> &Slot<Self>;
 
-    /// Changes whenever the fields change that we set.
+    /// Changes whenever the fields change that we set: the spec has a number for that, labels, annotations and owners have
+    /// none.
     fn mark(&self) -> String {
-        match self.meta().generation {
-            Some(generation) if generation > 0 => format!("g{generation}"),
+        let metadata = self.meta();
+        match metadata.generation {
+            Some(generation) if generation > 0 => {
+                let mut hasher = DefaultHasher::new();
+                (&metadata.labels, &metadata.annotations).hash(&mut hasher);
+                for owner in metadata.owner_references.iter().flatten() {
+                    (&owner.kind, &owner.name, &owner.uid).hash(&mut hasher);
+                }
+                format!("g{generation}-{:x}", hasher.finish())
+            }
             _ => self.resource_version().unwrap_or_default(),
         }
     }
@@ -183,9 +195,9 @@ impl Applier {
         by_kind!(await object.kind, self.apply(key, objects, object))
     }
 
-    /// Deletes an object of ours; one that is gone already is fine.
-    pub(super) async fn delete(&self, key: &AppKey, kind: Kind, name: &str) -> Result<(), Failure> {
-        by_kind!(await kind, self.remove(key, kind, name))
+    /// Deletes an object of ours; one that is gone already is fine, and so is another that has its name now.
+    pub(super) async fn delete(&self, key: &AppKey, doomed: &Doomed) -> Result<(), Failure> {
+        by_kind!(await doomed.kind(), self.remove(key, doomed))
     }
 
     fn is_in_place<K: Made>(&self, key: &AppKey, objects: &AppObjects, object: &Object) -> bool {
@@ -197,8 +209,9 @@ impl Applier {
         if self.lock().get(&target) == Some(&state) {
             return true;
         }
-        let in_place = serde_json::to_value(found.as_ref())
-            .is_ok_and(|found| diff::is_in_place(&found, object));
+        let in_place = !ownership::is_anchored(found.meta())
+            && serde_json::to_value(found.as_ref())
+                .is_ok_and(|found| diff::is_in_place(&found, object));
         if in_place {
             self.lock().insert(target, state);
         }
@@ -221,10 +234,10 @@ impl Applier {
         let body = diff::stamped(object);
         let patch = Patch::Apply(&body);
         let applied = timed(api.patch(&object.name, &params, &patch)).await;
+        let target = (object.kind, key.namespace.clone(), object.name.clone());
         let applied = applied.map_err(|error| {
             failure(&format!("apply {} `{}`", object.kind, object.name), &error)
         })?;
-        let target = (object.kind, key.namespace.clone(), object.name.clone());
         self.lock()
             .insert(target, (fingerprint(object), applied.mark()));
         let quiet = || {
@@ -255,33 +268,35 @@ impl Applier {
         let Some(found) = found else {
             return Ok(());
         };
-        let labels = found.labels();
-        let ours = labels.get(names::MANAGED_BY).map(String::as_str) == Some(names::FIELD_MANAGER)
-            && labels.get(names::APP).map(String::as_str) == Some(key.app.as_str());
-        if ours {
+        // It may be one of ours whose labels were taken off, so that no watch tells of it.
+        if ownership::app_of(&found.metadata).as_ref() == Some(key) {
             return Ok(());
         }
         Err(Failure {
             reason: Reason::NameTaken,
             message: format!(
-                "{} `{}` in namespace `{}` is somebody else's (it has no label {}={} with {}={}); rename or delete it, it is not touched",
+                "{} `{}` in namespace `{}` is somebody else's (the field manager `{}` has set none of its fields); rename or delete it, it is not touched",
                 object.kind,
                 object.name,
                 key.namespace,
-                names::MANAGED_BY,
                 names::FIELD_MANAGER,
-                names::APP,
-                key.app
             ),
         })
     }
 
-    async fn remove<K: Made>(&self, key: &AppKey, kind: Kind, name: &str) -> Result<(), Failure> {
+    async fn remove<K: Made>(&self, key: &AppKey, doomed: &Doomed) -> Result<(), Failure> {
+        let (kind, name) = (doomed.kind(), doomed.name());
         let api = Api::<K>::namespaced(self.client.clone(), &key.namespace);
-        let deleted = timed(api.delete(name, &DeleteParams::background())).await;
-        match deleted {
+        let params = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: doomed.uid().map(ToOwned::to_owned),
+                resource_version: None,
+            }),
+            ..DeleteParams::background()
+        };
+        match timed(api.delete(name, &params)).await {
             Ok(_) => {}
-            Err(error) if is_not_found(&error) => {}
+            Err(error) if is_not_found(&error) || is_conflict(&error) => {}
             Err(error) => return Err(failure(&format!("delete {kind} `{name}`"), &error)),
         }
         self.lock()
@@ -327,6 +342,10 @@ pub(super) fn is_not_found(error: &kube::Error) -> bool {
 /// Answers that stay the same however often one asks: a right, a quota, an admission rule or a schema is in the way.
 fn is_refusal(code: u16) -> bool {
     matches!(code, 400 | 403 | 405 | 413 | 415 | 422)
+}
+
+pub(super) fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
 }
 
 /// What people are told. The API server's messages name fields and values that we sent, none of which is secret.

@@ -8,243 +8,25 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::apps::v1::Deployment as Workload;
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::core::v1::{ConfigMap, Service};
-use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::{Resource, ResourceExt};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
 
 use super::answer::Gateways;
 use super::claims::Claims;
-use super::facts::{PodFacts, SliceFacts};
 use super::follow::Failing;
-use super::moment::Moment;
-use crate::api::gateway::HttpRoute;
-use crate::api::{Alias, Deployment, Repository};
-use crate::kubernetes::names;
-use crate::plan::{Owner, OwnerKind};
-use crate::words::AppName;
-
-/// One app in one namespace: what one reconcile is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct AppKey {
-    pub(super) namespace: String,
-    pub(super) app: AppName,
-}
+pub(super) use super::objects::{AppKey, AppObjects, Tracked};
+use super::observe;
+use crate::api::Repository;
+use crate::plan::{Memory, Owner, OwnerKind};
 
 /// Namespace and name.
 pub(super) type ObjectKey = (String, String);
-
-/// Objects of one kind by name, each with the resource version at which it was seen.
-#[derive(Debug)]
-pub(super) struct Slot<T>(BTreeMap<String, (u128, Arc<T>)>);
-
-impl<T> Default for Slot<T> {
-    fn default() -> Self {
-        Self(BTreeMap::new())
-    }
-}
-
-impl<T> Clone for Slot<T> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<T> Slot<T> {
-    pub(super) fn get(&self, name: &str) -> Option<&Arc<T>> {
-        self.0.get(name).map(|(_, object)| object)
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Arc<T>)> {
-        self.0
-            .iter()
-            .map(|(name, (_, object))| (name.as_str(), object))
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Puts an object in unless a newer one is there; true when something changed. Resource versions of one kind can
-    /// be compared as numbers.
-    fn put(&mut self, name: String, version: u128, object: Arc<T>) -> bool {
-        match self.0.get(&name) {
-            Some((held, _)) if *held >= version && version > 0 => false,
-            _ => {
-                self.0.insert(name, (version, object));
-                true
-            }
-        }
-    }
-}
-
-/// Everything that belongs to one app in one namespace.
-#[derive(Debug, Clone, Default)]
-pub(super) struct AppObjects {
-    pub(super) deployments: Slot<Deployment>,
-    pub(super) aliases: Slot<Alias>,
-    pub(super) config_maps: Slot<ConfigMap>,
-    pub(super) services: Slot<Service>,
-    pub(super) workloads: Slot<Workload>,
-    pub(super) autoscalers: Slot<HorizontalPodAutoscaler>,
-    pub(super) budgets: Slot<PodDisruptionBudget>,
-    pub(super) routes: Slot<HttpRoute>,
-    pub(super) slices: Slot<SliceFacts>,
-    pub(super) pods: Slot<PodFacts>,
-}
-
-impl AppObjects {
-    fn is_empty(&self) -> bool {
-        self.deployments.is_empty()
-            && self.aliases.is_empty()
-            && self.config_maps.is_empty()
-            && self.services.is_empty()
-            && self.workloads.is_empty()
-            && self.autoscalers.is_empty()
-            && self.budgets.is_empty()
-            && self.routes.is_empty()
-            && self.slices.is_empty()
-            && self.pods.is_empty()
-    }
-}
-
-/// An object that belongs to one app.
-pub(super) trait Tracked: Sized + Send + Sync + 'static {
-    /// The app, or `None` for an object that is not ours.
-    fn app(&self) -> Option<AppKey>;
-    /// Namespace, name and resource version.
-    fn identity(&self) -> (String, String, u128);
-    /// Where it is kept.
-    fn slot(objects: &mut AppObjects) -> &mut Slot<Self>;
-    /// Drops what nobody reads, before it is kept.
-    fn prune(&mut self) {}
-    /// Takes over what only an earlier sight of the object can tell.
-    fn inherit(&mut self, _earlier: &Self) {}
-}
-
-/// The app that a label names.
-pub(super) fn app_by_label<K: ResourceExt>(object: &K) -> Option<AppKey> {
-    let labels = object.labels();
-    if labels.get(names::MANAGED_BY).map(String::as_str) != Some(names::FIELD_MANAGER) {
-        return None;
-    }
-    Some(AppKey {
-        namespace: object.namespace()?,
-        app: labels.get(names::APP)?.parse().ok()?,
-    })
-}
-
-pub(super) fn identity_of<K: ResourceExt>(object: &K) -> (String, String, u128) {
-    let version = object.resource_version().and_then(|text| text.parse().ok());
-    (
-        object.namespace().unwrap_or_default(),
-        object.name_any(),
-        version.unwrap_or(0),
-    )
-}
-
-macro_rules! tracked {
-    ($($kind:ty, $slot:ident, $app:expr, $prune:expr;)*) => {$(
-        impl Tracked for $kind {
-            fn app(&self) -> Option<AppKey> {
-                let app: fn(&Self) -> Option<AppKey> = $app;
-                app(self)
-            }
-
-            fn identity(&self) -> (String, String, u128) {
-                identity_of(self)
-            }
-
-            fn slot(objects: &mut AppObjects) -> &mut Slot<Self> {
-                &mut objects.$slot
-            }
-
-            fn prune(&mut self) {
-                let prune: fn(&mut Self) = $prune;
-                self.meta_mut().managed_fields = None;
-                prune(self);
-            }
-        }
-    )*};
-}
-
-tracked! {
-    Deployment, deployments, |object| {
-        Some(AppKey { namespace: object.namespace()?, app: object.spec.app.clone() })
-    }, |_| {};
-    Alias, aliases, |object| {
-        Some(AppKey { namespace: object.namespace()?, app: object.spec.app.clone() })
-    }, |_| {};
-    ConfigMap, config_maps, app_by_label, |map| {
-        // Files are immutable and named by their content: only the anchor is ever read.
-        if !map.name_any().ends_with(names::ANCHOR_SUFFIX) {
-            map.data = None;
-            map.binary_data = None;
-        }
-    };
-    Service, services, app_by_label, |service| service.status = None;
-    Workload, workloads, app_by_label, |workload| {
-        if let Some(status) = &mut workload.status {
-            // Only why its pods could not be made is read.
-            if let Some(conditions) = &mut status.conditions {
-                conditions.retain(|condition| condition.type_.as_deref() == Some("ReplicaFailure"));
-            }
-        }
-    };
-    HorizontalPodAutoscaler, autoscalers, app_by_label, |scaler| scaler.status = None;
-    PodDisruptionBudget, budgets, app_by_label, |budget| budget.status = None;
-    HttpRoute, routes, app_by_label, |_| {};
-}
-
-impl Tracked for PodFacts {
-    fn app(&self) -> Option<AppKey> {
-        Some(self.app.clone())
-    }
-
-    fn identity(&self) -> (String, String, u128) {
-        (
-            self.app.namespace.clone(),
-            self.name.clone(),
-            self.resource_version,
-        )
-    }
-
-    fn slot(objects: &mut AppObjects) -> &mut Slot<Self> {
-        &mut objects.pods
-    }
-
-    fn inherit(&mut self, earlier: &Self) {
-        // One that was seen unready became ready under our eyes, whatever the clock of its node says.
-        self.ready_since = self
-            .ready_since
-            .map(|_| earlier.ready_since.unwrap_or_else(Moment::now));
-    }
-}
-
-impl Tracked for SliceFacts {
-    fn app(&self) -> Option<AppKey> {
-        Some(self.app.clone())
-    }
-
-    fn identity(&self) -> (String, String, u128) {
-        (
-            self.app.namespace.clone(),
-            self.name.clone(),
-            self.resource_version,
-        )
-    }
-
-    fn slot(objects: &mut AppObjects) -> &mut Slot<Self> {
-        &mut objects.slices
-    }
-}
 
 /// Objects that went lately. The answer to a write may come after the news that the object is gone: it must not bring it
 /// back, for nobody would ever say again that it went.
 #[derive(Debug, Default)]
 struct Removed {
-    versions: HashMap<Place, u128>,
+    versions: HashMap<Place, (u128, Instant)>,
     order: VecDeque<(Instant, Place)>,
 }
 
@@ -263,14 +45,14 @@ impl Removed {
             self.order.pop_front();
         }
         self.order.push_back((Instant::now(), place.clone()));
-        self.versions.insert(place, version);
+        self.versions.insert(place, (version, Instant::now()));
     }
 
-    /// True for an object as it was before it went.
-    fn covers(&self, place: &Place, version: u128) -> bool {
-        self.versions
-            .get(place)
-            .is_some_and(|gone| version <= *gone)
+    /// True for an object as it was before it went; never for what a list holds that began later.
+    fn covers(&self, place: &Place, version: u128, listed: Option<Instant>) -> bool {
+        self.versions.get(place).is_some_and(|(gone, when)| {
+            version <= *gone && listed.is_none_or(|began| *when >= began)
+        })
     }
 }
 
@@ -285,18 +67,36 @@ pub(super) struct Cache {
     state: Mutex<State>,
 }
 
+/// What is known of a custom resource that cannot be read.
+#[derive(Debug, Clone)]
+pub(super) struct Unreadable {
+    /// Why.
+    pub(super) error: String,
+    /// That much can always be read.
+    pub(super) metadata: ObjectMeta,
+}
+
+impl Unreadable {
+    /// It is being deleted.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.metadata.deletion_timestamp.is_some()
+    }
+}
+
 /// What is behind the lock.
 #[derive(Debug, Default)]
 pub(super) struct State {
     apps: HashMap<AppKey, AppObjects>,
+    /// The app of each Deployment and Alias: one that is made anew may be of another.
+    homes: HashMap<Place, AppKey>,
     removed: Removed,
     pub(super) repositories: HashMap<ObjectKey, Arc<Repository>>,
     /// Repositories that cannot be read: they are there all the same.
     pub(super) unread_repositories: HashSet<ObjectKey>,
     pub(super) gateways: Gateways,
     pub(super) claims: Claims,
-    /// Custom resources that cannot be read: kind, namespace and name, and why.
-    pub(super) unreadable: HashMap<(&'static str, ObjectKey), String>,
+    /// Custom resources that cannot be read, by kind, namespace and name.
+    pub(super) unreadable: HashMap<(&'static str, ObjectKey), Unreadable>,
     /// Kinds whose first list is complete.
     pub(super) synced: BTreeSet<&'static str>,
     /// Kinds that the API server does not know.
@@ -312,50 +112,126 @@ impl Cache {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in an object; the app that it changes, if it changes anything.
-    pub(super) fn put<K: Tracked>(&self, mut object: K) -> Option<AppKey> {
-        let key = object.app()?;
+    /// Takes in an object; the apps that it changes, if it changes anything.
+    pub(super) fn put<K: Tracked>(&self, object: K) -> Vec<AppKey> {
+        self.put_listed(object, None)
+    }
+
+    /// The same for an object of a list, with the time at which the list began.
+    pub(super) fn put_listed<K: Tracked>(
+        &self,
+        mut object: K,
+        listed: Option<Instant>,
+    ) -> Vec<AppKey> {
+        let Some(key) = object.app() else {
+            return Vec::new();
+        };
         object.prune();
         let (place, version) = place(&object);
         let mut state = self.lock();
-        if state.removed.covers(&place, version) {
-            return None;
+        if state.removed.covers(&place, version, listed) {
+            return Vec::new();
         }
-        let (_, _, name) = place;
+        let mut touched = Vec::new();
+        let name = place.2.clone();
+        if K::ROAMS {
+            if let Some(before) = state
+                .homes
+                .get(&place)
+                .filter(|before| **before != key)
+                .cloned()
+            {
+                let objects = state.apps.entry(before.clone()).or_default();
+                if K::slot(objects).is_newer(&name, version, listed) {
+                    return Vec::new();
+                }
+                state.forget::<K>(&before, &name);
+                touched.push(before);
+            }
+            state.homes.insert(place, key.clone());
+        }
         let objects = state.apps.entry(key.clone()).or_default();
         if let Some(earlier) = K::slot(objects).get(&name) {
             object.inherit(earlier);
         }
-        K::slot(objects)
-            .put(name, version, Arc::new(object))
-            .then_some(key)
+        if K::slot(objects).put(name, version, Arc::new(object), listed) {
+            touched.push(key);
+        }
+        touched
+    }
+
+    /// Takes in what was read of the metadata of an object alone; the apps that it changes.
+    pub(super) fn renew<K>(&self, object: &ObjectKey, metadata: ObjectMeta) -> Vec<AppKey>
+    where
+        K: Tracked + Clone + Resource,
+    {
+        let mut state = self.lock();
+        let Some(key) = state.app_of_object::<K>(object) else {
+            return Vec::new();
+        };
+        let objects = state.apps.entry(key).or_default();
+        let Some(held) = K::slot(objects).get(&object.1).cloned() else {
+            return Vec::new();
+        };
+        drop(state);
+        let mut renewed = K::clone(&held);
+        *renewed.meta_mut() = metadata;
+        self.put(renewed)
     }
 
     /// Forgets an object; the app that it changes.
     pub(super) fn remove<K: Tracked>(&self, object: &K) -> Option<AppKey> {
         let key = object.app()?;
         let (place, version) = place(object);
+        self.forget::<K>(&key, &place.2, version)
+    }
+
+    /// Forgets an object of that name, which was gone at that resource version; the app that it changes.
+    pub(super) fn forget<K: Tracked>(
+        &self,
+        key: &AppKey,
+        name: &str,
+        version: u128,
+    ) -> Option<AppKey> {
         let mut state = self.lock();
-        let had = state.forget::<K>(&key, &place.2);
+        let had = state.forget::<K>(key, name);
+        let place = (TypeId::of::<K>(), key.namespace.clone(), name.to_owned());
+        state.homes.remove(&place);
         state.removed.note(place, version);
-        had.then_some(key)
+        had.then(|| key.clone())
+    }
+
+    /// Objects of a kind that are not among the named ones.
+    pub(super) fn absent<K: Tracked>(&self, keep: &HashSet<ObjectKey>) -> Vec<(AppKey, String)> {
+        let mut state = self.lock();
+        let mut absent = Vec::new();
+        for (key, objects) in &mut state.apps {
+            for (name, _) in K::slot(objects).iter() {
+                if !keep.contains(&(key.namespace.clone(), name.to_owned())) {
+                    absent.push((key.clone(), name.to_owned()));
+                }
+            }
+        }
+        absent
     }
 
     /// Forgets all objects of a kind but the named ones; the apps that this changes.
     pub(super) fn retain<K: Tracked>(&self, keep: &HashSet<ObjectKey>) -> Vec<AppKey> {
+        let absent = self.absent::<K>(keep);
         let mut state = self.lock();
-        let mut gone = Vec::new();
-        for (key, objects) in &mut state.apps {
-            for name in K::slot(objects).0.keys() {
-                if !keep.contains(&(key.namespace.clone(), name.clone())) {
-                    gone.push((key.clone(), name.clone()));
-                }
-            }
-        }
-        for (key, name) in &gone {
+        for (key, name) in &absent {
             state.forget::<K>(key, name);
+            let place = (TypeId::of::<K>(), key.namespace.clone(), name.clone());
+            state.homes.remove(&place);
         }
-        gone.into_iter().map(|(key, _)| key).collect()
+        absent.into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// Keeps what a plan wants remembered.
+    pub(super) fn keep(&self, key: &AppKey, memory: Option<&Memory>) {
+        if let Some(objects) = self.lock().apps.get_mut(key) {
+            objects.kept = memory.map(|memory| Arc::new(memory.clone()));
+        }
     }
 
     /// One app as it stands; shared pointers, no copies of objects.
@@ -378,7 +254,7 @@ impl State {
         let Some(objects) = self.apps.get_mut(key) else {
             return false;
         };
-        let had = K::slot(objects).0.remove(name).is_some();
+        let had = K::slot(objects).remove(name);
         if objects.is_empty() {
             self.apps.remove(key);
         }
@@ -404,67 +280,130 @@ impl State {
             .collect()
     }
 
-    /// The app that an unreadable Deployment or Alias belonged to when it could be read.
-    pub(super) fn app_of_object<K: Tracked>(&mut self, object: &ObjectKey) -> Option<AppKey> {
-        for (key, objects) in &mut self.apps {
-            if key.namespace == object.0 && K::slot(objects).0.contains_key(&object.1) {
-                return Some(key.clone());
-            }
-        }
-        None
+    /// The app that a Deployment or Alias belongs to, or belonged to when it could be read.
+    pub(super) fn app_of_object<K: Tracked>(&self, object: &ObjectKey) -> Option<AppKey> {
+        let place = (TypeId::of::<K>(), object.0.clone(), object.1.clone());
+        self.homes.get(&place).cloned()
     }
 
-    /// True when a custom resource in the namespace cannot be read, so that nobody knows whose owner it is.
+    /// Apps of a namespace whose routes say that they serve an owner.
+    pub(super) fn apps_served(&self, namespace: &str, owner: &Owner) -> Vec<AppKey> {
+        (self.apps.iter())
+            .filter(|(key, objects)| {
+                key.namespace == namespace && observe::serves(key, objects, owner)
+            })
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+
+    /// True when a custom resource in the namespace cannot be read and stays, so that nobody knows whose owner it is.
     pub(super) fn is_unclear(&self, namespace: &str) -> bool {
-        self.unreadable
-            .keys()
-            .any(|(_, (held, _))| held == namespace)
+        (self.unreadable.iter())
+            .any(|((_, (held, _)), unreadable)| held == namespace && !unreadable.is_leaving())
     }
 
     /// Deployments and Aliases in the namespace that cannot be read.
-    pub(super) fn unreadable_owners(&self, namespace: &str) -> BTreeSet<Owner> {
-        (self.unreadable.keys())
-            .filter(|(_, (held, _))| held == namespace)
-            .map(|(kind, (_, name))| Owner {
-                kind: match *kind {
-                    "Alias" => OwnerKind::Alias,
-                    _ => OwnerKind::Deployment,
-                },
-                name: name.clone(),
-            })
+    pub(super) fn unreadable_owners(&self, namespace: &str) -> BTreeMap<Owner, Unreadable> {
+        (self.unreadable.iter())
+            .filter(|((_, (held, _)), _)| held == namespace)
+            .map(|((kind, (_, name)), unreadable)| (owner_of(kind, name), unreadable.clone()))
             .collect()
+    }
+}
+
+/// The owner that a watched Deployment or Alias is.
+pub(super) fn owner_of(kind: &str, name: &str) -> Owner {
+    Owner {
+        kind: match kind {
+            "Alias" => OwnerKind::Alias,
+            _ => OwnerKind::Deployment,
+        },
+        name: name.to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::api::Deployment;
+    use k8s_openapi::api::core::v1::Service;
+    use serde_json::json;
+
     use super::*;
 
     fn service(version: u32) -> Service {
-        let mut service = Service::default();
-        service.metadata.name = Some("shop-v1-web".to_owned());
-        service.metadata.namespace = Some("prod".to_owned());
-        service.metadata.resource_version = Some(version.to_string());
-        let labels = [
-            (names::MANAGED_BY, names::FIELD_MANAGER),
-            (names::APP, "shop"),
-        ];
-        service.metadata.labels = Some(
-            labels
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .into(),
-        );
-        service
+        let service = json!({"metadata": {
+            "name": "shop-v1-web",
+            "namespace": "prod",
+            "resourceVersion": version.to_string(),
+            "managedFields": [{"manager": "cutwater", "operation": "Apply"}],
+        }});
+        serde_json::from_value(service).unwrap()
+    }
+
+    fn deployment(app: &str, version: u32) -> Deployment {
+        let deployment = json!({
+            "apiVersion": "cutwater.dev/v1alpha1",
+            "kind": "Deployment",
+            "metadata": {"name": "shop", "namespace": "prod", "resourceVersion": version.to_string()},
+            "spec": {"app": app, "repository": "main", "versions": [{"version": 1, "percentage": 100}]},
+        });
+        serde_json::from_value(deployment).unwrap()
     }
 
     #[test]
     fn a_late_answer_does_not_bring_back_what_is_gone() {
         let cache = Cache::default();
-        let key = cache.put(service(5)).unwrap();
+        let key = cache.put(service(5)).remove(0);
         assert_eq!(cache.remove(&service(7)), Some(key.clone()));
-        assert_eq!(cache.put(service(6)), None);
-        assert_eq!(cache.put(service(7)), None);
+        assert!(cache.put(service(6)).is_empty());
+        assert!(cache.put(service(7)).is_empty());
         assert!(cache.app(&key).services.is_empty());
-        assert!(cache.put(service(8)).is_some(), "made again");
+        assert!(!cache.put(service(8)).is_empty(), "made again");
+    }
+
+    /// The API server went back to a backup: its resource versions are lower than those that were seen before.
+    #[test]
+    fn a_list_is_newer_than_all_that_was_seen_before_it_began() {
+        let cache = Cache::default();
+        let key = cache.put(service(50)).remove(0);
+        let began = Some(Instant::now());
+        assert!(!cache.put_listed(service(20), began).is_empty());
+        assert!(cache.put(service(10)).is_empty(), "no list, and older");
+        cache.remove(&service(20));
+        let began = Some(Instant::now());
+        assert!(!cache.put_listed(service(15), began).is_empty());
+        // What was written while the list was read is newer than the list.
+        cache.put(service(70));
+        assert!(cache.put_listed(service(60), began).is_empty());
+        assert!(!cache.app(&key).services.is_empty());
+    }
+
+    #[test]
+    fn a_deployment_that_is_made_anew_for_another_app_leaves_the_first() {
+        let cache = Cache::default();
+        let first = cache.put(deployment("shop", 1)).remove(0);
+        let touched = cache.put(deployment("other", 2));
+        assert_eq!(touched.len(), 2, "both apps are looked at");
+        assert!(cache.app(&first).deployments.is_empty());
+        assert!(!cache.app(&touched[1]).deployments.is_empty());
+    }
+
+    #[test]
+    fn what_is_read_of_the_metadata_alone_joins_what_is_known() {
+        let cache = Cache::default();
+        let key = cache.put(deployment("shop", 1)).remove(0);
+        let metadata = ObjectMeta {
+            name: Some("shop".to_owned()),
+            namespace: Some("prod".to_owned()),
+            resource_version: Some("2".to_owned()),
+            finalizers: Some(vec!["a/b".to_owned()]),
+            ..ObjectMeta::default()
+        };
+        let object = ("prod".to_owned(), "shop".to_owned());
+        assert_eq!(cache.renew::<Deployment>(&object, metadata).len(), 1);
+        let objects = cache.app(&key);
+        let held = objects.deployments.get("shop").unwrap();
+        assert_eq!(held.metadata.finalizers, Some(vec!["a/b".to_owned()]));
+        assert_eq!(held.spec.app, key.app);
     }
 }

@@ -1,21 +1,23 @@
-//! Carries out a plan: anchor, files, workloads, routes, then what goes, then what has to be remembered.
+//! Carries out a plan: anchor, files, workloads, routes, then what goes, and what has to be remembered in any case.
 //!
-//! Decides nothing. Every write goes through [`super::apply`], and only where something differs.
+//! Decides nothing: what may go is decided in [`super::removal`]. Every write goes through [`super::apply`], and only where
+//! something differs. What fails is said and tried again, and keeps nothing from being done that does not depend on it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use futures::future::join_all;
-use serde_json::Value;
 
 use super::apply::Failure;
-use super::cache::{AppKey, AppObjects};
+use super::cache::AppKey;
+use super::objects::AppObjects;
 use super::places::Routes;
 use super::reconcile::Context;
+use super::removal::{Doomed, Removal};
 use super::resolve::Records;
 use super::wish::{self, Wish};
 use crate::kubernetes::render::{self, Rendered};
 use crate::kubernetes::{Kind, Object, names};
-use crate::plan::{Owner, Plan, RoutePlan};
+use crate::plan::{Owner, Plan};
 use crate::words::VersionNumber;
 
 /// A plan, and what it takes to carry it out.
@@ -26,100 +28,147 @@ pub(super) struct Doing<'a> {
     pub(super) wishes: &'a [Wish],
     pub(super) records: &'a Records,
     pub(super) plan: &'a Plan,
+    /// Deployments and Aliases of the namespace that cannot be read.
+    pub(super) unreadable: &'a BTreeSet<Owner>,
+}
+
+/// How it went.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    /// What could not be done.
+    pub(super) failures: Vec<Failure>,
+    /// Something that nobody waits for could not be done.
+    pub(super) again: bool,
 }
 
 impl Doing<'_> {
-    /// Makes it true, in an order in which traffic never meets what is not there; what could not be done.
-    pub(super) async fn carry_out(&self, routes: &Routes) -> Vec<Failure> {
-        if self.plan.close {
-            let name = names::anchor(&self.key.app);
-            if self.objects.config_maps.get(&name).is_none() {
-                return Vec::new();
+    /// Makes it true, in an order in which traffic never meets what is not there.
+    pub(super) async fn carry_out(&self, routes: &Routes) -> Done {
+        let rendered = render::render(&self.key.app, self.plan, self.records, routes);
+        let mut done = Done::default();
+        let mut unwritten = BTreeSet::new();
+        if !self.plan.run.is_empty() {
+            let anchored = self.anchor(&rendered).await;
+            let begun = anchored.is_ok() || !self.objects.workloads.is_empty();
+            done.failures.extend(anchored.err());
+            if begun {
+                unwritten = self.make(&rendered, &mut done).await;
             }
-            let deleted = self
-                .context
-                .applier
-                .delete(self.key, Kind::ConfigMap, &name)
-                .await;
-            return deleted.err().into_iter().collect();
         }
-        let needed = !self.plan.run.is_empty();
-        let anchor = match self.anchor(needed, routes).await {
-            Ok(Some(anchor)) => anchor,
-            Ok(None) => return Vec::new(),
-            Err(failure) => return vec![failure],
-        };
-        let rendered = render::render(&self.key.app, self.plan, self.records, routes, &anchor);
+        self.take_away(&rendered, &unwritten, &mut done).await;
+        done
+    }
+
+    /// The anchor comes first: nothing is begun that could not be remembered.
+    async fn anchor(&self, rendered: &Rendered) -> Result<(), Failure> {
+        let name = names::anchor(&self.key.app);
+        if self.objects.config_maps.get(&name).is_some() {
+            return Ok(());
+        }
+        self.remember(rendered).await
+    }
+
+    /// Files, workloads and routes as they are wanted; the names of routes that could not be written.
+    async fn make(&self, rendered: &Rendered, done: &mut Done) -> BTreeSet<String> {
         let (http_routes, workloads): (Vec<&Object>, Vec<&Object>) = rendered
             .objects
             .iter()
             .partition(|object| object.kind == Kind::HttpRoute);
-        let mut failures = self.files(&rendered, &anchor).await;
-        failures.extend(self.ensure(&workloads).await);
-        failures.extend(self.ensure(&http_routes).await);
-        failures.extend(self.delete_routes(routes, &rendered).await);
-        if failures.is_empty() {
-            failures.extend(self.delete_workloads(&rendered).await);
-            failures.extend(self.remember(&rendered).await.err());
+        done.failures.extend(self.files(rendered).await);
+        for (object, failure) in self.ensure(&workloads).await {
+            // What only drains is missed by nobody.
+            if names::version_of(&self.key.app, &object.name).is_some_and(|v| self.drains(v)) {
+                done.again = true;
+            } else {
+                done.failures.push(failure);
+            }
+        }
+        let mut unwritten = BTreeSet::new();
+        for (object, failure) in self.ensure(&http_routes).await {
+            unwritten.insert(object.name.clone());
+            done.failures.push(failure);
+        }
+        unwritten
+    }
+
+    /// What is due goes, whatever else failed, and what the next plan has to know is written: it is a record of times, not of
+    /// success. The anchor goes last, and only where all the rest went.
+    async fn take_away(&self, rendered: &Rendered, unwritten: &BTreeSet<String>, done: &mut Done) {
+        let objects = self.context.cache.app(self.key);
+        let removal = Removal {
+            key: self.key,
+            objects: &objects,
+            plan: self.plan,
+            records: self.records,
+            wishes: self.wishes,
+            unreadable: self.unreadable,
+            routes_seen: !self.context.cache.lock().missing.contains("HTTPRoute"),
+            unwritten,
+        };
+        done.failures
+            .extend(self.delete(removal.routes(rendered)).await);
+        done.failures
+            .extend(self.delete(removal.workloads(rendered)).await);
+        if !self.plan.close {
+            self.context.cache.keep(self.key, Some(&self.plan.memory));
+            let known = (objects.config_maps)
+                .get(&names::anchor(&self.key.app))
+                .is_some();
+            if known || !self.plan.run.is_empty() {
+                done.failures.extend(self.remember(rendered).await.err());
+            }
+        } else if done.failures.is_empty() {
+            self.context.cache.keep(self.key, None);
+            let anchor = removal.anchor().into_iter().collect();
+            done.failures.extend(self.delete(anchor).await);
+        }
+    }
+
+    async fn delete(&self, doomed: Vec<Doomed>) -> Vec<Failure> {
+        let mut failures = Vec::new();
+        for object in &doomed {
+            let deleted = self.context.applier.delete(self.key, object).await;
+            failures.extend(deleted.err());
         }
         failures
     }
 
-    /// The owner reference to the anchor, which is made first where something is needed.
-    async fn anchor(&self, needed: bool, routes: &Routes) -> Result<Option<Value>, Failure> {
-        let name = names::anchor(&self.key.app);
-        if self.objects.config_maps.get(&name).is_none() {
-            if !needed {
-                return Ok(None);
-            }
-            let app = &self.key.app;
-            // What is to be made does not depend on the owner that it is given.
-            let rendered = render::render(app, self.plan, self.records, routes, &Value::Null);
-            let inventory = render::inventory(&rendered);
-            let object = render::anchor(app, &self.plan.memory, &inventory);
-            self.context
-                .applier
-                .ensure(self.key, self.objects, &object)
-                .await?;
-        }
-        let objects = self.context.cache.app(self.key);
-        let uid = objects
-            .config_maps
-            .get(&name)
-            .and_then(|anchor| anchor.metadata.uid.clone());
-        Ok(uid.map(|uid| render::owner_reference(&self.key.app, &uid)))
+    /// No owner that stays lists it, and no route sends to it.
+    fn drains(&self, version: VersionNumber) -> bool {
+        let memory = self.plan.memory.versions.get(&version);
+        memory.is_some_and(|memory| memory.released.is_some() && !memory.listed)
     }
 
-    async fn ensure(&self, objects: &[&Object]) -> Vec<Failure> {
-        let writes = (objects.iter())
-            .map(|object| self.context.applier.ensure(self.key, self.objects, object));
-        join_all(writes)
-            .await
-            .into_iter()
-            .filter_map(Result::err)
-            .collect()
+    /// Makes objects as they are wanted. Nothing is made anew of a version that only drains.
+    async fn ensure<'o>(&self, objects: &[&'o Object]) -> Vec<(&'o Object, Failure)> {
+        let applier = &self.context.applier;
+        let wanted = objects.iter().filter(|object| {
+            let version = names::version_of(&self.key.app, &object.name);
+            !version.is_some_and(|version| self.drains(version))
+                || self.objects.has(object.kind, &object.name)
+        });
+        let writes = wanted.map(async |object| {
+            let written = applier.ensure(self.key, self.objects, object).await;
+            written.err().map(|failure| (*object, failure))
+        });
+        join_all(writes).await.into_iter().flatten().collect()
     }
 
     /// Contents of files are only read where their `ConfigMap` is not there yet.
-    async fn files(&self, rendered: &Rendered, anchor: &Value) -> Vec<Failure> {
+    async fn files(&self, rendered: &Rendered) -> Vec<Failure> {
         let mut failures = Vec::new();
         for (name, version) in &rendered.files {
-            if self.objects.config_maps.get(name).is_some() {
+            if self.objects.config_maps.get(name).is_some() || self.drains(*version) {
                 continue;
             }
-            if let Err(failure) = self.file_set(name, *version, anchor).await {
+            if let Err(failure) = self.file_set(name, *version).await {
                 failures.push(failure);
             }
         }
         failures
     }
 
-    async fn file_set(
-        &self,
-        name: &str,
-        version: VersionNumber,
-        anchor: &Value,
-    ) -> Result<(), Failure> {
+    async fn file_set(&self, name: &str, version: VersionNumber) -> Result<(), Failure> {
         let Some(record) = self.records.get(&version) else {
             return Ok(());
         };
@@ -135,106 +184,11 @@ impl Doing<'_> {
             .files(&self.key.namespace, repository, record, function)
             .await;
         let contents = contents.map_err(|(reason, message)| Failure { reason, message })?;
-        let object = render::files(&self.key.app, name, &contents, anchor);
+        let object = render::files(&self.key.app, name, &contents);
         self.context
             .applier
             .ensure(self.key, self.objects, &object)
             .await
-    }
-
-    /// Routes that are not wanted any more: of owners that leave or are gone, and those taken out of a spec.
-    async fn delete_routes(&self, routes: &Routes, rendered: &Rendered) -> Vec<Failure> {
-        let mut failures = Vec::new();
-        let wanted: BTreeSet<&str> = (rendered.objects.iter())
-            .filter(|object| object.kind == Kind::HttpRoute)
-            .map(|object| object.name.as_str())
-            .collect();
-        for (name, route) in self.objects.routes.iter() {
-            let annotations = route.metadata.annotations.as_ref();
-            let owner = annotations
-                .and_then(|all| all.get(names::OWNER))
-                .and_then(|text| Owner::try_from(text.clone()).ok());
-            let split = self
-                .plan
-                .splits
-                .iter()
-                .find(|split| Some(&split.owner) == owner.as_ref());
-            let stays = match split.map(|split| &split.route) {
-                Some(RoutePlan::Keep) => true,
-                Some(RoutePlan::Serve { .. }) => {
-                    wanted.contains(name) || owner.is_none_or(|owner| !routes.contains_key(&owner))
-                }
-                Some(RoutePlan::Off) | None => false,
-            };
-            if !stays {
-                let deleted = self
-                    .context
-                    .applier
-                    .delete(self.key, Kind::HttpRoute, name)
-                    .await;
-                failures.extend(deleted.err());
-            }
-        }
-        failures
-    }
-
-    /// Workloads of versions that do not run any more, and files that no version mounts.
-    async fn delete_workloads(&self, rendered: &Rendered) -> Vec<Failure> {
-        let mut doomed: Vec<(Kind, &str)> = Vec::new();
-        let of_version = |labels: Option<&BTreeMap<String, String>>| -> bool {
-            let version = labels.and_then(|labels| labels.get(names::VERSION)?.parse().ok());
-            version.is_some_and(|version: VersionNumber| !self.plan.run.contains_key(&version))
-        };
-        let wanted = |kind: Kind, name: &str| {
-            rendered
-                .objects
-                .iter()
-                .any(|object| object.kind == kind && object.name == name)
-        };
-        let known = |labels: Option<&BTreeMap<String, String>>| -> bool {
-            let version = labels.and_then(|labels| labels.get(names::VERSION)?.parse().ok());
-            version.is_some_and(|version: VersionNumber| self.records.contains_key(&version))
-        };
-        // A scaler goes before what it scales.
-        for (name, object) in self.objects.autoscalers.iter() {
-            let labels = object.metadata.labels.as_ref();
-            if of_version(labels) || (known(labels) && !wanted(Kind::Autoscaler, name)) {
-                doomed.push((Kind::Autoscaler, name));
-            }
-        }
-        for (name, object) in self.objects.budgets.iter() {
-            let labels = object.metadata.labels.as_ref();
-            if of_version(labels) || (known(labels) && !wanted(Kind::DisruptionBudget, name)) {
-                doomed.push((Kind::DisruptionBudget, name));
-            }
-        }
-        for (name, object) in self.objects.workloads.iter() {
-            if of_version(object.metadata.labels.as_ref()) {
-                doomed.push((Kind::Workload, name));
-            }
-        }
-        for (name, object) in self.objects.services.iter() {
-            if of_version(object.metadata.labels.as_ref()) {
-                doomed.push((Kind::Service, name));
-            }
-        }
-        let unclear = self
-            .plan
-            .run
-            .keys()
-            .any(|version| !self.records.contains_key(version));
-        let anchor = names::anchor(&self.key.app);
-        for (name, _) in self.objects.config_maps.iter() {
-            if name != anchor && !unclear && !rendered.files.contains_key(name) {
-                doomed.push((Kind::ConfigMap, name));
-            }
-        }
-        let mut failures = Vec::new();
-        for (kind, name) in doomed {
-            let deleted = self.context.applier.delete(self.key, kind, name).await;
-            failures.extend(deleted.err());
-        }
-        failures
     }
 
     /// Writes what the next plan has to know, if it is not known yet.

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::cache::{AppKey, ObjectKey, app_by_label};
+use super::cache::{AppKey, ObjectKey, Tracked};
 use crate::api::gateway::{Gateway, HttpRoute, ParentRef, RouteParentStatus};
 use crate::api::{Alias, Deployment, Route, path_key};
 use crate::kubernetes::names;
@@ -275,7 +275,7 @@ fn created<K: ResourceExt>(object: &K) -> Timestamp {
 /// counts where a gateway accepted it.
 pub(super) fn route_claims(route: &HttpRoute) -> (Claimant, HashSet<Claim>) {
     let namespace = route.namespace().unwrap_or_default();
-    let app = app_by_label(route);
+    let app = route.app();
     let ours = app.is_some();
     let owner = (route.annotations().get(names::OWNER)).filter(|_| ours);
     let object = format!("{ROUTE}{}", route.name_any());

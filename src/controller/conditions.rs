@@ -92,12 +92,13 @@ impl Facts<'_> {
 
     fn ready_condition(&self, split: Option<&SplitPlan>, parts: &[Say]) -> Say {
         if self.wish.leaving {
-            return Say::new(
-                Type::Ready,
-                false,
-                Reason::Draining,
-                "being deleted: routes go first, open requests are given time, then pods go",
-            );
+            let mut message =
+                "being deleted: routes go first, open requests are given time, then pods go"
+                    .to_owned();
+            if let Some(failure) = self.failures.first() {
+                message = format!("{message}; {}", failure.message);
+            }
+            return Say::new(Type::Ready, false, Reason::Draining, message);
         }
         if let Some(say) = cause(parts) {
             return Say::new(Type::Ready, State::False, say.reason, say.message.clone());

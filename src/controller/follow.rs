@@ -111,6 +111,8 @@ pub(super) async fn follow<K>(
     let mut events = start();
     let mut listed = HashSet::new();
     let mut listing = true;
+    let mut began = Instant::now();
+    let mut unknown = Unknown::default();
     loop {
         let silence = if listing { LIST_SILENCE } else { QUIET };
         let event = match tokio::time::timeout(silence, events.next()).await {
@@ -127,14 +129,22 @@ pub(super) async fn follow<K>(
                 continue;
             }
         };
+        match &event {
+            // A list begins before each failure, too.
+            Ok(Event::Init) => {}
+            Ok(_) => unknown = Unknown::default(),
+            Err(error) if is_unknown_kind(error) => unknown.count(),
+            Err(_) => {}
+        }
         match event {
             Ok(Event::Init) => {
                 listing = true;
                 listed.clear();
+                began = Instant::now();
             }
             Ok(Event::InitApply(object)) => {
                 let key = key_of(&object);
-                on(Happened::Seen(object), Some(&key));
+                on(Happened::Seen(object, Some(began)), Some(&key));
                 listed.insert(key);
             }
             Ok(Event::InitDone) => {
@@ -145,7 +155,7 @@ pub(super) async fn follow<K>(
             }
             Ok(Event::Apply(object)) => {
                 let key = key_of(&object);
-                on(Happened::Seen(object), Some(&key));
+                on(Happened::Seen(object, None), Some(&key));
                 goes_on(&sink, kind);
             }
             Ok(Event::Delete(object)) => {
@@ -153,10 +163,42 @@ pub(super) async fn follow<K>(
                 on(Happened::Gone(object), Some(&key));
                 goes_on(&sink, kind);
             }
-            Err(error) if is_unknown_kind(&error) => mark(&sink, kind, false),
+            Err(error) if is_unknown_kind(&error) => {
+                let known = sink.cache.lock().synced.contains(kind);
+                if !known || unknown.is_certain() {
+                    mark(&sink, kind, false);
+                } else {
+                    failed(&sink, kind, api.resource_url(), chain(&error));
+                }
+            }
             Err(error) if is_routine(&error) => {}
             Err(error) => failed(&sink, kind, api.resource_url(), chain(&error)),
         }
+    }
+}
+
+/// Answers that a kind is not known, one after the other. One alone says little of a kind that was listed before: a proxy, or
+/// an API server that has not heard of it yet, answers so too.
+#[derive(Default)]
+struct Unknown {
+    times: u32,
+    since: Option<Instant>,
+}
+
+impl Unknown {
+    const TIMES: u32 = 3;
+    const LONG: Duration = Duration::from_secs(30);
+
+    fn count(&mut self) {
+        self.times = self.times.saturating_add(1);
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    fn is_certain(&self) -> bool {
+        let long = self
+            .since
+            .is_some_and(|since| since.elapsed() >= Self::LONG);
+        self.times >= Self::TIMES && long
     }
 }
 

@@ -25,10 +25,17 @@ pub(super) struct Remembered {
 pub(super) fn read(key: &AppKey, objects: &AppObjects, now: Timestamp) -> Remembered {
     let name = names::anchor(&key.app);
     let anchor = objects.config_maps.get(&name);
+    if let (None, Some(kept)) = (anchor, &objects.kept) {
+        // It is gone, or could not be written: this program still knows.
+        return Remembered {
+            memory: kept.as_ref().clone(),
+            lost: None,
+        };
+    }
     let text = anchor.and_then(|anchor| anchor.data.as_ref()?.get("memory"));
     let mut found = parse(
         text.map(String::as_str),
-        &observe::materialised(objects),
+        &observe::materialised(key, objects),
         now,
     );
     found.lost = found.lost.map(|lost| format!("ConfigMap `{name}` {lost}"));

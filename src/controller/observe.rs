@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::answer::{Answer, Gateways};
-use super::cache::{AppKey, AppObjects};
+use super::cache::{AppKey, AppObjects, Unreadable};
 use super::resolve::{Records, Resolution};
 use super::wish::Wish;
 use crate::api::OverrideRule;
@@ -18,7 +18,7 @@ use crate::plan::{
     FunctionState, Memory, Owner, OwnerKind, RouteFacts, Shares, Split, Version, World,
 };
 use crate::record::VersionRecord;
-use crate::words::{FunctionName, Share, VersionNumber};
+use crate::words::{AppName, FunctionName, Share, VersionNumber};
 
 /// Delays that the controller was started with.
 #[derive(Debug, Clone, Copy)]
@@ -59,8 +59,8 @@ pub(super) struct Given<'a> {
 pub(super) struct Owners<'a> {
     /// What is wished for.
     pub(super) wishes: &'a [Wish],
-    /// Those with routes whose wish is not known.
-    pub(super) unread: &'a BTreeSet<Owner>,
+    /// Those with routes whose wish is not known, and whether they are being deleted.
+    pub(super) unread: &'a BTreeMap<Owner, bool>,
 }
 
 /// The world as a plan sees it. The wishes and `resolutions` go together; late Deployments are left out.
@@ -74,7 +74,7 @@ pub(super) fn world(
     given: Given<'_>,
 ) -> World {
     let mut versions = BTreeMap::new();
-    let materialised = materialised(objects);
+    let materialised = materialised(key, objects);
     let listed = resolutions.iter().flat_map(|r| r.shares.iter().flatten());
     let numbers: BTreeSet<VersionNumber> = (listed.map(|(number, _)| *number))
         .chain(materialised.iter().copied())
@@ -90,10 +90,21 @@ pub(super) fn world(
         );
         versions.insert(number, state);
     }
+    let counts = |wish: &Wish| wish.owner.kind == OwnerKind::Deployment && wish.taken_by.is_none();
+    let counted = owners.wishes.iter().any(counts);
+    // Whose place is taken counts as long as routes serve it.
     let splits = (owners.wishes.iter().zip(resolutions))
-        .filter(|(wish, _)| wish.taken_by.is_none())
+        .filter(|(wish, _)| {
+            wish.taken_by.is_none() || routes_of(&key.app, objects, &wish.owner).next().is_some()
+        })
+        .filter(|(wish, _)| wish.owner.kind == OwnerKind::Alias || counts(wish))
         .map(|(wish, resolution)| split(key, objects, wish, resolution, records, given))
-        .chain((owners.unread.iter()).map(|owner| unread_split(key, objects, owner, given)))
+        .chain(
+            (owners.unread.iter())
+                // The routes of a Deployment that leaves are those of the one that stands by.
+                .filter(|(owner, _)| owner.kind == OwnerKind::Alias || !counted)
+                .map(|(owner, leaving)| unread_split(key, objects, owner, *leaving, given)),
+        )
         .collect();
     World {
         now: given.now,
@@ -105,12 +116,9 @@ pub(super) fn world(
 }
 
 /// Versions with a workload.
-pub(super) fn materialised(objects: &AppObjects) -> BTreeSet<VersionNumber> {
+pub(super) fn materialised(key: &AppKey, objects: &AppObjects) -> BTreeSet<VersionNumber> {
     (objects.workloads.iter())
-        .filter_map(|(_, workload)| {
-            let labels = workload.metadata.labels.as_ref()?;
-            labels.get(names::VERSION)?.parse().ok()
-        })
+        .filter_map(|(name, _)| names::version_of(&key.app, name))
         .collect()
 }
 
@@ -186,27 +194,47 @@ fn first_ready(
         .min()
 }
 
-/// Of those owners, the ones that routes serve and no wish speaks for.
-pub(super) fn unread(objects: &AppObjects, unreadable: &BTreeSet<Owner>) -> BTreeSet<Owner> {
+/// Of those owners, the ones that routes serve and no wish speaks for, and whether they are being deleted.
+pub(super) fn unread(
+    key: &AppKey,
+    objects: &AppObjects,
+    unreadable: &BTreeMap<Owner, Unreadable>,
+) -> BTreeMap<Owner, bool> {
     (unreadable.iter())
-        .filter(|owner| match owner.kind {
+        .filter(|(owner, _)| match owner.kind {
             OwnerKind::Deployment => objects.deployments.get(&owner.name).is_none(),
             OwnerKind::Alias => objects.aliases.get(&owner.name).is_none(),
         })
-        .filter(|owner| routes_of(objects, owner).next().is_some())
-        .cloned()
+        .filter(|(owner, _)| serves(key, objects, owner))
+        .map(|(owner, unreadable)| (owner.clone(), unreadable.is_leaving()))
         .collect()
 }
 
+/// True when a route says of itself that it serves an owner. The name alone does not tell one Deployment from another.
+pub(super) fn serves(key: &AppKey, objects: &AppObjects, owner: &Owner) -> bool {
+    let text = owner.to_string();
+    routes_of(&key.app, objects, owner).any(|route| {
+        let annotations = route.metadata.annotations.as_ref();
+        owner.kind == OwnerKind::Alias
+            || annotations.and_then(|all| all.get(names::OWNER)) == Some(&text)
+    })
+}
+
 /// The split of an owner that cannot be read: all that is known is what its routes say.
-fn unread_split(key: &AppKey, objects: &AppObjects, owner: &Owner, given: Given<'_>) -> Split {
+fn unread_split(
+    key: &AppKey,
+    objects: &AppObjects,
+    owner: &Owner,
+    leaving: bool,
+    given: Given<'_>,
+) -> Split {
     let (last, routes) = route_facts(key, objects, owner, None, given);
     let asked = Asked {
         owner: owner.clone(),
         wanted: None,
         shares: None,
         protects: BTreeSet::new(),
-        leaving: false,
+        leaving,
         drain: given.delays.drain,
         last,
         routes,
@@ -222,7 +250,7 @@ fn route_facts(
     listed: Option<&BTreeSet<String>>,
     given: Given<'_>,
 ) -> (Shares, RouteFacts) {
-    let routes: Vec<&HttpRoute> = routes_of(objects, owner).collect();
+    let routes: Vec<&HttpRoute> = routes_of(&key.app, objects, owner).collect();
     let last = routes.first().map(|route| shares(key, route));
     let backends = |route: &HttpRoute| -> BTreeSet<VersionNumber> {
         versions_of(key, main_rule(route)).collect()
@@ -264,10 +292,12 @@ fn split(
             .collect()
     });
     let (last, routes) = route_facts(key, objects, &wish.owner, listed.as_ref(), given);
+    // Nothing is begun for an owner without its finalizer. One that is served already goes on as it wishes.
+    let counts = wish.taken_by.is_none() && (wish.held || routes.exist);
     let asked = Asked {
         owner: wish.owner.clone(),
         wanted,
-        shares: resolution.shares.clone(),
+        shares: resolution.shares.clone().filter(|_| counts),
         protects: (wish.status.wanted.iter().map(|entry| entry.number))
             .chain(wish.status.serving.iter().map(|entry| entry.number))
             .collect(),
@@ -287,16 +317,13 @@ fn split(
 
 /// HTTPRoutes that serve an owner.
 pub(super) fn routes_of<'a>(
+    app: &AppName,
     objects: &'a AppObjects,
     owner: &Owner,
-) -> impl Iterator<Item = &'a HttpRoute> + use<'a> {
-    let owner = owner.to_string();
+) -> impl Iterator<Item = &'a HttpRoute> {
     (objects.routes.iter())
+        .filter(|(name, _)| names::is_route_of(app, owner, name))
         .map(|(_, route)| route.as_ref())
-        .filter(move |route| {
-            let annotations = route.metadata.annotations.as_ref();
-            annotations.and_then(|all| all.get(names::OWNER)) == Some(&owner)
-        })
 }
 
 /// The rule of a route of ours that any request meets.

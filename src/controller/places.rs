@@ -43,6 +43,8 @@ pub(super) fn places(
 ) -> (Routes, Obstacles) {
     let mut routes = Routes::new();
     let mut obstacles = Obstacles::new();
+    let leaving = wishes.iter().filter(|wish| wish.leaving);
+    let leaving: Vec<String> = leaving.map(|wish| wish.owner.to_string()).collect();
     for (wish, resolution) in wishes.iter().zip(resolutions) {
         let record =
             (resolution.shares.iter().flatten()).find_map(|(number, _)| records.get(number));
@@ -63,7 +65,7 @@ pub(super) fn places(
         let places = specs.into_iter().filter_map(|spec| {
             let name = names::route(&key.app, &wish.owner, &spec.name);
             let live = objects.routes.get(&name);
-            let Some(mut obstacle) = obstacle(key, &wish.owner, &spec, around) else {
+            let Some(mut obstacle) = obstacle(key, &wish.owner, &spec, &leaving, around) else {
                 return Some(spec);
             };
             let waits = obstacle.reason == Reason::RouteClaimed;
@@ -84,7 +86,13 @@ pub(super) fn places(
 }
 
 /// What stands against a place.
-fn obstacle(key: &AppKey, owner: &Owner, spec: &RouteSpec, around: &Around<'_>) -> Option<Failure> {
+fn obstacle(
+    key: &AppKey,
+    owner: &Owner,
+    spec: &RouteSpec,
+    leaving: &[String],
+    around: &Around<'_>,
+) -> Option<Failure> {
     let at = (spec.gateway_namespace.clone(), spec.gateway.clone());
     let Some(gateway) = around.gateways.get(&at) else {
         return Some(Failure {
@@ -112,6 +120,10 @@ fn obstacle(key: &AppKey, owner: &Owner, spec: &RouteSpec, around: &Around<'_>) 
         let claim = Claim::new(at.clone(), spec.section.as_deref(), hostname, &spec.path);
         let name = owner.to_string();
         let holder = (around.claims).holder(&claim, Some(gateway), &key.namespace, &name)?;
+        // Who takes over from one that is being deleted does not wait for its end.
+        if holder.namespace == key.namespace && leaving.contains(&holder.name) {
+            return None;
+        }
         Some(Failure {
             reason: Reason::RouteClaimed,
             message: format!(

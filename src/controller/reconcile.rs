@@ -2,7 +2,7 @@
 //!
 //! The list of stages. What each decides is in its own module; this one only passes things on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +13,7 @@ use super::answer::Gateways;
 use super::apply::{Applier, Failure};
 use super::cache::{AppKey, Cache};
 use super::carry_out::Doing;
-use super::finalizer;
+use super::finalizer::Held;
 use super::memory;
 use super::observe::{self, Delays, Given};
 use super::places::{self, Around, Obstacles};
@@ -48,9 +48,10 @@ pub(super) struct Outcome {
 pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     let objects = context.cache.app(key);
     let unreadable = context.cache.lock().unreadable_owners(&key.namespace);
-    let unread = observe::unread(&objects, &unreadable);
+    let unread = observe::unread(key, &objects, &unreadable);
     let mut wishes = wish::wishes(&objects, &unread);
-    let counted = wishes.iter().any(|wish| wish.taken_by.is_none());
+    let counted = wishes.iter().any(|wish| wish.taken_by.is_none())
+        || unread.values().any(|leaving| *leaving);
     if !counted && context.cache.lock().is_unclear(&key.namespace) {
         debug!(
             ?key,
@@ -58,19 +59,12 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
         );
         return Outcome::default();
     }
-    if wishes.is_empty() && objects.config_maps.is_empty() && objects.workloads.is_empty() {
+    if wishes.is_empty() && unread.is_empty() && !objects.has_made() {
         context.applier.forget(key);
         return Outcome::default();
     }
     // I/O: one write per new owner.
     let unheld = hold(context, key, &mut wishes).await;
-    if !unheld.is_empty() && wishes.is_empty() {
-        // The only owners there are could not be written: what is there is not nobody's.
-        return Outcome {
-            wake: None,
-            failed: true,
-        };
-    }
     // I/O: reads of the local mirror, where nothing in the cluster answers.
     let mut records = observe::records(&objects);
     let resolutions = resolutions(context, key, &wishes, &mut records).await;
@@ -102,8 +96,8 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
         given,
     );
     for split in &mut world.splits {
-        let names =
-            observe::routes_of(&objects, &split.owner).filter_map(|r| r.metadata.name.as_ref());
+        let names = observe::routes_of(&key.app, &objects, &split.owner)
+            .filter_map(|r| r.metadata.name.as_ref());
         split.routes.written = names
             .filter_map(|name| context.applier.route_written(key, name, now))
             .chain(context.applier.route_deleted(key, now))
@@ -120,6 +114,7 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
         places::places(key, &objects, &wishes, &resolutions, &records, &around)
     };
     // I/O: only what differs.
+    let unreadable_owners = unreadable.keys().cloned().collect();
     let doing = Doing {
         context,
         key,
@@ -127,26 +122,30 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
         wishes: &wishes,
         records: &records,
         plan: &plan,
+        unreadable: &unreadable_owners,
     };
-    let failures = doing.carry_out(&routes).await;
+    let done = doing.carry_out(&routes).await;
     // I/O: only what differs.
     let decided = Decided {
         wishes: &wishes,
         resolutions: &resolutions,
-        unreadable: &unreadable,
+        unreadable: &unreadable_owners,
         records: &records,
         plan: &plan,
         obstacles: &obstacles,
         gateways: &gateways,
-        failures: &failures,
+        failures: &done.failures,
+        unheld: &unheld,
         now,
     };
     let reported = report(context, key, &decided).await;
-    let mut failed = !failures.is_empty() || !unheld.is_empty() || reported.failed;
-    if failures.is_empty() {
-        failed |= !release(context, key, &unread, &plan).await;
+    let mut failed =
+        done.again || !done.failures.is_empty() || !unheld.is_empty() || reported.failed;
+    // The last owner stays until all of it is gone.
+    if !plan.close || done.failures.is_empty() {
+        failed |= !release(context, key, &wishes, &unread, &plan).await;
     }
-    for failure in failures.iter().chain(&unheld) {
+    for failure in done.failures.iter().chain(unheld.values()) {
         warn!(namespace = key.namespace, app = %key.app, reason = %failure.reason, message = failure.message, "could not be done, it is tried again");
     }
     Outcome {
@@ -191,6 +190,8 @@ struct Decided<'a> {
     obstacles: &'a Obstacles,
     gateways: &'a Gateways,
     failures: &'a [Failure],
+    /// Owners whose finalizer could not be written.
+    unheld: &'a BTreeMap<Owner, Failure>,
     now: Timestamp,
 }
 
@@ -204,6 +205,12 @@ async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outco
             continue;
         }
         let nothing = Vec::new();
+        let unheld = decided.unheld.get(&wish.owner);
+        let failures: Vec<Failure> = unheld
+            .into_iter()
+            .chain(decided.failures)
+            .cloned()
+            .collect();
         let facts = Facts {
             app: &key.app,
             wish,
@@ -211,7 +218,7 @@ async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outco
             records: decided.records,
             objects: &objects,
             plan: Some(decided.plan),
-            failures: decided.failures,
+            failures: &failures,
             obstacles: decided.obstacles.get(&wish.owner).unwrap_or(&nothing),
             gateways: decided.gateways,
             now: decided.now,
@@ -240,33 +247,54 @@ async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outco
     outcome
 }
 
-/// Owners get their finalizer before anything is made for them. One that cannot be written does not count yet, and is
-/// no reason to do nothing for the others.
-async fn hold(context: &Context, key: &AppKey, wishes: &mut Vec<Wish>) -> Vec<Failure> {
-    let mut failures = Vec::new();
-    let mut held = Vec::with_capacity(wishes.len());
-    for wish in wishes.drain(..) {
+/// Owners get their finalizer before anything is made for them. One whose finalizer cannot be written has its say all the
+/// same where routes serve it: what stands between is no reason to take them away.
+async fn hold(context: &Context, key: &AppKey, wishes: &mut [Wish]) -> BTreeMap<Owner, Failure> {
+    let finalizer = Held::new(&context.client, &context.cache, key);
+    let mut failures = BTreeMap::new();
+    for wish in wishes {
         if !wish.held && !wish.leaving && wish.taken_by.is_none() {
-            let result = finalizer::hold(&context.client, &context.cache, key, &wish).await;
-            if let Err(failure) = result {
-                failures.push(failure);
-                continue;
+            match finalizer.put_on(wish).await {
+                Ok(()) => wish.held = true,
+                Err(failure) => {
+                    failures.insert(wish.owner.clone(), failure);
+                }
             }
         }
-        held.push(wish);
     }
-    *wishes = held;
     failures
 }
 
-/// Takes the finalizer off owners that nothing is left of, and off those that never counted. Looks at the owners anew:
-/// their status may just have been written.
-async fn release(context: &Context, key: &AppKey, unread: &BTreeSet<Owner>, plan: &Plan) -> bool {
+/// Takes the finalizer off owners that nothing is left of, and off those that never counted or whose place another one has
+/// taken. Looks at them anew: their status may just have been written.
+async fn release(
+    context: &Context,
+    key: &AppKey,
+    planned: &[Wish],
+    unread: &BTreeMap<Owner, bool>,
+    plan: &Plan,
+) -> bool {
+    let finalizer = Held::new(&context.client, &context.cache, key);
+    let over = |owner: &Owner| {
+        // Without a split of its own, nothing of it is left that another owner does not have.
+        plan.release.contains(owner) || plan.splits.iter().all(|split| split.owner != *owner)
+    };
     let wishes = wish::wishes(&context.cache.app(key), unread);
     let mut fine = true;
-    for wish in wishes.iter().filter(|wish| wish.leaving && wish.held) {
-        if plan.release.contains(&wish.owner) || wish.taken_by.is_some() {
-            let released = finalizer::release(&context.client, &context.cache, key, wish).await;
+    for before in planned.iter().filter(|wish| wish.leaving && wish.held) {
+        let wish = wishes.iter().find(|wish| wish.owner == before.owner);
+        if let Some(wish) = wish.filter(|wish| wish.leaving && wish.held && over(&wish.owner)) {
+            let released = finalizer.take_off(&wish.owner, &wish.metadata()).await;
+            fine &= released.is_ok();
+        }
+    }
+    let unreadable = context.cache.lock().unreadable_owners(&key.namespace);
+    for (owner, _) in unread
+        .iter()
+        .filter(|(owner, leaving)| **leaving && over(owner))
+    {
+        if let Some(unreadable) = unreadable.get(owner) {
+            let released = finalizer.take_off(owner, &unreadable.metadata).await;
             fine &= released.is_ok();
         }
     }

@@ -1,6 +1,6 @@
 //! Telling: status subresources and events. The one place that writes either, and only where something changed.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -210,7 +210,7 @@ impl Reports {
         let message = format!(
             "the controller failed on this app ({panic}) and tries again; its traffic stays as it is; please report it, with the controller's log"
         );
-        for wish in wish::wishes(&cache.app(key), &BTreeSet::new()) {
+        for wish in wish::wishes(&cache.app(key), &BTreeMap::new()) {
             let mut status = wish.status.clone();
             let say = Say::new(
                 Type::Ready,

@@ -18,6 +18,7 @@ use super::apply::Applier;
 use super::cache::{AppKey, Cache, ObjectKey};
 use super::connect;
 use super::fetching;
+use super::finalizer;
 use super::health;
 use super::isolation::{self, guarded};
 use super::observe::Delays;
@@ -71,7 +72,7 @@ pub enum ControllerError {
 
 /// Retries of an app after a failed write: first wait and longest wait.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
-/// How long it takes until the status of an unreadable object is written again, when that failed: at first, and at most.
+/// How long it takes until an unreadable object is looked at again, where something could not be done yet: at first, and at most.
 const UNREADABLE_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(5));
 /// An app is looked at again after this time at the latest where it waits for a moment.
 const LONGEST_SLEEP: Duration = Duration::from_hours(24);
@@ -240,19 +241,28 @@ fn doubled((first, longest): (Duration, Duration), failures: u32) -> Duration {
     first.saturating_mul(times).min(longest)
 }
 
+/// Says of objects that they cannot be read, and lets those go that are being deleted and that no app knows of.
 async fn report_unreadable(context: Arc<Context>, sink: Sink) {
     let mut failures: HashMap<(&'static str, ObjectKey), u32> = HashMap::new();
     loop {
         let (kind, key) = sink.unreadable.next().await;
-        let error = context
-            .cache
-            .lock()
-            .unreadable
+        let unreadable = (context.cache.lock().unreadable)
             .get(&(kind, key.clone()))
             .cloned();
-        let said = match error {
-            Some(error) => {
-                let telling = context.reports.unreadable(kind, &key, &error);
+        let said = match unreadable {
+            Some(unreadable) => {
+                let telling = async {
+                    let error = &unreadable.error;
+                    context.reports.unreadable(kind, &key, error).await
+                        && finalizer::let_go(
+                            &context.client,
+                            &context.cache,
+                            kind,
+                            &key,
+                            &unreadable,
+                        )
+                        .await
+                };
                 guarded(telling).await.unwrap_or(false)
             }
             None => true,

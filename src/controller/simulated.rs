@@ -3,7 +3,7 @@
 //! What the objects are, and how they are read again, is the controller's own; what the API server, kubelets and gateways would
 //! do in between is done here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::Deployment as Workload;
@@ -69,7 +69,7 @@ impl Cluster {
             .collect();
         let owners = Owners {
             wishes: &wishes,
-            unread: &BTreeSet::new(),
+            unread: &BTreeMap::new(),
         };
         let delays = Delays {
             settle: SignedDuration::ZERO,
@@ -92,7 +92,7 @@ impl Cluster {
             given,
         );
         for split in &mut world.splits {
-            let names = observe::routes_of(&objects, &split.owner)
+            let names = observe::routes_of(&self.key.app, &objects, &split.owner)
                 .filter_map(|route| route.metadata.name.as_ref());
             split.routes.written = names.map(|name| self.routes[name].1).max();
         }
@@ -115,8 +115,7 @@ impl Cluster {
             })
             .collect();
         let app = self.key.app.clone();
-        let anchor = render::owner_reference(&app, "anchor");
-        let rendered = render::render(&app, plan, records, &routes, &anchor);
+        let rendered = render::render(&app, plan, records, &routes);
         for object in rendered.objects {
             match object.kind {
                 Kind::Workload => self.put::<Workload>(object.body),
@@ -127,9 +126,9 @@ impl Cluster {
         self.put::<ConfigMap>(render::anchor(&app, &plan.memory, "").body);
         let objects = self.cache.app(&self.key);
         let of = |name: &str| names::version_of(&app, name);
-        for (name, workload) in objects.workloads.iter() {
+        for (name, _) in objects.workloads.iter() {
             if of(name).is_some_and(|version| plan.remove.contains(&version)) {
-                self.cache.remove(workload.as_ref());
+                self.cache.forget::<Workload>(&self.key, name, self.writes);
             }
         }
         for (_, pod) in objects.pods.iter() {
@@ -147,9 +146,10 @@ impl Cluster {
             .iter()
             .filter(|split| split.route == RoutePlan::Off);
         for split in off {
-            for route in observe::routes_of(&objects, &split.owner) {
-                self.cache.remove(route);
-                self.routes.remove(route.metadata.name.as_ref().unwrap());
+            for route in observe::routes_of(&self.key.app, &objects, &split.owner) {
+                let name = route.metadata.name.as_ref().unwrap();
+                self.cache.forget::<HttpRoute>(&self.key, name, self.writes);
+                self.routes.remove(name);
             }
         }
     }
@@ -204,6 +204,7 @@ impl Cluster {
     fn put<K: super::cache::Tracked + DeserializeOwned>(&mut self, mut body: Value) {
         self.writes += 1;
         body["metadata"]["namespace"] = json!(self.key.namespace);
+        body["metadata"]["managedFields"] = json!([{"manager": names::FIELD_MANAGER}]);
         body["metadata"]["resourceVersion"] = json!(self.writes.to_string());
         self.cache.put::<K>(serde_json::from_value(body).unwrap());
     }
@@ -213,6 +214,7 @@ fn wish(ask: &Asks) -> Wish {
     Wish {
         owner: ask.owner.clone(),
         created: Timestamp::UNIX_EPOCH,
+        uid: None,
         generation: None,
         leaving: ask.leaving,
         held: true,

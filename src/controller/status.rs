@@ -70,7 +70,7 @@ impl Facts<'_> {
 
     /// What the routes say once the plan is carried out.
     pub(super) fn shares(&self, split: Option<&SplitPlan>) -> Shares {
-        let has_routes = observe::routes_of(self.objects, &self.wish.owner)
+        let has_routes = observe::routes_of(self.app, self.objects, &self.wish.owner)
             .next()
             .is_some();
         match split.map(|split| &split.route) {

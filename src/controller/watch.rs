@@ -5,7 +5,9 @@
 use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Instant;
 
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment as Workload;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
@@ -19,9 +21,11 @@ use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
 use super::cache::{AppKey, Cache, ObjectKey, State, Tracked};
-use super::claims::{self, Claim, Claimant, route_claims};
+use super::claims::{self, route_claims};
+use super::doubt;
 use super::facts::{PodFacts, SliceFacts};
 use super::follow::follow;
+use super::owners;
 use super::queue::Queue;
 use crate::api::gateway::{Gateway, HttpRoute};
 use crate::api::{Alias, Deployment, Repository};
@@ -72,26 +76,23 @@ pub(super) fn is_synced(state: &State) -> bool {
 
 /// Starts all watches.
 pub(super) fn start(client: &Client, sink: &Sink, tasks: &mut JoinSet<()>) {
-    let ours =
-        || Config::default().labels(&format!("{}={}", names::MANAGED_BY, names::FIELD_MANAGER));
-    // Slices are managed by Kubernetes, but carry the other labels of their Service.
-    let of_apps = || Config::default().labels(names::APP);
     let mut spawn = Spawner {
         client,
         sink,
         tasks,
     };
-    let claims = (claims::DEPLOYMENT, claims::deployment_claims as fn(&_) -> _);
-    spawn.guarded::<Deployment>("Deployment.cutwater.dev", claims);
-    let claims = (claims::ALIAS, claims::alias_claims as fn(&_) -> _);
-    spawn.guarded::<Alias>("Alias", claims);
-    spawn.tracked::<ConfigMap>("ConfigMap", ours());
-    spawn.tracked::<Service>("Service", ours());
-    spawn.tracked::<Workload>("Deployment.apps", ours());
-    spawn.tracked::<HorizontalPodAutoscaler>("HorizontalPodAutoscaler", ours());
-    spawn.tracked::<PodDisruptionBudget>("PodDisruptionBudget", ours());
-    spawn.reduced::<Pod, PodFacts>("Pod", ours(), PodFacts::of);
-    spawn.reduced::<EndpointSlice, SliceFacts>("EndpointSlice", of_apps(), SliceFacts::of);
+    let told = owners::told::<Deployment>("Deployment.cutwater.dev", claims::deployment_claims);
+    spawn.run("Deployment.cutwater.dev", Config::default(), told);
+    let told = owners::told::<Alias>("Alias", claims::alias_claims);
+    spawn.run("Alias", Config::default(), told);
+    spawn.tracked::<ConfigMap, ConfigMap>("ConfigMap", Some);
+    spawn.tracked::<Service, Service>("Service", Some);
+    spawn.tracked::<Workload, Workload>("Deployment.apps", Some);
+    spawn.tracked::<HorizontalPodAutoscaler, _>("HorizontalPodAutoscaler", Some);
+    spawn.tracked::<PodDisruptionBudget, PodDisruptionBudget>("PodDisruptionBudget", Some);
+    // Slices are managed by Kubernetes, but carry the labels of their Service.
+    spawn.tracked::<EndpointSlice, SliceFacts>("EndpointSlice", |slice| SliceFacts::of(&slice));
+    spawn.pods();
     spawn.run::<HttpRoute>("HTTPRoute", Config::default(), route_event);
     spawn.run::<Gateway>("Gateway", Config::default(), gateway_event);
     spawn.run::<DeserializeGuard<Repository>>("Repository", Config::default(), repository_event);
@@ -99,14 +100,12 @@ pub(super) fn start(client: &Client, sink: &Sink, tasks: &mut JoinSet<()>) {
 
 /// One thing that happened to one object, or the end of a list.
 pub(super) enum Happened<K> {
-    Seen(K),
+    /// With the time at which the list began that it is from, if it is from one.
+    Seen(K, Option<Instant>),
     Gone(K),
     /// These and no others are there.
     Listed(HashSet<ObjectKey>),
 }
-
-/// How claims of a kind are called, and what an object claims.
-type ClaimsOf<K> = (&'static str, fn(&K) -> (Claimant, HashSet<Claim>));
 
 struct Spawner<'a> {
     client: &'a Client,
@@ -129,119 +128,65 @@ impl Spawner<'_> {
         self.tasks.spawn(follow(kind, api, config, sink, on));
     }
 
-    fn tracked<K>(&mut self, kind: &'static str, config: Config)
+    /// Objects that carry the label of an app. One that the watch tells to be gone may have lost its label only, which
+    /// anybody can take off: it is looked up before it counts as gone.
+    fn tracked<K, F>(&mut self, kind: &'static str, reduce: fn(K) -> Option<F>)
     where
-        K: Tracked + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + 'static,
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + Debug
+            + Send
+            + 'static,
+        F: Tracked,
     {
-        self.run::<K>(kind, config, move |sink, happened| match happened {
-            Happened::Seen(object) => sink.touch(sink.cache.put(object)),
-            Happened::Gone(object) => sink.touch(sink.cache.remove(&object)),
-            Happened::Listed(keep) => sink.touch(sink.cache.retain::<K>(&keep)),
-        });
-    }
-
-    fn reduced<K, F>(&mut self, kind: &'static str, config: Config, reduce: fn(&K) -> Option<F>)
-    where
-        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
-        F: Tracked + 'static,
-    {
-        self.run::<K>(kind, config, move |sink, happened| match happened {
-            Happened::Seen(object) => {
-                sink.touch(reduce(&object).and_then(|facts| sink.cache.put(facts)));
+        let doubts = Arc::new(Queue::new());
+        let sink = self.sink.clone();
+        let lookups = doubt::settle(kind, self.client.clone(), sink, doubts.clone(), reduce);
+        self.tasks.spawn(lookups);
+        let of_apps = Config::default().labels(names::APP);
+        self.run::<K>(kind, of_apps, move |sink, happened| match happened {
+            Happened::Seen(object, listed) => {
+                let object = reduce(object).map(|object| sink.cache.put_listed(object, listed));
+                sink.touch(object.into_iter().flatten());
             }
             Happened::Gone(object) => {
-                sink.touch(reduce(&object).and_then(|facts| sink.cache.remove(&facts)));
+                let object = reduce(object).and_then(|object| {
+                    let (_, name, _) = object.identity();
+                    Some((object.app()?, name))
+                });
+                if let Some(object) = object {
+                    doubts.add(object);
+                }
             }
-            Happened::Listed(keep) => sink.touch(sink.cache.retain::<F>(&keep)),
+            Happened::Listed(keep) => {
+                for object in sink.cache.absent::<F>(&keep) {
+                    doubts.add(object);
+                }
+            }
         });
     }
 
-    /// Custom resources: one that cannot be read never stops the watch of the others.
-    fn guarded<K>(&mut self, kind: &'static str, (prefix, claims): ClaimsOf<K>)
-    where
-        K: Tracked + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + 'static,
-    {
-        self.run::<DeserializeGuard<K>>(kind, Config::default(), move |sink, happened| {
-            match happened {
-                Happened::Seen(DeserializeGuard(Ok(object))) => {
-                    sink.clear_unreadable(kind, key_of(&object));
-                    let (claimant, wanted) = claims(&object);
-                    let touched = sink.cache.lock().claims.set(&claimant, wanted);
-                    sink.touch(touched);
-                    sink.touch(sink.cache.put(object));
-                }
-                Happened::Seen(DeserializeGuard(Err(invalid))) => {
-                    let key = (
-                        invalid.metadata.namespace.clone().unwrap_or_default(),
-                        invalid.metadata.name.clone().unwrap_or_default(),
-                    );
-                    warn!(
-                        kind,
-                        namespace = key.0,
-                        name = key.1,
-                        error = invalid.error,
-                        "an object cannot be read; the last readable state of it goes on"
-                    );
-                    let mut state = sink.cache.lock();
-                    let app = state.app_of_object::<K>(&key);
-                    let news = state
-                        .unreadable
-                        .insert((kind, key.clone()), invalid.error.clone());
-                    drop(state);
-                    // Saying so changes the object, which is then seen again: say it once.
-                    if news.as_ref() != Some(&invalid.error) {
-                        sink.unreadable.add((kind, key));
-                    }
-                    sink.touch(app);
-                }
-                Happened::Gone(DeserializeGuard(result)) => {
-                    let object = match result {
-                        Ok(object) => object,
-                        Err(invalid) => {
-                            let key = (
-                                invalid.metadata.namespace.unwrap_or_default(),
-                                invalid.metadata.name.unwrap_or_default(),
-                            );
-                            let object = format!("{prefix}{}", key.1);
-                            let touched = sink.cache.lock().claims.remove(&key.0, &object);
-                            sink.touch(touched);
-                            sink.clear_unreadable(kind, key);
-                            return;
-                        }
-                    };
-                    sink.clear_unreadable(kind, key_of(&object));
-                    let (namespace, name) = key_of(&object);
-                    let name = format!("{prefix}{name}");
-                    let touched = sink.cache.lock().claims.remove(&namespace, &name);
-                    sink.touch(touched);
-                    sink.touch(sink.cache.remove(&object));
-                }
-                Happened::Listed(keep) => {
-                    let mut state = sink.cache.lock();
-                    (state.unreadable).retain(|(held, key), _| *held != kind || keep.contains(key));
-                    let touched = state.claims.retain(prefix, &keep);
-                    drop(state);
-                    sink.touch(touched);
-                    sink.touch(sink.cache.retain::<K>(&keep));
-                }
+    fn pods(&mut self) {
+        let ours = format!("{}={}", names::MANAGED_BY, names::FIELD_MANAGER);
+        let ours = Config::default().labels(&ours);
+        self.run::<Pod>("Pod", ours, |sink, happened| match happened {
+            Happened::Seen(pod, listed) => {
+                let facts = PodFacts::of(&pod).map(|facts| sink.cache.put_listed(facts, listed));
+                sink.touch(facts.into_iter().flatten());
             }
+            Happened::Gone(pod) => {
+                sink.touch(PodFacts::of(&pod).and_then(|facts| sink.cache.remove(&facts)));
+            }
+            Happened::Listed(keep) => sink.touch(sink.cache.retain::<PodFacts>(&keep)),
         });
     }
 }
 
 impl Sink {
-    fn touch(&self, apps: impl IntoIterator<Item = AppKey>) {
+    pub(super) fn touch(&self, apps: impl IntoIterator<Item = AppKey>) {
         for app in apps {
             self.queue.add(app);
-        }
-    }
-
-    /// An object that could not be read can be, or is gone. Apps of the namespace waited for that.
-    fn clear_unreadable(&self, kind: &'static str, key: ObjectKey) {
-        let namespace = key.0.clone();
-        if self.cache.lock().unreadable.remove(&(kind, key)).is_some() {
-            let apps = self.cache.apps();
-            self.touch(apps.into_iter().filter(|app| app.namespace == namespace));
         }
     }
 }
@@ -286,11 +231,11 @@ pub(super) fn mark(sink: &Sink, kind: &'static str, there: bool) {
 /// Our routes are tracked; all of them claim.
 fn route_event(sink: &Sink, happened: Happened<HttpRoute>) {
     match happened {
-        Happened::Seen(route) => {
+        Happened::Seen(route, listed) => {
             let (claimant, claims) = route_claims(&route);
             let touched = sink.cache.lock().claims.set(&claimant, claims);
             sink.touch(touched);
-            sink.touch(sink.cache.put(route));
+            sink.touch(sink.cache.put_listed(route, listed));
         }
         Happened::Gone(route) => {
             let (namespace, name) = key_of(&route);
@@ -310,7 +255,7 @@ fn route_event(sink: &Sink, happened: Happened<HttpRoute>) {
 fn gateway_event(sink: &Sink, happened: Happened<Gateway>) {
     let mut state = sink.cache.lock();
     let changed = match happened {
-        Happened::Seen(mut gateway) => {
+        Happened::Seen(mut gateway, _) => {
             gateway.meta_mut().managed_fields = None;
             let key = key_of(&gateway);
             let gateway = Arc::new(gateway);
@@ -334,7 +279,7 @@ fn gateway_event(sink: &Sink, happened: Happened<Gateway>) {
 
 fn repository_event(sink: &Sink, happened: Happened<DeserializeGuard<Repository>>) {
     let touched: Vec<ObjectKey> = match happened {
-        Happened::Seen(DeserializeGuard(Ok(mut repository))) => {
+        Happened::Seen(DeserializeGuard(Ok(mut repository)), _) => {
             repository.meta_mut().managed_fields = None;
             let key = key_of(&repository);
             let mut state = sink.cache.lock();
@@ -345,7 +290,7 @@ fn repository_event(sink: &Sink, happened: Happened<DeserializeGuard<Repository>
             let same = before.is_some_and(|before| before.spec == repository.spec);
             if same { Vec::new() } else { vec![key] }
         }
-        Happened::Seen(DeserializeGuard(Err(invalid))) => {
+        Happened::Seen(DeserializeGuard(Err(invalid)), _) => {
             warn!(
                 name = invalid.metadata.name,
                 error = invalid.error,

@@ -2,9 +2,10 @@
 //!
 //! Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 use super::cache::AppObjects;
@@ -16,6 +17,7 @@ use crate::plan::{Owner, OwnerKind};
 pub(super) struct Wish {
     pub(super) owner: Owner,
     pub(super) created: Timestamp,
+    pub(super) uid: Option<String>,
     pub(super) generation: Option<i64>,
     /// It is being deleted.
     pub(super) leaving: bool,
@@ -32,16 +34,31 @@ pub(super) struct Wish {
     pub(super) taken_by: Option<String>,
 }
 
+impl Wish {
+    /// As much of the metadata as it takes to change the finalizers.
+    pub(super) fn metadata(&self) -> ObjectMeta {
+        ObjectMeta {
+            uid: self.uid.clone(),
+            finalizers: Some(self.finalizers.clone()),
+            resource_version: self.resource_version.clone(),
+            ..ObjectMeta::default()
+        }
+    }
+}
+
 /// What all owners of an app wish for: the Deployment that counts first, then Aliases, then Deployments that came too late.
-/// Those of `unread` have routes and cannot be read; they count all the same: nobody takes their place.
-pub(super) fn wishes(objects: &AppObjects, unread: &BTreeSet<Owner>) -> Vec<Wish> {
+/// Those of `unread` have routes and cannot be read; while they stay they count all the same: nobody takes their place.
+/// One that is being deleted leaves its place to one that stands by.
+pub(super) fn wishes(objects: &AppObjects, unread: &BTreeMap<Owner, bool>) -> Vec<Wish> {
     let mut deployments: Vec<Wish> = objects
         .deployments
         .iter()
         .map(|(_, object)| of_deployment(object))
         .collect();
-    deployments.sort_by(|a, b| (a.created, &a.owner).cmp(&(b.created, &b.owner)));
-    let unread = (unread.iter()).find(|owner| owner.kind == OwnerKind::Deployment);
+    deployments.sort_by(|a, b| precedence(a).cmp(&precedence(b)));
+    let mut staying = unread.iter().filter(|(_, leaving)| !**leaving);
+    let unread = staying.find(|(owner, _)| owner.kind == OwnerKind::Deployment);
+    let unread = unread.map(|(owner, _)| owner);
     let counts = usize::from(unread.is_none()).min(deployments.len());
     let mut late = deployments.split_off(counts);
     let first = unread.or(deployments.first().map(|wish| &wish.owner));
@@ -56,7 +73,7 @@ pub(super) fn wishes(objects: &AppObjects, unread: &BTreeSet<Owner>) -> Vec<Wish
             (given.unwrap_or_else(|| name.to_owned()), of_alias(object))
         })
         .collect();
-    aliases.sort_by(|(_, a), (_, b)| (a.created, &a.owner).cmp(&(b.created, &b.owner)));
+    aliases.sort_by(|(_, a), (_, b)| precedence(a).cmp(&precedence(b)));
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     for (name, wish) in &mut aliases {
         match names.get(name) {
@@ -90,6 +107,10 @@ pub(super) fn conflict(wish: &Wish, home: Option<(&Owner, &str)>) -> Option<Stri
     })
 }
 
+fn precedence(wish: &Wish) -> (bool, Timestamp, &Owner) {
+    (wish.leaving, wish.created, &wish.owner)
+}
+
 fn of_deployment(object: &Deployment) -> Wish {
     Wish {
         wanted: object.spec.wanted(),
@@ -116,6 +137,7 @@ fn of_any<K: ResourceExt>(object: &K, kind: OwnerKind) -> Wish {
         created: object
             .creation_timestamp()
             .map_or(Timestamp::MAX, |time| time.0),
+        uid: object.uid(),
         generation: object.meta().generation,
         leaving: object.meta().deletion_timestamp.is_some(),
         held: object

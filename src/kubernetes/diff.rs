@@ -32,6 +32,12 @@ pub fn is_in_place(found: &Value, object: &Object) -> bool {
     *stamp == digest(object) && holds(found, &object.body, Others::Stay, in_lists)
 }
 
+/// True when a route as it was found says what `wanted` says, and nothing else in its lists.
+#[must_use]
+pub(super) fn is_route_as(found: &Value, wanted: &Value) -> bool {
+    holds(found, wanted, Others::Stay, Others::Differ)
+}
+
 /// What fields mean that only the found object has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Others {

@@ -45,7 +45,7 @@ pub fn function_of(app: &AppName, workload: &str) -> Option<FunctionName> {
     rest.split_once('-')?.1.parse().ok()
 }
 
-/// Name of the anchor, the `ConfigMap` that owns everything of an app. Workloads have no dots in their names, so it
+/// Name of the anchor, the `ConfigMap` that speaks of everything of an app. Workloads have no dots in their names, so it
 /// never meets one.
 #[must_use]
 pub fn anchor(app: &AppName) -> String {
@@ -65,6 +65,41 @@ pub fn route(app: &AppName, owner: &Owner, route: &str) -> String {
         OwnerKind::Deployment => format!("{app}.{route}"),
         OwnerKind::Alias => format!("{app}.{}.{route}", owner.name),
     }
+}
+
+/// True when a route of that name serves an owner. The name decides, not an annotation that anybody can take off. The
+/// routes of a Deployment do not hold its name: an app has one Deployment that counts, and they are that one's.
+#[must_use]
+pub fn is_route_of(app: &AppName, owner: &Owner, route: &str) -> bool {
+    match alias_of_route(app, route) {
+        Some(None) => owner.kind == OwnerKind::Deployment,
+        Some(Some(alias)) => owner.kind == OwnerKind::Alias && owner.name == alias,
+        None => false,
+    }
+}
+
+/// The Alias that a route of an app serves, by its name, or none inside where it serves the Deployment.
+#[must_use]
+pub fn alias_of_route<'a>(app: &AppName, route: &'a str) -> Option<Option<&'a str>> {
+    let rest = route.strip_prefix(app.as_str())?.strip_prefix('.')?;
+    Some(rest.rsplit_once('.').map(|(alias, _)| alias))
+}
+
+/// The app that an object of ours belongs to, by its name alone.
+#[must_use]
+pub fn app_of(name: &str) -> Option<AppName> {
+    if let Some((app, _)) = name.split_once('.') {
+        return app.parse().ok();
+    }
+    // No app has a part that looks like a version, so the first one ends its name.
+    let mut end = 0;
+    for part in name.split('-') {
+        if end > 0 && part.starts_with('v') && part.parse::<VersionNumber>().is_ok() {
+            return name.get(..end - 1)?.parse().ok();
+        }
+        end += part.len() + 1;
+    }
+    None
 }
 
 /// The request header that picks a version.
@@ -88,5 +123,32 @@ mod tests {
         assert_eq!(function_of(&app, &name), Some(function));
         assert_eq!(version_of(&app, "other-v12-web"), None);
         assert_eq!(version_of(&app, "check-out-web"), None);
+        assert_eq!(app_of(&name), Some(app.clone()));
+        assert_eq!(app_of(&anchor(&app)), Some(app.clone()));
+        assert_eq!(app_of(&files(&app, "abc")), Some(app));
+        assert_eq!(app_of("v1-web"), None);
+        assert_eq!(app_of("nginx"), None);
+    }
+
+    #[test]
+    fn a_route_says_by_its_name_whom_it_serves() {
+        let app: AppName = "shop".parse().unwrap();
+        let owner = |kind, name: &str| Owner {
+            kind,
+            name: name.to_owned(),
+        };
+        let deployment = owner(OwnerKind::Deployment, "any");
+        let alias = owner(OwnerKind::Alias, "eu.stage");
+        for (serves, other) in [(&deployment, &alias), (&alias, &deployment)] {
+            let name = route(&app, serves, "main");
+            assert!(is_route_of(&app, serves, &name));
+            assert!(!is_route_of(&app, other, &name));
+        }
+        assert!(!is_route_of(
+            &app,
+            &owner(OwnerKind::Alias, "eu"),
+            "shop.eu.stage.main"
+        ));
+        assert!(!is_route_of(&app, &deployment, "shopping.main"));
     }
 }

@@ -1,6 +1,6 @@
 //! A plan as the list of objects that it takes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
@@ -20,8 +20,6 @@ pub struct Rendered {
     pub objects: Vec<Object>,
     /// `ConfigMaps` of files that the workloads mount: name, and a version that has the content.
     pub files: BTreeMap<String, VersionNumber>,
-    /// Names of routes that are not to be touched: what they should say could not be decided.
-    pub keep_routes: BTreeSet<Owner>,
 }
 
 /// Builds the objects of a plan. Versions without a record are left as they are.
@@ -31,12 +29,10 @@ pub fn render(
     plan: &Plan,
     records: &BTreeMap<VersionNumber, VersionRecord>,
     routes: &BTreeMap<Owner, Vec<RouteSpec>>,
-    anchor: &Value,
 ) -> Rendered {
     let mut rendered = Rendered {
         objects: Vec::new(),
         files: BTreeMap::new(),
-        keep_routes: BTreeSet::new(),
     };
     for (version, scales) in &plan.run {
         let Some(record) = records.get(version) else {
@@ -44,7 +40,7 @@ pub fn render(
         };
         for function in &record.functions {
             if let Some(scale) = scales.get(&function.name) {
-                let objects = workload::objects(record, function, *scale, anchor);
+                let objects = workload::objects(record, function, *scale);
                 rendered.objects.extend(objects);
             }
         }
@@ -61,13 +57,10 @@ pub fn render(
             overrides,
         } = &split.route
         else {
-            if split.route == RoutePlan::Keep {
-                rendered.keep_routes.insert(split.owner.clone());
-            }
             continue;
         };
         for spec in routes.get(&split.owner).into_iter().flatten() {
-            let object = route::object(app, &split.owner, spec, shares, idle, overrides, anchor);
+            let object = route::object(app, &split.owner, spec, shares, idle, overrides);
             rendered.objects.push(object);
         }
     }
@@ -77,7 +70,8 @@ pub fn render(
     rendered
 }
 
-/// The anchor: the inventory of an app, and what the next plan has to know.
+/// The anchor: the inventory of an app, and what the next plan has to know. It owns nothing: who deletes all `ConfigMaps` of a
+/// namespace would delete all pods with it.
 #[must_use]
 pub fn anchor(app: &AppName, memory: &Memory, inventory: &str) -> Object {
     let name = names::anchor(app);
@@ -97,12 +91,7 @@ pub fn anchor(app: &AppName, memory: &Memory, inventory: &str) -> Object {
 
 /// The immutable `ConfigMap` of a function's files. Keys are hashes of contents, so the name says it all.
 #[must_use]
-pub fn files(
-    app: &AppName,
-    name: &str,
-    data: &BTreeMap<String, Vec<u8>>,
-    anchor: &Value,
-) -> Object {
+pub fn files(app: &AppName, name: &str, data: &BTreeMap<String, Vec<u8>>) -> Object {
     let (api_version, kind, _) = Kind::ConfigMap.api();
     Object {
         kind: Kind::ConfigMap,
@@ -110,7 +99,7 @@ pub fn files(
         body: json!({
             "apiVersion": api_version,
             "kind": kind,
-            "metadata": {"name": name, "labels": app_labels(app), "ownerReferences": [anchor]},
+            "metadata": {"name": name, "labels": app_labels(app)},
             "immutable": true,
             "binaryData": (data.iter())
                 .map(|(key, bytes)| (key, ByteString(bytes.clone())))
@@ -125,17 +114,6 @@ fn app_labels(app: &AppName) -> Value {
         names::MANAGED_BY: names::FIELD_MANAGER,
         "app.kubernetes.io/name": app,
         names::APP: app,
-    })
-}
-
-/// The owner reference to an anchor. It never blocks: the anchor is the last to go.
-#[must_use]
-pub fn owner_reference(app: &AppName, uid: &str) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "name": names::anchor(app),
-        "uid": uid,
     })
 }
 

@@ -36,19 +36,13 @@ fn selector(record: &VersionRecord, function: &Function) -> Value {
 }
 
 /// The objects of one function, but for the `ConfigMap` of its files.
-pub(super) fn objects(
-    record: &VersionRecord,
-    function: &Function,
-    scale: Scale,
-    owner: &Value,
-) -> Vec<Object> {
+pub(super) fn objects(record: &VersionRecord, function: &Function, scale: Scale) -> Vec<Object> {
     let name = names::workload(&record.app, record.number, &function.name);
     let metadata = |annotations: Value| {
         json!({
             "name": name,
             "labels": labels(record, function),
             "annotations": annotations,
-            "ownerReferences": [owner],
         })
     };
     let object = |kind: Kind, annotations: Value, spec: Value| {

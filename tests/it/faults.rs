@@ -9,6 +9,8 @@ mod apiserver;
 mod drift;
 /// Gateways that are not there, refuse or keep silent.
 mod gateway;
+/// A live route outlives what cannot be read, written or listed.
+mod held;
 /// An unchanged world costs nothing.
 mod idle;
 /// One app harms no other.
@@ -21,6 +23,8 @@ mod malformed;
 mod owners;
 /// Pods that never become ready, and pods that cease to be.
 mod pods;
+/// Objects that can never be written.
+mod refused;
 /// Release repositories that cannot be read, or may not.
 mod repository;
 /// Names that somebody else's objects have.

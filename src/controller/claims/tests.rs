@@ -52,7 +52,8 @@ fn route(
     }
     let mut metadata = made(second, if ours { "shop.main" } else { "theirs" }, namespace);
     if ours {
-        metadata["labels"] = json!({names::MANAGED_BY: names::FIELD_MANAGER, names::APP: APP});
+        metadata["labels"] = json!({names::APP: APP});
+        metadata["managedFields"] = json!([{"manager": names::FIELD_MANAGER}]);
         metadata["annotations"] = json!({names::OWNER: "cwd/shop"});
     }
     let said = said.map(|said| {

@@ -74,7 +74,8 @@ fn objects(trouble: &Trouble) -> AppObjects {
         "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
         "metadata": {
             "name": "shop.main", "namespace": "prod", "generation": 1, "resourceVersion": "1",
-            "labels": {names::MANAGED_BY: names::FIELD_MANAGER, names::APP: "shop"},
+            "labels": {names::APP: "shop"},
+            "managedFields": [{"manager": names::FIELD_MANAGER}],
             "annotations": {names::OWNER: "cwd/shop"},
         },
         "spec": {"parentRefs": [{"name": "web"}], "hostnames": ["a.test"]},
@@ -110,7 +111,7 @@ fn objects(trouble: &Trouble) -> AppObjects {
 /// `Ready` and its reason, then whether `Stalled` and `Reconciling` are true.
 fn said(trouble: &Trouble) -> (State, Reason, State, State) {
     let (objects, version) = (objects(trouble), version());
-    let wishes = wish::wishes(&objects, &BTreeSet::new());
+    let wishes = wish::wishes(&objects, &BTreeMap::new());
     let pinned: ResolvedVersion = serde_json::from_value(json!({
         "version": 1, "percentage": 100, "number": 1, "id": "g1", "commit": "2",
     }))

@@ -1,6 +1,6 @@
 //! Tables of where a route is written, and what is said of it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -54,7 +54,8 @@ fn live((hostname, path, function, gateway): At<'_>) -> HttpRoute {
         "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
         "metadata": {
             "name": "shop.main", "namespace": "prod", "resourceVersion": "1",
-            "labels": {names::MANAGED_BY: names::FIELD_MANAGER, names::APP: "shop"},
+            "labels": {names::APP: "shop"},
+            "managedFields": [{"manager": names::FIELD_MANAGER}],
             "annotations": {names::OWNER: "cwd/shop"},
         },
         "spec": {
@@ -88,7 +89,7 @@ fn decided(
         cache.put(route.clone());
     }
     let objects = cache.app(&key);
-    let wishes = wish::wishes(&objects, &BTreeSet::new());
+    let wishes = wish::wishes(&objects, &BTreeMap::new());
     let version = VersionNumber::new(1).unwrap();
     let resolution = Resolution {
         shares: Some(vec![(version, Share::ALL)]),

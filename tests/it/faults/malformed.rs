@@ -211,6 +211,58 @@ async fn one_unreadable_object_harms_nothing_and_nobody() {
     })
     .await;
     scope.stays_put("bad").await;
+    deleted_while_unreadable(&mut lab, &scope).await;
+}
+
+/// Deleted, they go like any other: routes first; and no namespace waits for them.
+async fn deleted_while_unreadable(lab: &mut Lab, scope: &Scope) {
+    let names = ["bad", "mixed", "fresh"];
+    let mut objects = names.map(unreadable);
+    objects[2]["metadata"]["finalizers"] = json!(["cutwater.dev/drain"]);
+    past_the_schema(scope, &objects).await;
+    for name in names {
+        until_malformed(scope, name).await;
+    }
+    let mut gone = names.to_vec();
+    // One that was read before, by this controller.
+    raw(scope)
+        .delete("bad", &DeleteParams::default())
+        .await
+        .unwrap();
+    until_gone(scope, &gone[..1]).await;
+    wait_for("nothing of it", SOON, async || {
+        match served(scope, "bad").await {
+            (weights, workloads) if weights.is_empty() && workloads.is_empty() => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    // Others that this controller never saw readable, with and without routes, and all that is in the namespace.
+    lab.controller.kill();
+    lab.controller.again();
+    gone.remove(0);
+    let arguments = [
+        "delete",
+        "namespace",
+        &scope.namespace,
+        "--wait=true",
+        "--timeout=60s",
+    ];
+    let deleted = lab.server.kubectl(&arguments);
+    assert!(deleted.status.success(), "{deleted:?}");
+    until_gone(scope, &gone).await;
+}
+
+async fn until_gone(scope: &Scope, names: &[&str]) {
+    for name in names {
+        wait_for(&format!("{name} gone"), SOON, async || {
+            match raw(scope).get_opt(name).await.unwrap() {
+                None => Ok(()),
+                Some(object) => Err(format!("{:?}", object.metadata)),
+            }
+        })
+        .await;
+    }
 }
 
 /// Nothing is written about them again and again.

@@ -2,6 +2,7 @@
 
 use cutwater::api::gateway::HttpRoute;
 use cutwater::api::{Alias, Deployment};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use kube::api::{DeleteParams, PropagationPolicy};
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use crate::lab::faults::AWHILE;
 use crate::lab::{Lab, SOON, Scope};
 use crate::support::wait::stays;
-use crate::support::wait_for;
+use crate::support::{User, wait_for};
 
 async fn serving(name: &str) -> Scope {
     let scope = Lab::shared().scope(name).await;
@@ -41,15 +42,32 @@ async fn a_second_deployment_of_an_app_changes_nothing_until_the_first_goes() {
     assert_eq!(scope.workloads("shop").await, ["shop-v1-web"]);
     scope.until_ready("shop").await;
 
-    scope.delete("shop", &DeleteParams::background()).await;
+    // It takes over what is served: the route is not made anew, and what it wishes for is reached from there.
+    let since = Timestamp::now();
+    let uid = route_uid(&scope).await;
+    scope.delete("shop", &DeleteParams::foreground()).await;
     scope.until_gone("shop", SOON).await;
     scope.until_weights("shop", &[(2, 10_000)]).await;
     scope.until_ready("again").await;
     scope.until_workloads("shop", &["shop-v2-web"]).await;
+    assert_eq!(route_uid(&scope).await, uid);
+    let requests = Lab::shared().server.audit_requests(User::Cutwater, since);
+    let weights = requests.iter().filter(|request| {
+        request.namespace == scope.namespace && request.resource.starts_with("httproutes")
+    });
+    assert!(weights.clone().count() > 0);
+    for request in weights {
+        assert_ne!(request.verb, "delete", "{request:?}");
+    }
     let object = scope.api::<Deployment>().get("again").await.unwrap();
     let conditions = object.status.unwrap().conditions;
     let stalled = conditions.iter().find(|c| c.type_ == "Stalled").unwrap();
     assert_eq!(stalled.status, "False");
+}
+
+async fn route_uid(scope: &Scope) -> Option<String> {
+    let route = scope.api::<HttpRoute>().get("shop.main").await.unwrap();
+    route.metadata.uid
 }
 
 /// The second one is deleted: nothing of the first's goes with it.

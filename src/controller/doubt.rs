@@ -1,0 +1,71 @@
+//! Looks up what a watch tells to be gone: it may have lost no more than the label that the watch goes by.
+//!
+//! Reads only. An object that is there stays in the cache, and its app is looked at: the next write puts the label back. Until
+//! the API server has said that it is gone, it is not.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::api::ListParams;
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::apply::timed;
+use super::cache::{AppKey, Tracked};
+use super::queue::Queue;
+use super::watch::Sink;
+use crate::kubernetes::names;
+
+/// When a lookup that failed is tried again, and one that found an object without its label.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Looks up one object after the other, for ever.
+pub(super) async fn settle<K, F>(
+    kind: &'static str,
+    client: Client,
+    sink: Sink,
+    doubts: Arc<Queue<(AppKey, String)>>,
+    reduce: fn(K) -> Option<F>,
+) where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Debug,
+    F: Tracked,
+{
+    loop {
+        let object = doubts.next().await;
+        let (key, name) = &object;
+        let api = Api::<K>::namespaced(client.clone(), &key.namespace);
+        let this = ListParams::default().fields(&format!("metadata.name={name}"));
+        match timed(api.list(&this)).await {
+            Ok(mut list) => match list.items.pop() {
+                None => {
+                    let version = list.metadata.resource_version;
+                    let version = version.and_then(|version| version.parse().ok());
+                    sink.touch(sink.cache.forget::<F>(key, name, version.unwrap_or(0)));
+                }
+                Some(found) => {
+                    let labelled = found.labels().contains_key(names::APP);
+                    if let Some(found) = reduce(found) {
+                        sink.touch(sink.cache.put(found));
+                    }
+                    if !labelled {
+                        // No watch tells of it until its label is back.
+                        sink.touch([key.clone()]);
+                        doubts.add_at(object.clone(), Instant::now() + AGAIN);
+                    }
+                }
+            },
+            Err(error) => {
+                debug!(kind, %error, name, "a lookup failed and is tried again");
+                doubts.add_at(object.clone(), Instant::now() + AGAIN);
+            }
+        }
+        doubts.done(&object);
+    }
+}

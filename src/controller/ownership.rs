@@ -1,0 +1,118 @@
+//! Whose an object is: ours if our field manager set fields of it, or if an anchor owns it; and of which app.
+//!
+//! Pure. Labels decide nothing: ten tools write them, anybody can take them off, and whoever copies an object copies them.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+
+use super::objects::AppKey;
+use crate::kubernetes::names;
+use crate::words::AppName;
+
+/// The app that an object was made for, or `None` for an object of somebody else's. Needs the managed fields.
+pub(super) fn app_of(metadata: &ObjectMeta) -> Option<AppKey> {
+    let mut references = metadata.owner_references.iter().flatten();
+    let anchored = references.find_map(app_of_anchor);
+    let app = match anchored {
+        Some(app) => app,
+        None if is_managed(metadata) => {
+            let named = metadata.name.as_deref().and_then(names::app_of);
+            let labels = metadata.labels.as_ref();
+            named.or_else(|| labels?.get(names::APP)?.parse().ok())?
+        }
+        None => return None,
+    };
+    Some(AppKey {
+        namespace: metadata.namespace.clone()?,
+        app,
+    })
+}
+
+/// An anchor owns it, as those of earlier releases did: then it would go with the anchor, and must be taken off it.
+pub(super) fn is_anchored(metadata: &ObjectMeta) -> bool {
+    let mut references = metadata.owner_references.iter().flatten();
+    references.find_map(app_of_anchor).is_some()
+}
+
+fn is_managed(metadata: &ObjectMeta) -> bool {
+    let managers = metadata.managed_fields.iter().flatten();
+    managers
+        .filter_map(|entry| entry.manager.as_deref())
+        .any(|manager| manager == names::FIELD_MANAGER)
+}
+
+fn app_of_anchor(reference: &OwnerReference) -> Option<AppName> {
+    let anchor = reference.name.strip_suffix(names::ANCHOR_SUFFIX)?;
+    (reference.kind == "ConfigMap" && reference.api_version == "v1")
+        .then(|| anchor.parse().ok())
+        .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn app(name: &str, more: &Value) -> Option<String> {
+        let mut metadata = json!({"name": name, "namespace": "prod"});
+        for (key, value) in more.as_object().unwrap() {
+            metadata[key] = value.clone();
+        }
+        let metadata = serde_json::from_value(metadata).unwrap();
+        app_of(&metadata).map(|key| key.app.to_string())
+    }
+
+    #[test]
+    fn the_field_manager_or_an_anchor_makes_an_object_ours_and_labels_do_not() {
+        let labels = json!({names::MANAGED_BY: "cutwater", names::APP: "shop"});
+        let managed = |manager: &str| json!([{"manager": manager, "operation": "Apply"}]);
+        let owner = |kind: &str, name: &str| json!([{"apiVersion": "v1", "kind": kind, "name": name, "uid": "1"}]);
+        let cases = [
+            ("shop-v1-web", json!({"labels": labels}), None),
+            (
+                "shop-v1-web",
+                json!({"labels": labels, "managedFields": managed("kubectl")}),
+                None,
+            ),
+            (
+                "shop-v1-web",
+                json!({"managedFields": managed("cutwater")}),
+                Some("shop"),
+            ),
+            (
+                "shop.cutwater.dev",
+                json!({"managedFields": managed("cutwater")}),
+                Some("shop"),
+            ),
+            (
+                "shop.stage.main",
+                json!({"managedFields": managed("cutwater")}),
+                Some("shop"),
+            ),
+            (
+                "odd",
+                json!({"labels": labels, "managedFields": managed("cutwater")}),
+                Some("shop"),
+            ),
+            ("odd", json!({"managedFields": managed("cutwater")}), None),
+            (
+                "shop-v1-web",
+                json!({"ownerReferences": owner("ConfigMap", "shop.cutwater.dev")}),
+                Some("shop"),
+            ),
+            (
+                "shop-v1-web",
+                json!({"ownerReferences": owner("ConfigMap", "shop")}),
+                None,
+            ),
+            (
+                "shop-v1-web",
+                json!({"ownerReferences": owner("Secret", "shop.cutwater.dev")}),
+                None,
+            ),
+        ];
+        for (name, more, expected) in cases {
+            assert_eq!(app(name, &more).as_deref(), expected, "{name} {more}");
+        }
+    }
+}

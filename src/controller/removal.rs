@@ -1,0 +1,206 @@
+//! What may go: the one place that names objects for deletion.
+//!
+//! Pure. A [`Doomed`] is made here alone, and nothing else can be deleted. A live route goes only where its owner is known to
+//! be leaving, to be gone, or to wish for other routes that stand: not because something could not be read, written or listed.
+
+use std::collections::BTreeSet;
+
+use kube::{Resource, ResourceExt};
+
+use super::objects::{AppKey, AppObjects};
+use super::resolve::Records;
+use super::wish::Wish;
+use crate::api::gateway::HttpRoute;
+use crate::kubernetes::render::Rendered;
+use crate::kubernetes::{Kind, names};
+use crate::plan::{Owner, OwnerKind, Plan, RoutePlan};
+use crate::words::VersionNumber;
+
+/// An object that goes, as it was seen: one that was made anew meanwhile under its name is another.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Doomed {
+    kind: Kind,
+    name: String,
+    uid: Option<String>,
+}
+
+impl Doomed {
+    fn new<K: Resource>(kind: Kind, object: &K) -> Self {
+        Self {
+            kind,
+            name: object.name_any(),
+            uid: object.uid(),
+        }
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn uid(&self) -> Option<&str> {
+        self.uid.as_deref()
+    }
+}
+
+/// What is known where it is asked what may go.
+pub(super) struct Removal<'a> {
+    pub(super) key: &'a AppKey,
+    pub(super) objects: &'a AppObjects,
+    pub(super) plan: &'a Plan,
+    pub(super) records: &'a Records,
+    pub(super) wishes: &'a [Wish],
+    /// Deployments and Aliases of the namespace that cannot be read.
+    pub(super) unreadable: &'a BTreeSet<Owner>,
+    /// HTTPRoutes are a kind that can be seen.
+    pub(super) routes_seen: bool,
+    /// Routes that could not be written just now.
+    pub(super) unwritten: &'a BTreeSet<String>,
+}
+
+impl Removal<'_> {
+    /// Routes of owners that leave or are gone, and those that were taken out of a spec.
+    pub(super) fn routes(&self, rendered: &Rendered) -> Vec<Doomed> {
+        if !self.routes_seen {
+            return Vec::new();
+        }
+        let goes = |name: &str, route: &HttpRoute| {
+            let mut splits = self.plan.splits.iter();
+            let split = splits.find(|split| names::is_route_of(&self.key.app, &split.owner, name));
+            match split.map(|split| (&split.owner, &split.route)) {
+                Some((_, RoutePlan::Off)) => true,
+                Some((_, RoutePlan::Keep)) => false,
+                Some((owner, RoutePlan::Serve { .. })) => {
+                    !has(rendered, Kind::HttpRoute, name) && self.is_taken_out(owner, name, route)
+                }
+                None => self.is_nobodys(name, route),
+            }
+        };
+        (self.objects.routes.iter())
+            .filter(|(name, route)| goes(name, route))
+            .map(|(_, route)| Doomed::new(Kind::HttpRoute, route.as_ref()))
+            .collect()
+    }
+
+    /// The owner does not wish for it any more, and the routes that are to take its requests stand.
+    fn is_taken_out(&self, owner: &Owner, name: &str, route: &HttpRoute) -> bool {
+        let wish = self.wishes.iter().find(|wish| wish.owner == *owner);
+        let Some(Ok(wanted)) = wish.map(|wish| &wish.wanted) else {
+            return false;
+        };
+        wanted.routes.iter().all(|named| {
+            let other = names::route(&self.key.app, owner, named.name.as_str());
+            let mut hostnames = named.route.hostnames.iter();
+            let takes_over = hostnames.any(|hostname| route.spec.hostnames.contains(hostname));
+            let stands =
+                self.objects.routes.get(&other).is_some() && !self.unwritten.contains(&other);
+            other != name && (!takes_over || stands)
+        })
+    }
+
+    /// No object that can be the owner is there, readable or not.
+    fn is_nobodys(&self, name: &str, route: &HttpRoute) -> bool {
+        match names::alias_of_route(&self.key.app, name) {
+            Some(Some(alias)) => {
+                let owner = Owner {
+                    kind: OwnerKind::Alias,
+                    name: alias.to_owned(),
+                };
+                self.objects.aliases.get(alias).is_none() && !self.unreadable.contains(&owner)
+            }
+            Some(None) => {
+                // The name does not say which Deployment; the annotation does, where it was left.
+                let annotations = route.metadata.annotations.as_ref();
+                let said = annotations
+                    .and_then(|all| all.get(names::OWNER))
+                    .and_then(|text| Owner::try_from(text.clone()).ok());
+                let mut unreadable = self.unreadable.iter();
+                let unclear = unreadable.any(|owner| {
+                    owner.kind == OwnerKind::Deployment
+                        && said.as_ref().is_none_or(|said| said == owner)
+                });
+                self.objects.deployments.is_empty() && !unclear
+            }
+            None => false,
+        }
+    }
+
+    /// Workloads of versions that do not run any more, with all that is about them, and files that no version mounts.
+    pub(super) fn workloads(&self, rendered: &Rendered) -> Vec<Doomed> {
+        let sent_to = self.sent_to();
+        let version = |name: &str| names::version_of(&self.key.app, name);
+        let over = |name: &str| {
+            version(name).is_some_and(|version| {
+                !self.plan.run.contains_key(&version) && !sent_to.contains(&version)
+            })
+        };
+        let unwanted = |kind: Kind, name: &str| {
+            let rendered = version(name).is_none_or(|version| {
+                let known = self.records.contains_key(&version);
+                !self.plan.run.contains_key(&version) || !known || has(rendered, kind, name)
+            });
+            over(name) || !rendered
+        };
+        let mut doomed = Vec::new();
+        // A scaler goes before what it scales.
+        for (name, object) in self.objects.autoscalers.iter() {
+            if unwanted(Kind::Autoscaler, name) {
+                doomed.push(Doomed::new(Kind::Autoscaler, object.as_ref()));
+            }
+        }
+        for (name, object) in self.objects.budgets.iter() {
+            if unwanted(Kind::DisruptionBudget, name) {
+                doomed.push(Doomed::new(Kind::DisruptionBudget, object.as_ref()));
+            }
+        }
+        for (_, object) in self.objects.workloads.iter().filter(|(name, _)| over(name)) {
+            doomed.push(Doomed::new(Kind::Workload, object.as_ref()));
+        }
+        for (_, object) in self.objects.services.iter().filter(|(name, _)| over(name)) {
+            doomed.push(Doomed::new(Kind::Service, object.as_ref()));
+        }
+        let known = |version| self.records.contains_key(version);
+        if !self.plan.run.keys().all(known)
+            || !sent_to.iter().all(|v| self.plan.run.contains_key(v))
+        {
+            // Which files are mounted is not known.
+            return doomed;
+        }
+        let files = names::files(&self.key.app, "");
+        for (name, object) in self.objects.config_maps.iter() {
+            if name.starts_with(&files) && !rendered.files.contains_key(name) {
+                doomed.push(Doomed::new(Kind::ConfigMap, object.as_ref()));
+            }
+        }
+        doomed
+    }
+
+    /// The anchor, where nothing is left that it speaks of.
+    pub(super) fn anchor(&self) -> Option<Doomed> {
+        let anchor = (self.objects.config_maps).get(&names::anchor(&self.key.app))?;
+        self.plan
+            .close
+            .then(|| Doomed::new(Kind::ConfigMap, anchor.as_ref()))
+    }
+
+    /// Versions that some route still sends requests to, whatever the plan says.
+    fn sent_to(&self) -> BTreeSet<VersionNumber> {
+        (self.objects.routes.iter())
+            .flat_map(|(_, route)| &route.spec.rules)
+            .flat_map(|rule| &rule.backend_refs)
+            .filter(|backend| backend.weight != Some(0))
+            .filter_map(|backend| names::version_of(&self.key.app, &backend.name))
+            .collect()
+    }
+}
+
+fn has(rendered: &Rendered, kind: Kind, name: &str) -> bool {
+    let mut objects = rendered.objects.iter();
+    objects.any(|object| object.kind == kind && object.name == name)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,258 @@
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::api::{Deployment, DeploymentStatus, SpecError};
+use crate::controller::cache::{Cache, Tracked};
+use crate::kubernetes::Object;
+use crate::plan::{Memory, SplitPlan};
+use crate::words::Share;
+
+/// What is there, what is planned, and what is known.
+struct Case {
+    cache: Cache,
+    plan: Plan,
+    wishes: Vec<Wish>,
+    unreadable: BTreeSet<Owner>,
+    routes_seen: bool,
+    unwritten: BTreeSet<String>,
+    rendered: Rendered,
+}
+
+fn key() -> AppKey {
+    AppKey {
+        namespace: "prod".to_owned(),
+        app: "shop".parse().unwrap(),
+    }
+}
+
+fn owner(text: &str) -> Owner {
+    Owner::try_from(text.to_owned()).unwrap()
+}
+
+impl Case {
+    fn new() -> Self {
+        Self {
+            cache: Cache::default(),
+            plan: Plan {
+                run: BTreeMap::new(),
+                remove: BTreeSet::new(),
+                splits: Vec::new(),
+                release: BTreeSet::new(),
+                close: false,
+                settled: true,
+                memory: Memory::default(),
+                wake: None,
+            },
+            wishes: Vec::new(),
+            unreadable: BTreeSet::new(),
+            routes_seen: true,
+            unwritten: BTreeSet::new(),
+            rendered: Rendered {
+                objects: Vec::new(),
+                files: BTreeMap::new(),
+            },
+        }
+    }
+
+    fn put<K: Tracked + DeserializeOwned>(self, mut object: Value) -> Self {
+        object["metadata"]["namespace"] = json!("prod");
+        object["metadata"]["uid"] = json!("u");
+        object["metadata"]["managedFields"] = json!([{"manager": "cutwater"}]);
+        self.cache.put::<K>(serde_json::from_value(object).unwrap());
+        self
+    }
+
+    fn route(self, name: &str, version: u32) -> Self {
+        self.put::<HttpRoute>(json!({
+            "metadata": {"name": name, "annotations": {"cutwater.dev/owner": "cwd/shop"}},
+            "spec": {"hostnames": ["shop.test"], "rules": [
+                {"backendRefs": [{"name": format!("shop-v{version}-web"), "weight": 10000}]}
+            ]},
+        }))
+    }
+
+    fn workload(self, name: &str) -> Self {
+        self.put::<k8s_openapi::api::core::v1::Service>(json!({"metadata": {"name": name}}))
+    }
+
+    fn split(mut self, who: &str, route: RoutePlan) -> Self {
+        self.plan.splits.push(SplitPlan {
+            owner: owner(who),
+            route,
+            complete: false,
+            waiting: Vec::new(),
+        });
+        self
+    }
+
+    /// A Deployment that wishes for routes of these names, of which some are rendered.
+    fn wishes(mut self, routes: &[&str], rendered: &[&str]) -> Self {
+        let routes: Vec<Value> = (routes.iter())
+            .map(|name| json!({"name": name, "hostnames": ["shop.test"], "gateway": {"name": "web"}}))
+            .collect();
+        let object = json!({
+            "apiVersion": "cutwater.dev/v1alpha1",
+            "kind": "Deployment",
+            "metadata": {"name": "shop", "namespace": "prod"},
+            "spec": {"app": "shop", "repository": "main", "versions": [{"version": 1, "percentage": 100}], "routes": routes},
+        });
+        let object: Deployment = serde_json::from_value(object).unwrap();
+        self.wishes.push(Wish {
+            owner: owner("cwd/shop"),
+            created: Timestamp::UNIX_EPOCH,
+            uid: None,
+            generation: None,
+            leaving: false,
+            held: true,
+            finalizers: Vec::new(),
+            resource_version: None,
+            wanted: object.spec.wanted(),
+            ignored: Vec::new(),
+            status: DeploymentStatus::default(),
+            taken_by: None,
+        });
+        for name in rendered {
+            self.rendered.objects.push(Object {
+                kind: Kind::HttpRoute,
+                name: (*name).to_owned(),
+                body: Value::Null,
+            });
+        }
+        self
+    }
+
+    fn doomed(&self) -> (Vec<String>, Vec<String>) {
+        let objects = self.cache.app(&key());
+        let removal = Removal {
+            key: &key(),
+            objects: &objects,
+            plan: &self.plan,
+            records: &Records::new(),
+            wishes: &self.wishes,
+            unreadable: &self.unreadable,
+            routes_seen: self.routes_seen,
+            unwritten: &self.unwritten,
+        };
+        let names = |doomed: Vec<Doomed>| {
+            assert!(doomed.iter().all(|doomed| doomed.uid() == Some("u")));
+            doomed
+                .iter()
+                .map(|doomed| doomed.name().to_owned())
+                .collect()
+        };
+        (
+            names(removal.routes(&self.rendered)),
+            names(removal.workloads(&self.rendered)),
+        )
+    }
+}
+
+fn serve() -> RoutePlan {
+    RoutePlan::Serve {
+        shares: vec![("v1".parse().unwrap(), Share::ALL)],
+        overrides: Vec::new(),
+    }
+}
+
+#[test]
+fn a_route_goes_only_where_its_owner_is_known_to_be_gone_or_to_say_so() {
+    let live = || Case::new().route("shop.main", 1);
+    let goes = vec!["shop.main".to_owned()];
+    let stays = Vec::<String>::new();
+    let cases = [
+        ("nobody is there", live(), &goes),
+        (
+            "the owner leaves",
+            live().split("cwd/shop", RoutePlan::Off),
+            &goes,
+        ),
+        (
+            "nothing is decided",
+            live().split("cwd/shop", RoutePlan::Keep),
+            &stays,
+        ),
+        (
+            "an Alias alone has a split",
+            live().split("cwa/stage", serve()),
+            &goes,
+        ),
+        (
+            "it is wanted, and held back",
+            live().split("cwd/shop", serve()).wishes(&["main"], &[]),
+            &stays,
+        ),
+        (
+            "another route takes over and is not there",
+            live()
+                .split("cwd/shop", serve())
+                .wishes(&["web"], &["shop.web"]),
+            &stays,
+        ),
+        (
+            "another route has taken over",
+            live()
+                .route("shop.web", 1)
+                .split("cwd/shop", serve())
+                .wishes(&["web"], &["shop.web"]),
+            &goes,
+        ),
+        (
+            "it was taken out",
+            live().split("cwd/shop", serve()).wishes(&[], &[]),
+            &goes,
+        ),
+    ];
+    for (what, case, expected) in cases {
+        assert_eq!(case.doomed().0, *expected, "{what}");
+    }
+
+    let mut odd = live().split("cwd/shop", serve()).wishes(&[], &[]);
+    odd.wishes[0].wanted = Err(SpecError::VersionCount(0));
+    assert_eq!(odd.doomed().0, stays, "the spec cannot be understood");
+
+    let mut unseen = live();
+    unseen.routes_seen = false;
+    assert_eq!(unseen.doomed().0, stays, "the kind cannot be seen");
+
+    let mut unreadable = live();
+    unreadable.unreadable.insert(owner("cwd/shop"));
+    assert_eq!(unreadable.doomed().0, stays, "its owner cannot be read");
+    let mut other = live();
+    other.unreadable.insert(owner("cwd/other"));
+    assert_eq!(
+        other.doomed().0,
+        goes,
+        "it names another owner, which is gone"
+    );
+
+    let mut failed = live().route("shop.web", 1);
+    failed = failed
+        .split("cwd/shop", serve())
+        .wishes(&["web"], &["shop.web"]);
+    failed.unwritten.insert("shop.web".to_owned());
+    assert_eq!(
+        failed.doomed().0,
+        stays,
+        "what takes over could not be written"
+    );
+
+    let mut alias = Case::new().route("shop.stage.main", 1);
+    assert_eq!(alias.doomed().0, ["shop.stage.main"]);
+    alias.unreadable.insert(owner("cwa/stage"));
+    assert_eq!(alias.doomed().0, stays);
+}
+
+#[test]
+fn nothing_goes_that_a_route_still_sends_to_and_nothing_of_a_strange_name() {
+    let case = Case::new()
+        .route("shop.main", 1)
+        .workload("shop-v1-web")
+        .workload("shop-v2-web")
+        .workload("shop-notes")
+        .split("cwd/shop", RoutePlan::Keep);
+    assert_eq!(case.doomed().1, ["shop-v2-web"]);
+}
