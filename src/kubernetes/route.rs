@@ -161,7 +161,6 @@ mod tests {
             &shares,
             &idle,
             &overrides,
-            &Value::Null,
         )
         .body
     }

@@ -103,6 +103,7 @@ fn objects(trouble: &Trouble) -> AppObjects {
             function: function(),
             ready_since: None,
             trouble: Some(words.to_owned()),
+            no_room: false,
         });
     }
     cache.app(&key())
@@ -125,10 +126,12 @@ fn said(trouble: &Trouble) -> (State, Reason, State, State) {
         owner: wishes[0].owner.clone(),
         route: RoutePlan::Serve {
             shares: vec![(version, Share::ALL)],
+            idle: Vec::new(),
             overrides: vec![version],
         },
         complete: true,
         waiting: Vec::new(),
+        stalled: false,
     };
     let plan = Plan {
         run: [(version, [(function(), Scale::Fixed(2))].into())].into(),
