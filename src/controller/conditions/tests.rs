@@ -102,6 +102,7 @@ fn objects(trouble: &Trouble) -> AppObjects {
             version: version(),
             function: function(),
             ready_since: None,
+            no_room: false,
             trouble: Some(words.to_owned()),
         });
     }
@@ -125,10 +126,12 @@ fn said(trouble: &Trouble) -> (State, Reason, State, State) {
         owner: wishes[0].owner.clone(),
         route: RoutePlan::Serve {
             shares: vec![(version, Share::ALL)],
+            idle: Vec::new(),
             overrides: vec![version],
         },
         complete: true,
         waiting: Vec::new(),
+        stalled: false,
     };
     let plan = Plan {
         run: [(version, [(function(), Scale::Fixed(2))].into())].into(),
