@@ -102,6 +102,7 @@ fn objects(trouble: &Trouble) -> AppObjects {
             version: version(),
             function: function(),
             ready_since: None,
+            no_room: false,
             trouble: Some(words.to_owned()),
             no_room: false,
         });
