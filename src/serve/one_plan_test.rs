@@ -279,8 +279,11 @@ fn decided(plan: Plan) -> Decided {
         }
     }
     let mut progress = plan.memory.progress;
+    // How far a shift had come when it was looked at depends on how many steps it took; what follows from it does not.
     for progress in progress.values_mut() {
         progress.points = 0;
+        progress.ready = 0;
+        progress.moved = progress.began;
     }
     Decided {
         run: plan.run,

@@ -104,7 +104,6 @@ fn objects(trouble: &Trouble) -> AppObjects {
             ready_since: None,
             no_room: false,
             trouble: Some(words.to_owned()),
-            no_room: false,
         });
     }
     cache.app(&key())
