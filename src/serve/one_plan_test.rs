@@ -274,6 +274,7 @@ fn decided(plan: Plan) -> Decided {
     let stays = |split: &SplitPlan| split.route != RoutePlan::Off;
     let mut splits: Vec<SplitPlan> = plan.splits.into_iter().filter(stays).collect();
     for split in &mut splits {
+        split.stalled = false;
         if let RoutePlan::Serve { idle, .. } = &mut split.route {
             idle.clear();
         }
