@@ -154,16 +154,7 @@ mod tests {
         let idle: Vec<VersionNumber> = idle.iter().copied().map(v).collect();
         let overrides = [v(8)];
         let app = "shop".parse().unwrap();
-        object(
-            &app,
-            &owner,
-            &spec,
-            &shares,
-            &idle,
-            &overrides,
-            &Value::Null,
-        )
-        .body
+        object(&app, &owner, &spec, &shares, &idle, &overrides).body
     }
 
     #[test]

@@ -85,6 +85,7 @@ impl Case {
             route,
             complete: false,
             waiting: Vec::new(),
+            stalled: false,
         });
         self
     }
@@ -154,6 +155,7 @@ impl Case {
 fn serve() -> RoutePlan {
     RoutePlan::Serve {
         shares: vec![("v1".parse().unwrap(), Share::ALL)],
+        idle: Vec::new(),
         overrides: Vec::new(),
     }
 }
