@@ -58,7 +58,9 @@ fn world(change: bool) -> World {
         min: 2,
         max: 10,
         autoscaled: true,
+        asked: 3,
         ready: 3,
+        no_room: false,
     };
     let versions: BTreeMap<_, _> = (numbers.iter())
         .map(|number| {
@@ -97,6 +99,8 @@ fn world(change: bool) -> World {
             on_loss: OnLoss::Shift,
             rollback_window: SignedDuration::from_hours(1),
             drain: SignedDuration::from_secs(30),
+            progress_deadline: SignedDuration::from_mins(10),
+            protects: BTreeSet::new(),
             functions: BTreeSet::from([names[0].clone()]),
             last: shares(1_000),
             routes: RouteFacts {
@@ -104,6 +108,9 @@ fn world(change: bool) -> World {
                 accepted: true,
                 written: None,
                 named: numbers.iter().copied().collect(),
+                ruled: BTreeSet::new(),
+                held: numbers.iter().copied().collect(),
+                surplus: false,
             },
         }],
         versions,

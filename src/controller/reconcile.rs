@@ -15,6 +15,7 @@ use super::cache::{AppKey, Cache};
 use super::carry_out::Doing;
 use super::finalizer::Held;
 use super::memory;
+use super::objects::AppObjects;
 use super::observe::{self, Delays, Given};
 use super::places::{self, Around, Obstacles};
 use super::report::Reports;
@@ -23,7 +24,7 @@ use super::resolve::{self, Records, Resolution, Trouble};
 use super::status::{self, Facts};
 use super::wish::{self, Wish};
 use crate::api::{OverrideRule, Reason};
-use crate::plan::{self, Owner, Plan, asked};
+use crate::plan::{self, Owner, Plan, World, asked};
 
 /// What a reconcile works with.
 pub(super) struct Context {
@@ -95,14 +96,7 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
         memory,
         given,
     );
-    for split in &mut world.splits {
-        let names = observe::routes_of(&key.app, &objects, &split.owner)
-            .filter_map(|r| r.metadata.name.as_ref());
-        split.routes.written = names
-            .filter_map(|name| context.applier.route_written(key, name, now))
-            .chain(context.applier.route_deleted(key, now))
-            .max();
-    }
+    note_writes(&context.applier, key, &objects, &mut world);
     let plan = plan::plan(&world);
     let (routes, obstacles) = {
         let state = context.cache.lock();
@@ -178,6 +172,18 @@ async fn resolutions(
         resolutions.push(checked(wish, resolution, records));
     }
     resolutions
+}
+
+/// When routes were written or deleted last only this process knows.
+fn note_writes(applier: &Applier, key: &AppKey, objects: &AppObjects, world: &mut World) {
+    for split in &mut world.splits {
+        let names = observe::routes_of(&key.app, objects, &split.owner)
+            .filter_map(|route| route.metadata.name.as_ref());
+        split.routes.written = names
+            .filter_map(|name| applier.route_written(key, name, world.now))
+            .chain(applier.route_deleted(key, world.now))
+            .max();
+    }
 }
 
 /// What there is to report.

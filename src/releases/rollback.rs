@@ -149,7 +149,10 @@ fn steps(past: &[Event], cut: bool) -> Vec<Step> {
                     away.remove(&version);
                     stable.insert(version);
                 }
-                before = parts;
+                // Who removes it and makes it again goes on from there.
+                if !parts.is_empty() {
+                    before = parts;
+                }
             }
         }
         away.extend(step.left.iter().copied());
@@ -292,6 +295,8 @@ mod tests {
             (&["3", "2<3", "3", "2"], "v2"),
             // Reverting the rollback, and then rolling back again.
             (&["2<3", "3", "2<3", "3", "2", "1"], "v1"),
+            // Removed in between.
+            (&["2", "", "3", "2", "1"], "v1"),
             // A smaller number that was never stable is new.
             (&["2", "3", "1"], "v3"),
         ] {

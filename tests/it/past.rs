@@ -21,6 +21,7 @@ struct Place {
 struct Case {
     name: &'static str,
     /// Commits of the branch, the oldest first: `1:90 2:10` are shares, `2<3` was rolled back from v3, `stable` is a label,
+    /// `move` puts the file into another folder, and `name` gives the object another name there;
     /// `broken` a file that cannot be read, `old` one of another time, `+other` and `-other` a file of others, `note` nothing.
     branch: &'static [&'static str],
     /// Records of the ledger: the commit of the branch that asked, by its index, and shares.
@@ -90,6 +91,10 @@ const CASES: &[Case] = &[
         name: "removed in between", branch: &["1", "2", "", "3"], rollback: &["v2 100% (back from v3)"],
         list: "3, , 2, 1", ..USUAL
     },
+    Case {
+        name: "moved to another folder, and named otherwise", branch: &["1", "2", "3", "move", "2", "name"],
+        rollback: &["v1 100% (back from v2)"], list: "2, 3, 2, 1", ..USUAL
+    },
     Case { name: "nothing before", branch: &["1"], rollback: &["knows no earlier version", "to go to v4, run", "also v3, v2\n"], list: "1", ..USUAL },
     Case { name: "a ledger that began late", branch: &["1", "1:90 2:10", "1:50 2:50", "3"], ledger: &[(1, "1:90 2:10"), (2, "1:50 2:50"), (3, "3")], rollback: &["v1 100% (back from v3)"], list: "3, 1:50 2:50, 1:90 2:10, 1", ..USUAL },
     Case { name: "a ledger that began now", branch: &["1", "2"], ledger: &[(1, "2")], rollback: &["v1 100% (back from v2)"], list: "2, 1", ..USUAL },
@@ -133,6 +138,8 @@ impl Place {
         let start = 1_790_000_000;
         let mut stream = format!("reset refs/heads/main\nfrom {}\n\n", self.base);
         let mut at = start;
+        let mut file = "releases/checkout.yaml";
+        let mut last = String::new();
         for step in case.branch {
             at += case.clock;
             let (shares, from) = step.split_once('<').unwrap_or((step, ""));
@@ -146,16 +153,28 @@ impl Place {
             }
             let change = match *step {
                 "note" => inline("note", &at.to_string()),
-                "" => "D releases/checkout.yaml\n".to_owned(),
+                "" => format!("D {file}\n"),
+                "move" => {
+                    let gone = format!("D {file}\n");
+                    file = "releases/prod/shop.yaml";
+                    gone + &inline(file, &last)
+                }
+                "name" => inline(
+                    file,
+                    &last.replace("name: checkout", "name: shop, namespace: prod"),
+                ),
                 "+other" => inline("releases/kustomization.yaml", FOREIGN),
                 "+broken" => inline("releases/kustomization.yaml", "{{ checkout }}: : :\n"),
                 "-other" => "D releases/kustomization.yaml\n".to_owned(),
-                "broken" => inline("releases/checkout.yaml", &deployment("2:99")),
+                "broken" => inline(file, &deployment("2:99")),
                 "old" => {
                     let old = deployment("2") + &format!("  wheight: {at}\n");
-                    inline("releases/checkout.yaml", &old)
+                    inline(file, &old)
                 }
-                _ => inline("releases/checkout.yaml", &deployment(shares)),
+                _ => {
+                    last = deployment(shares);
+                    inline(file, &last)
+                }
             };
             commit(&mut stream, "refs/heads/main", at, &message, &change);
         }

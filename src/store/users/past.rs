@@ -30,6 +30,8 @@ pub struct Change {
     pub message: String,
     /// The file.
     pub file: String,
+    /// The folder that the object is in now, or was last.
+    pub(super) folder: String,
     /// What kind of object it is.
     pub kind: Kind,
     /// The object's namespace, where the file names one.
@@ -57,13 +59,14 @@ impl Change {
 
     /// True where it is of this object.
     pub(in crate::store) fn is_of(&self, release: &Release) -> bool {
-        let folder = folder(&release.file);
+        let folder = release.file.rsplit_once('/');
+        let folder = folder.map_or("", |(folder, _)| folder);
         self.object() == (folder, release.kind(), release.namespace(), release.name())
     }
 
     fn object(&self) -> (&str, Kind, Option<&str>, &str) {
         let namespace = self.namespace.as_deref();
-        (folder(&self.file), self.kind, namespace, &self.name)
+        (&self.folder, self.kind, namespace, &self.name)
     }
 
     /// The beginning of the commit's id.
@@ -71,11 +74,6 @@ impl Change {
     pub fn short(&self) -> &str {
         self.commit.get(..12).unwrap_or(&self.commit)
     }
-}
-
-/// The folder of a file.
-fn folder(file: &str) -> &str {
-    file.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// What was found.

@@ -179,6 +179,7 @@ mod tests {
             at: jiff::Timestamp::UNIX_EPOCH,
             message: String::new(),
             file: String::new(),
+            folder: String::new(),
             kind: Kind::Deployment,
             namespace: None,
             name: String::new(),

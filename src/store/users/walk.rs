@@ -58,6 +58,7 @@ impl Walk<'_> {
         let mut found = Found {
             changes: Vec::new(),
             open: BTreeMap::new(),
+            moved: BTreeMap::new(),
         };
         let mut commits = Commits::new(tip, borders(self.repo));
         let end = self.go(&mut commits, &mut found, enough);
@@ -137,6 +138,7 @@ impl Walk<'_> {
             at: Timestamp::from_second(commit.time().seconds()).unwrap_or_default(),
             message: said.unwrap_or_else(|| text(commit.summary_bytes().unwrap_or_default())),
             file: String::new(),
+            folder: String::new(),
             kind: Kind::Deployment,
             namespace: None,
             name: String::new(),
@@ -233,6 +235,8 @@ struct Found {
     changes: Vec<Change>,
     /// Objects of which cannot be known what older commits ask, and the place of the change that ended that.
     open: BTreeMap<Key, Option<usize>>,
+    /// What objects are called now that were called otherwise in older commits.
+    moved: BTreeMap<Key, Key>,
 }
 
 impl Found {
@@ -240,44 +244,78 @@ impl Found {
     fn compare(&mut self, commit: &Change, newer: &States, older: &States) {
         let mut keys: BTreeSet<Key> = newer.keys().chain(older.keys()).cloned().collect();
         keys.extend(self.open.keys().cloned());
-        for key in keys {
+        let pair = |key: Key| {
             let (now, before) = (newer.of(&key), older.of(&key));
-            match (&now, &before) {
-                (State::Unknown(_), State::Unknown(_)) => {
-                    self.open.entry(key).or_default();
+            (key, now, before)
+        };
+        let mut pairs: Vec<(Key, State, State)> = keys.into_iter().map(pair).collect();
+        for kind in [Kind::Deployment, Kind::Alias] {
+            self.follow(kind, &mut pairs);
+        }
+        for (key, now, before) in pairs {
+            self.add(commit, &key, &now, &before);
+        }
+    }
+
+    /// An object that goes into another folder, or gets another name or namespace in its file, is the same one: the only one
+    /// that is gone and the only one that is new.
+    fn follow(&mut self, kind: Kind, pairs: &mut Vec<(Key, State, State)>) {
+        let only = |is: &dyn Fn(&State, &State) -> bool| {
+            let mut found = (pairs.iter().enumerate())
+                .filter(|(_, (key, now, before))| key.kind == kind && is(now, before));
+            let first = found.next().map(|(index, _)| index);
+            first.filter(|_| found.next().is_none())
+        };
+        let is_new =
+            |now: &State, before: &State| matches!((now, before), (State::Asks(..), State::Absent));
+        let new = only(&is_new);
+        let gone = only(&|now, before| is_new(before, now));
+        let (Some(new), Some(gone)) = (new, gone) else {
+            return;
+        };
+        let (key, now, _) = &pairs[new];
+        let (old, _, before) = &pairs[gone];
+        let same_name = (&key.namespace, &key.name) == (&old.namespace, &old.name);
+        if !same_name && file_of(now) != file_of(before) {
+            return;
+        }
+        let called = self.moved.get(key).unwrap_or(key).clone();
+        self.moved.insert(old.clone(), called);
+        pairs[new].2 = before.clone();
+        pairs.remove(gone);
+    }
+
+    /// Adds what a commit changed in one object.
+    fn add(&mut self, commit: &Change, key: &Key, now: &State, before: &State) {
+        let called = self.moved.get(key).unwrap_or(key);
+        let change = |state: &State| of(commit, called, state);
+        match (now, before) {
+            (State::Unknown(_), State::Unknown(_)) => {
+                self.open.entry(key.clone()).or_default();
+            }
+            (State::Unknown(why), _) => {
+                let mut change = change(before);
+                let asked = std::mem::take(&mut change.versions);
+                change.unknown = Some(why.clone());
+                // What cannot be read for a while and is as before then.
+                let ended = self.open.remove(key).flatten();
+                let last = ended.and_then(|index| self.changes.get_mut(index));
+                if let Some(last) = last.filter(|last| last.versions == asked) {
+                    last.passing = true;
+                    change.passing = true;
                 }
-                (State::Unknown(why), _) => {
-                    let ended = self.open.remove(&key).flatten();
-                    let last = ended.and_then(|index| self.changes.get_mut(index));
-                    // What cannot be read for a while and is as before then.
-                    let passing = last.is_some_and(|last| {
-                        let same = match &before {
-                            State::Asks(_, versions) => *versions == last.versions,
-                            _ => last.versions.is_empty(),
-                        };
-                        last.passing = same;
-                        same
-                    });
-                    let mut change = of(commit, &key, &before);
-                    change.versions = Vec::new();
-                    change.unknown = Some(why.clone());
-                    change.passing = passing;
-                    self.changes.push(change);
-                }
-                (_, State::Unknown(_)) => {
-                    self.open.insert(key.clone(), Some(self.changes.len()));
-                    let mut change = of(commit, &key, &now);
-                    change.file = file_of(&now).unwrap_or_default();
-                    self.changes.push(change);
-                }
-                _ if now.is_like(&before) => {}
-                _ => {
-                    let mut change = of(commit, &key, &now);
-                    change.file = file_of(&now)
-                        .or_else(|| file_of(&before))
-                        .unwrap_or_default();
-                    self.changes.push(change);
-                }
+                self.changes.push(change);
+            }
+            (_, State::Unknown(_)) => {
+                let change = change(now);
+                self.open.insert(key.clone(), Some(self.changes.len()));
+                self.changes.push(change);
+            }
+            _ if now.is_like(before) => {}
+            _ => {
+                let mut change = change(now);
+                change.file = file_of(now).or_else(|| file_of(before)).unwrap_or_default();
+                self.changes.push(change);
             }
         }
     }
@@ -294,10 +332,11 @@ fn file_of(state: &State) -> Option<String> {
 /// The change of an object to what it asks for from then on.
 fn of(commit: &Change, key: &Key, now: &State) -> Change {
     let mut change = commit.clone();
+    change.folder.clone_from(&key.folder);
     change.kind = key.kind;
     change.namespace.clone_from(&key.namespace);
     change.name.clone_from(&key.name);
-    change.file = file_of(now).unwrap_or_else(|| format!("{}/", key.folder));
+    change.file = file_of(now).unwrap_or_default();
     if let State::Asks(_, versions) = now {
         change.versions.clone_from(versions);
     }

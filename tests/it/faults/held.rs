@@ -172,7 +172,7 @@ async fn the_finalizer_is_refused(lab: &Lab, scope: &Scope) {
     .await;
     merge::<Deployment>(scope, "shop", json!({"metadata": {"finalizers": null}})).await;
     let message = scope
-        .until_condition("shop", "Ready", "False", "ApiServerError")
+        .until_condition("shop", "Ready", "False", "ApiServerRefused")
         .await;
     assert!(message.contains("finalizer"), "{message}");
     assert!(lab.server.kubectl(&["delete", "-f", file]).status.success());
