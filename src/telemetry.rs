@@ -11,7 +11,8 @@ pub const FILTER: &str = "CUTWATER_LOG";
 
 /// What is logged where the variable is not set. The watches' failures are said by this program, once each and with the address;
 /// the library would say each attempt, without it.
-const USUAL: &str = "info,kube_runtime::watcher=off,kube_client::client::builder=off";
+const USUAL: &str =
+    "info,kube_runtime::watcher=off,kube_client::client=error,kube_client::client::builder=off";
 
 /// Starts logging to stderr. Later calls change nothing.
 pub fn start() {
