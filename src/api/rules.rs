@@ -132,6 +132,26 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Schema {
     schema
 }
 
+/// What is said of a hostname that is none.
+const NO_HOSTNAME: &str = "a hostname is lower-case letters, digits, dashes and dots, with no port and no scheme, such as shop.example.com or *.example.com";
+/// What is said of an address.
+const NO_ADDRESS: &str = "a hostname is not an IP address; use a name, such as shop.example.com";
+
+/// Why a text is no hostname, as the schema says it.
+pub(super) fn no_hostname(text: &str) -> Option<&'static str> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let label = |label: &str| {
+        label.starts_with(plain)
+            && label.ends_with(plain)
+            && label.chars().all(|c| plain(c) || c == '-')
+    };
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    if text.len() > 253 || !name.split('.').all(label) {
+        return Some(NO_HOSTNAME);
+    }
+    (text.chars().all(|c| c.is_ascii_digit() || c == '.')).then_some(NO_ADDRESS)
+}
+
 /// The hostnames of a route.
 pub(super) fn hostnames(_: &mut SchemaGenerator) -> Schema {
     let mut one = text(
@@ -139,12 +159,9 @@ pub(super) fn hostnames(_: &mut SchemaGenerator) -> Schema {
         &[
             rule(
                 r"self.matches('^(\\*\\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",
-                "a hostname is lower-case letters, digits, dashes and dots, with no port and no scheme, such as shop.example.com or *.example.com",
+                NO_HOSTNAME,
             ),
-            rule(
-                r"!self.matches('^[0-9.]+$')",
-                "a hostname is not an IP address; use a name, such as shop.example.com",
-            ),
+            rule(r"!self.matches('^[0-9.]+$')", NO_ADDRESS),
         ],
     );
     one.insert(

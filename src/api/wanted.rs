@@ -4,6 +4,7 @@
 //! behind this module sees one that was not checked here.
 
 use super::condition::Reason;
+use super::rules;
 use super::{
     Affinity, AliasSpec, CookieRule, DeploymentSpec, HeaderRule, OnLoss, Override, OverrideMode,
     QueryRule, Route, SecretKey, VersionRule, WantedVersion, path_key,
@@ -157,6 +158,16 @@ pub enum SpecError {
     /// A route without hostnames, or with too many.
     #[error("route `{0}` has {1} hostnames; 1 to 16 are needed")]
     HostnameCount(RouteName, usize),
+    /// A hostname that no request could have.
+    #[error("hostname `{hostname}` of route `{route}`: {why}")]
+    Hostname {
+        /// The route.
+        route: RouteName,
+        /// The hostname.
+        hostname: String,
+        /// What a hostname is.
+        why: &'static str,
+    },
     /// A path that a gateway would not take.
     #[error(
         "path `{path}` of route `{route}` must start with a slash, and hold no query, fragment, `//` or `/../`"
@@ -329,6 +340,15 @@ fn named_routes(routes: &[Route]) -> Result<Vec<NamedRoute>, SpecError> {
         }
         if !(1..=16).contains(&route.hostnames.len()) {
             return Err(SpecError::HostnameCount(name, route.hostnames.len()));
+        }
+        if let Some((hostname, why)) = (route.hostnames.iter())
+            .find_map(|hostname| Some((hostname, rules::no_hostname(hostname)?)))
+        {
+            return Err(SpecError::Hostname {
+                route: name,
+                hostname: hostname.clone(),
+                why,
+            });
         }
         if !path_works(&route.path) {
             return Err(SpecError::Path {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::env::VarError;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -97,6 +98,23 @@ pub(super) struct Args {
     /// How long WebSockets and event streams are left open once it is told to stop; then their programs are told to end
     #[arg(long, value_name = "TIME", default_value = "2s")]
     stop_delay: Period,
+    /// How long a program may take to begin its answer; then the client gets 504
+    #[arg(long, value_name = "TIME", default_value = "1m")]
+    request_timeout: Period,
+    /// Proxies in front, as addresses or networks with commas between them: what they say of a client in X-Forwarded-* and
+    /// Forwarded is believed. Everybody else's is replaced
+    #[arg(long, value_name = "NETWORKS", value_delimiter = ',', value_parser = network)]
+    trusted_proxies: Vec<IpNet>,
+}
+
+/// A network, or an address as one.
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    (text.parse::<IpNet>())
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| {
+            "write an address such as 127.0.0.1, or a network such as 10.0.0.0/8".to_owned()
+        })
 }
 
 impl Args {
@@ -132,6 +150,8 @@ impl Args {
             interval: seconds(self.interval),
             drain: seconds(self.drain_delay),
             stop: seconds(self.stop_delay),
+            answer_time: seconds(self.request_timeout),
+            trusted: self.trusted_proxies,
             sockets,
             secrets: self.secrets,
             config_maps: self.config_maps,

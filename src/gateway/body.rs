@@ -6,18 +6,32 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use http_body_util::BodyExt;
+use hyper::Version;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
 use super::metrics::Counts;
 use super::reader::Taken;
 use super::serve::Client;
 use super::upstream::{Open, Sender};
 
+/// How long is read on what a client still sends when nobody takes it any more, so that it gets to reading its answer: a
+/// connection that is closed before that may take the answer with it.
+const LINGER: Duration = Duration::from_secs(10);
+/// The same where nothing comes.
+const LINGER_IDLE: Duration = Duration::from_secs(1);
+
 /// The body of a request.
 #[derive(Debug)]
 pub(super) struct Upload {
-    body: Incoming,
+    /// `None` where the request is repeated, which has none.
+    body: Option<Incoming>,
+    /// Somebody has asked for it, and its end has not come.
+    open: bool,
+    /// Its connection is its own, and ends with it.
+    own_connection: bool,
     left: u64,
     counts: Arc<Counts>,
     /// `None` where there is no body.
@@ -28,6 +42,7 @@ pub(super) struct Upload {
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     frames: AtomicU64,
+    bytes: AtomicU64,
     awaits_client: AtomicBool,
     too_large: AtomicBool,
     broken: AtomicBool,
@@ -52,14 +67,28 @@ pub(super) enum UploadError {
 }
 
 impl Upload {
-    pub(super) fn new(body: Incoming, limit: u64, counts: Arc<Counts>) -> Self {
+    pub(super) fn new(body: Incoming, version: Version, limit: u64, counts: Arc<Counts>) -> Self {
         let progress = (!body.is_end_stream()).then(Arc::default);
         Self {
-            body,
+            body: Some(body),
+            open: false,
+            own_connection: version != Version::HTTP_2,
             left: limit,
             counts,
             progress,
         }
+    }
+
+    /// The body of the same request once more; nothing where there is one.
+    pub(super) fn again(&self) -> Option<Self> {
+        self.progress.is_none().then(|| Self {
+            body: None,
+            open: false,
+            own_connection: self.own_connection,
+            left: self.left,
+            counts: Arc::clone(&self.counts),
+            progress: None,
+        })
     }
 
     pub(super) fn progress(&self) -> Option<Arc<Progress>> {
@@ -81,7 +110,11 @@ impl Body for Upload {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
+        let polled = Pin::new(body).poll_frame(cx);
+        self.open = !matches!(polled, Poll::Ready(None | Some(Err(_))));
         self.mark(|progress| &progress.awaits_client, polled.is_pending());
         let Some(frame) = ready!(polled) else {
             return Poll::Ready(None);
@@ -102,17 +135,36 @@ impl Body for Upload {
             return Poll::Ready(Some(Err(UploadError::TooLarge)));
         };
         self.left = left;
+        if let Some(progress) = &self.progress {
+            progress.bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
         self.counts.received.inc_by(bytes);
         Poll::Ready(Some(Ok(frame)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let none = || SizeHint::with_exact(0);
+        self.body.as_ref().map_or_else(none, Body::size_hint)
     }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        let open = self.open && self.own_connection && !Body::is_end_stream(self);
+        let runtime = tokio::runtime::Handle::try_current();
+        if let (true, Some(body), Ok(runtime)) = (open, self.body.take(), runtime) {
+            runtime.spawn(timeout(LINGER, drained(body)));
+        }
+    }
+}
+
+/// Reads on to the end, or until nothing comes.
+async fn drained(mut body: Incoming) {
+    while let Ok(Some(Ok(_))) = timeout(LINGER_IDLE, body.frame()).await {}
 }
 
 impl Progress {
@@ -125,21 +177,27 @@ impl Progress {
     }
 }
 
-/// Returns when nothing has moved for that long, or at most twice that long.
-pub(super) async fn silence(progress: Option<Arc<Progress>>, time: Duration) -> Silent {
+/// Returns when nothing has moved for that long, or at most twice that long; a client that sends fewer than `least` bytes in
+/// that time counts as silent.
+pub(super) async fn silence(progress: Option<Arc<Progress>>, time: Duration, least: u64) -> Silent {
     let Some(progress) = progress else {
         tokio::time::sleep(time).await;
         return Silent::Process;
     };
+    let moved = || {
+        let frames = progress.frames.load(Ordering::Relaxed);
+        (frames, progress.bytes.load(Ordering::Relaxed))
+    };
     loop {
-        let before = progress.frames.load(Ordering::Relaxed);
+        let before = moved();
         tokio::time::sleep(time).await;
-        if progress.frames.load(Ordering::Relaxed) == before {
-            return if progress.awaits_client.load(Ordering::Relaxed) {
-                Silent::Client
-            } else {
-                Silent::Process
-            };
+        let now = moved();
+        let awaits_client = progress.awaits_client.load(Ordering::Relaxed);
+        if awaits_client && now.1 - before.1 < least {
+            return Silent::Client;
+        }
+        if now.0 == before.0 {
+            return Silent::Process;
         }
     }
 }
@@ -190,13 +248,14 @@ pub(super) struct Download {
 }
 
 impl Download {
-    pub(super) fn new(body: Incoming, sender: Sender, flight: Flight) -> Self {
+    /// Without a `sender` its connection is not used again.
+    pub(super) fn new(body: Incoming, sender: Option<Sender>, flight: Flight) -> Self {
         Self {
             body,
             ended: false,
             parts: 0,
             taken: Taken::of_stream(),
-            sender: Some(sender),
+            sender,
             flight,
         }
     }

@@ -1,19 +1,22 @@
 //! One request, from its head to its answer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use http_body_util::Either;
 use hyper::body::{Body, Incoming};
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
-use hyper::{Request, Response, StatusCode, Version};
+use hyper::http::uri::PathAndQuery;
+use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::body::{Download, Flight, Progress, Silent, Upload, silence};
 use super::head::{self, Place};
 use super::metrics::Counts;
 use super::page::{Answer, Page};
+use super::path::{self, Normal};
 use super::serve::{Client, Gateway};
 use super::table::Rule;
 use super::upgrade;
@@ -37,22 +40,31 @@ struct Choice {
 pub(super) async fn answer(client: &Arc<Client>, request: Request<Incoming>) -> Response<Answer> {
     let begin = Instant::now();
     let gateway = &client.gateway;
-    let (head, body) = request.into_parts();
-    let (place, permit) = match admit(gateway, &head, &body) {
+    let (mut head, body) = request.into_parts();
+    let (place, permit) = match admit(gateway, &mut head, &body) {
         Ok(admitted) => admitted,
         Err(page) => return refuse(gateway, page),
     };
+    // Whoever is on this machine may know what runs here. One behind a proxy is not.
+    let near =
+        client.address.ip().to_canonical().is_loopback() && !head::is_forwarded(&head.headers);
     let choice = match choose(gateway, &place, &head) {
         Ok(choice) => choice,
         Err(NoChoice::Route(page)) => return refuse(gateway, page),
         Err(NoChoice::Process(rule)) => {
-            let page = unserved(&rule);
+            let page = unserved(&rule, near);
             rule.unserved.answered(page.status, begin.elapsed());
             return page.response();
         }
     };
     let counts = Arc::clone(&choice.counts);
-    let response = pass(client, head, body, &place, choice, permit).await;
+    let asked = Asked {
+        head,
+        body,
+        place,
+        near,
+    };
+    let response = pass(client, asked, choice, permit).await;
     counts.answered(response.status(), begin.elapsed());
     response
 }
@@ -65,10 +77,11 @@ fn refuse(gateway: &Gateway, page: Page) -> Response<Answer> {
 /// What can be said before a route is asked.
 fn admit(
     gateway: &Gateway,
-    head: &Parts,
+    head: &mut Parts,
     body: &Incoming,
 ) -> Result<(Place, OwnedSemaphorePermit), Page> {
     let place = head::place(head)?;
+    straighten(&mut head.uri)?;
     if body.size_hint().lower() > gateway.limits.body_bytes {
         return Err(too_large(gateway));
     }
@@ -79,6 +92,34 @@ fn admit(
         Page::new(StatusCode::SERVICE_UNAVAILABLE, text)
     })?;
     Ok((place, permit))
+}
+
+/// Gives a path its one spelling.
+fn straighten(uri: &mut Uri) -> Result<(), Page> {
+    let query = || {
+        uri.query()
+            .map_or_else(String::new, |query| format!("?{query}"))
+    };
+    let bad = || Page::new(StatusCode::BAD_REQUEST, "The path is malformed.");
+    let path = match path::normal(uri.path()) {
+        Normal::Path(Cow::Borrowed(_)) => return Ok(()),
+        Normal::Path(Cow::Owned(path)) => path + &query(),
+        Normal::Redirect(path) => return Err(Page::redirect(path + &query())),
+        Normal::Malformed => return Err(bad()),
+    };
+    let mut parts = std::mem::take(uri).into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(path).map_err(|_| bad())?);
+    *uri = Uri::from_parts(parts).map_err(|_| bad())?;
+    Ok(())
+}
+
+/// A request that was admitted.
+struct Asked {
+    head: Parts,
+    body: Incoming,
+    place: Place,
+    /// It comes from somebody on this machine.
+    near: bool,
 }
 
 /// Why nobody is to answer.
@@ -125,31 +166,40 @@ fn choose(gateway: &Gateway, place: &Place, head: &Parts) -> Result<Choice, NoCh
 /// Passes a request to its process, and the answer back.
 async fn pass(
     client: &Arc<Client>,
-    mut head: Parts,
-    body: Incoming,
-    place: &Place,
+    asked: Asked,
     choice: Choice,
     permit: OwnedSemaphorePermit,
 ) -> Response<Answer> {
+    let Asked {
+        mut head,
+        body,
+        place,
+        near,
+    } = asked;
     let gateway = &client.gateway;
+    let client_version = head.version;
     let wants_version = (head.headers.get(VERSION)).is_some_and(|value| value == "?");
     let wants_upgrade = head::wanted_upgrade(&head).is_some();
-    choice.rule.conceal(&mut head.headers);
-    head::outgoing(&mut head, place, client.address.ip());
+    let asks_for_head = head.method == Method::HEAD;
+    gateway.table.load().conceal(&mut head.headers);
+    head::outgoing(&mut head, &place, client.address.ip(), client.trusted);
 
-    let body = Upload::new(body, gateway.limits.body_bytes, Arc::clone(&choice.counts));
+    let limits = &gateway.limits;
+    let counts = Arc::clone(&choice.counts);
+    let body = Upload::new(body, client_version, limits.body_bytes, counts);
     let progress = body.progress();
     let mut request = Request::from_parts(head, body);
     let to_client = wants_upgrade.then(|| hyper::upgrade::on(&mut request));
     let flight = Flight::new(choice.open, choice.counts, permit, Arc::clone(client));
 
     let sent = tokio::select! {
-        sent = flight.open.send(request, gateway.limits.connect_time) => sent.map_err(Failure::Send),
-        silent = silence(progress.clone(), gateway.limits.answer_time) => Err(Failure::Silent(silent)),
+        sent = flight.open.send(request, limits.connect_time) => sent.map_err(Failure::Send),
+        silent = silence(progress.clone(), limits.answer_time, limits.least_bytes()) => Err(Failure::Silent(silent)),
     };
     let who = Who {
         rule: &choice.rule,
         version: choice.version,
+        near,
     };
     let (mut response, sender) = match sent {
         Ok(answered) => answered,
@@ -159,6 +209,7 @@ async fn pass(
     };
 
     let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    let sender = (!asks_for_head && !is_empty_with_body(&response)).then_some(sender);
     head::incoming(response.headers_mut(), upgraded);
     // That of the connection to the process, which is not this one.
     *response.version_mut() = Version::HTTP_11;
@@ -177,8 +228,8 @@ async fn pass(
             response.map(|_| Either::Left(http_body_util::Full::default()))
         }
         (true, None) => {
-            let text = format!("{who} changed the protocol without being asked.");
-            return Page::new(StatusCode::BAD_GATEWAY, text).response();
+            let text = "changed the protocol without being asked";
+            return Page::new(StatusCode::BAD_GATEWAY, who.page(text)).response();
         }
     };
     if wants_version {
@@ -190,7 +241,22 @@ async fn pass(
     response
 }
 
-fn passed(response: Response<Incoming>, sender: Sender, flight: Flight) -> Response<Answer> {
+/// An answer that can have no body and tells of one: it may be sent all the same, and would be the next answer of the
+/// connection. So may that to HEAD.
+fn is_empty_with_body(response: &Response<Incoming>) -> bool {
+    let headers = response.headers();
+    let empty = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&response.status());
+    empty
+        && [CONTENT_LENGTH, TRANSFER_ENCODING]
+            .iter()
+            .any(|name| headers.contains_key(name))
+}
+
+fn passed(
+    response: Response<Incoming>,
+    sender: Option<Sender>,
+    flight: Flight,
+) -> Response<Answer> {
     response.map(|body| Either::Right(Download::new(body, sender, flight)))
 }
 
@@ -223,17 +289,25 @@ fn failed(
             Page::new(StatusCode::REQUEST_TIMEOUT, text)
         }
         Failure::Silent(Silent::Process) => {
-            tracing::warn!(%address, "{who} gave no answer for {seconds} s");
-            let text = format!("{who} gave no answer for {seconds} s.");
-            Page::new(StatusCode::GATEWAY_TIMEOUT, text)
+            if let Some(more) = flight.counts.failures.say() {
+                tracing::warn!(%address, "{who} gave no answer for {seconds} s{more}");
+            }
+            let text = format!("gave no answer for {seconds} s");
+            Page::new(StatusCode::GATEWAY_TIMEOUT, who.page(&text))
         }
         Failure::Send(error) => {
-            tracing::warn!(%address, "{who} did not answer: {error}");
+            if let Some(more) = flight.counts.failures.say() {
+                tracing::warn!(%address, "{who} did not answer: {error}{more}");
+            }
             let (status, text) = match error {
                 SendError::Connect(_) => (StatusCode::BAD_GATEWAY, "takes no connection"),
                 SendError::ConnectTime => {
                     (StatusCode::GATEWAY_TIMEOUT, "took no connection in time")
                 }
+                SendError::Ended(error) if error.is_parse_too_large() => (
+                    StatusCode::BAD_GATEWAY,
+                    "answered with more than 100 headers, or with a head that is too large",
+                ),
                 SendError::Ended(error) if error.is_parse() => (
                     StatusCode::BAD_GATEWAY,
                     "answered with something other than HTTP/1.1",
@@ -243,7 +317,7 @@ fn failed(
                     "ended the connection without an answer",
                 ),
             };
-            Page::new(status, format!("{who} {text}."))
+            Page::new(status, who.page(text))
         }
     }
 }
@@ -254,15 +328,16 @@ fn too_large(gateway: &Gateway) -> Page {
     Page::new(StatusCode::PAYLOAD_TOO_LARGE, text)
 }
 
-fn unserved(rule: &Rule) -> Page {
-    let Rule {
-        owner,
-        app,
-        function,
-        ..
-    } = rule;
+fn unserved(rule: &Rule, near: bool) -> Page {
+    if !near {
+        let text = "What answers here is not ready; try again.";
+        return Page::new(StatusCode::SERVICE_UNAVAILABLE, text);
+    }
+    let Rule { owner, app, .. } = rule;
+    let function = (rule.function.as_ref()).map(|function| format!(" for function {function}"));
     let text = format!(
-        "{owner}: no version of app {app} that has a share of the traffic has a ready process for function {function}."
+        "{owner}: no version of app {app} that has a share of the traffic has a ready process{}.",
+        function.unwrap_or_default()
     );
     Page::new(StatusCode::SERVICE_UNAVAILABLE, text)
 }
@@ -271,11 +346,26 @@ fn unserved(rule: &Rule) -> Page {
 struct Who<'a> {
     rule: &'a Rule,
     version: VersionNumber,
+    /// It may be named to the client.
+    near: bool,
+}
+
+impl Who<'_> {
+    /// What it did, for the client.
+    fn page(&self, did: &str) -> String {
+        if self.near {
+            format!("{self} {did}.")
+        } else {
+            format!("What answers here {did}.")
+        }
+    }
 }
 
 impl std::fmt::Display for Who<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Rule { app, function, .. } = self.rule;
-        write!(f, "Function {function} of {app} {}", self.version)
+        if let Some(function) = &self.rule.function {
+            write!(f, "Function {function} of ")?;
+        }
+        write!(f, "{} {}", self.rule.app, self.version)
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use hyper::header::{
     CONNECTION, CONTENT_TYPE, COOKIE, EXPECT, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING,
-    UPGRADE,
+    UPGRADE, VIA,
 };
 use hyper::http::request::Parts;
 use hyper::http::uri::{Authority, PathAndQuery};
@@ -26,6 +26,7 @@ pub(super) struct Place {
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 
 /// Headers that are about one connection (RFC 9110, 7.6.1), beside what `Connection` names. `Trailer` is not: it tells the
@@ -86,8 +87,25 @@ pub(super) fn place(head: &Parts) -> Result<Place, Page> {
         return bad("The request has a user name in front of its host; leave it out.");
     }
     let host = authority.host();
+    if !is_port(authority.as_str().strip_prefix(host).unwrap_or_default()) {
+        return bad("The port of the host is none; write a number up to 65535.");
+    }
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     Ok(Place { authority, host })
+}
+
+/// True for nothing, or a colon and a port, which may be left out.
+fn is_port(text: &str) -> bool {
+    let digits = text.strip_prefix(':').unwrap_or(text);
+    let digits_only = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.is_empty() || (text.len() > digits.len() && digits_only && digits.parse::<u16>().is_ok())
+}
+
+/// True where a proxy in front of the gateway says so.
+pub(super) fn is_forwarded(headers: &HeaderMap) -> bool {
+    [FORWARDED_FOR, FORWARDED, VIA]
+        .iter()
+        .any(|name| headers.contains_key(name))
 }
 
 /// The protocol that a request asks to change to. HTTP/2 is not one: requests on such a connection would pass by unseen.
@@ -102,8 +120,9 @@ pub(super) fn wanted_upgrade(head: &Parts) -> Option<HeaderValue> {
     (head.version == Version::HTTP_11 && named && !http2).then(|| upgrade.clone())
 }
 
-/// Makes the head of a request that of the request to the process.
-pub(super) fn outgoing(head: &mut Parts, place: &Place, client: IpAddr) {
+/// Makes the head of a request that of the request to the process. What it says of the way that it has come counts where the
+/// client is a proxy that is trusted, and is taken away where not.
+pub(super) fn outgoing(head: &mut Parts, place: &Place, client: IpAddr, trusted: bool) {
     let upgrade = wanted_upgrade(head);
     let trailers = tokens(&head.headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"));
     strip(&mut head.headers);
@@ -129,6 +148,9 @@ pub(super) fn outgoing(head: &mut Parts, place: &Place, client: IpAddr) {
     }
     if let Some(cookies) = joined(&head.headers, &COOKIE, "; ") {
         head.headers.insert(COOKIE, cookies);
+    }
+    if !trusted {
+        distrust(&mut head.headers);
     }
     let host = header_value(place.authority.as_str());
     let client = client.to_canonical().to_string();
@@ -181,6 +203,26 @@ fn strip(headers: &mut HeaderMap) {
         .filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok())
         .collect();
     for name in named.iter().chain(&OF_CONNECTION) {
+        headers.remove(name);
+    }
+}
+
+/// Takes away what a proxy would say of the way that a request has come, in each spelling that programs take for it.
+fn distrust(headers: &mut HeaderMap) {
+    let tells_the_way = |name: &&HeaderName| {
+        let name = name.as_str().as_bytes();
+        let is = |word: &[u8]| {
+            let same = |(a, b): (&u8, &u8)| a == b || (*a == b'_' && *b == b'-');
+            name.len() >= word.len() && name.iter().zip(word).all(same)
+        };
+        match name.first() {
+            Some(b'x') => is(b"x-forwarded-") || (name.len() == 9 && is(b"x-real-ip")),
+            Some(b'f') => name == b"forwarded",
+            _ => false,
+        }
+    };
+    let told: Vec<HeaderName> = headers.keys().filter(tells_the_way).cloned().collect();
+    for name in told {
         headers.remove(name);
     }
 }

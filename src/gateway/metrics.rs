@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::loud::Loud;
 use crate::words::{AppName, FunctionName, VersionNumber};
 
 /// Bounds of the latency histogram, in seconds.
@@ -35,6 +36,10 @@ pub struct Metrics {
     received: Family<Labels, Counter>,
     sent: Family<Labels, Counter>,
     refused: Family<RefusedLabels, Counter>,
+    /// Open connections of clients.
+    pub(super) connections: Gauge,
+    /// Connections that were closed at once, because their address had as many as it may.
+    pub(super) turned_away: Counter,
     known: Arc<Mutex<Known>>,
 }
 
@@ -76,6 +81,8 @@ pub(super) struct Counts {
     pub(super) in_flight: Gauge,
     pub(super) received: Counter,
     pub(super) sent: Counter,
+    /// What the log tells of requests that failed.
+    pub(super) failures: Loud,
 }
 
 impl Default for Metrics {
@@ -87,6 +94,8 @@ impl Default for Metrics {
             received: Family::default(),
             sent: Family::default(),
             refused: Family::default(),
+            connections: Gauge::default(),
+            turned_away: Counter::default(),
             known: Arc::default(),
         }
     }
@@ -128,19 +137,30 @@ impl Metrics {
             "Requests that no route was asked for: malformed, without a route, or beyond a limit",
             self.refused.clone(),
         );
+        registry.register(
+            "gateway_connections",
+            "Open connections of clients",
+            self.connections.clone(),
+        );
+        registry.register(
+            "gateway_turned_away",
+            "Connections that were closed at once, because their address had as many as one may have",
+            self.turned_away.clone(),
+        );
     }
 
-    /// The counters of one version and function; of requests that no version could take with `None`.
+    /// The counters of one version and function; of requests that no version could take with `None`, and `None` where it is not
+    /// known which function they are for.
     pub(super) fn counts(
         &self,
         app: &AppName,
         version: Option<VersionNumber>,
-        function: &FunctionName,
+        function: Option<&FunctionName>,
     ) -> Arc<Counts> {
         let labels = Labels {
             app: app.to_string(),
             version: version.map_or_else(|| "none".to_owned(), |number| number.get().to_string()),
-            function: function.to_string(),
+            function: function.map_or_else(|| "none".to_owned(), ToString::to_string),
         };
         let mut known = self.known();
         if let Some(counts) = known.used.get(&labels).and_then(Weak::upgrade) {
@@ -153,6 +173,7 @@ impl Metrics {
             in_flight: self.in_flight.get_or_create_owned(&labels),
             received: self.received.get_or_create_owned(&labels),
             sent: self.sent.get_or_create_owned(&labels),
+            failures: Loud::default(),
             labels: labels.clone(),
             metrics: self.clone(),
         });

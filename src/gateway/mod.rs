@@ -29,31 +29,41 @@
 //! - HTTP/1.1 and HTTP/2 with prior knowledge come in, HTTP/1.1 goes to processes. Bodies stream both ways. Trailers pass as
 //!   far as HTTP/1.1 lets them: those that the `Trailer` header announces, and to a client that sent `TE: trailers`.
 //! - Headers of the connection (`Connection`, what it names, `Keep-Alive`, `TE`, `Transfer-Encoding`, `Upgrade`,
-//!   `Proxy-*`) end here. `X-Forwarded-For` gets the client's address at its end; `X-Forwarded-Proto` and
-//!   `X-Forwarded-Host` are set where nobody in front has set them. `Forwarded` and `Host` stay as they are.
+//!   `Proxy-*`) end here. `X-Forwarded-For`, `-Proto` and `-Host` say what the gateway sees, and what a client sends of them, of
+//!   `X-Real-IP` and of `Forwarded` is taken away; of a proxy that is trusted they stay, and its address comes behind
+//!   `X-Forwarded-For`. `Host` stays as it is.
+//! - A path has one spelling, by which it is routed and passed on: escapes of plain characters are undone, `.` and `..` are
+//!   followed, slashes merged, and a path with an escaped slash is redirected to the one without, as by Envoy Gateway.
 //! - Upgrades (WebSocket) pass, except to HTTP/2. `CONNECT` and `OPTIONS *` are refused. The absolute form of a target is
 //!   taken, and its authority goes before `Host`.
 //! - A request with both `Content-Length` and `Transfer-Encoding` is read by the latter alone, the former goes no further,
 //!   and the connection is closed behind it; transfer codings other than `chunked` are refused.
-//! - A request is sent again, on another connection, only if the idle connection that was to carry it had been closed
-//!   before a byte of it was sent.
+//! - A request is sent again, on another connection, if the idle connection that was to carry it had been closed before a byte
+//!   of it was sent; and where its method is idempotent and it has no body, also if the process closed it without an answer.
+//! - An answer counts also where the process has not read the whole body. What the client still sends is read on for a while.
+//! - A connection to a process is not used again after HEAD, or after an answer that can have no body and tells of one.
 //! - A request with `Cutwater-Version: ?` is answered with `Cutwater-Version: <app>/<number>`.
 //! - [`Limits`] bound connections, open requests, sizes and times; [`Metrics`] count.
 
 mod body;
+mod crowd;
 mod forward;
 mod head;
+mod loud;
 mod metrics;
 mod page;
+mod path;
 mod reader;
 mod said;
 mod serve;
 mod table;
 mod upgrade;
 mod upstream;
+mod wire;
 
 use std::time::Duration;
 
+use ipnet::IpNet;
 pub use metrics::Metrics;
 pub use serve::serve;
 pub use table::{Entry, Overrides, Route, Table};
@@ -78,8 +88,12 @@ pub struct Limits {
     /// Time to connect to a process; then 504.
     pub connect_time: Duration,
     /// Time without a byte of the body of the request or the beginning of the answer; then 504, or 408 where it is the
-    /// client that sends nothing.
+    /// client that sends nothing, or less than `least_rate`.
     pub answer_time: Duration,
+    /// Bytes of a body in a second, on average over `answer_time`, that a client must send until its answer begins.
+    pub least_rate: u64,
+    /// Proxies in front: what they say of the way of a request is believed, and they may have all connections.
+    pub trusted: Vec<IpNet>,
     /// Time in which a client takes no byte of an answer that is there for it; then its connection is closed, or its stream
     /// of an HTTP/2 connection reset.
     pub take_time: Duration,
@@ -99,6 +113,8 @@ impl Default for Limits {
             head_time: Duration::from_secs(30),
             connect_time: Duration::from_secs(5),
             answer_time: Duration::from_mins(1),
+            least_rate: 16,
+            trusted: Vec::new(),
             take_time: Duration::from_mins(1),
             upgrade_time: Duration::from_mins(5),
             drain_time: Duration::from_secs(30),
@@ -107,12 +123,19 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Bytes that a client must send in each `answer_time`.
+    pub(super) fn least_bytes(&self) -> u64 {
+        self.least_rate
+            .saturating_mul(self.answer_time.as_secs())
+            .max(1)
+    }
+
     /// These limits, lowered where the process may have no more than so many files open: a connection takes one, and so does
-    /// a request on its way to a process. A quarter, and 64 at least, is left for everything else.
+    /// a request on its way to a process. A quarter, and `others` at least, is left for everything else.
     #[must_use]
-    pub fn within(self, files: u64) -> Self {
-        let files = usize::try_from(files).unwrap_or(usize::MAX);
-        let most = (files.saturating_sub((files / 4).max(64)) / 2).max(8);
+    pub fn within(self, files: u64, others: u64) -> Self {
+        let most = (files.saturating_sub((files / 4).max(others)) / 2).max(8);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
         Self {
             connections: self.connections.min(most),
             requests: self.requests.min(most),
@@ -127,19 +150,21 @@ mod tests {
 
     #[test]
     fn connections_and_requests_fit_into_the_files_of_the_process() {
-        for (files, most) in [
-            (u64::MAX, 10_000),
-            (1_048_576, 10_000),
-            (4_096, 1_536),
-            (1_024, 384),
-            (100, 18),
-            (0, 8),
+        for (files, others, most) in [
+            (u64::MAX, 64, 10_000),
+            (1_048_576, 64, 10_000),
+            (4_096, 64, 1_536),
+            (1_024, 64, 384),
+            (1_024, 424, 300),
+            (100, 64, 18),
+            (256, 244, 8),
+            (0, 64, 8),
         ] {
-            let limits = Limits::default().within(files);
+            let limits = Limits::default().within(files, others);
             assert_eq!(
                 (limits.connections, limits.requests),
                 (most, most),
-                "{files}"
+                "{files}, {others}"
             );
         }
     }

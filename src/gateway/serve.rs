@@ -18,6 +18,8 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::crowd::{Crowd, Member, is_among};
+use super::loud::Loud;
 use super::reader::Streams;
 use super::{Limits, Metrics, Table, forward};
 
@@ -25,6 +27,8 @@ use super::{Limits, Metrics, Table, forward};
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How often that is said while it lasts.
 const ACCEPT_SAID: Duration = Duration::from_secs(10);
+/// How long all connections are in use before that is said, and how often it is said again.
+const FULL_SAID: Duration = Duration::from_secs(10);
 /// Streams of one HTTP/2 connection at a time.
 const STREAMS: u32 = 128;
 /// How often an HTTP/2 connection is asked whether it is still there, and how long it may take to say so.
@@ -51,10 +55,20 @@ pub(super) struct Gateway {
 pub(super) struct Client {
     pub(super) gateway: Arc<Gateway>,
     pub(super) address: SocketAddr,
+    /// It is a proxy that is believed.
+    pub(super) trusted: bool,
     /// A request has come since this was looked at last.
     asked: AtomicBool,
     /// One of the connections of the gateway; an upgrade holds it for as long as it is open.
     _permit: OwnedSemaphorePermit,
+    /// One of those of its address, where they are counted.
+    _member: Option<Member>,
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.gateway.metrics.connections.dec();
+    }
 }
 
 /// Serves until `shutdown` is cancelled, then lets open requests end for up to `limits.drain_time`.
@@ -79,15 +93,31 @@ pub async fn serve(
     });
     // Whoever drops this future has no open connection left.
     let stop = gateway.stop.clone().drop_guard();
+    let turned_away = Loud::default();
     let accepting = shutdown.run_until_cancelled(async {
         let mut said = None;
-        while let Ok(permit) = Arc::clone(&connections).acquire_owned().await {
+        let crowd = Crowd::of(gateway.limits.connections);
+        while let Some(permit) = room(&connections).await {
             let (stream, address) = accept(&listener, &mut said).await;
+            let trusted = is_among(&gateway.limits.trusted, address.ip());
+            // Proxies and programs of this machine speak for many.
+            let counted = !trusted && !address.ip().to_canonical().is_loopback();
+            let member = counted.then(|| crowd.enter(address.ip()));
+            if let Some(None) = member {
+                gateway.metrics.turned_away.inc();
+                if let Some(more) = turned_away.say() {
+                    tracing::warn!("{} has as many connections as one address may have, and gets no more{more}", address.ip());
+                }
+                continue;
+            }
+            gateway.metrics.connections.inc();
             let client = Arc::new(Client {
                 gateway: Arc::clone(&gateway),
                 address,
+                trusted,
                 asked: AtomicBool::new(false),
                 _permit: permit,
+                _member: member.flatten(),
             });
             let connection = connection(Arc::clone(&server), client, stream, shutdown.clone());
             gateway.tasks.spawn(connection);
@@ -105,6 +135,24 @@ pub async fn serve(
     drop(stop);
     gateway.tasks.wait().await;
     cut
+}
+
+/// Room for one more connection, for which is waited; that there is none is said.
+async fn room(connections: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    if let Ok(permit) = Arc::clone(connections).try_acquire_owned() {
+        return Some(permit);
+    }
+    let waiting = Arc::clone(connections).acquire_owned();
+    tokio::pin!(waiting);
+    loop {
+        if let Ok(permit) = tokio::time::timeout(FULL_SAID, &mut waiting).await {
+            return permit.ok();
+        }
+        tracing::warn!(
+            "all connections have been in use for {} s, and more wait: see gateway_connections of /metrics",
+            FULL_SAID.as_secs()
+        );
+    }
 }
 
 fn server(limits: &Limits) -> auto::Builder<Streams> {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use hyper::HeaderMap;
-use hyper::header::HeaderName;
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use sha2::{Digest, Sha256};
 
@@ -29,8 +29,8 @@ pub struct Route {
     pub owner: String,
     /// The app.
     pub app: AppName,
-    /// The function.
-    pub function: FunctionName,
+    /// The function; nothing while it is not known which one it is.
+    pub function: Option<FunctionName>,
     /// The versions that may be reached. Shares need not total 100 %: they count in proportion.
     pub entries: Vec<Entry>,
     /// Who may ask for a version.
@@ -74,6 +74,8 @@ pub struct Table {
     exact: HashMap<String, Vec<Arc<Rule>>>,
     /// By what follows `*.`.
     below: HashMap<String, Vec<Arc<Rule>>>,
+    /// The headers that hold keys of overrides, each with the digests of its keys: no program gets one, whoever's it is.
+    keys: Vec<(HeaderName, Vec<[u8; 32]>)>,
     /// Routes are not known yet.
     starting: bool,
 }
@@ -85,7 +87,7 @@ pub(super) struct Rule {
     prefix: String,
     pub(super) owner: String,
     pub(super) app: AppName,
-    pub(super) function: FunctionName,
+    pub(super) function: Option<FunctionName>,
     pub(super) targets: Vec<Target>,
     overrides: Option<Asked>,
     rules: Vec<(Match, VersionNumber)>,
@@ -132,6 +134,7 @@ impl Table {
         for route in routes {
             let hostnames = route.hostnames.clone();
             let rule = Arc::new(Rule::new(route, metrics));
+            table.guard(&rule);
             for hostname in hostnames {
                 let (hosts, name) = match hostname.strip_prefix("*.") {
                     Some(suffix) => (&mut table.below, suffix),
@@ -145,6 +148,39 @@ impl Table {
             rules.sort_by_key(|rule| Reverse(rule.prefix.len()));
         }
         table
+    }
+
+    /// Keeps the key of a rule from all programs.
+    fn guard(&mut self, rule: &Rule) {
+        let Some((name, digest)) = (rule.overrides.as_ref()).and_then(|asked| asked.key.as_ref())
+        else {
+            return;
+        };
+        match self.keys.iter_mut().find(|(other, _)| other == name) {
+            Some((_, digests)) if digests.contains(digest) => {}
+            Some((_, digests)) => digests.push(*digest),
+            None => self.keys.push((name.clone(), vec![*digest])),
+        }
+    }
+
+    /// Takes keys of overrides away: no program is to see one, or to write it into a log.
+    pub(super) fn conceal(&self, headers: &mut HeaderMap) {
+        for (name, digests) in &self.keys {
+            if !headers.contains_key(name) {
+                continue;
+            }
+            let is_key =
+                |value: &HeaderValue| digests.contains(&Sha256::digest(value.as_bytes()).into());
+            let all = headers.get_all(name).iter();
+            let (keys, others): (Vec<_>, Vec<_>) = all.cloned().partition(is_key);
+            if keys.is_empty() {
+                continue;
+            }
+            headers.remove(name);
+            for other in others {
+                headers.append(name.clone(), other);
+            }
+        }
     }
 
     /// The rule for a lower-case hostname without port, and a path.
@@ -183,14 +219,14 @@ impl Rule {
             .map(|entry| Target {
                 version: entry.version,
                 share: entry.share.basis_points().into(),
-                counts: metrics.counts(&app, Some(entry.version), &function),
+                counts: metrics.counts(&app, Some(entry.version), function.as_ref()),
                 upstream: entry.upstream,
             })
             .collect();
         Self {
             prefix: route.path.trim_end_matches('/').to_owned(),
             owner: route.owner,
-            unserved: metrics.counts(&app, None, &function),
+            unserved: metrics.counts(&app, None, function.as_ref()),
             app,
             function,
             targets,
@@ -250,16 +286,6 @@ impl Rule {
             .find(|target| target.share > 0 && target.is_ready())
     }
 
-    /// Takes the key of overrides away: no program is to see it, or to write it into a log.
-    pub(super) fn conceal(&self, headers: &mut HeaderMap) {
-        let asked = self.overrides.as_ref();
-        if let Some(key) = asked.and_then(|asked| asked.key.as_ref())
-            && has_key(headers, key)
-        {
-            headers.remove(&key.0);
-        }
-    }
-
     /// The version that a request asks for, where it may.
     fn asked(&self, headers: &HeaderMap) -> Option<VersionNumber> {
         let asked = self.overrides.as_ref()?;
@@ -305,23 +331,58 @@ mod tests {
 
     /// A rule for versions 1, 2, 3 and so on with these shares, all of them ready.
     fn rule(points: &[u32]) -> Rule {
+        Rule::new(route(points), &Metrics::default())
+    }
+
+    fn route(points: &[u32]) -> Route {
         let entry = |(index, points): (usize, &u32)| Entry {
             version: VersionNumber::new(u32::try_from(index).unwrap() + 1).unwrap(),
             share: Share::from_basis_points(*points),
             upstream: Some(Arc::new(Upstream::new("127.0.0.1:9".parse().unwrap()))),
         };
-        let route = Route {
+        Route {
             hostnames: vec!["shop.test".to_owned()],
             path: "/".to_owned(),
             owner: "Deployment checkout".to_owned(),
             app: "checkout".parse().unwrap(),
-            function: "web".parse().unwrap(),
+            function: Some("web".parse().unwrap()),
             entries: points.iter().enumerate().map(entry).collect(),
             overrides: Overrides::Anyone,
             rules: Vec::new(),
             affinity: None,
+        }
+    }
+
+    #[test]
+    fn no_program_gets_the_key_of_anybody() {
+        let keyed = |header: &str, key: &str| Route {
+            overrides: Overrides::Key {
+                header: header.to_owned(),
+                key: key.to_owned(),
+            },
+            ..route(&[10_000])
         };
-        Rule::new(route, &Metrics::default())
+        let routes = vec![
+            keyed("X-Key", "sesame"),
+            keyed("x-key", "mellon"),
+            route(&[10_000]),
+        ];
+        let table = Table::new(routes, &Metrics::default());
+        let left = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("x-key", value.parse().unwrap());
+            }
+            table.conceal(&mut headers);
+            let left = headers.get_all("x-key").iter();
+            let left = left.map(|value| value.to_str().unwrap().to_owned());
+            left.collect::<Vec<_>>()
+        };
+        // Twice, of another route, beside something else: what is no key is nobody's secret.
+        assert_eq!(left(&["sesame"]), [""; 0]);
+        assert_eq!(left(&["sesame", "sesame"]), [""; 0]);
+        assert_eq!(left(&["mellon", "other", "sesame"]), ["other"]);
+        assert_eq!(left(&["other"]), ["other"]);
     }
 
     #[test]

@@ -15,11 +15,15 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::body::Upload;
+use super::wire::Wire;
 
 /// Most idle connections that are kept.
 const IDLE_MAX: usize = 64;
-/// How long an idle connection is used again: below the 5 s after which Node closes one, and a request sent into that is lost.
+/// How long an idle connection is used again: below the 5 s after which Node closes one. A request that may be repeated is, where
+/// the process closes just then.
 const IDLE_TIME: Duration = Duration::from_secs(4);
+/// The same for a request that may not be repeated: below the 2 s after which gunicorn closes one.
+const SURE_TIME: Duration = Duration::from_secs(1);
 /// The bit of the state that says that no more requests are taken; the others count.
 const DRAINING: usize = 1 << (usize::BITS - 1);
 
@@ -127,13 +131,17 @@ impl Upstream {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The idle connection that was used last, if one is fit for use.
-    fn reuse(&self) -> Option<Sender> {
+    /// The idle connection that was used last, if one is fit for use and has been idle for no longer than this.
+    fn reuse(&self, time: Duration) -> Option<Sender> {
         let mut idle = self.lock();
         while let Some((sender, since)) = idle.pop_back() {
-            if since.elapsed() > IDLE_TIME {
+            let age = since.elapsed();
+            if age > IDLE_TIME {
                 // All others have been idle for longer.
                 idle.clear();
+            } else if age > time {
+                idle.push_back((sender, since));
+                return None;
             } else if sender.is_ready() {
                 return Some(sender);
             }
@@ -161,7 +169,9 @@ impl Upstream {
             .map_err(|_| SendError::ConnectTime)?
             .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
             .map_err(SendError::Connect)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+        let (sender, connection) = http1::Builder::new()
+            .allow_obsolete_multiline_headers_in_responses(true)
+            .handshake(TokioIo::new(Wire(stream)))
             .await
             .map_err(SendError::Ended)?;
         // It ends with its sender, and what it has to say the request hears.
@@ -177,8 +187,14 @@ impl Open {
         mut request: Request<Upload>,
         connect_time: Duration,
     ) -> Result<(Response<Incoming>, Sender), SendError> {
+        let repeatable = request.method().is_idempotent();
+        let mut time = if repeatable { IDLE_TIME } else { SURE_TIME };
         loop {
-            let (mut sender, reused) = match self.upstream.reuse() {
+            let reused = self.upstream.reuse(time);
+            let mut again = (reused.as_ref())
+                .filter(|_| repeatable)
+                .and_then(|_| repeated(&request));
+            let (mut sender, reused) = match reused {
                 Some(sender) => (sender, true),
                 None => (self.upstream.connect(connect_time).await?, false),
             };
@@ -187,7 +203,14 @@ impl Open {
                 Err(mut error) => match error.take_message() {
                     // Nothing of it was sent; each turn takes a connection from the list, so this ends.
                     Some(unsent) if reused => request = unsent,
-                    _ => return Err(SendError::Ended(error.into_error())),
+                    _ => {
+                        let error = error.into_error();
+                        match again.take().filter(|_| !error.is_parse()) {
+                            // The process closed the connection when the request was on its way. The next one is a new one.
+                            Some(same) => (request, time) = (same, Duration::ZERO),
+                            None => return Err(SendError::Ended(error)),
+                        }
+                    }
                 },
             }
         }
@@ -218,6 +241,15 @@ impl Open {
             self.upstream.fewer_open.notify_waiters();
         }
     }
+}
+
+/// The same request once more; nothing where it has a body, which is gone with the first one.
+fn repeated(request: &Request<Upload>) -> Option<Request<Upload>> {
+    let mut again = Request::new(request.body().again()?);
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.headers_mut() = request.headers().clone();
+    Some(again)
 }
 
 impl Drop for Open {

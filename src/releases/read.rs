@@ -270,6 +270,7 @@ fn checked(node: &Node, wanted: Result<Wanted, SpecError>) -> Result<Wanted, Vec
             | SpecError::RouteTwice(_)
             | SpecError::RouteClash { .. }
             | SpecError::HostnameCount(..)
+            | SpecError::Hostname { .. }
             | SpecError::Path { .. } => "spec.routes",
         };
         vec![Problem {

@@ -1,28 +1,26 @@
 //! One app on this machine: what is wanted, what runs, what the gateway does; and one step from one to the next.
 //!
-//! The step is the controller's: resolve, observe, [`plan::plan`], carry out. Nothing is decided here.
+//! The step is the controller's: resolve, observe, [`plan::plan`], carry out. Nothing is decided here. What is wanted is in
+//! [`super::asked`], what the plan sees of it in [`super::world`], and what the gateway does in [`super::routes`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::checkout::Checkout;
-use super::keys;
+use super::claims::{Refused, Settled};
+use super::lookups::Lookups;
 use super::programs::Starter;
 use super::resolve::{self, Resolution};
-use super::secrets::Secrets;
-use super::source::{self, Tip};
 use super::state::{Remembered, Served, StateFolder};
-use super::versions::{self, Materialised};
-use crate::api::{RequestMatch, Wanted};
-use crate::gateway::{Entry, Route};
-use crate::plan::asked::Asked;
+use super::tip::{self, Tip};
+use super::versions::Materialised;
 use crate::plan::slots::slots;
-use crate::plan::{self, Cause, Owner, OwnerKind, RouteFacts, RoutePlan, Split, World};
+use crate::plan::{self, Owner, RoutePlan};
 use crate::releases::Release;
 use crate::store::Mirror;
-use crate::words::{AppName, FunctionName, Share, VersionNumber, VersionWord};
+use crate::words::{AppName, VersionNumber, VersionWord};
 
 /// More versions of an app at once than anybody means.
 const MANY: usize = 5;
@@ -32,12 +30,23 @@ const MANY: usize = 5;
 pub(super) struct App {
     pub(super) remembered: Remembered,
     pub(super) running: BTreeMap<VersionNumber, Materialised>,
+    /// Versions that are to run and cannot.
+    pub(super) unfit: BTreeSet<VersionNumber>,
+    pub(super) lookups: Lookups,
     /// What stands against what is wanted, for people.
     pub(super) problems: Vec<String>,
-    /// Each owner, and whether all of it is so.
+    /// Each owner that is wanted or leaves, and whether all of it is so.
     pub(super) complete: BTreeMap<Owner, bool>,
+    /// The owners that are wanted, each with what holds for it: what it wants, or what it wanted before that.
+    pub(super) wanted: BTreeMap<Owner, Arc<Release>>,
+    /// The places that owners claim and do not get.
+    pub(super) refused: BTreeMap<Owner, Refused>,
     /// Each owner, and the newest commit of the branch of which all was so.
     pub(super) reached: BTreeMap<Owner, String>,
+    /// Nothing is known against what is wanted, and it is not there yet.
+    pub(super) is_starting: bool,
+    /// A version or function that is wanted is not there.
+    pub(super) misses: bool,
 }
 
 /// What every step works with.
@@ -46,6 +55,10 @@ pub(super) struct Tools<'a> {
     pub(super) tip: &'a Tip,
     pub(super) folder: &'a StateFolder,
     pub(super) starter: &'a Starter,
+    /// How often refs of the app have moved.
+    pub(super) moves: u64,
+    /// How many programs may be started.
+    pub(super) room: usize,
 }
 
 /// What a step did.
@@ -59,8 +72,8 @@ pub(super) struct Stepped {
     pub(super) wake: Option<Timestamp>,
     /// Nothing is left of the app.
     pub(super) gone: bool,
-    /// A version that its releases name is not there.
-    pub(super) missing: bool,
+    /// There is something else to remember.
+    pub(super) changed: bool,
 }
 
 impl App {
@@ -72,181 +85,105 @@ impl App {
         }
     }
 
-    /// Makes one step towards what is wanted.
-    pub(super) fn step(&mut self, name: &AppName, tools: &Tools<'_>, now: Timestamp) -> Stepped {
+    /// Makes one step towards what is wanted. `settled`: who has which place, of each owner that is wanted.
+    pub(super) fn step(
+        &mut self,
+        name: &AppName,
+        tools: &Tools<'_>,
+        settled: BTreeMap<Owner, Settled>,
+        now: Timestamp,
+    ) -> Stepped {
         let before = self.remembered.clone();
-        let mut rerouted = false;
+        let mut rerouted = self.claim(settled);
         for version in self.running.values_mut() {
             rerouted |= version.look(now);
         }
         self.problems.clear();
-        let releases: Vec<&Release> = (tools.tip.releases.iter())
-            .filter(|release| release.app() == name)
-            .collect();
-        let resolutions: Vec<Resolution> = (releases.iter())
+        let asked = self.asked(name, tools.tip);
+        self.look_up(name, tools, &asked);
+        let resolutions: Vec<Resolution> = (asked.iter())
             .map(|release| {
-                let owner = source::owner(release);
-                let mirror = tools.mirror;
-                resolve::resolve(mirror, name, &owner, &release.wanted, &mut self.remembered)
+                let (owner, lookups) = (tip::owner(release), &self.lookups);
+                let answer = |word: &VersionWord| lookups.answer(word);
+                resolve::resolve(&owner, &release.wanted, &mut self.remembered, answer)
             })
             .collect();
-        for (release, resolution) in releases.iter().zip(&resolutions) {
-            let owner = source::owner(release);
-            let problem = resolution.problem.iter();
-            let rule = &release.wanted.override_rule;
-            let (_, keyless) = keys::overrides(rule, &tools.starter.secrets);
-            self.problems
-                .extend((problem.chain(&keyless)).map(|problem| format!("{owner}: {problem}")));
-        }
-        let mut versions: BTreeMap<VersionNumber, plan::Version> = (self.running.iter())
-            .map(|(number, running)| (*number, running.state()))
+        rerouted |= self.adopt(&asked, &resolutions);
+        let all: Vec<Arc<Release>> = self.wanted.values().cloned().collect();
+        let releases: Vec<&Release> = all.iter().map(Arc::as_ref).collect();
+        self.complain(tools, &asked, &resolutions);
+        let shares: BTreeMap<Owner, Resolution> = (asked.iter().zip(resolutions))
+            .map(|(release, resolution)| (tip::owner(release), resolution))
             .collect();
-        for (number, _) in resolutions.iter().flat_map(|r| r.shares.iter().flatten()) {
-            if let Some(record) = self.remembered.records.get(number) {
-                versions
-                    .entry(*number)
-                    .or_insert_with(|| versions::absent(record));
-            }
-        }
+        let resolutions: Vec<Resolution> = (self.wanted.keys())
+            .map(|owner| shares.get(owner).cloned().unwrap_or_default())
+            .collect();
+        let versions = self.versions(&resolutions);
         let world = self.world(&releases, &resolutions, versions, now);
         let plan = plan::plan(&world);
+        self.complete = (plan.splits.iter())
+            .map(|split| (split.owner.clone(), split.complete))
+            .collect();
         self.say(&plan);
-        for (release, resolution) in releases.iter().zip(&resolutions) {
-            let owner = source::owner(release);
-            if resolution.problem.is_some() {
-                // The plan is about what was wanted before.
-                self.complete.insert(owner, false);
-            } else if self.complete.get(&owner) == Some(&true) {
-                self.reached.insert(owner, tools.tip.commit.clone());
+        for (owner, resolution) in self.wanted.keys().zip(&resolutions) {
+            if self.refused.contains_key(owner) || !resolution.is_whole() || !tools.tip.has(owner) {
+                // The plan is about what was wanted before, or about places that others have.
+                self.complete.insert(owner.clone(), false);
+            } else if self.complete.get(owner) == Some(&true) {
+                let commit = tools.tip.commit_of(owner).to_owned();
+                self.reached.insert(owner.clone(), commit);
             }
         }
         self.start(name, &plan, tools);
+        self.is_starting = self.starts(&resolutions);
+        self.misses = resolutions.iter().any(|found| !found.problems.is_empty());
         rerouted |= self.take_over(&plan, now);
         self.assign(&releases, &before);
         let leaving: Vec<Materialised> = (plan.remove.iter())
             .filter_map(|version| self.running.remove(version))
             .collect();
         rerouted |= !leaving.is_empty();
-        let needed: BTreeSet<VersionNumber> = (self.running.keys().copied())
-            .chain(
-                self.remembered
-                    .pinned
-                    .values()
-                    .flatten()
-                    .map(|pinned| pinned.number),
-            )
-            .collect();
-        self.remembered
-            .records
-            .retain(|number, _| needed.contains(number));
-        if self.remembered != before
-            && let Err(error) = tools.folder.write(name, &self.remembered)
-        {
-            // It is said each time, and goes on: traffic matters more than what a restart would know.
-            self.problems.push(error.to_string());
-        }
+        self.forget(&plan);
         Stepped {
             rerouted,
             leaving,
             wake: plan.wake,
-            missing: resolutions.iter().any(|found| found.problem.is_some()),
-            gone: releases.is_empty() && self.running.is_empty() && plan.close,
+            gone: self.wanted.is_empty() && self.running.is_empty() && plan.close,
+            changed: self.remembered != before,
         }
     }
 
-    /// The world of a plan, with the versions that are wanted or run.
-    pub(super) fn world(
-        &self,
-        releases: &[&Release],
-        resolutions: &[Resolution],
-        versions: BTreeMap<VersionNumber, plan::Version>,
-        now: Timestamp,
-    ) -> World {
-        // The gateway takes its table as a whole, with all that runs.
-        let here: BTreeSet<VersionNumber> = (versions.iter())
-            .filter(|(_, version)| version.materialised)
-            .map(|(number, _)| *number)
-            .collect();
-        let mut splits: Vec<Split> = (releases.iter().zip(resolutions))
-            .map(|(release, resolution)| self.split(release, resolution, &here))
-            .collect();
-        let owners: BTreeSet<Owner> = releases
-            .iter()
-            .map(|release| source::owner(release))
-            .collect();
-        let leaving = self
-            .remembered
-            .served
-            .keys()
-            .filter(|owner| !owners.contains(*owner));
-        splits.extend(leaving.map(|owner| self.leaving(owner, &here)));
-        splits.sort_by(|a, b| a.owner.cmp(&b.owner));
-        World {
-            now,
-            // The gateway does what it is told before the next request.
-            settle: SignedDuration::ZERO,
-            splits,
-            versions,
-            memory: self.remembered.memory.clone(),
+    /// How many programs run.
+    pub(super) fn programs(&self) -> usize {
+        self.running.values().map(Materialised::programs).sum()
+    }
+
+    /// Takes over who has which place. True where that changes what the gateway does.
+    fn claim(&mut self, settled: BTreeMap<Owner, Settled>) -> bool {
+        let mut refused = BTreeMap::new();
+        self.remembered.claims.clear();
+        for (owner, settled) in settled {
+            if !settled.refused.is_empty() {
+                refused.insert(owner.clone(), settled.refused);
+            }
+            self.remembered.claims.insert(owner, settled.claims);
         }
+        let changed = self.refused != refused;
+        self.refused = refused;
+        changed
     }
 
-    fn facts(&self, owner: &Owner, here: &BTreeSet<VersionNumber>) -> (plan::Shares, RouteFacts) {
-        let Some(served) = self.remembered.served.get(owner) else {
-            return (plan::Shares::new(), RouteFacts::default());
-        };
-        let shares = served.shares.iter().map(|(number, _)| *number);
-        let facts = RouteFacts {
-            exist: true,
-            accepted: true,
-            written: Some(served.since),
-            named: shares.clone().chain(here.iter().copied()).collect(),
-            ruled: served.overrides.iter().copied().collect(),
-            held: shares.chain(served.overrides.iter().copied()).collect(),
-            surplus: false,
-        };
-        (served.shares.clone(), facts)
-    }
-
-    fn split(
-        &self,
-        release: &Release,
-        resolution: &Resolution,
-        here: &BTreeSet<VersionNumber>,
-    ) -> Split {
-        let owner = source::owner(release);
-        let (last, routes) = self.facts(&owner, here);
-        let pinned = self.remembered.pinned.get(&owner);
-        let pinned = pinned.into_iter().flatten();
-        let protects = pinned.map(|pinned| pinned.number).collect();
-        let asked = Asked {
-            owner,
-            wanted: Some(&release.wanted),
-            shares: resolution.shares.clone(),
-            protects,
-            leaving: false,
-            // Open requests are waited for, and not a time.
-            drain: SignedDuration::ZERO,
-            last,
-            routes,
-        };
-        asked.split(&self.remembered.records)
-    }
-
-    /// The split of an owner that is not in the releases any more.
-    fn leaving(&self, owner: &Owner, here: &BTreeSet<VersionNumber>) -> Split {
-        let (last, routes) = self.facts(owner, here);
-        let asked = Asked {
-            owner: owner.clone(),
-            wanted: None,
-            shares: None,
-            protects: BTreeSet::new(),
-            leaving: true,
-            drain: SignedDuration::ZERO,
-            last,
-            routes,
-        };
-        asked.split(&self.remembered.records)
+    /// Forgets the records that nobody needs.
+    fn forget(&mut self, plan: &plan::Plan) {
+        let pinned = self.remembered.pinned.values().flatten();
+        let needed: BTreeSet<VersionNumber> = (self.running.keys())
+            .chain(plan.run.keys())
+            .copied()
+            .chain(pinned.map(|pinned| pinned.number))
+            .collect();
+        self.remembered
+            .records
+            .retain(|number, _| needed.contains(number));
     }
 
     /// Remembers what the plan says of traffic and of what comes next. True where the gateway is to do something else.
@@ -256,6 +193,7 @@ impl App {
             rerouted |= self.route(split, now);
         }
         for owner in &plan.release {
+            self.remembered.asked.remove(owner);
             self.remembered.pinned.remove(owner);
             self.remembered.served.remove(owner);
             self.reached.remove(owner);
@@ -264,51 +202,32 @@ impl App {
         rerouted
     }
 
-    /// What waits, for people.
-    fn say(&mut self, plan: &plan::Plan) {
-        self.complete = (plan.splits.iter())
-            .map(|split| (split.owner.clone(), split.complete))
-            .collect();
-        for split in &plan.splits {
-            for waiting in &split.waiting {
-                let why = match &waiting.cause {
-                    Cause::NotReady(functions) => {
-                        let names: Vec<&str> = functions.iter().map(FunctionName::as_str).collect();
-                        let troubles = self
-                            .running
-                            .get(&waiting.version)
-                            .map(Materialised::troubles);
-                        match troubles.filter(|troubles| !troubles.is_empty()) {
-                            Some(troubles) => troubles.join("; "),
-                            None => format!("{} is not ready", names.join(", ")),
-                        }
-                    }
-                    Cause::Settling => "is about to get its share".to_owned(),
-                    Cause::Capacity { function, .. } => format!("{function} has too few processes"),
-                    Cause::Backends(count) => format!("{count} versions at once are too many"),
-                };
-                self.problems
-                    .push(format!("{}: {}: {why}", split.owner, waiting.version));
-            }
-        }
-    }
-
+    /// Starts what is to run and does not. What cannot be started is tried again at the next step.
     fn start(&mut self, name: &AppName, plan: &plan::Plan, tools: &Tools<'_>) {
+        self.unfit.clear();
+        let mut room = tools.room;
         for version in plan.run.keys() {
-            if self.running.contains_key(version) {
-                continue;
-            }
             let Some(record) = self.remembered.records.get(version) else {
                 continue;
             };
+            if self.running.contains_key(version) {
+                continue;
+            }
+            let wanted = record.functions.len();
             let checkout = Checkout::new(
                 tools.mirror.clone(),
                 tools.tip.settings.clone(),
                 tools.folder.snapshots(),
                 record.clone(),
             );
-            match Materialised::start(tools.starter, tools.folder, record, checkout) {
+            let started = if wanted > room {
+                Err(too_many(tools.starter.most))
+            } else {
+                Materialised::start(tools.starter, tools.folder, record, checkout)
+            };
+            match started {
                 Ok(running) => {
+                    room -= wanted;
                     drop(self.running.insert(*version, running));
                     let count = self.running.len();
                     if count > MANY {
@@ -317,7 +236,10 @@ impl App {
                         );
                     }
                 }
-                Err(problem) => self.problems.push(format!("{name} {version}: {problem}")),
+                Err(problem) => {
+                    self.unfit.insert(*version);
+                    self.problems.push(format!("{name} {version}: {problem}"));
+                }
             }
         }
     }
@@ -357,7 +279,7 @@ impl App {
         } = &mut self.remembered;
         all.retain(|owner, _| served.contains_key(owner));
         for release in releases {
-            let owner = source::owner(release);
+            let owner = tip::owner(release);
             if release.wanted.affinity.is_none() {
                 all.remove(&owner);
                 continue;
@@ -384,87 +306,11 @@ impl App {
             }
         }
     }
-
-    /// What the gateway is to do for the app.
-    pub(super) fn routes(&self, releases: &[&Release], secrets: &Secrets) -> Vec<Route> {
-        let mut routes = Vec::new();
-        for release in releases {
-            let owner = source::owner(release);
-            let Some(served) = self.remembered.served.get(&owner).cloned() else {
-                continue;
-            };
-            let slots = self.remembered.slots.get(&owner).cloned();
-            let rules = self.rules(&owner, &release.wanted);
-            let (overrides, _) = keys::overrides(&release.wanted.override_rule, secrets);
-            for named in &release.wanted.routes {
-                let Some(function) = self.function(named.route.function.as_ref(), &served) else {
-                    continue;
-                };
-                routes.push(Route {
-                    hostnames: named.route.hostnames.clone(),
-                    path: named.route.path.clone(),
-                    owner: shown(&owner),
-                    app: release.app().clone(),
-                    entries: self.entries(&served, &function),
-                    function,
-                    overrides: overrides.clone(),
-                    rules: rules.clone(),
-                    affinity: release.wanted.affinity.clone().zip(slots.clone()),
-                });
-            }
-        }
-        routes
-    }
-
-    /// The rules of an owner. One for a word that is not resolved yet does not count until it is.
-    fn rules(&self, owner: &Owner, wanted: &Wanted) -> Vec<(RequestMatch, VersionNumber)> {
-        let pinned = self.remembered.pinned.get(owner);
-        let number = |word: &VersionWord| {
-            let mut entries = pinned.into_iter().flatten();
-            Some(entries.find(|entry| entry.word == *word)?.number)
-        };
-        (wanted.rules.iter())
-            .filter_map(|rule| Some((rule.requests.clone(), number(&rule.version)?)))
-            .collect()
-    }
-
-    fn function(&self, named: Option<&FunctionName>, served: &Served) -> Option<FunctionName> {
-        named.cloned().or_else(|| {
-            let (number, _) = served.shares.first()?;
-            match self.remembered.records.get(number)?.functions.as_slice() {
-                [only] => Some(only.name.clone()),
-                _ => None,
-            }
-        })
-    }
-
-    fn entries(&self, served: &Served, function: &FunctionName) -> Vec<Entry> {
-        let share = |number: VersionNumber| {
-            let found = served.shares.iter().find(|(other, _)| *other == number);
-            found.map_or(Share::ZERO, |(_, share)| *share)
-        };
-        let numbers = served.shares.iter().map(|(number, _)| *number);
-        let mut all: Vec<VersionNumber> = numbers.collect();
-        all.extend(
-            served
-                .overrides
-                .iter()
-                .filter(|number| share(**number).is_zero()),
-        );
-        all.into_iter()
-            .map(|version| Entry {
-                version,
-                share: share(version),
-                upstream: (self.running.get(&version)).and_then(|it| it.upstream(function)),
-            })
-            .collect()
-    }
 }
 
-/// An owner in words.
-pub(super) fn shown(owner: &Owner) -> String {
-    match owner.kind {
-        OwnerKind::Deployment => format!("Deployment {}", owner.name),
-        OwnerKind::Alias => format!("Alias {}", owner.name),
-    }
+/// Started, one more would take the files that the others need.
+fn too_many(most: usize) -> String {
+    format!(
+        "this process may have files open for {most} programs, and that many run; raise that with `ulimit -n` or LimitNOFILE= of systemd, or shorten rollbackWindow"
+    )
 }

@@ -1,8 +1,8 @@
 //! What was told last of everything: the engine writes it after each step, and [`super::admin`] answers with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
@@ -10,7 +10,6 @@ use prometheus_client::registry::Registry;
 use super::app::App;
 use super::ledger::Ledger;
 use super::source::Found;
-use super::state::Served;
 use super::tasks::Last;
 use super::told::{
     AppDetail, AppStatus, Apps, EntryDetail, LedgerDetail, ShareStatus, SplitDetail, SplitStatus,
@@ -27,6 +26,9 @@ const ENTRIES_MAX: usize = 20;
 
 /// The longest look: three calls of git at their deadlines, and some time for a busy machine.
 const LOOK_MAX: Duration = Duration::from_mins(3);
+
+/// After how long a server is ready though programs are still being started: one that is slow keeps no other from its users.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What was told last.
 pub(super) struct Board {
@@ -45,6 +47,9 @@ struct State {
     /// Without its apps and its ledger.
     status: Status,
     apps: BTreeMap<AppName, AppDetail>,
+    /// When it was told something first.
+    since: Option<Instant>,
+    is_ready: bool,
 }
 
 impl Board {
@@ -66,7 +71,7 @@ impl Board {
             registry,
             state: Mutex::new(State {
                 status,
-                apps: BTreeMap::new(),
+                ..State::default()
             }),
             ledger,
             mirror,
@@ -77,9 +82,13 @@ impl Board {
 
     /// Takes down how everything stands.
     pub(super) fn tell(&self, found: &Found, apps: &BTreeMap<AppName, App>) {
+        let is_starting = found.tip.commit.is_empty() || apps.values().any(|app| app.is_starting);
         let apps = apps.iter().map(|(name, app)| (name.clone(), of(name, app)));
         let apps = apps.collect();
         let mut state = self.lock();
+        let since = *state.since.get_or_insert_with(Instant::now);
+        let is_late = !found.tip.commit.is_empty() && since.elapsed() > PATIENCE;
+        state.is_ready |= !is_starting || is_late;
         state.apps = apps;
         let status = &mut state.status;
         status.commit = Some(found.tip.commit.clone()).filter(|commit| !commit.is_empty());
@@ -87,14 +96,18 @@ impl Board {
         status.problems.clone_from(&found.problems);
     }
 
-    /// Ready once a commit counts, and as long as the repository is looked at.
+    /// Ready once a commit counts and what it names is served or has failed, and as long as the repository is looked at. Apps that
+    /// come later change nothing about it.
     ///
     /// # Errors
     /// Why not.
     pub(super) fn is_ready(&self) -> Result<(), String> {
         let age = self.looked.age();
-        if self.lock().status.commit.is_none() {
+        let state = self.lock();
+        if state.status.commit.is_none() {
             Err("no commit has been read yet".to_owned())
+        } else if !state.is_ready {
+            Err("what the commit names is being started".to_owned())
         } else if age > self.patience {
             Err(format!(
                 "the repository was looked at {} s ago, and not since",
@@ -161,11 +174,13 @@ impl Board {
 }
 
 fn of(name: &AppName, app: &App) -> AppDetail {
-    let splits = app.remembered.served.iter();
+    let owners: BTreeSet<&Owner> = (app.remembered.served.keys())
+        .chain(app.wanted.keys())
+        .collect();
     AppDetail {
         app: name.clone(),
-        splits: splits
-            .map(|(owner, served)| split(app, owner, served))
+        splits: (owners.into_iter())
+            .map(|owner| split(app, owner))
             .collect(),
         versions: (app.running.iter())
             .filter_map(|(number, running)| {
@@ -174,7 +189,9 @@ fn of(name: &AppName, app: &App) -> AppDetail {
                     version: *number,
                     id: record.tree.clone(),
                     commit: record.commit.clone(),
-                    labels: record.labels.iter().map(ToString::to_string).collect(),
+                    labels: (app.lookups.labels(*number).unwrap_or(&record.labels).iter())
+                        .map(ToString::to_string)
+                        .collect(),
                     percentage: share(app, *number),
                     functions: running.functions(),
                 })
@@ -194,7 +211,8 @@ fn share(app: &App, number: VersionNumber) -> Share {
     found.map_or(Share::ZERO, |(_, share)| *share)
 }
 
-fn split(app: &App, owner: &Owner, served: &Served) -> SplitDetail {
+fn split(app: &App, owner: &Owner) -> SplitDetail {
+    let served = app.remembered.served.get(owner);
     let share = |version: VersionNumber, percentage: Share| ShareStatus {
         version,
         percentage,
@@ -206,13 +224,13 @@ fn split(app: &App, owner: &Owner, served: &Served) -> SplitDetail {
             OwnerKind::Alias => Kind::Alias,
         },
         name: owner.name.clone(),
-        complete: app.complete.get(owner).copied().unwrap_or(false),
+        complete: app.complete.get(owner) == Some(&true),
         commit: app.reached.get(owner).cloned(),
-        since: served.since,
+        since: served.map(|served| served.since),
         wanted: wanted
             .map(|entry| share(entry.number, entry.share))
             .collect(),
-        versions: (served.shares.iter())
+        versions: (served.iter().flat_map(|served| &served.shares))
             .map(|(number, percentage)| share(*number, *percentage))
             .collect(),
     }

@@ -1,16 +1,16 @@
 //! Which commits make up what counts, through a restart: a file in the state folder. Its first line says of which branch and
 //! folder, each other is a commit; of another branch or folder nothing is known.
 //!
-//! The last one counts. Those before it are there where it did not count as a whole, because history was rewritten or the
-//! releases were gone: what is missing in it goes on as the commit before has it. Read again in their order, they give the
-//! same.
+//! The last one counts. Those before it are there where it did not count as a whole, because a file could not be read, history
+//! was rewritten or the releases were gone: some objects go on as an older commit has them. Read again in their order, they
+//! give the same.
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// Most commits that are remembered; more follow each other only where history is rewritten again and again.
-const MAX: usize = 16;
+/// Most commits that are remembered: each but the last has an object that is held.
+const MAX: usize = 64;
 
 /// The file, and what stands in it.
 pub(super) struct Counted {
@@ -45,17 +45,11 @@ impl Counted {
         &self.commits
     }
 
-    /// Notes that a commit counts, as a whole or on top of those before it.
+    /// Notes that these commits count, each on top of those before it.
     ///
     /// # Errors
     /// When it cannot be written; then the file is as it was.
-    pub(super) fn note(&mut self, commit: &str, whole: bool) -> io::Result<()> {
-        let mut commits = if whole {
-            Vec::new()
-        } else {
-            self.commits.clone()
-        };
-        commits.push(commit.to_owned());
+    pub(super) fn note(&mut self, mut commits: Vec<String>) -> io::Result<()> {
         let commits = commits.split_off(commits.len().saturating_sub(MAX));
         if commits == self.commits {
             return Ok(());

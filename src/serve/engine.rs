@@ -15,12 +15,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::app::{App, Tools};
 use super::board::Board;
+use super::claims::{self, Claimant, Settled};
+use super::keeper::Keeper;
 use super::ledger::Ledger;
 use super::programs::Starter;
 use super::source::Found;
 use super::state::StateFolder;
 use super::tidy;
+use super::tip;
 use crate::gateway::{Metrics, Table};
+use crate::plan::Owner;
 use crate::releases::Release;
 use crate::store::Mirror;
 use crate::words::AppName;
@@ -33,7 +37,8 @@ pub(super) struct Engine {
     pub(super) apps: BTreeMap<AppName, App>,
     pub(super) mirror: Mirror,
     pub(super) found: Found,
-    pub(super) folder: StateFolder,
+    pub(super) folder: Arc<StateFolder>,
+    pub(super) keeper: Keeper,
     pub(super) starter: Starter,
     pub(super) drain: Duration,
     pub(super) table: Arc<ArcSwap<Table>>,
@@ -95,34 +100,38 @@ impl Engine {
         for name in named {
             self.apps.entry(name).or_default();
         }
-        let tools = Tools {
-            mirror: &self.mirror,
-            tip: &self.found.tip,
-            folder: &self.folder,
-            starter: &self.starter,
-        };
+        let mut settled = self.settle();
         let mut rerouted = std::mem::take(&mut self.unrouted);
         let mut wake: Option<Timestamp> = None;
         let mut leaving = Vec::new();
         let mut gone = Vec::new();
         let mut missing = false;
+        let mut programs: usize = self.apps.values().map(App::programs).sum();
         for (name, app) in &mut self.apps {
-            let before = app.problems.clone();
-            let stepped = app.step(name, &tools, now);
-            for problem in app
-                .problems
-                .iter()
-                .filter(|problem| !before.contains(problem))
-            {
+            let others = programs - app.programs();
+            let tools = Tools {
+                room: self.starter.most.saturating_sub(programs),
+                mirror: &self.mirror,
+                tip: &self.found.tip,
+                folder: &self.folder,
+                starter: &self.starter,
+                moves: self.found.moves.get(name).copied().unwrap_or_default(),
+            };
+            let before = std::mem::take(&mut app.problems);
+            let stepped = app.step(name, &tools, settled.remove(name).unwrap_or_default(), now);
+            programs = others + app.programs();
+            if stepped.changed {
+                self.keeper.note(name, app.remembered.clone());
+            }
+            app.problems.extend(self.keeper.problem(name));
+            let new = app.problems.iter();
+            for problem in new.filter(|problem| !before.contains(problem)) {
                 tracing::warn!("{name}: {problem}");
             }
             rerouted |= stepped.rerouted;
-            missing |= stepped.missing;
+            missing |= app.misses;
             leaving.extend(stepped.leaving);
-            wake = match (wake, stepped.wake) {
-                (Some(one), Some(other)) => Some(one.min(other)),
-                (one, other) => one.or(other),
-            };
+            wake = wake.into_iter().chain(stepped.wake).min();
             if stepped.gone {
                 gone.push(name.clone());
             }
@@ -154,6 +163,42 @@ impl Engine {
         wake
     }
 
+    /// Who has which hostname and path, of each owner of each app.
+    fn settle(&self) -> BTreeMap<AppName, BTreeMap<Owner, Settled>> {
+        let wanted: Vec<(&AppName, Owner, Arc<Release>)> = (self.apps.iter())
+            .flat_map(|(name, app)| {
+                let asked = app.asked(name, &self.found.tip);
+                asked
+                    .into_iter()
+                    .map(move |release| (name, tip::owner(&release), release))
+            })
+            .collect();
+        let claimants = wanted.iter().map(|(app, owner, release)| {
+            let remembered = self.apps.get(*app).map(|app| &app.remembered);
+            // What it wants may not be to be had yet: until then it is where it was.
+            let now = remembered.and_then(|it| it.asked.get(owner)?.release(&owner.name));
+            let mut places: Vec<String> = claims::places(&release.wanted.routes).collect();
+            places.extend(
+                now.iter()
+                    .flat_map(|now| claims::places(&now.wanted.routes)),
+            );
+            Claimant {
+                app,
+                owner: owner.clone(),
+                places,
+                before: remembered.and_then(|remembered| remembered.claims.get(owner)),
+            }
+        });
+        let claimants: Vec<Claimant<'_>> = claimants.collect();
+        let settled = claims::settle(&claimants);
+        let mut by_app: BTreeMap<AppName, BTreeMap<Owner, Settled>> = BTreeMap::new();
+        for (claimant, settled) in claimants.into_iter().zip(settled) {
+            let app = by_app.entry(claimant.app.clone()).or_default();
+            app.insert(claimant.owner, settled);
+        }
+        by_app
+    }
+
     /// Removes what versions that are gone left on the disk, but the newest of it.
     fn tidy(&self) {
         let records = (self.apps.values()).flat_map(|app| app.remembered.records.values());
@@ -182,15 +227,10 @@ impl Engine {
 
     /// Gives the gateway its new table.
     fn reroute(&mut self) {
-        let mut routes = Vec::new();
-        for (name, app) in &self.apps {
-            let releases: Vec<&Release> = (self.found.tip.releases.iter())
-                .filter(|release| release.app() == name)
-                .collect();
-            routes.extend(app.routes(&releases, &self.starter.secrets));
-        }
+        let apps = self.apps.values();
+        let routes = apps.flat_map(|app| app.routes(&self.starter.secrets));
         self.table
-            .store(Arc::new(Table::new(routes, &self.metrics)));
+            .store(Arc::new(Table::new(routes.collect(), &self.metrics)));
     }
 
     /// Ends every program, each as soon as nobody waits for an answer of it, and waits until the gateway has `served` all. A
@@ -206,5 +246,6 @@ impl Engine {
         while self.leaving.join_next().await.is_some() {}
         // What the programs said last is on its way to the clients.
         drop(tokio::time::timeout(LAST, served.cancelled()).await);
+        self.keeper.close().await;
     }
 }

@@ -14,9 +14,9 @@ use tokio::sync::Notify;
 
 use super::app::App;
 use super::outbox::{Outbox, Waiting};
-use super::source::{self, Tip};
 use super::state::StateError;
 use super::tasks;
+use super::tip::{self, Tip};
 use super::told::LedgerStatus;
 use crate::ledger::{Served, ServedVersion};
 use crate::plan::OwnerKind;
@@ -59,7 +59,7 @@ impl Ledger {
         let mut outbox = lock(&self.outbox);
         let mut changed = false;
         for release in &tip.releases {
-            let owner = source::owner(release);
+            let owner = tip::owner(release);
             let Some(app) = apps.get(release.app()) else {
                 continue;
             };
@@ -78,7 +78,8 @@ impl Ledger {
             });
             if let Some(versions) = versions.collect::<Option<Vec<_>>>() {
                 let place = (release.app(), release.name());
-                changed |= outbox.note(place, &self.environment, versions, &tip.commit, now);
+                let commit = tip.commit_of(&owner);
+                changed |= outbox.note(place, &self.environment, versions, commit, now);
             }
         }
         if changed {

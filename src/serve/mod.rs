@@ -12,24 +12,31 @@
 
 mod admin;
 mod app;
+mod asked;
 mod board;
 mod checkout;
+mod claims;
 mod counted;
 mod descriptors;
 mod engine;
+mod keeper;
 mod keys;
 mod ledger;
+mod lookups;
 mod outbox;
 mod programs;
 mod resolve;
+mod routes;
 mod secrets;
 mod source;
 mod state;
 mod tasks;
 mod tidy;
+mod tip;
 pub mod told;
 mod versions;
 mod webhook;
+mod world;
 
 #[cfg(test)]
 mod one_plan_test;
@@ -42,6 +49,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -51,19 +59,20 @@ use self::app::App;
 use self::board::Board;
 use self::counted::Counted;
 use self::engine::Engine;
+use self::keeper::Keeper;
 use self::ledger::Ledger;
 use self::programs::Starter;
 use self::secrets::Secrets;
 use self::source::{Found, Rhythm, Source};
 pub use self::state::StateError;
-use self::state::StateFolder;
+use self::state::{Remembered, StateFolder};
 use self::tasks::{Last, Tasks};
 use self::webhook::Webhook;
 pub use self::webhook::WebhookSecret;
 use crate::gateway::{self, Limits, Metrics, Table};
 use crate::git::{Credentials, RemoteUrl};
 use crate::store::{LocalBranch, Mirror, StoreError};
-use crate::words::EnvironmentName;
+use crate::words::{AppName, EnvironmentName};
 
 /// How often a repository of this machine is looked at: a file is read.
 const GLANCE: Duration = Duration::from_millis(25);
@@ -103,6 +112,10 @@ pub struct Settings {
     pub secrets: Option<PathBuf>,
     /// The same for ConfigMaps.
     pub config_maps: Option<PathBuf>,
+    /// How long a program may take to begin its answer.
+    pub answer_time: Duration,
+    /// Proxies that are believed.
+    pub trusted: Vec<IpNet>,
     /// This program's own file: it guards the programs that are started.
     pub own: PathBuf,
     /// The environment.
@@ -138,7 +151,7 @@ pub enum ServeError {
 /// # Errors
 /// When it cannot start. Once it runs, whatever goes wrong is told and waited out.
 pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result<(), ServeError> {
-    let folder = StateFolder::open(&settings.state)?;
+    let folder = Arc::new(StateFolder::open(&settings.state)?);
     let mirror = Mirror::open(
         &folder.mirror(),
         &settings.url,
@@ -159,10 +172,9 @@ pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result
         address(&admin, settings.admin)
     );
     let descriptors = descriptors::raise();
-    let limits = Limits {
-        drain_time: settings.drain,
-        ..limits(descriptors.now)
-    };
+    let remembered = folder.read();
+    let limits = limits(&settings, descriptors.now, &remembered);
+    let most = programs(descriptors.now, &limits);
     let (changed, committed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (tell_missing, missing) = watch::channel(false);
     let table = Arc::new(ArcSwap::from_pointee(Table::starting()));
@@ -197,19 +209,21 @@ pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result
         let (mirror, releases) = (mirror.clone(), settings.releases.clone());
         tasks.spawn("writes the ledger", ledger::write(ledger, mirror, releases))
     }));
-    let apps = (folder.read().into_iter()).map(|(name, remembered)| (name, App::of(remembered)));
+    let apps = (remembered.into_iter()).map(|(name, remembered)| (name, App::of(remembered)));
     let passed = programs::passed(&settings.given);
     let secrets = Secrets::new(settings.given, settings.secrets, settings.config_maps);
     let mut engine = Engine {
         apps: apps.collect(),
         mirror,
         found: Found::default(),
+        keeper: Keeper::start(Arc::clone(&folder), Arc::clone(&changed)),
         folder,
         starter: Starter {
             own: settings.own.clone(),
             passed,
             secrets: Arc::new(secrets),
             files: descriptors.given,
+            most,
             changed: Arc::clone(&changed),
             closing: closing.clone(),
         },
@@ -284,10 +298,30 @@ fn tell_manager(state: sd_notify::NotifyState<'_>) {
 /// Fewer connections than a small service may need.
 const SCARCE: usize = 1_000;
 
-/// What the gateway takes at most, where this process may have so many files open.
-fn limits(files: u64) -> Limits {
-    let usual = Limits::default();
-    let limits = usual.clone().within(files);
+/// Files that this process has open for each program: pipes, probes, idle connections.
+const PER_PROGRAM: u64 = 6;
+/// Files that it needs beside programs and the gateway: the repository, the state folder, and what asks how it stands.
+const RESERVE: u64 = 32 + admin::CONNECTIONS as u64;
+
+/// How many programs there may be where this process may have so many files open, of which the gateway takes its part.
+fn programs(files: u64, limits: &Limits) -> usize {
+    let left = files.saturating_sub(2 * limits.connections as u64 + RESERVE);
+    usize::try_from(left / PER_PROGRAM).unwrap_or(usize::MAX)
+}
+
+/// What the gateway takes at most, where this process may have so many files open and has the programs that are remembered: as
+/// many more may come.
+fn limits(settings: &Settings, files: u64, remembered: &BTreeMap<AppName, Remembered>) -> Limits {
+    let records = remembered.values().flat_map(|known| known.records.values());
+    let programs: usize = records.map(|record| record.functions.len()).sum();
+    let usual = Limits {
+        drain_time: settings.drain,
+        answer_time: settings.answer_time,
+        trusted: settings.trusted.clone(),
+        ..Limits::default()
+    };
+    let others = RESERVE + 2 * programs.max(5) as u64 * PER_PROGRAM;
+    let limits = usual.clone().within(files, others);
     if limits != usual {
         let text = format!(
             "at most {} connections and {} requests at a time, instead of {}: this process may have {files} files open; raise that with `ulimit -n` or LimitNOFILE= of systemd",

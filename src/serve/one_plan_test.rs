@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::app::App;
 use super::resolve::Resolution;
-use super::source;
+use super::tip;
 use super::versions;
 use crate::controller::simulated::{Asks, Cluster};
 use crate::plan::{self, FunctionState, Memory, Plan, RoutePlan, Shares, SplitPlan, Version};
@@ -179,7 +179,7 @@ impl Pair {
     /// One step of the controller.
     fn there(&mut self) -> Plan {
         let ask = |release: &Release, leaving| Asks {
-            owner: source::owner(release),
+            owner: tip::owner(release),
             wanted: release.wanted.clone(),
             shares: shares(release),
             leaving,
@@ -192,7 +192,7 @@ impl Pair {
         self.cluster
             .carry_out(&plan, &asks, &self.records, self.now);
         if let Some(release) = &self.leaving
-            && plan.release.contains(&source::owner(release))
+            && plan.release.contains(&tip::owner(release))
         {
             self.leaving = None;
         }
@@ -207,7 +207,7 @@ impl Pair {
         let resolutions: Vec<Resolution> = (releases.iter())
             .map(|release| Resolution {
                 shares: Some(shares(release)),
-                problem: None,
+                ..Resolution::default()
             })
             .collect();
         let state = |functions: &BTreeMap<FunctionName, Option<Timestamp>>| {

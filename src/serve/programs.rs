@@ -30,6 +30,8 @@ pub(super) struct Starter {
     pub(super) secrets: Arc<Secrets>,
     /// How many files a program may have open, if it asks for no more.
     pub(super) files: u64,
+    /// How many programs there may be at a time: each takes files of this process.
+    pub(super) most: usize,
     /// Told of each change of a program's state.
     pub(super) changed: Arc<Notify>,
     /// Cancelled when everything is to end soon.

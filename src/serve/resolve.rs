@@ -1,10 +1,22 @@
-//! Words into versions: what was resolved before stays, whatever git says now; new words are looked up in the mirror.
+//! Words into versions: what was resolved before stays, whatever git says now; new words are looked up.
+//!
+//! Pure: [`super::lookups`] asks git, and says here what it knows.
 
 use super::state::{Pinned, Remembered};
 use crate::api::Wanted;
 use crate::plan::{Owner, Shares, asked};
-use crate::store::Mirror;
-use crate::words::AppName;
+use crate::record::VersionRecord;
+use crate::words::VersionWord;
+
+/// What is known of a word.
+pub(super) enum Answer<'a> {
+    /// The version that it names.
+    Is(&'a VersionRecord),
+    /// It names none; why.
+    Wrong(&'a str),
+    /// It is being looked up.
+    Asked,
+}
 
 /// What the versions of one owner are.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -12,44 +24,57 @@ pub(super) struct Resolution {
     /// Nothing where it is not known what is wanted.
     pub(super) shares: Option<Shares>,
     /// Why not all of it is as it is wanted.
-    pub(super) problem: Option<String>,
+    pub(super) problems: Vec<String>,
+    /// Some of it is being looked up.
+    pub(super) pending: bool,
+}
+
+impl Resolution {
+    /// True where the shares are those that are wanted, and not those from before.
+    pub(super) fn is_whole(&self) -> bool {
+        self.problems.is_empty() && !self.pending
+    }
 }
 
 /// Resolves what an owner wants, and keeps it in `remembered`: all of it, or what it was before.
-pub(super) fn resolve(
-    mirror: &Mirror,
-    app: &AppName,
+pub(super) fn resolve<'a>(
     owner: &Owner,
     wanted: &Wanted,
     remembered: &mut Remembered,
+    answer: impl Fn(&VersionWord) -> Answer<'a>,
 ) -> Resolution {
     let before = remembered.pinned.get(owner).cloned().unwrap_or_default();
     let mut pinned: Vec<Pinned> = Vec::new();
-    let mut problem = None;
+    let mut found = Resolution::default();
     for entry in &wanted.versions {
         let held = (before.iter())
             .find(|old| old.word == entry.version)
             .filter(|old| remembered.records.contains_key(&old.number));
-        let number = match held {
-            Some(held) => held.number,
-            None => match mirror.resolve(app, &entry.version) {
-                Ok(record) => {
+        let number = if let Some(held) = held {
+            held.number
+        } else {
+            match answer(&entry.version) {
+                Answer::Is(record) => {
                     let number = record.number;
-                    remembered.records.entry(number).or_insert(record);
+                    (remembered.records.entry(number)).or_insert_with(|| record.clone());
                     number
                 }
-                Err(error) => {
-                    problem = Some(error.to_string());
-                    break;
+                Answer::Wrong(problem) => {
+                    found.problems.push(problem.to_owned());
+                    continue;
                 }
-            },
+                Answer::Asked => {
+                    found.pending = true;
+                    continue;
+                }
+            }
         };
         if let Some(twin) = pinned.iter().find(|other| other.number == number) {
-            problem = Some(format!(
+            found.problems.push(format!(
                 "`{}` and `{}` are both {number}; keep one entry with the whole percentage",
                 twin.word, entry.version
             ));
-            break;
+            continue;
         }
         pinned.push(Pinned {
             word: entry.version.clone(),
@@ -57,11 +82,12 @@ pub(super) fn resolve(
             share: entry.percentage,
         });
     }
-    if problem.is_none() {
+    if found.is_whole() {
         let listed = pinned.iter().map(|entry| entry.number).collect();
-        problem = asked::reachable(&wanted.routes, &listed, &remembered.records).err();
+        let unreached = asked::reachable(&wanted.routes, &listed, &remembered.records).err();
+        found.problems.extend(unreached);
     }
-    let pinned = if problem.is_none() { pinned } else { before };
+    let pinned = if found.is_whole() { pinned } else { before };
     let shares: Shares = pinned
         .iter()
         .map(|entry| (entry.number, entry.share))
@@ -69,8 +95,110 @@ pub(super) fn resolve(
     if !pinned.is_empty() {
         remembered.pinned.insert(owner.clone(), pinned);
     }
-    Resolution {
-        shares: Some(shares).filter(|shares| !shares.is_empty()),
-        problem,
+    found.shares = Some(shares).filter(|shares| !shares.is_empty());
+    found
+}
+
+/// What git says against a version that was resolved before; nothing where it agrees. It goes on serving either way.
+pub(super) fn disagreement(pinned: &VersionRecord, answer: &Answer<'_>) -> Option<String> {
+    let short = |commit: &str| commit.get(..12).unwrap_or(commit).to_owned();
+    match answer {
+        Answer::Asked => None,
+        Answer::Is(found) if found.commit == pinned.commit => None,
+        Answer::Is(found) => Some(format!(
+            "the tag of {} points to commit {} now and pointed to {} when it was resolved; what was pinned goes on; put the tag back, or publish a new version",
+            pinned.number,
+            short(&found.commit),
+            short(&pinned.commit)
+        )),
+        Answer::Wrong(problem) => Some(format!("{problem}; what runs goes on")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::releases;
+
+    fn record(version: u32, commit: &str) -> VersionRecord {
+        serde_json::from_value(json!({
+            "app": "shop", "number": version, "tree": "1".repeat(40), "commit": commit.repeat(40),
+            "publishedAt": "2026-01-01T00:00:00Z",
+            "functions": [{"name": "web", "port": 80}],
+        }))
+        .unwrap()
+    }
+
+    fn wanted(versions: &str, function: &str) -> Wanted {
+        let text = format!(
+            "apiVersion: cutwater.dev/v1alpha1\nkind: Deployment\nmetadata: {{name: shop}}\nspec: {{app: shop, repository: shop, versions: {versions}, routes: [{{hostnames: [shop.test], function: {function}, gateway: {{name: any}}}}]}}\n"
+        );
+        let releases = releases::read("releases/shop.yaml", text.as_bytes()).unwrap();
+        releases.releases.into_iter().next().unwrap().wanted
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_said_and_what_was_before_goes_on() {
+        let known = BTreeMap::from([1, 2].map(|n| (n, record(n, "a"))));
+        let owner: Owner = "cwd/shop".to_owned().try_into().unwrap();
+        let mut remembered = Remembered::default();
+        let answer = |word: &VersionWord| match word.to_string().as_str() {
+            "v1" | "one" => Answer::Is(&known[&1]),
+            "v2" => Answer::Is(&known[&2]),
+            "slow" => Answer::Asked,
+            _ => Answer::Wrong("there is no such version"),
+        };
+        let mut resolve = |versions: &str, function: &str| {
+            resolve(&owner, &wanted(versions, function), &mut remembered, answer)
+        };
+        let half = |word: &str| format!("{{version: {word}, percentage: 50}}");
+        let one = "[{version: 1, percentage: 100}]";
+        let first = resolve(one, "web");
+        assert!(first.is_whole());
+        for (versions, function, problems, pending) in [
+            (
+                format!("[{}, {}]", half("nine"), half("ten")),
+                "web",
+                2,
+                false,
+            ),
+            (
+                format!("[{}, {}]", half("nine"), half("slow")),
+                "web",
+                1,
+                true,
+            ),
+            (format!("[{}, {}]", half("slow"), half("2")), "web", 0, true),
+            (format!("[{}, {}]", half("1"), half("one")), "web", 1, false),
+            (one.to_owned(), "webb", 1, false),
+        ] {
+            let found = resolve(&versions, function);
+            assert_eq!(found.problems.len(), problems, "{versions}: {found:?}");
+            assert_eq!(found.pending, pending, "{versions}");
+            assert_eq!(found.shares, first.shares, "{versions}");
+        }
+        let both = resolve(&format!("[{}, {}]", half("1"), half("2")), "web");
+        assert!(both.is_whole() && both.shares != first.shares);
+    }
+
+    #[test]
+    fn a_tag_that_moved_or_went_is_said() {
+        let (pinned, other) = (record(1, "a"), record(1, "b"));
+        assert_eq!(disagreement(&pinned, &Answer::Is(&pinned)), None);
+        assert_eq!(disagreement(&pinned, &Answer::Asked), None);
+        let moved = disagreement(&pinned, &Answer::Is(&other)).unwrap();
+        assert!(
+            moved.contains("the tag of v1 points to commit bbbbbbbbbbbb now"),
+            "{moved}"
+        );
+        let gone = disagreement(&pinned, &Answer::Wrong("app shop has no version v1")).unwrap();
+        assert!(
+            gone.ends_with("has no version v1; what runs goes on"),
+            "{gone}"
+        );
     }
 }

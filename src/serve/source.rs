@@ -1,9 +1,9 @@
 //! What the release repository says now: its tip, and the Deployments and Aliases there.
 //!
-//! A commit counts as a whole or not at all: while one file cannot be read, what was read last goes on. Looking takes as long
-//! as git does, so it has a task of its own, [`follow`], and nobody waits for it.
+//! What of a commit counts is said in [`super::tip`]. Looking takes as long as git does, so it has a task of its own, [`follow`],
+//! and nobody waits for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,9 @@ use tokio::sync::{Notify, watch};
 
 use super::counted::Counted;
 use super::tasks::{self, Last};
-use crate::plan::{Owner, OwnerKind};
-use crate::releases::{Kind, Release};
-use crate::settings::Settings;
-use crate::store::{Mirror, StoreError};
+use super::tip::{Commit, Tip, short};
+use crate::releases::Release;
+use crate::store::{Fetched, Mirror, StoreError};
 use crate::words::AppName;
 
 /// Longest time for one fetch.
@@ -45,6 +44,8 @@ pub(super) struct Found {
     pub(super) tip: Arc<Tip>,
     /// Why the newest commit does not count, or not as a whole, or why there is none to be had.
     pub(super) problems: Vec<String>,
+    /// How often versions or labels of an app have come, moved or gone.
+    pub(super) moves: Arc<BTreeMap<AppName, u64>>,
 }
 
 /// When to look.
@@ -116,15 +117,6 @@ pub(super) async fn follow(mut source: Source, mut rhythm: Rhythm, tell: watch::
     }
 }
 
-/// A commit whose releases count.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Tip {
-    /// 40 hex digits; empty before the first.
-    pub(super) commit: String,
-    pub(super) settings: Settings,
-    pub(super) releases: Vec<Release>,
-}
-
 impl Source {
     /// Nothing is known yet.
     pub(super) fn new(
@@ -189,136 +181,99 @@ impl Source {
         self.found.problems.push(problem);
     }
 
+    /// Counts the apps whose versions or labels are others now. True where there are any.
+    fn moved(&mut self, fetched: &Result<Fetched, StoreError>) -> bool {
+        let Ok(fetched) = fetched else { return false };
+        if fetched.changed.is_empty() {
+            return false;
+        }
+        let moves = Arc::make_mut(&mut self.found.moves);
+        for app in &fetched.changed {
+            *moves.entry(app.clone()).or_default() += 1;
+        }
+        true
+    }
+
     fn fetch(&mut self) -> Result<(), StoreError> {
         let followed = self.apps();
         let fetched = self.mirror.fetch(&self.branch, &followed, TIMEOUT);
-        self.brought = (fetched.as_ref()).is_ok_and(|found| !found.changed.is_empty());
+        self.brought = self.moved(&fetched);
         let head = fetched.as_ref().ok().and_then(|found| found.head.clone());
         if let Some(commit) = head.filter(|commit| Some(commit) != self.found.seen.as_ref()) {
             let before = self.found.tip.commit.clone();
             self.wrong = self.read(&commit)?;
             if self.found.tip.commit != before {
-                self.note(&commit);
+                self.note();
             }
             self.found.seen = Some(commit);
             // The first fetch knew nothing of an app that this commit is the first to name.
             let apps = self.apps();
             if fetched.is_ok() && !apps.is_subset(&followed) {
-                self.mirror.fetch(&self.branch, &apps, TIMEOUT)?;
-                self.brought = true;
+                let more = self.mirror.fetch(&self.branch, &apps, TIMEOUT);
+                self.brought |= self.moved(&more);
+                more?;
             }
         }
         fetched.map(drop)
     }
 
-    /// Has a restart know that this commit counts.
-    fn note(&mut self, commit: &str) {
-        if let Err(error) = self.counted.note(commit, self.wrong.is_empty()) {
+    /// Has a restart know what counts.
+    fn note(&mut self) {
+        let commits = self.found.tip.commits(self.counted.commits());
+        if let Err(error) = self.counted.note(commits) {
             self.wrong.push(format!(
                 "{error} in the state folder; after a restart an older commit than {} counts first",
-                short(commit)
+                short(&self.found.tip.commit)
             ));
         }
     }
 
-    /// Reads a commit, which counts from now on if nothing is wrong with it. What is wrong, and what is kept though it is not
-    /// in it.
+    /// Reads a commit, which counts from now on as far as it can be read. What is wrong, and what is kept though it is not in
+    /// it.
     fn read(&mut self, commit: &str) -> Result<Vec<String>, StoreError> {
         let settings = self.mirror.settings(commit)?;
-        let folder = self.folder.as_ref().unwrap_or(&settings.releases);
-        let read = self.mirror.releases(&self.branch, commit, folder)?;
-        let unreadable = read.unreadable.iter().map(|file| file.problem.clone());
-        let mut wrong: Vec<String> = unreadable.chain(twins(&read.releases, folder)).collect();
-        if !wrong.is_empty() {
-            wrong.push(format!(
-                "commit {} does not count until that is mended; what was read before goes on",
+        let folder = self.folder.as_ref().unwrap_or(&settings.releases).clone();
+        let read = self.mirror.releases(&self.branch, commit, &folder)?;
+        if let Some(all) = (read.unreadable.iter()).find(|file| file.file == folder) {
+            return Ok(vec![format!(
+                "{}; commit {} does not count until that is mended, and what was read before goes on",
+                all.problem,
                 short(commit)
-            ));
-            return Ok(wrong);
+            )]);
         }
-        let mut releases: Vec<Release> = read.releases.to_vec();
-        let (may_prune, why) = self.may_prune(commit, &releases, folder);
-        if !may_prune {
-            let gone = (self.found.tip.releases.iter())
-                .filter(|old| !releases.iter().any(|new| owner(new) == owner(old)));
-            let gone: Vec<Release> = gone.cloned().collect();
-            if !gone.is_empty() {
-                wrong.push(why);
-            }
-            releases.extend(gone);
-        }
-        self.found.tip = Arc::new(Tip {
-            commit: commit.to_owned(),
+        let unreadable = read.unreadable.iter();
+        let (tip, wrong) = self.found.tip.next(Commit {
+            id: commit,
             settings,
-            releases,
+            releases: &read.releases,
+            unreadable: unreadable
+                .map(|file| (file.file.as_str(), file.problem.as_str()))
+                .collect(),
+            keeps: self.keeps(commit, &read.releases, &folder),
         });
+        self.found.tip = Arc::new(tip);
         Ok(wrong)
     }
 
-    /// Whether objects that are not in the commit any more go: never where the folder is gone, or history was rewritten.
-    fn may_prune(&self, commit: &str, releases: &[Release], folder: &str) -> (bool, String) {
+    /// Why objects that are not in the commit any more stay; nothing where they go. They stay where the folder is gone, or
+    /// history was rewritten.
+    fn keeps(&self, commit: &str, releases: &[Release], folder: &str) -> Option<String> {
         let before = &self.found.tip.commit;
         if before.is_empty() {
-            return (true, String::new());
+            return None;
         }
         if releases.is_empty() {
-            return (
-                false,
-                format!(
-                    "`{folder}` of commit {} is absent or empty, so what was there goes on",
-                    short(commit)
-                ),
-            );
-        }
-        if !self.mirror.follows(commit, before) {
-            return (
-                false,
-                format!(
-                    "history was rewritten: commit {} does not follow {}, so what is missing in it goes on",
-                    short(commit),
-                    short(before)
-                ),
-            );
-        }
-        (true, String::new())
-    }
-}
-
-/// Who an object is in a plan.
-pub(super) fn owner(release: &Release) -> Owner {
-    Owner {
-        kind: match release.kind() {
-            Kind::Deployment => OwnerKind::Deployment,
-            Kind::Alias => OwnerKind::Alias,
-        },
-        name: release.name().to_owned(),
-    }
-}
-
-/// One machine is one environment: an app has one Deployment, and a name means one object.
-fn twins(releases: &[Release], folder: &str) -> Vec<String> {
-    let mut problems = Vec::new();
-    for (index, release) in releases.iter().enumerate() {
-        let twin = releases[..index].iter().find(|other| {
-            let both = release.kind() == Kind::Deployment && other.kind() == Kind::Deployment;
-            owner(other) == owner(release) || (both && other.app() == release.app())
-        });
-        if let Some(twin) = twin {
-            problems.push(format!(
-                "{}:{}: {:?} `{}` of `{}` is the second one, after {}:{}; where folders below {folder} are meant for different places, name one with --releases",
-                release.file,
-                release.place.line,
-                release.kind(),
-                release.name(),
-                release.app(),
-                twin.file,
-                twin.place.line
+            return Some(format!(
+                "`{folder}` of commit {} is absent or empty, so what was there goes on",
+                short(commit)
             ));
         }
+        (!self.mirror.follows(commit, before)).then(|| {
+            format!(
+                "history was rewritten: commit {} does not follow {}, so what is missing in it goes on",
+                short(commit),
+                short(before)
+            )
+        })
     }
-    problems
-}
-
-fn short(commit: &str) -> &str {
-    commit.get(..12).unwrap_or(commit)
 }

@@ -19,12 +19,16 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::claims::Claims;
 use super::counted::Counted;
 use super::tidy;
+use crate::api::{Alias, AliasSpec, Deployment, DeploymentSpec};
 use crate::plan::slots::Slots;
 use crate::plan::{Memory, Owner, Shares};
 use crate::record::VersionRecord;
+use crate::releases::{Object, Release};
 use crate::words::{AppName, Share, VersionNumber, VersionWord};
+use crate::yaml::Place;
 
 /// The folders in it. They are for nobody else on this machine: they hold what the repository holds, and what programs print.
 const PARTS: [&str; 4] = ["apps", "snapshots", "logs", "mirror.git"];
@@ -62,6 +66,10 @@ pub(super) struct Remembered {
     pub(super) pinned: BTreeMap<Owner, Vec<Pinned>>,
     /// What the gateway does for each owner.
     pub(super) served: BTreeMap<Owner, Served>,
+    /// What each owner wanted when all of it could be resolved last. It goes on while what is wanted now cannot be.
+    pub(super) asked: BTreeMap<Owner, Spec>,
+    /// Where each owner wants to be reached, numbered in the order in which that was seen first.
+    pub(super) claims: BTreeMap<Owner, Claims>,
     /// The versions of the slots of each owner with an affinity key: what the next ones are made from.
     #[serde(serialize_with = "as_texts", deserialize_with = "of_texts")]
     pub(super) slots: BTreeMap<Owner, Arc<Slots>>,
@@ -75,6 +83,53 @@ pub(super) struct Pinned {
     pub(super) word: VersionWord,
     pub(super) number: VersionNumber,
     pub(super) share: Share,
+}
+
+/// What an owner wants, as it was written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Spec {
+    Deployment(Box<DeploymentSpec>),
+    Alias(Box<AliasSpec>),
+}
+
+impl Spec {
+    pub(super) fn is_of(&self, object: &Object) -> bool {
+        match (self, object) {
+            (Self::Deployment(spec), Object::Deployment(object)) => **spec == object.spec,
+            (Self::Alias(spec), Object::Alias(object)) => **spec == object.spec,
+            _ => false,
+        }
+    }
+
+    /// As an object of this name; nothing where it is none that could be.
+    pub(super) fn release(&self, name: &str) -> Option<Release> {
+        let (object, wanted) = match self {
+            Self::Deployment(spec) => {
+                let object = Deployment::new(name, spec.as_ref().clone());
+                (Object::Deployment(Box::new(object)), spec.wanted())
+            }
+            Self::Alias(spec) => {
+                let object = Alias::new(name, spec.as_ref().clone());
+                (Object::Alias(Box::new(object)), spec.wanted())
+            }
+        };
+        Some(Release {
+            file: "the state folder".to_owned(),
+            place: Place::default(),
+            object,
+            wanted: wanted.ok()?,
+        })
+    }
+}
+
+impl From<&Object> for Spec {
+    fn from(object: &Object) -> Self {
+        match object {
+            Object::Deployment(object) => Self::Deployment(Box::new(object.spec.clone())),
+            Object::Alias(object) => Self::Alias(Box::new(object.spec.clone())),
+        }
+    }
 }
 
 /// What the gateway does for one owner.

@@ -110,9 +110,9 @@ pub struct SplitDetail {
     pub complete: bool,
     /// The newest commit of the branch that was served in full; absent before the first since `serve` was started.
     pub commit: Option<String>,
-    /// Since when the split is what it is.
-    #[schemars(with = "String", extend("format" = "date-time"))]
-    pub since: Timestamp,
+    /// Since when the split is what it is; absent while nothing is served yet.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub since: Option<Timestamp>,
     /// What is wanted, as it was resolved last; a version with 0 gets requests that ask for it alone.
     pub wanted: Vec<ShareStatus>,
     /// The versions that get requests, and how much each.
@@ -129,7 +129,7 @@ pub struct VersionDetail {
     pub id: String,
     /// Its snapshot commit: 40 hex digits.
     pub commit: String,
-    /// Its labels when it was resolved.
+    /// Its labels now. Its programs know those that it had when they were started.
     pub labels: Vec<String>,
     /// What the app's Deployment gives it, in percent.
     pub percentage: Share,

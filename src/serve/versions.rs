@@ -180,6 +180,17 @@ impl Materialised {
         futures::future::join_all(stopping).await;
     }
 
+    /// How many programs it has.
+    pub(super) fn programs(&self) -> usize {
+        self.functions.len()
+    }
+
+    /// True where a program has ended by itself, and is started again after a while.
+    pub(super) fn has_ended(&self) -> bool {
+        let mut all = self.functions.values();
+        all.any(|process| matches!(process.running.state(), State::Ended(_)))
+    }
+
     /// Waits until no request is open, for as long as `drain`, and ends the programs. The gateway sends nothing new.
     pub(super) async fn stop(self, drain: Duration) {
         let stopping = self.functions.into_values().map(|process| async move {

@@ -19,9 +19,11 @@ const BODY_MAX: usize = 25 * 1024 * 1024;
 /// Longest time for all of it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Headers that hold the signature of the body, and what stands before its hex digits: of GitHub, Forgejo and Gitea.
-const SIGNATURES: [(&str, &str); 3] = [
+/// Headers that hold the signature of the body, and what stands before its hex digits: of GitHub, Bitbucket, Forgejo and Gitea.
+/// GitHub sends the second one too, with a weaker hash that does not count.
+const SIGNATURES: [(&str, &str); 4] = [
     ("x-hub-signature-256", "sha256="),
+    ("x-hub-signature", "sha256="),
     ("x-forgejo-signature", ""),
     ("x-gitea-signature", ""),
 ];
@@ -63,7 +65,7 @@ pub(super) struct Webhook {
 pub(super) enum Refusal {
     /// It does not say that it knows the secret.
     #[error(
-        "there is no signature: give the webhook a secret, which is sent as X-Hub-Signature-256, X-Forgejo-Signature, X-Gitea-Signature or X-Gitlab-Token"
+        "there is no signature: give the webhook a secret, which is sent as X-Hub-Signature-256, X-Hub-Signature, X-Forgejo-Signature, X-Gitea-Signature or X-Gitlab-Token"
     )]
     Missing,
     /// It does not know it.
@@ -154,6 +156,7 @@ mod tests {
         let body = "Hello, World!";
         let github = format!("sha256={code}");
         assert_eq!(taken("x-hub-signature-256", &github, body).await, Ok(()));
+        assert_eq!(taken("x-hub-signature", &github, body).await, Ok(()));
         assert_eq!(taken("x-forgejo-signature", code, body).await, Ok(()));
         assert_eq!(taken("x-gitea-signature", code, body).await, Ok(()));
         let secret = "It's a Secret to Everybody";
@@ -174,6 +177,8 @@ mod tests {
             );
         }
         assert_eq!(taken("x-hub-signature-256", &github, "hello").await, wrong);
+        let weak = format!("sha1={code}");
+        assert_eq!(taken("x-hub-signature", &weak, body).await, wrong);
         assert_eq!(taken("x-forgejo-signature", &github, body).await, wrong);
         assert_eq!(taken("x-gitlab-token", code, body).await, wrong);
         assert_eq!(taken("x-gitlab-token", "", body).await, wrong);

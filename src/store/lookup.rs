@@ -16,6 +16,8 @@ use crate::words::{AppName, Label, VersionNumber, VersionWord};
 
 /// Most commits of which is kept in memory what they say: some 10 MB.
 const ENTRIES_MAX: usize = 16_384;
+/// Of so many versions is looked whether they are deleted before they are named to somebody who looks for another one.
+const NEAR_LOOKS: usize = 100;
 /// Most files that the records in memory list together, each record counting as a few: some 20 MB.
 const RECORDED_FILES_MAX: usize = 100_000;
 
@@ -115,20 +117,32 @@ impl State {
         refs: &AppRefs,
         word: &VersionWord,
     ) -> Result<(VersionNumber, Oid), ResolveError> {
-        let unknown = || ResolveError::UnknownVersion {
+        if let Some(found) = self.named(app, refs, word)? {
+            return Ok(found);
+        }
+        Err(ResolveError::UnknownVersion {
             app: app.clone(),
             word: word.clone(),
-            near: near(refs, word),
-        };
+            near: self.near(app, refs, word),
+        })
+    }
+
+    /// The same; nothing where there is no such version.
+    fn named(
+        &mut self,
+        app: &AppName,
+        refs: &AppRefs,
+        word: &VersionWord,
+    ) -> Result<Option<(VersionNumber, Oid)>, ResolveError> {
         match word {
             VersionWord::Number(number) => {
-                let oid = refs.tags.get(&number.to_string()).ok_or_else(unknown)?;
-                Ok((*number, *oid))
+                let oid = refs.tags.get(&number.to_string());
+                Ok(oid.map(|oid| (*number, *oid)))
             }
-            VersionWord::Label(label) => {
-                let oid = *refs.tags.get(label.as_str()).ok_or_else(unknown)?;
-                self.labelled(app, refs, label, oid)
-            }
+            VersionWord::Label(label) => match refs.tags.get(label.as_str()) {
+                Some(oid) => self.labelled(app, refs, label, *oid).map(Some),
+                None => Ok(None),
+            },
             VersionWord::Id(hex) => {
                 let numbered: Vec<_> = refs.numbered().collect();
                 let mut found: Vec<(VersionNumber, Oid, String)> = Vec::new();
@@ -144,7 +158,9 @@ impl State {
                     }
                 }
                 found.sort();
-                let (number, oid, tree) = found.first().ok_or_else(unknown)?;
+                let Some((number, oid, tree)) = found.first() else {
+                    return Ok(None);
+                };
                 if found.iter().any(|(_, _, other)| other != tree) {
                     let candidates = found
                         .iter()
@@ -155,9 +171,26 @@ impl State {
                         candidates: candidates.collect(),
                     });
                 }
-                Ok((*number, *oid))
+                Ok(Some((*number, *oid)))
             }
         }
+    }
+
+    /// What is there and looks like the word, else the newest versions that are not deleted.
+    fn near(&mut self, app: &AppName, refs: &AppRefs, word: &VersionWord) -> Vec<String> {
+        let mut numbered: Vec<(VersionNumber, Oid)> = refs.numbered().collect();
+        numbered.sort_unstable_by(|one, other| other.cmp(one));
+        let mut looks = NEAR_LOOKS;
+        numbered.retain(|(number, oid)| {
+            looks = looks.saturating_sub(1);
+            let entry = (looks > 0)
+                .then(|| self.entry(app, *number, *oid).ok())
+                .flatten();
+            !matches!(entry.as_deref(), Some(Entry::Deleted(_)))
+        });
+        let labels = refs.tags.keys().map(String::as_str);
+        let labels = labels.filter(|name| name.parse::<Label>().is_ok());
+        history::near(labels, numbered.into_iter().map(|(number, _)| number), word)
     }
 
     /// The version that a label names: its commit says the number, and that number's tag must agree.
@@ -226,15 +259,6 @@ impl State {
         })?;
         files::record(&self.repo, version, read).map_err(bad)
     }
-}
-
-/// What is there and looks like the word, else the newest versions.
-fn near(refs: &AppRefs, word: &VersionWord) -> Vec<String> {
-    let mut numbers: Vec<VersionNumber> = refs.numbered().map(|(number, _)| number).collect();
-    numbers.sort_unstable();
-    let labels = refs.tags.keys().map(String::as_str);
-    let labels = labels.filter(|name| name.parse::<Label>().is_ok());
-    history::near(labels, numbers.into_iter().rev(), word)
 }
 
 pub(super) fn unreadable(app: &AppName, word: &impl ToString, problem: &str) -> ResolveError {

@@ -12,6 +12,8 @@ mod many;
 mod passing;
 /// Clients that take nothing, send nothing, and go on anyway.
 mod patience;
+/// Processes that close, answer early, or say what they should not.
+mod processes;
 /// Requests of HTTP/1.1 as no good client sends them.
 mod raw;
 /// Rules that pick a version.

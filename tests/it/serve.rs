@@ -22,6 +22,8 @@ mod load;
 mod programs;
 /// Commits that are served, and those that are not.
 mod releases;
+/// Two apps, and slips of one of them.
+mod several;
 /// A server that answers many at once.
 mod upstream;
 /// Commands that wait until something is served.

@@ -138,6 +138,24 @@ fn each_route_has_a_name_and_a_place_of_its_own() {
         let given = routes(json!([route("a", "a.example", bad)]));
         assert!(matches!(given, Err(SpecError::Path { .. })), "{bad}");
     }
+    for bad in [
+        "shop.example:8080",
+        "https://shop.example",
+        "Shop.example",
+        "192.0.2.1",
+        "*",
+        "*.",
+        "shop_1.example",
+        "-shop.example",
+        "shop.example.",
+        "a.*.example",
+    ] {
+        let given = routes(json!([route("a", bad, "/")]));
+        assert!(matches!(given, Err(SpecError::Hostname { .. })), "{bad}");
+    }
+    for good in ["shop.example", "*.example", "a-b.c1.example", "localhost"] {
+        assert!(routes(json!([route("a", good, "/")])).is_ok(), "{good}");
+    }
 }
 
 #[test]

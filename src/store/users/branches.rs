@@ -34,6 +34,8 @@ pub struct Branch {
 /// A file that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
+    /// The file, from the root of the repository; the folder where none of its files can be read.
+    pub file: String,
     /// File, line, column and what is wrong; several lines where there are several problems.
     pub problem: String,
     /// True where it could name the app that was asked for.
@@ -120,6 +122,7 @@ impl<'a> Reader<'a> {
     pub(super) fn nothing(&self, problem: &str) -> Read {
         Read {
             unreadable: Arc::new(vec![Unreadable {
+                file: self.folder.to_owned(),
                 problem: format!("{}: {problem}", self.folder),
                 may_concern: true,
             }]),
@@ -146,6 +149,7 @@ impl<'a> Reader<'a> {
             let path = format!("{}/{}", self.folder, item.path);
             let file = if item.kind == Kind::Link {
                 Arc::new(Err(Unreadable {
+                    file: path.clone(),
                     problem: format!(
                         "{path}: is a link, and links are not followed; copy the file"
                     ),
@@ -168,6 +172,7 @@ impl<'a> Reader<'a> {
         }
         let all = Releases::of(good);
         unreadable.extend(all.problems.iter().map(|problems| Unreadable {
+            file: problems.file.clone(),
             problem: problems.to_string(),
             may_concern: true,
         }));
@@ -186,10 +191,12 @@ impl<'a> Reader<'a> {
         let path = &key.0;
         let file = match objects::blob(self.repo, oid, FILE_MAX) {
             Err(problem) => Err(Unreadable {
+                file: path.clone(),
                 problem: format!("{path}: {problem}"),
                 may_concern: true,
             }),
             Ok(bytes) => releases::read(path, &bytes).map_err(|problems| Unreadable {
+                file: path.clone(),
                 problem: problems.to_string(),
                 may_concern: (self.app).is_none_or(|app| releases::may_name(&bytes, app)),
             }),

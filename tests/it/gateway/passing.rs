@@ -1,3 +1,4 @@
+use cutwater::gateway::Limits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -9,34 +10,51 @@ async fn stage() -> Stage {
 }
 
 #[tokio::test]
-async fn headers_of_the_connection_end_here_and_the_client_is_named() {
-    let stage = stage().await;
+async fn headers_of_the_connection_end_here_and_who_is_trusted_names_the_client() {
     let request = "POST http://shop.test/head?a=b HTTP/1.1\r\nHost: evil.test\r\nConnection: close, X-Mine\r\nX-Mine: 1\r\n\
         Keep-Alive: 1\r\nTE: trailers, deflate\r\nUpgrade: h2c\r\nProxy-Authorization: x\r\nX-Forwarded-For: 192.0.2.1\r\n\
-        X-Forwarded-Proto: https\r\nForwarded: for=192.0.2.9\r\nX-Other: 1\r\nContent-Length: 2\r\n\r\nhi";
-    let answer = stage.raw(request.as_bytes()).await;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let mut lines: Vec<&str> = body.lines().collect();
-    lines[1..].sort_unstable();
-    assert_eq!(
-        lines,
-        [
-            "POST /head?a=b HTTP/1.1",
-            "connection: te",
-            "content-length: 2",
-            "forwarded: for=192.0.2.9",
-            "host: shop.test",
-            "te: trailers",
-            "x-forwarded-for: 192.0.2.1, 127.0.0.1",
-            "x-forwarded-host: shop.test",
-            "x-forwarded-proto: https",
-            "x-other: 1",
-        ]
-    );
-    assert!(
-        head.contains("x-public: 1") && !head.contains("x-private"),
-        "{head}"
-    );
+        X-Forwarded-Proto: https\r\nForwarded: for=192.0.2.9\r\nX-Real-IP: 192.0.2.1\r\nX_Forwarded_Host: evil.test\r\n\
+        X-Other: 1\r\nContent-Length: 2\r\n\r\nhi";
+    let ours = [
+        "POST /head?a=b HTTP/1.1",
+        "connection: te",
+        "content-length: 2",
+        "host: shop.test",
+        "te: trailers",
+        "x-forwarded-host: shop.test",
+        "x-other: 1",
+    ];
+    let replaced = ["x-forwarded-for: 127.0.0.1", "x-forwarded-proto: http"];
+    let believed = [
+        "forwarded: for=192.0.2.9",
+        "x-forwarded-for: 192.0.2.1, 127.0.0.1",
+        "x-forwarded-proto: https",
+        "x-real-ip: 192.0.2.1",
+        "x_forwarded_host: evil.test",
+    ];
+    for (trusted, others) in [
+        (&["10.0.0.0/8"][..], &replaced[..]),
+        (&["127.0.0.0/8"], &believed),
+    ] {
+        let trusted = trusted.iter().map(|text| text.parse().unwrap());
+        let limits = Limits {
+            trusted: trusted.collect(),
+            ..Limits::default()
+        };
+        let v7 = backend("v7").await;
+        let stage = Stage::with(vec![route(&[(7, 10_000, Some(&v7))])], limits).await;
+        let answer = stage.raw(request.as_bytes()).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let mut lines: Vec<&str> = body.lines().collect();
+        lines[1..].sort_unstable();
+        let mut wanted = [&ours, others].concat();
+        wanted[1..].sort_unstable();
+        assert_eq!(lines, wanted);
+        assert!(
+            head.contains("x-public: 1") && !head.contains("x-private"),
+            "{head}"
+        );
+    }
 }
 
 #[tokio::test]

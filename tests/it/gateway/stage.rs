@@ -303,7 +303,7 @@ pub fn route(entries: &[(u32, u32, Option<&Arc<Upstream>>)]) -> Route {
         path: "/".into(),
         owner: "Deployment checkout".into(),
         app: "checkout".parse().unwrap(),
-        function: "web".parse().unwrap(),
+        function: Some("web".parse().unwrap()),
         entries: (entries.iter())
             .map(|(version, points, upstream)| Entry {
                 version: number(*version),

@@ -1,0 +1,142 @@
+//! What is wanted of an app: what the commit says, or what was wanted before where that cannot be; and what stands against it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::app::{App, Tools};
+use super::keys;
+use super::lookups::Library;
+use super::resolve::{self, Resolution};
+use super::state::Spec;
+use super::tip::{self, Tip};
+use super::versions::Materialised;
+use crate::plan::{self, Cause};
+use crate::releases::Release;
+use crate::words::{AppName, FunctionName, VersionWord};
+
+impl App {
+    /// What is wanted of the app: what the commit says, and where it could not be read as a whole, what was wanted before of
+    /// what it does not show.
+    pub(super) fn asked(&self, name: &AppName, tip: &Tip) -> Vec<Arc<Release>> {
+        let mut asked: Vec<Arc<Release>> = (tip.releases.iter())
+            .filter(|release| release.app() == name)
+            .cloned()
+            .collect();
+        if !tip.whole {
+            let lost = self.remembered.asked.iter();
+            let lost = lost.filter(|(owner, _)| !tip.has(owner));
+            asked.extend(lost.filter_map(|(owner, spec)| spec.release(&owner.name).map(Arc::new)));
+        }
+        asked
+    }
+
+    /// Asks for what is not known yet, and whether git still says what it said of the versions that are used.
+    pub(super) fn look_up(&mut self, name: &AppName, tools: &Tools<'_>, asked: &[Arc<Release>]) {
+        let mut words: BTreeSet<VersionWord> = (self.remembered.pinned.values().flatten())
+            .map(|pinned| VersionWord::Number(pinned.number))
+            .collect();
+        for release in asked {
+            let pinned = self.remembered.pinned.get(&tip::owner(release));
+            let held = |word: &VersionWord| {
+                let mut pinned = pinned.into_iter().flatten();
+                pinned.any(|pinned| pinned.word == *word)
+            };
+            let wanted = release.wanted.versions.iter().map(|entry| &entry.version);
+            words.extend(wanted.filter(|word| !held(word)).cloned());
+        }
+        let library = Library {
+            app: name,
+            mirror: tools.mirror,
+            moves: tools.moves,
+            changed: &tools.starter.changed,
+        };
+        self.lookups.ask(&words, &library);
+    }
+
+    /// Takes over what is wanted of each owner: what it says now if that can be, else what it said before. True where that
+    /// changes.
+    pub(super) fn adopt(&mut self, asked: &[Arc<Release>], resolutions: &[Resolution]) -> bool {
+        let mut wanted = BTreeMap::new();
+        for (release, resolution) in asked.iter().zip(resolutions) {
+            let owner = tip::owner(release);
+            let known = self.remembered.asked.get(&owner);
+            let held = known.filter(|_| !resolution.is_whole());
+            let held = held.and_then(|spec| spec.release(&owner.name));
+            if resolution.is_whole() && !known.is_some_and(|spec| spec.is_of(&release.object)) {
+                let spec = Spec::from(&release.object);
+                self.remembered.asked.insert(owner.clone(), spec);
+            }
+            let release = held.map_or_else(|| Arc::clone(release), Arc::new);
+            wanted.insert(owner, release);
+        }
+        self.remembered
+            .asked
+            .retain(|owner, _| wanted.contains_key(owner));
+        let same = |a: &Arc<Release>, b: &Arc<Release>| Arc::ptr_eq(a, b) || a.object == b.object;
+        let changed = wanted.len() != self.wanted.len()
+            || !(wanted.iter()).all(|(owner, release)| {
+                (self.wanted.get(owner)).is_some_and(|before| same(before, release))
+            });
+        self.wanted = wanted;
+        changed
+    }
+
+    /// What stands against what is wanted, before the plan is asked.
+    pub(super) fn complain(
+        &mut self,
+        tools: &Tools<'_>,
+        asked: &[Arc<Release>],
+        resolutions: &[Resolution],
+    ) {
+        for (release, resolution) in asked.iter().zip(resolutions) {
+            let owner = tip::owner(release);
+            let rule = &release.wanted.override_rule;
+            let (_, keyless) = keys::overrides(rule, &tools.starter.secrets);
+            let refused = self.refused.get(&owner).into_iter();
+            let refused = refused.flat_map(BTreeMap::values);
+            let pinned = self.remembered.pinned.get(&owner).into_iter().flatten();
+            let strayed = pinned.filter_map(|pinned| {
+                let record = self.remembered.records.get(&pinned.number)?;
+                let answer = self.lookups.answer(&VersionWord::Number(pinned.number));
+                resolve::disagreement(record, &answer)
+            });
+            let held = tools.tip.older(&owner).map(|commit| {
+                format!("it is as {commit} has it; the problems of the repository say why")
+            });
+            let problems = (resolution.problems.iter().cloned())
+                .chain(refused.map(|refusal| refusal.text.clone()))
+                .chain(strayed)
+                .chain(keyless)
+                .chain(held)
+                .map(|problem| format!("{owner}: {problem}"));
+            let problems: Vec<String> = problems.collect();
+            self.problems.extend(problems);
+        }
+    }
+
+    /// What waits, for people.
+    pub(super) fn say(&mut self, plan: &plan::Plan) {
+        for split in &plan.splits {
+            for waiting in &split.waiting {
+                let why = match &waiting.cause {
+                    Cause::NotReady(functions) => {
+                        let names: Vec<&str> = functions.iter().map(FunctionName::as_str).collect();
+                        let troubles = self
+                            .running
+                            .get(&waiting.version)
+                            .map(Materialised::troubles);
+                        match troubles.filter(|troubles| !troubles.is_empty()) {
+                            Some(troubles) => troubles.join("; "),
+                            None => format!("{} is not ready", names.join(", ")),
+                        }
+                    }
+                    Cause::Settling => "is about to get its share".to_owned(),
+                    Cause::Capacity { function, .. } => format!("{function} has too few processes"),
+                    Cause::Backends(count) => format!("{count} versions at once are too many"),
+                };
+                self.problems
+                    .push(format!("{}: {}: {why}", split.owner, waiting.version));
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Who has a hostname and path: whoever claimed it first, for as long as it claims it.
+//!
+//! A claim gets a number when it is first seen, and all that come with one commit get the same: of two of those nobody knows
+//! which is older, so neither gets the place. Numbers are counted and not taken from a clock, which may go back.
+//!
+//! Pure.
+
+use std::collections::BTreeMap;
+
+use crate::api::NamedRoute;
+use crate::plan::Owner;
+use crate::words::AppName;
+
+/// The claims of an owner: places with their numbers.
+pub(super) type Claims = BTreeMap<String, u64>;
+/// The places that an owner claims and does not get.
+pub(super) type Refused = BTreeMap<String, Refusal>;
+
+/// Why an owner does not get a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// Nobody gets it.
+    pub(super) undecided: bool,
+    /// For people.
+    pub(super) text: String,
+}
+
+/// One owner.
+pub(super) struct Claimant<'a> {
+    pub(super) app: &'a AppName,
+    pub(super) owner: Owner,
+    /// Where it wants to be reached, and where it is reached.
+    pub(super) places: Vec<String>,
+    /// The claims that it had.
+    pub(super) before: Option<&'a Claims>,
+}
+
+/// What one owner has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Settled {
+    pub(super) claims: Claims,
+    pub(super) refused: Refused,
+}
+
+/// A hostname and path, in the one way in which both are compared.
+pub(super) fn place(hostname: &str, path: &str) -> String {
+    let (hostname, path) = (hostname.to_ascii_lowercase(), path.trim_end_matches('/'));
+    format!("{hostname}{path}/")
+}
+
+/// The places of some routes.
+pub(super) fn places(routes: &[NamedRoute]) -> impl Iterator<Item = String> {
+    routes.iter().flat_map(|named| {
+        let hostnames = named.route.hostnames.iter();
+        hostnames.map(|hostname| place(hostname, &named.route.path))
+    })
+}
+
+/// Settles who has what, in the order of the claimants.
+pub(super) fn settle(claimants: &[Claimant<'_>]) -> Vec<Settled> {
+    let known = claimants.iter().filter_map(|claimant| claimant.before);
+    let last = known.flat_map(BTreeMap::values).max();
+    let next = last.map_or(1, |last| last.saturating_add(1));
+    let mut settled: Vec<Settled> = Vec::new();
+    let mut by_place: BTreeMap<&str, Vec<(u64, usize)>> = BTreeMap::new();
+    for (index, claimant) in claimants.iter().enumerate() {
+        let mut claims = Claims::new();
+        for place in &claimant.places {
+            let number = claimant.before.and_then(|before| before.get(place));
+            let number = *number.unwrap_or(&next);
+            if claims.insert(place.clone(), number).is_none() {
+                by_place.entry(place).or_default().push((number, index));
+            }
+        }
+        settled.push(Settled {
+            claims,
+            refused: Refused::new(),
+        });
+    }
+    let name = |index: usize| {
+        let claimant = &claimants[index];
+        format!("{} of app {}", claimant.owner, claimant.app)
+    };
+    for (place, mut all) in by_place {
+        all.sort_unstable();
+        let Some(&(oldest, first)) = all.first() else {
+            continue;
+        };
+        let tied = all.iter().filter(|(number, _)| *number == oldest).count();
+        for &(_, index) in all.iter().skip(usize::from(tied == 1)) {
+            let undecided = tied > 1;
+            let text = if undecided {
+                let others = all.iter().filter(|(_, other)| *other != index);
+                let others: Vec<String> = others.map(|(_, other)| name(*other)).collect();
+                format!(
+                    "RouteClaimed: {place} is claimed in one commit by this and by {}, so nobody gets it; change the route of all but one of them",
+                    others.join(", ")
+                )
+            } else {
+                format!(
+                    "RouteClaimed: {place} belongs to {}, which claimed it first; choose another hostname or path, or take it out there",
+                    name(first)
+                )
+            };
+            let refusal = Refusal { undecided, text };
+            settled[index].refused.insert(place.to_owned(), refusal);
+        }
+    }
+    settled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Settles these claims on top of those before; who has each place, or why not, by owner.
+    fn step(
+        memory: &mut BTreeMap<String, Claims>,
+        wanted: &[(&str, &[&str])],
+    ) -> BTreeMap<String, Vec<String>> {
+        let apps: Vec<AppName> = (wanted.iter())
+            .map(|(name, _)| name.split('/').next().unwrap().parse().unwrap())
+            .collect();
+        let claimants: Vec<Claimant<'_>> = (wanted.iter().zip(&apps))
+            .map(|((name, places), app)| Claimant {
+                app,
+                owner: name
+                    .split_once('/')
+                    .unwrap()
+                    .1
+                    .to_owned()
+                    .try_into()
+                    .unwrap(),
+                places: places.iter().map(|text| (*text).to_owned()).collect(),
+                before: memory.get(*name),
+            })
+            .collect();
+        let settled = settle(&claimants);
+        let mut has = BTreeMap::new();
+        let mut after = BTreeMap::new();
+        for ((name, _), settled) in wanted.iter().zip(settled) {
+            let places = settled.claims.keys();
+            let places = places.filter(|place| !settled.refused.contains_key(*place));
+            has.insert((*name).to_owned(), places.cloned().collect());
+            after.insert((*name).to_owned(), settled.claims);
+        }
+        *memory = after;
+        has
+    }
+
+    #[test]
+    fn the_older_claim_keeps_its_place_until_it_goes() {
+        let mut memory = BTreeMap::new();
+        let (shop, blog, other) = ("shop/cwd/shop", "blog/cwd/blog", "shop/cwa/other");
+        let root: &[&str] = &["shop.test/"];
+        let has = step(&mut memory, &[(shop, root)]);
+        assert_eq!(has[shop], root);
+        // A newer one, first by its name, has its other places alone.
+        let more: &[&str] = &["blog.test/", "shop.test/"];
+        let has = step(&mut memory, &[(blog, more), (shop, root)]);
+        assert_eq!(
+            (&has[shop], &has[blog]),
+            (&vec![root[0].to_owned()], &vec![more[0].to_owned()])
+        );
+        // So does an Alias of the same app, which waits behind it.
+        let has = step(&mut memory, &[(blog, more), (shop, root), (other, root)]);
+        assert!(has[shop] == root && has[other].is_empty(), "{has:?}");
+        let has = step(&mut memory, &[(blog, more), (other, root)]);
+        assert!(has[blog] == more && has[other].is_empty(), "{has:?}");
+        // One that comes back is the newest.
+        let has = step(&mut memory, &[(blog, more), (shop, root), (other, root)]);
+        assert!(has[blog] == more && has[shop].is_empty(), "{has:?}");
+        let has = step(&mut memory, &[(shop, root), (other, root)]);
+        assert!(has[other] == root && has[shop].is_empty(), "{has:?}");
+    }
+
+    #[test]
+    fn of_two_in_one_commit_neither_gets_it_and_who_has_it_keeps_it() {
+        let mut memory = BTreeMap::new();
+        let (shop, blog, wiki) = ("shop/cwd/shop", "blog/cwd/blog", "wiki/cwd/wiki");
+        let root: &[&str] = &["shop.test/"];
+        let has = step(&mut memory, &[(shop, root), (blog, root)]);
+        assert!(has[shop].is_empty() && has[blog].is_empty(), "{has:?}");
+        let has = step(&mut memory, &[(shop, root)]);
+        assert_eq!(has[shop], root);
+        let has = step(&mut memory, &[(shop, root), (blog, root), (wiki, root)]);
+        assert!(
+            has[shop] == root && has[blog].is_empty() && has[wiki].is_empty(),
+            "{has:?}"
+        );
+    }
+
+    #[test]
+    fn places_are_compared_by_what_they_take() {
+        assert_eq!(place("Shop.Test", "/"), "shop.test/");
+        assert_eq!(place("shop.test", "/a/"), place("shop.test", "/a"));
+        assert_ne!(place("shop.test", "/a"), place("shop.test", "/ab"));
+        assert_ne!(place("*.test", "/"), place("shop.test", "/"));
+    }
+}

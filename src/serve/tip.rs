@@ -1,0 +1,380 @@
+//! What counts of a commit, beside what counted before it.
+//!
+//! An object counts where its file can be read and it is the only one of its kind for its app. One of which that cannot be said
+//! stays as it was, and so does one that is missing while a file cannot be read: it may stand there. All others of the commit
+//! count, so a slip in one app's file holds that app alone.
+//!
+//! Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::plan::{Owner, OwnerKind};
+use crate::releases::{Kind, Release};
+use crate::settings::Settings;
+use crate::words::AppName;
+
+/// What counts.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tip {
+    /// 40 hex digits; empty before the first.
+    pub(super) commit: String,
+    pub(super) settings: Settings,
+    pub(super) releases: Vec<Arc<Release>>,
+    owners: BTreeSet<Owner>,
+    /// The objects that are as an older commit has them, and which one that is.
+    pub(super) held: BTreeMap<Owner, String>,
+    /// What is not among the releases is not wanted. Where it is false, something could not be read, or may not be removed.
+    pub(super) whole: bool,
+}
+
+/// What a commit says.
+pub(super) struct Commit<'a> {
+    pub(super) id: &'a str,
+    pub(super) settings: Settings,
+    /// The objects of all files that can be read.
+    pub(super) releases: &'a [Release],
+    /// The files that cannot be read, and what is wrong.
+    pub(super) unreadable: Vec<(&'a str, &'a str)>,
+    /// Why objects that are missing in it stay; nothing where they go.
+    pub(super) keeps: Option<String>,
+}
+
+impl Tip {
+    /// The commit of which an object is.
+    pub(super) fn commit_of(&self, owner: &Owner) -> &str {
+        self.held.get(owner).unwrap_or(&self.commit)
+    }
+
+    /// True for an object that is among the releases.
+    pub(super) fn has(&self, owner: &Owner) -> bool {
+        self.owners.contains(owner)
+    }
+
+    /// For an object that is not as this commit has it: what has it so, in words.
+    pub(super) fn older(&self, owner: &Owner) -> Option<String> {
+        match self.held.get(owner) {
+            Some(commit) => Some(format!("commit {}", short(commit))),
+            None => (!self.has(owner)).then(|| "the state folder".to_owned()),
+        }
+    }
+
+    /// The commits that make this up, the oldest first where `before` has them so.
+    pub(super) fn commits(&self, before: &[String]) -> Vec<String> {
+        let held: BTreeSet<&String> = self.held.values().collect();
+        let mut commits: Vec<String> = (before.iter())
+            .filter(|commit| held.contains(commit) && **commit != self.commit)
+            .cloned()
+            .collect();
+        commits.push(self.commit.clone());
+        commits
+    }
+
+    /// What counts with a commit after this, and all that stands against the commit.
+    pub(super) fn next(&self, commit: Commit<'_>) -> (Self, Vec<String>) {
+        let id = short(commit.id);
+        let files: BTreeSet<&str> = commit.unreadable.iter().map(|(file, _)| *file).collect();
+        let mut problems: Vec<String> = (commit.unreadable.iter())
+            .map(|(_, problem)| (*problem).to_owned())
+            .collect();
+        let mut stay: BTreeSet<AppName> = (self.releases.iter())
+            .filter(|release| files.contains(release.file.as_str()))
+            .map(|release| release.app().clone())
+            .collect();
+        let mut releases = Vec::new();
+        for release in commit.releases {
+            match self.changed(release) {
+                Some((app, problem)) => {
+                    problems.push(problem);
+                    stay.insert(app);
+                }
+                None => releases.push(Arc::new(release.clone())),
+            }
+        }
+        let (doubled, said) = twins(&releases);
+        problems.extend(said);
+        stay.extend(doubled);
+        releases.retain(|release| !stay.contains(release.app()));
+        let mut held = BTreeMap::new();
+        let mut kept = Vec::new();
+        let mut missing = false;
+        for old in &self.releases {
+            let owner = owner(old);
+            let is_there = releases.iter().any(|release| self::owner(release) == owner);
+            let is_gone = !stay.contains(old.app()) && !is_there;
+            if is_there || (is_gone && files.is_empty() && commit.keeps.is_none()) {
+                continue;
+            }
+            missing |= is_gone && commit.keeps.is_some();
+            held.insert(owner.clone(), self.commit_of(&owner).to_owned());
+            kept.push(Arc::clone(old));
+        }
+        if let Some(why) = commit.keeps.as_ref().filter(|_| missing) {
+            problems.push(why.clone());
+        }
+        if !held.is_empty() && problems.len() > usize::from(missing) {
+            let owners: Vec<String> = held.keys().map(ToString::to_string).collect();
+            problems.push(format!(
+                "{}: as before until that is mended; all else of commit {id} counts",
+                owners.join(", ")
+            ));
+        }
+        let whole = files.is_empty() && stay.is_empty() && commit.keeps.is_none();
+        releases.extend(kept);
+        let tip = Self {
+            commit: commit.id.to_owned(),
+            settings: commit.settings,
+            owners: releases.iter().map(|release| owner(release)).collect(),
+            releases,
+            held,
+            whole,
+        };
+        (tip, problems)
+    }
+
+    /// An object that is now of another app or repository than before: which app it was of, and what is wrong.
+    fn changed(&self, release: &Release) -> Option<(AppName, String)> {
+        let owner = owner(release);
+        let old = (self.releases.iter()).find(|old| self::owner(old) == owner)?;
+        let differs = |field: &str, before: &str, now: &str| {
+            (before != now).then(|| {
+                format!(
+                    "{}:{}: spec.{field}: is `{now}` and was `{before}`; {field} never changes: write `{before}` again, or give the object another name",
+                    release.file, release.place.line
+                )
+            })
+        };
+        let (before, now) = (&old.wanted, &release.wanted);
+        differs("app", before.app.as_str(), now.app.as_str())
+            .or_else(|| differs("repository", &before.repository, &now.repository))
+            .map(|problem| (before.app.clone(), problem))
+    }
+}
+
+/// Who an object is in a plan.
+pub(super) fn owner(release: &Release) -> Owner {
+    Owner {
+        kind: match release.kind() {
+            Kind::Deployment => OwnerKind::Deployment,
+            Kind::Alias => OwnerKind::Alias,
+        },
+        name: release.name().to_owned(),
+    }
+}
+
+/// One machine is one environment: an app has one Deployment, and a name means one object. The apps of which that is not so.
+fn twins(releases: &[Arc<Release>]) -> (Vec<AppName>, Vec<String>) {
+    let (mut apps, mut problems) = (Vec::new(), Vec::new());
+    for (index, release) in releases.iter().enumerate() {
+        let twin = releases[..index].iter().find(|other| {
+            let both = release.kind() == Kind::Deployment && other.kind() == Kind::Deployment;
+            owner(other) == owner(release) || (both && other.app() == release.app())
+        });
+        if let Some(twin) = twin {
+            apps.extend([release.app().clone(), twin.app().clone()]);
+            problems.push(format!(
+                "{}:{}: {:?} `{}` of `{}` is the second one, after {}:{}; where folders of releases are meant for different places, name one with --releases",
+                release.file,
+                release.place.line,
+                release.kind(),
+                release.name(),
+                release.app(),
+                twin.file,
+                twin.place.line
+            ));
+        }
+    }
+    (apps, problems)
+}
+
+/// A commit as people are told of it.
+pub(super) fn short(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::releases;
+
+    fn object(kind: &str, name: &str, app: &str, version: u32) -> Release {
+        let versions = match kind {
+            "Alias" => format!("version: {version}"),
+            _ => format!("versions: [{{version: {version}, percentage: 100}}]"),
+        };
+        let text = format!(
+            "apiVersion: cutwater.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {{app: {app}, repository: shop, {versions}}}\n"
+        );
+        let file = format!("releases/{name}.yaml");
+        releases::read(&file, text.as_bytes())
+            .unwrap()
+            .releases
+            .remove(0)
+    }
+
+    /// What each object serves, as of which commit.
+    fn all(tip: &Tip) -> Vec<(String, u32, String)> {
+        let one = |release: &Arc<Release>| {
+            let owner = owner(release);
+            let version = release.wanted.versions[0].version.to_string();
+            let version = version.trim_start_matches('v').parse().unwrap();
+            (
+                format!("{}/{owner}", release.app()),
+                version,
+                tip.commit_of(&owner).to_owned(),
+            )
+        };
+        tip.releases.iter().map(one).collect()
+    }
+
+    fn next(
+        before: &Tip,
+        id: &str,
+        releases: &[Release],
+        unreadable: &[&str],
+    ) -> (Tip, Vec<String>) {
+        before.next(Commit {
+            id,
+            settings: Settings::default(),
+            releases,
+            unreadable: unreadable.iter().map(|file| (*file, "is wrong")).collect(),
+            keeps: None,
+        })
+    }
+
+    fn entry(who: &str, version: u32, commit: &str) -> (String, u32, String) {
+        (who.to_owned(), version, commit.to_owned())
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_holds_its_own_app_alone() {
+        let first = [
+            object("Deployment", "shop", "shop", 1),
+            object("Deployment", "blog", "blog", 1),
+            object("Alias", "gone", "wiki", 1),
+        ];
+        let (tip, said) = next(&Tip::default(), "one", &first, &[]);
+        assert!(said.is_empty() && tip.whole, "{said:?}");
+        // Another app moves on, and what is missing may stand in the file.
+        let blog = [object("Deployment", "blog", "blog", 2)];
+        let (tip, said) = next(&tip, "two", &blog, &["releases/shop.yaml"]);
+        assert_eq!(
+            all(&tip),
+            [
+                entry("blog/cwd/blog", 2, "two"),
+                entry("shop/cwd/shop", 1, "one"),
+                entry("wiki/cwa/gone", 1, "one"),
+            ]
+        );
+        assert!(!tip.whole);
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert_eq!(
+            said[1],
+            "cwd/shop, cwa/gone: as before until that is mended; all else of commit two counts"
+        );
+        assert_eq!(tip.commits(&["one".to_owned()]), ["one", "two"]);
+        // Mended, it counts as a whole.
+        let (tip, said) = next(&tip, "three", &first[..2], &[]);
+        assert_eq!(
+            all(&tip),
+            [
+                entry("shop/cwd/shop", 1, "three"),
+                entry("blog/cwd/blog", 1, "three"),
+            ]
+        );
+        assert!(said.is_empty() && tip.whole, "{said:?}");
+        assert_eq!(
+            tip.commits(&["one".to_owned(), "two".to_owned()]),
+            ["three"]
+        );
+        // Where nothing was known before, what can be read counts.
+        let (tip, said) = next(&Tip::default(), "two", &blog, &["releases/shop.yaml"]);
+        assert_eq!(all(&tip), [entry("blog/cwd/blog", 2, "two")]);
+        assert_eq!((said.len(), tip.whole), (1, false));
+    }
+
+    #[test]
+    fn an_object_of_another_app_or_repository_is_an_error_and_stays() {
+        let shop = object("Deployment", "shop", "shop", 1);
+        let blog = object("Deployment", "blog", "blog", 1);
+        let (tip, _) = next(&Tip::default(), "one", &[shop.clone(), blog.clone()], &[]);
+        // Also of an app that is there: that one goes on.
+        for (other, word) in [("shp", "`shp`"), ("blog", "`blog`")] {
+            let wrong = object("Deployment", "shop", other, 1);
+            let newer = object("Deployment", "blog", "blog", 2);
+            let (next, said) = next(&tip, "two", &[newer, wrong], &[]);
+            assert_eq!(
+                all(&next),
+                [
+                    entry("blog/cwd/blog", 2, "two"),
+                    entry("shop/cwd/shop", 1, "one"),
+                ]
+            );
+            assert!(
+                said[0].contains("spec.app") && said[0].contains(word),
+                "{said:?}"
+            );
+            assert!(!next.whole);
+        }
+        let mut elsewhere = shop.clone();
+        elsewhere.wanted.repository = "other".to_owned();
+        let (next, said) = next(&tip, "two", &[elsewhere, blog], &[]);
+        assert_eq!(all(&next)[1], entry("shop/cwd/shop", 1, "one"));
+        assert!(said[0].contains("spec.repository: is `other`"), "{said:?}");
+    }
+
+    #[test]
+    fn two_deployments_of_one_app_hold_that_app_alone() {
+        let first = [
+            object("Deployment", "shop", "shop", 1),
+            object("Deployment", "blog", "blog", 1),
+        ];
+        let (tip, _) = next(&Tip::default(), "one", &first, &[]);
+        let second = [
+            object("Deployment", "shop", "shop", 2),
+            object("Deployment", "shop-eu", "shop", 3),
+            object("Deployment", "blog", "blog", 2),
+        ];
+        let (tip, said) = next(&tip, "two", &second, &[]);
+        assert_eq!(
+            all(&tip),
+            [
+                entry("blog/cwd/blog", 2, "two"),
+                entry("shop/cwd/shop", 1, "one"),
+            ]
+        );
+        assert!(
+            said[0].contains("`shop-eu` of `shop` is the second one"),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn what_may_not_be_removed_stays_and_the_rest_counts() {
+        let first = [
+            object("Deployment", "shop", "shop", 1),
+            object("Deployment", "blog", "blog", 1),
+        ];
+        let (tip, _) = next(&Tip::default(), "one", &first, &[]);
+        let rewritten = |releases: &[Release]| {
+            tip.next(Commit {
+                id: "two",
+                settings: Settings::default(),
+                releases,
+                unreadable: Vec::new(),
+                keeps: Some("history was rewritten".to_owned()),
+            })
+        };
+        let (tip, said) = rewritten(&[object("Deployment", "blog", "blog", 2)]);
+        assert_eq!(
+            all(&tip),
+            [
+                entry("blog/cwd/blog", 2, "two"),
+                entry("shop/cwd/shop", 1, "one"),
+            ]
+        );
+        assert_eq!(said, ["history was rewritten"]);
+        let (tip, said) = rewritten(&first);
+        assert!(said.is_empty() && tip.held.is_empty(), "{said:?}");
+    }
+}

@@ -1,0 +1,141 @@
+//! The world of a plan: what is wanted of an app, what runs of it and what the gateway does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::app::App;
+use super::resolve::Resolution;
+use super::tip;
+use super::versions::{self, Materialised};
+use crate::plan::asked::Asked;
+use crate::plan::{self, Owner, RouteFacts, Split, World};
+use crate::releases::Release;
+use crate::words::VersionNumber;
+
+impl App {
+    /// The versions that are wanted or run.
+    pub(super) fn versions(
+        &self,
+        resolutions: &[Resolution],
+    ) -> BTreeMap<VersionNumber, plan::Version> {
+        let mut versions: BTreeMap<VersionNumber, plan::Version> = (self.running.iter())
+            .map(|(number, running)| (*number, running.state()))
+            .collect();
+        let listed = resolutions.iter().flat_map(|r| r.shares.iter().flatten());
+        for (number, _) in listed {
+            if let Some(record) = self.remembered.records.get(number) {
+                let version = || versions::absent(record);
+                versions.entry(*number).or_insert_with(version);
+            }
+        }
+        versions
+    }
+
+    /// True while nothing is known against what is wanted, and it is not there yet.
+    pub(super) fn starts(&self, resolutions: &[Resolution]) -> bool {
+        let failed = |number: &VersionNumber| {
+            let ended = (self.running.get(number)).is_some_and(Materialised::has_ended);
+            ended || self.unfit.contains(number)
+        };
+        (self.wanted.keys().zip(resolutions)).any(|(owner, resolution)| {
+            let shares = resolution.shares.iter().flatten();
+            self.complete.get(owner) != Some(&true)
+                && !self.refused.contains_key(owner)
+                && resolution.problems.is_empty()
+                && !shares.into_iter().any(|(number, _)| failed(number))
+        })
+    }
+
+    /// The world of a plan, with the versions that are wanted or run.
+    pub(super) fn world(
+        &self,
+        releases: &[&Release],
+        resolutions: &[Resolution],
+        versions: BTreeMap<VersionNumber, plan::Version>,
+        now: Timestamp,
+    ) -> World {
+        // The gateway takes its table as a whole, with all that runs.
+        let here: BTreeSet<VersionNumber> = (versions.iter())
+            .filter(|(_, version)| version.materialised)
+            .map(|(number, _)| *number)
+            .collect();
+        let mut splits: Vec<Split> = (releases.iter().zip(resolutions))
+            .map(|(release, resolution)| self.split(release, resolution, &here))
+            .collect();
+        let owners: BTreeSet<Owner> = releases.iter().map(|release| tip::owner(release)).collect();
+        let leaving = self
+            .remembered
+            .served
+            .keys()
+            .filter(|owner| !owners.contains(*owner));
+        splits.extend(leaving.map(|owner| self.leaving(owner, &here)));
+        splits.sort_by(|a, b| a.owner.cmp(&b.owner));
+        World {
+            now,
+            // The gateway does what it is told before the next request.
+            settle: SignedDuration::ZERO,
+            splits,
+            versions,
+            memory: self.remembered.memory.clone(),
+        }
+    }
+
+    fn facts(&self, owner: &Owner, here: &BTreeSet<VersionNumber>) -> (plan::Shares, RouteFacts) {
+        let Some(served) = self.remembered.served.get(owner) else {
+            return (plan::Shares::new(), RouteFacts::default());
+        };
+        let shares = served.shares.iter().map(|(number, _)| *number);
+        let facts = RouteFacts {
+            exist: true,
+            accepted: true,
+            written: Some(served.since),
+            named: shares.clone().chain(here.iter().copied()).collect(),
+            ruled: served.overrides.iter().copied().collect(),
+            held: shares.chain(served.overrides.iter().copied()).collect(),
+            surplus: false,
+        };
+        (served.shares.clone(), facts)
+    }
+
+    fn split(
+        &self,
+        release: &Release,
+        resolution: &Resolution,
+        here: &BTreeSet<VersionNumber>,
+    ) -> Split {
+        let owner = tip::owner(release);
+        let (last, routes) = self.facts(&owner, here);
+        let pinned = self.remembered.pinned.get(&owner);
+        let pinned = pinned.into_iter().flatten();
+        let protects = pinned.map(|pinned| pinned.number).collect();
+        let asked = Asked {
+            owner,
+            wanted: Some(&release.wanted),
+            shares: resolution.shares.clone(),
+            protects,
+            leaving: false,
+            // Open requests are waited for, and not a time.
+            drain: SignedDuration::ZERO,
+            last,
+            routes,
+        };
+        asked.split(&self.remembered.records)
+    }
+
+    /// The split of an owner that is not in the releases any more.
+    fn leaving(&self, owner: &Owner, here: &BTreeSet<VersionNumber>) -> Split {
+        let (last, routes) = self.facts(owner, here);
+        let asked = Asked {
+            owner: owner.clone(),
+            wanted: None,
+            shares: None,
+            protects: BTreeSet::new(),
+            leaving: true,
+            drain: SignedDuration::ZERO,
+            last,
+            routes,
+        };
+        asked.split(&self.remembered.records)
+    }
+}
