@@ -281,6 +281,12 @@ mod tests {
              cutwater.yaml:5:9: remote: is `-x`, which is no name in git\n\
              cutwater.yaml:7:9: limits.file: is `2Ti`; write a size such as 64Mi, of at most 1Gi"
         );
+        let error = Settings::read(format!("{HEAD}branch: refs/heads/main\n").as_bytes());
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.ends_with("branch: is a whole ref; write the name alone: `main`"),
+            "{error}"
+        );
         let error = Settings::read(format!("{HEAD}apps: r/a\nreleases: r\n").as_bytes());
         assert!(error.unwrap_err().to_string().contains("lie in each other"));
     }

@@ -201,6 +201,8 @@ fn a_new_branch_is_for_a_pull_request_and_takes_no_other_ones_place() {
         ("main", "whose releases count"),
         ("a..b", "git takes no branch of that name"),
         ("-x", "git takes no branch of that name"),
+        ("@", "git takes no branch of that name"),
+        ("refs/heads/x", "write the name alone: x"),
     ] {
         let branch = format!("--branch={name}");
         let error = shop.refused(&["deploy", "checkout", "v2", &branch]);

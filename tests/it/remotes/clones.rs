@@ -137,3 +137,70 @@ fn a_repository_with_sha_256_is_said_to_be_one() {
     assert_eq!(output.status.code(), Some(1));
     assert!(error.contains("--object-format=sha1"), "{error}");
 }
+
+#[test]
+fn a_clone_of_another_user_is_used_where_git_trusts_it() {
+    if !rustix::process::geteuid().is_root() {
+        // Nobody else can give a folder away.
+        return;
+    }
+    let shop = Shop::new();
+    shop.publish(&[]);
+    let clone = shop.clone_dir();
+    let chown = shop
+        .sealed("chown", &clone)
+        .args(["-R", "12345:12345", "."])
+        .status();
+    assert!(chown.unwrap().success());
+    let list = ["versions", "list", "checkout", "--no-live"];
+    let error = shop.refused(&list);
+    let advice = format!(
+        "git config --global --add safe.directory {}",
+        clone.canonicalize().unwrap().display()
+    );
+    assert!(error.contains(&advice), "{error}");
+    let mut command = shop.command_in(&clone, &list);
+    let trusting = command
+        .env("GIT_CONFIG_COUNT", "1")
+        .env("GIT_CONFIG_KEY_0", "safe.directory")
+        .env("GIT_CONFIG_VALUE_0", "*");
+    let output = trusting.output().unwrap();
+    assert!(
+        text(&output.stdout).contains("v1 "),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn another_command_in_the_clone_is_waited_for_as_long_as_an_exchange() {
+    let shop = Shop::new();
+    shop.publish(&[]);
+    let lock = std::fs::File::open(shop.clone_dir().join(".git/cutwater.lock")).unwrap();
+    lock.lock().unwrap();
+    let error = shop.refused(&[
+        "versions",
+        "list",
+        "checkout",
+        "--no-live",
+        "--timeout",
+        "1s",
+    ]);
+    assert!(
+        error.contains("another cutwater command has held it for 1 s"),
+        "{error}"
+    );
+    drop(lock);
+    shop.ok(&[
+        "versions",
+        "list",
+        "checkout",
+        "--no-live",
+        "--timeout",
+        "90",
+    ]);
+    for bad in ["0", "2h", "soon"] {
+        let output = shop.run(&["versions", "list", "checkout", "--timeout", bad]);
+        assert_eq!(output.status.code(), Some(2), "{bad}");
+    }
+}
