@@ -286,6 +286,8 @@ fn decided(plan: Plan) -> Decided {
         progress.ready = 0;
         progress.moved = progress.began;
     }
+    // When a wait is over depends on it too.
+    let wake = plan.wake.filter(|_| progress.is_empty());
     Decided {
         run: plan.run,
         splits,
@@ -296,7 +298,7 @@ fn decided(plan: Plan) -> Decided {
             ..plan.memory
         },
         settled: plan.settled,
-        wake: plan.wake,
+        wake,
     }
 }
 
