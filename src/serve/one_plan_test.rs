@@ -278,9 +278,11 @@ fn decided(plan: Plan) -> Decided {
             idle.clear();
         }
     }
-    let mut progress = plan.memory.progress;
-    for progress in progress.values_mut() {
-        progress.points = 0;
+    // How far a shift is, is noted at other steps by the two, and with it when it counts as stalled.
+    let waits = !plan.memory.progress.is_empty();
+    let progress = BTreeMap::new();
+    for split in &mut splits {
+        split.stalled = false;
     }
     Decided {
         run: plan.run,
@@ -292,7 +294,7 @@ fn decided(plan: Plan) -> Decided {
             ..plan.memory
         },
         settled: plan.settled,
-        wake: plan.wake,
+        wake: plan.wake.filter(|_| !waits),
     }
 }
 
