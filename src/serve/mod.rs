@@ -189,10 +189,7 @@ pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result
         (Arc::clone(&looked), settings.interval),
     ));
     let mut tasks = Tasks::default();
-    let webhook = settings.webhook.clone().map(|secret| {
-        let pushed = Arc::clone(&committed);
-        Arc::new(Webhook { secret, pushed })
-    });
+    let webhook = webhook(&settings, &committed);
     let telling = admin::serve(admin, Arc::clone(&board), webhook, end.clone());
     tasks.spawn("answers on the admin address", telling);
     let local = watch_local(&settings, &committed);
@@ -253,6 +250,13 @@ pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result
         _ = stop.recv() => tracing::warn!("told to stop again: what is still open is cut"),
     }
     failed.map_or(Ok(()), |failed| Err(ServeError::Task(failed)))
+}
+
+/// What takes webhooks, if a secret for them is set.
+fn webhook(settings: &Settings, committed: &Arc<Notify>) -> Option<Arc<Webhook>> {
+    let secret = settings.webhook.clone()?;
+    let pushed = Arc::clone(committed);
+    Some(Arc::new(Webhook { secret, pushed }))
 }
 
 /// Takes requests until `end`; what is returned is cancelled once the last one is answered.
