@@ -214,7 +214,7 @@ impl Stage {
     /// How many idle connections each can bear: nine tenths of what `serve` takes, which is 10,000 where the system lets it have
     /// the files.
     pub fn idle(&self) -> usize {
-        Limits::default().within(self.files).connections / 10 * 9
+        Limits::default().within(self.files, 0).connections / 10 * 9
     }
 
     /// Ours is the first.

@@ -282,9 +282,6 @@ fn decided(plan: Plan) -> Decided {
     // How far a shift is, is noted at other steps by the two, and with it when it counts as stalled.
     let waits = !plan.memory.progress.is_empty();
     let progress = BTreeMap::new();
-    for split in &mut splits {
-        split.stalled = false;
-    }
     Decided {
         run: plan.run,
         splits,
