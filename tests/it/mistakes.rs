@@ -10,371 +10,73 @@ use super::shop::{Shop, digest, text};
 type Slip = (&'static str, [&'static str; 3]);
 
 /// Slips on the command line, in a repository with the apps `orders` and `blog`, with v1 and v3 of `orders`.
+#[rustfmt::skip]
 const COMMANDS: &[Slip] = &[
     // Flags of other tools.
-    (
-        "rollback orders --version v1",
-        [
-            "unexpected argument '--version'",
-            "usage: cutwater rollback",
-            "cutwater rollback orders v1",
-        ],
-    ),
-    (
-        "deploy orders --version v3",
-        [
-            "unexpected argument '--version'",
-            "usage: cutwater deploy",
-            "cutwater deploy orders v3",
-        ],
-    ),
-    (
-        "rollback orders --to-revision=1",
-        [
-            "unexpected argument '--to-revision'",
-            "usage: cutwater rollback",
-            "cutwater rollback orders 1",
-        ],
-    ),
-    (
-        "deploy orders v3 --percent 50",
-        [
-            "unexpected argument '--percent'",
-            "behind its version",
-            "v8=10",
-        ],
-    ),
-    (
-        "deploy orders v3 -n prod",
-        [
-            "unexpected argument '-n'",
-            "namespace",
-            "--name NAMESPACE/NAME",
-        ],
-    ),
-    (
-        "versions list --app orders",
-        [
-            "unexpected argument '--app'",
-            "usage: cutwater versions list",
-            "first word",
-        ],
-    ),
-    (
-        "versions list orders -o json",
-        [
-            "unexpected argument '-o'",
-            "usage: cutwater versions list",
-            "--json",
-        ],
-    ),
+    ("rollback orders --version v1", ["unexpected argument '--version'", "usage: cutwater rollback", "cutwater rollback orders v1"]),
+    ("deploy orders --version v3", ["unexpected argument '--version'", "usage: cutwater deploy", "cutwater deploy orders v3"]),
+    ("rollback orders --to-revision=1", ["unexpected argument '--to-revision'", "usage: cutwater rollback", "cutwater rollback orders 1"]),
+    ("deploy orders v3 --percent 50", ["unexpected argument '--percent'", "behind its version", "v8=10"]),
+    ("deploy orders v3 -n prod", ["unexpected argument '-n'", "namespace", "--name NAMESPACE/NAME"]),
+    ("versions list --app orders", ["unexpected argument '--app'", "usage: cutwater versions list", "first word"]),
+    ("versions list orders -o json", ["unexpected argument '-o'", "usage: cutwater versions list", "--json"]),
     // Commands of other tools.
-    (
-        "publish orders",
-        [
-            "unrecognized subcommand 'publish'",
-            "usage: cutwater",
-            "cutwater versions publish",
-        ],
-    ),
-    (
-        "status",
-        [
-            "unrecognized subcommand 'status'",
-            "usage: cutwater",
-            "cutwater deployments status",
-        ],
-    ),
-    (
-        "get orders",
-        [
-            "unrecognized subcommand 'get'",
-            "usage: cutwater",
-            "cutwater deployments status",
-        ],
-    ),
-    (
-        "promote orders",
-        [
-            "unrecognized subcommand 'promote'",
-            "usage: cutwater",
-            "cutwater deploy APP VERSION",
-        ],
-    ),
-    (
-        "undo orders",
-        [
-            "unrecognized subcommand 'undo'",
-            "usage: cutwater",
-            "cutwater rollback",
-        ],
-    ),
-    (
-        "logs orders",
-        [
-            "unrecognized subcommand 'logs'",
-            "usage: cutwater",
-            "kubectl logs",
-        ],
-    ),
-    (
-        "list",
-        [
-            "unrecognized subcommand 'list'",
-            "usage: cutwater",
-            "cutwater versions list",
-        ],
-    ),
-    (
-        "versions pubish",
-        [
-            "unrecognized subcommand 'pubish'",
-            "usage: cutwater versions",
-            "'publish'",
-        ],
-    ),
+    ("publish orders", ["unrecognized subcommand 'publish'", "usage: cutwater", "cutwater versions publish"]),
+    ("status", ["unrecognized subcommand 'status'", "usage: cutwater", "cutwater deployments status"]),
+    ("get orders", ["unrecognized subcommand 'get'", "usage: cutwater", "cutwater deployments status"]),
+    ("promote orders", ["unrecognized subcommand 'promote'", "usage: cutwater", "cutwater deploy APP VERSION"]),
+    ("undo orders", ["unrecognized subcommand 'undo'", "usage: cutwater", "cutwater rollback"]),
+    ("logs orders", ["unrecognized subcommand 'logs'", "usage: cutwater", "kubectl logs"]),
+    ("list", ["unrecognized subcommand 'list'", "usage: cutwater", "cutwater versions list"]),
+    ("versions pubish", ["unrecognized subcommand 'pubish'", "usage: cutwater versions", "'publish'"]),
     // Apps and aliases that are not there.
-    (
-        "versions list odrers",
-        [
-            "there is no app `odrers`",
-            "not in HEAD",
-            "did you mean orders?",
-        ],
-    ),
-    (
-        "versions list odrers --json",
-        [
-            "there is no app `odrers`",
-            "not in HEAD",
-            "did you mean orders?",
-        ],
-    ),
-    (
-        "deployments list odrers --json",
-        [
-            "there is no app `odrers`",
-            "not in HEAD",
-            "did you mean orders?",
-        ],
-    ),
-    (
-        "deployments status odrers --json",
-        [
-            "there is no app `odrers`",
-            "not in HEAD",
-            "did you mean orders?",
-        ],
-    ),
-    (
-        "alias list odrers --json",
-        [
-            "there is no app `odrers`",
-            "not in HEAD",
-            "did you mean orders?",
-        ],
-    ),
-    (
-        "deploy order v3",
-        [
-            "there is no app `order`",
-            "on branch `main`",
-            "did you mean orders?",
-        ],
-    ),
-    (
-        "rollback nope",
-        [
-            "there is no app `nope`",
-            "on branch `main`",
-            "there are: blog, orders",
-        ],
-    ),
-    (
-        "rollback nope v1",
-        [
-            "there is no app `nope`",
-            "on branch `main`",
-            "there are: blog, orders",
-        ],
-    ),
-    (
-        "alias set odrers staging v1",
-        [
-            "there is no app `odrers`",
-            "on branch `main`",
-            "did you mean orders?",
-        ],
-    ),
-    (
-        "alias delete orders stagng",
-        [
-            "app `orders` has no alias `stagng`",
-            "on branch `main`",
-            "did you mean staging?",
-        ],
-    ),
-    (
-        "alias view orders stagng",
-        [
-            "app `orders` has no alias `stagng`",
-            "orders",
-            "did you mean staging?",
-        ],
-    ),
-    (
-        "versions publish odrers",
-        [
-            "app `odrers` is not in HEAD",
-            "there is no apps/odrers/app.yaml",
-            "did you mean orders?",
-        ],
-    ),
-    (
-        "versions publish draft",
-        [
-            "app `draft` is not in HEAD",
-            "apps/draft is on the disk and not committed",
-            "--working-tree",
-        ],
-    ),
-    (
-        "versions publish",
-        ["which app is meant?", "name one of", "blog, orders"],
-    ),
+    ("versions list odrers", ["there is no app `odrers`", "not in HEAD", "did you mean orders?"]),
+    ("versions list odrers --json", ["there is no app `odrers`", "not in HEAD", "did you mean orders?"]),
+    ("deployments list odrers --json", ["there is no app `odrers`", "not in HEAD", "did you mean orders?"]),
+    ("deployments status odrers --json", ["there is no app `odrers`", "not in HEAD", "did you mean orders?"]),
+    ("alias list odrers --json", ["there is no app `odrers`", "not in HEAD", "did you mean orders?"]),
+    ("deploy order v3", ["there is no app `order`", "on branch `main`", "did you mean orders?"]),
+    ("rollback nope", ["there is no app `nope`", "on branch `main`", "there are: blog, orders"]),
+    ("rollback nope v1", ["there is no app `nope`", "on branch `main`", "there are: blog, orders"]),
+    ("alias set odrers staging v1", ["there is no app `odrers`", "on branch `main`", "did you mean orders?"]),
+    ("alias delete orders stagng", ["app `orders` has no alias `stagng`", "on branch `main`", "did you mean staging?"]),
+    ("alias view orders stagng", ["app `orders` has no alias `stagng`", "orders", "did you mean staging?"]),
+    ("versions publish odrers", ["app `odrers` is not in HEAD", "there is no apps/odrers/app.yaml", "did you mean orders?"]),
+    ("versions publish draft", ["app `draft` is not in HEAD", "apps/draft is on the disk and not committed", "--working-tree"]),
+    ("versions publish", ["which app is meant?", "name one of", "blog, orders"]),
     // Objects that are not there: what to write says what was asked for.
-    (
-        "deploy blog v1=90 v2=10",
-        [
-            "a Deployment of `blog` is not in `releases` of branch `main`",
-            "write it to releases/blog.yaml",
-            "  - version: 1\n    percentage: 90\n  - version: 2\n    percentage: 10\n  routes:\n  - hostnames: [blog.localhost]",
-        ],
-    ),
-    (
-        "alias set orders prod v3 --canary v1=10",
-        [
-            "alias `prod` of `orders` is not in `releases`",
-            "releases/orders-prod.yaml",
-            "  version: 3\n  canary:\n    version: 1\n    percentage: 10",
-        ],
-    ),
+    ("deploy blog v1=90 v2=10", ["a Deployment of `blog` is not in `releases` of branch `main`", "write it to releases/blog.yaml", "  - version: 1\n    percentage: 90\n  - version: 2\n    percentage: 10\n  routes:\n  - hostnames: [blog.localhost]"]),
+    ("alias set orders prod v3 --canary v1=10", ["alias `prod` of `orders` is not in `releases`", "releases/orders-prod.yaml", "  version: 3\n  canary:\n    version: 1\n    percentage: 10"]),
     // Versions and shares.
-    (
-        "deploy orders v9",
-        ["has no version `v9`", "app `orders`", "there are: v3, v1"],
-    ),
+    ("deploy orders v9", ["has no version `v9`", "app `orders`", "there are: v3, v1"]),
     ("deploy orders v2", ["v2", "was deleted", "too slow"]),
     ("deploy orders LATEST", ["LATEST", "branch", "version"]),
-    (
-        "deploy orders 3.0",
-        ["`3.0` names no version", "label", "write a number"],
-    ),
-    (
-        "deploy orders v1@90 v3",
-        ["`v1@90`", "a share is written behind `=`", "v1=90"],
-    ),
-    (
-        "deploy orders v1=60 v3=50",
-        ["total 110", "must total exactly 100", "leave one out"],
-    ),
-    (
-        "deploy orders v1=60 v3=35",
-        ["total 95", "must total exactly 100", "leave one out"],
-    ),
-    (
-        "deploy orders v1=33.333 v3",
-        ["`33.333`", "percentage", "two decimals"],
-    ),
-    (
-        "deploy orders v3 3",
-        ["are both v3", "`v3`", "name it once"],
-    ),
-    (
-        "deploy orders",
-        ["VERSION is missing", "cutwater deploy orders", "VERSION"],
-    ),
-    (
-        "rollback orders v1 v3",
-        [
-            "`v1 v3` are several",
-            "a rollback goes to one version",
-            "rollback",
-        ],
-    ),
-    (
-        "alias set orders staging",
-        [
-            "VERSION is missing",
-            "cutwater alias set",
-            "orders staging VERSION",
-        ],
-    ),
-    (
-        "versions delete v3 --yes -m x -C apps/orders",
-        ["orders", "releases/orders.yaml", "v3"],
-    ),
+    ("deploy orders 3.0", ["`3.0` names no version", "label", "write a number"]),
+    ("deploy orders v1@90 v3", ["`v1@90`", "a share is written behind `=`", "v1=90"]),
+    ("deploy orders v1=60 v3=50", ["total 110", "must total exactly 100", "leave one out"]),
+    ("deploy orders v1=60 v3=35", ["total 95", "must total exactly 100", "leave one out"]),
+    ("deploy orders v1=33.333 v3", ["`33.333`", "percentage", "two decimals"]),
+    ("deploy orders v3 3", ["are both v3", "`v3`", "name it once"]),
+    ("deploy orders", ["VERSION is missing", "cutwater deploy orders", "VERSION"]),
+    ("rollback orders v1 v3", ["`v1 v3` are several", "a rollback goes to one version", "rollback"]),
+    ("alias set orders staging", ["VERSION is missing", "cutwater alias set", "orders staging VERSION"]),
+    ("versions delete v3 --yes -m x -C apps/orders", ["orders", "releases/orders.yaml", "v3"]),
     // The parts of a release that do not fit each other.
-    (
-        "alias set orders broken v3",
-        [
-            "route `main` wants function `webb`",
-            "correct the route in releases/broken.yaml",
-            "it has site, api",
-        ],
-    ),
-    (
-        "alias set orders vague v3",
-        [
-            "route `main` does not say which function answers",
-            "correct the route in releases/vague.yaml",
-            "several: site, api",
-        ],
-    ),
+    ("alias set orders broken v3", ["route `main` wants function `webb`", "correct the route in releases/broken.yaml", "it has site, api"]),
+    ("alias set orders vague v3", ["route `main` does not say which function answers", "correct the route in releases/vague.yaml", "several: site, api"]),
 ];
 
 /// Slips in `apps/orders/app.yaml`, as text that stands in the place of other text.
+#[rustfmt::skip]
 const APP_FILE: &[(&str, &str, [&str; 3])] = &[
-    (
-        "functions:",
-        "function:",
-        ["unknown field", "app.yaml:6:", "did you mean `functions`?"],
-    ),
-    (
-        "port: 8080",
-        "prot: 8080",
-        ["unknown field", "app.yaml:", "did you mean `port`?"],
-    ),
-    (
-        "port: 8080",
-        "ports: 8080",
-        ["unknown field", "app.yaml:", "did you mean `port`?"],
-    ),
-    (
-        "port: 8080",
-        "port: \"8080\"",
-        ["port", "app.yaml:", "quotes"],
-    ),
-    (
-        "    port: 8080",
-        "\tport: 8080",
-        ["tab", "app.yaml:", "blanks"],
-    ),
-    (
-        "name: orders",
-        "name: order",
-        ["order", "app.yaml:", "orders"],
-    ),
-    (
-        "@sha256:1",
-        ":v1 #",
-        ["is not pinned", "app.yaml:9:", "@sha256"],
-    ),
-    (
-        "    port: 8080",
-        "    port: 8080\n    env: {A: b}",
-        ["env", "app.yaml:", "dash"],
-    ),
+    ("functions:", "function:", ["unknown field", "app.yaml:6:", "did you mean `functions`?"]),
+    ("port: 8080", "prot: 8080", ["unknown field", "app.yaml:", "did you mean `port`?"]),
+    ("port: 8080", "ports: 8080", ["unknown field", "app.yaml:", "did you mean `port`?"]),
+    ("port: 8080", "port: \"8080\"", ["port", "app.yaml:", "quotes"]),
+    ("    port: 8080", "\tport: 8080", ["tab", "app.yaml:", "blanks"]),
+    ("name: orders", "name: order", ["order", "app.yaml:", "orders"]),
+    ("@sha256:1", ":v1 #", ["is not pinned", "app.yaml:9:", "@sha256"]),
+    ("    port: 8080", "    port: 8080\n    env: {A: b}", ["env", "app.yaml:", "dash"]),
 ];
 
 const APP: &str = "\
