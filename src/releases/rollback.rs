@@ -5,7 +5,7 @@
 //! a step to a version that was stable before the one of now is taken for a way back. What cannot be known is never passed
 //! over: the choice then stops, and says what it would have been.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Part;
 use crate::words::{Share, VersionNumber};
@@ -116,11 +116,13 @@ struct Step {
 /// The steps of all events, in their order. `cut` is true where there were older ones.
 fn steps(past: &[Event], cut: bool) -> Vec<Step> {
     let mut steps = Vec::new();
-    let mut stable = BTreeSet::new();
+    // When each version had all the traffic last.
+    let mut stable: BTreeMap<VersionNumber, usize> = BTreeMap::new();
     let mut away = BTreeSet::new();
     let mut whole = !cut;
-    let mut before: &[Part] = &[];
-    for event in past.iter().rev() {
+    // All that had a share since one version had all the traffic, and that version.
+    let mut since: Vec<VersionNumber> = Vec::new();
+    for (index, event) in past.iter().rev().enumerate() {
         let mut step = Step {
             left: Vec::new(),
             sure: true,
@@ -129,29 +131,51 @@ fn steps(past: &[Event], cut: bool) -> Vec<Step> {
             Event::Left(versions) => step.left.clone_from(versions),
             Event::Unknown { .. } => {
                 whole = false;
-                before = &[];
+                since.clear();
             }
             Event::Deployed { parts, left } => {
                 step.left.clone_from(left);
+                // A version that was never stable came later than those with smaller numbers.
+                let down = |version: VersionNumber, others: &[VersionNumber]| {
+                    !whole && others.iter().all(|other| *other > version)
+                };
                 if let Some(version) = only(parts) {
-                    let others = before.iter().filter(|part| part.percentage != Share::ZERO);
-                    let others = others.map(|part| part.version);
-                    let others: Vec<_> = others.filter(|other| *other != version).collect();
+                    // One that was stable before this version is no way back from it.
+                    let last = stable.get(&version);
+                    let later = |other: &VersionNumber| {
+                        stable
+                            .get(other)
+                            .is_none_or(|at| last.is_none_or(|last| at > last))
+                    };
+                    let others = since.iter().copied().filter(|other| *other != version);
+                    let others: Vec<_> = others.filter(later).collect();
                     // To one that was left before is no way back: it is promoted again.
                     let plain = left.is_empty() && !others.is_empty() && !away.contains(&version);
-                    // A version that was never stable came later than those with smaller numbers.
-                    let down = !whole && others.iter().all(|other| *other > version);
-                    if plain && (stable.contains(&version) || down) {
-                        step.sure = stable.contains(&version);
+                    if plain && (last.is_some() || down(version, &others)) {
+                        step.sure = last.is_some();
                         step.left = others;
                     }
                     away.extend(step.left.iter().copied());
                     away.remove(&version);
-                    stable.insert(version);
-                }
-                // Who removes it and makes it again goes on from there.
-                if !parts.is_empty() {
-                    before = parts;
+                    stable.insert(version, index);
+                    since = vec![version];
+                } else {
+                    // Who removes it and makes it again goes on from there.
+                    let share = parts.iter().filter(|part| part.percentage != Share::ZERO);
+                    let share: Vec<_> = share.map(|part| part.version).collect();
+                    let others = since.iter().copied().filter(|other| !share.contains(other));
+                    let others: Vec<_> = others.collect();
+                    let new = |version: &VersionNumber| {
+                        !since.contains(version) && !away.contains(version)
+                    };
+                    let mut back = share.iter().copied().filter(new);
+                    let sure = back.clone().any(|version| stable.contains_key(&version));
+                    let plain = left.is_empty() && !share.is_empty() && !others.is_empty();
+                    if plain && (sure || back.any(|version| down(version, &others))) {
+                        step.sure = sure;
+                        step.left = others;
+                    }
+                    since.extend(share);
                 }
             }
         }
@@ -286,6 +310,13 @@ mod tests {
             (&["1", "3", "2", "1"], "v2"),
             (&["2", "3:90 2:10", "3", "2", "1"], "v1"),
             (&["2", "2:90 3:10", "2", "1"], "v1"),
+            // By way of a split: with a newer canary, or with an older version.
+            (&["2:90 4:10", "3", "2", "1"], "v2"),
+            (&["2", "2:90 4:10", "3", "2", "1"], "v1"),
+            (&["2", "2:50 4:50", "2:90 4:10", "3", "2", "1"], "v1"),
+            (&["2", "1:50 2:50", "3", "2", "1"], "v1"),
+            // That way was given up.
+            (&["3", "2:90 3:10", "3", "2", "1"], "v2"),
             // Then a newer one, which is bad as well.
             (&["4", "2", "3", "2", "1"], "v2"),
             (&["2<4", "4", "2", "3", "2", "1"], "v1"),
@@ -321,6 +352,8 @@ mod tests {
             // A step down may be a way back: what would tell is not known.
             (&["2", "3"], true, "?"),
             (&["2", "3", "1"], true, "?v1"),
+            (&["2:90 4:10", "3"], true, "?"),
+            (&["2", "2:90 4:10", "3", "1"], true, "?v1"),
             (&["2", "3", "?", "1"], false, "?v1"),
             (&["2", "3", "2", "1"], true, "v1"),
             (&["2", "3", "?", "2", "1"], false, "?v1"),

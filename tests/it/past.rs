@@ -22,6 +22,7 @@ struct Case {
     name: &'static str,
     /// Commits of the branch, the oldest first: `1:90 2:10` are shares, `2<3` was rolled back from v3, `stable` is a label,
     /// `move` puts the file into another folder, and `name` gives the object another name there;
+    /// `fork` makes a commit beside the branch (`fork4` deploys v4 there), and `pull` merges the branch into that one;
     /// `broken` a file that cannot be read, `old` one of another time, `+other` and `-other` a file of others, `note` nothing.
     branch: &'static [&'static str],
     /// Records of the ledger: the commit of the branch that asked, by its index, and shares.
@@ -77,7 +78,27 @@ const CASES: &[Case] = &[
     Case { name: "behind what cannot be read", branch: &["1", "broken", "2", "3"], rollback: &["v2 100% (back from v3)"], list: "3, 2, 1", ..USUAL },
     Case {
         name: "a moment in which nothing could be read", branch: &["1", "2", "broken", "2"],
-        rollback: &["it is not known what commit", "run `cutwater rollback checkout v1`"], list: "2, 1", ..USUAL
+        rollback: &["v1 100% (back from v2)"], list: "2, 1", ..USUAL
+    },
+    Case {
+        name: "by way of a canary", branch: &["1", "2", "3", "2:90 4:10", "2"],
+        rollback: &["v1 100% (back from v2)"], list: "2, 2:90 4:10, 3, 2, 1", ..USUAL
+    },
+    Case {
+        name: "a canary named by a label", branch: &["1", "2", "3", "1:90 stable:10", "1"],
+        rollback: &["knows no earlier version"], list: "1, 1:90 stable:10, 3, 2, 1", ..USUAL
+    },
+    Case {
+        name: "a canary named by a label that is gone", branch: &["1", "2", "3:90 gone:10", "3"],
+        rollback: &["it said `gone`, which means no version now", "run `cutwater rollback checkout v2`"], list: "3, 3:90 gone:10, 2, 1", ..USUAL
+    },
+    Case {
+        name: "a pull before the push", branch: &["1", "fork", "2", "3", "pull"],
+        rollback: &["v2 100% (back from v3)"], list: "3, 2, 1", ..USUAL
+    },
+    Case {
+        name: "a pull over a release of its own", branch: &["1", "fork4", "2", "3", "pull"],
+        rollback: &["it is not known what commit", "both may have been deployed", "run `cutwater rollback checkout v2`"], list: "3, 2, 1", ..USUAL
     },
     Case {
         name: "beside files of others", branch: &["1", "+other", "2", "3", "-other", "note"],
@@ -151,7 +172,24 @@ impl Place {
                 )
                 .unwrap();
             }
+            if *step == "pull" {
+                message = "Merge branch 'main' of https://example.com/shop\n".to_owned();
+            }
+            if step.starts_with("fork") {
+                let own = match *step {
+                    "fork" => inline("note", &at.to_string()),
+                    _ => inline(file, &deployment("4")),
+                };
+                let own = format!("from refs/heads/main\n{own}");
+                commit(&mut stream, "refs/heads/side", at, &message, &own);
+                continue;
+            }
             let change = match *step {
+                "pull" => {
+                    stream.push_str("reset refs/heads/old\nfrom refs/heads/main\n\n");
+                    let parents = "from refs/heads/side\nmerge refs/heads/old\n".to_owned();
+                    parents + &inline(file, &last)
+                }
                 "note" => inline("note", &at.to_string()),
                 "" => format!("D {file}\n"),
                 "move" => {
@@ -179,7 +217,9 @@ impl Place {
             commit(&mut stream, "refs/heads/main", at, &message, &change);
         }
         let ledger = "refs/cutwater/checkout/deployments/local";
-        write!(stream, "reset {ledger}\nfrom {}\n\n", "0".repeat(40)).unwrap();
+        for gone in [ledger, "refs/heads/side", "refs/heads/old"] {
+            write!(stream, "reset {gone}\nfrom {}\n\n", "0".repeat(40)).unwrap();
+        }
         self.import(&stream);
         if case.ledger.is_empty() {
             return;

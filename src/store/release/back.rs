@@ -8,6 +8,7 @@ use super::super::users::{
 };
 use super::ReleaseRequest;
 use super::error::ReleaseError;
+use crate::api::WantedVersion;
 use crate::releases::rollback::{self, Event, Target};
 use crate::releases::{Part, Release};
 use crate::words::{Share, VersionNumber, VersionWord};
@@ -24,8 +25,9 @@ pub(super) fn chosen(
     now: &[Part],
     past: &Past,
 ) -> Result<VersionNumber, ReleaseError> {
+    // What could not be read for a while, and was as before then, was never served.
     let changes: Vec<&Change> = (past.changes.iter())
-        .filter(|change| change.is_of(release))
+        .filter(|change| change.is_of(release) && !change.passing)
         .collect();
     let newest = changes.first();
     let ledger = newest.and_then(|newest| ledger_of(survey, branch, newest));
@@ -159,8 +161,10 @@ fn asked(survey: &Survey, branch: &Branch, change: &Change) -> Event {
         let left = change.rolled_back_from.clone();
         return Event::Deployed { parts, left };
     }
+    let alone = |entry: &&WantedVersion| entry.percentage == Share::ALL;
+    let means_none = |entry: &&WantedVersion| meaning(&survey.history, &entry.version).is_none();
     let mut words = change.versions.iter();
-    let word = words.find(|entry| entry.percentage == Share::ALL);
+    let word = (words.clone().find(alone)).or_else(|| words.find(means_none));
     let guess = word.and_then(|entry| meaning(&survey.history, &entry.version));
     let word = word
         .map(|entry| entry.version.to_string())

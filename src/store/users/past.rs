@@ -111,7 +111,8 @@ impl Past {
 }
 
 impl Workspace {
-    /// The newest `limit` changes of the app's objects in the branch: along first parents, so a merge is one change. Says the
+    /// The newest `limit` changes of the app's objects in the branch: along first parents, so a merge is one change, and through a pull
+    /// along the second one. Says the
     /// places of the commits `marks` as well. Where the clone is shallow, older commits are fetched as they are needed.
     #[must_use]
     pub fn past(&self, app: &AppName, branch: &Branch, limit: usize, marks: &[&str]) -> Past {
@@ -125,6 +126,7 @@ impl Workspace {
             let walk = Walk {
                 repo,
                 folder: &self.settings().releases,
+                branch: Some(&branch.name),
                 app,
                 bring: &|commits| self.bring_releases(repo, commits),
             };
@@ -199,6 +201,7 @@ impl Mirror {
         let walk = Walk {
             repo: &repo,
             folder: releases,
+            branch: None,
             app,
             bring: &|_| Ok(()),
         };

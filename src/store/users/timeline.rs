@@ -108,7 +108,8 @@ pub(in crate::store) fn timeline<'a>(
 }
 
 /// The versions that words mean now, also one that does not live, where it is named by number; nothing where the one
-/// that had all the traffic cannot be said for sure: a label may have named another one then.
+/// that had all the traffic cannot be said for sure: a label may have named another one then; and where a label that had a share
+/// means none now.
 pub(in crate::store) fn parts(history: &History, words: &[WantedVersion]) -> Option<Vec<Part>> {
     let mut parts = Vec::new();
     for entry in words {
@@ -116,7 +117,12 @@ pub(in crate::store) fn parts(history: &History, words: &[WantedVersion]) -> Opt
         let version = match &entry.version {
             VersionWord::Number(number) => *number,
             VersionWord::Label(_) if alone => return None,
-            VersionWord::Label(_) => continue,
+            // Nobody goes back to it, but it may have been left.
+            word @ VersionWord::Label(_) => match history.version(word) {
+                Ok(version) => version.number,
+                Err(_) if entry.percentage == Share::ZERO => continue,
+                Err(_) => return None,
+            },
             word @ VersionWord::Id(_) => match history.version(word) {
                 Ok(version) => version.number,
                 Err(ResolveError::Ambiguous { .. } | ResolveError::Unreadable { .. }) if alone => {

@@ -1,4 +1,4 @@
-//! Goes back through the commits of a branch, along first parents, and finds those that changed what the releases ask of an
+//! Goes back through the commits of a branch, along first parents (of a pull along the second one), and finds those that changed what the releases ask of an
 //! app. A commit whose releases are those of its parent costs no more than a look at two trees.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +25,8 @@ pub(super) struct Walk<'a> {
     pub(super) repo: &'a Repository,
     /// Folder of the releases.
     pub(super) folder: &'a str,
+    /// The tracked branch, where it is known.
+    pub(super) branch: Option<&'a str>,
     pub(super) app: &'a AppName,
     /// Fetches what is missing of the releases of commits.
     pub(super) bring: &'a dyn Fn(&[Oid]) -> Result<(), String>,
@@ -108,12 +110,60 @@ impl Walk<'_> {
                 found.compare(&self.about(now, index - 1)?, &states, &older);
                 states = older;
             }
+            // What was done beside the branch before a pull is one change, if it is.
+            if let Some((before, side)) = before.and_then(|oid| Some((oid, self.side(now, oid)?))) {
+                let lines = self.line(&mut reader, (&states, tree_before), before, side);
+                let lines = lines.map_err(|problem| cannot(side, problem))?;
+                found.doubt(&self.about(now, index - 1)?, &states, &lines);
+            }
             let Some(before) = before else {
                 return Ok(End::Root);
             };
             (now, tree_now) = (before, tree_before);
         }
         Err(format!("only {COMMITS_MAX} commits are looked at"))
+    }
+
+    /// The first parent of a pull, where the walk goes on with the second one.
+    fn side(&self, pull: Oid, next: Oid) -> Option<Oid> {
+        let commit = objects::commit(self.repo, pull).ok()?;
+        let first = commit.parent_ids().next()?;
+        (first != next).then_some(first)
+    }
+
+    /// What the commits of a line ask from `side` on, the newest first, and down to the one that it has in common with `other`.
+    fn line(
+        &self,
+        reader: &mut Reader<'_>,
+        (states, tree): (&States, Option<Oid>),
+        other: Oid,
+        side: Oid,
+    ) -> Result<Vec<States>, String> {
+        let mut commits = Vec::new();
+        let mut next = Some(side);
+        while let Some(oid) = next {
+            if commits.len() >= AHEAD {
+                return Err(format!(
+                    "more than {AHEAD} commits were made beside the branch"
+                ));
+            }
+            commits.push(oid);
+            let above = self.repo.graph_descendant_of(other, oid);
+            if oid == other || above.map_err(|error| error.message().to_owned())? {
+                break;
+            }
+            next = objects::commit(self.repo, oid)?.parent_ids().next();
+        }
+        (self.bring)(&commits)?;
+        let (mut states, mut tree) = (states.clone(), tree);
+        let mut line = Vec::new();
+        for oid in commits {
+            let to = folder_of(self.repo, self.folder, oid)?;
+            states = reader.step(&states, tree, to)?;
+            tree = to;
+            line.push(states.clone());
+        }
+        Ok(line)
     }
 
     /// What a commit says of itself, as a change of nothing yet.
@@ -156,7 +206,12 @@ impl Walk<'_> {
         let text =
             |commit: &Commit<'_>| String::from_utf8_lossy(commit.message_bytes()).into_owned();
         read(&text(commit)).or_else(|| {
-            let merged = objects::commit(self.repo, commit.parent_ids().nth(1)?).ok()?;
+            let place = 1 - main_parent(commit, self.branch);
+            let merged = commit
+                .parent_ids()
+                .nth(1)
+                .and(commit.parent_ids().nth(place))?;
+            let merged = objects::commit(self.repo, merged).ok()?;
             read(&text(&merged))
         })
     }
@@ -197,7 +252,7 @@ impl Commits {
                 match objects::commit(walk.repo, oid) {
                     Ok(commit) => {
                         self.chain.push(oid);
-                        self.next = commit.parent_ids().next();
+                        self.next = commit.parent_ids().nth(main_parent(&commit, walk.branch));
                         if self.is_border(oid) {
                             self.next = None;
                         }
@@ -219,6 +274,30 @@ impl Commits {
             (None, None) => Ok(None),
         }
     }
+}
+
+/// Which parent goes on with the branch: the first, but the second where somebody pulled the branch into commits of their own.
+fn main_parent(commit: &Commit<'_>, branch: Option<&str>) -> usize {
+    let message = String::from_utf8_lossy(commit.message_bytes());
+    let first = message.lines().next().unwrap_or_default();
+    let pulls = branch.is_some_and(|branch| is_pull(first, branch));
+    usize::from(pulls && commit.parent_count() == 2)
+}
+
+/// True for git's own words for a pull of the branch.
+fn is_pull(message: &str, branch: &str) -> bool {
+    let of = |rest: &str| {
+        let rest = rest.strip_prefix(branch)?.strip_prefix('\'')?;
+        Some(rest.starts_with(" of "))
+    };
+    let tracking = |rest: &str| {
+        let (name, into) = rest.split_once('\'')?;
+        let (_, name) = name.split_once('/')?;
+        Some(name == branch && (into.is_empty() || into.starts_with(" into ")))
+    };
+    let pulled = message.strip_prefix("Merge branch '").and_then(of);
+    let fetched = (message.strip_prefix("Merge remote-tracking branch '")).and_then(tracking);
+    pulled == Some(true) || fetched == Some(true)
 }
 
 /// The commits at which a shallow clone ends; git writes them down, and nobody else knows.
@@ -254,6 +333,31 @@ impl Found {
         }
         for (key, now, before) in pairs {
             self.add(commit, &key, &now, &before);
+        }
+    }
+
+    /// Of a pull: `line` is what the commits asked that were made beside the branch, down to where it began, and `branch` what
+    /// the branch asked. Where both changed an object, or the line changed it more than once, nobody can tell which of them was
+    /// deployed.
+    fn doubt(&mut self, pull: &Change, branch: &States, line: &[States]) {
+        let Some(base) = line.last() else { return };
+        let keys: BTreeSet<Key> = (line.iter().chain([branch]))
+            .flat_map(States::keys)
+            .cloned()
+            .collect();
+        for key in keys {
+            let pairs = line.windows(2);
+            let changed = |pair: &&[States]| !pair[0].of(&key).is_like(&pair[1].of(&key));
+            let changes = pairs.filter(changed).count();
+            let both = changes > 0 && !branch.of(&key).is_like(&base.of(&key));
+            if changes < 2 && !both {
+                continue;
+            }
+            let called = self.moved.get(&key).unwrap_or(&key);
+            let mut change = of(pull, called, &branch.of(&key));
+            change.unknown =
+                Some("it merges two lines of commits that both may have been deployed".to_owned());
+            self.changes.push(change);
         }
     }
 
@@ -345,4 +449,29 @@ fn of(commit: &Change, key: &Key, now: &State) -> Change {
         change.rolled_back_from = Vec::new();
     }
     change
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pull_of_the_branch_is_known_by_the_words_of_git() {
+        for (message, expected) in [
+            ("Merge branch 'main' of https://example.com/shop", true),
+            ("Merge branch 'main' of ../shop into main", true),
+            ("Merge remote-tracking branch 'origin/main'", true),
+            (
+                "Merge remote-tracking branch 'origin/main' into canary",
+                true,
+            ),
+            ("Merge branch 'canary' of https://example.com/shop", false),
+            ("Merge branch 'main'", false),
+            ("Merge branch 'main2' of https://example.com/shop", false),
+            ("Merge remote-tracking branch 'origin/canary'", false),
+            ("Merge pull request #7 from shop/main", false),
+        ] {
+            assert_eq!(is_pull(message, "main"), expected, "{message}");
+        }
+    }
 }
