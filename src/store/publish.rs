@@ -90,6 +90,8 @@ pub(super) struct Refused {
     /// What it was decided on.
     pub(super) refs: AppRefs,
     pub(super) error: GitError,
+    /// False where versions of other apps were in the same push, so that one of them may be the reason.
+    pub(super) alone: bool,
 }
 
 /// One request to publish, through all its tries.
@@ -166,9 +168,13 @@ impl Attempt<'_> {
                     candidate,
                     refs: before,
                     error,
+                    alone,
                 } = *refused;
                 let number = candidate.version.number;
                 if refs.tags.get(&number.to_string()) == Some(&candidate.commit) {
+                    if error.is_interrupt() {
+                        return self.landed(candidate, &refs, error);
+                    }
                     // It arrived all the same; a label that is not there is added to it now.
                     let labelled = self.unchanged(candidate.version, &refs)?;
                     return Ok(Published {
@@ -180,10 +186,10 @@ impl Attempt<'_> {
                     return Err(PublishError::Interrupted(error));
                 }
                 // Whoever took the number explains the refusal. If nobody did, the server may not offer atomic pushes:
-                // the tag alone makes a version.
+                // the tag alone makes a version. Of a push of several apps any other one may be the reason.
                 let explained =
                     highest(workspace, request, &refs) != highest(workspace, request, &before);
-                if !explained {
+                if !explained && alone {
                     atomic = !atomic;
                 }
                 if refs == before {
@@ -246,9 +252,7 @@ impl Attempt<'_> {
                 let commit = candidate.commit;
                 let mut published = self.done(Outcome::Published, candidate);
                 // A ref that was moved is one that the remote has and shows. One that was made is looked for once.
-                let unkept = refs.last.is_none().then(|| self.unkept(commit)).flatten();
-                let warning =
-                    unkept.map(|why| self.workspace.numbers_not_kept(&self.request.app, &why));
+                let warning = refs.last.is_none().then(|| self.unkept(commit)).flatten();
                 published.warnings.extend(warning);
                 Ok(published)
             }
@@ -256,8 +260,31 @@ impl Attempt<'_> {
                 candidate,
                 refs,
                 error,
+                alone: true,
             })),
         }
+    }
+
+    /// A version whose push was stopped, and whose tag arrived all the same: nothing more is pushed, so its label may be missing.
+    fn landed(
+        &self,
+        candidate: Candidate,
+        refs: &AppRefs,
+        error: GitError,
+    ) -> Result<Published, PublishError> {
+        let label = self.request.label.as_ref();
+        let missing = label.filter(|label| {
+            let there = refs.tags.get(label.as_str());
+            there != Some(&candidate.commit)
+        });
+        let Some(label) = missing else {
+            return Ok(self.done(Outcome::Published, candidate));
+        };
+        let (app, number) = (&self.request.app, candidate.version.number);
+        let message = format!(
+            "stopped after {app} {number} was published; label `{label}` was not given to it: `cutwater versions label {app} {number} {label}` gives it"
+        );
+        Err(PublishError::Interrupted(GitError { message, ..error }))
     }
 
     pub(super) fn done(&self, outcome: Outcome, candidate: Candidate) -> Published {

@@ -10,8 +10,8 @@ use super::error::{PublishError, StoreError};
 use super::publish::{Attempt, Refused};
 use super::refs::AppRefs;
 use super::request::{Outcome, Published, Request};
-use super::unchanged::unkept;
 use super::workspace::Workspace;
+use crate::git::GitError;
 use crate::words::AppName;
 
 /// Most apps whose versions are pushed at once: what a command line holds, and how much is done again after a refusal.
@@ -51,6 +51,7 @@ pub fn publish_all(
             workspace,
             refs,
             made: Vec::new(),
+            stopped: None,
         };
         let mut waiting = Vec::new();
         for (index, attempt) in &attempts {
@@ -84,6 +85,8 @@ struct Batches<'a> {
     refs: BTreeMap<AppName, AppRefs>,
     /// Apps whose `last` was made and not moved, by their place among the requests.
     made: Vec<usize>,
+    /// The publisher stopped it: nothing is asked of the remote any more, but whether the stopped push arrived.
+    stopped: Option<GitError>,
 }
 
 type Waiting<'a> = (usize, &'a Attempt<'a>, Candidate);
@@ -111,33 +114,76 @@ impl Batches<'_> {
         batch: Vec<Waiting<'_>>,
         progress: &mut dyn FnMut(&str),
     ) -> Vec<(usize, Result<Published, PublishError>)> {
+        if let Some(error) = &self.stopped {
+            let stopped = |(index, _, _): Waiting<'_>| (index, Err(not_begun(error)));
+            return batch.into_iter().map(stopped).collect();
+        }
         let remote = self.workspace.remote();
         progress(&format!("pushing {} apps to {remote}", batch.len()));
         let updates: Vec<_> = (batch.iter())
             .flat_map(|(_, _, candidate)| candidate.updates.iter().cloned())
             .collect();
-        let pushed = self.workspace.push(&updates, true);
-        let mut results = Vec::new();
-        for (index, attempt, candidate) in batch {
-            let app = &attempt.request.app;
-            let refs = self.refs.get(app).cloned().unwrap_or_default();
-            let result = if let Err(error) = &pushed {
-                let refused = Refused {
-                    candidate,
-                    refs,
-                    error: error.clone(),
-                };
-                attempt.with_fresh_refs(Some(Box::new(refused)), progress)
-            } else {
-                self.workspace.note(app, &candidate.updates);
-                if refs.last.is_none() {
-                    self.made.push(index);
-                }
-                Ok(attempt.done(Outcome::Published, candidate))
-            };
-            results.push((index, result));
+        match self.workspace.push(&updates, true) {
+            Ok(()) => (batch.into_iter())
+                .map(|(index, attempt, candidate)| {
+                    let app = &attempt.request.app;
+                    self.workspace.note(app, &candidate.updates);
+                    if self.refs.get(app).is_none_or(|refs| refs.last.is_none()) {
+                        self.made.push(index);
+                    }
+                    (index, Ok(attempt.done(Outcome::Published, candidate)))
+                })
+                .collect(),
+            Err(error) if error.is_interrupt() => {
+                self.stopped = Some(error.clone());
+                let apps = batch
+                    .iter()
+                    .map(|(_, attempt, _)| attempt.request.app.clone());
+                let now = self.workspace.read_own(&apps.collect()).ok();
+                (batch.into_iter())
+                    .map(|(index, attempt, candidate)| {
+                        let refs = now.as_ref().and_then(|now| now.get(&attempt.request.app));
+                        let result = if refs.is_some_and(|refs| arrived(&candidate, refs)) {
+                            Ok(attempt.done(Outcome::Published, candidate))
+                        } else {
+                            Err(PublishError::Interrupted(error.clone()))
+                        };
+                        (index, result)
+                    })
+                    .collect()
+            }
+            Err(error) => (batch.into_iter())
+                .map(|(index, attempt, candidate)| {
+                    let result = self.alone(attempt, candidate, &error, progress);
+                    (index, result)
+                })
+                .collect(),
         }
-        results
+    }
+
+    /// Publishes one app by itself, after a push of several was refused.
+    fn alone(
+        &mut self,
+        attempt: &Attempt<'_>,
+        candidate: Candidate,
+        error: &GitError,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Published, PublishError> {
+        if let Some(error) = &self.stopped {
+            return Err(not_begun(error));
+        }
+        let refs = self.refs.get(&attempt.request.app);
+        let refused = Refused {
+            candidate,
+            refs: refs.cloned().unwrap_or_default(),
+            error: error.clone(),
+            alone: false,
+        };
+        let result = attempt.with_fresh_refs(Some(Box::new(refused)), progress);
+        if let Err(PublishError::Interrupted(error)) = &result {
+            self.stopped = Some(error.clone());
+        }
+        result
     }
 
     /// Looks once whether the remote has the refs that were made, and warns where it has not.
@@ -147,7 +193,7 @@ impl Batches<'_> {
             _ => None,
         };
         let made: Vec<(usize, AppName)> = self.made.iter().filter_map(published).collect();
-        if made.is_empty() {
+        if made.is_empty() || self.stopped.is_some() {
             return;
         }
         let apps = made.iter().map(|(_, app)| app.clone()).collect();
@@ -156,15 +202,45 @@ impl Batches<'_> {
             let Some(Some(Ok(published))) = results.get_mut(index) else {
                 continue;
             };
-            let why = match &now {
-                Ok(refs) => refs.get(&app).and_then(|refs| {
-                    let commit = git2::Oid::from_str(&published.version.commit).ok()?;
-                    unkept(refs, commit)
-                }),
-                Err(error) => Some(error.to_string()),
+            let Ok(commit) = git2::Oid::from_str(&published.version.commit) else {
+                continue;
             };
-            let warning = why.map(|why| self.workspace.numbers_not_kept(&app, &why));
+            let nothing = AppRefs::default();
+            let refs = now.as_ref().map(|all| all.get(&app).unwrap_or(&nothing));
+            let warning = self.workspace.kept(&app, refs, commit);
             published.warnings.extend(warning);
         }
+    }
+}
+
+/// What is said of an app whose push was not begun, because the one before was stopped.
+fn not_begun(error: &GitError) -> PublishError {
+    PublishError::Interrupted(GitError {
+        message: "stopped before it was pushed".to_owned(),
+        ..error.clone()
+    })
+}
+
+/// True where the refs that were read after a stopped push show the version. All of a push arrives, or nothing.
+fn arrived(candidate: &Candidate, refs: &AppRefs) -> bool {
+    let number = candidate.version.number.to_string();
+    refs.tags.get(&number) == Some(&candidate.commit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::git::{Caller, GitErrorKind};
+
+    #[test]
+    fn what_was_not_begun_is_said_in_other_words_than_what_was_stopped() {
+        let error = GitError {
+            kind: GitErrorKind::Interrupted,
+            caller: Caller::Person,
+            message: "stopped in the middle: refs/tags/a/v1 arrived".to_owned(),
+        };
+        let said = not_begun(&error);
+        assert!(matches!(&said, PublishError::Interrupted(error) if error.is_interrupt()));
+        assert_eq!(said.to_string(), "stopped before it was pushed");
     }
 }

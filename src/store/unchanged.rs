@@ -35,11 +35,9 @@ impl Attempt<'_> {
         };
         let request = self.request;
         if !request.dry_run
-            && let Some(why) = self.heal(refs.clone(), commit)?
+            && let Some(warning) = self.heal(refs.clone(), commit)?
         {
-            published
-                .warnings
-                .push(self.workspace.numbers_not_kept(&self.request.app, &why));
+            published.warnings.push(warning);
         }
         if let Some(message) = &request.message
             && message.trim() != published.version.message
@@ -74,11 +72,11 @@ impl Attempt<'_> {
         Ok(published)
     }
 
-    /// Brings the hint, and `last` where it lags behind the tags, to what the tags say. The remote's words where it does not
-    /// take `last`.
+    /// Brings the hint, and `last` where it lags behind the tags, to what the tags say. A warning where the remote does
+    /// not take `last`, or may not have it.
     ///
     /// Both stay behind after a push that was not atomic. Where the server refuses them, the next publisher tries again.
-    fn heal(&self, mut refs: AppRefs, commit: Oid) -> Result<Option<String>, StoreError> {
+    fn heal(&self, mut refs: AppRefs, commit: Oid) -> Result<Option<Warning>, PublishError> {
         for _ in 0..TRIES_MAX {
             let mut updates = Vec::new();
             let (repo, app) = (&self.workspace.repo, &self.request.app);
@@ -101,24 +99,41 @@ impl Attempt<'_> {
                 let made = lagging.filter(|_| before.last.is_none());
                 return Ok(made.and_then(|(_, oid)| self.unkept(oid)));
             };
+            if error.is_interrupt() {
+                return Err(PublishError::Interrupted(error));
+            }
             refs = self.workspace.refresh(app)?;
             if refs == before {
-                return Ok(lagging.map(|_| error.to_string()));
+                let why = error.to_string();
+                return Ok(lagging.map(|_| self.workspace.numbers_not_kept(app, &why)));
             }
         }
         Ok(None)
     }
 
-    /// Why `last` is not at the remote, though it was pushed there just now; nothing where it is.
-    pub(super) fn unkept(&self, commit: Oid) -> Option<String> {
-        match self.workspace.refresh(&self.request.app) {
-            Ok(refs) => unkept(&refs, commit),
-            Err(error) => Some(error.to_string()),
-        }
+    /// A warning where `last` is not at the remote, though it was pushed there just now, or where that is not known.
+    pub(super) fn unkept(&self, commit: Oid) -> Option<Warning> {
+        let app = &self.request.app;
+        let refs = self.workspace.refresh(app);
+        self.workspace.kept(app, refs.as_ref(), commit)
     }
 }
 
 impl Workspace {
+    /// What the publisher is told of `last`, after it was pushed to `commit` and the refs were read anew; nothing where it is
+    /// there.
+    pub(super) fn kept(
+        &self,
+        app: &AppName,
+        refs: Result<&AppRefs, &StoreError>,
+        commit: Oid,
+    ) -> Option<Warning> {
+        match refs {
+            Ok(refs) => unkept(refs, commit).map(|why| self.numbers_not_kept(app, &why)),
+            Err(error) => Some(not_looked_at(app, self.remote(), &error.to_string())),
+        }
+    }
+
     /// What the publisher is told where the remote does not have `last`.
     pub(super) fn numbers_not_kept(&self, app: &AppName, why: &str) -> Warning {
         let (remote, why) = (self.remote(), shown(why, WHY_MAX));
@@ -131,9 +146,42 @@ impl Workspace {
     }
 }
 
+/// What the publisher is told where nobody knows whether the remote has `last`.
+fn not_looked_at(app: &AppName, remote: &str, why: &str) -> Warning {
+    let why = shown(why, WHY_MAX);
+    Warning {
+        reason: WarningReason::NumbersNotKept,
+        message: format!(
+            "whether refs/cutwater/{app}/last is kept at remote `{remote}` could not be looked at: {why}"
+        ),
+    }
+}
+
 /// Why `last` is not there, as refs say it that were read after it was pushed to `commit`.
-pub(super) fn unkept(refs: &AppRefs, commit: Oid) -> Option<String> {
+fn unkept(refs: &AppRefs, commit: Oid) -> Option<String> {
     // Another publisher may have moved it on meanwhile.
     (refs.last.is_none() && refs.tags.values().any(|tag| *tag == commit))
         .then(|| "it was pushed, and is not there".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_failed_says_nothing_of_what_the_server_keeps() {
+        let app: AppName = "shop".parse().unwrap();
+        let warning = not_looked_at(&app, "origin", "no answer within 5 s");
+        assert_eq!(
+            warning.message,
+            "whether refs/cutwater/shop/last is kept at remote `origin` could not be looked at: no answer within 5 s"
+        );
+        let commit = Oid::from_bytes(&[1; 20]).unwrap();
+        let mut refs = AppRefs::default();
+        assert_eq!(unkept(&refs, commit), None);
+        refs.tags.insert("1".to_owned(), commit);
+        assert!(unkept(&refs, commit).is_some());
+        refs.last = Some(commit);
+        assert_eq!(unkept(&refs, commit), None);
+    }
 }
