@@ -105,15 +105,16 @@ impl Release {
 /// All objects of a commit, and what is wrong with its files.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Releases {
-    /// The objects of the files that are right, in the order of their files.
+    /// The objects of the files that can be read, in the order of their files.
     pub list: Vec<Release>,
-    /// What is wrong in the others.
+    /// What is wrong in the others, and between files.
     pub problems: Vec<Problems>,
 }
 
 impl Releases {
     /// Puts files together. Folders may be meant for different namespaces, so only two objects of one folder that have
-    /// one kind, namespace and name are a problem: of the file that comes later.
+    /// one kind, namespace and name are a problem: of the file that comes later. Both are in the list, for the name of a
+    /// file does not say which of the two is right.
     #[must_use]
     pub fn of(files: impl IntoIterator<Item = Result<Vec<Release>, Problems>>) -> Self {
         let mut all = Self::default();
@@ -131,13 +132,13 @@ impl Releases {
                     Some(twin(first, release))
                 })
                 .collect();
-            match releases.first().filter(|_| !twins.is_empty()) {
-                Some(release) => all.problems.push(Problems {
+            if let Some(release) = releases.first().filter(|_| !twins.is_empty()) {
+                all.problems.push(Problems {
                     file: release.file.clone(),
                     list: twins,
-                }),
-                None => all.list.extend(releases),
+                });
             }
+            all.list.extend(releases);
         }
         all
     }

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::checkout::Checkout;
-use super::claims::{Refused, Settled};
+use super::claims::{Refusal, Refused, Settled};
 use super::lookups::Lookups;
 use super::programs::Starter;
 use super::resolve::{self, Resolution};
 use super::state::{Remembered, Served, StateFolder};
 use super::tip::{self, Tip};
 use super::versions::Materialised;
+use crate::gateway::{Overrides, Route};
 use crate::plan::slots::slots;
 use crate::plan::{self, Owner, RoutePlan};
 use crate::releases::Release;
@@ -41,6 +42,10 @@ pub(super) struct App {
     pub(super) wanted: BTreeMap<Owner, Arc<Release>>,
     /// The places that owners claim and do not get.
     pub(super) refused: BTreeMap<Owner, Refused>,
+    /// Who may ask each owner that is wanted for a version.
+    pub(super) overrides: BTreeMap<Owner, Overrides>,
+    /// What the gateway was given last.
+    pub(super) routed: Vec<Route>,
     /// Each owner, and the newest commit of the branch of which all was so.
     pub(super) reached: BTreeMap<Owner, String>,
     /// Nothing is known against what is wanted, and it is not there yet.
@@ -72,8 +77,6 @@ pub(super) struct Stepped {
     pub(super) wake: Option<Timestamp>,
     /// Nothing is left of the app.
     pub(super) gone: bool,
-    /// There is something else to remember.
-    pub(super) changed: bool,
 }
 
 impl App {
@@ -85,16 +88,15 @@ impl App {
         }
     }
 
-    /// Makes one step towards what is wanted. `settled`: who has which place, of each owner that is wanted.
+    /// Makes one step towards what is wanted; [`Self::claim`] and [`Self::judge`] end it. `before`: what is remembered.
     pub(super) fn step(
         &mut self,
         name: &AppName,
         tools: &Tools<'_>,
-        settled: BTreeMap<Owner, Settled>,
+        before: &Remembered,
         now: Timestamp,
     ) -> Stepped {
-        let before = self.remembered.clone();
-        let mut rerouted = self.claim(settled);
+        let mut rerouted = false;
         for version in self.running.values_mut() {
             rerouted |= version.look(now);
         }
@@ -111,6 +113,7 @@ impl App {
         rerouted |= self.adopt(&asked, &resolutions);
         let all: Vec<Arc<Release>> = self.wanted.values().cloned().collect();
         let releases: Vec<&Release> = all.iter().map(Arc::as_ref).collect();
+        rerouted |= self.admit(&tools.starter.secrets);
         self.complain(tools, &asked, &resolutions);
         let shares: BTreeMap<Owner, Resolution> = (asked.iter().zip(resolutions))
             .map(|(release, resolution)| (tip::owner(release), resolution))
@@ -126,19 +129,16 @@ impl App {
             .collect();
         self.say(&plan);
         for (owner, resolution) in self.wanted.keys().zip(&resolutions) {
-            if self.refused.contains_key(owner) || !resolution.is_whole() || !tools.tip.has(owner) {
-                // The plan is about what was wanted before, or about places that others have.
+            if !resolution.is_whole() || !tools.tip.has(owner) {
+                // The plan is about what was wanted before.
                 self.complete.insert(owner.clone(), false);
-            } else if self.complete.get(owner) == Some(&true) {
-                let commit = tools.tip.commit_of(owner).to_owned();
-                self.reached.insert(owner.clone(), commit);
             }
         }
         self.start(name, &plan, tools);
         self.is_starting = self.starts(&resolutions);
         self.misses = resolutions.iter().any(|found| !found.problems.is_empty());
         rerouted |= self.take_over(&plan, now);
-        self.assign(&releases, &before);
+        self.assign(&releases, before);
         let leaving: Vec<Materialised> = (plan.remove.iter())
             .filter_map(|version| self.running.remove(version))
             .collect();
@@ -149,7 +149,6 @@ impl App {
             leaving,
             wake: plan.wake,
             gone: self.wanted.is_empty() && self.running.is_empty() && plan.close,
-            changed: self.remembered != before,
         }
     }
 
@@ -159,7 +158,7 @@ impl App {
     }
 
     /// Takes over who has which place. True where that changes what the gateway does.
-    fn claim(&mut self, settled: BTreeMap<Owner, Settled>) -> bool {
+    pub(super) fn claim(&mut self, settled: BTreeMap<Owner, Settled>) -> bool {
         let mut refused = BTreeMap::new();
         self.remembered.claims.clear();
         for (owner, settled) in settled {
@@ -171,6 +170,26 @@ impl App {
         let changed = self.refused != refused;
         self.refused = refused;
         changed
+    }
+
+    /// Says of each owner which places it does not get, and whether all that it wants is so.
+    pub(super) fn judge(&mut self, tip: &Tip) {
+        for (owner, refused) in &self.refused {
+            let texts = refused.values().map(|Refusal { text, .. }| text);
+            let problems = texts.map(|text| format!("{owner}: {text}"));
+            self.problems.extend(problems);
+        }
+        for owner in self.wanted.keys() {
+            let Some(complete) = self.complete.get_mut(owner) else {
+                continue;
+            };
+            // The plan knows nothing of places that others have.
+            *complete &= !self.refused.contains_key(owner);
+            if *complete {
+                let commit = tip.commit_of(owner).to_owned();
+                self.reached.insert(owner.clone(), commit);
+            }
+        }
     }
 
     /// Forgets the records that nobody needs.

@@ -7,10 +7,11 @@ use super::app::{App, Tools};
 use super::keys;
 use super::lookups::Library;
 use super::resolve::{self, Resolution};
+use super::secrets::Secrets;
 use super::state::Spec;
 use super::tip::{self, Tip};
 use super::versions::Materialised;
-use crate::plan::{self, Cause};
+use crate::plan::{self, Cause, Owner};
 use crate::releases::Release;
 use crate::words::{AppName, FunctionName, VersionWord};
 
@@ -24,7 +25,9 @@ impl App {
             .collect();
         if !tip.whole {
             let lost = self.remembered.asked.iter();
-            let lost = lost.filter(|(owner, _)| !tip.has(owner));
+            // What the commit has under that name may be of another app, and takes nothing from this one.
+            let own: BTreeSet<Owner> = asked.iter().map(|release| tip::owner(release)).collect();
+            let lost = lost.filter(|(owner, _)| !own.contains(*owner));
             asked.extend(lost.filter_map(|(owner, spec)| spec.release(&owner.name).map(Arc::new)));
         }
         asked
@@ -81,6 +84,21 @@ impl App {
         changed
     }
 
+    /// Takes over who may ask each owner for a version, and says where nobody may for want of a key. True where that changes:
+    /// a key may come late, or be replaced.
+    pub(super) fn admit(&mut self, secrets: &Secrets) -> bool {
+        let mut overrides = BTreeMap::new();
+        for (owner, release) in &self.wanted {
+            let (rule, keyless) = keys::overrides(&release.wanted.override_rule, secrets);
+            overrides.insert(owner.clone(), rule);
+            let keyless = keyless.map(|problem| format!("{owner}: {problem}"));
+            self.problems.extend(keyless);
+        }
+        let changed = self.overrides != overrides;
+        self.overrides = overrides;
+        changed
+    }
+
     /// What stands against what is wanted, before the plan is asked.
     pub(super) fn complain(
         &mut self,
@@ -90,10 +108,6 @@ impl App {
     ) {
         for (release, resolution) in asked.iter().zip(resolutions) {
             let owner = tip::owner(release);
-            let rule = &release.wanted.override_rule;
-            let (_, keyless) = keys::overrides(rule, &tools.starter.secrets);
-            let refused = self.refused.get(&owner).into_iter();
-            let refused = refused.flat_map(BTreeMap::values);
             let pinned = self.remembered.pinned.get(&owner).into_iter().flatten();
             let strayed = pinned.filter_map(|pinned| {
                 let record = self.remembered.records.get(&pinned.number)?;
@@ -104,9 +118,7 @@ impl App {
                 format!("it is as {commit} has it; the problems of the repository say why")
             });
             let problems = (resolution.problems.iter().cloned())
-                .chain(refused.map(|refusal| refusal.text.clone()))
                 .chain(strayed)
-                .chain(keyless)
                 .chain(held)
                 .map(|problem| format!("{owner}: {problem}"));
             let problems: Vec<String> = problems.collect();

@@ -50,10 +50,21 @@ pub(super) fn place(hostname: &str, path: &str) -> String {
 
 /// The places of some routes.
 pub(super) fn places(routes: &[NamedRoute]) -> impl Iterator<Item = String> {
-    routes.iter().flat_map(|named| {
-        let hostnames = named.route.hostnames.iter();
-        hostnames.map(|hostname| place(hostname, &named.route.path))
-    })
+    routes.iter().flat_map(places_of)
+}
+
+/// The places of one route.
+pub(super) fn places_of(named: &NamedRoute) -> impl Iterator<Item = String> {
+    let hostnames = named.route.hostnames.iter();
+    hostnames.map(|hostname| place(hostname, &named.route.path))
+}
+
+/// Numbers the places of owners that had them before anybody counted, in the order in which they had them.
+pub(super) fn seed(places: impl IntoIterator<Item = Vec<String>>) -> Vec<Claims> {
+    let numbered = (1..).zip(places);
+    numbered
+        .map(|(number, places)| places.into_iter().map(|place| (place, number)).collect())
+        .collect()
 }
 
 /// Settles who has what, in the order of the claimants.
@@ -188,6 +199,20 @@ mod tests {
             has[shop] == root && has[blog].is_empty() && has[wiki].is_empty(),
             "{has:?}"
         );
+    }
+
+    #[test]
+    fn who_had_a_place_before_anybody_counted_keeps_it() {
+        let root: &[&str] = &["shop.test/"];
+        let (shop, blog) = ("shop/cwd/shop", "blog/cwd/blog");
+        let places = || root.iter().map(|text| (*text).to_owned()).collect();
+        let mut seeds = seed([places(), places()]).into_iter();
+        let mut memory = BTreeMap::new();
+        for owner in [blog, shop] {
+            memory.insert(owner.to_owned(), seeds.next().unwrap());
+        }
+        let has = step(&mut memory, &[(blog, root), (shop, root)]);
+        assert!(has[blog] == root && has[shop].is_empty(), "{has:?}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::app::{App, Tools};
+use super::app::{App, Stepped, Tools};
 use super::board::Board;
 use super::claims::{self, Claimant, Settled};
 use super::keeper::Keeper;
@@ -21,6 +21,7 @@ use super::ledger::Ledger;
 use super::programs::Starter;
 use super::source::Found;
 use super::state::StateFolder;
+use super::tasks;
 use super::tidy;
 use super::tip;
 use crate::gateway::{Metrics, Table};
@@ -31,6 +32,9 @@ use crate::words::AppName;
 
 /// How long clients may take to hear what programs that have ended said last.
 const LAST: Duration = Duration::from_secs(2);
+/// Longest time between two steps. What failed for a moment, such as a file that was not there yet or a program that could not
+/// be started, is tried again then; a step asks no repository elsewhere.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// All apps, and what every step works with.
 pub(super) struct Engine {
@@ -75,14 +79,14 @@ impl Engine {
         changed: &Notify,
         interval: Duration,
     ) -> Infallible {
+        let pause = LOOK.min(interval);
         loop {
             self.hear(found.borrow().clone());
-            let wake = self.step().map_or(interval, |wake| {
+            let wake = self.step().map_or(pause, |wake| {
                 let left = wake.duration_since(Timestamp::now());
                 left.try_into().unwrap_or(Duration::ZERO)
             });
-            // A version may have been published that a release has named for a while.
-            let _ = tokio::time::timeout(wake.min(interval), changed.notified()).await;
+            let _ = tokio::time::timeout(wake.min(pause), changed.notified()).await;
         }
     }
 
@@ -100,7 +104,8 @@ impl Engine {
         for name in named {
             self.apps.entry(name).or_default();
         }
-        let mut settled = self.settle();
+        self.seed();
+        let mut before = BTreeMap::new();
         let mut rerouted = std::mem::take(&mut self.unrouted);
         let mut wake: Option<Timestamp> = None;
         let mut leaving = Vec::new();
@@ -117,17 +122,21 @@ impl Engine {
                 starter: &self.starter,
                 moves: self.found.moves.get(name).copied().unwrap_or_default(),
             };
-            let before = std::mem::take(&mut app.problems);
-            let stepped = app.step(name, &tools, settled.remove(name).unwrap_or_default(), now);
+            let problems = std::mem::take(&mut app.problems);
+            let (remembered, wanted) = (app.remembered.clone(), app.wanted.clone());
+            let stepped = tasks::guarded(|| app.step(name, &tools, &remembered, now));
+            let stepped = stepped.unwrap_or_else(|panic| {
+                app.remembered = remembered.clone();
+                app.wanted = wanted;
+                app.problems = vec![failed(&panic)];
+                // What it found out of its programs before it failed may not have been told.
+                Stepped {
+                    rerouted: true,
+                    ..Stepped::default()
+                }
+            });
+            before.insert(name.clone(), (remembered, problems));
             programs = others + app.programs();
-            if stepped.changed {
-                self.keeper.note(name, app.remembered.clone());
-            }
-            app.problems.extend(self.keeper.problem(name));
-            let new = app.problems.iter();
-            for problem in new.filter(|problem| !before.contains(problem)) {
-                tracing::warn!("{name}: {problem}");
-            }
             rerouted |= stepped.rerouted;
             missing |= app.misses;
             leaving.extend(stepped.leaving);
@@ -136,10 +145,33 @@ impl Engine {
                 gone.push(name.clone());
             }
         }
+        // What each wants is known now: a place that one left in this step goes to whoever waits for it in this step.
+        let mut settled = self.settle();
+        for (name, app) in &mut self.apps {
+            if app.claim(settled.remove(name).unwrap_or_default()) {
+                rerouted = true;
+                // Whether an app is starting depends on it.
+                wake = Some(now);
+            }
+            app.judge(&self.found.tip);
+        }
         self.missing
             .send_if_modified(|before| std::mem::replace(before, missing) != missing);
         if rerouted {
             self.reroute();
+        }
+        for (name, (remembered, problems)) in before {
+            let Some(app) = self.apps.get_mut(&name) else {
+                continue;
+            };
+            if app.remembered != remembered {
+                self.keeper.note(&name, app.remembered.clone());
+            }
+            app.problems.extend(self.keeper.problem(&name));
+            let new = app.problems.iter();
+            for problem in new.filter(|problem| !problems.contains(problem)) {
+                tracing::warn!("{name}: {problem}");
+            }
         }
         let drain = self.drain;
         for version in leaving {
@@ -163,11 +195,46 @@ impl Engine {
         wake
     }
 
+    /// Gives owners that are served, where nobody has claims because they were not remembered yet, the places that they had:
+    /// of one place the first app by its name had it.
+    fn seed(&mut self) {
+        let mut all = self.apps.values();
+        if !all.all(|app| app.remembered.claims.is_empty()) {
+            return;
+        }
+        let mut owners = Vec::new();
+        for (name, app) in &self.apps {
+            for owner in app.remembered.served.keys() {
+                let spec = app.remembered.asked.get(owner);
+                let release = spec
+                    .and_then(|spec| spec.release(&owner.name))
+                    .map(Arc::new);
+                let mut tip = self.found.tip.releases.iter();
+                let release = release.or_else(|| {
+                    tip.find(|it| it.app() == name && tip::owner(it) == *owner)
+                        .cloned()
+                });
+                let routes = release.iter().flat_map(|it| &it.wanted.routes);
+                let places: Vec<String> = routes.flat_map(claims::places_of).collect();
+                owners.push((name.clone(), owner.clone(), places));
+            }
+        }
+        let seeds = claims::seed(owners.iter().map(|(_, _, places)| places.clone()));
+        for ((name, owner, _), claims) in owners.into_iter().zip(seeds) {
+            if let Some(app) = self.apps.get_mut(&name) {
+                app.remembered.claims.insert(owner, claims);
+                self.keeper.note(&name, app.remembered.clone());
+            }
+        }
+    }
+
     /// Who has which hostname and path, of each owner of each app.
     fn settle(&self) -> BTreeMap<AppName, BTreeMap<Owner, Settled>> {
         let wanted: Vec<(&AppName, Owner, Arc<Release>)> = (self.apps.iter())
             .flat_map(|(name, app)| {
-                let asked = app.asked(name, &self.found.tip);
+                let asked = tasks::guarded(|| app.asked(name, &self.found.tip));
+                // After a panic, which its step has said, it is where it was.
+                let asked = asked.unwrap_or_else(|_| app.wanted.values().cloned().collect());
                 asked
                     .into_iter()
                     .map(move |release| (name, tip::owner(&release), release))
@@ -227,8 +294,17 @@ impl Engine {
 
     /// Gives the gateway its new table.
     fn reroute(&mut self) {
-        let apps = self.apps.values();
-        let routes = apps.flat_map(|app| app.routes(&self.starter.secrets));
+        for app in self.apps.values_mut() {
+            match tasks::guarded(|| app.routes()) {
+                Ok(routes) => app.routed = routes,
+                Err(panic) => {
+                    app.problems.push(failed(&panic));
+                    // It is tried, and said, again.
+                    self.unrouted = true;
+                }
+            }
+        }
+        let routes = self.apps.values().flat_map(|app| app.routed.clone());
         self.table
             .store(Arc::new(Table::new(routes.collect(), &self.metrics)));
     }
@@ -248,4 +324,11 @@ impl Engine {
         drop(tokio::time::timeout(LAST, served.cancelled()).await);
         self.keeper.close().await;
     }
+}
+
+/// What is said of an app whose step came to no end.
+fn failed(panic: &str) -> String {
+    format!(
+        "deciding failed, which is a fault of cutwater: {panic}; what was decided before goes on"
+    )
 }

@@ -2,24 +2,22 @@
 
 use super::app::App;
 use super::claims;
-use super::keys;
-use super::secrets::Secrets;
 use super::state::Served;
 use crate::api::{NamedRoute, RequestMatch, Wanted};
-use crate::gateway::{Entry, Route};
+use crate::gateway::{Entry, Overrides, Route};
 use crate::plan::{Owner, OwnerKind};
 use crate::words::{FunctionName, Share, VersionNumber, VersionWord};
 
 impl App {
     /// A route for each place that an owner has. One that serves nothing yet has a route all the same: its clients are told to
     /// come again, and not that there is no such place.
-    pub(super) fn routes(&self, secrets: &Secrets) -> Vec<Route> {
+    pub(super) fn routes(&self) -> Vec<Route> {
         let mut routes = Vec::new();
         for (owner, release) in &self.wanted {
             let served = self.remembered.served.get(owner);
             let slots = self.remembered.slots.get(owner).cloned();
             let rules = self.rules(owner, &release.wanted);
-            let (overrides, _) = keys::overrides(&release.wanted.override_rule, secrets);
+            let overrides = self.overrides.get(owner).unwrap_or(&Overrides::Nobody);
             for named in &release.wanted.routes {
                 let function = self.function(named.route.function.as_ref(), served);
                 let entries = match (served, &function) {

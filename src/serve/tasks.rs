@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::future::{Future, pending};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -56,6 +57,11 @@ pub(super) fn words(panic: &(dyn Any + Send)) -> String {
     text.unwrap_or("without words").to_owned()
 }
 
+/// Does a piece of work; the words of its panic where it comes to no end. What is half done is for the caller to put right.
+pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| words(panic.as_ref()))
+}
+
 /// When something was done last.
 #[derive(Debug)]
 pub(super) struct Last(Mutex<Instant>);
@@ -84,6 +90,13 @@ impl Last {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_in_guarded_work_is_its_words() {
+        assert_eq!(guarded(|| 3), Ok(3));
+        let failed = guarded(|| None::<u32>.expect("a number"));
+        assert_eq!(failed, Err("a number".to_owned()));
+    }
 
     #[tokio::test]
     async fn one_that_ends_is_named_with_how_it_ended() {

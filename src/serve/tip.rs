@@ -1,7 +1,8 @@
 //! What counts of a commit, beside what counted before it.
 //!
 //! An object counts where its file can be read and it is the only one of its kind for its app. One of which that cannot be said
-//! stays as it was, and so does one that is missing while a file cannot be read: it may stand there. All others of the commit
+//! stays as it was, and so does one that is missing while a file cannot be read or is refused: it may stand there, and a copied
+//! file may have taken its place. All others of the commit
 //! count, so a slip in one app's file holds that app alone.
 //!
 //! Pure.
@@ -73,7 +74,12 @@ impl Tip {
     /// What counts with a commit after this, and all that stands against the commit.
     pub(super) fn next(&self, commit: Commit<'_>) -> (Self, Vec<String>) {
         let id = short(commit.id);
-        let files: BTreeSet<&str> = commit.unreadable.iter().map(|(file, _)| *file).collect();
+        // A file that stands against another one is read all the same, and judged by its objects.
+        let is_read = |file: &str| commit.releases.iter().any(|it| it.file == file);
+        let files: BTreeSet<&str> = (commit.unreadable.iter())
+            .map(|(file, _)| *file)
+            .filter(|file| !is_read(file))
+            .collect();
         let mut problems: Vec<String> = (commit.unreadable.iter())
             .map(|(_, problem)| (*problem).to_owned())
             .collect();
@@ -82,11 +88,17 @@ impl Tip {
             .map(|release| release.app().clone())
             .collect();
         let mut releases = Vec::new();
+        let mut refused = false;
         for release in commit.releases {
             match self.changed(release) {
                 Some((app, problem)) => {
                     problems.push(problem);
-                    stay.insert(app);
+                    refused = true;
+                    // A copy that kept the name is refused alone, where the object is there as it was.
+                    let mut others = commit.releases.iter();
+                    if !others.any(|it| owner(it) == owner(release) && self.changed(it).is_none()) {
+                        stay.insert(app);
+                    }
                 }
                 None => releases.push(Arc::new(release.clone())),
             }
@@ -102,7 +114,7 @@ impl Tip {
             let owner = owner(old);
             let is_there = releases.iter().any(|release| self::owner(release) == owner);
             let is_gone = !stay.contains(old.app()) && !is_there;
-            if is_there || (is_gone && files.is_empty() && commit.keeps.is_none()) {
+            if is_there || (is_gone && files.is_empty() && !refused && commit.keeps.is_none()) {
                 continue;
             }
             missing |= is_gone && commit.keeps.is_some();
@@ -119,7 +131,7 @@ impl Tip {
                 owners.join(", ")
             ));
         }
-        let whole = files.is_empty() && stay.is_empty() && commit.keeps.is_none();
+        let whole = files.is_empty() && stay.is_empty() && !refused && commit.keeps.is_none();
         releases.extend(kept);
         let tip = Self {
             commit: commit.id.to_owned(),
@@ -321,6 +333,32 @@ mod tests {
         let (next, said) = next(&tip, "two", &[elsewhere, blog], &[]);
         assert_eq!(all(&next)[1], entry("shop/cwd/shop", 1, "one"));
         assert!(said[0].contains("spec.repository: is `other`"), "{said:?}");
+    }
+
+    #[test]
+    fn a_copy_that_kept_the_name_is_refused_alone() {
+        let shop = object("Deployment", "shop", "shop", 1);
+        let wiki = object("Deployment", "wiki", "wiki", 1);
+        let (tip, _) = next(&Tip::default(), "one", &[shop, wiki], &[]);
+        let mut copy = object("Deployment", "shop", "blog", 1);
+        copy.file = "releases/blog.yaml".to_owned();
+        let newer = object("Deployment", "shop", "shop", 2);
+        // The file that is read second is said to stand against the first one.
+        let (next_tip, said) = next(
+            &tip,
+            "two",
+            &[copy.clone(), newer.clone()],
+            &["releases/shop.yaml"],
+        );
+        let wiki = entry("wiki/cwd/wiki", 1, "one");
+        assert_eq!(all(&next_tip), [entry("shop/cwd/shop", 2, "two"), wiki]);
+        assert!(
+            !next_tip.whole && said.iter().any(|it| it.starts_with("releases/blog.yaml:")),
+            "{said:?}"
+        );
+        // Where nothing was known before, neither counts.
+        let (tip, said) = next(&Tip::default(), "two", &[copy, newer], &[]);
+        assert!(all(&tip).is_empty() && !tip.whole, "{said:?}");
     }
 
     #[test]

@@ -73,6 +73,11 @@ async fn a_slip_of_one_app_takes_no_traffic_from_it_or_from_another() {
             "a hostname is lower-case letters",
         ),
         ("spec: [".to_owned(), "releases/blog.yaml:1"),
+        // A copy of the other one's file, of which the name was forgotten.
+        (
+            wrong.replace("name: blog", "name: checkout"),
+            "spec.app: is `blog` and was `checkout`",
+        ),
     ] {
         standalone.release("blog", &slip);
         until(says, async || {
@@ -93,8 +98,21 @@ async fn a_slip_of_one_app_takes_no_traffic_from_it_or_from_another() {
         (standalone.at("blog.localhost").await == blog).then_some(())
     })
     .await;
-    // The tag of a version that serves goes: nothing but a word.
+    // A hostname that moves to another app in one commit is at one of both at any time.
     let shop = &standalone.shop;
+    let left = other("blog").replace("blog.localhost", "log.localhost");
+    shop.write("releases/blog.yaml", left);
+    let taken =
+        deployment(&[(2, "100")]).replace("shop.localhost", "shop.localhost, blog.localhost");
+    shop.commit("releases/checkout.yaml", taken);
+    push(shop);
+    until("the hostname has moved", async || {
+        let answer = standalone.at("blog.localhost").await;
+        assert_eq!(answer.0, 200, "{}", answer.1);
+        (answer.1 == "v2").then_some(())
+    })
+    .await;
+    // The tag of a version that serves goes: nothing but a word.
     shop.git(&shop.remote(), &["tag", "-d", "checkout/v2"]);
     standalone.release("blog", &wrong);
     standalone.says("what runs goes on").await;
