@@ -173,7 +173,7 @@ impl Attempt<'_> {
                 let number = candidate.version.number;
                 if refs.tags.get(&number.to_string()) == Some(&candidate.commit) {
                     if error.is_interrupt() {
-                        return self.landed(candidate, &refs, error);
+                        return self.landed(candidate, &refs, &error);
                     }
                     // It arrived all the same; a label that is not there is added to it now.
                     let labelled = self.unchanged(candidate.version, &refs)?;
@@ -270,7 +270,7 @@ impl Attempt<'_> {
         &self,
         candidate: Candidate,
         refs: &AppRefs,
-        error: GitError,
+        error: &GitError,
     ) -> Result<Published, PublishError> {
         let label = self.request.label.as_ref();
         let missing = label.filter(|label| {
@@ -284,7 +284,11 @@ impl Attempt<'_> {
         let message = format!(
             "stopped after {app} {number} was published; label `{label}` was not given to it: `cutwater versions label {app} {number} {label}` gives it"
         );
-        Err(PublishError::Interrupted(GitError { message, ..error }))
+        let error = GitError {
+            message,
+            ..error.clone()
+        };
+        Err(PublishError::Interrupted(error))
     }
 
     pub(super) fn done(&self, outcome: Outcome, candidate: Candidate) -> Published {

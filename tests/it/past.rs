@@ -173,7 +173,7 @@ impl Place {
                 .unwrap();
             }
             if *step == "pull" {
-                message = "Merge branch 'main' of https://example.com/shop\n".to_owned();
+                message = String::from("Merge branch 'main' of https://example.com/shop\n");
             }
             if step.starts_with("fork") {
                 let own = match *step {

@@ -346,11 +346,11 @@ impl Found {
             .cloned()
             .collect();
         for key in keys {
-            let pairs = line.windows(2);
+            let neighbours = line.windows(2);
             let changed = |pair: &&[States]| !pair[0].of(&key).is_like(&pair[1].of(&key));
-            let changes = pairs.filter(changed).count();
-            let both = changes > 0 && !branch.of(&key).is_like(&base.of(&key));
-            if changes < 2 && !both {
+            let count = neighbours.filter(changed).count();
+            let both = count > 0 && !branch.of(&key).is_like(&base.of(&key));
+            if count < 2 && !both {
                 continue;
             }
             let called = self.moved.get(&key).unwrap_or(&key);
