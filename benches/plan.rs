@@ -106,6 +106,7 @@ fn world(change: bool) -> World {
             routes: RouteFacts {
                 exist: true,
                 accepted: true,
+                rejected: false,
                 written: None,
                 named: numbers.iter().copied().collect(),
                 ruled: BTreeSet::new(),

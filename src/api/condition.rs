@@ -180,6 +180,7 @@ impl Reason {
             | Self::BranchNotFound
             | Self::PodsCrashing
             | Self::ImagePullFailed
+            | Self::PodsRefused
             | Self::GatewayApiMissing
             | Self::ApiServerError
             | Self::MemoryLost
@@ -198,7 +199,6 @@ impl Reason {
             | Self::VersionMoved
             | Self::SnapshotUnreadable
             | Self::FunctionNotFound
-            | Self::PodsRefused
             | Self::GatewayNotFound
             | Self::ListenerNotFound
             | Self::RouteRefused

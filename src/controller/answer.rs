@@ -91,6 +91,17 @@ pub(super) fn was_accepted(route: &HttpRoute, gateways: &Gateways) -> bool {
         && Answer::of(&earlier, gateways).is_accepted()
 }
 
+/// True when each gateway that has not accepted a route as it is now refuses it: it serves nothing of it. One that accepts it
+/// and does not find a Service does serve it.
+pub(super) fn is_rejected(route: &HttpRoute) -> bool {
+    let said = route.status.iter().flat_map(|status| &status.parents);
+    let mut accepted =
+        said.map(|said| current(&said.conditions, "Accepted", route.metadata.generation));
+    let parents = route.spec.parent_refs.len();
+    let count = accepted.clone().count();
+    count >= parents && accepted.all(|said| said.is_some_and(|said| said.status == "False"))
+}
+
 /// What one implementation says of a route at one gateway.
 fn one(route: &HttpRoute, gateway: &str, said: &RouteParentStatus) -> Answer {
     let name = route.name_any();

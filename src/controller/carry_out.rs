@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
+use kube::ResourceExt;
 
 use super::apply::Failure;
 use super::cache::AppKey;
@@ -95,7 +96,9 @@ impl Doing<'_> {
     /// success. The anchor goes last, and only where all the rest went.
     async fn take_away(&self, rendered: &Rendered, unwritten: &BTreeSet<String>, done: &mut Done) {
         let objects = self.context.cache.app(self.key);
+        let gateways = self.context.cache.lock().gateways.clone();
         let removal = Removal {
+            gateways: &gateways,
             key: self.key,
             objects: &objects,
             plan: self.plan,
@@ -158,7 +161,9 @@ impl Doing<'_> {
     async fn files(&self, rendered: &Rendered) -> Vec<Failure> {
         let mut failures = Vec::new();
         for (name, version) in &rendered.files {
-            if self.objects.config_maps.get(name).is_some() || self.drains(*version) {
+            let map = self.objects.config_maps.get(name);
+            let is_whole = map.is_some_and(|map| map.labels().contains_key(names::APP));
+            if is_whole || self.drains(*version) {
                 continue;
             }
             if let Err(failure) = self.file_set(name, *version).await {

@@ -111,7 +111,7 @@ pub(super) struct Claimant {
     created: Timestamp,
     pub(super) namespace: String,
     /// The object that claims: `cwd/checkout`, `cwa/staging` or `httproute/checkout.main`.
-    object: String,
+    pub(super) object: String,
     /// Whose claim it is, as people name it; for a route of ours, its owner.
     pub(super) name: String,
     /// The app to look at again when a claim becomes free; none for an HTTPRoute of somebody else.

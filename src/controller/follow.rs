@@ -167,6 +167,11 @@ pub(super) async fn follow<K>(
                 let known = sink.cache.lock().synced.contains(kind);
                 if !known || unknown.is_certain() {
                     mark(&sink, kind, false);
+                    // A watch would go on where it was, and nothing would say that the kind is known again: a list does.
+                    if !listing {
+                        events = start();
+                        listing = true;
+                    }
                 } else {
                     failed(&sink, kind, api.resource_url(), chain(&error));
                 }

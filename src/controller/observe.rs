@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::answer::{Answer, Gateways};
+use super::answer::{self, Answer, Gateways};
 use super::cache::{AppKey, AppObjects, Unreadable};
 use super::resolve::{Records, Resolution};
 use super::wish::Wish;
@@ -141,7 +141,9 @@ fn version(
                 autoscaled: function.autoscaled(),
                 asked: asked_pods(objects, &service).unwrap_or(function.min()),
                 ready: ready_endpoints(objects, &service),
-                no_room: refusal(objects, &service).is_some()
+                // What a policy refuses no room would let in.
+                no_room: refusal(objects, &service)
+                    .is_some_and(|why| why.contains("exceeded quota"))
                     || (objects.pods.iter()).any(|(_, pod)| {
                         pod.no_room && pod.version == number && pod.function == function.name
                     }),
@@ -251,27 +253,37 @@ fn route_facts(
     given: Given<'_>,
 ) -> (Shares, RouteFacts) {
     let routes: Vec<&HttpRoute> = routes_of(&key.app, objects, owner).collect();
+    // One that was taken out of the spec stays until others take its requests, and says nothing of what is served.
+    let name = |route: &HttpRoute| route.metadata.name.clone().unwrap_or_default();
+    let is_listed = |route: &&HttpRoute| listed.is_some_and(|listed| listed.contains(&name(route)));
+    let all = routes;
+    let mut routes: Vec<&HttpRoute> = all.iter().copied().filter(is_listed).collect();
+    if routes.is_empty() {
+        routes.clone_from(&all);
+    }
     let last = routes.first().map(|route| shares(key, route));
     let backends = |route: &HttpRoute| -> BTreeSet<VersionNumber> {
         versions_of(key, main_rule(route)).collect()
     };
-    let all = routes.iter().map(|route| backends(route));
-    let name = |route: &&HttpRoute| route.metadata.name.clone().unwrap_or_default();
+    let named = routes.iter().map(|route| backends(route));
+    let is_accepted = |route: &HttpRoute| Answer::of(route, given.gateways).is_accepted();
     let facts = RouteFacts {
         exist: !routes.is_empty(),
-        accepted: (routes.iter()).all(|route| Answer::of(route, given.gateways).is_accepted()),
+        accepted: routes.iter().all(|route| is_accepted(route)),
+        rejected: routes.iter().any(|route| is_accepted(route))
+            && (routes.iter()).all(|route| is_accepted(route) || answer::is_rejected(route)),
         written: None,
-        named: (all.reduce(|some, others| &some & &others)).unwrap_or_default(),
-        ruled: (routes.iter())
+        named: (named.reduce(|some, others| &some & &others)).unwrap_or_default(),
+        ruled: (all.iter())
             .flat_map(|route| route.spec.rules.iter().filter(|rule| has_headers(rule)))
             .flat_map(|rule| versions_of(key, Some(rule)))
             .collect(),
-        held: (routes.iter())
+        held: (all.iter())
             .flat_map(|route| &route.spec.rules)
             .flat_map(|rule| versions_of(key, Some(rule)))
             .collect(),
         surplus: listed
-            .is_some_and(|listed| routes.iter().any(|route| !listed.contains(&name(route)))),
+            .is_some_and(|listed| all.iter().any(|route| !listed.contains(&name(route)))),
     };
     (last.unwrap_or_default(), facts)
 }

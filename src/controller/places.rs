@@ -10,7 +10,7 @@ use kube::ResourceExt;
 use super::answer::Gateways;
 use super::apply::Failure;
 use super::cache::{AppKey, AppObjects};
-use super::claims::{Claim, Claims};
+use super::claims::{self, Claim, Claims};
 use super::observe;
 use super::resolve::{Records, Resolution};
 use super::wish::Wish;
@@ -120,8 +120,10 @@ fn obstacle(
         let claim = Claim::new(at.clone(), spec.section.as_deref(), hostname, &spec.path);
         let name = owner.to_string();
         let holder = (around.claims).holder(&claim, Some(gateway), &key.namespace, &name)?;
-        // Who takes over from one that is being deleted does not wait for its end.
-        if holder.namespace == key.namespace && leaving.contains(&holder.name) {
+        // Who takes over from one that is being deleted, or that is gone, does not wait for its end.
+        let route = holder.object.strip_prefix(claims::ROUTE);
+        let is_own = route.is_some_and(|route| names::is_route_of(&key.app, owner, route));
+        if holder.namespace == key.namespace && (leaving.contains(&holder.name) || is_own) {
             return None;
         }
         Some(Failure {

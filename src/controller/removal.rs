@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use kube::{Resource, ResourceExt};
 
+use super::answer::{Answer, Gateways};
 use super::objects::{AppKey, AppObjects};
 use super::resolve::Records;
 use super::wish::Wish;
@@ -57,6 +58,8 @@ pub(super) struct Removal<'a> {
     pub(super) unreadable: &'a BTreeSet<Owner>,
     /// HTTPRoutes are a kind that can be seen.
     pub(super) routes_seen: bool,
+    /// What the gateways say.
+    pub(super) gateways: &'a Gateways,
     /// Routes that could not be written just now.
     pub(super) unwritten: &'a BTreeSet<String>,
 }
@@ -85,7 +88,7 @@ impl Removal<'_> {
             .collect()
     }
 
-    /// The owner does not wish for it any more, and the routes that are to take its requests stand.
+    /// The owner does not wish for it any more, and the gateways have accepted the routes that are to take its requests.
     fn is_taken_out(&self, owner: &Owner, name: &str, route: &HttpRoute) -> bool {
         let wish = self.wishes.iter().find(|wish| wish.owner == *owner);
         let Some(Ok(wanted)) = wish.map(|wish| &wish.wanted) else {
@@ -95,8 +98,9 @@ impl Removal<'_> {
             let other = names::route(&self.key.app, owner, named.name.as_str());
             let mut hostnames = named.route.hostnames.iter();
             let takes_over = hostnames.any(|hostname| route.spec.hostnames.contains(hostname));
-            let stands =
-                self.objects.routes.get(&other).is_some() && !self.unwritten.contains(&other);
+            let accepted = |route: &HttpRoute| Answer::of(route, self.gateways).is_accepted();
+            let stands = !self.unwritten.contains(&other)
+                && (self.objects.routes.get(&other)).is_some_and(|route| accepted(route));
             other != name && (!takes_over || stands)
         })
     }

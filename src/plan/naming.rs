@@ -41,10 +41,11 @@ pub(super) fn known(world: &World, split: &Split) -> Known {
         let since = before.since.filter(|_| named);
         let idles = !listed(&version) && share_of(&split.last, version).is_zero();
         let idle = before.idle.filter(|_| idles);
-        let now = |holds: bool| (holds && routes.accepted).then_some(world.now);
+        let now = |holds: bool, answered: bool| (holds && answered).then_some(world.now);
         Named {
-            since: since.or_else(|| now(named)),
-            idle: idle.or_else(|| now(idles)),
+            // A gateway that refuses its route serves nobody by it, and holds up no other.
+            since: since.or_else(|| now(named, routes.accepted || routes.rejected)),
+            idle: idle.or_else(|| now(idles, routes.accepted)),
         }
     };
     (versions.into_iter())

@@ -126,3 +126,22 @@ fn ten_versions_make_place_for_ten_others_in_a_rule_of_sixteen() {
     }
     assert_eq!(story.running(), (11..=20).collect::<Vec<u32>>());
 }
+
+#[test]
+fn a_route_that_its_gateway_refuses_holds_up_no_other() {
+    let mut story = Story::new();
+    story.version(7, 1, 1).want(&[(7, 100)]).act();
+    story.ready(7, 1).act();
+    story.version(8, 1, 1).want(&[(8, 100)]).act();
+    story.ready(8, 1).act();
+    // One of two routes is refused as a whole: nobody is served by it.
+    story.world.splits[0].routes.accepted = false;
+    story.world.splits[0].routes.rejected = true;
+    let now = plan(&story.world);
+    story.world.memory = now.memory;
+    story.world.now += SignedDuration::from_secs(1);
+    let RoutePlan::Serve { shares: got, .. } = &plan(&story.world).splits[0].route else {
+        panic!("nothing is decided");
+    };
+    assert_eq!(*got, shares(&[(8, 100)]));
+}

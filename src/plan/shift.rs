@@ -83,9 +83,10 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     let late = progress::is_late(world, split, wake);
     let mut standings = BTreeMap::new();
     for (version, _) in wanted.iter().chain(&split.last) {
-        let mut standing = standing(world, split, *version, &basis, &known, wake);
         // Going back is never the part that waits.
-        if late && progress::returns(world, split, *version) {
+        let overdue = late && progress::returns(world, split, *version);
+        let mut standing = standing(world, split, *version, &basis, (&known, overdue), wake);
+        if overdue {
             standing.bears = Share::ALL;
         }
         standings.insert(*version, standing);
@@ -254,7 +255,7 @@ fn standing(
     split: &Split,
     version: VersionNumber,
     basis: &BTreeMap<FunctionName, u32>,
-    known: &Known,
+    (known, overdue): (&Known, bool),
     wake: &mut Wake,
 ) -> Standing {
     let Some(state) = world.versions.get(&version) else {
@@ -271,7 +272,8 @@ fn standing(
     let first = split.last.is_empty();
     let held = !share_of(&split.last, version).is_zero();
     // A version that served is known to work: what no request reaches of it may come later.
-    let ready = serves && (all_ready || progress::served_lately(world, split, version));
+    let proven = overdue || progress::served_lately(world, split, version);
+    let ready = serves && (all_ready || proven);
     let settled = match state.ready_since {
         _ if !ready => false,
         _ if first || held => true,

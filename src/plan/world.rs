@@ -107,11 +107,17 @@ pub struct Split {
 
 /// The routes of a split, as observed.
 #[derive(Debug, Clone, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that do not exclude each other"
+)]
 pub struct RouteFacts {
     /// At least one exists.
     pub exist: bool,
     /// All gateways have accepted all of them at their current generation.
     pub accepted: bool,
+    /// At least one is accepted, and the others are refused as they are now: their gateways serve nothing of them.
+    pub rejected: bool,
     /// When any of them was last written, as far as that is known; long ago where it is not.
     pub written: Option<Timestamp>,
     /// Versions that the gateway knows for sure: each route names them as a backend, with or without a share.

@@ -89,6 +89,7 @@ impl App {
         let facts = RouteFacts {
             exist: true,
             accepted: true,
+            rejected: false,
             written: Some(served.since),
             named: shares.clone().chain(here.iter().copied()).collect(),
             ruled: served.overrides.iter().copied().collect(),

@@ -128,6 +128,28 @@ impl Scope {
         .await;
     }
 
+    /// Waits until the first route of an app's Deployment names a version as a backend, with a share or without.
+    pub async fn until_named(&self, app: &str, version: u32) {
+        let prefix = format!("{app}-v{version}-");
+        wait_for(
+            &format!("v{version} in a route of {app}"),
+            SOON,
+            async || {
+                let route = self
+                    .api::<HttpRoute>()
+                    .get_opt(&format!("{app}.main"))
+                    .await;
+                let rules = route.unwrap().map(|route| route.spec.rules);
+                let mut backends = (rules.iter().flatten()).flat_map(|rule| &rule.backend_refs);
+                if backends.any(|backend| backend.name.starts_with(&prefix)) {
+                    return Ok(());
+                }
+                Err(self.conditions(app).await)
+            },
+        )
+        .await;
+    }
+
     /// Waits until a condition of a Deployment has this status and reason; its message.
     pub async fn until_condition(
         &self,

@@ -20,6 +20,15 @@ struct Case {
     routes_seen: bool,
     unwritten: BTreeSet<String>,
     rendered: Rendered,
+    /// What gateways say of the routes that are put in from now on.
+    accepted: &'static str,
+}
+
+fn condition(type_: &str, status: &str) -> Value {
+    json!({
+        "type": type_, "status": status, "observedGeneration": 1, "reason": "Because", "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    })
 }
 
 fn key() -> AppKey {
@@ -55,7 +64,13 @@ impl Case {
                 objects: Vec::new(),
                 files: BTreeMap::new(),
             },
+            accepted: "True",
         }
+    }
+
+    fn refusing(mut self) -> Self {
+        self.accepted = "False";
+        self
     }
 
     fn put<K: Tracked + DeserializeOwned>(self, mut object: Value) -> Self {
@@ -67,11 +82,17 @@ impl Case {
     }
 
     fn route(self, name: &str, version: u32) -> Self {
+        let accepted = self.accepted;
         self.put::<HttpRoute>(json!({
-            "metadata": {"name": name, "annotations": {"cutwater.dev/owner": "cwd/shop"}},
-            "spec": {"hostnames": ["shop.test"], "rules": [
+            "metadata": {
+                "name": name, "generation": 1, "annotations": {"cutwater.dev/owner": "cwd/shop"},
+            },
+            "spec": {"hostnames": ["shop.test"], "parentRefs": [{"name": "web"}], "rules": [
                 {"backendRefs": [{"name": format!("shop-v{version}-web"), "weight": 10000}]}
             ]},
+            "status": {"parents": [{"parentRef": {"name": "web"}, "controllerName": "test", "conditions": [
+                condition("Accepted", accepted), condition("ResolvedRefs", accepted),
+            ]}]},
         }))
     }
 
@@ -137,6 +158,7 @@ impl Case {
             unreadable: &self.unreadable,
             routes_seen: self.routes_seen,
             unwritten: &self.unwritten,
+            gateways: &Gateways::new(),
         };
         let names = |doomed: Vec<Doomed>| {
             assert!(doomed.iter().all(|doomed| doomed.uid() == Some("u")));
@@ -201,6 +223,15 @@ fn a_route_goes_only_where_its_owner_is_known_to_be_gone_or_to_say_so() {
                 .split("cwd/shop", serve())
                 .wishes(&["web"], &["shop.web"]),
             &goes,
+        ),
+        (
+            "another route takes over and is refused",
+            live()
+                .refusing()
+                .route("shop.web", 1)
+                .split("cwd/shop", serve())
+                .wishes(&["web"], &["shop.web"]),
+            &stays,
         ),
         (
             "it was taken out",

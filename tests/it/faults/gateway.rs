@@ -158,6 +158,7 @@ async fn unaccepted(name: &str, answer: Answer, reason: &str, words: &str) {
     accepter.set(&scope.namespace, answer);
     scope.releases.publish("shop", "");
     scope.deploy("shop", &[(2, 100.0)]).await;
+    scope.until_named("shop", 2).await;
     let message = scope
         .until_condition("shop", "RoutesAccepted", "False", reason)
         .await;
