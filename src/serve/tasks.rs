@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_panic_in_guarded_work_is_its_words() {
         assert_eq!(guarded(|| 3), Ok(3));
-        let failed = guarded(|| None::<u32>.expect("a number"));
+        let failed: Result<u32, String> = guarded(|| panic!("a number"));
         assert_eq!(failed, Err("a number".to_owned()));
     }
 
