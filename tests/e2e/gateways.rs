@@ -1,6 +1,6 @@
 //! Releases and shifts under a steady load, behind each of the two gateways: Envoy Gateway, which sends Envoy all of a change in one
-//! stream, and Contour, which sends routes and clusters apart. No request may be lost, and no release may take much longer
-//! than what people know: a rolling update of `apps/v1` on the same node.
+//! stream, and Contour, which sends routes and clusters apart. No request may be lost. How long a release takes beside what
+//! people know, a rolling update of `apps/v1` on the same node, is printed: a time is a measurement and no test.
 
 use std::time::{Duration, Instant};
 
@@ -36,15 +36,12 @@ async fn behind_contour_no_change_loses_a_request() {
 struct Outcome {
     place: Place,
     seen: Seen,
-    release: Duration,
-    rolling: Duration,
     line: String,
 }
 
 impl Outcome {
     async fn check(self) {
         self.seen.assert_none_lost();
-        assert!(self.release <= self.rolling.mul_f64(1.5), "{}", self.line);
         self.place.end().await;
     }
 }
@@ -93,20 +90,15 @@ async fn changes(place: Place, gateway: &str) -> Outcome {
     let shift = begin.elapsed() / SHIFTS;
     let seen = load.stop().await;
     let line = format!(
-        "{gateway}: {} answers, {lost_in_releases} lost in {RELEASES} releases, {} in all; a release took {}, a rolling update {}, a shift {}",
+        "{gateway}: {} answers, {lost_in_releases} lost in {RELEASES} releases, {} in all; a release took {}, a rolling update {} (ratio {:.2}), a shift {}",
         seen.total(),
         seen.faults.len(),
         seconds(release),
         seconds(rolling),
+        release.div_duration_f64(rolling),
         seconds(shift),
     );
-    Outcome {
-        place,
-        seen,
-        release,
-        rolling,
-        line,
-    }
+    Outcome { place, seen, line }
 }
 
 /// How long a rolling update takes of as many pods of the same application; the median of some.
