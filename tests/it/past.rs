@@ -294,7 +294,7 @@ impl Place {
                 "{name}: {error}"
             );
         } else {
-            assert_eq!(first, "", "{name}");
+            assert_eq!(first, "", "{name}: {error}");
             for said in case.rollback {
                 assert!(error.contains(said), "{name}: {said} is not in {error}");
             }

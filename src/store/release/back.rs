@@ -122,7 +122,9 @@ fn events(
             }
             // The newest one, in the words of the file as it is.
             Item::Asked(change, Fate::Alone)
-                if events.is_empty() && change.versions == release.wanted.versions =>
+                if events.is_empty()
+                    && change.unknown.is_none()
+                    && change.versions == release.wanted.versions =>
             {
                 Event::Deployed {
                     parts: now.to_vec(),
