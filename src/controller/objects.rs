@@ -201,6 +201,11 @@ pub(super) fn identity_of<K: ResourceExt>(object: &K) -> (String, String, u128) 
     )
 }
 
+/// The identity of what is kept as facts: it lies in the namespace of its app.
+fn in_app(app: &AppKey, name: &str, version: u128) -> (String, String, u128) {
+    (app.namespace.clone(), name.to_owned(), version)
+}
+
 macro_rules! tracked {
     ($($kind:ty, $slot:ident, $roams:expr, $app:expr, $prune:expr;)*) => {$(
         impl Tracked for $kind {
@@ -262,11 +267,7 @@ impl Tracked for PodFacts {
     }
 
     fn identity(&self) -> (String, String, u128) {
-        (
-            self.app.namespace.clone(),
-            self.name.clone(),
-            self.resource_version,
-        )
+        in_app(&self.app, &self.name, self.resource_version)
     }
 
     fn slot(objects: &mut AppObjects) -> &mut Slot<Self> {
@@ -287,11 +288,7 @@ impl Tracked for SliceFacts {
     }
 
     fn identity(&self) -> (String, String, u128) {
-        (
-            self.app.namespace.clone(),
-            self.name.clone(),
-            self.resource_version,
-        )
+        in_app(&self.app, &self.name, self.resource_version)
     }
 
     fn slot(objects: &mut AppObjects) -> &mut Slot<Self> {

@@ -115,7 +115,7 @@ impl Look<'_> {
 fn remove(here: &Path, path: &Path) -> io::Result<()> {
     writable(here, || {
         if fs::symlink_metadata(path)?.is_dir() {
-            open(path)?;
+            unlock(path)?;
             fs::remove_dir_all(path)
         } else {
             fs::remove_file(path)
@@ -123,13 +123,16 @@ fn remove(here: &Path, path: &Path) -> io::Result<()> {
     })
 }
 
-/// Gives back the right to remove what is in a folder.
-fn open(folder: &Path) -> io::Result<()> {
+/// Gives back the right to remove what is in a read-only folder, at any depth.
+///
+/// # Errors
+/// When a folder cannot be read, or is somebody else's.
+pub fn unlock(folder: &Path) -> io::Result<()> {
     fs::set_permissions(folder, Permissions::from_mode(0o755))?;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            open(&entry.path())?;
+            unlock(&entry.path())?;
         }
     }
     Ok(())
@@ -256,6 +259,6 @@ mod tests {
         fs::set_permissions(folder.join("dir"), Permissions::from_mode(0o755)).unwrap();
         fs::remove_dir_all(folder.join("dir")).unwrap();
         assert_eq!(restore(), ["dir", "dir/page"]);
-        open(&folder).unwrap();
+        unlock(&folder).unwrap();
     }
 }

@@ -71,6 +71,7 @@ pub use files::{FILES_MAX, RECORD_MAX};
 pub use followed::LocalBranch;
 pub use history::{Entry, History, Person, Tombstone, Version};
 pub use import::{ImportError, ImportSource, Imported, Unfit, import};
+pub use intact::unlock;
 pub use known::KnownVersion;
 pub use label::{LabelChange, LabelOutcome, LabelRequest, Labelled, label};
 pub use ledger::LedgerError;
