@@ -1,0 +1,104 @@
+//! `cutwater rollback`, and what is left in the commit.
+
+use serde_json::{Value as Json, json};
+
+use super::{FILE, HEAD, at_remote, message, shop};
+use crate::it::delete::{push, record};
+
+#[test]
+fn a_rollback_goes_to_the_newest_version_that_was_stable_and_not_left() {
+    let shop = shop(4);
+    let error = shop.refused(&["rollback", "checkout"]);
+    assert!(
+        error.contains("branch main knows no earlier version")
+            && error.contains("run `cutwater rollback checkout v4`; there are also v3, v2\n"),
+        "{error}"
+    );
+    for version in ["v2", "v3"] {
+        shop.ok(&["deploy", "checkout", version]);
+    }
+    shop.ok(&["deploy", "checkout", "v3", "v4=10"]);
+    // A canary is left for the version that was stable before it.
+    let line = shop.ok(&["rollback", "checkout"]);
+    assert_eq!(line, "rolled back checkout: v3 100% (back from v4)\n");
+    assert!(message(&shop, "main").contains("Cutwater-Rolled-Back-From: v4\n"));
+    let list = shop.ok(&["deployments", "list", "checkout"]);
+    assert!(list.contains("v3 100% (back from v4)"), "{list}");
+    // Then further back, and never to what was left.
+    let line = shop.ok(&["rollback", "checkout", "-m", "v3 loses orders"]);
+    assert_eq!(line, "rolled back checkout: v2 100% (back from v3)\n");
+    assert!(at_remote(&shop, "main", FILE).contains("message: \"v3 loses orders\" # why"));
+    let list = shop.ok(&["deployments", "list", "checkout"]);
+    assert!(
+        list.lines().nth(1).unwrap().ends_with("v3 loses orders"),
+        "{list}"
+    );
+    let json = shop.ok(&["rollback", "checkout", "--json"]);
+    let json: Json = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["versions"], json!([{"version": 1, "percentage": 100}]));
+    assert_eq!(json["rolledBackFrom"], json!([2]));
+    let error = shop.refused(&["rollback", "checkout"]);
+    let said = "the others were left for another, and live: v4, v3, v2; deploy one of them";
+    assert!(error.contains(said), "{error}");
+    // A version that is named is taken as it is.
+    let line = shop.ok(&["rollback", "checkout", "v3"]);
+    assert_eq!(line, "rolled back checkout: v3 100% (back from v1)\n");
+    assert_eq!(
+        shop.ok(&["rollback", "checkout", "3"]),
+        "unchanged checkout: v3 100%\n"
+    );
+    shop.refused(&["rollback", "checkout", "v9"]);
+}
+
+#[test]
+fn a_rollback_keeps_what_a_rule_needs_and_is_not_held_up_by_it() {
+    let shop = shop(3);
+    shop.ok(&["deploy", "checkout", "v2"]);
+    let rules = "  rules:\n    - {version: v3, query: {name: preview, value: \"1\"}}\n";
+    let both = "    - {version: v2, percentage: 60}\n    - {version: v3, percentage: 40}\n";
+    shop.commit(FILE, format!("{HEAD}{both}{rules}"));
+    push(&shop, "main");
+    let line = shop.ok(&["rollback", "checkout"]);
+    assert_eq!(
+        line,
+        "rolled back checkout: v2 100%, v3 0% (back from v3)\n"
+    );
+    let after = both.replace("60", "100").replace("40", "0");
+    assert!(at_remote(&shop, "main", FILE).contains(&format!("{after}{rules}")));
+    assert_eq!(
+        shop.ok(&["rollback", "checkout", "v2"]),
+        "unchanged checkout: v2 100%, v3 0%\n"
+    );
+}
+
+#[test]
+fn a_merged_pull_request_is_remembered_as_the_rollback_that_it_is() {
+    let shop = shop(3);
+    shop.ok(&["deploy", "checkout", "v2"]);
+    shop.ok(&["deploy", "checkout", "v3"]);
+    shop.ok(&["rollback", "checkout", "--branch", "back"]);
+    let clone = shop.clone_dir();
+    shop.git(&clone, &["fetch", "-q"]);
+    shop.git(
+        &clone,
+        &["merge", "-q", "--no-ff", "-m", "Merge it", "origin/back"],
+    );
+    push(&shop, "main");
+    let line = shop.ok(&["rollback", "checkout"]);
+    assert_eq!(line, "rolled back checkout: v1 100% (back from v2)\n");
+}
+
+#[test]
+fn a_ledger_says_what_was_served_before() {
+    let shop = shop(3);
+    record(&shop, "prod", 1, &[("v1", "100")]);
+    record(&shop, "prod", 2, &[("v2", "100")]);
+    // What the branch alone had is not known to have been served.
+    shop.ok(&["deploy", "checkout", "v3"]);
+    let line = shop.ok(&["rollback", "checkout"]);
+    assert_eq!(line, "rolled back checkout: v2 100% (back from v3)\n");
+    let line = shop.ok(&["rollback", "checkout"]);
+    assert_eq!(line, "rolled back checkout: v1 100% (back from v2)\n");
+    let error = shop.refused(&["rollback", "checkout", "--name", "other"]);
+    assert!(error.contains("is not called `other`"), "{error}");
+}
