@@ -16,8 +16,8 @@ use crate::words::VersionWord;
 
 A rollback is a new deployment of an old version, at 100 %. Without a version it is the one of the newest earlier deployment that
 had one version at 100 %, which lives, is not the only one now, and was not left since: by the ledger, where there is one, and by
-the commits of the tracked branch before it. Where it cannot be known what one of them deployed, nothing changes, and the error says
-what to run. What was rolled back from is recorded in the commit. A version that a rule names keeps its rule, and stays listed at 0 %.")]
+the commits of the tracked branch before it. Where it cannot be known what one of them deployed, or whether a commit that the ledger
+has not was served, nothing changes, and the error says what to run. What was rolled back from is recorded in the commit. A version that a rule names keeps its rule, and stays listed at 0 %.")]
 pub(super) struct Args {
     /// App, and the version by number, id or label; the app may be left out in its directory, and if there is only one
     #[arg(

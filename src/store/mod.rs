@@ -80,14 +80,14 @@ pub use mirror::{Fetched, Mirror};
 pub use publish::publish;
 pub use publish_all::publish_all;
 pub use release::{
-    ChangedMeanwhile, ReleaseError, ReleaseOutcome, ReleaseRequest, Released, Wish, WorkTree,
-    alias_name, release,
+    ChangedMeanwhile, NothingStable, ReleaseError, ReleaseOutcome, ReleaseRequest, Released, Wish,
+    WorkTree, alias_name, release,
 };
 pub use request::{Outcome, Provenance, Published, Request, Warning, WarningReason};
 pub use select::{Filter, Page};
 pub use signature::{Verdict, VersionSignature};
 pub use users::{
     Branch, Change, Cluster, ClusterObject, Deployed, DeployedShare, Ledger, LedgerEntry, Memory,
-    Past, Scope, Survey, Unreadable, Unserved, Use, User, deployed, may_mean, users_of,
+    Past, Scope, Survey, Unreadable, Unserved, Use, User, deployed, may_mean, numbers, users_of,
 };
 pub use workspace::{SourceCommit, Workspace};

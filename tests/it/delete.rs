@@ -44,6 +44,21 @@ pub(super) fn push(shop: &Shop, branch: &str) {
 
 /// One more record in the ledger of an environment, as somebody else would write it.
 pub(super) fn record(shop: &Shop, environment: &str, sequence: u64, shares: &[(&str, &str)]) {
+    record_of(shop, environment, sequence, shares, "");
+}
+
+/// The same, of a commit that asked for it, where one is named.
+pub(super) fn record_of(
+    shop: &Shop,
+    environment: &str,
+    sequence: u64,
+    shares: &[(&str, &str)],
+    commit: &str,
+) {
+    let release = match commit {
+        "" => String::new(),
+        commit => format!("releaseCommit: {commit}\n"),
+    };
     let remote = shop.remote();
     let versions: Vec<String> = (shares.iter())
         .map(|(version, share)| {
@@ -57,7 +72,7 @@ pub(super) fn record(shop: &Shop, environment: &str, sequence: u64, shares: &[(&
         })
         .collect();
     let yaml = format!(
-        "apiVersion: cutwater.dev/v1alpha1\nkind: Served\napp: checkout\nenvironment: {environment}\nsequence: {sequence}\nat: 2026-11-2{sequence}T06:00:00Z\nauthor: Grace\nmessage: Change {sequence}\nversions:\n{}",
+        "apiVersion: cutwater.dev/v1alpha1\nkind: Served\napp: checkout\nenvironment: {environment}\nsequence: {sequence}\nat: 2026-11-2{sequence}T06:00:00Z\nauthor: Grace\nmessage: Change {sequence}\n{release}versions:\n{}",
         versions.concat()
     );
     commit_record(shop, environment, &yaml);

@@ -137,7 +137,7 @@ fn row(entry: &Deployed) -> Vec<String> {
     };
     let versions = match entry.outcome {
         Some(Unserved::NeverServed) => format!("{versions}, never served"),
-        Some(Unserved::NotServedYet) => format!("{versions}, not served yet"),
+        Some(Unserved::NotRecorded) => format!("{versions}, not recorded"),
         None => versions,
     };
     vec![

@@ -12,7 +12,7 @@ use crate::cli::live::{self, named};
 use crate::cli::output::{Failure, Ui};
 use crate::cli::standalone::AdminArgs;
 use crate::releases::Kind;
-use crate::store::{Cluster, Scope, Survey};
+use crate::store::{Cluster, Scope, Survey, Workspace, numbers};
 use crate::words::{AppName, Share, VersionNumber, VersionWord};
 
 #[derive(Debug, clap::Args)]
@@ -78,7 +78,8 @@ struct WantedJson {
 struct WantedShare {
     /// The version as it is named.
     version: VersionWord,
-    /// Its number; absent where nothing is called so.
+    /// Its number; of a label in a file the one that it had when it was deployed, as the ledger says. Absent where nobody knows it, and
+    /// where nothing is called so.
     number: Option<VersionNumber>,
     /// Its share in percent.
     percentage: Share,
@@ -153,7 +154,7 @@ impl Args {
         if self.watch {
             let read = || {
                 let looked = live::read(context, &app, Scope::Tracked, 1, Some(&self.cluster))?;
-                Ok(StatusJson::of(app.clone(), looked, None))
+                Ok(StatusJson::of(context, app.clone(), looked, None))
             };
             return watch::watch(ui, context, &standalone, &read);
         }
@@ -177,7 +178,7 @@ impl Args {
                 None
             }
         };
-        let status = StatusJson::of(app, looked, server);
+        let status = StatusJson::of(context, app, looked, server);
         if status.is_empty() {
             live::known(context, &status.app)?;
         }
@@ -229,14 +230,19 @@ impl StatusJson {
         server.chain(cluster).collect()
     }
 
-    fn of(app: AppName, looked: live::Looked, server: Option<ServerJson>) -> Self {
+    fn of(
+        context: &Context,
+        app: AppName,
+        looked: live::Looked,
+        server: Option<ServerJson>,
+    ) -> Self {
         let live::Looked {
             survey,
             cluster,
             unread,
         } = looked;
         Self {
-            releases: releases(&app, &survey),
+            releases: releases(&context.workspace, &app, &survey),
             ledgers: ledgers(&survey),
             cluster: cluster
                 .map(|cluster| objects(&survey, cluster))
@@ -359,7 +365,7 @@ fn share(survey: &Survey, version: &VersionWord, percentage: Share) -> WantedSha
     }
 }
 
-fn releases(app: &AppName, survey: &Survey) -> Vec<WantedJson> {
+fn releases(workspace: &Workspace, app: &AppName, survey: &Survey) -> Vec<WantedJson> {
     let all = survey.branches.iter().flat_map(|branch| {
         let ours = branch
             .releases
@@ -373,7 +379,12 @@ fn releases(app: &AppName, survey: &Survey) -> Vec<WantedJson> {
             namespace: release.namespace().map(str::to_owned),
             name: release.name().to_owned(),
             versions: (release.wanted.versions.iter())
-                .map(|entry| share(survey, &entry.version, entry.percentage))
+                .zip(numbers(workspace, survey, branch, release))
+                .map(|(entry, number)| WantedShare {
+                    version: entry.version.clone(),
+                    number,
+                    percentage: entry.percentage,
+                })
                 .collect(),
         })
     });

@@ -1,182 +1,271 @@
 //! Where a rollback without a version goes: what ledger and branch remember, for the choice of [`rollback`]. A guess is never made
 //! in silence: where something is not known, the error says what, and how to go where it probably leads.
 
-use std::collections::BTreeSet;
-
+use super::super::partial::DEPTHS;
 use super::super::users::{
-    Branch, Change, Fate, Item, Past, Survey, Timeline, ledger_of, meaning, parts, timeline,
+    Branch, Change, Fate, Item, Past, Survey, Timeline, ledger_of, meaning, meant, parts, timeline,
 };
 use super::ReleaseRequest;
-use super::error::ReleaseError;
+use super::error::{NothingStable, ReleaseError};
 use crate::api::WantedVersion;
-use crate::releases::rollback::{self, Event, Target};
+use crate::ledger::Served;
+use crate::releases::rollback::{self, Deployed, Event, Target};
 use crate::releases::{Part, Release};
 use crate::words::{Share, VersionNumber, VersionWord};
 
-/// Most candidates that an error lists.
-const CANDIDATES_MAX: usize = 5;
+/// What a rollback is about.
+pub(super) struct Back<'a> {
+    pub(super) request: &'a ReleaseRequest,
+    pub(super) survey: &'a Survey,
+    pub(super) branch: &'a Branch,
+    pub(super) release: &'a Release,
+}
 
-/// The version, or what to do instead.
-pub(super) fn chosen(
-    request: &ReleaseRequest,
-    survey: &Survey,
-    branch: &Branch,
-    release: &Release,
-    now: &[Part],
-    past: &Past,
-) -> Result<VersionNumber, ReleaseError> {
-    // What could not be read for a while, and was as before then, was never served.
-    let changes: Vec<&Change> = (past.changes.iter())
-        .filter(|change| change.is_of(release) && !change.passing)
-        .collect();
-    let newest = changes.first();
-    let ledger = newest.and_then(|newest| ledger_of(survey, branch, newest));
-    let history = &survey.history;
-    let told = timeline(&changes, past, ledger, |change| {
-        parts(history, &change.versions)
-    });
-    let lives = |number: VersionNumber| history.version(&VersionWord::Number(number)).is_ok();
-    let events = events(survey, branch, release, now, &told);
-    let (target, left) = rollback::target(&events, told.cut.as_deref(), lives);
-    let (why, guess) = match target {
-        Target::Version(version) => return Ok(version),
-        Target::Unknown { why, guess } => (format!("it is not known {why}"), guess),
-        Target::Nothing => {
-            let place = ledger.map_or_else(
-                || format!("branch {}", branch.name),
-                |ledger| {
-                    let environment = &ledger.environment;
-                    format!(
-                        "the ledger of {environment}, with branch {} before it,",
-                        branch.name
-                    )
-                },
-            );
-            let why = format!(
-                "{place} knows no earlier version that had 100 %, lives, and was not left for another"
-            );
-            (why, None)
+/// What the object is given now, and before.
+struct Memory {
+    events: Vec<Event>,
+    /// Why older ones are not known.
+    cut: Option<String>,
+    /// What remembers it, in words.
+    place: String,
+    /// The parts of now, as far as they are known.
+    now: Vec<Part>,
+}
+
+impl Back<'_> {
+    /// The version to go to, and what is deployed now; or what to do instead. `past` is asked for what the branch deployed, with so
+    /// many fetches of older commits.
+    pub(super) fn chosen(
+        &self,
+        past: impl Fn(usize) -> Past,
+    ) -> Result<(VersionNumber, Vec<Part>), ReleaseError> {
+        let mut fetches = 0;
+        loop {
+            let past = past(fetches);
+            let memory = self.memory(&past);
+            match self.choice(&memory) {
+                Ok(version) => return Ok((version, memory.now)),
+                // What is not here may decide it.
+                Err(_) if past.shallow && fetches < DEPTHS.len() => fetches += 1,
+                Err(error) => return Err(error),
+            }
         }
-    };
-    let living: Vec<_> = history
-        .living()
-        .rev()
-        .map(|version| version.number)
-        .collect();
-    let alone = rollback::only(now);
-    let (mut candidates, left) = candidates(&living, now, alone, &left);
-    let guess = guess.or_else(|| candidates.first().copied());
-    candidates.retain(|candidate| Some(*candidate) != guess);
-    candidates.truncate(CANDIDATES_MAX);
-    Err(ReleaseError::NothingStable {
-        app: request.app.clone(),
-        why,
-        guess,
-        candidates,
-        left,
-    })
-}
+    }
 
-/// The versions that one may go to, best first: those below the ones of now, the newest first, then the others. And those that
-/// somebody went away from.
-fn candidates(
-    living: &[VersionNumber],
-    now: &[Part],
-    alone: Option<VersionNumber>,
-    left: &BTreeSet<VersionNumber>,
-) -> (Vec<VersionNumber>, Vec<VersionNumber>) {
-    let highest = now.iter().map(|part| part.version).max();
-    let others = living
-        .iter()
-        .copied()
-        .filter(|number| Some(*number) != alone);
-    let (left, others): (Vec<_>, Vec<_>) = others.partition(|number| left.contains(number));
-    let (mut best, newer): (Vec<_>, Vec<_>) =
-        (others.into_iter()).partition(|number| Some(*number) <= highest);
-    best.extend(newer);
-    (best, left)
-}
+    /// What is deployed now, as far as it is known: a label may have named another version when it was deployed.
+    pub(super) fn now(&self, past: impl Fn(usize) -> Past) -> Vec<Part> {
+        let words = &self.release.wanted.versions;
+        if words.iter().any(is_label) {
+            self.memory(&past(0)).now
+        } else {
+            self.as_named(words)
+        }
+    }
 
-/// What is remembered, the newest first, beginning with what is deployed now.
-fn events(
-    survey: &Survey,
-    branch: &Branch,
-    release: &Release,
-    now: &[Part],
-    told: &Timeline<'_>,
-) -> Vec<Event> {
-    let mut events: Vec<Event> = Vec::new();
-    for item in &told.items {
-        events.push(match item {
-            Item::Served(entry) => Event::Deployed {
-                parts: (entry.served.versions.iter())
-                    .map(|version| Part {
-                        version: version.version,
-                        percentage: version.percentage,
-                    })
-                    .collect(),
-                left: entry.served.rolled_back_from.into_iter().collect(),
+    fn choice(&self, memory: &Memory) -> Result<VersionNumber, ReleaseError> {
+        let history = &self.survey.history;
+        let lives = |number: VersionNumber| history.version(&VersionWord::Number(number)).is_ok();
+        let (target, left) = rollback::target(&memory.events, memory.cut.as_deref(), lives);
+        let (why, guess) = match target {
+            Target::Version(version) => return Ok(version),
+            Target::Unknown { why, guess } => (format!("it is not known {why}"), guess),
+            Target::Nothing => {
+                let place = &memory.place;
+                let why = format!(
+                    "{place} knows no earlier version that had 100 %, lives, and was not left for another"
+                );
+                (why, None)
+            }
+        };
+        let living = history.living().map(|version| version.number);
+        Err(ReleaseError::NothingStable(Box::new(NothingStable {
+            app: self.request.app.clone(),
+            object: self.request.object.clone(),
+            why,
+            guess,
+            candidates: rollback::candidates(&memory.events, &left, living),
+        })))
+    }
+
+    fn memory(&self, past: &Past) -> Memory {
+        // What could not be read for a while, and was as before then, was never served.
+        let changes: Vec<&Change> = (past.changes.iter())
+            .filter(|change| change.is_of(self.release) && !change.passing)
+            .collect();
+        let newest = changes.first().copied();
+        let ledger = newest.and_then(|newest| ledger_of(self.survey, self.branch, newest));
+        let history = &self.survey.history;
+        let told = timeline(&changes, past, ledger, |change| {
+            parts(history, &change.versions)
+        });
+        let mut events = self.events(&told, &changes);
+        let known = self.known(&told);
+        let now = known.clone().unwrap_or_else(|| {
+            // The label is left out: nobody can say that its version was left.
+            let words = self.release.wanted.versions.iter();
+            let fixed = words.filter(|entry| !is_label(entry));
+            self.as_named(fixed)
+        });
+        self.begin(&mut events, known, newest);
+        let place = ledger.map_or_else(
+            || format!("branch {}", self.branch.name),
+            |ledger| {
+                let (environment, branch) = (&ledger.environment, &self.branch.name);
+                format!("the ledger of {environment}, with branch {branch} before it,")
             },
-            Item::Asked(change, Fate::Recorded | Fate::Never | Fate::Yet) => {
+        );
+        Memory {
+            events,
+            cut: told.cut,
+            place,
+            now,
+        }
+    }
+
+    /// What the object asks for, in numbers; nothing where a label stands there and no ledger says what it meant.
+    fn known(&self, told: &Timeline<'_>) -> Option<Vec<Part>> {
+        let words = &self.release.wanted.versions;
+        if !words.iter().any(is_label) {
+            return Some(self.as_named(words));
+        }
+        meant(&self.survey.history, words, told.newest?)
+    }
+
+    /// What words mean now, as far as they mean something.
+    fn as_named<'w>(&self, words: impl IntoIterator<Item = &'w WantedVersion>) -> Vec<Part> {
+        let part = |entry: &WantedVersion| {
+            Some(Part {
+                version: meaning(&self.survey.history, &entry.version)?,
+                percentage: entry.percentage,
+            })
+        };
+        words.into_iter().filter_map(part).collect()
+    }
+
+    /// What is remembered, the newest first.
+    fn events(&self, told: &Timeline<'_>, changes: &[&Change]) -> Vec<Event> {
+        let event = |item: &Item<'_>| {
+            match item {
+            Item::Served(entry) => Event::Deployed(of_record(&entry.served, changes)),
+            Item::Asked(change, Fate::Recorded | Fate::Never) => {
                 Event::Left(change.rolled_back_from.clone())
             }
-            // The newest one, in the words of the file as it is.
-            Item::Asked(change, Fate::Alone)
-                if events.is_empty()
-                    && change.unknown.is_none()
-                    && change.versions == release.wanted.versions =>
-            {
-                Event::Deployed {
-                    parts: now.to_vec(),
-                    left: change.rolled_back_from.clone(),
-                }
+            Item::Asked(change, Fate::Alone | Fate::Same) => self.asked(change, None),
+            Item::Asked(change, Fate::Unrecorded) => self.asked(
+                change,
+                Some(format!(
+                    "whether what commit {} of branch {} asked for was served: no record of the ledger tells",
+                    change.short(),
+                    self.branch.name
+                )),
+            ),
+        }
+        };
+        let mut events: Vec<Event> = told.items.iter().map(event).collect();
+        if let Some((index, why)) = &told.gap {
+            let why = format!("what was deployed before: {why}");
+            let guess = Vec::new();
+            events.insert(*index, Event::Unknown { why, guess });
+        }
+        events
+    }
+
+    /// Lets the events begin with what is deployed now.
+    fn begin(&self, events: &mut Vec<Event>, known: Option<Vec<Part>>, newest: Option<&Change>) {
+        let Some(now) = known else {
+            let first = newest.map_or_else(
+                || "what is deployed now".to_owned(),
+                |newest| self.what(newest),
+            );
+            let words = &self.release.wanted.versions;
+            let unknown = self.meant_then(&first, words);
+            // The newest change is the same, where it comes first.
+            if events.first() != Some(&unknown) {
+                events.insert(0, unknown);
             }
-            Item::Asked(change, Fate::Alone | Fate::Same) => asked(survey, branch, change),
-        });
+            return;
+        };
+        let begins =
+            |event: &Event| matches!(event, Event::Deployed(deployed) if deployed.parts == now);
+        let before = events.iter().find(|event| !matches!(event, Event::Left(_)));
+        if !before.is_some_and(begins) || !matches!(events.first(), Some(Event::Deployed(_))) {
+            events.insert(
+                0,
+                Event::Deployed(Deployed {
+                    parts: now,
+                    ..Deployed::default()
+                }),
+            );
+        }
     }
-    let begins = |event: &Event| matches!(event, Event::Deployed { parts, .. } if *parts == now);
-    let before = events.iter().find(|event| !matches!(event, Event::Left(_)));
-    if !before.is_some_and(begins) || !matches!(events.first(), Some(Event::Deployed { .. })) {
-        let left = Vec::new();
-        let parts = now.to_vec();
-        events.insert(0, Event::Deployed { parts, left });
+
+    /// What a change of the branch deployed, in words.
+    fn what(&self, change: &Change) -> String {
+        let (short, branch) = (change.short(), &self.branch.name);
+        format!("what commit {short} of branch {branch} deployed")
     }
-    events
+
+    /// A change of the branch.
+    fn asked(&self, change: &Change, doubt: Option<String>) -> Event {
+        let what = self.what(change);
+        if let Some(problem) = &change.unknown {
+            return Event::Unknown {
+                why: format!("{what}: {problem}"),
+                guess: Vec::new(),
+            };
+        }
+        match parts(&self.survey.history, &change.versions) {
+            Some(parts) => Event::Deployed(Deployed {
+                parts,
+                left: change.rolled_back_from.clone(),
+                by_hand: change.source.is_none(),
+                doubt,
+            }),
+            None => self.meant_then(&what, &change.versions),
+        }
+    }
+
+    /// A deployment of words of which one may have meant another version then.
+    fn meant_then(&self, what: &str, words: &[WantedVersion]) -> Event {
+        let means = |entry: &WantedVersion| meaning(&self.survey.history, &entry.version);
+        let moves = |entry: &&WantedVersion| {
+            is_label(entry) || (entry.percentage == Share::ALL && means(entry).is_none())
+        };
+        let entry = words.iter().find(moves);
+        let word = entry.map_or_else(String::new, |entry| entry.version.to_string());
+        let means = entry.and_then(means).map_or_else(
+            || "means no version now".to_owned(),
+            |guess| format!("means {guess} now, and may have meant another version then"),
+        );
+        Event::Unknown {
+            why: format!("{what}: it said `{word}`, which {means}"),
+            guess: self.as_named(words),
+        }
+    }
 }
 
-/// A change of the branch.
-fn asked(survey: &Survey, branch: &Branch, change: &Change) -> Event {
-    let what = || {
-        format!(
-            "what commit {} of branch {} deployed",
-            change.short(),
-            branch.name
-        )
+/// A record of a ledger. The commit that asked for it says best what made it.
+fn of_record(served: &Served, changes: &[&Change]) -> Deployed {
+    let commit = served.release_commit.as_ref();
+    let asked = changes.iter().find(|change| Some(&change.commit) == commit);
+    let by_command = match asked {
+        Some(change) => change.source.is_some(),
+        None => !matches!(served.source.as_deref(), None | Some("releases")),
     };
-    if let Some(problem) = &change.unknown {
-        return Event::Unknown {
-            why: format!("{}: {problem}", what()),
-            guess: None,
-        };
+    Deployed {
+        parts: (served.versions.iter())
+            .map(|version| Part {
+                version: version.version,
+                percentage: version.percentage,
+            })
+            .collect(),
+        left: served.rolled_back_from.into_iter().collect(),
+        by_hand: !by_command,
+        doubt: None,
     }
-    if let Some(parts) = parts(&survey.history, &change.versions) {
-        let left = change.rolled_back_from.clone();
-        return Event::Deployed { parts, left };
-    }
-    let alone = |entry: &&WantedVersion| entry.percentage == Share::ALL;
-    let means_none = |entry: &&WantedVersion| meaning(&survey.history, &entry.version).is_none();
-    let mut words = change.versions.iter();
-    let word = (words.clone().find(alone)).or_else(|| words.find(means_none));
-    let guess = word.and_then(|entry| meaning(&survey.history, &entry.version));
-    let word = word
-        .map(|entry| entry.version.to_string())
-        .unwrap_or_default();
-    let means = guess.map_or_else(
-        || "means no version now".to_owned(),
-        |guess| format!("means {guess} now, and may have meant another version then"),
-    );
-    Event::Unknown {
-        why: format!("{}: it said `{word}`, which {means}", what()),
-        guess,
-    }
+}
+
+/// True for a word that may mean another version later.
+fn is_label(entry: &WantedVersion) -> bool {
+    entry.percentage != Share::ZERO && matches!(entry.version, VersionWord::Label(_))
 }

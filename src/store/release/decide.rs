@@ -3,7 +3,7 @@
 use super::super::error::ResolveError;
 use super::super::history::History;
 use super::super::users::{Branch, Past, Survey, meaning};
-use super::back;
+use super::back::Back;
 use super::error::ReleaseError;
 use super::{ReleaseRequest, Wish, alias_name};
 use crate::api::WantedVersion;
@@ -36,19 +36,18 @@ pub(super) enum Edit {
     Removed,
 }
 
-/// Decides. `past` is asked for what the branch deployed before.
+/// Decides. `past` is asked for what the branch deployed before, with so many fetches of older commits.
 pub(super) fn decide(
     request: &ReleaseRequest,
     survey: &Survey,
     branch: &Branch,
     release: &Release,
     bytes: &[u8],
-    past: impl Fn() -> Past,
+    past: impl Fn(usize) -> Past,
 ) -> Result<Decision, ReleaseError> {
     let history = &survey.history;
     let app = &request.app;
     let meaning = |word: &VersionWord| meaning(history, word);
-    let now = now(history, release);
     match &request.wish {
         Wish::Deploy(asked) => {
             let parts = resolved(history, asked)?;
@@ -56,12 +55,18 @@ pub(super) fn decide(
             let title = format!("Deploy {app}: {}", listed(&parts));
             let message = request.message.as_deref();
             let wanted = (title, parts, Vec::new());
-            Ok(deployed(release, bytes, &now, wanted, message, &meaning)?)
+            Ok(deployed(release, bytes, wanted, message, &meaning)?)
         }
         Wish::RollBack(word) => {
-            let target = match word {
-                Some(word) => history.version(word)?.number,
-                None => back::chosen(request, survey, branch, release, &now, &past())?,
+            let back = Back {
+                request,
+                survey,
+                branch,
+                release,
+            };
+            let (target, now) = match word {
+                Some(word) => (history.version(word)?.number, back.now(past)),
+                None => back.chosen(past)?,
             };
             let mut parts = vec![Part {
                 version: target,
@@ -73,7 +78,7 @@ pub(super) fn decide(
             let from = rollback::left_by(&now, target);
             let message = request.message.as_deref();
             let wanted = (title, parts, from);
-            Ok(deployed(release, bytes, &now, wanted, message, &meaning)?)
+            Ok(deployed(release, bytes, wanted, message, &meaning)?)
         }
         Wish::SetAlias {
             name,
@@ -105,7 +110,7 @@ pub(super) fn decide(
                 percentage: rest,
             }];
             parts.extend(canary);
-            let edit = if parts == now && now.len() == release.wanted.versions.len() {
+            let edit = if says(release, &parts, &meaning) {
                 Edit::Same
             } else {
                 Edit::Content(edit::set_alias(release, bytes, main, canary, &meaning)?)
@@ -152,13 +157,12 @@ fn ruled(release: &Release, now: &[Part], target: VersionNumber) -> impl Iterato
 fn deployed(
     release: &Release,
     bytes: &[u8],
-    now: &[Part],
     (title, parts, from): (String, Vec<Part>, Vec<VersionNumber>),
     said: Option<&str>,
     meaning: edit::Meaning<'_>,
 ) -> Result<Decision, EditError> {
     let there = release.wanted.message.as_deref();
-    let (edit, message, from) = if parts == now && now.len() == release.wanted.versions.len() {
+    let (edit, message, from) = if says(release, &parts, meaning) {
         (Edit::Same, there, Vec::new())
     } else {
         // What an earlier change was for is not why this one is made.
@@ -176,15 +180,16 @@ fn deployed(
     })
 }
 
-/// What the object asks for now, as far as its words mean something.
-fn now(history: &History, release: &Release) -> Vec<Part> {
-    let part = |entry: &WantedVersion| {
-        Some(Part {
-            version: meaning(history, &entry.version)?,
-            percentage: entry.percentage,
-        })
+/// True where the file says this already, and says it for good: what a label means now may not be what it meant when it was
+/// deployed.
+fn says(release: &Release, parts: &[Part], meaning: edit::Meaning<'_>) -> bool {
+    let words = &release.wanted.versions;
+    let is_same = |(entry, part): (&WantedVersion, &Part)| {
+        !matches!(entry.version, VersionWord::Label(_))
+            && entry.percentage == part.percentage
+            && meaning(&entry.version) == Some(part.version)
     };
-    release.wanted.versions.iter().filter_map(part).collect()
+    words.len() == parts.len() && words.iter().zip(parts).all(is_same)
 }
 
 /// The parts that are asked for: living versions, each once, 100 % in all.

@@ -7,7 +7,11 @@ use super::super::error::{ResolveError, StoreError};
 use crate::git::GitError;
 use crate::releases::SplitError;
 use crate::releases::edit::EditError;
+use crate::releases::rollback::Candidates;
 use crate::words::{AliasName, AppName, VersionNumber, VersionWord, instead};
+
+/// Most versions of a kind that an error lists.
+const CANDIDATES_MAX: usize = 5;
 
 /// Why a change was not made. Nothing was changed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -108,23 +112,9 @@ pub enum ReleaseError {
         /// What is wrong, with file and line.
         gaps: Vec<String>,
     },
-    /// Nothing was stable before.
-    #[error(
-        "there is nothing that `{app}` can go back to by itself: {why}; {}",
-        advice(app, *guess, candidates, left)
-    )]
-    NothingStable {
-        /// The app.
-        app: AppName,
-        /// What was looked at, and what is not known.
-        why: String,
-        /// The one that is probably meant.
-        guess: Option<VersionNumber>,
-        /// Other living versions that nobody went away from, the best first.
-        candidates: Vec<VersionNumber>,
-        /// Living versions that somebody went away from.
-        left: Vec<VersionNumber>,
-    },
+    /// A rollback cannot choose by itself.
+    #[error(transparent)]
+    NothingStable(Box<NothingStable>),
     /// Somebody changed the same object at the same time.
     #[error(transparent)]
     ChangedMeanwhile(Box<ChangedMeanwhile>),
@@ -157,29 +147,57 @@ pub enum ReleaseError {
     Commit(#[from] CommitError),
 }
 
-fn advice(
-    app: &AppName,
-    guess: Option<VersionNumber>,
-    candidates: &[VersionNumber],
-    left: &[VersionNumber],
-) -> String {
-    let list = |versions: &[VersionNumber]| {
-        let names: Vec<String> = versions.iter().map(VersionNumber::to_string).collect();
-        names.join(", ")
-    };
-    let (others, gone) = (list(candidates), list(left));
-    let mut advice = match guess {
-        Some(guess) => format!("to go to {guess}, run `cutwater rollback {app} {guess}`"),
-        None if left.is_empty() => return "no other version lives".to_owned(),
-        None => format!(
-            "the others were left for another, and live: {gone}; deploy one of them to serve it again"
-        ),
-    };
-    if guess.is_some() && !candidates.is_empty() {
-        advice += "; there are also ";
-        advice += &others;
+/// Why a rollback cannot choose by itself.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("there is nothing that `{app}` can go back to by itself: {why}; {}", self.advice())]
+pub struct NothingStable {
+    /// The app.
+    pub app: AppName,
+    /// The object, as it was named.
+    pub object: Option<String>,
+    /// What was looked at, and what is not known.
+    pub why: String,
+    /// The version that is probably meant.
+    pub guess: Option<VersionNumber>,
+    /// The versions that one may go to.
+    pub candidates: Candidates,
+}
+
+impl NothingStable {
+    /// A command, and which versions there are.
+    fn advice(&self) -> String {
+        let Some(version) = self.guess.or_else(|| self.candidates.best()) else {
+            return "no other version lives".to_owned();
+        };
+        let app = &self.app;
+        let name = self.object.as_ref().map_or_else(String::new, |object| {
+            format!(" --name {}", shlex::try_quote(object).unwrap_or_default())
+        });
+        let command = format!("cutwater rollback {app} {version}{name}");
+        let mut advice = vec![format!("to go to {version}, run `{command}`")];
+        let Candidates {
+            stable,
+            left,
+            others,
+        } = &self.candidates;
+        for (what, versions) in [
+            ("had all of the traffic before", stable),
+            ("had all of the traffic, and were left for another", left),
+            ("never had all of it, as far as is known", others),
+        ] {
+            let names = versions.iter().take(CANDIDATES_MAX);
+            let mut names: Vec<String> = names.map(VersionNumber::to_string).collect();
+            if let Some(more) = versions.len().checked_sub(CANDIDATES_MAX)
+                && more > 0
+            {
+                names.push(format!("{more} more"));
+            }
+            if !names.is_empty() {
+                advice.push(format!("{what}: {}", names.join(", ")));
+            }
+        }
+        advice.join("; ")
     }
-    advice
 }
 
 /// What somebody else made of the object at the same time.

@@ -66,17 +66,35 @@ pub(in crate::store) fn made_by(text: &str, app: &AppName) -> Option<String> {
     )
 }
 
-/// What a message about the app says behind a key. Only the last paragraph counts, which is written by the program and not by a
-/// person: others may stand behind ours in it, as `Signed-off-by` does.
+/// What a message about the app says behind a key.
 fn values<'a>(text: &'a str, app: &AppName, key: &str) -> impl Iterator<Item = &'a str> {
-    let block = text.trim_end().rsplit("\n\n").next().unwrap_or_default();
-    let all = |key: &str| {
-        let key = format!("Cutwater-{key}: ");
-        let lines = block.lines();
-        lines.filter_map(move |line| line.strip_prefix(key.as_str()))
+    let is_ours = trailers(text, "App").eq([app.as_str()]);
+    trailers(text, key).filter(move |_| is_ours)
+}
+
+/// What a message says behind a key. Only the last paragraph counts, which is written by the program and not by a
+/// person: others may stand behind ours in it, as `Signed-off-by` does, but no sentence. What a revert says of the commit that it
+/// takes back is not what it does itself.
+fn trailers<'a>(text: &'a str, key: &str) -> impl Iterator<Item = &'a str> {
+    let paragraphs = text.trim_end().rsplit_once("\n\n");
+    let is_ours = |(before, block): &(&str, &str)| {
+        !before.starts_with("Revert \"") && block.lines().all(is_trailer)
     };
-    let is_ours = all("App").eq([app.as_str()]);
-    all(key).filter(move |_| is_ours)
+    let block = paragraphs.filter(is_ours).map_or("", |(_, block)| block);
+    let key = format!("Cutwater-{key}: ");
+    let lines = block.lines();
+    lines.filter_map(move |line| line.strip_prefix(key.as_str()))
+}
+
+/// True for a line that git takes for a trailer, or that goes on with one, and for what `git cherry-pick -x` writes among them.
+fn is_trailer(line: &str) -> bool {
+    let is_one = |(key, value): (&str, &str)| {
+        let is_key = key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        is_key && !key.is_empty() && (value.is_empty() || value.starts_with([' ', '\t']))
+    };
+    line.starts_with([' ', '\t'])
+        || line.starts_with("(cherry picked from commit ")
+        || line.split_once(':').is_some_and(is_one)
 }
 
 #[cfg(test)]
@@ -121,6 +139,35 @@ mod tests {
         );
         for none in [forged.as_str(), "", "x", "Cutwater-Rolled-Back-From: v3"] {
             assert_eq!(read(none, "checkout"), [""; 0], "{none}");
+        }
+    }
+
+    #[test]
+    fn only_what_a_command_wrote_is_taken_for_its_work() {
+        let app = "checkout".parse().unwrap();
+        let text = message("More", &[]);
+        let trailers = "Cutwater-App: checkout\nCutwater-Source: cli\n";
+        let picked = format!("{text}(cherry picked from commit 0123456789ab)\n");
+        let merged = format!("Merge pull request #7 from shop/back\n\n{trailers}");
+        for ours in [
+            &text,
+            &picked,
+            &merged,
+            &format!("{text}Signed-off-by: Ada\n"),
+        ] {
+            assert_eq!(made_by(ours, &app).as_deref(), Some("cli"), "{ours}");
+        }
+        let revert = "Revert \"Deploy checkout: v3 100%\"\n\n";
+        for other in [
+            format!("{revert}This reverts commit 0123456789ab.\n"),
+            format!("{revert}This reverts commit 0123456789ab.\n\nSigned-off-by: Ada\n"),
+            format!("{revert}This reverts commit 0123456789ab.\n\n{trailers}"),
+            format!("Squash\n\n{trailers}\nand more by hand\n"),
+            format!("Squash\n\nIt was:\n{trailers}"),
+            format!("Squash\n\n{trailers}was there\n"),
+            trailers.to_owned(),
+        ] {
+            assert_eq!(made_by(&other, &app), None, "{other}");
         }
     }
 

@@ -10,7 +10,7 @@ use super::super::error::StoreError;
 use super::super::objects;
 use super::super::race::Racer;
 use super::super::refs::Space;
-use super::super::users::{Branch, Change, Scope, Survey};
+use super::super::users::{Branch, Change, Reach, Scope, Survey};
 use super::super::workspace::Workspace;
 use super::decide::{self, Decision, Edit};
 use super::error::{ChangedMeanwhile, ReleaseError};
@@ -205,12 +205,16 @@ impl Look {
         request: &ReleaseRequest,
     ) -> Result<Decision, ReleaseError> {
         // All of it: a version may have been left long ago.
-        let past = || {
+        let past = |fetches| {
             let ledgers = self.survey.ledgers.iter();
             let entries = ledgers.flat_map(|ledger| &ledger.entries);
             let marks = entries.filter_map(|entry| entry.served.release_commit.as_deref());
             let marks: Vec<&str> = marks.collect();
-            workspace.past(&request.app, &self.branch, usize::MAX, &marks)
+            let reach = Reach {
+                marks: &marks,
+                fetches,
+            };
+            workspace.past_until(&request.app, &self.branch, &reach, |_| false)
         };
         decide::decide(
             request,

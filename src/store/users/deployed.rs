@@ -11,9 +11,10 @@ use super::super::workspace::Workspace;
 use super::branches::Branch;
 use super::cluster::{Cluster, ClusterObject};
 use super::ledgers::Ledger;
+use super::meaning::parts;
 use super::past::{Change, Past};
 use super::survey::Survey;
-use super::timeline::{Fate, Item, Timeline, parts, timeline};
+use super::timeline::{Fate, Item, timeline};
 use crate::releases::Kind;
 use crate::words::{EnvironmentName, Share, VersionNumber, VersionWord};
 
@@ -35,7 +36,7 @@ pub struct Deployed {
     pub versions: Vec<DeployedShare>,
     /// For a rollback: the version that it went away from.
     pub rolled_back_from: Option<VersionNumber>,
-    /// Where a ledger says that it was not served.
+    /// Where the ledger has no record that it was served.
     pub outcome: Option<Unserved>,
 }
 
@@ -43,10 +44,10 @@ pub struct Deployed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Unserved {
-    /// Something else was deployed before all of it was served.
+    /// Something else was deployed before all of it was served: the ledger has a record of that.
     NeverServed,
-    /// It is the newest one, and is not served in full yet.
-    NotServedYet,
+    /// Nobody knows whether it was served: no record of the ledger is of it or of a later one, or records are missing there.
+    NotRecorded,
 }
 
 /// A version and its share.
@@ -137,14 +138,14 @@ pub fn deployed(
             if !is_meant(newest.namespace.as_deref()) && !is_meant(name) {
                 continue;
             }
-            let Timeline { items, cut } = timeline(&changes, &past, ledger, |change| {
+            let told = timeline(&changes, &past, ledger, |change| {
                 parts(&survey.history, &change.versions)
             });
-            sources.push(items.iter().filter_map(of_item).collect());
-            problems.extend(items.iter().filter_map(|item| unknown(branch, item)));
+            sources.push(told.items.iter().filter_map(of_item).collect());
+            problems.extend(told.items.iter().filter_map(|item| unknown(branch, item)));
             // At the limit nothing further is looked at.
             let limited = ledger.is_some_and(|ledger| !ledger.whole && ledger.problem.is_none());
-            let cut = cut.filter(|_| !limited);
+            let cut = told.cut.filter(|_| !limited);
             problems.extend(cut.map(|why| older(&newest.name, &why)));
         }
         problems.extend(
@@ -244,7 +245,7 @@ fn of_item(item: &Item<'_>) -> Option<Placed> {
         Item::Asked(change, fate) => {
             let outcome = match fate {
                 Fate::Never => Some(Unserved::NeverServed),
-                Fate::Yet => Some(Unserved::NotServedYet),
+                Fate::Unrecorded => Some(Unserved::NotRecorded),
                 Fate::Alone | Fate::Same | Fate::Recorded => None,
             };
             Some((Some(change.position), of_branch(change, outcome)))
@@ -254,7 +255,7 @@ fn of_item(item: &Item<'_>) -> Option<Placed> {
 
 /// What is said where a change cannot be known.
 fn unknown(branch: &Branch, item: &Item<'_>) -> Option<String> {
-    let Item::Asked(change, Fate::Alone) = item else {
+    let Item::Asked(change, Fate::Alone | Fate::Unrecorded) = item else {
         return None;
     };
     let why = change.unknown.as_ref().filter(|_| !change.passing)?;

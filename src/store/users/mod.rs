@@ -12,6 +12,7 @@ mod branches;
 mod cluster;
 mod deployed;
 mod ledgers;
+mod meaning;
 mod past;
 mod states;
 mod survey;
@@ -33,9 +34,12 @@ pub(super) use deployed::ledger_of;
 pub use deployed::{Deployed, DeployedShare, Memory, Unserved, deployed};
 pub(super) use ledgers::one as read_ledger;
 pub use ledgers::{Ledger, LedgerEntry};
+pub use meaning::numbers;
+pub(super) use meaning::{meaning, meant, parts};
+pub(super) use past::Reach;
 pub use past::{Change, Past};
 pub use survey::{Scope, Survey};
-pub(super) use timeline::{Fate, Item, Timeline, meaning, parts, timeline};
+pub(super) use timeline::{Fate, Item, Timeline, timeline};
 
 /// What uses a version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]

@@ -85,6 +85,8 @@ pub struct Past {
     pub problem: Option<String>,
     /// True where there are no older ones.
     pub whole: bool,
+    /// True where it ends because this clone is shallow, and older commits were not asked for.
+    pub(in crate::store) shallow: bool,
     /// The places of commits among those of the branch, as far as they were asked for and are there.
     places: HashMap<String, usize>,
 }
@@ -94,9 +96,9 @@ impl Past {
     pub(super) fn of(changes: Vec<Change>, places: HashMap<String, usize>) -> Self {
         Self {
             changes,
-            problem: None,
             whole: true,
             places,
+            ..Self::default()
         }
     }
 
@@ -110,46 +112,72 @@ impl Past {
     }
 }
 
+/// How much of the past is wanted.
+pub(in crate::store) struct Reach<'a> {
+    /// Commits whose places are wanted.
+    pub(in crate::store) marks: &'a [&'a str],
+    /// Where the clone is shallow: how often older commits are fetched, each time more of them.
+    pub(in crate::store) fetches: usize,
+}
+
 impl Workspace {
     /// The newest `limit` changes of the app's objects in the branch: along first parents, so a merge is one change, and through a pull
     /// along the second one. Says the
     /// places of the commits `marks` as well. Where the clone is shallow, older commits are fetched as they are needed.
     #[must_use]
     pub fn past(&self, app: &AppName, branch: &Branch, limit: usize, marks: &[&str]) -> Past {
-        let Ok(tip) = Oid::from_str(&branch.commit) else {
-            return Past::default();
+        let fetches = DEPTHS.len();
+        let mut past = self.past_until(app, branch, &Reach { marks, fetches }, |changes| {
+            changes.len() >= limit
+        });
+        past.changes.truncate(limit);
+        past
+    }
+
+    /// The changes of the app's objects in the branch until there are enough.
+    pub(in crate::store) fn past_until(
+        &self,
+        app: &AppName,
+        branch: &Branch,
+        reach: &Reach<'_>,
+        enough: impl Fn(&[Change]) -> bool,
+    ) -> Past {
+        // What was fetched since this repository was opened is seen by one that is opened anew.
+        let opened = Repository::open(self.repo.path());
+        let (Ok(tip), Ok(mut repo)) = (Oid::from_str(&branch.commit), opened) else {
+            return Past {
+                problem: Some("this clone cannot be opened".to_owned()),
+                ..Past::default()
+            };
         };
-        let mut opened: Option<Repository> = None;
-        let mut depths = DEPTHS.iter();
+        let mut depths = DEPTHS.iter().take(reach.fetches);
         loop {
-            let repo = opened.as_ref().unwrap_or(&self.repo);
             let walk = Walk {
-                repo,
+                repo: &repo,
                 folder: &self.settings().releases,
                 branch: Some(&branch.name),
                 app,
-                bring: &|commits| self.bring_releases(repo, commits),
+                bring: &|commits| self.bring_releases(&repo, commits),
             };
-            let mut walked = walk.from(tip, |changes| changes.len() >= limit);
+            let mut walked = walk.from(tip, &enough);
             if walked.end == End::Shallow {
-                let deeper = match depths.next() {
-                    Some(depth) => self.deepen(&branch.name, *depth),
-                    None => Err(
-                        "this clone and its remote are shallow: older commits are in neither"
-                            .to_owned(),
-                    ),
-                };
-                match deeper {
-                    Ok(deeper) => {
-                        opened = Some(deeper);
-                        continue;
+                match depths.next() {
+                    Some(depth) => match self.deepen(&branch.name, *depth) {
+                        Ok(deeper) => {
+                            repo = deeper;
+                            continue;
+                        }
+                        Err(problem) => walked.end = End::Problem(problem),
+                    },
+                    None if reach.fetches < DEPTHS.len() => {}
+                    None => {
+                        let problem =
+                            "this clone and its remote are shallow: older commits are in neither";
+                        walked.end = End::Problem(problem.to_owned());
                     }
-                    Err(problem) => walked.end = End::Problem(problem),
                 }
             }
-            let mut past = found(repo, walked, marks);
-            past.changes.truncate(limit);
-            return past;
+            return found(&repo, walked, reach.marks);
         }
     }
 }
@@ -174,9 +202,11 @@ fn found(repo: &Repository, walked: Walked, marks: &[&str]) -> Past {
         places: marks.iter().filter_map(place).collect(),
         changes: walked.changes,
         whole: walked.end == End::Root,
+        shallow: walked.end == End::Shallow,
         problem: match walked.end {
             End::Problem(problem) => Some(problem),
-            End::Root | End::Enough | End::Shallow => None,
+            End::Shallow => Some("this clone is shallow".to_owned()),
+            End::Root | End::Enough => None,
         },
     }
 }

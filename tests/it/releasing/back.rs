@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::{FILE, HEAD, at_remote, message, shop};
-use crate::it::delete::{push, record};
+use crate::it::delete::{push, record_of};
 
 #[test]
 fn a_rollback_goes_to_the_newest_version_that_was_stable_and_not_left() {
@@ -11,7 +11,9 @@ fn a_rollback_goes_to_the_newest_version_that_was_stable_and_not_left() {
     let error = shop.refused(&["rollback", "checkout"]);
     assert!(
         error.contains("branch main knows no earlier version")
-            && error.contains("run `cutwater rollback checkout v4`; there are also v3, v2\n"),
+            && error.contains(
+                "run `cutwater rollback checkout v4`; never had all of it, as far as is known: v4, v3, v2\n"
+            ),
         "{error}"
     );
     for version in ["v2", "v3"] {
@@ -38,7 +40,7 @@ fn a_rollback_goes_to_the_newest_version_that_was_stable_and_not_left() {
     assert_eq!(json["versions"], json!([{"version": 1, "percentage": 100}]));
     assert_eq!(json["rolledBackFrom"], json!([2]));
     let error = shop.refused(&["rollback", "checkout"]);
-    let said = "the others were left for another, and live: v4, v3, v2; deploy one of them";
+    let said = "run `cutwater rollback checkout v2`; had all of the traffic, and were left for another: v2, v3; never had all of it, as far as is known: v4\n";
     assert!(error.contains(said), "{error}");
     // A version that is named is taken as it is.
     let line = shop.ok(&["rollback", "checkout", "v3"]);
@@ -91,9 +93,11 @@ fn a_merged_pull_request_is_remembered_as_the_rollback_that_it_is() {
 #[test]
 fn a_ledger_says_what_was_served_before() {
     let shop = shop(3);
-    record(&shop, "prod", 1, &[("v1", "100")]);
-    record(&shop, "prod", 2, &[("v2", "100")]);
-    // What the branch alone had is not known to have been served.
+    let main = || shop.rev(&shop.remote(), "main");
+    record_of(&shop, "prod", 1, &[("v1", "100")], &main());
+    shop.ok(&["deploy", "checkout", "v2"]);
+    record_of(&shop, "prod", 2, &[("v2", "100")], &main());
+    // What is asked for and not recorded yet is left for what was.
     shop.ok(&["deploy", "checkout", "v3"]);
     let line = shop.ok(&["rollback", "checkout"]);
     assert_eq!(line, "rolled back checkout: v2 100% (back from v3)\n");

@@ -1,0 +1,170 @@
+//! Where a rollback goes: a pure choice among what is remembered.
+//!
+//! A rollback is a new deployment, never a step backwards in a list: what counts is which versions had all the traffic, and
+//! which of them somebody went away from since ([`steps`]). What cannot be known is never passed over: the choice then stops, and
+//! says what it would have been.
+
+mod candidates;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use super::Part;
+use crate::words::{Share, VersionNumber};
+
+pub use candidates::{Candidates, candidates};
+
+/// Something that is remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A deployment.
+    Deployed(Deployed),
+    /// Somebody went away from these versions, and what they asked for then was never served.
+    Left(Vec<VersionNumber>),
+    /// A deployment of which cannot be known what it was.
+    Unknown {
+        /// Which it is, and why it cannot be known.
+        why: String,
+        /// What it probably was; nothing where nobody can tell.
+        guess: Vec<Part>,
+    },
+}
+
+/// A deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Deployed {
+    /// The versions with their shares; none where it was removed.
+    pub parts: Vec<Part>,
+    /// For a rollback by a command: the versions that it went away from.
+    pub left: Vec<VersionNumber>,
+    /// True where no command made it, so that nobody says whether it is a way back.
+    pub by_hand: bool,
+    /// Why it is not known whether it was served, where that is so.
+    pub doubt: Option<String>,
+}
+
+/// Where a rollback goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// To this version.
+    Version(VersionNumber),
+    /// Nobody can tell.
+    Unknown {
+        /// What is not known.
+        why: String,
+        /// What it would be without that.
+        guess: Option<VersionNumber>,
+    },
+    /// There was nothing to go back to.
+    Nothing,
+}
+
+/// The version of the newest stable deployment that lives, is not the only one now, and was not left since it was last
+/// promoted; and all versions that were left.
+///
+/// `past` is what is remembered, the newest first, and begins with what is deployed now. `cut` says why what was before is not
+/// known; nothing where there was nothing.
+#[must_use]
+pub fn target(
+    past: &[Event],
+    cut: Option<&str>,
+    lives: impl Fn(VersionNumber) -> bool,
+) -> (Target, BTreeSet<VersionNumber>) {
+    let Search {
+        found,
+        unknown,
+        left,
+    } = search(past, cut, &lives);
+    let Some(why) = unknown else {
+        return (found.map_or(Target::Nothing, Target::Version), left);
+    };
+    let past: Vec<Event> = past.iter().map(assumed).collect();
+    let Search { found, left, .. } = search(&past, cut, &lives);
+    (Target::Unknown { why, guess: found }, left)
+}
+
+/// What an event probably was.
+fn assumed(event: &Event) -> Event {
+    match event {
+        Event::Unknown { guess, .. } if !guess.is_empty() => Event::Deployed(Deployed {
+            parts: guess.clone(),
+            by_hand: true,
+            ..Deployed::default()
+        }),
+        Event::Deployed(deployed) => Event::Deployed(Deployed {
+            doubt: None,
+            ..deployed.clone()
+        }),
+        event => event.clone(),
+    }
+}
+
+/// What a search found.
+struct Search {
+    found: Option<VersionNumber>,
+    /// What may make it another version.
+    unknown: Option<String>,
+    left: BTreeSet<VersionNumber>,
+}
+
+fn search(past: &[Event], cut: Option<&str>, lives: &impl Fn(VersionNumber) -> bool) -> Search {
+    let only_now = match past.first() {
+        Some(Event::Deployed(now)) => only(&now.parts),
+        Some(Event::Unknown { guess, .. }) => only(guess),
+        _ => None,
+    };
+    let mut left = BTreeSet::new();
+    let mut unknown: Option<String> = None;
+    let mut found = None;
+    for (event, step) in past.iter().zip(steps::steps(past, cut.is_some())) {
+        let may = |version: &VersionNumber| {
+            !left.contains(version) && Some(*version) != only_now && lives(*version)
+        };
+        if found.is_none() {
+            let (version, doubt) = match event {
+                Event::Deployed(deployed) => {
+                    let version = only(&deployed.parts).filter(may);
+                    (version, version.and(deployed.doubt.as_ref()))
+                }
+                Event::Left(_) => (None, None),
+                Event::Unknown { why, guess } => (only(guess).filter(may), Some(why)),
+            };
+            unknown = unknown.or_else(|| doubt.cloned());
+            found = version;
+        }
+        if found.is_none() && !step.sure && unknown.is_none() {
+            let names: Vec<String> = step.left.iter().map(ToString::to_string).collect();
+            unknown = Some(format!(
+                "whether {} was left for an older version, because {}",
+                names.join(" and "),
+                cut.unwrap_or("an older deployment is not known")
+            ));
+        }
+        left.extend(step.left);
+    }
+    if found.is_none() && unknown.is_none() {
+        unknown = cut.map(|cut| format!("what was deployed before: {cut}"));
+    }
+    Search {
+        found,
+        unknown,
+        left,
+    }
+}
+
+/// The one version that has all the traffic; others beside it are at 0 %.
+#[must_use]
+pub fn only(parts: &[Part]) -> Option<VersionNumber> {
+    let all = parts.iter().find(|part| part.percentage == Share::ALL);
+    all.map(|part| part.version)
+}
+
+/// What a rollback to `target` goes away from: the other versions of now, the one with the largest share first.
+#[must_use]
+pub fn left_by(now: &[Part], target: VersionNumber) -> Vec<VersionNumber> {
+    let mut others: Vec<&Part> = now.iter().filter(|part| part.version != target).collect();
+    others.sort_by_key(|part| std::cmp::Reverse(part.percentage));
+    others.into_iter().map(|part| part.version).collect()
+}

@@ -1,0 +1,140 @@
+//! Which versions each deployment left.
+//!
+//! A command says so: `rollback` names them, and `deploy` leaves none, whatever its number is. Who goes back by hand, with `git
+//! revert` or by a squash, leaves no word of that: a step to a version that was stable before the one of now is taken for a way
+//! back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Deployed, Event, only};
+use crate::releases::Part;
+use crate::words::{Share, VersionNumber};
+
+/// What an event says of the versions before it.
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    /// The versions that were left.
+    pub(super) left: Vec<VersionNumber>,
+    /// False where an older deployment that is not known may say otherwise.
+    pub(super) sure: bool,
+}
+
+/// The steps of all events, in their order: the newest first. `cut` is true where there were older ones.
+pub(super) fn steps(past: &[Event], cut: bool) -> Vec<Step> {
+    let mut walk = Walk {
+        whole: !cut,
+        ..Walk::default()
+    };
+    let mut steps: Vec<Step> = (past.iter().rev().enumerate())
+        .map(|(index, event)| walk.step(index, event))
+        .collect();
+    steps.reverse();
+    steps
+}
+
+/// What the events up to one said.
+#[derive(Default)]
+struct Walk {
+    /// When each version had all the traffic last.
+    stable: BTreeMap<VersionNumber, usize>,
+    /// The versions that were left and not promoted since.
+    away: BTreeSet<VersionNumber>,
+    /// All that had a share since one version had all the traffic, and that version.
+    since: Vec<VersionNumber>,
+    /// True while every older deployment is known.
+    whole: bool,
+}
+
+impl Walk {
+    fn step(&mut self, index: usize, event: &Event) -> Step {
+        let step = match event {
+            Event::Left(versions) => Step {
+                left: versions.clone(),
+                sure: true,
+            },
+            Event::Unknown { .. } => {
+                self.whole = false;
+                self.since.clear();
+                Step {
+                    left: Vec::new(),
+                    sure: true,
+                }
+            }
+            Event::Deployed(deployed) => {
+                let guessed = (deployed.by_hand && deployed.left.is_empty())
+                    .then(|| match only(&deployed.parts) {
+                        Some(version) => self.back(version),
+                        None => self.back_by_split(&with_share(&deployed.parts)),
+                    })
+                    .flatten();
+                let step = guessed.unwrap_or_else(|| Step {
+                    left: deployed.left.clone(),
+                    sure: true,
+                });
+                self.promote(index, deployed, &step);
+                step
+            }
+        };
+        self.away.extend(step.left.iter().copied());
+        step
+    }
+
+    /// The way back that a step by hand to this version is, if it is one.
+    fn back(&self, version: VersionNumber) -> Option<Step> {
+        // One that was stable before this version is no way back from it.
+        let last = self.stable.get(&version);
+        let later = |other: &VersionNumber| {
+            let at = self.stable.get(other);
+            at.is_none_or(|at| last.is_none_or(|last| at > last))
+        };
+        let others = self.since.iter().copied();
+        let others: Vec<_> = others
+            .filter(|other| *other != version && later(other))
+            .collect();
+        // To one that was left before is no way back: it is promoted again.
+        let is_back = !others.is_empty()
+            && !self.away.contains(&version)
+            && (last.is_some() || self.is_down(version, &others));
+        is_back.then_some(Step {
+            left: others,
+            sure: last.is_some(),
+        })
+    }
+
+    /// The same, for a step by hand to a split among these versions.
+    fn back_by_split(&self, share: &[VersionNumber]) -> Option<Step> {
+        let others = self.since.iter().copied();
+        let others: Vec<_> = others.filter(|other| !share.contains(other)).collect();
+        let is_new =
+            |version: &VersionNumber| !self.since.contains(version) && !self.away.contains(version);
+        let mut back = share.iter().copied().filter(is_new);
+        let sure = (back.clone()).any(|version| self.stable.contains_key(&version));
+        let is_back = !share.is_empty()
+            && !others.is_empty()
+            && (sure || back.any(|version| self.is_down(version, &others)));
+        is_back.then_some(Step { left: others, sure })
+    }
+
+    /// A version that was never stable came later than those with smaller numbers, if nothing else is known.
+    fn is_down(&self, version: VersionNumber, others: &[VersionNumber]) -> bool {
+        !self.whole && others.iter().all(|other| *other > version)
+    }
+
+    /// Takes down what is served from then on. Who removes it and makes it again goes on from there.
+    fn promote(&mut self, index: usize, deployed: &Deployed, step: &Step) {
+        let Some(version) = only(&deployed.parts) else {
+            self.since.extend(with_share(&deployed.parts));
+            return;
+        };
+        self.away.extend(step.left.iter().copied());
+        self.away.remove(&version);
+        self.stable.insert(version, index);
+        self.since = vec![version];
+    }
+}
+
+/// The versions that have a share.
+fn with_share(parts: &[Part]) -> Vec<VersionNumber> {
+    let share = parts.iter().filter(|part| part.percentage != Share::ZERO);
+    share.map(|part| part.version).collect()
+}

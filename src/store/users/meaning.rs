@@ -1,0 +1,146 @@
+//! What the words of a release mean, and what they meant when they were deployed: a label may have moved since.
+
+use super::super::error::ResolveError;
+use super::super::history::History;
+use super::super::partial::DEPTHS;
+use super::super::workspace::Workspace;
+use super::branches::Branch;
+use super::deployed::ledger_of;
+use super::ledgers::LedgerEntry;
+use super::past::{Change, Reach};
+use super::survey::Survey;
+use super::timeline::timeline;
+use crate::api::WantedVersion;
+use crate::releases::{Part, Release};
+use crate::words::{Share, VersionNumber, VersionWord};
+
+/// The versions that words meant, also one that does not live, where it is named by number; nothing where a label had a share: it
+/// may have named another version then.
+pub(in crate::store) fn parts(history: &History, words: &[WantedVersion]) -> Option<Vec<Part>> {
+    let mut parts = Vec::new();
+    for entry in words {
+        let version = match &entry.version {
+            VersionWord::Number(number) => *number,
+            VersionWord::Label(_) if entry.percentage == Share::ZERO => continue,
+            VersionWord::Label(_) => return None,
+            word @ VersionWord::Id(_) => match history.version(word) {
+                Ok(version) => version.number,
+                Err(ResolveError::Ambiguous { .. } | ResolveError::Unreadable { .. })
+                    if entry.percentage == Share::ALL =>
+                {
+                    return None;
+                }
+                // It does not live, so nobody goes back to it.
+                Err(_) => continue,
+            },
+        };
+        parts.push(Part {
+            version,
+            percentage: entry.percentage,
+        });
+    }
+    Some(parts)
+}
+
+/// The number that a word means now: also of a version that does not live, where it is named by number.
+pub(in crate::store) fn meaning(history: &History, word: &VersionWord) -> Option<VersionNumber> {
+    match word {
+        VersionWord::Number(number) => Some(*number),
+        word => history.version(word).ok().map(|version| version.number),
+    }
+}
+
+/// The versions that words meant when they were served, by the record of that: of a label, the only version with its share
+/// that no other word names. Nothing where that does not say it.
+pub(in crate::store) fn meant(
+    history: &History,
+    words: &[WantedVersion],
+    record: &LedgerEntry,
+) -> Option<Vec<Part>> {
+    let fixed = |entry: &WantedVersion| match &entry.version {
+        VersionWord::Label(_) => None,
+        word => meaning(history, word),
+    };
+    let named: Vec<VersionNumber> = words.iter().filter_map(fixed).collect();
+    let mut parts = Vec::new();
+    for entry in words {
+        let mut unnamed = (record.served.versions.iter()).filter(|served| {
+            served.percentage == entry.percentage && !named.contains(&served.version)
+        });
+        let version = match (&entry.version, unnamed.next(), unnamed.next()) {
+            (VersionWord::Label(_), Some(served), None) => Some(served.version),
+            (VersionWord::Label(_), ..) if entry.percentage != Share::ZERO => return None,
+            // One that does not live is nothing to go back to.
+            _ => fixed(entry),
+        };
+        parts.extend(version.map(|version| Part {
+            version,
+            percentage: entry.percentage,
+        }));
+    }
+    Some(parts)
+}
+
+/// The number of each version that an object of the branch asks for, in the order of its words: of a label the one that it had when
+/// the object was deployed, as the ledger says it. Nothing where nobody knows it, and where nothing is called so.
+#[must_use]
+pub fn numbers(
+    workspace: &Workspace,
+    survey: &Survey,
+    branch: &Branch,
+    release: &Release,
+) -> Vec<Option<VersionNumber>> {
+    let words = &release.wanted.versions;
+    let is_label = |entry: &WantedVersion| matches!(entry.version, VersionWord::Label(_));
+    let then = (words.iter().any(is_label))
+        .then(|| then(workspace, survey, branch, release))
+        .flatten()
+        .unwrap_or_default();
+    let number = |entry: &WantedVersion| {
+        if !is_label(entry) {
+            return survey
+                .history
+                .find(&entry.version)
+                .ok()
+                .map(|(number, _)| number);
+        }
+        let found = then.iter().find(|(word, _)| *word == entry.version);
+        found.map(|(_, number)| *number)
+    };
+    words.iter().map(number).collect()
+}
+
+/// What the words of an object meant when it was deployed, where a ledger says so.
+fn then(
+    workspace: &Workspace,
+    survey: &Survey,
+    branch: &Branch,
+    release: &Release,
+) -> Option<Vec<(VersionWord, VersionNumber)>> {
+    let entries = survey.ledgers.iter().flat_map(|ledger| &ledger.entries);
+    let marks: Vec<&str> = entries
+        .filter_map(|entry| entry.served.release_commit.as_deref())
+        .collect();
+    let reach = Reach {
+        marks: &marks,
+        fetches: DEPTHS.len(),
+    };
+    let is_this = |change: &&Change| change.is_of(release) && !change.passing;
+    let past = workspace.past_until(&survey.history.app, branch, &reach, |changes| {
+        changes.iter().any(|change| is_this(&change))
+    });
+    let newest = past.changes.iter().find(is_this)?;
+    let ledger = ledger_of(survey, branch, newest);
+    let told = timeline(&[newest], &past, ledger, |change| {
+        parts(&survey.history, &change.versions)
+    });
+    let words = &release.wanted.versions;
+    let parts = meant(&survey.history, words, told.newest?)?;
+    let pairs = words.iter().zip(parts);
+    let is_whole = pairs.len() == words.len();
+    is_whole.then(|| {
+        pairs
+            .map(|(entry, part)| (entry.version.clone(), part.version))
+            .collect()
+    })
+}
