@@ -144,8 +144,9 @@ impl Releases {
     }
 }
 
-/// True where both would be one object.
-fn collide(first: &Release, second: &Release) -> bool {
+/// True where both would be one object: folders may be meant for different namespaces.
+#[must_use]
+pub fn collide(first: &Release, second: &Release) -> bool {
     let folder = |file: &str| file.rsplit_once('/').map(|(folder, _)| folder.to_owned());
     (first.kind(), first.namespace(), first.name())
         == (second.kind(), second.namespace(), second.name())

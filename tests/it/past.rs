@@ -6,7 +6,7 @@ mod place;
 use std::fs;
 
 use self::cases::{CASES, Case, USUAL};
-use self::place::Place;
+use self::place::{Place, commit, deployment, inline};
 
 #[test]
 fn no_history_leads_to_a_silent_guess() {
@@ -71,6 +71,59 @@ fn a_label_says_what_it_meant_when_it_was_deployed() {
     assert!(
         out.starts_with("would roll back checkout: v1 100%\n"),
         "{out}{error}"
+    );
+}
+
+#[test]
+fn a_copied_file_that_kept_the_name_is_refused_and_both_files_are_named() {
+    let place = Place::new();
+    let clone = place.shop.clone_dir();
+    place.make(&Case {
+        branch: &["1", "2", "copy4"],
+        ..USUAL
+    });
+    for args in [
+        &["rollback", "checkout"][..],
+        &["rollback", "checkout", "--name", "releases/checkout.yaml"],
+        &["rollback", "checkout", "v1", "--name", "releases/copy.yaml"],
+        &["deploy", "checkout", "v1", "--name", "checkout"],
+    ] {
+        let (out, error) = place.run(&clone, args);
+        assert_eq!(out, "", "{args:?}");
+        let said = "Deployment `checkout` is in releases/checkout.yaml:1 and in releases/copy.yaml:1, so no change of it is served; give the copy another `metadata.name`";
+        assert!(error.contains(said), "{args:?}: {error}");
+    }
+    // Under another name it is an object of its own, and the command that is printed names the one that was meant.
+    let copied = deployment("4").replace("name: checkout", "name: other");
+    let mut stream = String::new();
+    let change = format!(
+        "from refs/heads/main^0\n{}",
+        inline("releases/copy.yaml", &copied)
+    );
+    commit(
+        &mut stream,
+        "refs/heads/main",
+        1_790_000_900,
+        "Name it\n",
+        &change,
+    );
+    place.import(&stream);
+    let own = [
+        "rollback",
+        "checkout",
+        "--dry-run",
+        "--name",
+        "releases/checkout.yaml",
+    ];
+    let (out, error) = place.run(&clone, &own);
+    assert!(
+        out.starts_with("would roll back checkout: v1 100% (back from v2)\n"),
+        "{error}"
+    );
+    let (_, error) = place.run(&clone, &["rollback", "checkout", "--name", "other"]);
+    assert!(
+        error.contains("run `cutwater rollback checkout v3 --name other`"),
+        "{error}"
     );
 }
 

@@ -104,6 +104,18 @@ pub enum ReleaseError {
         /// Those that are there.
         there: Vec<String>,
     },
+    /// Two files hold the object, so that a change of one of them would not be served.
+    #[error(
+        "{what} is in {first} and in {second}, so no change of it is served; give the copy another `metadata.name`, or take it out, and push that"
+    )]
+    Twins {
+        /// The object.
+        what: String,
+        /// The first file, with the line.
+        first: String,
+        /// The second.
+        second: String,
+    },
     /// Files cannot be read, and may hold what was looked for.
     #[error("{what} was not found, and files that may hold it cannot be read; correct them:\n  {}", gaps.join("\n  "))]
     Unreadable {

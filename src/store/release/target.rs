@@ -3,7 +3,7 @@
 use super::super::users::{Branch, Survey};
 use super::error::ReleaseError;
 use super::{ReleaseRequest, Wish, scaffold};
-use crate::releases::{Object, Release};
+use crate::releases::{self, Object, Release};
 use crate::settings::Settings;
 use crate::words::{AliasName, AppName};
 
@@ -76,6 +76,25 @@ pub(super) fn find<'a>(
         name == release.name() || Some(name) == whole.as_ref() || *name == release.file
     };
     let found: Vec<&Release> = all.iter().filter(named).copied().collect();
+    // To take one of them out mends it.
+    if let Some(first) = found
+        .first()
+        .filter(|_| !matches!(request.wish, Wish::DeleteAlias(_)))
+    {
+        let mut others = all.iter().filter(|other| other.file != first.file);
+        if let Some(second) = others.find(|other| releases::collide(first, other)) {
+            let (first, second) = if first.file < second.file {
+                (first, second)
+            } else {
+                (second, first)
+            };
+            return Err(ReleaseError::Twins {
+                what: format!("{:?} `{}`", first.kind(), first.name()),
+                first: format!("{}:{}", first.file, first.place.line),
+                second: format!("{}:{}", second.file, second.place.line),
+            });
+        }
+    }
     let problem = match (found.as_slice(), &request.object) {
         ([release], _) => return Ok(*release),
         ([], Some(name)) => format!("{what} is not called `{name}`"),

@@ -9,8 +9,10 @@
 //! never left out in silence.
 
 mod branches;
+mod chain;
 mod cluster;
 mod deployed;
+mod found;
 mod ledgers;
 mod meaning;
 mod past;

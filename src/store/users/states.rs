@@ -1,6 +1,6 @@
 //! What the releases ask of one app in one commit after the other: only the files that differ are read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use git2::{Oid, Repository};
@@ -56,31 +56,76 @@ struct File {
 
 /// What all files of a commit say of the app: those that say nothing of it are not in it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct States(BTreeMap<String, Rc<File>>);
+pub(super) struct States {
+    files: BTreeMap<String, Rc<File>>,
+    /// The own file of an object, where a copy of it kept the object's name for a while.
+    own: BTreeMap<Key, String>,
+}
 
 impl States {
     /// The objects that they hold.
     pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
-        (self.0.values()).flat_map(|file| file.objects.iter().map(|(key, _)| key))
+        (self.files.values()).flat_map(|file| file.objects.iter().map(|(key, _)| key))
+    }
+
+    /// The files that hold an object, and what each asks.
+    fn places<'s>(
+        &'s self,
+        key: &'s Key,
+    ) -> impl Iterator<Item = (&'s String, &'s Vec<WantedVersion>)> {
+        self.files.iter().flat_map(move |(path, file)| {
+            let ours = file.objects.iter().filter(move |(other, _)| other == key);
+            ours.map(move |(_, versions)| (path, versions))
+        })
+    }
+
+    /// True for an object that several files hold.
+    pub(super) fn is_doubled(&self, key: &Key) -> bool {
+        self.places(key).nth(1).is_some()
+    }
+
+    /// Finds the own file of each object that several files hold now, where that is not so in `newer`, by `own`.
+    pub(super) fn settle(
+        &mut self,
+        newer: &Self,
+        own: impl FnMut(&Self, &Key) -> Result<Option<String>, String>,
+    ) -> Result<(), String> {
+        let mut own = own;
+        let doubled: BTreeSet<Key> = self
+            .keys()
+            .filter(|key| self.is_doubled(key))
+            .cloned()
+            .collect();
+        self.own
+            .retain(|key, _| doubled.contains(key) && newer.is_doubled(key));
+        for key in doubled.into_iter().filter(|key| !newer.is_doubled(key)) {
+            if let Some(file) = own(self, &key)? {
+                self.own.insert(key, file);
+            }
+        }
+        Ok(())
     }
 
     /// What they ask of an object: its own file counts. A file that cannot be read may hold an object that no other file of
     /// its folder holds.
     pub(super) fn of(&self, key: &Key) -> State {
-        let mut found = self.0.iter().flat_map(|(path, file)| {
-            let ours = file.objects.iter().filter(|(other, _)| other == key);
-            ours.map(move |(_, versions)| (path, versions))
-        });
+        let mut found = self.places(key);
         if let Some((path, versions)) = found.next() {
-            return match found.next() {
-                None => State::Asks(path.clone(), versions.clone()),
-                Some((second, _)) => State::Unknown(format!(
+            let Some((second, _)) = found.next() else {
+                return State::Asks(path.clone(), versions.clone());
+            };
+            let own = self.own.get(key);
+            let own = self.places(key).find(|(path, _)| own == Some(*path));
+            let alike = self.places(key).all(|(_, theirs)| theirs == versions);
+            return match own.or(alike.then_some((path, versions))) {
+                Some((path, versions)) => State::Asks(path.clone(), versions.clone()),
+                None => State::Unknown(format!(
                     "{:?} `{}` is in {path} and in {second}",
                     key.kind, key.name
                 )),
             };
         }
-        let mut files = self.0.iter();
+        let mut files = self.files.iter();
         let broken = files.find_map(|(path, file)| {
             let problem = file.broken.as_ref()?;
             (folder(path) == key.folder).then(|| problem.clone())
@@ -166,8 +211,8 @@ impl<'a> Reader<'a> {
             let file = now.filter(|(mode, _)| *mode != 0o040_000);
             let file = file.map(|(mode, oid)| self.file(&path, mode, oid));
             match file.filter(|file| !file.objects.is_empty() || file.broken.is_some()) {
-                Some(file) => states.0.insert(path, file),
-                None => states.0.remove(&path),
+                Some(file) => states.files.insert(path, file),
+                None => states.files.remove(&path),
             };
         }
         Ok(())

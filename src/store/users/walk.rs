@@ -1,8 +1,6 @@
 //! Goes back through the commits of a branch, along first parents (of a pull along the second one), and finds those that changed what the releases ask of an
 //! app. A commit whose releases are those of its parent costs no more than a look at two trees.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use git2::{Commit, Oid, Repository};
 use jiff::Timestamp;
 
@@ -10,15 +8,15 @@ use super::super::history::Person;
 use super::super::objects;
 use super::super::release::{made_by, reason, rolled_back_from};
 use super::branches::folder_of;
+use super::chain::{AHEAD, Commits, main_parent};
+use super::found::{Found, file_of};
 use super::past::Change;
-use super::states::{Key, Reader, State, States};
+use super::states::{Key, Reader, States};
 use crate::releases::Kind;
 use crate::words::AppName;
 
 /// Most commits that are looked at.
 const COMMITS_MAX: usize = 100_000;
-/// Commits that are looked ahead for: what is missing of them is fetched at once.
-const AHEAD: usize = 256;
 
 /// Where to walk.
 pub(super) struct Walk<'a> {
@@ -57,12 +55,8 @@ pub(super) struct Walked {
 impl Walk<'_> {
     /// Walks from a commit until there are enough changes.
     pub(super) fn from(&self, tip: Oid, enough: impl Fn(&[Change]) -> bool) -> Walked {
-        let mut found = Found {
-            changes: Vec::new(),
-            open: BTreeMap::new(),
-            moved: BTreeMap::new(),
-        };
-        let mut commits = Commits::new(tip, borders(self.repo));
+        let mut found = Found::default();
+        let mut commits = Commits::new(tip, self.repo);
         let end = self.go(&mut commits, &mut found, enough);
         Walked {
             changes: found.changes,
@@ -106,7 +100,13 @@ impl Walk<'_> {
             let tree_before = before.map_or(Ok(None), tree)?;
             if tree_before != tree_now {
                 let oid = before.unwrap_or(now);
-                let older = step(&mut reader, &states, oid, (tree_now, tree_before))?;
+                let mut older = step(&mut reader, &states, oid, (tree_now, tree_before))?;
+                older.settle(&states, |older, key| {
+                    let after = file_of(&states.of(key));
+                    let before =
+                        self.before(commits, &mut reader, (index, tree_before), older, key);
+                    Ok(before?.filter(|before| after.as_ref() == Some(before)))
+                })?;
                 found.compare(&self.about(now, index - 1)?, &states, &older);
                 states = older;
             }
@@ -122,6 +122,33 @@ impl Walk<'_> {
             (now, tree_now) = (before, tree_before);
         }
         Err(format!("only {COMMITS_MAX} commits are looked at"))
+    }
+
+    /// The file of an object before several files held it, as they do in the commit at `index`.
+    fn before(
+        &self,
+        commits: &mut Commits,
+        reader: &mut Reader<'_>,
+        (index, mut tree): (usize, Option<Oid>),
+        states: &States,
+        key: &Key,
+    ) -> Result<Option<String>, String> {
+        let mut states = states.clone();
+        for index in index + 1..COMMITS_MAX {
+            let Some(oid) = commits.get(self, index)? else {
+                return Ok(None);
+            };
+            let to = folder_of(self.repo, self.folder, oid)?;
+            if to == tree {
+                continue;
+            }
+            states = reader.step(&states, tree, to)?;
+            tree = to;
+            if !states.is_doubled(key) {
+                return Ok(file_of(&states.of(key)));
+            }
+        }
+        Ok(None)
     }
 
     /// The first parent of a pull, where the walk goes on with the second one.
@@ -214,264 +241,5 @@ impl Walk<'_> {
             let merged = objects::commit(self.repo, merged).ok()?;
             read(&text(&merged))
         })
-    }
-}
-
-/// The commits of a branch, as far as they were asked for.
-struct Commits {
-    chain: Vec<Oid>,
-    next: Option<Oid>,
-    /// Commits whose parents are not in this clone.
-    borders: BTreeSet<Oid>,
-    /// Why the one behind the last cannot be read.
-    problem: Option<String>,
-    /// The end of what was brought.
-    brought: usize,
-}
-
-impl Commits {
-    fn new(tip: Oid, borders: BTreeSet<Oid>) -> Self {
-        Self {
-            chain: Vec::new(),
-            next: Some(tip),
-            borders,
-            problem: None,
-            brought: 0,
-        }
-    }
-
-    fn is_border(&self, oid: Oid) -> bool {
-        self.borders.contains(&oid)
-    }
-
-    /// The commit at this place; nothing behind the last. All that is missing of it is fetched.
-    fn get(&mut self, walk: &Walk<'_>, index: usize) -> Result<Option<Oid>, String> {
-        if index >= self.brought {
-            let start = self.chain.len();
-            while let Some(oid) = self.next.filter(|_| self.chain.len() < start + AHEAD) {
-                match objects::commit(walk.repo, oid) {
-                    Ok(commit) => {
-                        self.chain.push(oid);
-                        self.next = commit.parent_ids().nth(main_parent(&commit, walk.branch));
-                        if self.is_border(oid) {
-                            self.next = None;
-                        }
-                    }
-                    Err(problem) => {
-                        let oid = oid.to_string();
-                        self.problem =
-                            Some(format!("commit {} cannot be read: {problem}", &oid[..12]));
-                        self.next = None;
-                    }
-                }
-            }
-            (walk.bring)(&self.chain[start..])?;
-            self.brought = self.chain.len();
-        }
-        match (self.chain.get(index), &self.problem) {
-            (Some(oid), _) => Ok(Some(*oid)),
-            (None, Some(problem)) => Err(problem.clone()),
-            (None, None) => Ok(None),
-        }
-    }
-}
-
-/// Which parent goes on with the branch: the first, but the second where somebody pulled the branch into commits of their own.
-fn main_parent(commit: &Commit<'_>, branch: Option<&str>) -> usize {
-    let message = String::from_utf8_lossy(commit.message_bytes());
-    let first = message.lines().next().unwrap_or_default();
-    let pulls = branch.is_some_and(|branch| is_pull(first, branch));
-    usize::from(pulls && commit.parent_count() == 2)
-}
-
-/// True for git's own words for a pull of the branch.
-fn is_pull(message: &str, branch: &str) -> bool {
-    let of = |rest: &str| {
-        let rest = rest.strip_prefix(branch)?.strip_prefix('\'')?;
-        Some(rest.starts_with(" of "))
-    };
-    let tracking = |rest: &str| {
-        let (name, into) = rest.split_once('\'')?;
-        let (_, name) = name.split_once('/')?;
-        Some(name == branch && (into.is_empty() || into.starts_with(" into ")))
-    };
-    let pulled = message.strip_prefix("Merge branch '").and_then(of);
-    let fetched = (message.strip_prefix("Merge remote-tracking branch '")).and_then(tracking);
-    pulled == Some(true) || fetched == Some(true)
-}
-
-/// The commits at which a shallow clone ends; git writes them down, and nobody else knows.
-fn borders(repo: &Repository) -> BTreeSet<Oid> {
-    let list = std::fs::read_to_string(repo.commondir().join("shallow"));
-    let list = list.unwrap_or_default();
-    list.lines()
-        .filter_map(|line| Oid::from_str(line).ok())
-        .collect()
-}
-
-/// Changes that were found.
-struct Found {
-    changes: Vec<Change>,
-    /// Objects of which cannot be known what older commits ask, and the place of the change that ended that.
-    open: BTreeMap<Key, Option<usize>>,
-    /// What objects are called now that were called otherwise in older commits.
-    moved: BTreeMap<Key, Key>,
-}
-
-impl Found {
-    /// Adds what a commit changed.
-    fn compare(&mut self, commit: &Change, newer: &States, older: &States) {
-        let mut keys: BTreeSet<Key> = newer.keys().chain(older.keys()).cloned().collect();
-        keys.extend(self.open.keys().cloned());
-        let pair = |key: Key| {
-            let (now, before) = (newer.of(&key), older.of(&key));
-            (key, now, before)
-        };
-        let mut pairs: Vec<(Key, State, State)> = keys.into_iter().map(pair).collect();
-        for kind in [Kind::Deployment, Kind::Alias] {
-            self.follow(kind, &mut pairs);
-        }
-        for (key, now, before) in pairs {
-            self.add(commit, &key, &now, &before);
-        }
-    }
-
-    /// Of a pull: `line` is what the commits asked that were made beside the branch, down to where it began, and `branch` what
-    /// the branch asked. Where both changed an object, or the line changed it more than once, nobody can tell which of them was
-    /// deployed.
-    fn doubt(&mut self, pull: &Change, branch: &States, line: &[States]) {
-        let Some(base) = line.last() else { return };
-        let keys: BTreeSet<Key> = (line.iter().chain([branch]))
-            .flat_map(States::keys)
-            .cloned()
-            .collect();
-        for key in keys {
-            let neighbours = line.windows(2);
-            let changed = |pair: &&[States]| !pair[0].of(&key).is_like(&pair[1].of(&key));
-            let count = neighbours.filter(changed).count();
-            let both = count > 0 && !branch.of(&key).is_like(&base.of(&key));
-            if count < 2 && !both {
-                continue;
-            }
-            let called = self.moved.get(&key).unwrap_or(&key);
-            let mut change = of(pull, called, &branch.of(&key));
-            change.unknown =
-                Some("it merges two lines of commits that both may have been deployed".to_owned());
-            self.changes.push(change);
-        }
-    }
-
-    /// An object that goes into another folder, or gets another name or namespace in its file, is the same one: the only one
-    /// that is gone and the only one that is new.
-    fn follow(&mut self, kind: Kind, pairs: &mut Vec<(Key, State, State)>) {
-        let only = |is: &dyn Fn(&State, &State) -> bool| {
-            let mut found = (pairs.iter().enumerate())
-                .filter(|(_, (key, now, before))| key.kind == kind && is(now, before));
-            let first = found.next().map(|(index, _)| index);
-            first.filter(|_| found.next().is_none())
-        };
-        let is_new =
-            |now: &State, before: &State| matches!((now, before), (State::Asks(..), State::Absent));
-        let new = only(&is_new);
-        let gone = only(&|now, before| is_new(before, now));
-        let (Some(new), Some(gone)) = (new, gone) else {
-            return;
-        };
-        let (key, now, _) = &pairs[new];
-        let (old, _, before) = &pairs[gone];
-        let same_name = (&key.namespace, &key.name) == (&old.namespace, &old.name);
-        if !same_name && file_of(now) != file_of(before) {
-            return;
-        }
-        let called = self.moved.get(key).unwrap_or(key).clone();
-        self.moved.insert(old.clone(), called);
-        pairs[new].2 = before.clone();
-        pairs.remove(gone);
-    }
-
-    /// Adds what a commit changed in one object.
-    fn add(&mut self, commit: &Change, key: &Key, now: &State, before: &State) {
-        let called = self.moved.get(key).unwrap_or(key);
-        let change = |state: &State| of(commit, called, state);
-        match (now, before) {
-            (State::Unknown(_), State::Unknown(_)) => {
-                self.open.entry(key.clone()).or_default();
-            }
-            (State::Unknown(why), _) => {
-                let mut change = change(before);
-                let asked = std::mem::take(&mut change.versions);
-                change.unknown = Some(why.clone());
-                // What cannot be read for a while and is as before then.
-                let ended = self.open.remove(key).flatten();
-                let last = ended.and_then(|index| self.changes.get_mut(index));
-                if let Some(last) = last.filter(|last| last.versions == asked) {
-                    last.passing = true;
-                    change.passing = true;
-                }
-                self.changes.push(change);
-            }
-            (_, State::Unknown(_)) => {
-                let change = change(now);
-                self.open.insert(key.clone(), Some(self.changes.len()));
-                self.changes.push(change);
-            }
-            _ if now.is_like(before) => {}
-            _ => {
-                let mut change = change(now);
-                change.file = file_of(now).or_else(|| file_of(before)).unwrap_or_default();
-                self.changes.push(change);
-            }
-        }
-    }
-}
-
-/// The file of an object.
-fn file_of(state: &State) -> Option<String> {
-    match state {
-        State::Asks(file, _) => Some(file.clone()),
-        _ => None,
-    }
-}
-
-/// The change of an object to what it asks for from then on.
-fn of(commit: &Change, key: &Key, now: &State) -> Change {
-    let mut change = commit.clone();
-    change.folder.clone_from(&key.folder);
-    change.kind = key.kind;
-    change.namespace.clone_from(&key.namespace);
-    change.name.clone_from(&key.name);
-    change.file = file_of(now).unwrap_or_default();
-    if let State::Asks(_, versions) = now {
-        change.versions.clone_from(versions);
-    }
-    // A rollback is of a Deployment.
-    if key.kind == Kind::Alias {
-        change.rolled_back_from = Vec::new();
-    }
-    change
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pull_of_the_branch_is_known_by_the_words_of_git() {
-        for (message, expected) in [
-            ("Merge branch 'main' of https://example.com/shop", true),
-            ("Merge branch 'main' of ../shop into main", true),
-            ("Merge remote-tracking branch 'origin/main'", true),
-            (
-                "Merge remote-tracking branch 'origin/main' into canary",
-                true,
-            ),
-            ("Merge branch 'canary' of https://example.com/shop", false),
-            ("Merge branch 'main'", false),
-            ("Merge branch 'main2' of https://example.com/shop", false),
-            ("Merge remote-tracking branch 'origin/canary'", false),
-            ("Merge pull request #7 from shop/main", false),
-        ] {
-            assert_eq!(is_pull(message, "main"), expected, "{message}");
-        }
     }
 }

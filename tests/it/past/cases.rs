@@ -10,7 +10,8 @@ pub(super) struct Case {
     pub(super) name: &'static str,
     /// Commits of the branch, the oldest first: `1:90 2:10` are shares, `2<3` was rolled back from v3, `stable` is a label,
     /// `move` puts the file into another folder, and `name` gives the object another name there;
-    /// `=2` is by `cutwater deploy`, and `revert2` by `git revert`;
+    /// `=2` is by `cutwater deploy`, and `revert2` by `git revert`; `copy4` puts v4 into a copied file that keeps the object's name,
+    /// `-copy` removes it, and `-own` the file that was copied;
     /// `fork` makes a commit beside the branch (`fork4` deploys v4 there), and `pull` merges the branch into that one;
     /// `broken` a file that cannot be read, `old` one of another time, `+other` and `-other` a file of others, `note` nothing.
     pub(super) branch: &'static [&'static str],
@@ -160,6 +161,19 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "deployed and recorded", branch: &["=1", "=2", "=3", "=2"], ledger: &[(0, "1"), (1, "2"), (2, "3"), (3, "2")],
         rollback: &["v3 100% (back from v2)"], list: "2, 3, 2, 1", ..USUAL
+    },
+    Case {
+        name: "a copied file that kept the name, until it was removed", branch: &["1", "2", "copy4", "3", "-copy"],
+        rollback: &["v2 100% (back from v3)"], list: "3, 2, 1", ..USUAL
+    },
+    Case {
+        name: "a copied file that says the same, and took the place", branch: &["1", "2", "copy2", "-own", "3"],
+        rollback: &["v2 100% (back from v3)"], list: "3, 2, 1", ..USUAL
+    },
+    Case {
+        name: "a copied file that says another thing, and took the place", branch: &["1", "2", "copy4", "-own"],
+        rollback: &["deployed: Deployment `checkout` is in releases/checkout.yaml and in releases/copy.yaml; to go to v2, run"],
+        list: "4, 2, 1", ..USUAL
     },
     Case { name: "reverted before it was served", branch: &["1", "2", "3", "2"], ledger: &[(0, "1"), (1, "2"), (2, "3")], rollback: &["v1 100% (back from v2)"], list: "2~, 3, 2, 1", ..USUAL },
     Case { name: "clocks that step back", branch: &["1", "2", "3"], clock: -7_200, rollback: &["v2 100% (back from v3)"], list: "3, 2, 1", ..USUAL },

@@ -36,7 +36,7 @@ impl Place {
         Self { shop, base }
     }
 
-    fn import(&self, stream: &str) {
+    pub(super) fn import(&self, stream: &str) {
         let file = self.shop.dir.path().join("stream");
         fs::write(&file, stream).unwrap();
         let mut import = self.shop.sealed("git", &self.shop.remote());
@@ -106,6 +106,15 @@ impl Place {
                 ),
                 "+other" => inline("releases/kustomization.yaml", FOREIGN),
                 "+broken" => inline("releases/kustomization.yaml", "{{ checkout }}: : :\n"),
+                "-copy" => "D releases/copy.yaml\n".to_owned(),
+                "-own" => {
+                    let gone = format!("D {file}\n");
+                    file = "releases/copy.yaml";
+                    gone
+                }
+                copy if copy.starts_with("copy") => {
+                    inline("releases/copy.yaml", &deployment(&copy["copy".len()..]))
+                }
                 "-other" => "D releases/kustomization.yaml\n".to_owned(),
                 "broken" => inline(file, &deployment("2:99")),
                 "old" => {
@@ -229,7 +238,7 @@ fn parts(shares: &str) -> Vec<(&str, &str)> {
 }
 
 /// A Deployment with these shares.
-fn deployment(shares: &str) -> String {
+pub(super) fn deployment(shares: &str) -> String {
     let versions: Vec<String> = (parts(shares).iter())
         .map(|(version, share)| format!("  - {{version: {version}, percentage: {share}}}\n"))
         .collect();
@@ -240,14 +249,14 @@ fn deployment(shares: &str) -> String {
 }
 
 /// A file, as `git fast-import` takes it.
-fn inline(path: &str, content: &str) -> String {
+pub(super) fn inline(path: &str, content: &str) -> String {
     format!(
         "M 100644 inline {path}\ndata {}\n{content}\n",
         content.len()
     )
 }
 
-fn commit(stream: &mut String, name: &str, at: i64, message: &str, change: &str) {
+pub(super) fn commit(stream: &mut String, name: &str, at: i64, message: &str, change: &str) {
     write!(
         stream,
         "commit {name}\ncommitter Ada Lovelace <ada@example.com> {at} +0000\ndata {}\n{message}\n{change}\n",
