@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::super::history::Person;
 use super::super::objects;
-use super::super::release::{made_by, reason, rolled_back_from};
+use super::super::release::{is_of_another, made_by, reason, rolled_back_from};
 use super::branches::folder_of;
 use super::chain::{AHEAD, Commits, main_parent};
 use super::found::{Found, file_of};
@@ -227,19 +227,39 @@ impl Walk<'_> {
         })
     }
 
-    /// What the message of a commit says; where it merges a pull request and says nothing, what the commit that it merges
-    /// says.
+    /// What the message of a commit says; where it merges a pull request and says nothing, what the newest commit says that
+    /// changed releases there.
     fn said<T>(&self, commit: &Commit<'_>, read: impl Fn(&str) -> Option<T>) -> Option<T> {
         let text =
             |commit: &Commit<'_>| String::from_utf8_lossy(commit.message_bytes()).into_owned();
-        read(&text(commit)).or_else(|| {
-            let place = 1 - main_parent(commit, self.branch);
-            let merged = commit
-                .parent_ids()
-                .nth(1)
-                .and(commit.parent_ids().nth(place))?;
-            let merged = objects::commit(self.repo, merged).ok()?;
-            read(&text(&merged))
-        })
+        if let Some(said) = read(&text(commit)) {
+            return Some(said);
+        }
+        let place = 1 - main_parent(commit, self.branch);
+        let mut next = (commit.parent_ids().nth(1)).and(commit.parent_ids().nth(place));
+        for _ in 0..AHEAD {
+            let oid = next?;
+            let merged = objects::commit(self.repo, oid).ok()?;
+            let parent = merged.parent_ids().next();
+            // What the branch had was merged in between, and a command changes the object of its app alone.
+            let message = text(&merged);
+            let is_beside = merged.parent_count() > 1 || is_of_another(&message, self.app);
+            if !is_beside && self.changed(oid, parent) {
+                return read(&message);
+            }
+            next = parent;
+        }
+        None
+    }
+
+    /// True where the releases of a commit are not those of its parent, or where nobody can tell.
+    fn changed(&self, oid: Oid, parent: Option<Oid>) -> bool {
+        let Some(parent) = parent else { return true };
+        let brought = (self.bring)(&[oid, parent]);
+        let tree = |oid| folder_of(self.repo, self.folder, oid);
+        brought.is_err()
+            || tree(oid)
+                .and_then(|now| Ok(now != tree(parent)?))
+                .unwrap_or(true)
     }
 }

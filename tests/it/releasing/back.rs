@@ -91,6 +91,31 @@ fn a_merged_pull_request_is_remembered_as_the_rollback_that_it_is() {
 }
 
 #[test]
+fn a_merge_is_what_it_merges_also_with_other_commits_beside_it() {
+    let shop = shop(3);
+    for version in ["v2", "v3"] {
+        shop.ok(&["deploy", "checkout", version]);
+    }
+    shop.ok(&["deploy", "checkout", "v2", "--branch", "ship"]);
+    let clone = shop.clone_dir();
+    shop.git(&clone, &["fetch", "-q"]);
+    shop.git(&clone, &["checkout", "-q", "-b", "ship", "origin/ship"]);
+    shop.commit("NOTES.md", "Why");
+    shop.git(&clone, &["checkout", "-q", "main"]);
+    shop.commit("README.md", "Meanwhile");
+    shop.git(&clone, &["checkout", "-q", "ship"]);
+    shop.git(&clone, &["merge", "-q", "-m", "Update it", "main"]);
+    shop.git(&clone, &["checkout", "-q", "main"]);
+    shop.git(
+        &clone,
+        &["merge", "-q", "--no-ff", "-m", "Merge it", "ship"],
+    );
+    push(&shop, "main");
+    let line = shop.ok(&["rollback", "checkout"]);
+    assert_eq!(line, "rolled back checkout: v3 100% (back from v2)\n");
+}
+
+#[test]
 fn a_ledger_says_what_was_served_before() {
     let shop = shop(3);
     let main = || shop.rev(&shop.remote(), "main");
