@@ -104,7 +104,7 @@ impl Context {
     }
 
     /// True where an app of HEAD is called so, or one that this clone knows otherwise.
-    fn is_app(&self, word: &str) -> bool {
+    pub(super) fn is_app(&self, word: &str) -> bool {
         let is = |apps: &[AppName]| apps.iter().any(|app| app.as_str() == word);
         let workspace = &self.workspace;
         let head = workspace

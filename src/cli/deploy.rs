@@ -39,6 +39,7 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self, ui: &Ui, global: &Global) -> Result<(), Failure> {
         let context = Context::open(global)?;
+        self.release.check(&self.words)?;
         context.complete("deploy", &self.words, &["VERSION"])?;
         let (app, words) = context.app_before(self.words)?;
         let versions: Result<Vec<Asked>, _> = words.iter().map(|word| word.parse()).collect();

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::Global;
 use super::output::{Failure, Ui};
 use crate::scaffold::{self, Forge};
-use crate::settings::Settings;
+use crate::settings::{SETTINGS_FILE, Settings};
 use crate::store::{BeginError, Place};
 use crate::words::AppName;
 
@@ -32,7 +32,7 @@ pub(super) struct Args {
     /// Name of the first app
     #[arg(long, value_name = "NAME", default_value = "hello")]
     app: AppName,
-    /// Pipelines to write; all three where absent
+    /// Pipelines to write; where absent all three, or with --keep in a release repository those that it has
     #[arg(long, value_name = "FORGE", value_delimiter = ',')]
     ci: Vec<Ci>,
     /// Leave files that are there as they are, and write the others
@@ -75,15 +75,25 @@ pub(super) struct InitJson {
 
 impl Args {
     pub(super) fn run(self, ui: &Ui, global: &Global) -> Result<(), Failure> {
-        let forges = forges(&self.ci)?;
+        let named = forges(&self.ci)?;
         let base = global.repo.clone().unwrap_or_default();
         let dir = base.join(self.dir.unwrap_or_default());
         // An empty path is the current directory, which the system does not know by that name.
         let place = Place::at(&PathBuf::from(".").join(dir)).map_err(failure)?;
+        let has = |path: &str| place.root().join(path).exists();
+        let forges = match named {
+            Some(forges) => forges,
+            // It has settings: somebody chose its pipelines before.
+            None if self.keep && has(SETTINGS_FILE) => {
+                let there = Forge::ALL.into_iter();
+                there.filter(|forge| has(forge.file())).collect()
+            }
+            None => Forge::ALL.into(),
+        };
         let files = scaffold::files(&self.app, place.branch(), &forges);
         // The branch comes from the repository that is there: one that our own reader refuses is refused here.
         for file in &files {
-            if file.path == crate::settings::SETTINGS_FILE {
+            if file.path == SETTINGS_FILE {
                 Settings::read(file.content.as_bytes()).map_err(|problems| {
                     Failure::new(problems).hint(
                         "the branch is the one that is checked out; rename it with `git branch -m`",
@@ -130,10 +140,11 @@ impl Args {
     }
 }
 
-/// The forges that are asked for.
-fn forges(ci: &[Ci]) -> Result<BTreeSet<Forge>, Failure> {
-    let all = [Ci::Github, Ci::Gitlab, Ci::Forgejo];
-    let ci = if ci.is_empty() { &all } else { ci };
+/// The forges that are named; nothing where none is, nor `none`.
+fn forges(ci: &[Ci]) -> Result<Option<BTreeSet<Forge>>, Failure> {
+    if ci.is_empty() {
+        return Ok(None);
+    }
     if ci.contains(&Ci::None) && ci.len() > 1 {
         return Err(Failure::usage("--ci none stands alone"));
     }
@@ -143,7 +154,7 @@ fn forges(ci: &[Ci]) -> Result<BTreeSet<Forge>, Failure> {
         Ci::Forgejo => Some(Forge::Forgejo),
         Ci::None => None,
     };
-    Ok(ci.iter().filter_map(forge).collect())
+    Ok(Some(ci.iter().filter_map(forge).collect()))
 }
 
 fn failure(error: BeginError) -> Failure {

@@ -112,6 +112,7 @@ pub(super) fn cell(uses: &[Use]) -> String {
                 let place = named(*kind, namespace.as_deref(), name);
                 (!is_served(*kind, name, entry)).then(|| format!("{place} {share}%"))
             }
+            User::Server { address } => Some(format!("serve {address} {share}%")),
             User::Ledger { environment, .. } => Some(format!("in {environment} {share}%")),
             User::Cluster {
                 kind,

@@ -26,6 +26,7 @@ mod progress;
 mod reference;
 mod release;
 mod rollback;
+mod running;
 mod schema;
 mod screen;
 mod serve;

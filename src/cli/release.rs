@@ -30,6 +30,11 @@ pub(super) struct ReleaseArgs {
 }
 
 impl ReleaseArgs {
+    /// An error where one of the words of the command belongs to a flag.
+    pub(super) fn check(&self, words: &[String]) -> Result<(), Failure> {
+        self.wait.check(words)
+    }
+
     /// Makes the change, and prints what became of it: `done` is the verb, such as `deployed`, and `would` its plain form.
     pub(super) fn run(
         self,

@@ -36,6 +36,7 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self, ui: &Ui, global: &Global) -> Result<(), Failure> {
         let context = Context::open(global)?;
+        self.release.check(&self.words)?;
         let (app, words) = context.app_before(self.words)?;
         let target: Option<VersionWord> = match words.as_slice() {
             [] => None,

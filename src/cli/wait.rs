@@ -9,7 +9,7 @@ use super::standalone::{AdminArgs, Standalone};
 use crate::releases::Kind;
 use crate::serve::told::Status;
 use crate::store::Released;
-use crate::words::Period;
+use crate::words::{Period, VersionWord};
 
 /// How often `serve` is asked.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -37,6 +37,18 @@ pub(super) struct Waiting {
 }
 
 impl WaitArgs {
+    /// An error where one of the words is the time that was to stand behind `--wait`.
+    pub(super) fn check(&self, words: &[String]) -> Result<(), Failure> {
+        let is_time =
+            |word: &&String| word.parse::<VersionWord>().is_err() && word.parse::<Period>().is_ok();
+        match words.iter().find(is_time) {
+            Some(time) if self.wait.is_some() => Err(Failure::usage(format!(
+                "`{time}` is no version; a time is written with `=`: --wait={time}"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Where it is to be waited, looks for the server before anything is changed.
     pub(super) fn begin(&self, ui: &Ui, context: &Context) -> Result<Option<Waiting>, Failure> {
         let Some(patience) = self.wait else {

@@ -17,6 +17,21 @@ pub enum Forge {
     Forgejo,
 }
 
+impl Forge {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Github, Self::Gitlab, Self::Forgejo];
+
+    /// The file of its pipelines, from the root.
+    #[must_use]
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::Github => ".github/workflows/publish.yaml",
+            Self::Gitlab => ".gitlab-ci.yml",
+            Self::Forgejo => ".forgejo/workflows/publish.yaml",
+        }
+    }
+}
+
 /// A file of the new repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScaffoldFile {
@@ -59,18 +74,12 @@ pub fn files(app: &AppName, branch: &str, forges: &BTreeSet<Forge>) -> Vec<Scaff
         templates.push((PROGRAM.to_owned(), include_str!("templates/publish.sh")));
     }
     for forge in forges {
-        let (path, template) = match forge {
-            Forge::Github => (
-                ".github/workflows/publish.yaml",
-                include_str!("templates/github.yaml"),
-            ),
-            Forge::Gitlab => (".gitlab-ci.yml", include_str!("templates/gitlab.yaml")),
-            Forge::Forgejo => (
-                ".forgejo/workflows/publish.yaml",
-                include_str!("templates/forgejo.yaml"),
-            ),
+        let template = match forge {
+            Forge::Github => include_str!("templates/github.yaml"),
+            Forge::Gitlab => include_str!("templates/gitlab.yaml"),
+            Forge::Forgejo => include_str!("templates/forgejo.yaml"),
         };
-        templates.push((path.to_owned(), template));
+        templates.push((forge.file().to_owned(), template));
     }
     templates.sort_unstable();
     let file = |(path, template): (String, &str)| {
@@ -100,7 +109,7 @@ mod tests {
     use crate::settings::Settings;
 
     fn all(app: &str) -> Vec<ScaffoldFile> {
-        let forges = [Forge::Github, Forge::Gitlab, Forge::Forgejo].into();
+        let forges = Forge::ALL.into();
         files(&app.parse().unwrap(), "release/2", &forges)
     }
 

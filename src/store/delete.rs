@@ -10,13 +10,13 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use git2::Oid;
 
 use super::commit::NewCommit;
-use super::deletion::{AskCluster, DeleteError, DeleteRequest, Deletion};
+use super::deletion::{AskRunning, DeleteError, DeleteRequest, Deletion};
 use super::error::StoreError;
 use super::history::{self, EMPTY_TREE, Entry, Tombstone, Version};
 use super::race::Racer;
 use super::refs::Space;
 use super::trailers::{self, Trailers};
-use super::users::{Cluster, Scope, Survey, Use, users_of};
+use super::users::{Running, Scope, Survey, Use, users_of};
 use super::workspace::Workspace;
 use crate::git::RefUpdate;
 use crate::words::{AppName, VersionNumber, VersionWord};
@@ -33,7 +33,7 @@ const TRIES_MAX: u32 = 40;
 pub fn delete(
     workspace: &Workspace,
     request: &DeleteRequest,
-    ask: AskCluster<'_>,
+    ask: AskRunning<'_>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Vec<Deletion>, DeleteError> {
     let app = &request.app;
@@ -86,26 +86,27 @@ fn refused(word: &VersionWord, reason: &impl ToString) -> Deletion {
 /// All that is known about who uses what.
 struct Facts {
     survey: Survey,
-    cluster: Option<Cluster>,
+    running: Running,
 }
 
 impl Facts {
-    fn new(workspace: &Workspace, app: &AppName, ask: AskCluster<'_>) -> Result<Self, DeleteError> {
-        let cluster = ask().map_err(DeleteError::Cluster)?;
+    fn new(workspace: &Workspace, app: &AppName, ask: AskRunning<'_>) -> Result<Self, DeleteError> {
+        let running = ask().map_err(DeleteError::Running)?;
         let survey = workspace.survey(app, Scope::Branches, 1)?;
-        Ok(Self { survey, cluster })
+        Ok(Self { survey, running })
     }
 
     /// What cannot be read and may use a version.
     fn gaps(&self) -> Vec<String> {
-        let cluster = self.cluster.iter().flat_map(|cluster| &cluster.unreadable);
+        let cluster = self.running.cluster.iter();
+        let cluster = cluster.flat_map(|cluster| &cluster.unreadable);
         let mut gaps = self.survey.gaps();
         gaps.extend(cluster.cloned());
         gaps
     }
 
     fn users(&self, version: &Version) -> Vec<Use> {
-        users_of(version, &self.survey, self.cluster.as_ref())
+        users_of(version, &self.survey, &self.running)
     }
 }
 
@@ -126,7 +127,7 @@ impl Work<'_> {
         word: &VersionWord,
         number: VersionNumber,
         entry: &Entry,
-        ask: AskCluster<'_>,
+        ask: AskRunning<'_>,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Outcome, DeleteError> {
         let version = match entry {
@@ -169,7 +170,7 @@ impl Work<'_> {
         version: Version,
         commit: Oid,
         tombstone: Oid,
-        ask: AskCluster<'_>,
+        ask: AskRunning<'_>,
     ) -> Result<Outcome, DeleteError> {
         let number = version.number;
         let mut standstills = 0;
@@ -256,7 +257,7 @@ impl Work<'_> {
     }
 
     /// Looks for users that came while the tags moved, and puts their versions back.
-    fn check_again(&mut self, results: &mut [Outcome], ask: AskCluster<'_>) {
+    fn check_again(&mut self, results: &mut [Outcome], ask: AskRunning<'_>) {
         let facts = Facts::new(self.workspace, &self.request.app, ask);
         for (tombstone, result) in results {
             let (Some(tombstone), Deletion::Deleted { version, unchecked }) =

@@ -8,7 +8,7 @@ use super::commit::CommitError;
 use super::error::StoreError;
 use super::history::{Person, Tombstone, Version};
 use super::request::Provenance;
-use super::users::{Cluster, Use};
+use super::users::{Running, Use};
 use crate::words::{AppName, VersionNumber, VersionWord};
 
 /// What is to be deleted.
@@ -97,13 +97,13 @@ pub enum DeleteError {
         /// What cannot be read: file, line and branch, or the ledger.
         gaps: Vec<String>,
     },
-    /// The cluster was to be asked and could not be.
-    #[error("the cluster cannot be asked who uses the versions, so none is deleted: {0}")]
-    Cluster(String),
+    /// A cluster or a server was to be asked and could not be.
+    #[error("it cannot be asked who uses the versions, so none is deleted: {0}")]
+    Running(String),
     /// The tombstone could not be written or signed.
     #[error("the tombstone cannot be written: {0}")]
     Commit(#[from] CommitError),
 }
 
-/// Asks the cluster; nothing where there is none to ask.
-pub type AskCluster<'a> = &'a mut dyn FnMut() -> Result<Option<Cluster>, String>;
+/// Asks what runs outside of the repository.
+pub type AskRunning<'a> = &'a mut dyn FnMut() -> Result<Running, String>;

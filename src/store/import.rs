@@ -8,6 +8,7 @@ mod plan;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use git2::Repository;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -15,7 +16,7 @@ use self::plan::Plan;
 use super::error::StoreError;
 use super::refs::{AppRefs, number_of};
 use super::workspace::{Workspace, key_of};
-use crate::git::{Git, GitError, RefUpdate, RemoteUrl, UrlError};
+use crate::git::{Git, GitError, RefUpdate, RemoteUrl, UrlError, redact};
 use crate::words::{AppName, Label, VersionNumber};
 
 /// Most refs of one push: between two, people are told how far it is.
@@ -35,6 +36,8 @@ pub struct ImportSource {
     key: String,
     /// Its name or its address, without credentials.
     pub shown: String,
+    /// For a clone: the name and the address, without credentials, of the remote that it was made from.
+    origin: Option<(String, String)>,
 }
 
 /// What was imported of one app, or would be.
@@ -88,10 +91,12 @@ pub enum ImportError {
     )]
     Password(String),
     /// There are no versions to import.
-    #[error("{from} has no versions{}", of(app.as_ref()))]
+    #[error("{from} has no versions{}{}", of(app.as_ref()), elsewhere(origin.as_ref()))]
     Nothing {
         /// The other repository.
         from: String,
+        /// Where it is a clone: the remote that it was made from, and its address.
+        origin: Option<(String, String)>,
         /// The app that was named.
         app: Option<AppName>,
     },
@@ -133,6 +138,27 @@ fn of(app: Option<&AppName>) -> String {
         .unwrap_or_default()
 }
 
+/// A clone need not have the tags of its remote.
+fn elsewhere(origin: Option<&(String, String)>) -> String {
+    let text = |(name, url): &(String, String)| {
+        format!(
+            "; it is a clone, and its remote `{name}` may have them: import from {url}, or run `git fetch --tags` in it"
+        )
+    };
+    origin.map(text).unwrap_or_default()
+}
+
+/// The remote that a clone was made from.
+fn origin(folder: &str) -> Option<(String, String)> {
+    let repo = Repository::open(folder).ok()?;
+    let names = repo.remotes().ok()?;
+    let names: Vec<&str> = names.iter().flatten().flatten().collect();
+    let name = (names.iter().find(|name| **name == "origin")).or(names.first())?;
+    let remote = repo.find_remote(name).ok()?;
+    let url = String::from_utf8_lossy(remote.url_bytes());
+    Some(((*name).to_owned(), redact(&url)))
+}
+
 impl ImportSource {
     /// The repository that `from` means: a remote of the clone, a folder (seen from `dir`), or an address.
     ///
@@ -149,7 +175,9 @@ impl ImportSource {
             .ok()
             .filter(|path| path.is_dir());
         if let Some(folder) = folder.as_deref().and_then(Path::to_str) {
-            return Ok(Self::new(workspace, folder, folder, folder.to_owned()));
+            let mut source = Self::new(workspace, folder, folder, folder.to_owned());
+            source.origin = origin(folder);
+            return Ok(source);
         }
         let url = RemoteUrl::parse(from, true).map_err(|error| match error {
             UrlError::Password(shown) => ImportError::Password(shown),
@@ -169,6 +197,7 @@ impl ImportSource {
             git: workspace.other(name, url),
             key: key_of(url),
             shown,
+            origin: None,
         }
     }
 
@@ -210,6 +239,7 @@ pub fn import(
     }
     let nothing = |app: Option<&AppName>| ImportError::Nothing {
         from: origin.shown.clone(),
+        origin: origin.origin.clone(),
         app: app.cloned(),
     };
     if wanted.is_empty() {

@@ -64,7 +64,7 @@ pub use commit::CommitError;
 pub use compare::{Comparison, FileChange, FileStatus};
 pub use content::{Content, ContentError, LATEST};
 pub use delete::delete;
-pub use deletion::{AskCluster, DeleteError, DeleteRequest, Deletion};
+pub use deletion::{AskRunning, DeleteError, DeleteRequest, Deletion};
 pub use error::{LabelError, PublishError, ResolveError, SnapshotError, StoreError};
 pub use export::{Exported, export};
 pub use files::{FILES_MAX, RECORD_MAX};
@@ -88,6 +88,7 @@ pub use select::{Filter, Page};
 pub use signature::{Verdict, VersionSignature};
 pub use users::{
     Branch, Change, Cluster, ClusterObject, Deployed, DeployedShare, Ledger, LedgerEntry, Memory,
-    Past, Scope, Survey, Unreadable, Unserved, Use, User, deployed, may_mean, numbers, users_of,
+    Past, Running, Scope, Server, Survey, Unreadable, Unserved, Use, User, deployed, may_mean,
+    numbers, users_of,
 };
 pub use workspace::{SourceCommit, Workspace};

@@ -136,6 +136,13 @@ fn a_source_is_a_remote_a_folder_or_an_address() {
         ("ssh://-oProxyCommand=x/y", "is not the address"),
         (new.dir.path().to_str().unwrap(), "cannot list the tags of "),
         (&path(&new), "has no versions"),
+        (
+            new.clone_dir().to_str().unwrap(),
+            &format!(
+                "its remote `origin` may have them: import from {}",
+                path(&new)
+            ),
+        ),
     ] {
         let output = new.run(&["versions", "import", from]);
         let error = text(&output.stderr);

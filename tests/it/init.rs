@@ -235,6 +235,22 @@ fn a_file_that_is_there_is_named_and_nothing_is_written() {
 }
 
 #[test]
+fn an_app_that_is_added_brings_no_pipelines_that_nobody_chose() {
+    for ci in ["none", "gitlab", "github,forgejo"] {
+        let (shop, place) = place();
+        shop.ok(&["init", "../begun", "--ci", ci]);
+        let before = files(&place).len();
+        shop.ok(&["init", "../begun", "--app", "pay", "--keep"]);
+        // Its app.yaml, its page and its Deployment.
+        assert_eq!(files(&place).len(), before + 3, "{ci}");
+        shop.ok(&[
+            "init", "../begun", "--app", "pay", "--keep", "--ci", "gitlab",
+        ]);
+        assert!(place.join(".gitlab-ci.yml").exists(), "{ci}");
+    }
+}
+
+#[test]
 fn a_link_in_the_way_is_not_followed() {
     let (shop, place) = place();
     fs::create_dir(&place).unwrap();

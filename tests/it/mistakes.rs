@@ -59,6 +59,10 @@ const COMMANDS: &[Slip] = &[
     ("deploy orders v3 3", ["are both v3", "`v3`", "name it once"]),
     ("deploy orders", ["VERSION is missing", "cutwater deploy orders", "VERSION"]),
     ("rollback orders v1 v3", ["`v1 v3` are several", "a rollback goes to one version", "rollback"]),
+    ("deploy orders v3 --wait 10s", ["`10s` is no version", "written with `=`", "--wait=10s"]),
+    ("rollback orders --wait 10s", ["`10s` is no version", "written with `=`", "--wait=10s"]),
+    ("alias set staging v3 --wait 10s", ["`10s` is no version", "written with `=`", "--wait=10s"]),
+    ("versions label v3 orders", ["`orders` is an app", "would mislead", "cutwater versions label orders v3 LABEL"]),
     ("alias set orders staging", ["VERSION is missing", "cutwater alias set", "orders staging VERSION"]),
     ("versions delete v3 --yes -m x -C apps/orders", ["orders", "releases/orders.yaml", "v3"]),
     // The parts of a release that do not fit each other.
@@ -180,6 +184,30 @@ fn each_slip_is_answered_with_what_is_wrong_where_and_what_to_do() {
         "fewer slips than there were"
     );
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+}
+
+#[test]
+fn an_object_of_a_mistyped_app_is_named_and_nothing_is_said_that_would_replace_it() {
+    let shop = repository();
+    let versions = format!(
+        "  versions:\n  - {{version: 1, percentage: 100}}\n{}",
+        route("")
+    );
+    let typed = release("Deployment", "blog", &versions).replace("app: orders", "app: blgo");
+    shop.commit("releases/blog.yaml", typed);
+    shop.git(
+        &shop.clone_dir(),
+        &["push", "-q", "origin", "HEAD:refs/heads/main"],
+    );
+    for line in ["deploy blog v1", "rollback blog"] {
+        let parts = [
+            "releases/blog.yaml:1",
+            "app `blgo`",
+            "correct `spec.app` there",
+        ];
+        let failure = graded(&shop, line, &parts);
+        assert!(failure.is_none(), "{}", failure.unwrap_or_default());
+    }
 }
 
 #[test]

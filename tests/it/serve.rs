@@ -6,6 +6,8 @@ mod admin;
 mod begun;
 /// Clients that go on until they are told to stop.
 mod clients;
+/// Versions that a server uses are not deleted.
+mod deleting;
 /// Repositories elsewhere: credentials and webhooks.
 mod elsewhere;
 /// How programs end, and `serve` with them.

@@ -29,6 +29,7 @@ pub(in crate::cli) struct Args {
 
 impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
+        self.release.check(&self.words)?;
         context.complete("alias set", &self.words, &["NAME", "VERSION"])?;
         let (app, words) = context.app_and(self.words, 2)?;
         let [name, version] = words

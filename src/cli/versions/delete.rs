@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::entry::short;
 use crate::cli::candidates;
-use crate::cli::cluster::ClusterArgs;
 use crate::cli::context::Context;
 use crate::cli::moment;
 use crate::cli::output::{Failure, Ui};
+use crate::cli::running::RunningArgs;
 use crate::store::{self, DeleteRequest, Deletion, Use};
 use crate::words::{AppName, VersionWord};
 
@@ -29,7 +29,7 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    cluster: ClusterArgs,
+    running: RunningArgs,
 }
 
 /// What became of each version.
@@ -66,14 +66,12 @@ impl Args {
             dry_run: self.dry_run || asks,
         };
         let mut partial = None;
+        let mut nobody = false;
         let mut ask = || {
-            let answer = self.cluster.ask(&app).map_err(|error| {
-                format!(
-                    "{error}; make it reachable, or ask another one with --context: a version that runs there must stay. Only where you know that nothing runs there, leave the cluster out with --no-cluster"
-                )
-            })?;
-            partial = answer.as_ref().and_then(|cluster| cluster.partial.clone());
-            Ok(answer)
+            let running = self.running.ask(context, &app)?;
+            partial = (running.cluster.as_ref()).and_then(|cluster| cluster.partial.clone());
+            nobody = running.cluster.is_none() && running.server.is_none();
+            Ok(running)
         };
         let workspace = &context.workspace;
         let mut progress = |line: &str| ui.progress(line);
@@ -94,14 +92,15 @@ impl Args {
         if let Some(partial) = partial {
             ui.warning(partial);
         }
-        if results
-            .iter()
-            .any(|result| matches!(result, Deletion::Deleted { .. }))
-        {
+        let is_deleted = |result: &Deletion| matches!(result, Deletion::Deleted { .. });
+        if results.iter().any(is_deleted) {
             ui.hint(format!(
                 "clones that fetched the tags keep what was deleted, and their `git fetch --tags` fails: {}",
                 super::fetch_again(context, &app, "*")
             ));
+        }
+        if nobody && results.iter().any(is_deleted) {
+            ui.hint("no cluster and no `cutwater serve` was there to say what runs: releases and ledgers alone were looked at; name the --admin address of a server elsewhere with --admin or CUTWATER_ADMIN");
         }
         report(ui, app, results)
     }

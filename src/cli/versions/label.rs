@@ -30,6 +30,14 @@ pub(in crate::cli) struct Args {
 impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
         context.complete("versions label", &self.words, &["VERSION", "LABEL"])?;
+        if let [.., version, label] = self.words.as_slice()
+            && !self.remove
+            && context.is_app(label)
+        {
+            return Err(Failure::usage(format!(
+                "`{label}` is an app, and a label of that name would mislead; the app stands first: cutwater versions label {label} {version} LABEL"
+            )));
+        }
         let (app, words) = context.app_and(self.words, 2)?;
         let [version, label] = words
             .try_into()

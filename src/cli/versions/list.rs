@@ -9,12 +9,12 @@ use serde::Serialize;
 
 use super::entry::{EntryJson, row};
 use crate::cli::candidates;
-use crate::cli::cluster::ClusterArgs;
 use crate::cli::context::{Context, quoted};
 use crate::cli::live;
 use crate::cli::moment::{self, Edge};
 use crate::cli::output::{Failure, Ui};
-use crate::store::{Cluster, Entry, Filter, History, RefProblem, Scope, Survey, Use, users_of};
+use crate::cli::running::RunningArgs;
+use crate::store::{Entry, Filter, History, RefProblem, Running, Scope, Survey, Use, users_of};
 use crate::words::{AppName, VersionNumber};
 
 /// Most refs that are warned of one by one.
@@ -50,7 +50,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, conflicts_with_all = ["live", "context"])]
     no_live: bool,
     #[command(flatten)]
-    cluster: ClusterArgs,
+    running: RunningArgs,
 }
 
 fn glob(text: &str) -> Result<GlobMatcher, String> {
@@ -99,13 +99,25 @@ impl Args {
         } = if self.no_live {
             live::look(ui, context, &app, Scope::Versions, 0, None)?
         } else {
-            live::look(ui, context, &app, Scope::Tracked, 1, Some(&self.cluster))?
+            live::look(
+                ui,
+                context,
+                &app,
+                Scope::Tracked,
+                1,
+                Some(&self.running.cluster),
+            )?
+        };
+        let running = if self.no_live {
+            Running::default()
+        } else {
+            self.running.beside(ui, context, &app, cluster)
         };
         let history = &survey.history;
         if history.entries.is_empty() {
             live::known(context, &app)?;
         }
-        let uses = |entry: &Entry| uses(entry, &survey, cluster.as_ref());
+        let uses = |entry: &Entry| uses(entry, &survey, &running);
         if self.live {
             let mut living = BTreeSet::new();
             for (number, entry) in &history.entries {
@@ -206,7 +218,7 @@ impl Args {
         for (flag, set) in [
             ("live", self.live),
             ("no-live", self.no_live),
-            ("no-cluster", self.cluster.no_cluster),
+            ("no-cluster", self.running.cluster.no_cluster),
         ] {
             if set {
                 words = format!("{words} --{flag}");
@@ -220,9 +232,9 @@ impl Args {
 }
 
 /// Who uses what stands at a number.
-fn uses(entry: &Entry, survey: &Survey, cluster: Option<&Cluster>) -> Vec<Use> {
+fn uses(entry: &Entry, survey: &Survey, running: &Running) -> Vec<Use> {
     match entry {
-        Entry::Living(version) => users_of(version, survey, cluster),
+        Entry::Living(version) => users_of(version, survey, running),
         Entry::Deleted(_) | Entry::Foreign(_) => Vec::new(),
     }
 }

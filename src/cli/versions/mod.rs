@@ -53,8 +53,8 @@ A label is 1 to 63 letters, digits, `.`, `_` and `-`, begins with a letter, and 
   cutwater versions list checkout --live
   cutwater versions list checkout --before v120    # the next page
 
-LIVE says who uses a version and how much of their traffic it has: `releases/` of the tracked branch at the remote, ledgers, and the
-cluster of the kubeconfig, where there is one.")]
+LIVE says who uses a version and how much of their traffic it has: `releases/` of the tracked branch at the remote, ledgers, a
+`cutwater serve` of the repository, and the cluster of the kubeconfig, where there are any.")]
     List(list::Args),
     /// Show one version of an app
     #[command(after_help = "Examples:

@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::entry::{EntryJson, labels};
 use crate::app::Function;
 use crate::cli::candidates;
-use crate::cli::cluster::ClusterArgs;
 use crate::cli::context::Context;
 use crate::cli::live;
 use crate::cli::output::{Failure, Ui};
+use crate::cli::running::RunningArgs;
 use crate::store::{Entry, ListedFile, Scope, Use, Verdict, Version, VersionSignature, users_of};
 use crate::words::{AppName, VersionNumber, VersionWord};
 
@@ -30,7 +30,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, conflicts_with = "context")]
     no_live: bool,
     #[command(flatten)]
-    cluster: ClusterArgs,
+    running: RunningArgs,
 }
 
 /// What stands at a number, what is in it, and who uses it.
@@ -101,7 +101,14 @@ impl Args {
         } = if self.no_live {
             live::look(ui, context, &app, Scope::Versions, 0, None)?
         } else {
-            live::look(ui, context, &app, Scope::Tracked, 1, Some(&self.cluster))?
+            live::look(
+                ui,
+                context,
+                &app,
+                Scope::Tracked,
+                1,
+                Some(&self.running.cluster),
+            )?
         };
         let (number, entry) = survey.history.find(&word)?;
         let Entry::Living(version) = entry else {
@@ -128,7 +135,10 @@ impl Args {
             ui.warning(error);
             None
         });
-        let uses = (!self.no_live).then(|| users_of(version, &survey, cluster.as_ref()));
+        let uses = (!self.no_live).then(|| {
+            let running = self.running.beside(ui, context, &app, cluster);
+            users_of(version, &survey, &running)
+        });
         let mut bound = Bound::default();
         for function in functions.iter().flatten() {
             bound.secrets.extend(function.secrets().map(str::to_owned));

@@ -64,6 +64,20 @@ pub enum ReleaseError {
         /// What may stand in that file.
         text: String,
     },
+    /// The file that would be written holds an object of another app.
+    #[error(
+        "{what} is not on branch `{branch}`: {place} is that of app `{other}`; name that app, or correct `spec.app` there, commit it and push it"
+    )]
+    OtherApp {
+        /// What was looked for.
+        what: String,
+        /// The branch.
+        branch: String,
+        /// File and line of the object that is there.
+        place: String,
+        /// Its app.
+        other: AppName,
+    },
     /// No app is called so.
     #[error("there is no app `{app}` on branch `{branch}`, and no version of it; {}", instead(there.iter().map(AppName::as_str), app.as_str()))]
     NoApp {

@@ -115,6 +115,11 @@ pub(super) fn find<'a>(
     })
 }
 
+/// True for a Deployment that is called as an app is.
+fn is_named_for(release: &Release, app: &AppName) -> bool {
+    matches!(release.object, Object::Deployment(_)) && release.name() == app.as_str()
+}
+
 /// What to do if nothing is there: the near names, or what to write.
 fn not_there(
     request: &ReleaseRequest,
@@ -145,11 +150,25 @@ fn not_there(
         };
     }
     let (file, text) = scaffold::object(request, survey, branch);
+    let file = format!("{}/{file}", settings.releases);
+    // A slip of the pen in `spec.app`: what is to be written would replace it.
+    let other = |release: &&Release| {
+        let takes_its_name = alias(&request.wish).is_none() && is_named_for(release, app);
+        release.app() != app && (release.file == file || takes_its_name)
+    };
+    if let Some(release) = branch.releases.iter().find(other) {
+        return ReleaseError::OtherApp {
+            what: what(request),
+            branch: branch.name.clone(),
+            place: format!("{}:{}", release.file, release.place.line),
+            other: release.app().clone(),
+        };
+    }
     ReleaseError::NotThere {
         what: what(request),
         folder: settings.releases.clone(),
         branch: branch.name.clone(),
-        file: format!("{}/{file}", settings.releases),
+        file,
         text,
     }
 }

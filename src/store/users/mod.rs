@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! remote --fetch--> Survey: history, branches, ledgers --+
-//! cluster (asked by the caller) --> Cluster -------------+--> users_of(version), pure
+//! cluster, `cutwater serve` (asked by the caller) -------+--> users_of(version), pure
 //! ```
 //!
 //! A user counts where it could be one: a word is taken for every version that it may mean. What cannot be read is said,
@@ -21,13 +21,15 @@ mod survey;
 mod timeline;
 mod walk;
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::history::Version;
 use crate::api::WantedVersion;
 use crate::releases::Kind;
-use crate::words::{EnvironmentName, Share, VersionWord};
+use crate::words::{EnvironmentName, Share, VersionNumber, VersionWord};
 
 pub(super) use branches::Reader;
 pub use branches::{Branch, Unreadable};
@@ -69,6 +71,11 @@ pub enum User {
         environment: EnvironmentName,
         /// Number of the change.
         sequence: u64,
+    },
+    /// A `cutwater serve`.
+    Server {
+        /// Its admin address.
+        address: String,
     },
     /// A Deployment or Alias in a cluster.
     Cluster {
@@ -120,6 +127,9 @@ impl std::fmt::Display for User {
                 environment,
                 sequence,
             } => write!(f, "environment {environment}, by its ledger ({sequence})"),
+            Self::Server { address } => {
+                write!(f, "the server whose admin address is {address}")
+            }
             Self::Cluster {
                 context,
                 kind,
@@ -136,9 +146,27 @@ impl std::fmt::Display for User {
     }
 }
 
+/// What runs of an app outside of its repository, as far as somebody was there to say.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Running {
+    /// The answer of a cluster.
+    pub cluster: Option<Cluster>,
+    /// The answer of a `cutwater serve`.
+    pub server: Option<Server>,
+}
+
+/// What a `cutwater serve` of the repository says about an app.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Server {
+    /// Its admin address.
+    pub address: String,
+    /// The versions that get requests or run, each with the largest share, in percent, that a Deployment or Alias gives it.
+    pub versions: BTreeMap<VersionNumber, Share>,
+}
+
 /// All users of a version. Its labels must be those of now.
 #[must_use]
-pub fn users_of(version: &Version, survey: &Survey, cluster: Option<&Cluster>) -> Vec<Use> {
+pub fn users_of(version: &Version, survey: &Survey, running: &Running) -> Vec<Use> {
     let mut uses = Vec::new();
     for branch in &survey.branches {
         for release in branch.releases.iter().filter(|r| *r.app() == version.app) {
@@ -174,7 +202,16 @@ pub fn users_of(version: &Version, survey: &Survey, cluster: Option<&Cluster>) -
             });
         }
     }
-    let objects = cluster.iter().flat_map(|cluster| {
+    let served = running.server.iter().filter_map(|server| {
+        let share = server.versions.get(&version.number)?;
+        Some((server.address.clone(), *share))
+    });
+    uses.extend(served.map(|(address, share)| Use {
+        user: User::Server { address },
+        wanted: None,
+        served: Some(share),
+    }));
+    let objects = running.cluster.iter().flat_map(|cluster| {
         let context = &cluster.context;
         cluster.objects.iter().map(move |object| (context, object))
     });

@@ -6,7 +6,7 @@ use crate::support::http;
 
 impl Standalone {
     /// What a command that waits for this server gets: true where it succeeds, and all that it says.
-    async fn waits(&self, args: &[&str]) -> (bool, String) {
+    pub(super) async fn waits(&self, args: &[&str]) -> (bool, String) {
         self.waits_in(&self.shop, args).await
     }
 

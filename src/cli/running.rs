@@ -1,0 +1,90 @@
+//! What runs of an app outside of the repository: a cluster and a `cutwater serve`, asked once, and only read.
+
+use std::collections::BTreeMap;
+
+use super::cluster::ClusterArgs;
+use super::context::Context;
+use super::output::Ui;
+use super::standalone::AdminArgs;
+use crate::serve::told::Status;
+use crate::store::{Cluster, Running, Server};
+use crate::words::{AppName, Share, VersionNumber};
+
+/// Which cluster and which server are asked.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct RunningArgs {
+    #[command(flatten)]
+    pub(super) cluster: ClusterArgs,
+    #[command(flatten)]
+    admin: AdminArgs,
+}
+
+impl RunningArgs {
+    /// Asks both.
+    ///
+    /// # Errors
+    /// Why one of them could not be asked, and what to do: what runs there must not be deleted.
+    pub(super) fn ask(&self, context: &Context, app: &AppName) -> Result<Running, String> {
+        let cluster = self.cluster.ask(app).map_err(|error| {
+            format!(
+                "{error}; make it reachable, or ask another one with --context: a version that runs there must stay. Only where you know that nothing runs there, leave the cluster out with --no-cluster"
+            )
+        })?;
+        let server = self.server(context, app).map_err(|error| {
+            format!(
+                "{error}; a version that runs there must stay: make it reachable, or leave out --admin and CUTWATER_ADMIN where you know that nothing runs there"
+            )
+        })?;
+        Ok(Running { cluster, server })
+    }
+
+    /// The answer of a cluster, with that of the server. One that cannot be asked is a warning.
+    pub(super) fn beside(
+        &self,
+        ui: &Ui,
+        context: &Context,
+        app: &AppName,
+        cluster: Option<Cluster>,
+    ) -> Running {
+        let server = self.server(context, app).unwrap_or_else(|error| {
+            ui.warning(format!("the server is left out: {error}"));
+            None
+        });
+        Running { cluster, server }
+    }
+
+    /// What the server says of the app. At the usual address there may be none, or one of another repository: that is no error
+    /// where nobody named it.
+    fn server(&self, context: &Context, app: &AppName) -> Result<Option<Server>, String> {
+        let standalone = self.admin.open().map_err(|error| error.to_string())?;
+        let told = (standalone.ask::<Status>("/status"))
+            .map_err(|error| error.to_string())
+            .and_then(|status| {
+                let follows = standalone.follows(context, &status);
+                follows.map_err(|failure| failure.to_string())?;
+                Ok(status)
+            });
+        match told {
+            Ok(status) => Ok(Some(Server {
+                address: standalone.to_string(),
+                versions: versions(status, app),
+            })),
+            Err(problem) if self.admin.is_named() => Err(problem),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+/// The versions that get requests or run, each with its largest share.
+fn versions(mut status: Status, app: &AppName) -> BTreeMap<VersionNumber, Share> {
+    let Some(app) = status.apps.remove(app) else {
+        return BTreeMap::new();
+    };
+    let running = app.versions.into_keys();
+    let mut versions: BTreeMap<_, _> = running.map(|number| (number, Share::ZERO)).collect();
+    for served in app.splits.into_values().flat_map(|split| split.versions) {
+        let share = versions.entry(served.version).or_default();
+        *share = (*share).max(served.percentage);
+    }
+    versions
+}
