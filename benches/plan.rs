@@ -107,6 +107,7 @@ fn world(change: bool) -> World {
                 exist: true,
                 accepted: true,
                 rejected: false,
+                silent: false,
                 written: None,
                 named: numbers.iter().copied().collect(),
                 ruled: BTreeSet::new(),

@@ -113,7 +113,8 @@ pub struct DeploymentSpec {
     #[schemars(default = "one_hour")]
     pub rollback_window: Period,
     /// How long a change may make no progress before it is said to be stalled (`Stalled=True`, with the reason), and how long going
-    /// back to a version waits for pods that do not come: `10s` to `8760h`, such as `5m`. The default is `10m`.
+    /// back to a version waits for pods that do not come and for a gateway that says nothing: `10s` to `8760h`, such as `5m`. The
+    /// default is `10m`.
     #[serde(default = "ten_minutes")]
     #[schemars(schema_with = "rules::progress_deadline")]
     pub progress_deadline: Period,

@@ -60,6 +60,10 @@ impl Answer {
         *self == Self::Accepted
     }
 
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Self::Open(_))
+    }
+
     /// Of several implementations that speak for one gateway, one that serves the route is enough.
     fn or(self, other: Self) -> Self {
         match (self, other) {

@@ -10,7 +10,7 @@ use crate::api::gateway::HttpRoute;
 use crate::api::{Class, Reason, Type};
 use crate::kubernetes::names;
 use crate::plan::{Cause, RoutePlan, Scale, SplitPlan};
-use crate::words::{FunctionName, VersionNumber};
+use crate::words::{FunctionName, Period, VersionNumber};
 
 /// Pods that a message names.
 const PODS_NAMED: usize = 3;
@@ -258,7 +258,10 @@ impl Facts<'_> {
             let (reason, message) = match Answer::of(route, self.gateways) {
                 Answer::Accepted => continue,
                 Answer::Open(_) if self.only_unnamed(route, split) => continue,
-                Answer::Open(message) => (Reason::WaitingForGateway, message),
+                Answer::Open(message) => {
+                    let message = format!("{message}{}", unheard(split, wanted.progress_deadline));
+                    (Reason::WaitingForGateway, message)
+                }
                 Answer::Refused(message) => (Reason::RouteRefused, message),
             };
             return Say::new(type_, false, reason, message);
@@ -358,6 +361,21 @@ fn cause(parts: &[Say]) -> Option<&Say> {
     };
     let open = parts.iter().filter(|say| say.state != State::True);
     open.min_by_key(rank)
+}
+
+/// What goes on without a word of the gateways.
+fn unheard(split: Option<&SplitPlan>, deadline: Period) -> String {
+    let versions = split.map(|split| split.unheard.as_slice());
+    let versions: Vec<String> = (versions.unwrap_or_default().iter())
+        .map(ToString::to_string)
+        .collect();
+    match versions.as_slice() {
+        [] => String::new(),
+        versions => format!(
+            "; nothing was said for {deadline}, so it is not waited for any longer than the settle delay: {} has its share in the route, and no pods go before it is accepted",
+            versions.join(", ")
+        ),
+    }
 }
 
 fn wait(waiting: &crate::plan::Waiting) -> String {

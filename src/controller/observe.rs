@@ -267,11 +267,15 @@ fn route_facts(
     };
     let named = routes.iter().map(|route| backends(route));
     let is_accepted = |route: &HttpRoute| Answer::of(route, given.gateways).is_accepted();
+    let is_open = |route: &HttpRoute| Answer::of(route, given.gateways).is_open();
     let facts = RouteFacts {
         exist: !routes.is_empty(),
         accepted: routes.iter().all(|route| is_accepted(route)),
         rejected: routes.iter().any(|route| is_accepted(route))
             && (routes.iter()).all(|route| is_accepted(route) || answer::is_rejected(route)),
+        silent: routes.iter().any(|route| is_open(route))
+            && (routes.iter())
+                .all(|route| is_open(route) || is_accepted(route) || answer::is_rejected(route)),
         written: None,
         named: (named.reduce(|some, others| &some & &others)).unwrap_or_default(),
         ruled: (all.iter())

@@ -75,6 +75,9 @@ pub struct SplitPlan {
     pub waiting: Vec<Waiting>,
     /// None of that made progress within the deadline.
     pub stalled: bool,
+    /// Versions with a share of which the gateways have said nothing for longer than the way back waits: nobody knows when
+    /// they act on it.
+    pub unheard: Vec<VersionNumber>,
 }
 
 /// What the routes of a split are to say.

@@ -3,13 +3,15 @@
 //! Pure. A gateway may learn of a route and of the backends behind it apart, in any order. So no write names a version and
 //! gives it a share, and none takes away a version that had a share: it is named first, gets its share once the gateways
 //! have accepted that and had the settle delay, keeps its name at no share while going back is to be instant, and loses
-//! its name before its pods go.
+//! its name before its pods go. The way back is the one exception: a gateway that says nothing at all is waited for no
+//! longer than the deadline, for nobody may be there who could answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
 use super::effective::share_of;
+use super::progress;
 use super::world::{Named, Split, World};
 use super::{BACKENDS_MAX, Shares, Wake, later};
 use crate::words::VersionNumber;
@@ -42,9 +44,12 @@ pub(super) fn known(world: &World, split: &Split) -> Known {
         let idles = !listed(&version) && share_of(&split.last, version).is_zero();
         let idle = before.idle.filter(|_| idles);
         let now = |holds: bool, answered: bool| (holds && answered).then_some(world.now);
+        // A gateway that refuses its route serves nobody by it, and holds up no other.
+        let since = since.or_else(|| now(named, routes.accepted || routes.rejected));
+        let quiet = named && routes.silent && since.is_none();
         Named {
-            // A gateway that refuses its route serves nobody by it, and holds up no other.
-            since: since.or_else(|| now(named, routes.accepted || routes.rejected)),
+            since,
+            silent: (before.silent.filter(|_| quiet)).or_else(|| now(named, quiet)),
             idle: idle.or_else(|| now(idles, routes.accepted)),
         }
     };
@@ -53,15 +58,44 @@ pub(super) fn known(world: &World, split: &Split) -> Known {
         .collect()
 }
 
-/// True once the gateways know a version for sure.
+/// True once the gateways know a version for sure, or where traffic goes back to it and they said nothing for too long.
 pub(super) fn is_settled(
+    world: &World,
+    split: &Split,
     known: &Known,
     version: VersionNumber,
-    settle: SignedDuration,
     wake: &mut Wake,
 ) -> bool {
-    let since = known.get(&version).and_then(|named| named.since);
-    since.is_some_and(|since| wake.reached(later(since, settle)))
+    let Some(named) = known.get(&version) else {
+        return false;
+    };
+    if let Some(since) = named.since {
+        return wake.reached(later(since, world.settle));
+    }
+    let returns =
+        progress::returns(world, split, version) || progress::served_lately(world, split, version);
+    returns && is_unheard(world.settle, split, named, wake)
+}
+
+/// Versions with a share that the gateways have said nothing of for longer than the way back waits.
+pub(super) fn unheard(
+    world: &World,
+    split: &Split,
+    shares: &Shares,
+    known: &Known,
+    wake: &mut Wake,
+) -> Vec<VersionNumber> {
+    let versions = shares.iter().map(|(version, _)| *version);
+    let mut silent = |version: &VersionNumber| {
+        let named = known.get(version);
+        named.is_some_and(|named| is_unheard(world.settle, split, named, wake))
+    };
+    versions.filter(|version| silent(version)).collect()
+}
+
+fn is_unheard(settle: SignedDuration, split: &Split, named: &Named, wake: &mut Wake) -> bool {
+    let wait = split.progress_deadline.max(settle);
+    (named.silent).is_some_and(|since| wake.reached(later(since, wait)))
 }
 
 /// What is named beside the shares, and the wanted versions that there is no place for.

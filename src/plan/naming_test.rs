@@ -62,16 +62,106 @@ fn a_share_is_not_given_before_the_name_is_accepted_and_settled() {
     story.ready(8, 1);
     let named = plan(&story.world);
     story.carry_out(&named);
-    story.world.splits[0].routes.accepted = false;
-    story.pass(600);
-    let waiting = plan(&story.world);
-    story.carry_out(&waiting);
+    // A new version waits however long that takes.
+    for _ in 0..10 {
+        keeps_silent(&mut story, true);
+        story.pass(600);
+        let waiting = plan(&story.world);
+        story.carry_out(&waiting);
+    }
     assert_eq!(story.serving(), shares(&[(7, 100)]), "the gateway is away");
     story.world.splits[0].routes.accepted = true;
     story.act();
     assert_eq!(story.serving(), shares(&[(7, 100)]));
     story.pass(1).act();
     assert_eq!(story.serving(), shares(&[(8, 100)]));
+}
+
+/// The gateway has not accepted what was written last: it says nothing, or that it refuses it.
+fn keeps_silent(story: &mut Story, silent: bool) {
+    story.world.splits[0].routes.accepted = false;
+    story.world.splits[0].routes.silent = silent;
+}
+
+/// v8 serves, and v7 has just lost its name, within its rollback window.
+fn unnamed() -> Story {
+    let mut story = shifted();
+    story.pass(3599).act();
+    assert_eq!((story.idle(), story.running()), (vec![], vec![7, 8]));
+    story
+}
+
+/// Wants a version back that is named no more, and lets time pass while its gateway has not accepted the name.
+fn waits(story: &mut Story, version: u32, silent: bool, seconds: i64) -> Plan {
+    story.want(&[(version, 100)]);
+    let named = plan(&story.world);
+    story.carry_out(&named);
+    assert_eq!(story.idle(), [version]);
+    keeps_silent(story, silent);
+    let heard = plan(&story.world);
+    story.carry_out(&heard);
+    keeps_silent(story, silent);
+    story.pass(seconds);
+    plan(&story.world)
+}
+
+fn route_of(plan: &Plan) -> &Shares {
+    let RoutePlan::Serve { shares, .. } = &plan.splits[0].route else {
+        panic!("{plan:?}");
+    };
+    shares
+}
+
+#[test]
+fn the_way_back_waits_for_a_silent_gateway_no_longer_than_the_deadline() {
+    let mut story = unnamed();
+    let waiting = waits(&mut story, 7, true, 599);
+    assert_eq!(*route_of(&waiting), shares(&[(8, 100)]));
+    assert_eq!(waiting.splits[0].unheard, []);
+    let second = SignedDuration::from_secs(1);
+    assert_eq!(waiting.wake, Some(story.world.now + second));
+    let back = plan(&story.pass(1).world);
+    assert_eq!(*route_of(&back), shares(&[(7, 100)]));
+    assert_eq!(back.splits[0].unheard, [v(7)]);
+    // It is the same when it is planned again, and the pods of v8 stay as long as nothing is said.
+    story.carry_out(&back);
+    keeps_silent(&mut story, true);
+    story.pass(9_000);
+    let later = plan(&story.world);
+    assert_eq!(*route_of(&later), shares(&[(7, 100)]));
+    assert_eq!(later.splits[0].unheard, [v(7)]);
+    assert!(later.run.contains_key(&v(8)) && later.remove.is_empty());
+    story.carry_out(&later);
+    story.act();
+    assert_eq!(story.plan().splits[0].unheard, []);
+    assert_eq!(
+        story.plan().memory.named[&story.plan().splits[0].owner][&v(7)].silent,
+        None
+    );
+}
+
+#[test]
+fn the_way_back_does_not_go_on_past_a_gateway_that_refuses() {
+    let mut story = unnamed();
+    let waiting = waits(&mut story, 7, false, 90_000);
+    assert_eq!(*route_of(&waiting), shares(&[(8, 100)]));
+    assert_eq!(waiting.splits[0].unheard, []);
+}
+
+/// Forward again to a newer version that had the traffic before.
+#[test]
+fn to_go_back_to_a_newer_version_waits_no_longer_either() {
+    let mut story = Story::new();
+    story.version(8, 1, 1).want(&[(8, 100)]).act();
+    story.ready(8, 1).act();
+    story.version(7, 1, 1).want(&[(7, 100)]).act();
+    story.ready(7, 1).act().pass(1).act();
+    assert_eq!(story.serving(), shares(&[(7, 100)]));
+    story.pass(3599).act();
+    let waiting = waits(&mut story, 8, true, 599);
+    assert_eq!(*route_of(&waiting), shares(&[(7, 100)]));
+    let back = plan(&story.pass(1).world);
+    assert_eq!(*route_of(&back), shares(&[(8, 100)]));
 }
 
 #[test]

@@ -97,6 +97,7 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     let ready = |version| standings.get(&version).is_some_and(|it| it.serves);
     let said = shares.as_ref().unwrap_or(&split.last);
     let beside = naming::beside(world, split, said, &known, ready, wake);
+    let unheard = naming::unheard(world, split, said, &known, wake);
     waiting.extend(beside.crowded.iter().map(|version| Waiting {
         version: *version,
         cause: Cause::Backends(said.len() + beside.idle.len() + beside.crowded.len()),
@@ -135,6 +136,7 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
             complete,
             waiting,
             stalled,
+            unheard,
         },
         basis: (short || lean).then_some(basis),
         needs,
@@ -183,6 +185,7 @@ fn undecided(split: &Split, leaving: bool, known: Known) -> Shift<'_> {
             complete: leaving && !split.routes.exist,
             waiting: Vec::new(),
             stalled: false,
+            unheard: Vec::new(),
         },
         basis: None,
         needs: BTreeMap::new(),
@@ -279,7 +282,7 @@ fn standing(
         _ if first || held => true,
         // What became ready at a time that is yet to come says nothing: somebody's clock was put back.
         since => {
-            let known = naming::is_settled(known, version, world.settle, wake);
+            let known = naming::is_settled(world, split, known, version, wake);
             let mut over = |since| since > world.now || wake.reached(later(since, world.settle));
             known & since.is_none_or(&mut over)
         }

@@ -172,6 +172,7 @@ impl Story {
                 split.last.clone_from(shares);
                 routes.exist = true;
                 routes.accepted = true;
+                routes.silent = false;
                 routes.ruled = overrides.iter().copied().collect();
                 routes.held = names.union(&routes.ruled).copied().collect();
                 routes.named = names;

@@ -93,7 +93,8 @@ pub struct Split {
     pub rollback_window: SignedDuration,
     /// How long open requests are given after the gateways have stopped sending.
     pub drain: SignedDuration,
-    /// How long a shift may make no progress before it is said to be stalled, and how long the way back waits at most.
+    /// How long a shift may make no progress before it is said to be stalled, and how long the way back waits at most, for
+    /// pods and for gateways that say nothing.
     pub progress_deadline: SignedDuration,
     /// Versions that count as listed while it is not known what is wanted: those that the owner's status names.
     pub protects: BTreeSet<VersionNumber>,
@@ -118,6 +119,9 @@ pub struct RouteFacts {
     pub accepted: bool,
     /// At least one is accepted, and the others are refused as they are now: their gateways serve nothing of them.
     pub rejected: bool,
+    /// A gateway has not said yet whether it serves one of them as it is now, and each of the others is accepted or refused
+    /// as a whole.
+    pub silent: bool,
     /// When any of them was last written, as far as that is known; long ago where it is not.
     pub written: Option<Timestamp>,
     /// Versions that the gateway knows for sure: each route names them as a backend, with or without a share.
@@ -186,6 +190,9 @@ pub struct Named {
     /// Since when the gateways have accepted routes that name it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// Since when they have said nothing of such routes; nothing once they have accepted them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub silent: Option<Timestamp>,
     /// Since when they have accepted routes that name it for nothing: it is not listed, and has no share.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle: Option<Timestamp>,
@@ -221,7 +228,8 @@ impl Memory {
             .filter_map(|version| version.released.as_mut())
             .chain(self.gone.values_mut());
         let named = self.named.values_mut().flat_map(BTreeMap::values_mut);
-        let named = named.flat_map(|named| [named.since.as_mut(), named.idle.as_mut()]);
+        let named = named.flat_map(|named| [&mut named.since, &mut named.silent, &mut named.idle]);
+        let named = named.map(Option::as_mut);
         let progress = self.progress.values_mut();
         let progress = progress.flat_map(|progress| [&mut progress.began, &mut progress.moved]);
         for moment in moments.chain(named.flatten()).chain(progress) {

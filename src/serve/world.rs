@@ -90,6 +90,7 @@ impl App {
             exist: true,
             accepted: true,
             rejected: false,
+            silent: false,
             written: Some(served.since),
             named: shares.clone().chain(here.iter().copied()).collect(),
             ruled: served.overrides.iter().copied().collect(),

@@ -27,6 +27,8 @@ struct Trouble {
     said: Vec<(&'static str, &'static str)>,
     /// Ready pods, and the trouble of another one.
     pods: Option<(u32, &'static str)>,
+    /// The plan waits no longer for a gateway that says nothing.
+    unheard: bool,
 }
 
 fn failure(reason: Reason) -> Failure {
@@ -111,6 +113,18 @@ fn objects(trouble: &Trouble) -> AppObjects {
 
 /// `Ready` and its reason, then whether `Stalled` and `Reconciling` are true.
 fn said(trouble: &Trouble) -> (State, Reason, State, State) {
+    let says = says(trouble);
+    let say = |type_| says.iter().find(|say| say.type_ == type_).unwrap();
+    let ready = say(Type::Ready);
+    (
+        ready.state,
+        ready.reason,
+        say(Type::Stalled).state,
+        say(Type::Reconciling).state,
+    )
+}
+
+fn says(trouble: &Trouble) -> Vec<Say> {
     let (objects, version) = (objects(trouble), version());
     let wishes = wish::wishes(&objects, &BTreeMap::new());
     let pinned: ResolvedVersion = serde_json::from_value(json!({
@@ -132,6 +146,7 @@ fn said(trouble: &Trouble) -> (State, Reason, State, State) {
         complete: true,
         waiting: Vec::new(),
         stalled: false,
+        unheard: trouble.unheard.then_some(version).into_iter().collect(),
     };
     let plan = Plan {
         run: [(version, [(function(), Scale::Fixed(2))].into())].into(),
@@ -159,15 +174,7 @@ fn said(trouble: &Trouble) -> (State, Reason, State, State) {
         gateways: &Gateways::new(),
         now: Timestamp::UNIX_EPOCH,
     };
-    let says = facts.conditions(plan.splits.first());
-    let say = |type_| says.iter().find(|say| say.type_ == type_).unwrap();
-    let ready = say(Type::Ready);
-    (
-        ready.state,
-        ready.reason,
-        say(Type::Stalled).state,
-        say(Type::Reconciling).state,
-    )
+    facts.conditions(plan.splits.first())
 }
 
 const CRASH: &str = "CrashLoopBackOff (last exit code 1)";
@@ -211,6 +218,22 @@ fn pods(ready: u32, words: &'static str) -> Trouble {
 fn all_is_well() {
     let wanted = (State::True, Reason::Succeeded, State::False, State::False);
     assert_eq!(said(&answered(&good())), wanted);
+}
+
+#[test]
+fn that_a_silent_gateway_is_waited_for_no_longer_is_said() {
+    for (unheard, said) in [(false, false), (true, true)] {
+        let trouble = Trouble {
+            unheard,
+            ..Trouble::default()
+        };
+        let says = says(&trouble);
+        let routes = says.iter().find(|say| say.type_ == Type::RoutesAccepted);
+        let message = &routes.unwrap().message;
+        assert!(message.contains("has not accepted"), "{message}");
+        let words = "nothing was said for 10m, so it is not waited for any longer than the settle delay: v1 has its share";
+        assert_eq!(message.contains(words), said, "{message}");
+    }
 }
 
 fn all_say(stuck: bool, table: impl IntoIterator<Item = (Trouble, Reason)>) {

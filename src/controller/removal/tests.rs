@@ -107,6 +107,7 @@ impl Case {
             complete: false,
             waiting: Vec::new(),
             stalled: false,
+            unheard: Vec::new(),
         });
         self
     }

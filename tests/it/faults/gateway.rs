@@ -1,5 +1,7 @@
 //! Gateways that are not there, refuse or keep silent, and hostnames that others have.
 
+use std::time::{Duration, Instant};
+
 use cutwater::api::gateway::{Gateway, HttpRoute};
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
@@ -192,6 +194,34 @@ async fn a_gateway_that_keeps_silent_lets_no_pod_go() {
         "has not accepted HTTPRoute `shop.main`",
     )
     .await;
+}
+
+/// From v2 back to v1, whose pods and name are long gone, while nobody is there who could accept the route.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_way_back_waits_for_a_silent_gateway_no_longer_than_the_deadline() {
+    let scope = serving("silent-back").await;
+    let accepter = &Lab::shared().accepter;
+    scope.releases.publish("shop", "");
+    scope.deploy("shop", &[(2, 100.0)]).await;
+    scope.until_ready("shop").await;
+    scope.until_workloads("shop", &["shop-v2-web"]).await;
+    accepter.set(&scope.namespace, Answer::Silence);
+    let more = json!({"progressDeadline": "10s"});
+    scope.deploy_with("shop", &[(1, 100.0)], more).await;
+    scope.until_named("shop", 1).await;
+    let named = Instant::now();
+    scope.until_weights("shop", &[(1, 10_000)]).await;
+    let waited = named.elapsed();
+    assert!(waited > Duration::from_secs(8), "{waited:?}");
+    let message = scope
+        .until_condition("shop", "Ready", "False", "WaitingForGateway")
+        .await;
+    assert!(message.contains("nothing was said for 10s"), "{message}");
+    scope.stays_put("shop").await;
+    assert_eq!(scope.pods("shop", 2).await.len(), 1);
+    accepter.set(&scope.namespace, Answer::Accept);
+    scope.until_ready("shop").await;
+    scope.until_workloads("shop", &["shop-v1-web"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
