@@ -1,7 +1,7 @@
 //! Looks up what a watch tells to be gone: it may have lost no more than the label that the watch goes by.
 //!
 //! Reads only. An object that is there stays in the cache, and its app is looked at: the next write puts the label back. Until
-//! the API server has said that it is gone, it is not.
+//! the API server has said that it is gone, it is not. Where the label cannot be put back, it is looked up ever more rarely.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use tracing::debug;
 
 use super::apply::timed;
 use super::cache::{AppKey, Tracked};
-use super::queue::Queue;
+use super::queue::{Queue, Retries};
 use super::watch::Sink;
 use crate::kubernetes::names;
 
-/// When a lookup that failed is tried again, and one that found an object without its label.
-const AGAIN: Duration = Duration::from_secs(1);
+/// When a lookup that failed is tried again, and one that found an object without its label: at first, and at most.
+const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Looks up one object after the other, for ever.
 pub(super) async fn settle<K, F>(
@@ -37,17 +37,19 @@ pub(super) async fn settle<K, F>(
         + Debug,
     F: Tracked,
 {
+    let mut retries = Retries::new(AGAIN.0, AGAIN.1);
     loop {
         let object = doubts.next().await;
         let (key, name) = &object;
         let api = Api::<K>::namespaced(client.clone(), &key.namespace);
         let this = ListParams::default().fields(&format!("metadata.name={name}"));
-        match timed(api.list(&this)).await {
+        let again = match timed(api.list(&this)).await {
             Ok(mut list) => match list.items.pop() {
                 None => {
                     let version = list.metadata.resource_version;
                     let version = version.and_then(|version| version.parse().ok());
                     sink.touch(sink.cache.forget::<F>(key, name, version.unwrap_or(0)));
+                    false
                 }
                 Some(found) => {
                     let labelled = found.labels().contains_key(names::APP);
@@ -57,14 +59,20 @@ pub(super) async fn settle<K, F>(
                     if !labelled {
                         // No watch tells of it until its label is back.
                         sink.touch([key.clone()]);
-                        doubts.add_at(object.clone(), Instant::now() + AGAIN);
                     }
+                    !labelled
                 }
             },
             Err(error) => {
                 debug!(kind, %error, name, "a lookup failed and is tried again");
-                doubts.add_at(object.clone(), Instant::now() + AGAIN);
+                true
             }
+        };
+        if again {
+            let wait = retries.failed(&object);
+            doubts.add_at(object.clone(), Instant::now() + wait);
+        } else {
+            retries.over(&object);
         }
         doubts.done(&object);
     }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -103,6 +104,37 @@ impl<K: Clone + Ord + Hash> Queue<K> {
     }
 }
 
+/// How long to wait before a key is worked on again: twice as long after each failure, from a first to a longest wait.
+#[derive(Debug)]
+pub(super) struct Retries<K> {
+    first: Duration,
+    longest: Duration,
+    failures: HashMap<K, u32>,
+}
+
+impl<K: Clone + Eq + Hash> Retries<K> {
+    pub(super) fn new(first: Duration, longest: Duration) -> Self {
+        Self {
+            first,
+            longest,
+            failures: HashMap::new(),
+        }
+    }
+
+    /// It failed once more; the wait.
+    pub(super) fn failed(&mut self, key: &K) -> Duration {
+        let failures = self.failures.entry(key.clone()).or_insert(0);
+        let times = 2_u32.saturating_pow((*failures).min(16));
+        *failures = failures.saturating_add(1);
+        self.first.saturating_mul(times).min(self.longest)
+    }
+
+    /// It went well: the next failure is a first one.
+    pub(super) fn over(&mut self, key: &K) {
+        self.failures.remove(key);
+    }
+}
+
 impl<K: Clone + Ord + Hash> State<K> {
     fn enqueue(&mut self, key: K) {
         match self.known.get(&key) {
@@ -139,9 +171,18 @@ impl<K: Clone + Ord + Hash> State<K> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    #[test]
+    fn each_failure_doubles_the_wait_until_it_goes_well() {
+        let mut retries = Retries::new(Duration::from_secs(1), Duration::from_secs(30));
+        let mut waits = || -> Vec<u64> { (0..7).map(|_| retries.failed(&"a").as_secs()).collect() };
+        assert_eq!(waits(), [1, 2, 4, 8, 16, 30, 30]);
+        assert_eq!(waits(), [30; 7]);
+        assert_eq!(retries.failed(&"b").as_secs(), 1);
+        retries.over(&"a");
+        assert_eq!(retries.failed(&"a").as_secs(), 1);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_key_is_worked_on_by_one_worker_and_again_if_asked_meanwhile() {

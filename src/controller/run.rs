@@ -2,7 +2,6 @@
 //!
 //! Holds every task: one that ends unasked ends the program, so that nothing dies unseen.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,14 +14,14 @@ use tokio::time::Instant;
 use tracing::{error, info};
 
 use super::apply::Applier;
-use super::cache::{AppKey, Cache, ObjectKey};
+use super::cache::{AppKey, Cache};
 use super::connect;
 use super::fetching;
 use super::finalizer;
 use super::health;
 use super::isolation::{self, guarded};
 use super::observe::Delays;
-use super::queue::Queue;
+use super::queue::{Queue, Retries};
 use super::reconcile::{self, Context};
 use super::report::Reports;
 use super::repositories::Repositories;
@@ -128,7 +127,7 @@ pub async fn run(
         tasks.spawn(health::serve(listener, health.clone()));
     }
     watch::start(&client, &sink, &mut tasks);
-    let failures = Arc::new(Mutex::new(HashMap::new()));
+    let failures = Arc::new(Mutex::new(Retries::new(RETRY.0, RETRY.1)));
     for _ in 0..settings.workers.max(1) {
         tasks.spawn(work(
             context.clone(),
@@ -175,7 +174,7 @@ async fn work(
     context: Arc<Context>,
     sink: Sink,
     health: Arc<health::Health>,
-    failures: Arc<Mutex<HashMap<AppKey, u32>>>,
+    failures: Arc<Mutex<Retries<AppKey>>>,
 ) {
     health.synced().await;
     loop {
@@ -214,17 +213,15 @@ async fn attempt(context: &Context, key: &AppKey) -> reconcile::Outcome {
 
 /// How long to wait before an app is looked at again; for ever where nothing is to come.
 fn wait(
-    failures: &Mutex<HashMap<AppKey, u32>>,
+    failures: &Mutex<Retries<AppKey>>,
     key: &AppKey,
     outcome: &reconcile::Outcome,
 ) -> Option<Duration> {
     let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
     if outcome.failed {
-        let count = failures.entry(key.clone()).or_insert(0);
-        *count += 1;
-        return Some(doubled(RETRY, *count - 1));
+        return Some(failures.failed(key));
     }
-    failures.remove(key);
+    failures.over(key);
     let wake = outcome.wake?;
     let left = wake.duration_since(Timestamp::now());
     // A moment too far away is no time that anybody meant.
@@ -235,15 +232,9 @@ fn wait(
     )
 }
 
-/// A wait that doubles with each failure, from a first to a longest one.
-fn doubled((first, longest): (Duration, Duration), failures: u32) -> Duration {
-    let times = 2_u32.saturating_pow(failures.min(16));
-    first.saturating_mul(times).min(longest)
-}
-
 /// Says of objects that they cannot be read, and lets those go that are being deleted and that no app knows of.
 async fn report_unreadable(context: Arc<Context>, sink: Sink) {
-    let mut failures: HashMap<(&'static str, ObjectKey), u32> = HashMap::new();
+    let mut failures = Retries::new(UNREADABLE_AGAIN.0, UNREADABLE_AGAIN.1);
     loop {
         let (kind, key) = sink.unreadable.next().await;
         let unreadable = (context.cache.lock().unreadable)
@@ -269,11 +260,9 @@ async fn report_unreadable(context: Arc<Context>, sink: Sink) {
         };
         let key = (kind, key);
         if said {
-            failures.remove(&key);
+            failures.over(&key);
         } else {
-            let count = failures.entry(key.clone()).or_insert(0);
-            *count += 1;
-            let wait = doubled(UNREADABLE_AGAIN, *count - 1);
+            let wait = failures.failed(&key);
             (sink.unreadable).add_at(key.clone(), Instant::now() + wait);
         }
         sink.unreadable.done(&key);
