@@ -19,6 +19,7 @@ use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::cache::{AppKey, AppObjects, Cache, Tracked};
 use super::moment::Moment;
@@ -65,14 +66,15 @@ trait Made:
 {
     fn slot_of(objects: &AppObjects) -> &Slot<Self>;
 
-    /// Changes whenever the fields change that we set: the spec has a number for that, labels, annotations and owners have
-    /// none.
+    /// Changes whenever the fields change that we set: the spec has a number for that, labels, annotations, owners and our
+    /// name among the managers have none.
     fn mark(&self) -> String {
         let metadata = self.meta();
         match metadata.generation {
             Some(generation) if generation > 0 => {
                 let mut hasher = DefaultHasher::new();
                 (&metadata.labels, &metadata.annotations).hash(&mut hasher);
+                ownership::is_nameless(metadata).hash(&mut hasher);
                 for owner in metadata.owner_references.iter().flatten() {
                     (&owner.kind, &owner.name, &owner.uid).hash(&mut hasher);
                 }
@@ -210,6 +212,7 @@ impl Applier {
             return true;
         }
         let in_place = !ownership::is_anchored(found.meta())
+            && !ownership::is_nameless(found.meta())
             && serde_json::to_value(found.as_ref())
                 .is_ok_and(|found| diff::is_in_place(&found, object));
         if in_place {
@@ -231,9 +234,18 @@ impl Applier {
         }
         // Force: the fields that we set are ours alone; whoever changed them by hand is put right.
         let params = PatchParams::apply(names::FIELD_MANAGER).force();
-        let body = diff::stamped(object);
-        let patch = Patch::Apply(&body);
-        let applied = timed(api.patch(&object.name, &params, &patch)).await;
+        let mut body = diff::stamped(object);
+        // Only the one that was seen: somebody may just have made another one under its name.
+        let seen = found.and_then(|found| found.uid());
+        if let Some(uid) = &seen {
+            body["metadata"]["uid"] = json!(uid);
+        }
+        let mut applied = timed(api.patch(&object.name, &params, &Patch::Apply(&body))).await;
+        if seen.is_some() && applied.as_ref().is_err_and(is_about_uid) {
+            self.check_free(&api, key, object).await?;
+            body = diff::stamped(object);
+            applied = timed(api.patch(&object.name, &params, &Patch::Apply(&body))).await;
+        }
         let target = (object.kind, key.namespace.clone(), object.name.clone());
         let applied = applied.map_err(|error| {
             failure(&format!("apply {} `{}`", object.kind, object.name), &error)
@@ -342,6 +354,14 @@ pub(super) fn is_not_found(error: &kube::Error) -> bool {
 /// Answers that stay the same however often one asks: a right, a quota, an admission rule or a schema is in the way.
 fn is_refusal(code: u16) -> bool {
     matches!(code, 400 | 403 | 405 | 413 | 415 | 422)
+}
+
+/// The uid in a write is not that of the object of that name, or there is none.
+fn is_about_uid(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else {
+        return false;
+    };
+    matches!(status.code, 409 | 422) && status.message.to_lowercase().contains("uid")
 }
 
 pub(super) fn is_conflict(error: &kube::Error) -> bool {

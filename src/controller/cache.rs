@@ -17,6 +17,7 @@ use super::follow::Failing;
 pub(super) use super::objects::{AppKey, AppObjects, Tracked};
 use super::observe;
 use crate::api::Repository;
+use crate::kubernetes::names;
 use crate::plan::{Memory, Owner, OwnerKind};
 
 /// Namespace and name.
@@ -123,15 +124,21 @@ impl Cache {
         mut object: K,
         listed: Option<Instant>,
     ) -> Vec<AppKey> {
-        let Some(key) = object.app() else {
-            return Vec::new();
-        };
-        object.prune();
         let (place, version) = place(&object);
         let mut state = self.lock();
         if state.removed.covers(&place, version, listed) {
             return Vec::new();
         }
+        let key = match object.app() {
+            Some(key) => key,
+            None => match state.held_as(&object) {
+                // What we made stays ours, whoever took our name off it.
+                Some((key, true)) => key,
+                Some((key, false)) => return state.replaced::<K>(key, place, version, listed),
+                None => return Vec::new(),
+            },
+        };
+        object.prune();
         let mut touched = Vec::new();
         let name = place.2.clone();
         if K::ROAMS {
@@ -181,9 +188,24 @@ impl Cache {
 
     /// Forgets an object; the app that it changes.
     pub(super) fn remove<K: Tracked>(&self, object: &K) -> Option<AppKey> {
-        let key = object.app()?;
+        let key = self.home(object)?;
         let (place, version) = place(object);
         self.forget::<K>(&key, &place.2, version)
+    }
+
+    /// The app that an object belongs to, also where our name was taken off it.
+    pub(super) fn home<K: Tracked>(&self, object: &K) -> Option<AppKey> {
+        object.app().or_else(|| {
+            let (key, same) = self.lock().held_as(object)?;
+            same.then_some(key)
+        })
+    }
+
+    /// An object of that name is held.
+    pub(super) fn holds<K: Tracked>(&self, key: &AppKey, name: &str) -> bool {
+        let mut state = self.lock();
+        let objects = state.apps.get_mut(key);
+        objects.is_some_and(|objects| K::slot(objects).get(name).is_some())
     }
 
     /// Forgets an object of that name, which was gone at that resource version; the app that it changes.
@@ -261,6 +283,33 @@ impl State {
         had
     }
 
+    /// The app of which an object of that kind and name is held, and whether it is this very one.
+    fn held_as<K: Tracked>(&mut self, object: &K) -> Option<(AppKey, bool)> {
+        let (namespace, name, _) = object.identity();
+        let app = names::app_of(&name)?;
+        let key = AppKey { namespace, app };
+        let held = K::slot(self.apps.get_mut(&key)?).get(&name)?;
+        let same = held.uid().is_some() && held.uid() == object.uid();
+        Some((key, same))
+    }
+
+    /// Somebody else made another object under the name of one of ours, which is gone by that; the app that this changes.
+    fn replaced<K: Tracked>(
+        &mut self,
+        key: AppKey,
+        place: Place,
+        version: u128,
+        listed: Option<Instant>,
+    ) -> Vec<AppKey> {
+        let objects = self.apps.entry(key.clone()).or_default();
+        if K::slot(objects).is_newer(&place.2, version, listed) {
+            return Vec::new();
+        }
+        self.forget::<K>(&key, &place.2);
+        self.removed.note(place, version);
+        vec![key]
+    }
+
     /// Apps whose Deployment or Aliases name a Repository.
     pub(super) fn apps_of_repository(&self, namespace: &str, name: &str) -> BTreeSet<AppKey> {
         (self.apps.iter())
@@ -323,87 +372,4 @@ pub(super) fn owner_of(kind: &str, name: &str) -> Owner {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::api::Deployment;
-    use k8s_openapi::api::core::v1::Service;
-    use serde_json::json;
-
-    use super::*;
-
-    fn service(version: u32) -> Service {
-        let service = json!({"metadata": {
-            "name": "shop-v1-web",
-            "namespace": "prod",
-            "resourceVersion": version.to_string(),
-            "managedFields": [{"manager": "cutwater", "operation": "Apply"}],
-        }});
-        serde_json::from_value(service).unwrap()
-    }
-
-    fn deployment(app: &str, version: u32) -> Deployment {
-        let deployment = json!({
-            "apiVersion": "cutwater.dev/v1alpha1",
-            "kind": "Deployment",
-            "metadata": {"name": "shop", "namespace": "prod", "resourceVersion": version.to_string()},
-            "spec": {"app": app, "repository": "main", "versions": [{"version": 1, "percentage": 100}]},
-        });
-        serde_json::from_value(deployment).unwrap()
-    }
-
-    #[test]
-    fn a_late_answer_does_not_bring_back_what_is_gone() {
-        let cache = Cache::default();
-        let key = cache.put(service(5)).remove(0);
-        assert_eq!(cache.remove(&service(7)), Some(key.clone()));
-        assert!(cache.put(service(6)).is_empty());
-        assert!(cache.put(service(7)).is_empty());
-        assert!(cache.app(&key).services.is_empty());
-        assert!(!cache.put(service(8)).is_empty(), "made again");
-    }
-
-    /// The API server went back to a backup: its resource versions are lower than those that were seen before.
-    #[test]
-    fn a_list_is_newer_than_all_that_was_seen_before_it_began() {
-        let cache = Cache::default();
-        let key = cache.put(service(50)).remove(0);
-        let began = Some(Instant::now());
-        assert!(!cache.put_listed(service(20), began).is_empty());
-        assert!(cache.put(service(10)).is_empty(), "no list, and older");
-        cache.remove(&service(20));
-        let began = Some(Instant::now());
-        assert!(!cache.put_listed(service(15), began).is_empty());
-        // What was written while the list was read is newer than the list.
-        cache.put(service(70));
-        assert!(cache.put_listed(service(60), began).is_empty());
-        assert!(!cache.app(&key).services.is_empty());
-    }
-
-    #[test]
-    fn a_deployment_that_is_made_anew_for_another_app_leaves_the_first() {
-        let cache = Cache::default();
-        let first = cache.put(deployment("shop", 1)).remove(0);
-        let touched = cache.put(deployment("other", 2));
-        assert_eq!(touched.len(), 2, "both apps are looked at");
-        assert!(cache.app(&first).deployments.is_empty());
-        assert!(!cache.app(&touched[1]).deployments.is_empty());
-    }
-
-    #[test]
-    fn what_is_read_of_the_metadata_alone_joins_what_is_known() {
-        let cache = Cache::default();
-        let key = cache.put(deployment("shop", 1)).remove(0);
-        let metadata = ObjectMeta {
-            name: Some("shop".to_owned()),
-            namespace: Some("prod".to_owned()),
-            resource_version: Some("2".to_owned()),
-            finalizers: Some(vec!["a/b".to_owned()]),
-            ..ObjectMeta::default()
-        };
-        let object = ("prod".to_owned(), "shop".to_owned());
-        assert_eq!(cache.renew::<Deployment>(&object, metadata).len(), 1);
-        let objects = cache.app(&key);
-        let held = objects.deployments.get("shop").unwrap();
-        assert_eq!(held.metadata.finalizers, Some(vec!["a/b".to_owned()]));
-        assert_eq!(held.spec.app, key.app);
-    }
-}
+mod tests;

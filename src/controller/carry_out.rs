@@ -6,11 +6,12 @@
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 
 use super::apply::Failure;
 use super::cache::AppKey;
 use super::objects::AppObjects;
+use super::ownership;
 use super::places::Routes;
 use super::reconcile::Context;
 use super::removal::{Doomed, Removal};
@@ -162,7 +163,9 @@ impl Doing<'_> {
         let mut failures = Vec::new();
         for (name, version) in &rendered.files {
             let map = self.objects.config_maps.get(name);
-            let is_whole = map.is_some_and(|map| map.labels().contains_key(names::APP));
+            let is_whole = map.is_some_and(|map| {
+                map.labels().contains_key(names::APP) && !ownership::is_nameless(map.meta())
+            });
             if is_whole || self.drains(*version) {
                 continue;
             }

@@ -56,11 +56,12 @@ pub(super) async fn settle<K, F>(
                     if let Some(found) = reduce(found) {
                         sink.touch(sink.cache.put(found));
                     }
-                    if !labelled {
-                        // No watch tells of it until its label is back.
+                    // No watch tells of it until its label is back. What somebody else has made under the name needs none.
+                    let again = !labelled && sink.cache.holds::<F>(key, name);
+                    if again {
                         sink.touch([key.clone()]);
                     }
-                    !labelled
+                    again
                 }
             },
             Err(error) => {

@@ -172,6 +172,10 @@ pub(super) trait Tracked: Sized + Send + Sync + 'static {
     fn app(&self) -> Option<AppKey>;
     /// Namespace, name and resource version.
     fn identity(&self) -> (String, String, u128);
+    /// What tells it from one that was made anew under its name; nothing where that makes no difference.
+    fn uid(&self) -> Option<&str> {
+        None
+    }
     /// Where it is kept.
     fn slot(objects: &mut AppObjects) -> &mut Slot<Self>;
     /// Drops what nobody reads, before it is kept.
@@ -220,13 +224,17 @@ macro_rules! tracked {
                 identity_of(self)
             }
 
+            fn uid(&self) -> Option<&str> {
+                self.meta().uid.as_deref()
+            }
+
             fn slot(objects: &mut AppObjects) -> &mut Slot<Self> {
                 &mut objects.$slot
             }
 
             fn prune(&mut self) {
                 let prune: fn(&mut Self) = $prune;
-                self.meta_mut().managed_fields = None;
+                ownership::shorten(self.meta_mut());
                 prune(self);
             }
         }

@@ -1,6 +1,8 @@
 //! Whose an object is: ours if our field manager set fields of it, or if an anchor owns it; and of which app.
 //!
 //! Pure. Labels decide nothing: ten tools write them, anybody can take them off, and whoever copies an object copies them.
+//! A client that writes `managedFields: [{}]` takes the field managers of everybody off. Of such an object the digest of our
+//! last wish tells whose it was; the next write puts our name back.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
@@ -14,7 +16,7 @@ pub(super) fn app_of(metadata: &ObjectMeta) -> Option<AppKey> {
     let anchored = references.find_map(app_of_anchor);
     let app = match anchored {
         Some(app) => app,
-        None if is_managed(metadata) => {
+        None if is_managed(metadata) || is_wiped(metadata) => {
             let named = metadata.name.as_deref().and_then(names::app_of);
             let labels = metadata.labels.as_ref();
             named.or_else(|| labels?.get(names::APP)?.parse().ok())?
@@ -31,6 +33,27 @@ pub(super) fn app_of(metadata: &ObjectMeta) -> Option<AppKey> {
 pub(super) fn is_anchored(metadata: &ObjectMeta) -> bool {
     let mut references = metadata.owner_references.iter().flatten();
     references.find_map(app_of_anchor).is_some()
+}
+
+/// Drops the managed fields, which are large, and leaves only whether we are among them: an empty list says no.
+pub(super) fn shorten(metadata: &mut ObjectMeta) {
+    let managed = is_managed(metadata);
+    metadata.managed_fields = (!managed).then(Vec::new);
+}
+
+/// Our name is not among the managers of an object of ours, so that it has to be written again.
+pub(super) fn is_nameless(metadata: &ObjectMeta) -> bool {
+    metadata.managed_fields.as_ref().is_some_and(Vec::is_empty)
+}
+
+/// It was written by us, and somebody took off all managers since: whoever makes an object leaves one. Who has only reported
+/// or scaled it since has made nothing.
+fn is_wiped(metadata: &ObjectMeta) -> bool {
+    let annotations = metadata.annotations.as_ref();
+    let managers = metadata.managed_fields.iter().flatten();
+    let mut writers =
+        managers.filter(|entry| entry.subresource.as_ref().is_none_or(String::is_empty));
+    writers.next().is_none() && annotations.is_some_and(|all| all.contains_key(names::APPLIED))
 }
 
 fn is_managed(metadata: &ObjectMeta) -> bool {
@@ -65,6 +88,9 @@ mod tests {
     #[test]
     fn the_field_manager_or_an_anchor_makes_an_object_ours_and_labels_do_not() {
         let labels = json!({names::MANAGED_BY: "cutwater", names::APP: "shop"});
+        let applied = json!({names::APPLIED: "0123456789abcdef"});
+        let reported =
+            json!([{"manager": "gateway", "operation": "Update", "subresource": "status"}]);
         let managed = |manager: &str| json!([{"manager": manager, "operation": "Apply"}]);
         let owner = |kind: &str, name: &str| json!([{"apiVersion": "v1", "kind": kind, "name": name, "uid": "1"}]);
         let cases = [
@@ -95,6 +121,23 @@ mod tests {
                 Some("shop"),
             ),
             ("odd", json!({"managedFields": managed("cutwater")}), None),
+            // All managers were taken off: ours is what we have written.
+            ("shop-v1-web", json!({"annotations": applied}), Some("shop")),
+            (
+                "shop-v1-web",
+                json!({"annotations": applied, "managedFields": []}),
+                Some("shop"),
+            ),
+            (
+                "shop-v1-web",
+                json!({"annotations": applied, "managedFields": reported}),
+                Some("shop"),
+            ),
+            (
+                "shop-v1-web",
+                json!({"annotations": applied, "managedFields": managed("kubectl")}),
+                None,
+            ),
             (
                 "shop-v1-web",
                 json!({"ownerReferences": owner("ConfigMap", "shop.cutwater.dev")}),

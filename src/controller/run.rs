@@ -194,7 +194,7 @@ async fn attempt(context: &Context, key: &AppKey) -> reconcile::Outcome {
     let work = async {
         #[cfg(debug_assertions)]
         isolation::inject(key.app.as_str());
-        reconcile::reconcile(context, key).await
+        Box::pin(reconcile::reconcile(context, key)).await
     };
     let panic = match guarded(work).await {
         Ok(outcome) => return outcome,

@@ -153,7 +153,7 @@ impl Spawner<'_> {
             Happened::Gone(object) => {
                 let object = reduce(object).and_then(|object| {
                     let (_, name, _) = object.identity();
-                    Some((object.app()?, name))
+                    Some((sink.cache.home(&object)?, name))
                 });
                 if let Some(object) = object {
                     doubts.add(object);

@@ -93,6 +93,15 @@ impl Controller {
         let _ = std::fs::remove_dir_all(&self.state);
     }
 
+    /// Stops it where it is, or lets it go on.
+    pub fn pause(&self, paused: bool) {
+        let process = self.process.as_ref().unwrap();
+        let signal = if paused { "-STOP" } else { "-CONT" };
+        let id = process.id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status();
+        assert!(sent.unwrap().success());
+    }
+
     /// Asks it to end, and waits.
     pub fn stop(&mut self) {
         if let Some(process) = self.process.take() {

@@ -57,6 +57,7 @@ async fn a_live_route_outlives_what_cannot_be_read_written_or_listed() {
     finalizers_are_stripped(&scope).await;
     the_finalizer_is_refused(&lab, &scope).await;
     labels_and_annotations_are_taken_off(&scope).await;
+    managers_are_taken_off(&mut lab, &scope).await;
     anchor_is_deleted(&lab, &scope).await;
     the_kind_is_not_served(&scope).await;
     lists_are_forbidden(&mut lab, &scope).await;
@@ -227,6 +228,74 @@ async fn labels_and_annotations_are_taken_off(scope: &Scope) {
         stripped::<Workload>(scope, name).await;
     }
     stripped::<ConfigMap>(scope, "shop.cutwater.dev").await;
+}
+
+/// Takes the field managers of everybody off an object.
+async fn wiped<K>(scope: &Scope, name: &str)
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug,
+{
+    let wipe = json!({"metadata": {"managedFields": [{}]}});
+    let now = merge::<K>(scope, name, wipe).await;
+    assert!(!is_ours(&now), "{:?}", now.managed_fields());
+}
+
+async fn until_ours<K>(scope: &Scope, name: &str)
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug,
+{
+    wait_for(&format!("our name on {name}"), SOON, async || {
+        let now = scope.api::<K>().get(name).await.unwrap();
+        if is_ours(&now) {
+            Ok(())
+        } else {
+            let says = scope.conditions("shop").await;
+            Err(format!("{:?}; {says}", now.managed_fields()))
+        }
+    })
+    .await;
+}
+
+fn is_ours<K: ResourceExt>(object: &K) -> bool {
+    let mut managers = object.managed_fields().iter();
+    managers.any(|entry| entry.manager.as_deref() == Some("cutwater"))
+}
+
+/// As some clients do that write whole objects: while the controller looks, and while it is away.
+async fn managers_are_taken_off(lab: &mut Lab, scope: &Scope) {
+    const WORKLOADS: [&str; 2] = ["shop-v1-web", "shop-v2-web"];
+    const ANCHOR: &str = "shop.cutwater.dev";
+    for away in [false, true] {
+        if away {
+            lab.controller.kill();
+        }
+        for name in ROUTES {
+            wiped::<HttpRoute>(scope, name).await;
+        }
+        for name in WORKLOADS {
+            wiped::<Service>(scope, name).await;
+            wiped::<Workload>(scope, name).await;
+        }
+        wiped::<ConfigMap>(scope, ANCHOR).await;
+        if away {
+            lab.controller.again();
+        }
+        for name in ROUTES {
+            until_ours::<HttpRoute>(scope, name).await;
+        }
+        for name in WORKLOADS {
+            until_ours::<Service>(scope, name).await;
+            until_ours::<Workload>(scope, name).await;
+        }
+        until_ours::<ConfigMap>(scope, ANCHOR).await;
+        scope.until_ready("shop").await;
+    }
 }
 
 async fn anchor_is_deleted(lab: &Lab, scope: &Scope) {

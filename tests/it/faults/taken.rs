@@ -1,12 +1,14 @@
 //! Names that somebody else's objects have: they are never touched.
 
+use futures::future::join_all;
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
-use crate::lab::{Lab, Scope};
+use crate::lab::{Lab, SOON, Scope};
 use crate::support::wait::stays;
+use crate::support::wait_for;
 
 /// An object of somebody else's.
 struct Foreign {
@@ -17,13 +19,7 @@ struct Foreign {
 
 impl Foreign {
     async fn make(scope: &Scope, object: Value) -> Self {
-        let gvk = (
-            object["apiVersion"].as_str().unwrap().to_owned(),
-            object["kind"].as_str().unwrap().to_owned(),
-        );
-        let (group, version) = gvk.0.split_once('/').unwrap_or(("", &gvk.0));
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &gvk.1));
-        let api = Api::namespaced_with(scope.client.clone(), &scope.namespace, &resource);
+        let api = api_of(scope, &object);
         let made: DynamicObject = serde_json::from_value(object).unwrap();
         let made = api.create(&PostParams::default(), &made).await.unwrap();
         let mut foreign = Self {
@@ -33,6 +29,21 @@ impl Foreign {
         };
         foreign.settle().await;
         foreign
+    }
+
+    /// The same for a name of ours, which is taken away from ours first.
+    async fn instead(scope: &Scope, object: Value) -> Self {
+        let (api, name) = (api_of(scope, &object), object["metadata"]["name"].as_str());
+        let name = name.unwrap();
+        api.delete(name, &DeleteParams::background()).await.unwrap();
+        wait_for(&format!("{name} gone"), SOON, async || {
+            match api.get_opt(name).await.unwrap() {
+                None => Ok(()),
+                Some(_) => Err("there"),
+            }
+        })
+        .await;
+        Self::make(scope, object).await
     }
 
     async fn version(&self) -> String {
@@ -69,6 +80,14 @@ impl Foreign {
     }
 }
 
+fn api_of(scope: &Scope, object: &Value) -> Api<DynamicObject> {
+    let word = |key: &str| object[key].as_str().unwrap();
+    let api_version = word("apiVersion");
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, word("kind")));
+    Api::namespaced_with(scope.client.clone(), &scope.namespace, &resource)
+}
+
 fn workload(name: &str) -> Value {
     json!({
         "apiVersion": "apps/v1",
@@ -87,6 +106,19 @@ fn workload(name: &str) -> Value {
 
 fn service(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {"ports": [{"port": 1}]}})
+}
+
+fn route(name: &str) -> Value {
+    json!({
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": name},
+        "spec": {"hostnames": ["mine.test"], "parentRefs": [{"name": "mine"}]},
+    })
+}
+
+fn map(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"mine": "yes"}})
 }
 
 /// The whole of it for one object that stands in the way of an app's first version.
@@ -122,24 +154,67 @@ async fn a_workload_of_somebody_elses_is_never_touched() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_route_of_somebody_elses_is_never_touched() {
-    let route = json!({
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "HTTPRoute",
-        "metadata": {"name": "shop.main"},
-        "spec": {"hostnames": ["mine.test"], "parentRefs": [{"name": "mine"}]},
-    });
-    in_the_way("HTTPRoute `shop.main`", route).await;
+    in_the_way("HTTPRoute `shop.main`", route("shop.main")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_anchor_of_somebody_elses_is_never_touched() {
-    let map = json!({
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "shop.cutwater.dev"},
-        "data": {"mine": "yes"},
+    in_the_way("ConfigMap `shop.cutwater.dev`", map("shop.cutwater.dev")).await;
+}
+
+/// Somebody deletes an object of ours and makes another one under its name, before the controller has seen either. It may
+/// have what is ours on it: a copy has that, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_else_makes_anew_under_a_name_of_ours_is_theirs() {
+    let lab = Lab::own();
+    let objects = [
+        service("shop-v1-web"),
+        workload("shop-v1-web"),
+        route("shop.main"),
+        map("shop.cutwater.dev"),
+    ];
+    let mut all = Vec::new();
+    for object in &objects {
+        for copied in [false, true] {
+            let mut object = object.clone();
+            if copied {
+                object["metadata"]["labels"] = json!({
+                    "cutwater.dev/app": "shop", "app.kubernetes.io/managed-by": "cutwater",
+                });
+                object["metadata"]["annotations"] =
+                    json!({"cutwater.dev/applied": "0123456789abcdef"});
+            }
+            let scope = lab.scope("anew").await;
+            scope.releases.publish("shop", "");
+            scope.deploy("shop", &[(1, 100.0)]).await;
+            scope.until_ready("shop").await;
+            all.push((scope, object, copied));
+        }
+    }
+    lab.controller.pause(true);
+    let taken = all.into_iter().map(async |(scope, object, copied)| {
+        let foreign = Foreign::instead(&scope, object).await;
+        (scope, foreign, copied)
     });
-    in_the_way("ConfigMap `shop.cutwater.dev`", map).await;
+    let all = join_all(taken).await;
+    lab.controller.pause(false);
+    let looks = all.into_iter().map(async |(scope, foreign, copied)| {
+        let message = scope
+            .until_fault("shop", "WorkloadsReady", "NameTaken")
+            .await;
+        assert!(message.contains(&foreign.name), "{message}");
+        scope.stays_put("shop").await;
+        foreign.untouched().await;
+        if copied {
+            scope.delete("shop", &DeleteParams::background()).await;
+            scope.until_gone("shop", SOON).await;
+            foreign.untouched().await;
+        } else {
+            foreign.delete().await;
+            scope.until_ready("shop").await;
+        }
+    });
+    join_all(looks).await;
 }
 
 /// Names of a version to come are taken: the one that serves goes on.
@@ -167,13 +242,13 @@ async fn a_name_that_is_taken_holds_back_only_the_version_that_needs_it() {
         .delete("shop-v1-web", &DeleteParams::default())
         .await
         .unwrap();
-    crate::support::wait_for("the Service of v1", crate::lab::SOON, async || {
+    wait_for("the Service of v1", SOON, async || {
         services.get_opt("shop-v1-web").await.unwrap()
     })
     .await;
     // Deleting the Deployment leaves what is not its own.
     scope.delete("shop", &DeleteParams::background()).await;
-    scope.until_gone("shop", crate::lab::SOON).await;
+    scope.until_gone("shop", SOON).await;
     stays(
         "somebody else's objects",
         crate::lab::faults::AWHILE,
