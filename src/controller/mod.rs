@@ -22,6 +22,7 @@ mod facts;
 mod fetching;
 mod finalizer;
 mod follow;
+mod functions;
 mod health;
 mod isolation;
 mod memory;

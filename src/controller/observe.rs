@@ -390,6 +390,7 @@ pub(super) fn route_specs(
                 hostnames: route.hostnames.clone(),
                 path: route.path.clone(),
                 function: asked::function_of(named, record)?,
+                others: BTreeMap::new(),
                 gateway_namespace: (route.gateway.namespace.clone())
                     .unwrap_or_else(|| key.namespace.clone()),
                 gateway: route.gateway.name.clone(),

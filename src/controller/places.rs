@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 
 use kube::ResourceExt;
 
-use super::answer::Gateways;
+use super::answer::{Answer, Gateways};
 use super::apply::Failure;
 use super::cache::{AppKey, AppObjects};
 use super::claims::{self, Claim, Claims};
+use super::functions;
 use super::observe;
 use super::resolve::{Records, Resolution};
 use super::wish::Wish;
@@ -30,6 +31,15 @@ pub(super) struct Around<'a> {
     pub(super) routes_known: bool,
     pub(super) gateways: &'a Gateways,
     pub(super) claims: &'a Claims,
+    /// The gateways have had the settle delay since the routes were written last.
+    pub(super) settled: bool,
+}
+
+impl Around<'_> {
+    /// The gateways have said what they think of a route as it is now, and had the time to act on it.
+    fn learned(&self, route: &HttpRoute) -> bool {
+        self.settled && !Answer::of(route, self.gateways).is_open()
+    }
 }
 
 /// The routes of all owners. The wishes and `resolutions` go together.
@@ -65,8 +75,15 @@ pub(super) fn places(
         let places = specs.into_iter().filter_map(|spec| {
             let name = names::route(&key.app, &wish.owner, &spec.name);
             let live = objects.routes.get(&name);
+            let step = |live: &HttpRoute, spec: RouteSpec| RouteSpec {
+                others: functions::others(key, live, &spec, records, around.learned(live)),
+                ..spec
+            };
             let Some(mut obstacle) = obstacle(key, &wish.owner, &spec, &leaving, around) else {
-                return Some(spec);
+                return Some(match live {
+                    Some(live) => step(live, spec),
+                    None => spec,
+                });
             };
             let waits = obstacle.reason == Reason::RouteClaimed;
             if live.is_some() {
@@ -74,7 +91,7 @@ pub(super) fn places(
             }
             against.push(obstacle);
             match live {
-                Some(live) => Some(kept(key, live, spec)),
+                Some(live) => Some(step(live, kept(key, live, spec))),
                 // A gateway may come later than the route; a claim of somebody else has to go first.
                 None => (!waits).then_some(spec),
             }

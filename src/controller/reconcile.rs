@@ -104,6 +104,7 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
             routes_known: given.routes_known,
             gateways: &gateways,
             claims: &state.claims,
+            settled: plan.settled,
         };
         places::places(key, &objects, &wishes, &resolutions, &records, &around)
     };

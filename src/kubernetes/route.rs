@@ -2,12 +2,14 @@
 //!
 //! This is where a weight becomes an object; where it is decided is [`crate::plan::effective`].
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::diff;
 use super::names;
 use super::object::{Kind, Object};
-use crate::plan::{Owner, Shares};
+use crate::plan::{BACKENDS_MAX, Owner, Shares};
 use crate::words::{AppName, FunctionName, VersionNumber};
 
 /// Where a split is reached: one route of a Deployment or Alias.
@@ -21,6 +23,8 @@ pub struct RouteSpec {
     pub path: String,
     /// The function that answers.
     pub function: FunctionName,
+    /// Versions that are not simply reached by that function: it has changed.
+    pub others: BTreeMap<VersionNumber, Reached>,
     /// Namespace of the gateway.
     pub gateway_namespace: String,
     /// Name of the gateway.
@@ -29,6 +33,32 @@ pub struct RouteSpec {
     pub section: Option<String>,
     /// The override header is honoured.
     pub overrides: bool,
+}
+
+/// How a route reaches a version while its function changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// The function that answers as yet.
+    pub function: FunctionName,
+    /// The one that is named with no share: it answers next, or answered before.
+    pub beside: Option<FunctionName>,
+}
+
+impl RouteSpec {
+    /// The function by which a version is reached, and the one that is named beside it. Where a rule has no place for `named`
+    /// versions with all of those, the function changes in one write.
+    fn reached(
+        &self,
+        version: VersionNumber,
+        fits: bool,
+    ) -> (&FunctionName, Option<&FunctionName>) {
+        match self.others.get(&version) {
+            Some(reached) if fits || reached.beside.is_none() => {
+                (&reached.function, reached.beside.as_ref())
+            }
+            _ => (&self.function, None),
+        }
+    }
 }
 
 /// The HTTPRoute of one route.
@@ -54,10 +84,20 @@ pub(super) fn object(
     // The rule that any request meets comes first: gateways go by what matches best, not by order. But Envoy Gateway names
     // what it gives to Envoy by the index of the rule, and where an index comes to mean another rule, Envoy for a moment
     // has a route to a cluster that is gone, and answers with 503. So this one keeps its index when versions come and go.
-    let backends: Vec<Value> = (shares.iter())
+    let named: Vec<(VersionNumber, u32)> = (shares.iter())
         .map(|(version, share)| (*version, share.basis_points()))
         .chain(idle.iter().map(|version| (*version, 0)))
-        .map(|(version, weight)| backend(app, version, &route.function, weight))
+        .collect();
+    let beside = |fits| {
+        let versions = named.iter().map(|(version, _)| *version);
+        versions.filter_map(move |version| Some((version, route.reached(version, fits).1?)))
+    };
+    let fits = named.len() + beside(true).count() <= BACKENDS_MAX;
+    // The function that has the share comes first: from that it is read back which one does.
+    let backends: Vec<Value> = (named.iter())
+        .map(|(version, weight)| (*version, route.reached(*version, fits).0, *weight))
+        .chain(beside(fits).map(|(version, function)| (version, function, 0)))
+        .map(|(version, function, weight)| backend(app, version, function, weight))
         .collect();
     let mut rules = vec![json!({"matches": [{"path": path}], "backendRefs": backends})];
     if route.overrides {
@@ -69,7 +109,7 @@ pub(super) fn object(
             });
             json!({
                 "matches": [{"path": path, "headers": [header]}],
-                "backendRefs": [backend(app, *version, &route.function, 1)],
+                "backendRefs": [backend(app, *version, route.reached(*version, fits).0, 1)],
             })
         }));
     }
@@ -139,6 +179,7 @@ mod tests {
             hostnames: vec!["shop.test".to_owned()],
             path: "/".to_owned(),
             function: "web".parse().unwrap(),
+            others: BTreeMap::new(),
             gateway_namespace: "shop".to_owned(),
             gateway: "public".to_owned(),
             section: None,

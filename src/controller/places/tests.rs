@@ -108,6 +108,7 @@ fn decided(
         ]
         .into(),
         claims: &claims,
+        settled: true,
     };
     let (routes, obstacles) = places(
         &key,
