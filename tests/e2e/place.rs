@@ -20,13 +20,17 @@ use crate::support::wait_for;
 const FUNCTION: &str =
     "command: [/bin/app]\nreadinessProbe: {httpGet: {path: /ready, port: 8080}, periodSeconds: 1}";
 
+/// An app whose name makes the controller panic whenever it works on it.
+pub const PANICS: &str = "panics";
+
 /// The controller. Whoever kills it starts it again.
 fn controller() -> MutexGuard<'static, Controller> {
     static CONTROLLER: LazyLock<Mutex<Controller>> = LazyLock::new(|| {
         let cluster = Cluster::from_environment();
-        Mutex::new(Controller::start(
+        Mutex::new(Controller::start_with(
             &cluster.kubeconfig_controller,
             &cluster.logs,
+            vec![format!("CUTWATER_TEST_PANIC={PANICS}")],
         ))
     });
     CONTROLLER.lock().unwrap_or_else(PoisonError::into_inner)

@@ -29,6 +29,11 @@ pub struct Controller {
 
 impl Controller {
     pub fn start(kubeconfig: &Path, directory: &Path) -> Self {
+        Self::start_with(kubeconfig, directory, Vec::new())
+    }
+
+    /// The same, with further variables.
+    pub fn start_with(kubeconfig: &Path, directory: &Path, environment: Vec<String>) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let mut controller = Self {
@@ -38,7 +43,7 @@ impl Controller {
             process: None,
             allow_local: true,
             path: None,
-            environment: Vec::new(),
+            environment,
         };
         controller.again();
         controller

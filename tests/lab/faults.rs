@@ -8,9 +8,9 @@ use cutwater::api::{Deployment, Repository};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::ResourceExt;
 use kube::api::{ListParams, Patch, PatchParams};
-use serde_json::json;
+use kube::{Api, ResourceExt};
+use serde_json::{Value, json};
 
 use super::{SOON, Scope};
 use crate::support::wait::stays;
@@ -41,6 +41,46 @@ where
     })
     .await;
     stays(what, AWHILE, settled, probe).await;
+}
+
+/// A rule of the API server by which the controller cannot write a Deployment, and so not its finalizer; for `kubectl`.
+pub fn no_finalizers() -> Value {
+    json!({"apiVersion": "v1", "kind": "List", "items": [
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingAdmissionPolicy",
+            "metadata": {"name": "no-finalizers"},
+            "spec": {
+                "matchConstraints": {"resourceRules": [{
+                    "apiGroups": ["cutwater.dev"], "apiVersions": ["*"],
+                    "operations": ["UPDATE"], "resources": ["deployments"],
+                }]},
+                "validations": [{"expression": "request.userInfo.username != 'cutwater'", "message": "not now"}],
+            },
+        },
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": {"name": "no-finalizers"},
+            "spec": {"policyName": "no-finalizers", "validationActions": ["Deny"]},
+        },
+    ]})
+}
+
+/// Waits until that rule acts on what the user of `theirs` writes.
+pub async fn until_no_finalizers(theirs: &Api<Deployment>, name: &str) {
+    let dry = PatchParams {
+        dry_run: true,
+        ..PatchParams::default()
+    };
+    let note = json!({"metadata": {"annotations": {"note": "dry"}}});
+    wait_for("the policy to act", SOON, async || {
+        match theirs.patch(name, &dry, &Patch::Merge(&note)).await {
+            Err(_) => Ok(()),
+            Ok(_) => Err("the write is let through"),
+        }
+    })
+    .await;
 }
 
 impl Scope {

@@ -1,6 +1,6 @@
 //! What `tests/e2e/run.sh` tells the end-to-end tests about the cluster they run in.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -41,8 +41,13 @@ impl Cluster {
 
     /// A client that may do everything.
     pub async fn client(&self) -> kube::Client {
+        self.client_of(&self.kubeconfig).await
+    }
+
+    /// A client with the rights of that kubeconfig.
+    pub async fn client_of(&self, kubeconfig: &Path) -> kube::Client {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let kubeconfig = Kubeconfig::read_from(&self.kubeconfig).expect("the cluster's kubeconfig");
+        let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("the cluster's kubeconfig");
         let config =
             kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
                 .await

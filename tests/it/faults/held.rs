@@ -1,5 +1,7 @@
 //! A live route outlives whatever cannot be read, written or listed, and whatever is taken off the objects around it.
 
+use std::time::Duration;
+
 use cutwater::api::Deployment;
 use cutwater::api::gateway::HttpRoute;
 use jiff::Timestamp;
@@ -11,10 +13,12 @@ use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::lab::faults::AWHILE;
+use crate::lab::faults::{AWHILE, no_finalizers, until_no_finalizers};
 use crate::lab::{Lab, SOON, Scope, rights};
 use crate::support::{User, wait_for};
 
+/// How long HTTPRoutes are a kind that the API server does not know: watches are tried again some times.
+const UNSERVED: Duration = Duration::from_secs(12);
 const ROUTES: [&str; 2] = ["shop.main", "shop.stage.main"];
 
 /// What has to stay: the routes, their weights, and the pods.
@@ -133,44 +137,13 @@ async fn finalizers_are_stripped(scope: &Scope) {
 }
 
 async fn the_finalizer_is_refused(lab: &Lab, scope: &Scope) {
-    let policy = json!({"apiVersion": "v1", "kind": "List", "items": [
-        {
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": "ValidatingAdmissionPolicy",
-            "metadata": {"name": "no-finalizers"},
-            "spec": {
-                "matchConstraints": {"resourceRules": [{
-                    "apiGroups": ["cutwater.dev"], "apiVersions": ["*"],
-                    "operations": ["UPDATE"], "resources": ["deployments"],
-                }]},
-                "validations": [{"expression": "request.userInfo.username != 'cutwater'", "message": "not now"}],
-            },
-        },
-        {
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": "ValidatingAdmissionPolicyBinding",
-            "metadata": {"name": "no-finalizers"},
-            "spec": {"policyName": "no-finalizers", "validationActions": ["Deny"]},
-        },
-    ]});
     let file = lab.server.directory().join("no-finalizers.json");
-    std::fs::write(&file, policy.to_string()).unwrap();
+    std::fs::write(&file, no_finalizers().to_string()).unwrap();
     let file = file.to_str().unwrap();
     assert!(lab.server.kubectl(&["apply", "-f", file]).status.success());
     let client = lab.server.client(User::Cutwater).await;
     let theirs = Api::<Deployment>::namespaced(client, &scope.namespace);
-    let dry = PatchParams {
-        dry_run: true,
-        ..PatchParams::default()
-    };
-    let note = json!({"metadata": {"annotations": {"note": "dry"}}});
-    wait_for("the policy to act", SOON, async || {
-        match theirs.patch("shop", &dry, &Patch::Merge(&note)).await {
-            Err(_) => Ok(()),
-            Ok(_) => Err("the write is let through"),
-        }
-    })
-    .await;
+    until_no_finalizers(&theirs, "shop").await;
     merge::<Deployment>(scope, "shop", json!({"metadata": {"finalizers": null}})).await;
     let message = scope
         .until_condition("shop", "Ready", "False", "ApiServerRefused")
@@ -344,7 +317,7 @@ async fn the_kind_is_not_served(scope: &Scope) {
     })
     .await;
     // The watches meet it, and both owners are looked at meanwhile.
-    tokio::time::sleep(AWHILE).await;
+    tokio::time::sleep(UNSERVED).await;
     let touch = async |message: &str| {
         let more = json!({"message": message});
         scope
