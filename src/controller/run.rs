@@ -211,25 +211,27 @@ async fn attempt(context: &Context, key: &AppKey) -> reconcile::Outcome {
     }
 }
 
-/// How long to wait before an app is looked at again; for ever where nothing is to come.
+/// How long to wait before an app is looked at again; for ever where nothing is to come. What failed is tried again ever more
+/// rarely, and what is due does not wait for that.
 fn wait(
     failures: &Mutex<Retries<AppKey>>,
     key: &AppKey,
     outcome: &reconcile::Outcome,
 ) -> Option<Duration> {
     let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
-    if outcome.failed {
-        return Some(failures.failed(key));
-    }
-    failures.over(key);
-    let wake = outcome.wake?;
-    let left = wake.duration_since(Timestamp::now());
-    // A moment too far away is no time that anybody meant.
-    Some(
+    let due = outcome.wake.map(|wake| {
+        let left = wake.duration_since(Timestamp::now());
+        // A moment too far away is no time that anybody meant.
         Duration::try_from(left)
             .unwrap_or(Duration::ZERO)
-            .min(LONGEST_SLEEP),
-    )
+            .min(LONGEST_SLEEP)
+    });
+    if outcome.failed {
+        let again = failures.failed(key);
+        return Some(due.map_or(again, |due| again.min(due.max(RETRY.0))));
+    }
+    failures.over(key);
+    due
 }
 
 /// Says of objects that they cannot be read, and lets those go that are being deleted and that no app knows of.
@@ -266,5 +268,37 @@ async fn report_unreadable(context: Arc<Context>, sink: Sink) {
             (sink.unreadable).add_at(key.clone(), Instant::now() + wait);
         }
         sink.unreadable.done(&key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::plan::later;
+
+    #[test]
+    fn what_is_due_does_not_wait_for_what_fails_again_and_again() {
+        let failures = Mutex::new(Retries::new(RETRY.0, RETRY.1));
+        let key = AppKey {
+            namespace: "prod".to_owned(),
+            app: "shop".parse().unwrap(),
+        };
+        let waits = |due: Option<i64>, failed: bool| {
+            let wake = due.map(|due| later(Timestamp::now(), SignedDuration::from_secs(due)));
+            let outcome = reconcile::Outcome { wake, failed };
+            wait(&failures, &key, &outcome)
+        };
+        for _ in 0..20 {
+            waits(None, true);
+        }
+        assert_eq!(waits(None, true), Some(RETRY.1));
+        assert_eq!(waits(Some(3600), true), Some(RETRY.1));
+        let soon = waits(Some(3), true).unwrap();
+        assert!(soon <= Duration::from_secs(3), "{soon:?}");
+        assert_eq!(waits(Some(-5), true), Some(RETRY.0), "no rush either");
+        assert_eq!(waits(None, false), None);
+        assert_eq!(waits(None, true), Some(RETRY.0));
     }
 }
