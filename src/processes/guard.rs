@@ -5,6 +5,9 @@
 //! the guard is the parent of all orphans below it. A signal that asks it to end does nothing, since whoever sends one to
 //! all processes of a service means `serve`, which tells the guard in its time. It decides nothing else, and prints nothing
 //! of its own.
+//!
+//! Where this machine has too little for it, no process or memory, it ends by SIGKILL, which no exit code of a program is: nobody
+//! takes that for what the program said.
 
 use std::io::{self, BufRead};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -18,6 +21,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{self as system, Pid, Signal, WaitOptions};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::scarce::is_lack;
 
 /// How long a program may take to end when `serve` is gone and nobody says how long.
 const ORPHANED: Duration = Duration::from_secs(5);
@@ -37,7 +42,8 @@ enum Event {
 
 /// Runs `program` with `args` until it ends or is to end; it may have so many `files` open, if it asks for no more. The environment and the folder are those of the guard.
 ///
-/// The exit code is the program's, or 128 and the signal that ended it, or 127 where it cannot be started.
+/// The exit code is the program's, or 128 and the signal that ended it, or 127 where it cannot be started. Where that is for want of
+/// processes or memory, this process is killed, and returns nothing.
 #[must_use]
 pub fn run(program: &str, args: &[String], files: Option<u64>) -> u8 {
     let asked_to_end = Arc::new(AtomicBool::new(false));
@@ -71,7 +77,7 @@ pub fn run(program: &str, args: &[String], files: Option<u64>) -> u8 {
         Ok(child) => child,
         Err(error) => {
             complain(&format!("cannot start `{program}`: {error}"));
-            return NOT_STARTED;
+            return not_started(&error);
         }
     };
     let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
@@ -84,9 +90,24 @@ pub fn run(program: &str, args: &[String], files: Option<u64>) -> u8 {
     if let Err(error) = listening.and(reaping) {
         complain(&format!("cannot watch over `{program}`: {error}"));
         signal(group, Signal::KILL);
-        return NOT_STARTED;
+        return not_started(&error);
     }
     u8::try_from(watch(group, &events)).unwrap_or(1)
+}
+
+/// The exit code where this stands in the way of the program; none where it is this machine that has too little.
+fn not_started(error: &io::Error) -> u8 {
+    if is_lack(error) {
+        give_up(system::getpid());
+    }
+    NOT_STARTED
+}
+
+/// Ends a guard as nothing that a program does ends it.
+pub(super) fn give_up(guard: Pid) {
+    if let Err(error) = system::kill_process(guard, Signal::KILL) {
+        complain(&format!("the guard cannot be ended: {error}"));
+    }
 }
 
 /// This program's own file, also where it was replaced on the disk since.

@@ -5,9 +5,10 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use rustix::process::{self as system, Resource, Rlimit};
+use rustix::process::{self as system, Pid, Resource, Rlimit};
 
-use super::guard::{NOT_STARTED, complain};
+use super::guard::{NOT_STARTED, complain, give_up};
+use super::scarce::is_lack;
 
 /// Becomes `program`, which ends with its guard, however that ends, and gains no rights by what it executes. It may have so many
 /// `files` open, if it asks for no more. Returns only where that cannot be: the exit code.
@@ -30,6 +31,11 @@ pub fn run(program: &str, args: &[String], files: Option<u64>, guard: u32) -> u8
     }
     let error = Command::new(program).args(args).exec();
     complain(&format!("cannot start `{program}`: {error}"));
+    let guard = i32::try_from(guard).ok().and_then(Pid::from_raw);
+    if let Some(guard) = guard.filter(|_| is_lack(&error)) {
+        // It would take an exit code for the program's. This process ends with it.
+        give_up(guard);
+    }
     NOT_STARTED
 }
 

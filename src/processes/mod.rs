@@ -18,6 +18,7 @@ mod last_step;
 mod output;
 mod probe;
 mod running;
+mod scarce;
 mod start;
 mod strays;
 

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,12 +15,12 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, HOST, USER_AGENT};
 use hyper_util::rt::TokioIo;
-use rustix::io::Errno;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::guarded::{Guard, Guarded};
 use super::health::Answer;
+use super::scarce::is_lack;
 use crate::app::Probe;
 
 /// What is read of an answer, in bytes: as much as the kubelet reads.
@@ -61,24 +62,11 @@ pub(super) async fn ask(probe: Option<&Probe>, command: &[String], place: Place<
 
 /// What it means that there is no connection.
 fn not_connected(error: &io::Error, why: String) -> Answer {
-    if is_local(error) {
+    if is_lack(error) {
         Answer::Unasked(why)
     } else {
         Answer::Absent(why)
     }
-}
-
-/// True where it is this process that has too little of something, whatever it asks for.
-fn is_local(error: &io::Error) -> bool {
-    let local = [
-        Errno::MFILE,
-        Errno::NFILE,
-        Errno::ADDRNOTAVAIL,
-        Errno::NOBUFS,
-        Errno::NOMEM,
-        Errno::AGAIN,
-    ];
-    Errno::from_io_error(error).is_some_and(|error| local.contains(&error))
 }
 
 /// 200 to 399 is well, as in Kubernetes. The body is read, and not looked at: a server whose client leaves before the end says
@@ -135,7 +123,8 @@ async fn exchange(stream: TcpStream, address: SocketAddr, path: &str) -> Result<
 }
 
 /// Runs a command behind a guard, with the environment of the program and no other. Nothing of it is left afterwards, whether it
-/// has ended or is late: then there is no answer.
+/// has ended or is late: then there is no answer. A guard that was killed, by itself for want of a process or by somebody, tells
+/// nothing of the command.
 async fn run(command: &[String], place: Place<'_>, limit: Duration) -> Option<Answer> {
     let program = command.first().map_or("", String::as_str);
     let started = Guarded::start(place.guard, command, place.dir, place.env, None);
@@ -152,6 +141,9 @@ async fn run(command: &[String], place: Place<'_>, limit: Duration) -> Option<An
     };
     Some(match ended {
         Ok(status) if status.success() => Answer::Well,
+        Ok(status) if status.signal().is_some() => Answer::Unasked(format!(
+            "`{program}`: its guard was killed, as it is where this machine has too few processes or too little memory"
+        )),
         Ok(status) => Answer::Failed(format!("`{program}` ended with {status}")),
         Err(error) => Answer::Unasked(format!("`{program}`: {error}")),
     })
@@ -159,6 +151,7 @@ async fn run(command: &[String], place: Place<'_>, limit: Duration) -> Option<An
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -191,6 +184,34 @@ mod tests {
             assert_eq!(found(error), Answer::Unasked("why".to_owned()), "{error}");
         }
         assert_eq!(found(Errno::CONNREFUSED), Answer::Absent("why".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_guard_that_is_killed_says_nothing_of_the_command() {
+        let dir = tempfile::tempdir().unwrap();
+        // What a guard ends with, by a file in its place.
+        let asked = async |ends: &str| {
+            let own = dir.path().join("guard");
+            std::fs::write(dir.path().join("ends"), ends).unwrap();
+            let guard = Guard { own, files: 64 };
+            let place = Place {
+                address: SocketAddr::from(([127, 0, 0, 1], 1)),
+                dir: dir.path(),
+                env: &[],
+                guard: &guard,
+            };
+            let limit = Duration::from_mins(1);
+            run(&["check".to_owned()], place, limit).await.unwrap()
+        };
+        std::fs::write(dir.path().join("guard"), "#!/bin/sh\n. ./ends\n").unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(dir.path().join("guard"), mode).unwrap();
+        assert!(matches!(asked("kill -9 $$").await, Answer::Unasked(_)));
+        // What the command itself came to is the exit code.
+        for ends in ["exit 137", "exit 127"] {
+            assert!(matches!(asked(ends).await, Answer::Failed(_)), "{ends}");
+        }
+        assert_eq!(asked("exit 0").await, Answer::Well);
     }
 
     #[tokio::test]
