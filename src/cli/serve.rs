@@ -1,5 +1,7 @@
 //! `cutwater serve`: starts standalone mode and ends it on a signal.
 
+mod repository;
+
 use std::collections::BTreeMap;
 use std::env::VarError;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -14,7 +16,6 @@ use super::Global;
 use super::output::Failure;
 use crate::git::{Credentials, RemoteUrl};
 use crate::serve::{self, Settings, WebhookSecret};
-use crate::store::Workspace;
 use crate::telemetry;
 use crate::words::{EnvironmentName, Period};
 
@@ -124,13 +125,14 @@ impl Args {
         telemetry::start();
         guard_secrets();
         let seconds = |period: Period| Duration::from_secs(u64::from(period.as_secs()));
-        let (url, branch) = self.repository(global)?;
+        let (url, branch) = repository::find(self.source.as_ref(), self.branch.as_ref(), global)?;
         let credentials = self.credentials(&url)?;
         let webhook = secret(self.webhook_secret_file.as_deref(), WEBHOOK_SECRET)?;
         let state = match self.state {
             Some(state) => state,
             None => usual_state(&url)?,
         };
+        repository::expect(&url, &state)?;
         let environment = match self.environment {
             // A ledger that somebody writes who only tries this would be what everybody's rollback goes by.
             None if self.no_ledger || url.local_path().is_none() => None,
@@ -231,34 +233,6 @@ impl Args {
             ca,
             ..Credentials::default()
         }))
-    }
-
-    /// The address and the branch: of the repository that is named, or of the clone's remote.
-    fn repository(&self, global: &Global) -> Result<(RemoteUrl, String), Failure> {
-        let usual = || self.branch.clone().unwrap_or_else(|| "main".to_owned());
-        // --repo names a clone; what is none, an address or a bare repository, is what is meant itself.
-        let bare = |dir: &&PathBuf| !dir.is_dir() || dir.join("HEAD").is_file();
-        let named = global.repo.as_ref().filter(bare);
-        let named = named.map(|dir| dir.display().to_string());
-        if let Some(source) = self.source.as_ref().or(named.as_ref()) {
-            let path = Path::new(source);
-            let address = match path.canonicalize() {
-                Ok(path) => path.display().to_string(),
-                Err(_) => source.clone(),
-            };
-            return Ok((RemoteUrl::parse(&address, true)?, usual()));
-        }
-        let dir = global.repo.clone().map_or_else(std::env::current_dir, Ok)?;
-        let timeout = Duration::from_secs(u64::from(global.timeout));
-        let workspace =
-            Workspace::open(&dir, global.remote.as_deref(), false, timeout).map_err(|error| {
-                Failure::new(error).hint("name the repository: cutwater serve PATH")
-            })?;
-        let branch = self
-            .branch
-            .clone()
-            .unwrap_or_else(|| workspace.settings().branch.clone());
-        Ok((RemoteUrl::parse(&workspace.address(), true)?, branch))
     }
 }
 

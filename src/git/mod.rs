@@ -16,6 +16,7 @@ mod remote;
 mod run;
 mod upkeep;
 mod url;
+mod whereabouts;
 
 pub use credentials::Credentials;
 pub use diff::{ChangedFile, Form, Trees};
@@ -29,3 +30,4 @@ pub use remote::{Git, RefUpdate, author, commit_of};
 pub use upkeep::{pack_objects, pack_refs};
 pub(crate) use url::redact;
 pub use url::{RemoteUrl, UrlError};
+pub use whereabouts::address;

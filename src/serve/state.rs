@@ -32,6 +32,8 @@ use crate::yaml::Place;
 
 /// The folders in it. They are for nobody else on this machine: they hold what the repository holds, and what programs print.
 const PARTS: [&str; 4] = ["apps", "snapshots", "logs", "mirror.git"];
+/// The file with the commits that count.
+const COUNTED: &str = "counted";
 /// The mode of a folder that is for its owner alone.
 const PRIVATE: u32 = 0o700;
 
@@ -164,6 +166,13 @@ fn of_texts<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Owner, Arc<Sl
     Ok(texts.into_iter().filter_map(read).collect())
 }
 
+/// True where a folder holds something of what an earlier `serve` read or decided.
+#[must_use]
+pub fn remembers(dir: &Path) -> bool {
+    let mut apps = fs::read_dir(dir.join("apps")).into_iter().flatten();
+    dir.join(COUNTED).exists() || apps.next().is_some()
+}
+
 impl StateFolder {
     /// Opens the folder, makes it where it is missing, and keeps everybody else out.
     pub(super) fn open(dir: &Path) -> Result<Self, StateError> {
@@ -211,7 +220,7 @@ impl StateFolder {
         branch: &str,
         folder: Option<&str>,
     ) -> Result<Counted, StateError> {
-        let path = self.dir.join("counted");
+        let path = self.dir.join(COUNTED);
         Counted::read(path.clone(), branch, folder)
             .map_err(|problem| StateError::Io { path, problem })
     }

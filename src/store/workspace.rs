@@ -107,14 +107,13 @@ impl Workspace {
         &self.remote
     }
 
-    /// The remote's address, with its credentials; a path is absolute.
+    /// The remote's address, with its credentials; a path is absolute, also while nothing is there.
     #[must_use]
     pub fn address(&self) -> String {
         let remote = self.repo.find_remote(&self.remote);
         let url = remote.map(|found| String::from_utf8_lossy(found.url_bytes()).into_owned());
         let url = url.unwrap_or_default();
-        let path = self.home().join(&url).canonicalize();
-        path.map_or(url, |path| path.display().to_string())
+        git::address(&url, self.home())
     }
 
     /// The part of the names of refs that stands for the remote's address.

@@ -78,6 +78,43 @@ async fn an_address_in_use_is_named_with_the_flag_that_chooses_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_is_away_is_waited_for_and_one_that_never_was_is_an_error() {
+    let mut standalone = Standalone::of(2);
+    standalone.source = Some("remote.git".to_owned());
+    standalone.deploy(&[(1, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    let remote = standalone.shop.remote();
+    let away = remote.with_extension("away");
+    std::fs::rename(&remote, &away).unwrap();
+    standalone.serving.take().unwrap().kill();
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    std::fs::rename(&away, &remote).unwrap();
+    standalone.deploy(&[(2, "100")]);
+    standalone.serves(&[(2, "100")]).await;
+    // A path where nothing ever was.
+    standalone.source = Some("remot.git".to_owned());
+    let mut arguments = standalone.arguments();
+    arguments[3] = standalone
+        .shop
+        .dir
+        .path()
+        .join("fresh")
+        .display()
+        .to_string();
+    let output = (standalone.shop)
+        .sealed(env!("CARGO_BIN_EXE_cutwater"), standalone.shop.dir.path())
+        .args(arguments)
+        .output()
+        .unwrap();
+    let said = text(&output.stderr);
+    let named = format!("did you mean {}?", remote.canonicalize().unwrap().display());
+    assert!(!output.status.success() && said.contains(&named), "{said}");
+    assert!(!standalone.shop.dir.path().join("fresh").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_repository_that_is_deleted_changes_nothing_also_through_a_restart() {
     let mut standalone = Standalone::of(2);
     standalone.deploy(&[(1, "60"), (2, "40")]);
