@@ -52,7 +52,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR", env = "CUTWATER_STATE_DIR")]
     state: Option<PathBuf>,
     /// The branch whose releases count; the one of cutwater.yaml, or main, where absent
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = branch)]
     branch: Option<String>,
     /// Folder of the releases in the repository, where several are for different places
     #[arg(long, value_name = "FOLDER")]
@@ -106,6 +106,18 @@ pub(super) struct Args {
     /// Forwarded is believed. Everybody else's is replaced
     #[arg(long, value_name = "NETWORKS", value_delimiter = ',', value_parser = network)]
     trusted_proxies: Vec<IpNet>,
+}
+
+/// The name of a branch.
+fn branch(text: &str) -> Result<String, String> {
+    if let Some(short) = text.strip_prefix("refs/heads/") {
+        return Err(format!("is a whole ref; write the name alone: `{short}`"));
+    }
+    let whole = format!("refs/heads/{text}");
+    if !git2::Reference::is_valid_name(&whole) || text.contains('*') || text.starts_with('-') {
+        return Err("no branch can be called so in git; write a name such as `main`".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// A network, or an address as one.
@@ -352,6 +364,17 @@ fn given() -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_branch_has_a_name_that_git_takes() {
+        for good in ["main", "release/2", "issue#1"] {
+            assert_eq!(branch(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "a..b", "a b", "*", "-x", "a~1", "main.lock"] {
+            assert!(branch(bad).is_err(), "{bad}");
+        }
+        assert!(branch("refs/heads/main").unwrap_err().ends_with("`main`"));
+    }
 
     #[test]
     fn addresses_are_taken_as_people_write_them() {

@@ -24,6 +24,8 @@ pub enum Caller {
     Person,
     /// The controller, with nothing but the credentials of a Secret.
     Controller,
+    /// `cutwater serve`, with nothing but the credentials that its flags name.
+    Server,
 }
 
 /// Kinds of failure. A guess from the exit and the text: for people and conditions, never to decide what is published.
@@ -181,9 +183,13 @@ impl GitError {
     #[must_use]
     pub fn advice(&self) -> &'static str {
         let person = self.caller == Caller::Person;
+        let server = self.caller == Caller::Server;
         match self.kind {
             GitErrorKind::Authentication if person => {
                 " (log in: run `git fetch` once where git can ask you, or set up a credential helper; in a pipeline, give git its token)"
+            }
+            GitErrorKind::Authentication if server => {
+                " (check the token in the file of --token-file or in CUTWATER_TOKEN, and --username)"
             }
             GitErrorKind::Authentication => {
                 " (check username and password, or bearerToken, in the Secret that spec.secretRef names)"
@@ -191,11 +197,17 @@ impl GitError {
             GitErrorKind::Key if person => {
                 " (no key was accepted: see `ssh-add -l`; load yours with `ssh-add`, or name it as IdentityFile in ~/.ssh/config, and add its public half to your account)"
             }
+            GitErrorKind::Key if server => {
+                " (check the key of --ssh-key-file: the server has to know its public half)"
+            }
             GitErrorKind::Key => {
                 " (check ssh-privatekey in the Secret that spec.secretRef names: the server has to know its public half)"
             }
             GitErrorKind::Forbidden if person => {
                 " (you were recognised, and may not do this: ask for the right to push, or use another account or token)"
+            }
+            GitErrorKind::Forbidden if server => {
+                " (the credential is recognised, and may not do this: give it that right)"
             }
             GitErrorKind::Forbidden => {
                 " (the credential in the Secret is recognised, and may not read this repository: give it that right)"
@@ -206,11 +218,17 @@ impl GitError {
             GitErrorKind::Certificate if person => {
                 " (name the certificate authority: git config http.sslCAInfo FILE; check the host's name and the clock)"
             }
+            GitErrorKind::Certificate if server => {
+                " (name the file with the certificate authority with --ca-file)"
+            }
             GitErrorKind::Certificate => {
                 " (put the certificate authority into ca.crt of the Secret that spec.secretRef names)"
             }
             GitErrorKind::HostKey if person => {
                 " (compare the server's fingerprint with the one that it publishes, then run ssh to that host once and accept it; a key that changed is removed with `ssh-keygen -R HOST`)"
+            }
+            GitErrorKind::HostKey if server => {
+                " (put the line of the server's host key into the file of --known-hosts-file)"
             }
             GitErrorKind::HostKey => {
                 " (put the line of the server's host key into known_hosts of the Secret that spec.secretRef names)"
@@ -258,6 +276,9 @@ impl GitError {
             GitErrorKind::UnknownHost => " (check the name in the address, and DNS)",
             GitErrorKind::Proxy if person => {
                 " (check http.proxy in git's configuration, HTTPS_PROXY and NO_PROXY, and the user name and password for the proxy)"
+            }
+            GitErrorKind::Proxy if server => {
+                " (check HTTPS_PROXY and NO_PROXY in the environment of serve)"
             }
             GitErrorKind::Proxy => {
                 " (check HTTPS_PROXY and NO_PROXY in the controller's environment)"

@@ -39,10 +39,11 @@ enum Remote {
         local: bool,
         embedded: Embedded,
     },
-    /// A remote of the controller: no configuration of anybody's, only the credentials that were given.
-    Controller {
+    /// A remote of the controller or of `serve`: no configuration of anybody's, only the credentials that were given.
+    Program {
         url: RemoteUrl,
         credentials: Option<Credentials>,
+        caller: Caller,
     },
 }
 
@@ -92,12 +93,21 @@ impl Git {
         }
     }
 
-    /// A remote of the controller.
+    /// A remote that is reached with these credentials, and nobody's configuration; `caller` is no person.
     #[must_use]
-    pub fn of_controller(dir: &Path, url: RemoteUrl, credentials: Option<Credentials>) -> Self {
+    pub fn of_program(
+        dir: &Path,
+        url: RemoteUrl,
+        credentials: Option<Credentials>,
+        caller: Caller,
+    ) -> Self {
         Self {
             dir: dir.to_owned(),
-            remote: Remote::Controller { url, credentials },
+            remote: Remote::Program {
+                url,
+                credentials,
+                caller,
+            },
         }
     }
 
@@ -376,8 +386,12 @@ impl Git {
                 }
                 _private = None;
             }
-            Remote::Controller { url, credentials } => {
-                caller = Caller::Controller;
+            Remote::Program {
+                url,
+                credentials,
+                caller: program,
+            } => {
+                caller = *program;
                 args.push(url.as_str().into());
                 let local = url.local_path().is_some() || url.as_str().starts_with("http:");
                 let protocols = if local {

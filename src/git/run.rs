@@ -164,7 +164,7 @@ impl Call<'_> {
 
     fn command(&self) -> Command {
         let mut command = Command::new("git");
-        let isolated = self.caller == Caller::Controller;
+        let isolated = self.caller != Caller::Person;
         if isolated {
             command.env_clear();
             for name in KEPT {

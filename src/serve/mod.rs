@@ -70,7 +70,7 @@ use self::tasks::{Last, Tasks};
 use self::webhook::Webhook;
 pub use self::webhook::WebhookSecret;
 use crate::gateway::{self, Limits, Metrics, Table};
-use crate::git::{Credentials, RemoteUrl};
+use crate::git::{Caller, Credentials, RemoteUrl};
 use crate::store::{LocalBranch, Mirror, StoreError};
 use crate::words::{AppName, EnvironmentName};
 
@@ -152,7 +152,8 @@ pub enum ServeError {
 /// When it cannot start. Once it runs, whatever goes wrong is told and waited out.
 pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result<(), ServeError> {
     let folder = Arc::new(StateFolder::open(&settings.state)?);
-    let mirror = Mirror::open(
+    let mirror = Mirror::open_for(
+        Caller::Server,
         &folder.mirror(),
         &settings.url,
         settings.credentials.clone(),

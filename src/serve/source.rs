@@ -166,8 +166,7 @@ impl Source {
         let looked = self.fetch();
         self.found.problems.clone_from(&self.wrong);
         if let Err(error) = looked {
-            let problem = format!("{error}; what was read before goes on");
-            self.found.problems.push(problem);
+            self.found.problems.push(goes_on(&error));
         }
     }
 
@@ -275,5 +274,32 @@ impl Source {
                 short(before)
             )
         })
+    }
+}
+
+/// What is said of a look that failed, in words of this command: the branch is a flag here.
+fn goes_on(error: &StoreError) -> String {
+    let problem = match error {
+        StoreError::BranchNotFound { branch, url } => {
+            format!("branch `{branch}` is not in {url}; push it, or name another one with --branch")
+        }
+        error => error.to_string(),
+    };
+    format!("{problem}; what was read before goes on")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_branch_that_is_not_there_is_said_with_the_flag_that_names_it() {
+        let (branch, url) = ("mian".to_owned(), "/srv/shop.git".to_owned());
+        let said = goes_on(&StoreError::BranchNotFound { branch, url });
+        assert!(
+            said.contains("`mian`") && said.contains("--branch"),
+            "{said}"
+        );
+        assert!(!said.contains("spec."), "{said}");
     }
 }

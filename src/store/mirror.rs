@@ -15,7 +15,7 @@ use super::history::{self, History};
 use super::lookup::{State, unreadable};
 use super::refs::{ALL_TAGS, AppRefs, Space};
 use super::stale;
-use crate::git::{self, Credentials, Git, GitError, RemoteUrl};
+use crate::git::{self, Caller, Credentials, Git, GitError, RemoteUrl};
 use crate::record::VersionRecord;
 use crate::words::{AppName, FunctionName, Label, VersionNumber, VersionWord};
 
@@ -74,6 +74,19 @@ impl Mirror {
         url: &RemoteUrl,
         credentials: Option<Credentials>,
     ) -> Result<Self, StoreError> {
+        Self::open_for(Caller::Controller, dir, url, credentials)
+    }
+
+    /// The same, for another program than the controller: what can be done about an error differs.
+    ///
+    /// # Errors
+    /// When the directory cannot be written, or holds something else.
+    pub fn open_for(
+        caller: Caller,
+        dir: &Path,
+        url: &RemoteUrl,
+        credentials: Option<Credentials>,
+    ) -> Result<Self, StoreError> {
         let what = || format!("the mirror of {url}");
         // What is read more than once is kept here, within bounds; libgit2 would keep up to 256 MB of objects beside it.
         git2::opts::enable_caching(false);
@@ -93,7 +106,7 @@ impl Mirror {
         })?;
         Ok(Self {
             inner: Arc::new(Inner {
-                git: Git::of_controller(repo.path(), url.clone(), credentials),
+                git: Git::of_program(repo.path(), url.clone(), credentials, caller),
                 url: url.clone(),
                 fetching: Mutex::new(Shape {
                     // What an earlier process left is not known.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cli::Global;
 use crate::cli::output::Failure;
-use crate::git::{self, RemoteUrl};
+use crate::git::{self, RemoteUrl, UrlError};
 use crate::serve;
 use crate::store::Workspace;
 use crate::words::near;
@@ -23,7 +23,7 @@ pub(super) fn find(
     let named = named.map(|dir| dir.display().to_string());
     if let Some(source) = source.or(named.as_ref()) {
         let address = git::address(source, Path::new("."));
-        return Ok((RemoteUrl::parse(&address, true)?, usual()));
+        return Ok((read(&address)?, usual()));
     }
     let dir = global.repo.clone().map_or_else(std::env::current_dir, Ok)?;
     let timeout = Duration::from_secs(u64::from(global.timeout));
@@ -31,7 +31,18 @@ pub(super) fn find(
         .map_err(|error| Failure::new(error).hint("name the repository: cutwater serve PATH"))?;
     let branch = branch.cloned();
     let branch = branch.unwrap_or_else(|| workspace.settings().branch.clone());
-    Ok((RemoteUrl::parse(&workspace.address(), true)?, branch))
+    Ok((read(&workspace.address())?, branch))
+}
+
+/// An address, or what is wrong with it, in words of this command.
+fn read(address: &str) -> Result<RemoteUrl, Failure> {
+    RemoteUrl::parse(address, true).map_err(|error| match error {
+        UrlError::Password(shown) => {
+            Failure::usage(format!("`{shown}` holds a password or token"))
+                .hint("leave it out of the address, and name a file with it by --token-file, or set CUTWATER_TOKEN")
+        }
+        other => other.into(),
+    })
 }
 
 /// An error where the repository is a path that leads to none, and `state` holds nothing of an earlier time: one that was there is
@@ -108,6 +119,13 @@ mod tests {
             );
         }
         assert!(ask("elsewhere/shop.git").is_err() && ask("releases").is_err());
+        let secret = read("https://me:hunter2@git.example/shop.git").unwrap_err();
+        let said = format!("{secret:?}");
+        assert!(
+            said.contains("--token-file") && !said.contains("hunter2"),
+            "{said}"
+        );
+        assert!(!said.contains("spec."), "{said}");
         let elsewhere = RemoteUrl::parse("ssh://git@git.example/shop.git", true).unwrap();
         assert!(expect(&elsewhere, &state).is_ok());
         // A commit was read once.

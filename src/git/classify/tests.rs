@@ -286,5 +286,14 @@ fn the_controller_is_told_of_its_secret_and_not_of_a_persons_tools() {
         let advice = GitError::from_output(text, Caller::Controller).advice();
         assert!(advice.contains(wanted), "{text}: {advice}");
         assert_ne!(advice, GitError::from_output(text, Caller::Person).advice());
+        // Nobody who runs `serve` has such a field.
+        let advice = GitError::from_output(text, Caller::Server).advice();
+        assert!(!advice.is_empty(), "{text}");
+        assert!(
+            !advice.contains("spec.")
+                && !advice.contains("Secret")
+                && !advice.contains("controller"),
+            "{text}: {advice}"
+        );
     }
 }

@@ -93,24 +93,25 @@ async fn a_path_that_is_away_is_waited_for_and_one_that_never_was_is_an_error() 
     std::fs::rename(&away, &remote).unwrap();
     standalone.deploy(&[(2, "100")]);
     standalone.serves(&[(2, "100")]).await;
-    // A path where nothing ever was.
-    standalone.source = Some("remot.git".to_owned());
-    let mut arguments = standalone.arguments();
-    arguments[3] = standalone
-        .shop
-        .dir
-        .path()
-        .join("fresh")
-        .display()
-        .to_string();
-    let output = (standalone.shop)
-        .sealed(env!("CARGO_BIN_EXE_cutwater"), standalone.shop.dir.path())
-        .args(arguments)
-        .output()
-        .unwrap();
-    let said = text(&output.stderr);
+    // What cannot be: a path where nothing ever was, and a branch that nobody can have.
     let named = format!("did you mean {}?", remote.canonicalize().unwrap().display());
-    assert!(!output.status.success() && said.contains(&named), "{said}");
+    for (source, state, more, says) in [
+        ("remot.git", "fresh", &[][..], named.as_str()),
+        ("remote.git", "state", &["--branch", "a..b"], "--branch"),
+    ] {
+        let mut arguments = standalone.arguments();
+        source.clone_into(&mut arguments[1]);
+        arguments[3] = standalone.shop.dir.path().join(state).display().to_string();
+        let output = (standalone.shop)
+            .sealed(env!("CARGO_BIN_EXE_cutwater"), standalone.shop.dir.path())
+            .args(arguments)
+            .args(more)
+            .output()
+            .unwrap();
+        let said = text(&output.stderr);
+        assert!(!output.status.success(), "{said}");
+        assert!(said.contains(says) && !said.contains("spec."), "{said}");
+    }
     assert!(!standalone.shop.dir.path().join("fresh").exists());
 }
 
