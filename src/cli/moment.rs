@@ -24,6 +24,12 @@ pub(super) fn shown(moment: Timestamp) -> String {
     here.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
+/// A moment as machines write it, to the second.
+pub(super) fn seconds(moment: Timestamp) -> String {
+    let whole = Timestamp::from_second(moment.as_second());
+    whole.unwrap_or(moment).to_string()
+}
+
 /// Which end of a day a date alone means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Edge {
@@ -70,6 +76,16 @@ pub(super) fn read(text: &str, edge: Edge, now: &Zoned) -> Result<Timestamp, Str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_is_shown_to_the_second() {
+        for (text, shown) in [
+            ("2026-11-20T10:00:00.999999999Z", "2026-11-20T10:00:00Z"),
+            ("2026-11-20T10:00:30Z", "2026-11-20T10:00:30Z"),
+        ] {
+            assert_eq!(seconds(text.parse().unwrap()), shown);
+        }
+    }
 
     #[test]
     fn dates_times_and_spans_are_moments() {

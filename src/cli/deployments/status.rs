@@ -1,5 +1,6 @@
 //! `cutwater deployments status`.
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -9,6 +10,7 @@ use crate::cli::candidates;
 use crate::cli::cluster::ClusterArgs;
 use crate::cli::context::Context;
 use crate::cli::live::{self, named};
+use crate::cli::moment;
 use crate::cli::output::{Failure, Ui};
 use crate::cli::standalone::AdminArgs;
 use crate::releases::Kind;
@@ -94,7 +96,8 @@ struct LedgerJson {
     /// Number of the change.
     sequence: u64,
     /// Since when.
-    at: String,
+    #[schemars(with = "String")]
+    at: Timestamp,
     /// What it serves.
     versions: Vec<ServedShare>,
 }
@@ -274,7 +277,7 @@ impl StatusJson {
             ]
         });
         let ledgers = self.ledgers.iter().map(|ledger| {
-            let source = format!("ledger, {}", ledger.at);
+            let source = format!("ledger, {}", moment::seconds(ledger.at));
             let what = ledger.environment.clone();
             let served = served(&ledger.versions);
             vec![
@@ -397,7 +400,7 @@ fn ledgers(survey: &Survey) -> Vec<LedgerJson> {
         .map(|entry| LedgerJson {
             environment: entry.served.environment.to_string(),
             sequence: entry.served.sequence,
-            at: entry.served.at.to_string(),
+            at: entry.served.at,
             versions: (entry.served.versions.iter())
                 .map(|version| ServedShare {
                     number: version.version,
