@@ -13,7 +13,6 @@ use tokio::sync::{Notify, watch};
 use super::counted::Counted;
 use super::tasks::{self, Last};
 use super::tip::{Commit, Tip, short};
-use crate::releases::Release;
 use crate::store::{Fetched, Mirror, StoreError};
 use crate::words::AppName;
 
@@ -240,6 +239,8 @@ impl Source {
                 short(commit)
             )]);
         }
+        // What stands in a file that cannot be read is not gone.
+        let is_empty = read.releases.is_empty() && read.unreadable.is_empty();
         let unreadable = read.unreadable.iter();
         let (tip, wrong) = self.found.tip.next(Commit {
             id: commit,
@@ -248,7 +249,7 @@ impl Source {
             unreadable: unreadable
                 .map(|file| (file.file.as_str(), file.problem.as_str()))
                 .collect(),
-            keeps: self.keeps(commit, &read.releases, &folder),
+            keeps: self.keeps(commit, is_empty, &folder),
         });
         self.found.tip = Arc::new(tip);
         Ok(wrong)
@@ -256,12 +257,12 @@ impl Source {
 
     /// Why objects that are not in the commit any more stay; nothing where they go. They stay where the folder is gone, or
     /// history was rewritten.
-    fn keeps(&self, commit: &str, releases: &[Release], folder: &str) -> Option<String> {
+    fn keeps(&self, commit: &str, is_empty: bool, folder: &str) -> Option<String> {
         let before = &self.found.tip.commit;
         if before.is_empty() {
             return None;
         }
-        if releases.is_empty() {
+        if is_empty {
             return Some(format!(
                 "`{folder}` of commit {} is absent or empty, so what was there goes on",
                 short(commit)

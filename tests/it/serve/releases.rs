@@ -193,6 +193,16 @@ async fn what_is_broken_or_gone_changes_no_traffic() {
     standalone.says("releases/checkout.yaml:1").await;
     assert_eq!(standalone.get(&[]).await.1, "v1");
     let shop = &standalone.shop;
+    // The same under another name: it cannot be read, which is not the same as nothing being there.
+    let renamed = ["mv", "releases/checkout.yaml", "releases/checkout.YAML"];
+    shop.git(&shop.clone_dir(), &renamed);
+    shop.git(&shop.clone_dir(), &["commit", "-qm", "Rename"]);
+    push(shop);
+    standalone.says("releases/checkout.YAML:1").await;
+    let problems = standalone.problems().await;
+    assert!(!problems.contains("absent or empty"), "{problems}");
+    assert_eq!(standalone.get(&[]).await.1, "v1");
+    shop.git(&shop.clone_dir(), &["rm", "-q", "releases/checkout.YAML"]);
     // A version that is not there.
     shop.commit("releases/checkout.yaml", deployment(&[(9, "100")]));
     push(shop);
