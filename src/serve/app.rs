@@ -13,6 +13,7 @@ use super::claims::{Refusal, Refused, Settled};
 use super::lookups::Lookups;
 use super::programs::Starter;
 use super::resolve::{self, Resolution};
+use super::returning::Returning;
 use super::state::{Remembered, Served, StateFolder};
 use super::tip::{self, Tip};
 use super::versions::Materialised;
@@ -31,6 +32,8 @@ const MANY: usize = 5;
 pub(super) struct App {
     pub(super) remembered: Remembered,
     pub(super) running: BTreeMap<VersionNumber, Materialised>,
+    /// Versions that were served before this `serve` started, and are not back yet.
+    pub(super) returning: Returning,
     /// Versions that are to run and cannot.
     pub(super) unfit: BTreeSet<VersionNumber>,
     pub(super) lookups: Lookups,
@@ -64,6 +67,8 @@ pub(super) struct Tools<'a> {
     pub(super) moves: u64,
     /// How many programs may be started.
     pub(super) room: usize,
+    /// How many of them are for versions of any app that were served before and are not back yet.
+    pub(super) owed: usize,
 }
 
 /// What a step did.
@@ -80,9 +85,17 @@ pub(super) struct Stepped {
 }
 
 impl App {
+    /// All apps of which something is remembered.
+    pub(super) fn all(remembered: BTreeMap<AppName, Remembered>) -> BTreeMap<AppName, Self> {
+        let apps = remembered.into_iter();
+        apps.map(|(name, remembered)| (name, Self::of(remembered)))
+            .collect()
+    }
+
     /// An app of which this is remembered.
     pub(super) fn of(remembered: Remembered) -> Self {
         Self {
+            returning: Returning::of(&remembered),
             remembered,
             ..Self::default()
         }
@@ -100,6 +113,7 @@ impl App {
         for version in self.running.values_mut() {
             rerouted |= version.look(now);
         }
+        self.returning.arrive(&self.running, &self.unfit);
         self.problems.clear();
         let asked = self.asked(name, tools.tip);
         self.look_up(name, tools, &asked);
@@ -111,6 +125,7 @@ impl App {
             })
             .collect();
         rerouted |= self.adopt(&asked, &resolutions);
+        self.expect();
         let all: Vec<Arc<Release>> = self.wanted.values().cloned().collect();
         let releases: Vec<&Release> = all.iter().map(Arc::as_ref).collect();
         rerouted |= self.admit(&tools.starter.secrets);
@@ -129,12 +144,16 @@ impl App {
             .collect();
         self.say(&plan);
         for (owner, resolution) in self.wanted.keys().zip(&resolutions) {
-            if !resolution.is_whole() || !tools.tip.has(owner) {
-                // The plan is about what was wanted before.
+            let mut shares = resolution.shares.iter().flatten();
+            let returns = shares.any(|(number, _)| self.returning.has(*number));
+            // The plan is about what was wanted before, or about what was served before.
+            if !resolution.is_whole() || !tools.tip.has(owner) || returns {
                 self.complete.insert(owner.clone(), false);
             }
         }
         self.start(name, &plan, tools);
+        // What cannot be started is known now, and the plan has counted on it.
+        let failed = self.returning.arrive(&self.running, &self.unfit);
         self.is_starting = self.starts(&resolutions);
         self.misses = resolutions.iter().any(|found| !found.problems.is_empty());
         rerouted |= self.take_over(&plan, now);
@@ -147,9 +166,30 @@ impl App {
         Stepped {
             rerouted,
             leaving,
-            wake: plan.wake,
+            wake: if failed { Some(now) } else { plan.wake },
             gone: self.wanted.is_empty() && self.running.is_empty() && plan.close,
         }
+    }
+
+    /// Counts on what was served before for as long as somebody who is there is served by it.
+    fn expect(&mut self) {
+        let (wanted, served) = (&self.wanted, &self.remembered.served);
+        let served = served
+            .iter()
+            .filter(|(owner, _)| wanted.contains_key(*owner));
+        let serving: BTreeSet<VersionNumber> =
+            served.flat_map(|(_, served)| served.versions()).collect();
+        self.returning.keep(|version| serving.contains(&version));
+    }
+
+    /// How many programs are yet to be started of versions that were served before.
+    pub(super) fn owed(&self) -> usize {
+        let missing =
+            (self.returning.versions()).filter(|version| !self.running.contains_key(version));
+        missing
+            .filter_map(|version| self.remembered.records.get(&version))
+            .map(|record| record.functions.len())
+            .sum()
     }
 
     /// How many programs run.
@@ -195,10 +235,13 @@ impl App {
     /// Forgets the records that nobody needs.
     fn forget(&mut self, plan: &plan::Plan) {
         let pinned = self.remembered.pinned.values().flatten();
+        let served = self.remembered.served.values();
         let needed: BTreeSet<VersionNumber> = (self.running.keys())
             .chain(plan.run.keys())
             .copied()
             .chain(pinned.map(|pinned| pinned.number))
+            // What is served is what a restart begins with, whether it runs just now or not.
+            .chain(served.flat_map(Served::versions))
             .collect();
         self.remembered
             .records
@@ -221,11 +264,13 @@ impl App {
         rerouted
     }
 
-    /// Starts what is to run and does not. What cannot be started is tried again at the next step.
+    /// Starts what is to run and does not, what was served before first. What cannot be started is tried again at the next step.
     fn start(&mut self, name: &AppName, plan: &plan::Plan, tools: &Tools<'_>) {
         self.unfit.clear();
-        let mut room = tools.room;
-        for version in plan.run.keys() {
+        let (mut room, mut owed) = (tools.room, tools.owed);
+        let returns = |version: &&VersionNumber| self.returning.has(**version);
+        let (back, new): (Vec<_>, Vec<_>) = plan.run.keys().partition(returns);
+        for version in back.into_iter().chain(new) {
             let Some(record) = self.remembered.records.get(version) else {
                 continue;
             };
@@ -233,13 +278,23 @@ impl App {
                 continue;
             }
             let wanted = record.functions.len();
+            let returns = self.returning.has(*version);
+            if returns {
+                owed = owed.saturating_sub(wanted);
+            }
+            // Nothing new takes the room of what was served before, of whichever app.
+            let left = if returns {
+                room
+            } else {
+                room.saturating_sub(owed)
+            };
             let checkout = Checkout::new(
                 tools.mirror.clone(),
                 tools.tip.settings.clone(),
                 tools.folder.snapshots(),
                 record.clone(),
             );
-            let started = if wanted > room {
+            let started = if wanted > left {
                 Err(too_many(tools.starter.most))
             } else {
                 Materialised::start(tools.starter, tools.folder, record, checkout)

@@ -13,7 +13,7 @@ use super::tip::{self, Tip};
 use super::versions::Materialised;
 use crate::plan::{self, Cause, Owner};
 use crate::releases::Release;
-use crate::words::{AppName, FunctionName, VersionWord};
+use crate::words::{AppName, FunctionName, VersionNumber, VersionWord};
 
 impl App {
     /// What is wanted of the app: what the commit says, and where it could not be read as a whole, what was wanted before of
@@ -133,14 +133,8 @@ impl App {
                 let why = match &waiting.cause {
                     Cause::NotReady(functions) => {
                         let names: Vec<&str> = functions.iter().map(FunctionName::as_str).collect();
-                        let troubles = self
-                            .running
-                            .get(&waiting.version)
-                            .map(Materialised::troubles);
-                        match troubles.filter(|troubles| !troubles.is_empty()) {
-                            Some(troubles) => troubles.join("; "),
-                            None => format!("{} is not ready", names.join(", ")),
-                        }
+                        let troubles = self.troubles(waiting.version);
+                        troubles.unwrap_or_else(|| format!("{} is not ready", names.join(", ")))
                     }
                     Cause::Settling => "is about to get its share".to_owned(),
                     Cause::Capacity { function, .. } => format!("{function} has too few processes"),
@@ -150,5 +144,26 @@ impl App {
                     .push(format!("{}: {}: {why}", split.owner, waiting.version));
             }
         }
+        let mut returning = BTreeSet::new();
+        for owner in self.wanted.keys() {
+            let served = self.remembered.served.get(owner);
+            for version in served.iter().flat_map(|served| served.versions()) {
+                if self.returning.has(version) {
+                    let why = self.troubles(version);
+                    let why = why.unwrap_or_else(|| "is being started".to_owned());
+                    returning.insert(format!(
+                        "{owner}: {version}, which was served before: {why}"
+                    ));
+                }
+            }
+        }
+        self.problems.extend(returning);
+    }
+
+    /// Why a version that runs is not ready; nothing where it is, or does not run.
+    fn troubles(&self, version: VersionNumber) -> Option<String> {
+        let troubles = self.running.get(&version).map(Materialised::troubles);
+        let troubles = troubles.filter(|troubles| !troubles.is_empty());
+        troubles.map(|troubles| troubles.join("; "))
     }
 }

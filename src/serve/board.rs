@@ -49,6 +49,7 @@ struct State {
     apps: BTreeMap<AppName, AppDetail>,
     /// When it was told something first.
     since: Option<Instant>,
+    is_known: bool,
     is_ready: bool,
 }
 
@@ -82,12 +83,13 @@ impl Board {
 
     /// Takes down how everything stands.
     pub(super) fn tell(&self, found: &Found, apps: &BTreeMap<AppName, App>) {
-        let is_starting = found.tip.commit.is_empty() || apps.values().any(|app| app.is_starting);
+        let is_starting = !found.is_known() || apps.values().any(|app| app.is_starting);
         let apps = apps.iter().map(|(name, app)| (name.clone(), of(name, app)));
         let apps = apps.collect();
         let mut state = self.lock();
         let since = *state.since.get_or_insert_with(Instant::now);
-        let is_late = !found.tip.commit.is_empty() && since.elapsed() > PATIENCE;
+        let is_late = found.is_known() && since.elapsed() > PATIENCE;
+        state.is_known = found.is_known();
         state.is_ready |= !is_starting || is_late;
         state.apps = apps;
         let status = &mut state.status;
@@ -96,15 +98,15 @@ impl Board {
         status.problems.clone_from(&found.problems);
     }
 
-    /// Ready once a commit counts and what it names is served or has failed, and as long as the repository is looked at. Apps that
-    /// come later change nothing about it.
+    /// Ready once a commit counts and what was served before is served again, or else what the commit names is served, or has
+    /// failed; and as long as the repository is looked at. Apps that come later change nothing about it.
     ///
     /// # Errors
     /// Why not.
     pub(super) fn is_ready(&self) -> Result<(), String> {
         let age = self.looked.age();
         let state = self.lock();
-        if state.status.commit.is_none() {
+        if !state.is_known {
             Err("no commit has been read yet".to_owned())
         } else if !state.is_ready {
             Err("what the commit names is being started".to_owned())
@@ -203,12 +205,12 @@ fn of(name: &AppName, app: &App) -> AppDetail {
 
 /// What the app's Deployment gives a version.
 fn share(app: &App, number: VersionNumber) -> Share {
-    let served = app.remembered.served.iter();
-    let shares = served
-        .filter(|(owner, _)| owner.kind == OwnerKind::Deployment)
-        .flat_map(|(_, served)| &served.shares);
-    let found = shares.clone().find(|(other, _)| *other == number);
-    found.map_or(Share::ZERO, |(_, share)| *share)
+    let served = app.remembered.served.keys();
+    let mut shares = served
+        .filter(|owner| owner.kind == OwnerKind::Deployment)
+        .flat_map(|owner| app.answering(owner));
+    let found = shares.find(|(other, _)| *other == number);
+    found.map_or(Share::ZERO, |(_, share)| share)
 }
 
 fn split(app: &App, owner: &Owner) -> SplitDetail {
@@ -230,8 +232,8 @@ fn split(app: &App, owner: &Owner) -> SplitDetail {
         wanted: wanted
             .map(|entry| share(entry.number, entry.share))
             .collect(),
-        versions: (served.iter().flat_map(|served| &served.shares))
-            .map(|(number, percentage)| share(*number, *percentage))
+        versions: (app.answering(owner).into_iter())
+            .map(|(number, percentage)| share(number, percentage))
             .collect(),
     }
 }

@@ -92,8 +92,8 @@ impl Engine {
 
     /// Makes one step with every app; when to make the next.
     fn step(&mut self) -> Option<Timestamp> {
-        if self.found.tip.commit.is_empty() {
-            // Nothing is known yet, which is not the same as nothing being wanted: what is remembered stays.
+        if !self.found.is_known() {
+            // What is remembered stays.
             self.board.tell(&self.found, &self.apps);
             return None;
         }
@@ -112,10 +112,12 @@ impl Engine {
         let mut gone = Vec::new();
         let mut missing = false;
         let mut programs: usize = self.apps.values().map(App::programs).sum();
+        let mut owed: usize = self.apps.values().map(App::owed).sum();
         for (name, app) in &mut self.apps {
-            let others = programs - app.programs();
+            let (others, owed_others) = (programs - app.programs(), owed - app.owed());
             let tools = Tools {
                 room: self.starter.most.saturating_sub(programs),
+                owed,
                 mirror: &self.mirror,
                 tip: &self.found.tip,
                 folder: &self.folder,
@@ -137,6 +139,7 @@ impl Engine {
             });
             before.insert(name.clone(), (remembered, problems));
             programs = others + app.programs();
+            owed = owed_others + app.owed();
             rerouted |= stepped.rerouted;
             missing |= app.misses;
             leaving.extend(stepped.leaving);

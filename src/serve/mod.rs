@@ -26,6 +26,7 @@ mod lookups;
 mod outbox;
 mod programs;
 mod resolve;
+mod returning;
 mod routes;
 mod secrets;
 mod source;
@@ -207,11 +208,10 @@ pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result
         let (mirror, releases) = (mirror.clone(), settings.releases.clone());
         tasks.spawn("writes the ledger", ledger::write(ledger, mirror, releases))
     }));
-    let apps = (remembered.into_iter()).map(|(name, remembered)| (name, App::of(remembered)));
     let passed = programs::passed(&settings.given);
     let secrets = Secrets::new(settings.given, settings.secrets, settings.config_maps);
     let mut engine = Engine {
-        apps: apps.collect(),
+        apps: App::all(remembered),
         mirror,
         found: Found::default(),
         keeper: Keeper::start(Arc::clone(&folder), Arc::clone(&changed)),

@@ -5,7 +5,7 @@ use super::claims;
 use super::state::Served;
 use crate::api::{NamedRoute, RequestMatch, Wanted};
 use crate::gateway::{Entry, Overrides, Route};
-use crate::plan::{Owner, OwnerKind};
+use crate::plan::{Owner, OwnerKind, Shares};
 use crate::words::{FunctionName, Share, VersionNumber, VersionWord};
 
 impl App {
@@ -49,6 +49,35 @@ impl App {
             }
         }
         routes
+    }
+
+    /// What is so of the split of an owner: the versions of which a process takes requests. The gateway gives them in proportion
+    /// what the others would get. Empty where there are none: then nobody is answered.
+    pub(super) fn answering(&self, owner: &Owner) -> Shares {
+        let served = self.remembered.served.get(owner);
+        let shares = served.iter().flat_map(|served| served.shares.iter());
+        let shares: Shares = shares
+            .filter(|(number, _)| self.answers(owner, *number))
+            .copied()
+            .collect();
+        in_full(&shares)
+    }
+
+    /// True where a process of a version answers at one of the routes of an owner, or anywhere where it has none.
+    fn answers(&self, owner: &Owner, number: VersionNumber) -> bool {
+        let Some(running) = self.running.get(&number) else {
+            return false;
+        };
+        let served = self.remembered.served.get(owner);
+        let release = self.wanted.get(owner);
+        let routes = release.iter().flat_map(|release| &release.wanted.routes);
+        let functions: Vec<FunctionName> = routes
+            .filter_map(|named| self.function(named.route.function.as_ref(), served))
+            .collect();
+        if functions.is_empty() {
+            return running.takes_requests();
+        }
+        (functions.iter()).any(|function| running.upstream(function).is_some())
     }
 
     /// The hostnames of a route that its owner has, and those that nobody has because it is not decided whose they are.
@@ -117,10 +146,50 @@ impl App {
     }
 }
 
+/// Shares in the same proportion that total 100 %; those that are it already stay as they are.
+fn in_full(shares: &Shares) -> Shares {
+    let all = u64::from(Share::ALL.basis_points());
+    let points = |share: &Share| u64::from(share.basis_points());
+    let total: u64 = shares.iter().map(|(_, share)| points(share)).sum();
+    let (mut sum, mut given) = (0, 0);
+    let part = |(number, share): &(VersionNumber, Share)| {
+        sum += points(share);
+        let until = (sum * all).checked_div(total).unwrap_or(0);
+        let part = u32::try_from(until - given).unwrap_or(0);
+        given = until;
+        (*number, Share::from_basis_points(part))
+    };
+    shares.iter().map(part).collect()
+}
+
 /// An owner in words.
 fn shown(owner: &Owner) -> String {
     match owner.kind {
         OwnerKind::Deployment => format!("Deployment {}", owner.name),
         OwnerKind::Alias => format!("Alias {}", owner.name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_of_versions_that_answer_total_everything() {
+        let shares = |all: &[(u32, u32)]| -> Shares {
+            let one = |(number, points): &(u32, u32)| {
+                let number = VersionNumber::new(*number).unwrap();
+                (number, Share::from_basis_points(*points))
+            };
+            all.iter().map(one).collect()
+        };
+        for (some, whole) in [
+            (&[][..], &[][..]),
+            (&[(1, 1_000)], &[(1, 10_000)]),
+            (&[(1, 9_000), (2, 1_000)], &[(1, 9_000), (2, 1_000)]),
+            (&[(1, 1), (2, 2)], &[(1, 3_333), (2, 6_667)]),
+        ] {
+            assert_eq!(in_full(&shares(some)), shares(whole), "{some:?}");
+        }
     }
 }

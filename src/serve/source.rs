@@ -41,10 +41,19 @@ pub(super) struct Found {
     pub(super) seen: Option<String>,
     /// What counts now.
     pub(super) tip: Arc<Tip>,
+    /// Commits counted before, and none of them can be read any more: what is remembered of the apps is all that is known.
+    pub(super) lost: bool,
     /// Why the newest commit does not count, or not as a whole, or why there is none to be had.
     pub(super) problems: Vec<String>,
     /// How often versions or labels of an app have come, moved or gone.
     pub(super) moves: Arc<BTreeMap<AppName, u64>>,
+}
+
+impl Found {
+    /// False while it is not known what is wanted, which is not the same as nothing being wanted.
+    pub(super) fn is_known(&self) -> bool {
+        self.lost || !self.tip.commit.is_empty()
+    }
 }
 
 /// When to look.
@@ -92,8 +101,10 @@ pub(super) async fn follow(mut source: Source, mut rhythm: Rhythm, tell: watch::
         };
         rhythm.looked.note();
         let told = tell.send_if_modified(|before| {
-            let differs =
-                before.seen != source.found.seen || before.problems != source.found.problems;
+            let found = &source.found;
+            let differs = before.seen != found.seen
+                || before.problems != found.problems
+                || before.lost != found.lost;
             *before = source.found.clone();
             differs
         });
@@ -151,6 +162,7 @@ impl Source {
                 }
             }
         }
+        self.found.lost = !self.counted.commits().is_empty() && self.found.tip.commit.is_empty();
         self.found.problems.clone_from(&self.wrong);
     }
 

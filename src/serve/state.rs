@@ -75,7 +75,7 @@ pub(super) struct Remembered {
     /// The versions of the slots of each owner with an affinity key: what the next ones are made from.
     #[serde(serialize_with = "as_texts", deserialize_with = "of_texts")]
     pub(super) slots: BTreeMap<Owner, Arc<Slots>>,
-    /// Records of all versions that run.
+    /// Records of all versions that run, are pinned or are served.
     pub(super) records: BTreeMap<VersionNumber, VersionRecord>,
 }
 
@@ -141,6 +141,14 @@ pub(super) struct Served {
     pub(super) overrides: Vec<VersionNumber>,
     /// Since when.
     pub(super) since: Timestamp,
+}
+
+impl Served {
+    /// The versions that get requests, by their share or because they are asked for. One may be named twice.
+    pub(super) fn versions(&self) -> impl Iterator<Item = VersionNumber> {
+        let shares = self.shares.iter().map(|(number, _)| *number);
+        shares.chain(self.overrides.iter().copied())
+    }
 }
 
 fn as_texts<S: Serializer>(slots: &BTreeMap<Owner, Arc<Slots>>, to: S) -> Result<S::Ok, S::Error> {

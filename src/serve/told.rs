@@ -62,7 +62,7 @@ pub struct SplitStatus {
     pub complete: bool,
     /// The newest commit of the branch that was served in full; absent before the first since `serve` was started.
     pub commit: Option<String>,
-    /// The versions that get requests, and how much each.
+    /// The versions that get requests, and how much each; none while no process takes any.
     pub versions: Vec<ShareStatus>,
 }
 
@@ -115,7 +115,7 @@ pub struct SplitDetail {
     pub since: Option<Timestamp>,
     /// What is wanted, as it was resolved last; a version with 0 gets requests that ask for it alone.
     pub wanted: Vec<ShareStatus>,
-    /// The versions that get requests, and how much each.
+    /// The versions that get requests, and how much each; none while no process takes any.
     pub versions: Vec<ShareStatus>,
 }
 
@@ -131,7 +131,7 @@ pub struct VersionDetail {
     pub commit: String,
     /// Its labels now. Its programs know those that it had when they were started.
     pub labels: Vec<String>,
-    /// What the app's Deployment gives it, in percent.
+    /// What it gets of the app's Deployment now, in percent.
     pub percentage: Share,
     /// Its functions, by name.
     pub functions: Vec<FunctionDetail>,

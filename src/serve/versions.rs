@@ -180,6 +180,16 @@ impl Materialised {
         futures::future::join_all(stopping).await;
     }
 
+    /// True where each of its programs takes requests.
+    pub(super) fn is_ready(&self) -> bool {
+        (self.functions.values()).all(|process| process.place.ready().is_some())
+    }
+
+    /// True where a program takes requests.
+    pub(super) fn takes_requests(&self) -> bool {
+        (self.functions.values()).any(|process| process.place.ready().is_some())
+    }
+
     /// How many programs it has.
     pub(super) fn programs(&self) -> usize {
         self.functions.len()
@@ -219,6 +229,15 @@ pub(super) fn absent(record: &VersionRecord) -> Version {
     Version::of(
         false,
         functions.map(|function| (function.name.clone(), one(0), None)),
+    )
+}
+
+/// A version that was served before `serve` was started again, and is as it was then until more is known.
+pub(super) fn returning(record: &VersionRecord) -> Version {
+    let functions = record.functions.iter();
+    Version::of(
+        true,
+        functions.map(|function| (function.name.clone(), one(1), None)),
     )
 }
 

@@ -14,7 +14,7 @@ use crate::releases::Release;
 use crate::words::VersionNumber;
 
 impl App {
-    /// The versions that are wanted or run.
+    /// The versions that are wanted, run, or are to run again because they are served.
     pub(super) fn versions(
         &self,
         resolutions: &[Resolution],
@@ -22,6 +22,11 @@ impl App {
         let mut versions: BTreeMap<VersionNumber, plan::Version> = (self.running.iter())
             .map(|(number, running)| (*number, running.state()))
             .collect();
+        for number in self.returning.versions() {
+            if let Some(record) = self.remembered.records.get(&number) {
+                versions.insert(number, versions::returning(record));
+            }
+        }
         let listed = resolutions.iter().flat_map(|r| r.shares.iter().flatten());
         for (number, _) in listed {
             if let Some(record) = self.remembered.records.get(number) {
@@ -32,19 +37,22 @@ impl App {
         versions
     }
 
-    /// True while nothing is known against what is wanted, and it is not there yet.
+    /// True while what was served before is not served again, or nothing is known against what is wanted and it is not there yet.
+    /// An owner that is served again as it was is where it was: what it wants beside that keeps nobody waiting.
     pub(super) fn starts(&self, resolutions: &[Resolution]) -> bool {
         let failed = |number: &VersionNumber| {
             let ended = (self.running.get(number)).is_some_and(Materialised::has_ended);
             ended || self.unfit.contains(number)
         };
-        (self.wanted.keys().zip(resolutions)).any(|(owner, resolution)| {
+        let starts = (self.wanted.keys().zip(resolutions)).any(|(owner, resolution)| {
             let shares = resolution.shares.iter().flatten();
             self.complete.get(owner) != Some(&true)
+                && (!self.returning.had(owner) || self.answering(owner).is_empty())
                 && !self.refused.contains_key(owner)
                 && resolution.problems.is_empty()
                 && !shares.into_iter().any(|(number, _)| failed(number))
-        })
+        });
+        starts || !self.returning.is_empty()
     }
 
     /// The world of a plan, with the versions that are wanted or run.

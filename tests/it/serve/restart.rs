@@ -1,0 +1,177 @@
+//! A restart while what is wanted cannot run, or not yet: what was served goes on.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::{SERVER, Standalone, push, until};
+use crate::support::http;
+
+/// A server that waits for the file `go`, and ends while there is a file `broken`; its folder is shared with the test.
+fn moody(dir: &Path) -> String {
+    let first = "import http.server, os, time\nif os.path.exists('DIR/broken'): raise SystemExit('it is broken')\nwhile not os.path.exists('DIR/go'): time.sleep(0.02)";
+    let first = first.replace("DIR", dir.to_str().unwrap());
+    SERVER.replace("import http.server, os", &first)
+}
+
+const ALIAS: &str = "apiVersion: cutwater.dev/v1alpha1\nkind: Alias\nmetadata: {name: staging}\nspec:\n  app: checkout\n  repository: shop\n  rollbackWindow: 0s\n  version: 1\n  routes:\n  - hostnames: [staging.localhost]\n    gateway: {name: any}\n";
+
+impl Standalone {
+    /// Ends `serve` at once, and starts it again when nothing of it is left.
+    async fn killed_and_started(&mut self) {
+        self.serving.take().unwrap().kill();
+        until("no program is left", async || {
+            self.programs().is_empty().then_some(())
+        })
+        .await;
+        self.start().await;
+    }
+
+    /// What the admin address says of being ready: status and text.
+    async fn ready(&self) -> (u16, String) {
+        let answer = http::get(&self.admin.to_string(), "localhost", "/ready", &[]).await;
+        let answer = answer.unwrap();
+        (answer.status, answer.body)
+    }
+
+    async fn is_ready(&self) {
+        until("it is ready", async || {
+            (self.ready().await.0 == 200).then_some(())
+        })
+        .await;
+    }
+
+    /// What is served of the Deployment, as `/status` says it.
+    async fn split(&self) -> serde_json::Value {
+        self.status().await["apps"]["checkout"]["splits"]["cwd/checkout"].clone()
+    }
+
+    async fn staging(&self) -> (u16, String) {
+        let answer = http::get(&self.gateway.to_string(), "staging.localhost", "/", &[]).await;
+        let answer = answer.unwrap();
+        (answer.status, answer.body)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_served_goes_on_where_what_is_wanted_cannot_run() {
+    let mut standalone = Standalone::of(2);
+    let split: &[(u32, &str)] = &[(1, "60"), (2, "40")];
+    standalone.shop.commit("releases/staging.yaml", ALIAS);
+    standalone.deploy(split);
+    standalone.start().await;
+    standalone.serves(split).await;
+    // A version that ends at once, for the Deployment and the Alias; then a file that cannot be read, and the remote goes away.
+    standalone.publish_program("raise SystemExit('no database')");
+    let alias = ALIAS.replace("version: 1\n", "version: 3\n");
+    standalone.shop.commit("releases/staging.yaml", alias);
+    standalone.deploy(&[(3, "100")]);
+    standalone.says("no database").await;
+    standalone.shop.commit("releases/checkout.yaml", "kind: [");
+    push(&standalone.shop);
+    standalone.says("releases/checkout.yaml").await;
+    let remote = standalone.shop.remote();
+    let away = remote.with_extension("away");
+    std::fs::rename(&remote, &away).unwrap();
+    for copy in [true, false] {
+        if !copy {
+            // What is only a copy may be removed.
+            std::fs::remove_dir_all(standalone.state().join("mirror.git")).unwrap();
+        }
+        standalone.killed_and_started().await;
+        standalone.is_ready().await;
+        assert_eq!(standalone.counts(40).await.len(), 2, "both answer");
+        assert_eq!(standalone.staging().await, (200, "v1".to_owned()));
+        standalone.says("no database").await;
+        let told = standalone.split().await;
+        let shares = serde_json::json!([
+            {"version": 1, "percentage": 60}, {"version": 2, "percentage": 40}
+        ]);
+        assert_eq!(
+            (&told["versions"], &told["complete"]),
+            (&shares, &false.into())
+        );
+    }
+    // It goes on to what is wanted, and what was served leaves.
+    std::fs::rename(&away, &remote).unwrap();
+    standalone.shop.commit(
+        "releases/staging.yaml",
+        ALIAS.replace("version: 1\n", "version: 2\n"),
+    );
+    standalone.deploy(&[(2, "100")]);
+    standalone.serves(&[(2, "100")]).await;
+    until("only version 2 runs", async || {
+        (standalone.programs().len() == 2).then_some(())
+    })
+    .await;
+    // Where what is served is what is wanted, a restart starts nothing else.
+    standalone.killed_and_started().await;
+    standalone.serves(&[(2, "100")]).await;
+    assert_eq!(standalone.programs().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_served_does_not_wait_for_what_is_wanted() {
+    let mut standalone = Standalone::of(1);
+    let dir = standalone.shop.dir.path().to_owned();
+    standalone.deploy(&[(1, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    standalone.publish_program(&moody(&dir));
+    standalone.deploy(&[(2, "100")]);
+    standalone.says("Connection refused").await;
+    let began = Instant::now();
+    standalone.killed_and_started().await;
+    standalone.is_ready().await;
+    assert!(began.elapsed() < Duration::from_secs(50), "it has waited");
+    assert_eq!(standalone.get(&[]).await, (200, "v1".to_owned()));
+    std::fs::write(dir.join("go"), "").unwrap();
+    standalone.serves(&[(2, "100")]).await;
+    until("only version 2 runs", async || {
+        (standalone.programs().len() == 2).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_no_requests_is_not_said_to_be_served() {
+    let mut standalone = Standalone::of(1);
+    let dir = standalone.shop.dir.path().to_owned();
+    standalone.publish_program(&moody(&dir));
+    std::fs::write(dir.join("go"), "").unwrap();
+    standalone.deploy(&[(2, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(2, "100")]).await;
+    // The next one takes a variable that is not there.
+    let lacks = super::app("[python3, server.py]").replace(
+        "    local:",
+        "    env: [{name: URL, valueFrom: {secretKeyRef: {name: db, key: url}}}]\n    local:",
+    );
+    standalone.shop.commit("apps/checkout/app.yaml", lacks);
+    standalone.shop.publish(&[]);
+    push(&standalone.shop);
+    standalone.deploy(&[(3, "100")]);
+    standalone
+        .says("key `url` of Secret `db` is not here")
+        .await;
+    // Slow to come back, it is waited for; nobody is told that it is served meanwhile.
+    std::fs::remove_file(dir.join("go")).unwrap();
+    standalone.killed_and_started().await;
+    standalone.says("v2, which was served before: web: ").await;
+    assert_eq!(standalone.split().await["versions"], serde_json::json!([]));
+    assert_eq!(standalone.ready().await.0, 503);
+    std::fs::write(dir.join("go"), "").unwrap();
+    standalone.is_ready().await;
+    assert_eq!(standalone.get(&[]).await, (200, "v2".to_owned()));
+    // Where it fails as well, nothing is served, which is said; and nothing is forgotten.
+    std::fs::write(dir.join("broken"), "").unwrap();
+    standalone.killed_and_started().await;
+    standalone.is_ready().await;
+    assert_eq!(standalone.split().await["versions"], serde_json::json!([]));
+    std::fs::remove_file(dir.join("broken")).unwrap();
+    until("version 2 answers again", async || {
+        (standalone.get(&[]).await == (200, "v2".to_owned())).then_some(())
+    })
+    .await;
+    let served = serde_json::json!([{"version": 2, "percentage": 100}]);
+    assert_eq!(standalone.split().await["versions"], served);
+}
