@@ -13,7 +13,8 @@ use super::claims::{Refusal, Refused, Settled};
 use super::lookups::Lookups;
 use super::programs::Starter;
 use super::resolve::{self, Resolution};
-use super::returning::Returning;
+use super::returning::{self, Returning};
+use super::secrets::Secrets;
 use super::state::{Remembered, Served, StateFolder};
 use super::tip::{self, Tip};
 use super::versions::Materialised;
@@ -85,8 +86,14 @@ pub(super) struct Stepped {
 }
 
 impl App {
-    /// All apps of which something is remembered.
-    pub(super) fn all(remembered: BTreeMap<AppName, Remembered>) -> BTreeMap<AppName, Self> {
+    /// All apps of which something is remembered. What they served has its variables before anything new is made.
+    pub(super) fn all(
+        remembered: BTreeMap<AppName, Remembered>,
+        secrets: &Secrets,
+    ) -> BTreeMap<AppName, Self> {
+        for remembered in remembered.values() {
+            returning::claim(remembered, secrets);
+        }
         let apps = remembered.into_iter();
         apps.map(|(name, remembered)| (name, Self::of(remembered)))
             .collect()

@@ -211,7 +211,7 @@ pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result
     let passed = programs::passed(&settings.given);
     let secrets = Secrets::new(settings.given, settings.secrets, settings.config_maps);
     let mut engine = Engine {
-        apps: App::all(remembered),
+        apps: App::all(remembered, &secrets),
         mirror,
         found: Found::default(),
         keeper: Keeper::start(Arc::clone(&folder), Arc::clone(&changed)),

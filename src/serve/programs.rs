@@ -92,6 +92,14 @@ pub(super) fn program(
     })
 }
 
+/// Takes the variables of `serve` that a version has its values from. What is missing is said when it is started.
+pub(super) fn claim(secrets: &Secrets, record: &VersionRecord) {
+    let variables = record.functions.iter().flat_map(|function| &function.env);
+    for source in variables.filter_map(|variable| variable.value_from.as_ref()) {
+        drop(bound(secrets, source));
+    }
+}
+
 /// The variables of a function, in the order in which a container has them.
 fn environment(
     secrets: &Secrets,

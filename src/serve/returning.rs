@@ -6,6 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use super::keys;
+use super::programs;
+use super::secrets::Secrets;
 use super::state::Remembered;
 use super::versions::Materialised;
 use crate::plan::Owner;
@@ -78,12 +81,29 @@ impl Returning {
     }
 }
 
+/// Takes the variables that are shared out by who came first for what was served before, so that nothing new takes them from it: after
+/// a restart versions are made in another order.
+pub(super) fn claim(remembered: &Remembered, secrets: &Secrets) {
+    for (owner, served) in &remembered.served {
+        let records = served
+            .versions()
+            .filter_map(|number| remembered.records.get(&number));
+        records.for_each(|record| programs::claim(secrets, record));
+        let spec = remembered.asked.get(owner);
+        if let Some(release) = spec.and_then(|spec| spec.release(&owner.name)) {
+            // What is wrong with a key is said when it is asked for.
+            drop(keys::overrides(&release.wanted.override_rule, secrets));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::super::app::App;
     use super::super::resolve::Resolution;
+    use super::super::secrets::Kind;
     use super::super::versions;
     use super::*;
     use crate::plan::{Plan, RoutePlan, Shares, plan};
@@ -212,5 +232,20 @@ mod tests {
         app.remembered.memory = serde_json::from_value(past).unwrap();
         let (plan, served) = step(&mut app, 3, &[]);
         assert_eq!((runs(&plan), served), (numbers(&[3]), shares(&[(3, 100)])));
+    }
+
+    #[test]
+    fn a_variable_is_that_of_what_was_served_and_not_of_what_comes_first() {
+        // The names of both Secrets make one variable, and the newer version is made first.
+        let records = [record(1, "a", "b-c"), record(2, "a-b", "c")];
+        let remembered = remembered(&[(2, 100)], &records);
+        let given = [("CUTWATER_SECRET_A_B_C".to_owned(), "x".to_owned())];
+        let secrets = Secrets::new(given.into(), None, None);
+        claim(&remembered, &secrets);
+        assert!(secrets.find(Kind::Secret, "a", "b-c").is_err());
+        assert_eq!(
+            secrets.find(Kind::Secret, "a-b", "c"),
+            Ok(Some("x".to_owned()))
+        );
     }
 }
