@@ -163,7 +163,8 @@ impl App {
         let failed = self.returning.arrive(&self.running, &self.unfit);
         self.is_starting = self.starts(&resolutions);
         self.misses = resolutions.iter().any(|found| !found.problems.is_empty());
-        rerouted |= self.take_over(&plan, now);
+        let moved = self.take_over(&plan, now);
+        rerouted |= moved;
         self.assign(&releases, before);
         let leaving: Vec<Materialised> = (plan.remove.iter())
             .filter_map(|version| self.running.remove(version))
@@ -173,7 +174,12 @@ impl App {
         Stepped {
             rerouted,
             leaving,
-            wake: if failed { Some(now) } else { plan.wake },
+            // What lost its share in this step is let go of in the next one.
+            wake: if failed || moved {
+                Some(now)
+            } else {
+                plan.wake
+            },
             gone: self.wanted.is_empty() && self.running.is_empty() && plan.close,
         }
     }

@@ -126,10 +126,14 @@ async fn what_was_served_does_not_wait_for_what_is_wanted() {
     assert_eq!(standalone.get(&[]).await, (200, "v1".to_owned()));
     std::fs::write(dir.join("go"), "").unwrap();
     standalone.serves(&[(2, "100")]).await;
+    let began = Instant::now();
     until("only version 2 runs", async || {
         (standalone.programs().len() == 2).then_some(())
     })
     .await;
+    // Its rollback window is no time at all: it does not stay until the next look, ten seconds later.
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(8), "it left after {took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
