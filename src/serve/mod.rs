@@ -62,6 +62,7 @@ use self::counted::Counted;
 use self::engine::Engine;
 use self::keeper::Keeper;
 use self::ledger::Ledger;
+use self::outbox::Outbox;
 use self::programs::Starter;
 use self::secrets::Secrets;
 use self::source::{Found, Rhythm, Source};
@@ -160,6 +161,9 @@ pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result
         settings.credentials.clone(),
     )?;
     let counted = folder.counted(&settings.branch, settings.releases.as_deref())?;
+    if let Err(error) = Outbox::pause(&settings.state, settings.environment.as_ref()) {
+        tracing::warn!("{error}; a later ledger would not tell that something is missing in it");
+    }
     let ledger = (settings.environment.clone())
         .map(|environment| Ledger::open(&settings.state, environment).map(Arc::new))
         .transpose()?;

@@ -4,6 +4,7 @@
 //! loses while it is not ready is none, and neither is a new commit with the same split.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -31,6 +32,9 @@ struct Book {
     /// A random word: who owns the ledgers that are written.
     writer: String,
     apps: BTreeMap<AppName, Page>,
+    /// What was served went unrecorded since, because no ledger or another one was written.
+    #[serde(default)]
+    paused: bool,
 }
 
 /// One app.
@@ -72,17 +76,50 @@ impl Outbox {
             .ok()
         });
         let fresh = book.is_none();
-        let outbox = Self {
+        let mut outbox = Self {
             book: book.unwrap_or_else(|| Book {
                 writer: format!("{:032x}", fastrand::u128(..)),
                 apps: BTreeMap::new(),
+                paused: false,
             }),
             path,
         };
-        if fresh {
+        if std::mem::take(&mut outbox.book.paused) {
+            // A number that is left out tells whoever reads the ledger that something may be missing.
+            for page in outbox.book.apps.values_mut() {
+                page.sequence += 1;
+                page.last.clear();
+            }
+            outbox.keep()?;
+        } else if fresh {
             outbox.keep()?;
         }
         Ok(outbox)
+    }
+
+    /// Notes that the ledgers of `dir` other than that of `written` are not written for now.
+    pub(super) fn pause(dir: &Path, written: Option<&EnvironmentName>) -> Result<(), StateError> {
+        let fail = |problem| StateError::Io {
+            path: dir.to_owned(),
+            problem,
+        };
+        for entry in fs::read_dir(dir).map_err(fail)? {
+            let path = entry.map_err(fail)?.path();
+            let name = path.file_name().and_then(OsStr::to_str);
+            let environment = name
+                .and_then(|name| name.strip_prefix("ledger-")?.strip_suffix(".json"))
+                .filter(|environment| Some(*environment) != written.map(EnvironmentName::as_str));
+            // What cannot be read is begun anew by whoever writes it next.
+            let book = environment.and_then(|_| {
+                let bytes = fs::read(&path).ok()?;
+                serde_json::from_slice::<Book>(&bytes).ok()
+            });
+            if let Some(mut book) = book.filter(|book| !book.paused) {
+                book.paused = true;
+                Self { path, book }.keep()?;
+            }
+        }
+        Ok(())
     }
 
     /// Who writes.
@@ -225,6 +262,28 @@ mod tests {
         let outbox = open();
         assert!(outbox.writer() != writer && outbox.count(None) == 0);
         assert_eq!(open().writer(), outbox.writer());
+    }
+
+    #[test]
+    fn what_goes_unrecorded_for_a_while_leaves_a_number_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let local: EnvironmentName = "local".parse().unwrap();
+        let open = || Outbox::open(dir.path(), &local).unwrap();
+        let mut outbox = open();
+        assert!(note(&mut outbox, 1));
+        outbox.keep().unwrap();
+        Outbox::pause(dir.path(), Some(&local)).unwrap();
+        assert!(!note(&mut open(), 1), "it is the one that is written");
+        for written in [None, Some("other".parse().unwrap())] {
+            Outbox::pause(dir.path(), written.as_ref()).unwrap();
+            Outbox::pause(dir.path(), written.as_ref()).unwrap();
+        }
+        let mut outbox = open();
+        // The same split may be a return to it.
+        assert!(note(&mut outbox, 1));
+        assert_eq!(sequences(&outbox), [1, 3]);
+        outbox.keep().unwrap();
+        assert_eq!(sequences(&open()), [1, 3]);
     }
 
     #[test]

@@ -80,19 +80,24 @@ pub fn target(
     let Some(why) = unknown else {
         return (found.map_or(Target::Nothing, Target::Version), left);
     };
-    let past: Vec<Event> = past.iter().map(assumed).collect();
+    let assumed = |(index, event)| assumed(event, index == 0);
+    let past: Vec<Event> = past.iter().enumerate().map(assumed).collect();
     let Search { found, left, .. } = search(&past, cut, &lives);
     (Target::Unknown { why, guess: found }, left)
 }
 
-/// What an event probably was.
-fn assumed(event: &Event) -> Event {
+/// What an event is taken for where something has to be advised. What may not have been served is no advice, other than what is
+/// deployed now: to go back to what surely had all of the traffic does no harm.
+fn assumed(event: &Event, is_now: bool) -> Event {
     match event {
         Event::Unknown { guess, .. } if !guess.is_empty() => Event::Deployed(Deployed {
             parts: guess.clone(),
             by_hand: true,
             ..Deployed::default()
         }),
+        Event::Deployed(deployed) if deployed.doubt.is_some() && !is_now => {
+            Event::Left(deployed.left.clone())
+        }
         Event::Deployed(deployed) => Event::Deployed(Deployed {
             doubt: None,
             ..deployed.clone()

@@ -144,22 +144,20 @@ impl Back<'_> {
 
     /// What is remembered, the newest first.
     fn events(&self, told: &Timeline<'_>, changes: &[&Change]) -> Vec<Event> {
-        let event = |item: &Item<'_>| {
-            match item {
+        let doubt = |change: &Change| {
+            format!(
+                "whether what commit {} of branch {} asked for was served: no record of the ledger tells",
+                change.short(),
+                self.branch.name
+            )
+        };
+        let event = |item: &Item<'_>| match item {
             Item::Served(entry) => Event::Deployed(of_record(&entry.served, changes)),
             Item::Asked(change, Fate::Recorded | Fate::Never) => {
                 Event::Left(change.rolled_back_from.clone())
             }
             Item::Asked(change, Fate::Alone | Fate::Same) => self.asked(change, None),
-            Item::Asked(change, Fate::Unrecorded) => self.asked(
-                change,
-                Some(format!(
-                    "whether what commit {} of branch {} asked for was served: no record of the ledger tells",
-                    change.short(),
-                    self.branch.name
-                )),
-            ),
-        }
+            Item::Asked(change, Fate::Unrecorded) => self.asked(change, Some(doubt(change))),
         };
         let mut events: Vec<Event> = told.items.iter().map(event).collect();
         if let Some((index, why)) = &told.gap {

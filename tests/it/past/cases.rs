@@ -133,7 +133,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "left before it was served, if it was", branch: &["1", "2", "4", "2<4"], ledger: &[(0, "1"), (1, "2")], rollback: &["v1 100% (back from v2)"], list: "2<4~, 4~, 2, 1", ..USUAL },
     Case {
         name: "a ledger that is behind", branch: &["1", "2", "3", "4"], ledger: &[(0, "1"), (1, "2")],
-        rollback: &["it is not known whether what commit", "was served: no record of the ledger tells; to go to v3, run `cutwater rollback checkout v3`; had all of the traffic before: v2, v1;"],
+        rollback: &["it is not known whether what commit", "was served: no record of the ledger tells; to go to v2, run `cutwater rollback checkout v2`; had all of the traffic before: v2, v1;"],
         list: "4~, 3~, 2, 1", ..USUAL
     },
     Case { name: "a ledger that is behind by one", branch: &["1", "2", "3"], ledger: &[(0, "1"), (1, "2")], rollback: &["v2 100% (back from v3)"], list: "3~, 2, 1", ..USUAL },
@@ -143,11 +143,11 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         name: "a ledger of a branch that was written anew", branch: &["2", "3"], ledger: &[(GONE, "1")],
-        rollback: &["was served: no record of the ledger tells; to go to v2, run"], list: "3~, 2~, 1", ..USUAL
+        rollback: &["was served: no record of the ledger tells; to go to v1, run"], list: "3~, 2~, 1", ..USUAL
     },
     Case {
         name: "a ledger that goes on behind a gap", branch: &["1", "2", "3", "4"], ledger: &[(0, "1"), (LOST, "2"), (LOST, "3"), (3, "4")],
-        rollback: &["was served: no record of the ledger tells; to go to v3, run"], list: "4, 3~, 2~, 1", ..USUAL
+        rollback: &["was served: no record of the ledger tells; to go to v1, run"], list: "4, 3~, 2~, 1", ..USUAL
     },
     Case {
         name: "a deploy of an older version, and a revert", branch: &["=1", "=3", "=2", "=3", "revert2"],

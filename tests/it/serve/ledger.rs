@@ -56,6 +56,32 @@ impl Standalone {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_served_while_no_ledger_was_written_is_not_passed_over() {
+    let mut standalone = Standalone::of(3);
+    standalone.deploy(&[(1, "100")]);
+    standalone.start().await;
+    standalone.ledger_says(&[(1, "1 100")]).await;
+    let stop = Duration::from_secs(20);
+    standalone.serving.take().unwrap().stop(stop);
+    standalone.more = vec!["--no-ledger".to_owned()];
+    standalone.start().await;
+    standalone.change(&["deploy", "checkout", "v2"]);
+    standalone.serves(&[(2, "100")]).await;
+    standalone.serving.take().unwrap().stop(stop);
+    standalone.more.clear();
+    standalone.change(&["deploy", "checkout", "v3"]);
+    standalone.start().await;
+    standalone.ledger_says(&[(3, "3 100"), (1, "1 100")]).await;
+    let said = standalone.shop.refused(&["rollback", "checkout"]);
+    assert!(
+        said.contains("no record of the ledger tells") && said.contains("checkout v1"),
+        "{said}"
+    );
+    let listed = standalone.shop.ok(&["deployments", "list", "checkout"]);
+    assert!(listed.contains("not recorded"), "{listed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_change_is_written_once_through_restarts_and_crashes() {
     let mut standalone = Standalone::of(2);
     standalone.deploy(&[(1, "100")]);
