@@ -53,6 +53,8 @@ pub(super) struct Applier {
     routes: Mutex<HashMap<(String, String), Moment>>,
     /// When a route of an app was deleted last, by this process.
     deleted: Mutex<HashMap<AppKey, Moment>>,
+    /// When this process began.
+    began: Moment,
 }
 
 /// A kind that the controller makes.
@@ -135,7 +137,13 @@ impl Applier {
             verified: Mutex::default(),
             routes: Mutex::default(),
             deleted: Mutex::default(),
+            began: Moment::now(),
         }
+    }
+
+    /// When this process began: what it does not know of was written before that.
+    pub(super) fn began(&self, now: Timestamp) -> Timestamp {
+        self.began.time(now)
     }
 
     /// When a route of an app was deleted last. Not known of what an earlier process did: that was long ago.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use kube::ResourceExt;
 
-use super::answer::{Answer, Gateways};
+use super::answer::{self, Answer, Gateways};
 use super::apply::Failure;
 use super::cache::{AppKey, AppObjects};
 use super::claims::{self, Claim, Claims};
@@ -36,9 +36,10 @@ pub(super) struct Around<'a> {
 }
 
 impl Around<'_> {
-    /// The gateways have said what they think of a route as it is now, and had the time to act on it.
+    /// The gateways can use a route as it is now, or serve nothing of it, and had the time to act on it.
     fn learned(&self, route: &HttpRoute) -> bool {
-        self.settled && !Answer::of(route, self.gateways).is_open()
+        let known = Answer::of(route, self.gateways).is_accepted() || answer::is_rejected(route);
+        self.settled && known
     }
 }
 

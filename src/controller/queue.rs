@@ -2,7 +2,7 @@
 //!
 //! Holds keys and times only; knows nothing about what the work is.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -110,6 +110,8 @@ pub(super) struct Retries<K> {
     first: Duration,
     longest: Duration,
     failures: HashMap<K, u32>,
+    /// Keys that were worked on last before their wait was over.
+    early: HashSet<K>,
 }
 
 impl<K: Clone + Eq + Hash> Retries<K> {
@@ -118,6 +120,7 @@ impl<K: Clone + Eq + Hash> Retries<K> {
             first,
             longest,
             failures: HashMap::new(),
+            early: HashSet::new(),
         }
     }
 
@@ -129,9 +132,23 @@ impl<K: Clone + Eq + Hash> Retries<K> {
         self.first.saturating_mul(times).min(self.longest)
     }
 
+    /// It failed once more, and something else is due after `due`; the wait. What is due may be due anew after each failure, so no
+    /// two waits in a row are cut short by it.
+    pub(super) fn failed_with(&mut self, key: &K, due: Option<Duration>) -> Duration {
+        let wait = self.failed(key);
+        let due = due.map_or(wait, |due| due.max(self.first));
+        if due < wait && !self.early.remove(key) {
+            self.early.insert(key.clone());
+            return due;
+        }
+        self.early.remove(key);
+        wait
+    }
+
     /// It went well: the next failure is a first one.
     pub(super) fn over(&mut self, key: &K) {
         self.failures.remove(key);
+        self.early.remove(key);
     }
 }
 

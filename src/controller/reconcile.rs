@@ -24,7 +24,8 @@ use super::resolve::{self, Records, Resolution, Trouble};
 use super::status::{self, Facts};
 use super::wish::{self, Wish};
 use crate::api::{OverrideRule, Reason};
-use crate::plan::{self, Owner, Plan, World, asked};
+use crate::kubernetes::RouteSpec;
+use crate::plan::{self, Owner, Plan, World, asked, later};
 
 /// What a reconcile works with.
 pub(super) struct Context {
@@ -98,16 +99,20 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     );
     note_writes(&context.applier, key, &objects, &mut world);
     let plan = plan::plan(&world);
+    // Another process may have written a route a moment before this one began.
+    let known = later(context.applier.began(world.now), given.delays.settle);
     let (routes, obstacles) = {
         let state = context.cache.lock();
         let around = Around {
             routes_known: given.routes_known,
             gateways: &gateways,
             claims: &state.claims,
-            settled: plan.settled,
+            settled: plan.settled && known <= world.now,
         };
         places::places(key, &objects, &wishes, &resolutions, &records, &around)
     };
+    let changes = |spec: &RouteSpec| !spec.others.is_empty();
+    let again = (known > world.now && routes.values().flatten().any(changes)).then_some(known);
     // I/O: only what differs.
     let unreadable_owners = unreadable.keys().cloned().collect();
     let doing = Doing {
@@ -144,7 +149,10 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
         warn!(namespace = key.namespace, app = %key.app, reason = %failure.reason, message = failure.message, "could not be done, it is tried again");
     }
     Outcome {
-        wake: plan.wake.into_iter().chain(reported.wake).min(),
+        wake: (plan.wake.into_iter())
+            .chain(reported.wake)
+            .chain(again)
+            .min(),
         failed,
     }
 }

@@ -227,8 +227,7 @@ fn wait(
             .min(LONGEST_SLEEP)
     });
     if outcome.failed {
-        let again = failures.failed(key);
-        return Some(due.map_or(again, |due| again.min(due.max(RETRY.0))));
+        return Some(failures.failed_with(key, due));
     }
     failures.over(key);
     due
@@ -297,7 +296,10 @@ mod tests {
         assert_eq!(waits(Some(3600), true), Some(RETRY.1));
         let soon = waits(Some(3), true).unwrap();
         assert!(soon <= Duration::from_secs(3), "{soon:?}");
-        assert_eq!(waits(Some(-5), true), Some(RETRY.0), "no rush either");
+        // What is due anew after each failure brings no rush.
+        assert_eq!(waits(Some(1), true), Some(RETRY.1));
+        assert_eq!(waits(Some(-5), true), Some(RETRY.0));
+        assert_eq!(waits(Some(-5), true), Some(RETRY.1));
         assert_eq!(waits(None, false), None);
         assert_eq!(waits(None, true), Some(RETRY.0));
     }

@@ -77,7 +77,8 @@ pub(super) fn is_settled(
     returns && is_unheard(world.settle, split, named, wake)
 }
 
-/// Versions with a share that the gateways have said nothing of for longer than the way back waits.
+/// Versions with a share that the gateways have said nothing of for longer than the way back waits. Where nothing was gone back
+/// from, nothing was waited for.
 pub(super) fn unheard(
     world: &World,
     split: &Split,
@@ -85,6 +86,13 @@ pub(super) fn unheard(
     known: &Known,
     wake: &mut Wake,
 ) -> Vec<VersionNumber> {
+    let is_wanted = |version: &VersionNumber| {
+        let mut wanted = split.wanted.iter().flatten();
+        wanted.any(|(listed, _)| listed == version)
+    };
+    if known.keys().all(is_wanted) {
+        return Vec::new();
+    }
     let versions = shares.iter().map(|(version, _)| *version);
     let mut silent = |version: &VersionNumber| {
         let named = known.get(version);

@@ -141,6 +141,17 @@ fn the_way_back_waits_for_a_silent_gateway_no_longer_than_the_deadline() {
 }
 
 #[test]
+fn a_first_route_that_nobody_answers_has_not_been_waited_for() {
+    let mut story = unnamed();
+    keeps_silent(&mut story, true);
+    let heard = plan(&story.world);
+    story.carry_out(&heard);
+    keeps_silent(&mut story, true);
+    story.pass(9_000);
+    assert_eq!(plan(&story.world).splits[0].unheard, []);
+}
+
+#[test]
 fn the_way_back_does_not_go_on_past_a_gateway_that_refuses() {
     let mut story = unnamed();
     let waiting = waits(&mut story, 7, false, 90_000);

@@ -227,3 +227,50 @@ fn a_route_that_is_elsewhere_is_not_where_it_is_wished() {
         assert!(!is_at(&live(here), &wished(there)), "{there:?}");
     }
 }
+
+#[test]
+fn a_gateway_that_cannot_use_a_new_function_is_not_sent_to_it() {
+    let condition = |type_: &str, status: &str| {
+        json!({
+            "type": type_, "status": status, "reason": "Because", "message": "", "observedGeneration": 2,
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        })
+    };
+    let around = |settled| Around {
+        routes_known: true,
+        gateways: Box::leak(Box::new(Gateways::new())),
+        claims: Box::leak(Box::new(Claims::default())),
+        settled,
+    };
+    for (conditions, learned) in [
+        (vec![], false),
+        (vec![condition("Accepted", "True")], false),
+        (
+            vec![
+                condition("Accepted", "True"),
+                condition("ResolvedRefs", "True"),
+            ],
+            true,
+        ),
+        (
+            vec![
+                condition("Accepted", "True"),
+                condition("ResolvedRefs", "False"),
+            ],
+            false,
+        ),
+        // It serves nothing of the route.
+        (vec![condition("Accepted", "False")], true),
+    ] {
+        let mut route = live(("a.test", "/", "web", "web"));
+        route.metadata.generation = Some(2);
+        route.status = serde_json::from_value(json!({"parents": [{
+            "parentRef": {"name": "web", "namespace": "edge"},
+            "controllerName": "test",
+            "conditions": conditions,
+        }]}))
+        .unwrap();
+        assert_eq!(around(true).learned(&route), learned, "{conditions:?}");
+        assert!(!around(false).learned(&route), "{conditions:?}");
+    }
+}
