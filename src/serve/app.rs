@@ -46,6 +46,8 @@ pub(super) struct App {
     pub(super) wanted: BTreeMap<Owner, Arc<Release>>,
     /// The places that owners claim and do not get.
     pub(super) refused: BTreeMap<Owner, Refused>,
+    /// The same owners, each with what the gateway goes by.
+    pub(super) shown: BTreeMap<Owner, Arc<Release>>,
     /// Who may ask each owner that is wanted for a version.
     pub(super) overrides: BTreeMap<Owner, Overrides>,
     /// What the gateway was given last.
@@ -135,7 +137,6 @@ impl App {
         self.expect();
         let all: Vec<Arc<Release>> = self.wanted.values().cloned().collect();
         let releases: Vec<&Release> = all.iter().map(Arc::as_ref).collect();
-        rerouted |= self.admit(&tools.starter.secrets);
         self.complain(tools, &asked, &resolutions);
         let shares: BTreeMap<Owner, Resolution> = (asked.iter().zip(resolutions))
             .map(|(release, resolution)| (tip::owner(release), resolution))
@@ -164,7 +165,7 @@ impl App {
         self.is_starting = self.starts(&resolutions);
         self.misses = resolutions.iter().any(|found| !found.problems.is_empty());
         let moved = self.take_over(&plan, now);
-        rerouted |= moved;
+        rerouted |= moved | self.show() | self.admit(&tools.starter.secrets);
         self.assign(&releases, before);
         let leaving: Vec<Materialised> = (plan.remove.iter())
             .filter_map(|version| self.running.remove(version))

@@ -88,7 +88,7 @@ impl App {
     /// a key may come late, or be replaced.
     pub(super) fn admit(&mut self, secrets: &Secrets) -> bool {
         let mut overrides = BTreeMap::new();
-        for (owner, release) in &self.wanted {
+        for (owner, release) in &self.shown {
             let (rule, keyless) = keys::overrides(&release.wanted.override_rule, secrets);
             overrides.insert(owner.clone(), rule);
             let keyless = keyless.map(|problem| format!("{owner}: {problem}"));

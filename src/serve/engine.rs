@@ -248,10 +248,10 @@ impl Engine {
             // What it wants may not be to be had yet: until then it is where it was.
             let now = remembered.and_then(|it| it.asked.get(owner)?.release(&owner.name));
             let mut places: Vec<String> = claims::places(&release.wanted.routes).collect();
-            places.extend(
-                now.iter()
-                    .flat_map(|now| claims::places(&now.wanted.routes)),
-            );
+            // Nor may it serve there yet.
+            let shown = remembered.and_then(|it| it.shown.get(owner)?.release(&owner.name));
+            let here = now.iter().chain(&shown);
+            places.extend(here.flat_map(|here| claims::places(&here.wanted.routes)));
             Claimant {
                 app,
                 owner: owner.clone(),

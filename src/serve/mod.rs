@@ -29,6 +29,7 @@ mod resolve;
 mod returning;
 mod routes;
 mod secrets;
+mod shown;
 mod source;
 mod state;
 mod tasks;

@@ -6,6 +6,7 @@ use super::state::Served;
 use crate::api::{NamedRoute, RequestMatch, Wanted};
 use crate::gateway::{Entry, Overrides, Route};
 use crate::plan::{Owner, OwnerKind, Shares};
+use crate::releases::Release;
 use crate::words::{FunctionName, Share, VersionNumber, VersionWord};
 
 impl App {
@@ -13,7 +14,7 @@ impl App {
     /// come again, and not that there is no such place.
     pub(super) fn routes(&self) -> Vec<Route> {
         let mut routes = Vec::new();
-        for (owner, release) in &self.wanted {
+        for (owner, release) in &self.shown {
             let served = self.remembered.served.get(owner);
             let slots = self.remembered.slots.get(owner).cloned();
             let rules = self.rules(owner, &release.wanted);
@@ -28,7 +29,7 @@ impl App {
                 let route = Route {
                     hostnames: own,
                     path: named.route.path.clone(),
-                    owner: shown(owner),
+                    owner: shown_as(owner),
                     app: release.app().clone(),
                     entries,
                     function,
@@ -47,8 +48,37 @@ impl App {
                     routes.push(route);
                 }
             }
+            routes.extend(self.awaited(owner, release));
         }
         routes
+    }
+
+    /// Routes for hostnames that an owner wants and that the gateway does not know of it yet: their clients are told to come again.
+    fn awaited(&self, owner: &Owner, shown: &Release) -> Vec<Route> {
+        let known = |hostname: &String| {
+            let mut routes = shown.wanted.routes.iter();
+            routes.any(|named| named.route.hostnames.contains(hostname))
+        };
+        let wanted = self.wanted.get(owner);
+        let wanted = wanted.iter().flat_map(|release| &release.wanted.routes);
+        wanted
+            .filter_map(|named| {
+                let (own, undecided) = self.hostnames(owner, named);
+                let new = own.into_iter().chain(undecided);
+                let hostnames: Vec<String> = new.filter(|name| !known(name)).collect();
+                (!hostnames.is_empty()).then(|| Route {
+                    hostnames,
+                    path: named.route.path.clone(),
+                    owner: shown_as(owner),
+                    app: shown.app().clone(),
+                    entries: Vec::new(),
+                    function: None,
+                    overrides: Overrides::Nobody,
+                    rules: Vec::new(),
+                    affinity: None,
+                })
+            })
+            .collect()
     }
 
     /// What is so of the split of an owner: the versions of which a process takes requests. The gateway gives them in proportion
@@ -69,7 +99,7 @@ impl App {
             return false;
         };
         let served = self.remembered.served.get(owner);
-        let release = self.wanted.get(owner);
+        let release = self.shown.get(owner);
         let routes = release.iter().flat_map(|release| &release.wanted.routes);
         let functions: Vec<FunctionName> = routes
             .filter_map(|named| self.function(named.route.function.as_ref(), served))
@@ -100,7 +130,10 @@ impl App {
         let pinned = self.remembered.pinned.get(owner);
         let number = |word: &VersionWord| {
             let mut entries = pinned.into_iter().flatten();
-            Some(entries.find(|entry| entry.word == *word)?.number)
+            match word {
+                VersionWord::Number(number) => Some(*number),
+                word => Some(entries.find(|entry| entry.word == *word)?.number),
+            }
         };
         (wanted.rules.iter())
             .filter_map(|rule| Some((rule.requests.clone(), number(&rule.version)?)))
@@ -163,7 +196,7 @@ fn in_full(shares: &Shares) -> Shares {
 }
 
 /// An owner in words.
-fn shown(owner: &Owner) -> String {
+fn shown_as(owner: &Owner) -> String {
     match owner.kind {
         OwnerKind::Deployment => format!("Deployment {}", owner.name),
         OwnerKind::Alias => format!("Alias {}", owner.name),

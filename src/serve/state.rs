@@ -70,6 +70,8 @@ pub(super) struct Remembered {
     pub(super) served: BTreeMap<Owner, Served>,
     /// What each owner wanted when all of it could be resolved last. It goes on while what is wanted now cannot be.
     pub(super) asked: BTreeMap<Owner, Spec>,
+    /// What the gateway goes by for each owner: what it wanted when the versions came that are served.
+    pub(super) shown: BTreeMap<Owner, Spec>,
     /// Where each owner wants to be reached, numbered in the order in which that was seen first.
     pub(super) claims: BTreeMap<Owner, Claims>,
     /// The versions of the slots of each owner with an affinity key: what the next ones are made from.

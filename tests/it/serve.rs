@@ -24,6 +24,8 @@ mod load;
 mod programs;
 /// Commits that are served, and those that are not.
 mod releases;
+/// Routes that change together with versions.
+mod rerouted;
 /// A restart while what is wanted cannot run.
 mod restart;
 /// Two apps, and slips of one of them.
