@@ -175,6 +175,7 @@ fn alias(place: &Place) -> Value {
             "app": APP,
             "repository": "main",
             "version": 2,
+            "rollbackWindow": "0s",
             "routes": [{
                 "hostnames": [place.hostname(ALIAS)],
                 "gateway": {"name": "web", "namespace": "default"},
