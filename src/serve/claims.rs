@@ -31,8 +31,9 @@ pub(super) struct Claimant<'a> {
     pub(super) owner: Owner,
     /// Where it wants to be reached, and where it is reached.
     pub(super) places: Vec<String>,
-    /// The claims that it had.
-    pub(super) before: Option<&'a Claims>,
+    /// The claims that it had, and those that an object of its app left which is there no more: one that gets another name keeps
+    /// its places.
+    pub(super) before: Claims,
 }
 
 /// What one owner has.
@@ -69,7 +70,7 @@ pub(super) fn seed(places: impl IntoIterator<Item = Vec<String>>) -> Vec<Claims>
 
 /// Settles who has what, in the order of the claimants.
 pub(super) fn settle(claimants: &[Claimant<'_>]) -> Vec<Settled> {
-    let known = claimants.iter().filter_map(|claimant| claimant.before);
+    let known = claimants.iter().map(|claimant| &claimant.before);
     let last = known.flat_map(BTreeMap::values).max();
     let next = last.map_or(1, |last| last.saturating_add(1));
     let mut settled: Vec<Settled> = Vec::new();
@@ -77,8 +78,7 @@ pub(super) fn settle(claimants: &[Claimant<'_>]) -> Vec<Settled> {
     for (index, claimant) in claimants.iter().enumerate() {
         let mut claims = Claims::new();
         for place in &claimant.places {
-            let number = claimant.before.and_then(|before| before.get(place));
-            let number = *number.unwrap_or(&next);
+            let number = *claimant.before.get(place).unwrap_or(&next);
             if claims.insert(place.clone(), number).is_none() {
                 by_place.entry(place).or_default().push((number, index));
             }
@@ -143,7 +143,7 @@ mod tests {
                     .try_into()
                     .unwrap(),
                 places: places.iter().map(|text| (*text).to_owned()).collect(),
-                before: memory.get(*name),
+                before: memory.get(*name).cloned().unwrap_or_default(),
             })
             .collect();
         let settled = settle(&claimants);

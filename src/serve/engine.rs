@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::app::{App, Stepped, Tools};
 use super::board::Board;
-use super::claims::{self, Claimant, Settled};
+use super::claims::{self, Claimant, Claims, Settled};
 use super::keeper::Keeper;
 use super::ledger::Ledger;
 use super::programs::Starter;
@@ -243,6 +243,9 @@ impl Engine {
                     .map(move |release| (name, tip::owner(&release), release))
             })
             .collect();
+        let here: BTreeSet<(&AppName, &Owner)> = (wanted.iter())
+            .map(|(app, owner, _)| (*app, owner))
+            .collect();
         let claimants = wanted.iter().map(|(app, owner, release)| {
             let remembered = self.apps.get(*app).map(|app| &app.remembered);
             // What it wants may not be to be had yet: until then it is where it was.
@@ -250,13 +253,22 @@ impl Engine {
             let mut places: Vec<String> = claims::places(&release.wanted.routes).collect();
             // Nor may it serve there yet.
             let shown = remembered.and_then(|it| it.shown.get(owner)?.release(&owner.name));
-            let here = now.iter().chain(&shown);
-            places.extend(here.flat_map(|here| claims::places(&here.wanted.routes)));
+            let served = now.iter().chain(&shown);
+            places.extend(served.flat_map(|served| claims::places(&served.wanted.routes)));
             Claimant {
                 app,
                 owner: owner.clone(),
                 places,
-                before: remembered.and_then(|remembered| remembered.claims.get(owner)),
+                before: remembered.map_or_else(Claims::new, |remembered| {
+                    let claims = remembered.claims.iter();
+                    let left = claims.filter(|(other, _)| !here.contains(&(*app, *other)));
+                    let own = remembered.claims.get(owner);
+                    left.map(|(_, claims)| claims)
+                        .chain(own)
+                        .flatten()
+                        .map(|(place, number)| (place.clone(), *number))
+                        .collect()
+                }),
             }
         });
         let claimants: Vec<Claimant<'_>> = claimants.collect();

@@ -88,6 +88,26 @@ async fn a_slip_of_one_app_takes_no_traffic_from_it_or_from_another() {
         assert_eq!(standalone.at("blog.localhost").await, blog, "{says}");
         assert_eq!(standalone.get(&[]).await, (200, "v1".to_owned()), "{says}");
     }
+    // An object that gets another name keeps its places, though another app waits for one.
+    let waits = wrong.replace("blog.localhost", "blog.localhost, shop.localhost");
+    standalone.release("blog", &waits);
+    until("the other app waits", async || {
+        let status = standalone.status().await.to_string();
+        status.contains("RouteClaimed").then_some(())
+    })
+    .await;
+    let renamed = deployment(&[(1, "100")]).replace(
+        "metadata: {name: checkout}",
+        "metadata: {name: checkout-main}",
+    );
+    standalone.release("checkout", &renamed);
+    until("the name is another one", async || {
+        let status = standalone.status().await;
+        let split = &status["apps"]["checkout"]["splits"]["cwd/checkout-main"];
+        (split["complete"] == true).then_some(())
+    })
+    .await;
+    assert_eq!(standalone.get(&[]).await, (200, "v1".to_owned()));
     // The other app moves on meanwhile, also through a start.
     standalone.deploy(&[(2, "100")]);
     standalone.serves(&[(2, "100")]).await;
