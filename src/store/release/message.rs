@@ -66,11 +66,6 @@ pub(in crate::store) fn made_by(text: &str, app: &AppName) -> Option<String> {
     )
 }
 
-/// True for the message of a commit that a command made for another app.
-pub(in crate::store) fn is_of_another(text: &str, app: &AppName) -> bool {
-    trailers(text, "App").any(|other| other != app.as_str())
-}
-
 /// What a message about the app says behind a key.
 fn values<'a>(text: &'a str, app: &AppName, key: &str) -> impl Iterator<Item = &'a str> {
     let is_ours = trailers(text, "App").eq([app.as_str()]);

@@ -29,7 +29,7 @@ use crate::releases::{Asked, Kind};
 use crate::words::{AliasName, AppName, Share, VersionNumber, VersionWord};
 
 pub use error::{ChangedMeanwhile, NothingStable, ReleaseError};
-pub(super) use message::{is_of_another, made_by, reason, rolled_back_from};
+pub(super) use message::{made_by, reason, rolled_back_from};
 pub use target::alias_name;
 pub use write::release;
 

@@ -17,6 +17,14 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// None yet, of objects that are called as they are here.
+    pub(super) fn beside(&self) -> Self {
+        Self {
+            moved: self.moved.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Adds what a commit changed.
     pub(super) fn compare(&mut self, commit: &Change, newer: &States, older: &States) {
         let mut keys: BTreeSet<Key> = newer.keys().chain(older.keys()).cloned().collect();

@@ -15,6 +15,7 @@ mod deployed;
 mod found;
 mod ledgers;
 mod meaning;
+mod merged;
 mod past;
 mod states;
 mod survey;

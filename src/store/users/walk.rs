@@ -1,15 +1,16 @@
 //! Goes back through the commits of a branch, along first parents (of a pull along the second one), and finds those that changed what the releases ask of an
 //! app. A commit whose releases are those of its parent costs no more than a look at two trees.
 
-use git2::{Commit, Oid, Repository};
+use git2::{Oid, Repository};
 use jiff::Timestamp;
 
 use super::super::history::Person;
 use super::super::objects;
-use super::super::release::{is_of_another, made_by, reason, rolled_back_from};
+use super::super::release::{made_by, reason, rolled_back_from};
 use super::branches::folder_of;
-use super::chain::{AHEAD, Commits, main_parent};
+use super::chain::{AHEAD, Commits};
 use super::found::{Found, file_of};
+use super::merged::Merge;
 use super::past::Change;
 use super::states::{Key, Reader, States};
 use crate::releases::Kind;
@@ -107,7 +108,21 @@ impl Walk<'_> {
                         self.before(commits, &mut reader, (index, tree_before), older, key);
                     Ok(before?.filter(|before| after.as_ref() == Some(before)))
                 })?;
+                let known = found.changes.len();
                 found.compare(&self.about(now, index - 1)?, &states, &older);
+                if let Some(before) = before.filter(|_| found.changes.len() > known) {
+                    let merge = Merge {
+                        commit: now,
+                        before,
+                    };
+                    let merged =
+                        self.merged(&mut reader, commits, &merge, (&states, tree_now), found);
+                    let Some(merged) = merged.map_err(|problem| cannot(now, problem))? else {
+                        found.changes.truncate(known);
+                        return Ok(End::Shallow);
+                    };
+                    self.tell(&mut found.changes[known..], &merged)?;
+                }
                 states = older;
             }
             // What was done beside the branch before a pull is one change, if it is.
@@ -194,17 +209,14 @@ impl Walk<'_> {
     }
 
     /// What a commit says of itself, as a change of nothing yet.
-    fn about(&self, oid: Oid, position: usize) -> Result<Change, String> {
+    pub(super) fn about(&self, oid: Oid, position: usize) -> Result<Change, String> {
         let commit = objects::commit(self.repo, oid)?;
         let text = |bytes: &[u8]| -> String {
             let text = String::from_utf8_lossy(bytes);
             text.chars().filter(|c| !c.is_control()).collect()
         };
         let author = commit.author();
-        let said = self.said(&commit, |text| reason(text, self.app));
-        let from = self.said(&commit, |text| {
-            Some(rolled_back_from(text, self.app)).filter(|from| !from.is_empty())
-        });
+        let said = String::from_utf8_lossy(commit.message_bytes());
         Ok(Change {
             commit: oid.to_string(),
             position,
@@ -213,53 +225,18 @@ impl Walk<'_> {
                 email: text(author.email_bytes()),
             },
             at: Timestamp::from_second(commit.time().seconds()).unwrap_or_default(),
-            message: said.unwrap_or_else(|| text(commit.summary_bytes().unwrap_or_default())),
+            message: reason(&said, self.app)
+                .unwrap_or_else(|| text(commit.summary_bytes().unwrap_or_default())),
             file: String::new(),
             folder: String::new(),
             kind: Kind::Deployment,
             namespace: None,
             name: String::new(),
-            source: self.said(&commit, |text| made_by(text, self.app)),
+            source: made_by(&said, self.app),
             versions: Vec::new(),
-            rolled_back_from: from.unwrap_or_default(),
+            rolled_back_from: rolled_back_from(&said, self.app),
             unknown: None,
             passing: false,
         })
-    }
-
-    /// What the message of a commit says; where it merges a pull request and says nothing, what the newest commit says that
-    /// changed releases there.
-    fn said<T>(&self, commit: &Commit<'_>, read: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let text =
-            |commit: &Commit<'_>| String::from_utf8_lossy(commit.message_bytes()).into_owned();
-        if let Some(said) = read(&text(commit)) {
-            return Some(said);
-        }
-        let place = 1 - main_parent(commit, self.branch);
-        let mut next = (commit.parent_ids().nth(1)).and(commit.parent_ids().nth(place));
-        for _ in 0..AHEAD {
-            let oid = next?;
-            let merged = objects::commit(self.repo, oid).ok()?;
-            let parent = merged.parent_ids().next();
-            // What the branch had was merged in between, and a command changes the object of its app alone.
-            let message = text(&merged);
-            let is_beside = merged.parent_count() > 1 || is_of_another(&message, self.app);
-            if !is_beside && self.changed(oid, parent) {
-                return read(&message);
-            }
-            next = parent;
-        }
-        None
-    }
-
-    /// True where the releases of a commit are not those of its parent, or where nobody can tell.
-    fn changed(&self, oid: Oid, parent: Option<Oid>) -> bool {
-        let Some(parent) = parent else { return true };
-        let brought = (self.bring)(&[oid, parent]);
-        let tree = |oid| folder_of(self.repo, self.folder, oid);
-        brought.is_err()
-            || tree(oid)
-                .and_then(|now| Ok(now != tree(parent)?))
-                .unwrap_or(true)
     }
 }

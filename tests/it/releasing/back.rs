@@ -2,8 +2,9 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{FILE, HEAD, at_remote, message, shop};
+use super::{FILE, HEAD, alias_file, at_remote, message, shop};
 use crate::it::delete::{push, record_of};
+use crate::it::shop::{Shop, text};
 
 #[test]
 fn a_rollback_goes_to_the_newest_version_that_was_stable_and_not_left() {
@@ -113,6 +114,108 @@ fn a_merge_is_what_it_merges_also_with_other_commits_beside_it() {
     push(&shop, "main");
     let line = shop.ok(&["rollback", "checkout"]);
     assert_eq!(line, "rolled back checkout: v3 100% (back from v2)\n");
+}
+
+/// Commits files of a pull request, in these words.
+fn propose(shop: &Shop, message: &str, files: &[(&str, &str)]) {
+    for (path, content) in files {
+        shop.write(path, content);
+    }
+    let clone = shop.clone_dir();
+    shop.git(&clone, &["add", "-A"]);
+    shop.git(&clone, &["commit", "-q", "-m", message]);
+}
+
+/// Checks a branch of the remote out, which is to be merged.
+fn take(shop: &Shop, branch: &str) {
+    let clone = shop.clone_dir();
+    shop.git(&clone, &["fetch", "-q"]);
+    let from = format!("origin/{branch}");
+    shop.git(&clone, &["checkout", "-q", "-b", branch, &from]);
+}
+
+/// Merges a branch, and pushes that.
+fn merge(shop: &Shop, branch: &str) {
+    let clone = shop.clone_dir();
+    shop.git(&clone, &["checkout", "-q", "main"]);
+    let merge = ["merge", "-q", "--no-ff", "-m", "Merge it", branch];
+    shop.git(&clone, &merge);
+    push(shop, "main");
+}
+
+#[test]
+fn of_a_merge_only_commits_count_that_changed_what_the_deployment_asks_for() {
+    let shop = shop(3);
+    for version in ["v2", "v3"] {
+        shop.ok(&["deploy", "checkout", version]);
+    }
+    let args = [
+        "rollback",
+        "checkout",
+        "v2",
+        "--branch",
+        "back",
+        "-m",
+        "It loses orders",
+    ];
+    shop.ok(&args);
+    take(&shop, "back");
+    // Another app, an alias of this one, and what else stands in the file.
+    let other = at_remote(&shop, "back", FILE).replace("checkout", "pay");
+    propose(&shop, "pay", &[("releases/pay.yaml", &other)]);
+    let alias = alias_file("  version: v1\n");
+    propose(&shop, "alias", &[("releases/staging.yaml", &alias)]);
+    let longer = at_remote(&shop, "back", FILE).replace("2h", "3h");
+    propose(&shop, "longer", &[(FILE, &longer)]);
+    merge(&shop, "back");
+    let list = shop.ok(&["deployments", "list", "checkout"]);
+    assert!(
+        list.contains("v2 100% (back from v3)") && list.contains("It loses orders"),
+        "{list}"
+    );
+    let line = shop.ok(&["rollback", "checkout", "--dry-run"]);
+    let first = "would roll back checkout: v1 100% (back from v2)\n";
+    assert!(line.starts_with(first), "{line}");
+    // A clone that ends among them fetches what it needs.
+    let near = shop.dir.path().join("near");
+    let from = format!("file://{}", shop.remote().display());
+    let clone = ["clone", "-q", "--depth=2", &from, near.to_str().unwrap()];
+    shop.git(shop.dir.path(), &clone);
+    let args = ["rollback", "checkout", "--dry-run"];
+    let output = shop.command_in(&near, &args).output().unwrap();
+    assert!(text(&output.stdout).starts_with(first), "{output:?}");
+}
+
+#[test]
+fn all_that_a_merge_left_on_its_way_is_left() {
+    let shop = shop(4);
+    for version in ["v2", "v3", "v4"] {
+        shop.ok(&["deploy", "checkout", version]);
+    }
+    shop.ok(&["rollback", "checkout", "v3", "--branch", "back"]);
+    take(&shop, "back");
+    let further = at_remote(&shop, "back", FILE).replace("v3", "v2");
+    let words =
+        "Roll back\n\nCutwater-App: checkout\nCutwater-Source: cli\nCutwater-Rolled-Back-From: v3";
+    propose(&shop, words, &[(FILE, &further)]);
+    merge(&shop, "back");
+    let line = shop.ok(&["rollback", "checkout"]);
+    assert_eq!(line, "rolled back checkout: v1 100% (back from v2)\n");
+    // What is deployed again on the way is not left.
+    let shop = self::shop(4);
+    for version in ["v2", "v3"] {
+        shop.ok(&["deploy", "checkout", version]);
+    }
+    shop.ok(&["rollback", "checkout", "v2", "--branch", "back"]);
+    take(&shop, "back");
+    let words = "Deploy\n\nCutwater-App: checkout\nCutwater-Source: cli";
+    for version in ["v3", "v4"] {
+        let now = at_remote(&shop, "back", FILE).replace("v2", version);
+        propose(&shop, words, &[(FILE, &now)]);
+    }
+    merge(&shop, "back");
+    let line = shop.ok(&["rollback", "checkout"]);
+    assert_eq!(line, "rolled back checkout: v3 100% (back from v4)\n");
 }
 
 #[test]
