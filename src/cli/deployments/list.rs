@@ -138,6 +138,7 @@ fn row(entry: &Deployed) -> Vec<String> {
     let versions = match entry.outcome {
         Some(Unserved::NeverServed) => format!("{versions}, never served"),
         Some(Unserved::NotRecorded) => format!("{versions}, not recorded"),
+        Some(Unserved::AsRecorded) => format!("{versions}, as recorded before"),
         None => versions,
     };
     vec![

@@ -114,6 +114,29 @@ struct Search {
     left: BTreeSet<VersionNumber>,
 }
 
+/// Why the first version that is found may not be the target.
+struct Doubt {
+    why: String,
+    /// The version that is the target whether or not what is in doubt was served, if that is what is surely found next.
+    version: Option<VersionNumber>,
+}
+
+impl Doubt {
+    /// Adds a doubt: two lead to the same version only if it is the same one.
+    fn add(doubt: &mut Option<Self>, version: Option<VersionNumber>, why: &str) {
+        match doubt {
+            None => {
+                *doubt = Some(Self {
+                    why: why.to_owned(),
+                    version,
+                });
+            }
+            Some(doubt) if doubt.version != version => doubt.version = None,
+            Some(_) => {}
+        }
+    }
+}
+
 fn search(past: &[Event], cut: Option<&str>, lives: &impl Fn(VersionNumber) -> bool) -> Search {
     let only_now = match past.first() {
         Some(Event::Deployed(now)) => only(&now.parts),
@@ -121,40 +144,51 @@ fn search(past: &[Event], cut: Option<&str>, lives: &impl Fn(VersionNumber) -> b
         _ => None,
     };
     let mut left = BTreeSet::new();
-    let mut unknown: Option<String> = None;
+    let mut doubt = None;
     let mut found = None;
     for (event, step) in past.iter().zip(steps::steps(past, cut.is_some())) {
         let may = |version: &VersionNumber| {
             !left.contains(version) && Some(*version) != only_now && lives(*version)
         };
         if found.is_none() {
-            let (version, doubt) = match event {
+            match event {
                 Event::Deployed(deployed) => {
                     let version = only(&deployed.parts).filter(may);
-                    (version, version.and(deployed.doubt.as_ref()))
+                    match &deployed.doubt {
+                        Some(why) if version.is_some() => Doubt::add(&mut doubt, version, why),
+                        Some(_) => {}
+                        None => found = version,
+                    }
                 }
-                Event::Left(_) => (None, None),
-                Event::Unknown { why, guess } => (only(guess).filter(may), Some(why)),
-            };
-            unknown = unknown.or_else(|| doubt.cloned());
-            found = version;
+                Event::Left(_) => {}
+                Event::Unknown { why, .. } => Doubt::add(&mut doubt, None, why),
+            }
         }
-        if found.is_none() && !step.sure && unknown.is_none() {
+        if found.is_none() && !step.sure {
             let names: Vec<String> = step.left.iter().map(ToString::to_string).collect();
-            unknown = Some(format!(
+            let why = format!(
                 "whether {} was left for an older version, because {}",
                 names.join(" and "),
                 cut.unwrap_or("an older deployment is not known")
-            ));
+            );
+            Doubt::add(&mut doubt, None, &why);
         }
         left.extend(step.left);
     }
-    if found.is_none() && unknown.is_none() {
-        unknown = cut.map(|cut| format!("what was deployed before: {cut}"));
+    if found.is_none()
+        && let Some(cut) = cut
+    {
+        Doubt::add(
+            &mut doubt,
+            None,
+            &format!("what was deployed before: {cut}"),
+        );
     }
+    // What was served last is the target also where what is in doubt asked for the same.
+    let unknown = doubt.filter(|doubt| found.is_none() || doubt.version != found);
     Search {
         found,
-        unknown,
+        unknown: unknown.map(|doubt| doubt.why),
         left,
     }
 }

@@ -167,6 +167,16 @@ fn what_may_not_have_been_served_is_no_target_and_hides_none() {
         // What was served last is the target, whatever became of what is asked for now.
         (&["~=3", "=2", "=1"], "v2"),
         (&["~=3:90 4:10", "~=3:100 4:0", "=2"], "?v2"),
+        // What was asked for again is the target whether or not it was served again.
+        (&["~=5", "~=3<4", "~=4", "=3", "=2"], "v3"),
+        (&["~=5", "~3", "~=4", "=3", "=2"], "v3"),
+        (&["~=5", "~=3", "~=3", "<4", "=3", "=2"], "v3"),
+        (&["~=5", "~=3", "~=2<4", "=3", "=1"], "?v3"),
+        (&["~=5", "~=3", "~=4", "=3", "=2"], "?v3"),
+        (&["~=5", "~=3", "~=2<3", "=3", "=1"], "?v1"),
+        (&["~=5", "~=3", "?", "=3", "=1"], "?v3"),
+        (&["~=5", "~=3", "=1"], "?v1"),
+        (&["~=5", "~=3"], "?"),
         // What somebody went away from is no target, served or not.
         (&["2<4", "~=4", "=2", "=1"], "v1"),
         (&["~2", "~3", "=2", "=1"], "v1"),

@@ -157,7 +157,9 @@ impl Back<'_> {
                 Event::Left(change.rolled_back_from.clone())
             }
             Item::Asked(change, Fate::Alone | Fate::Same) => self.asked(change, None),
-            Item::Asked(change, Fate::Unrecorded) => self.asked(change, Some(doubt(change))),
+            Item::Asked(change, Fate::Unrecorded | Fate::Again) => {
+                self.asked(change, Some(doubt(change)))
+            }
         };
         let mut events: Vec<Event> = told.items.iter().map(event).collect();
         if let Some((index, why)) = &told.gap {

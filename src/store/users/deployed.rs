@@ -48,6 +48,8 @@ pub enum Unserved {
     NeverServed,
     /// Nobody knows whether it was served: no record of the ledger is of it or of a later one, or records are missing there.
     NotRecorded,
+    /// The same, but the newest record has the same versions: they are served unless something in between was.
+    AsRecorded,
 }
 
 /// A version and its share.
@@ -246,6 +248,7 @@ fn of_item(item: &Item<'_>) -> Option<Placed> {
             let outcome = match fate {
                 Fate::Never => Some(Unserved::NeverServed),
                 Fate::Unrecorded => Some(Unserved::NotRecorded),
+                Fate::Again => Some(Unserved::AsRecorded),
                 Fate::Alone | Fate::Same | Fate::Recorded => None,
             };
             Some((Some(change.position), of_branch(change, outcome)))
@@ -255,7 +258,7 @@ fn of_item(item: &Item<'_>) -> Option<Placed> {
 
 /// What is said where a change cannot be known.
 fn unknown(branch: &Branch, item: &Item<'_>) -> Option<String> {
-    let Item::Asked(change, Fate::Alone | Fate::Unrecorded) = item else {
+    let Item::Asked(change, Fate::Alone | Fate::Unrecorded | Fate::Again) = item else {
         return None;
     };
     let why = change.unknown.as_ref().filter(|_| !change.passing)?;

@@ -21,7 +21,7 @@ pub(super) struct Case {
     pub(super) clock: i64,
     /// Where it goes and from where, or parts of what is said instead.
     pub(super) rollback: &'static [&'static str],
-    /// What is listed, the newest first; `!` was never served, and `~` is not recorded.
+    /// What is listed, the newest first; `!` was never served, `~` is not recorded, and `^` only as what was recorded before.
     pub(super) list: &'static str,
 }
 
@@ -130,7 +130,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "a ledger that began late", branch: &["1", "1:90 2:10", "1:50 2:50", "3"], ledger: &[(1, "1:90 2:10"), (2, "1:50 2:50"), (3, "3")], rollback: &["v1 100% (back from v3)"], list: "3, 1:50 2:50, 1:90 2:10, 1", ..USUAL },
     Case { name: "a ledger that began now", branch: &["1", "2"], ledger: &[(1, "2")], rollback: &["v1 100% (back from v2)"], list: "2, 1", ..USUAL },
     Case { name: "never converged", branch: &["1", "2", "4", "2<4", "3"], ledger: &[(0, "1"), (1, "2"), (4, "3")], rollback: &["v2 100% (back from v3)"], list: "3, 2<4, 4!, 2, 1", ..USUAL },
-    Case { name: "left before it was served, if it was", branch: &["1", "2", "4", "2<4"], ledger: &[(0, "1"), (1, "2")], rollback: &["v1 100% (back from v2)"], list: "2<4~, 4~, 2, 1", ..USUAL },
+    Case { name: "left before it was served, if it was", branch: &["1", "2", "4", "2<4"], ledger: &[(0, "1"), (1, "2")], rollback: &["v1 100% (back from v2)"], list: "2<4^, 4~, 2, 1", ..USUAL },
     Case {
         name: "a ledger that is behind", branch: &["1", "2", "3", "4"], ledger: &[(0, "1"), (1, "2")],
         rollback: &["it is not known whether what commit", "was served: no record of the ledger tells; to go to v2, run `cutwater rollback checkout v2`; had all of the traffic before: v2, v1;"],
@@ -176,6 +176,10 @@ pub(super) const CASES: &[Case] = &[
         list: "4, 2, 1", ..USUAL
     },
     Case { name: "reverted before it was served", branch: &["1", "2", "3", "2"], ledger: &[(0, "1"), (1, "2"), (2, "3")], rollback: &["v1 100% (back from v2)"], list: "2~, 3, 2, 1", ..USUAL },
+    Case {
+        name: "rolled back before it was served, and again", branch: &["=1", "=2", "=3", "=4", "3<4", "=5"], ledger: &[(0, "1"), (1, "2"), (2, "3")],
+        rollback: &["v3 100% (back from v5)"], list: "5~, 3<4^, 4~, 3, 2, 1", ..USUAL
+    },
     Case { name: "clocks that step back", branch: &["1", "2", "3"], clock: -7_200, rollback: &["v2 100% (back from v3)"], list: "3, 2, 1", ..USUAL },
     Case { name: "a ledger with such a clock", branch: &["1", "2", "3"], ledger: &[(0, "1"), (1, "2"), (2, "3")], clock: -7_200, rollback: &["v2 100% (back from v3)"], list: "3, 2, 1" },
     Case { name: "left in the branch, by such a clock", branch: &["1", "2", "3", "2<3"], ledger: &[(0, "1"), (1, "2"), (2, "3"), (3, "2")], clock: -7_200, rollback: &["v1 100% (back from v2)"], list: "2, 3, 2, 1" },

@@ -284,6 +284,7 @@ fn shown(entry: &Json) -> String {
     let mark = match entry["outcome"].as_str() {
         Some("neverServed") => "!",
         Some("notRecorded") => "~",
+        Some("asRecorded") => "^",
         _ => "",
     };
     format!("{shares}{from}{mark}")

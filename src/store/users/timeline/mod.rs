@@ -45,6 +45,8 @@ pub(in crate::store) enum Fate {
     Never,
     /// Nobody knows: the ledger has no record of a later commit, or lacks records there.
     Unrecorded,
+    /// The same, but it asks for what the newest record has: if nothing in between was served, that one is of it too.
+    Again,
 }
 
 /// Puts both together. `changes` are those of the one Deployment, out of `past`; `parts` says what a change asked for.
@@ -152,15 +154,16 @@ pub(in crate::store) fn timeline<'a>(
     }
 }
 
-/// Changes that are newer than all records. Where nothing else was asked for since the newest one, `is_same` says that it is served.
+/// Changes that are newer than all records. `is_same` says that one asks for what the newest record has: it is served where nothing
+/// else was asked for since.
 fn unrecorded<'a>(ahead: &[&'a Change], is_same: impl Fn(&Change) -> bool) -> Vec<Item<'a>> {
     let same = ahead.iter().rev().take_while(|change| is_same(change));
     let first = ahead.len() - same.count();
     let item = |(index, change): (usize, &&'a Change)| {
-        let fate = if index < first {
-            Fate::Unrecorded
-        } else {
-            Fate::Same
+        let fate = match is_same(change) {
+            _ if index >= first => Fate::Same,
+            true => Fate::Again,
+            false => Fate::Unrecorded,
         };
         Item::Asked(change, fate)
     };

@@ -82,7 +82,7 @@ const CASES: &[Case] = &[
     (
         &[(0, 3), (1, 4), (2, 3), (5, 1)],
         Some(&[("2", 3), ("5", 1)]),
-        "v3 Unrecorded, v4 Unrecorded, 3, v3 Recorded, 1, v1 Recorded",
+        "v3 Again, v4 Unrecorded, 3, v3 Recorded, 1, v1 Recorded",
     ),
     (
         &[(0, 3), (1, 4), (2, 3), (5, 1)],
