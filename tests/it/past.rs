@@ -128,6 +128,36 @@ fn a_copied_file_that_kept_the_name_is_refused_and_both_files_are_named() {
 }
 
 #[test]
+fn a_file_that_was_copied_for_another_app_and_kept_the_name_is_refused_alone() {
+    let place = Place::new();
+    let clone = place.shop.clone_dir();
+    place.make(&Case {
+        branch: &["1", "2"],
+        ..USUAL
+    });
+    let copied = deployment("1").replace("app: checkout", "app: pay");
+    let mut stream = String::new();
+    let change = format!(
+        "from refs/heads/main^0\n{}",
+        inline("releases/pay.yaml", &copied)
+    );
+    let main = "refs/heads/main";
+    commit(&mut stream, main, 1_790_000_900, "Copy it\n", &change);
+    place.import(&stream);
+    for args in [&["deploy", "pay", "v2"][..], &["rollback", "pay", "v2"]] {
+        let (out, error) = place.run(&clone, args);
+        assert_eq!(out, "", "{args:?}");
+        let said = "Deployment `checkout` is in releases/checkout.yaml:1 and in releases/pay.yaml:1, so no change of it is served";
+        assert!(error.contains(said), "{args:?}: {error}");
+    }
+    // The one that has its app's name is there as it was.
+    let (out, error) = place.run(&clone, &["rollback", "checkout"]);
+    assert_eq!(out, "rolled back checkout: v1 100% (back from v2)\n");
+    let said = "releases/pay.yaml:1 says Deployment `checkout` too, for app `pay`";
+    assert!(error.contains(said), "{error}");
+}
+
+#[test]
 fn a_clone_that_does_not_hold_everything_knows_all_the_same() {
     let place = Place::new();
     let history = Case {

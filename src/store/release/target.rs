@@ -81,12 +81,12 @@ pub(super) fn find<'a>(
         .first()
         .filter(|_| !matches!(request.wish, Wish::DeleteAlias(_)))
     {
-        let mut others = all.iter().filter(|other| other.file != first.file);
-        if let Some(second) = others.find(|other| releases::collide(first, other)) {
+        let mut others = twins(branch, first);
+        if let Some(second) = others.find(|other| !is_copy(other, first)) {
             let (first, second) = if first.file < second.file {
-                (first, second)
+                (*first, second)
             } else {
-                (second, first)
+                (second, *first)
             };
             return Err(ReleaseError::Twins {
                 what: format!("{:?} `{}`", first.kind(), first.name()),
@@ -113,6 +113,33 @@ pub(super) fn find<'a>(
         flag: "--name",
         there: there.collect(),
     })
+}
+
+/// The objects of other files that are the same one as this, whatever app they say.
+fn twins<'a>(branch: &'a Branch, release: &'a Release) -> impl Iterator<Item = &'a Release> {
+    (branch.releases.iter())
+        .filter(|other| other.file != release.file && releases::collide(release, other))
+}
+
+/// True where only the second of two that are one object is called as its app is: the first was copied from it, and is refused
+/// where the second is served.
+fn is_copy(release: &Release, other: &Release) -> bool {
+    !is_named_for(release, release.app()) && is_named_for(other, other.app())
+}
+
+/// What is said of the copies of an object that kept its name.
+pub(super) fn copies(branch: &Branch, release: &Release) -> Vec<String> {
+    let say = |other: &Release| {
+        format!(
+            "{}:{} says {:?} `{}` too, for app `{}`: a server that did not know it before serves no change of either; give the copy another `metadata.name`",
+            other.file,
+            other.place.line,
+            other.kind(),
+            other.name(),
+            other.app()
+        )
+    };
+    twins(branch, release).map(say).collect()
 }
 
 /// True for a Deployment that is called as an app is.

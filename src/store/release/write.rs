@@ -60,6 +60,9 @@ pub fn release(
             decision => decision?,
         };
         look.warnings = reach::check(workspace, &look.survey.history, &look.release, &decision)?;
+        if !decision.parts.is_empty() {
+            (look.warnings).extend(target::copies(&look.branch, &look.release));
+        }
         if request.dry_run {
             return Ok(look.released(workspace, request, decision, ReleaseOutcome::WouldChange));
         }
