@@ -53,14 +53,14 @@ impl RunningArgs {
         Running { cluster, server }
     }
 
-    /// What the server says of the app. At the usual address there may be none, or one of another repository: that is no error
-    /// where nobody named it.
+    /// What the server says of the app. Which branch it follows does not matter: its versions run all the same. At the usual
+    /// address there may be none, or one of another repository: that is no error where nobody named it.
     fn server(&self, context: &Context, app: &AppName) -> Result<Option<Server>, String> {
         let standalone = self.admin.open().map_err(|error| error.to_string())?;
         let told = (standalone.ask::<Status>("/status"))
             .map_err(|error| error.to_string())
             .and_then(|status| {
-                let follows = standalone.follows(context, &status);
+                let follows = standalone.follows_repository(context, &status);
                 follows.map_err(|failure| failure.to_string())?;
                 Ok(status)
             });

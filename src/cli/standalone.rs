@@ -87,15 +87,20 @@ impl fmt::Display for Standalone {
 impl Standalone {
     /// An error where this server follows another repository or branch than the clone.
     pub(super) fn follows(&self, context: &Context, status: &Status) -> Result<(), Failure> {
-        let workspace = &context.workspace;
-        let other = |what: String| {
-            Failure::new(format!("the server on {self} follows {what}"))
-                .hint("name the --admin address of another with --admin or CUTWATER_ADMIN")
-        };
-        let branch = &workspace.settings().branch;
+        let branch = &context.workspace.settings().branch;
         if status.branch != *branch {
-            return Err(other(format!("branch {}, and not {branch}", status.branch)));
+            return Err(self.other(&format!("branch {}, and not {branch}", status.branch)));
         }
+        self.follows_repository(context, status)
+    }
+
+    /// An error where it follows another repository than the clone, whichever branch of it.
+    pub(super) fn follows_repository(
+        &self,
+        context: &Context,
+        status: &Status,
+    ) -> Result<(), Failure> {
+        let workspace = &context.workspace;
         let own = workspace.address();
         let own = RemoteUrl::parse(&own, true).map_or_else(|_| redact(&own), |url| url.to_string());
         if status.repository == own {
@@ -103,13 +108,19 @@ impl Standalone {
         }
         // One repository has many addresses; its commits are the same at each.
         match &status.commit {
-            Some(commit) if !workspace.knows(commit)? => Err(other(format!(
+            Some(commit) if !workspace.knows(commit, &status.branch)? => Err(self.other(&format!(
                 "{}, which has another history than remote `{}` of this clone, {own}",
                 status.repository,
                 workspace.remote()
             ))),
             _ => Ok(()),
         }
+    }
+
+    /// It follows something else.
+    fn other(&self, what: &str) -> Failure {
+        Failure::new(format!("the server on {self} follows {what}"))
+            .hint("name the --admin address of another with --admin or CUTWATER_ADMIN")
     }
 
     /// What it tells at `path`.

@@ -138,7 +138,8 @@ impl Waiting {
             Some(reached) => {
                 let workspace = &context.workspace;
                 reached == commit
-                    || (workspace.knows(reached)? && workspace.follows(reached, commit))
+                    || (workspace.knows(reached, &status.branch)?
+                        && workspace.follows(reached, commit))
             }
             None => false,
         })

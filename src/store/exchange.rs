@@ -36,16 +36,20 @@ impl Workspace {
         Ok(History::read(&self.repo, app, &refs))
     }
 
-    /// True where this clone has that commit, 40 hex digits, also after asking the remote for the tracked branch.
+    /// True where this clone has that commit, 40 hex digits, also after asking the remote for the branch that may hold it.
     ///
     /// # Errors
     /// When the remote cannot be read.
-    pub fn knows(&self, commit: &str) -> Result<bool, StoreError> {
+    pub fn knows(&self, commit: &str, branch: &str) -> Result<bool, StoreError> {
         let known = || Oid::from_str(commit).is_ok_and(|oid| self.repo.find_commit(oid).is_ok());
         if known() {
             return Ok(true);
         }
-        let (branch, here) = (&self.settings().branch, self.heads());
+        // Whoever names it may be anybody.
+        if !git2::Reference::is_valid_name(&format!("refs/heads/{branch}")) {
+            return Ok(false);
+        }
+        let here = self.heads();
         let spec = format!("+refs/heads/{branch}:{here}{branch}");
         let tips = [format!("{here}*"), "refs/heads/*".to_owned()];
         let _alone = self.lock()?;

@@ -1,19 +1,36 @@
 use serde_json::Value as Json;
 
-use super::{Standalone, until};
+use super::{Standalone, deployment, until};
+use crate::it::delete;
+use crate::it::shop::Shop;
 
 /// A server without a ledger that serves v1, while releases want v3, which cannot run.
 async fn behind() -> Standalone {
+    behind_on("main", None).await
+}
+
+/// The same, for a branch, and for the repository at this address.
+async fn behind_on(branch: &str, source: Option<&str>) -> Standalone {
     let mut standalone = Standalone::of(2);
+    standalone.source = source.map(|scheme| {
+        let remote = standalone.shop.remote();
+        format!("{scheme}{}", remote.display())
+    });
     standalone
         .shop
         .commit("apps/checkout/server.py", "raise SystemExit(1)");
     standalone.shop.publish(&[]);
-    standalone.more = vec!["--no-ledger".to_owned()];
-    standalone.deploy(&[(1, "100")]);
+    standalone.more = ["--no-ledger", "--branch", branch]
+        .map(str::to_owned)
+        .into();
+    let deploy = |shop: &Shop, version| {
+        shop.commit("releases/checkout.yaml", deployment(&[(version, "100")]));
+        delete::push(shop, branch);
+    };
+    deploy(&standalone.shop, 1);
     standalone.start().await;
     standalone.serves(&[(1, "100")]).await;
-    standalone.deploy(&[(3, "100")]);
+    deploy(&standalone.shop, 3);
     until("v3 cannot run", async || {
         standalone.problems().await.contains("v3").then_some(())
     })
@@ -47,6 +64,24 @@ async fn a_version_that_a_server_serves_is_not_deleted_where_no_ledger_tells_of_
     let (done, said) = standalone.waits(&delete("v2")).await;
     assert!(done && said.contains("deleted checkout v2"), "{said}");
     assert_eq!(standalone.get(&[]).await.1, "v1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_of_another_branch_keeps_what_it_serves() {
+    let standalone = behind_on("prod", Some("file://")).await;
+    let delete = |version| ["versions", "delete", "checkout", version, "--yes"];
+    let (done, said) = standalone.waits(&delete("v1")).await;
+    let user = format!(
+        "the server whose admin address is {} (100%)",
+        standalone.admin
+    );
+    assert!(!done && said.contains(&user), "{said}");
+    let (done, said) = standalone.waits(&delete("v2")).await;
+    assert!(done && said.contains("deleted checkout v2"), "{said}");
+    // It is no server to wait for.
+    let deploy = ["deployments", "status", "checkout"];
+    let (_, said) = standalone.waits(&deploy).await;
+    assert!(said.contains("follows branch prod, and not main"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
