@@ -148,7 +148,7 @@ fn elsewhere(origin: Option<&(String, String)>) -> String {
     origin.map(text).unwrap_or_default()
 }
 
-/// The remote that a clone was made from.
+/// The remote that a clone was made from. A path begins at that clone, and is told as it is reached from anywhere.
 fn origin(folder: &str) -> Option<(String, String)> {
     let repo = Repository::open(folder).ok()?;
     let names = repo.remotes().ok()?;
@@ -156,7 +156,10 @@ fn origin(folder: &str) -> Option<(String, String)> {
     let name = (names.iter().find(|name| **name == "origin")).or(names.first())?;
     let remote = repo.find_remote(name).ok()?;
     let url = String::from_utf8_lossy(remote.url_bytes());
-    Some(((*name).to_owned(), redact(&url)))
+    let path = repo.workdir().unwrap_or_else(|| repo.path()).join(&*url);
+    let path = path.canonicalize().ok().filter(|path| path.is_dir());
+    let shown = path.map_or_else(|| redact(&url), |path| path.display().to_string());
+    Some(((*name).to_owned(), shown))
 }
 
 impl ImportSource {

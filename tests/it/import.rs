@@ -152,6 +152,14 @@ fn a_source_is_a_remote_a_folder_or_an_address() {
         );
         assert!(!error.contains("hunter2"), "{error}");
     }
+    // A remote by a path from that clone is named as it is reached from here.
+    let clone = new.clone_dir();
+    new.git(&clone, &["remote", "set-url", "origin", "../remote.git"]);
+    let error = new.refused(&["versions", "import", clone.to_str().unwrap()]);
+    assert!(
+        error.contains(&format!("may have them: import from {}", path(&new))),
+        "{error}"
+    );
     let error = new.refused(&["versions", "import", &path(&old), "cart", "orders"]);
     assert!(error.contains("has no versions of `orders`"), "{error}");
     assert_eq!(refs(&new), "");

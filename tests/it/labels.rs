@@ -19,6 +19,19 @@ fn shop(count: usize) -> Shop {
 }
 
 #[test]
+fn a_label_that_an_app_is_called_by_too_moves_where_the_app_is_named() {
+    let shop = shop(2);
+    shop.ok(&["versions", "label", "checkout", "v1", "stable"]);
+    let other = app_with_image("1").replace("name: checkout", "name: stable");
+    shop.commit("apps/stable/app.yaml", other);
+    let label = ["versions", "label", "checkout", "v2", "stable", "--move"];
+    let said = shop.ok(&label);
+    assert_eq!(said, "moved checkout v2 stable (from v1)\n");
+    let error = text(&shop.run(&["versions", "label", "v2", "stable"]).stderr);
+    assert!(error.contains("`stable` is an app"), "{error}");
+}
+
+#[test]
 fn a_label_is_given_moved_and_removed() {
     let shop = shop(2);
     let label = |args: &[&str]| shop.ok(&[&["versions", "label"], args].concat());

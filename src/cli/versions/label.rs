@@ -30,7 +30,8 @@ pub(in crate::cli) struct Args {
 impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
         context.complete("versions label", &self.words, &["VERSION", "LABEL"])?;
-        if let [.., version, label] = self.words.as_slice()
+        // With the app in front, the last word is meant as a label.
+        if let [version, label] = self.words.as_slice()
             && !self.remove
             && context.is_app(label)
         {
