@@ -162,12 +162,7 @@ pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result
         settings.credentials.clone(),
     )?;
     let counted = folder.counted(&settings.branch, settings.releases.as_deref())?;
-    if let Err(error) = Outbox::pause(&settings.state, settings.environment.as_ref()) {
-        tracing::warn!("{error}; a later ledger would not tell that something is missing in it");
-    }
-    let ledger = (settings.environment.clone())
-        .map(|environment| Ledger::open(&settings.state, environment).map(Arc::new))
-        .transpose()?;
+    let ledger = ledger(&settings)?;
     let mut sockets = std::mem::take(&mut settings.sockets).into_iter();
     let listener = listen(sockets.next(), settings.listen, "--listen").await?;
     let admin = listen(sockets.next(), settings.admin, "--admin").await?;
@@ -256,6 +251,17 @@ pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result
         _ = stop.recv() => tracing::warn!("told to stop again: what is still open is cut"),
     }
     failed.map_or(Ok(()), |failed| Err(ServeError::Task(failed)))
+}
+
+/// The ledger that is written, if one is. The others of the state folder are not, for now.
+fn ledger(settings: &Settings) -> Result<Option<Arc<Ledger>>, StateError> {
+    if let Err(error) = Outbox::pause(&settings.state, settings.environment.as_ref()) {
+        tracing::warn!("{error}; a later ledger would not tell that something is missing in it");
+    }
+    let environment = settings.environment.clone();
+    environment
+        .map(|environment| Ledger::open(&settings.state, environment).map(Arc::new))
+        .transpose()
 }
 
 /// What takes webhooks, if a secret for them is set.

@@ -23,6 +23,8 @@ pub enum Event {
     Deployed(Deployed),
     /// Somebody went away from these versions, and what they asked for then was never served.
     Left(Vec<VersionNumber>),
+    /// What was asked for by hand and never served: the step to it may be a way back all the same.
+    Passed(Vec<Part>),
     /// A deployment of which cannot be known what it was.
     Unknown {
         /// Which it is, and why it cannot be known.
@@ -160,7 +162,7 @@ fn search(past: &[Event], cut: Option<&str>, lives: &impl Fn(VersionNumber) -> b
                         None => found = version,
                     }
                 }
-                Event::Left(_) => {}
+                Event::Left(_) | Event::Passed(_) => {}
                 Event::Unknown { why, .. } => Doubt::add(&mut doubt, None, why),
             }
         }

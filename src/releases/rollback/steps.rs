@@ -60,12 +60,17 @@ impl Walk {
                     sure: true,
                 }
             }
+            Event::Passed(parts) => {
+                let step = self.by_hand(parts).unwrap_or_else(|| Step {
+                    left: Vec::new(),
+                    sure: true,
+                });
+                self.since.extend(with_share(parts));
+                step
+            }
             Event::Deployed(deployed) => {
                 let guessed = (deployed.by_hand && deployed.left.is_empty())
-                    .then(|| match only(&deployed.parts) {
-                        Some(version) => self.back(version),
-                        None => self.back_by_split(&with_share(&deployed.parts)),
-                    })
+                    .then(|| self.by_hand(&deployed.parts))
                     .flatten();
                 let step = guessed.unwrap_or_else(|| Step {
                     left: deployed.left.clone(),
@@ -79,7 +84,15 @@ impl Walk {
         step
     }
 
-    /// The way back that a step by hand to this version is, if it is one.
+    /// The way back that a step by hand is, if it is one.
+    fn by_hand(&self, parts: &[Part]) -> Option<Step> {
+        match only(parts) {
+            Some(version) => self.back(version),
+            None => self.back_by_split(&with_share(parts)),
+        }
+    }
+
+    /// The same, for a step to this version.
     fn back(&self, version: VersionNumber) -> Option<Step> {
         // One that was stable before this version is no way back from it.
         let last = self.stable.get(&version);
@@ -101,7 +114,7 @@ impl Walk {
         })
     }
 
-    /// The same, for a step by hand to a split among these versions.
+    /// The same, for a step to a split among these versions.
     fn back_by_split(&self, share: &[VersionNumber]) -> Option<Step> {
         let others = self.since.iter().copied();
         let others: Vec<_> = others.filter(|other| !share.contains(other)).collect();

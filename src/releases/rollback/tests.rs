@@ -18,8 +18,11 @@ fn parts(text: &str) -> Vec<Part> {
 }
 
 /// `1` is version 1 alone by hand, `=1` by `cutwater deploy`, `1:90 2:10` a split, what stands behind a `<` was rolled back from,
-/// `?` is not known, `?2` was version 2 as it seems, and of `~2` it is not known whether it was served.
+/// `?` is not known, `?2` was version 2 as it seems, of `~2` it is not known whether it was served, and `!2` was never served.
 fn event(text: &str) -> Event {
+    if let Some(passed) = text.strip_prefix('!') {
+        return Event::Passed(parts(passed));
+    }
     if let Some(guess) = text.strip_prefix('?') {
         return Event::Unknown {
             why: "it cannot be read".to_owned(),
@@ -181,6 +184,21 @@ fn what_may_not_have_been_served_is_no_target_and_hides_none() {
         (&["2<4", "~=4", "=2", "=1"], "v1"),
         (&["~2", "~3", "=2", "=1"], "v1"),
         (&["~=2", "~=3", "=2", "=1"], "?v1"),
+    ] {
+        assert_eq!(back(past, false, &[]), expected, "{past:?}");
+    }
+}
+
+#[test]
+fn a_step_by_hand_counts_though_what_it_asked_for_was_never_served() {
+    for (past, expected) in [
+        // Two reverts in one push: what lies between was left too.
+        (&["2", "!3", "4", "3", "2", "1"][..], "v1"),
+        // A new version that never ran is no step back, and hides none.
+        (&["5", "!4", "3", "2", "1"], "v3"),
+        (&["2", "!4", "3", "2", "1"], "v1"),
+        (&["3", "!4", "3", "2", "1"], "v2"),
+        (&["2", "!3:50 2:50", "3", "2", "1"], "v1"),
     ] {
         assert_eq!(back(past, false, &[]), expected, "{past:?}");
     }

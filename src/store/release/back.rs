@@ -151,8 +151,21 @@ impl Back<'_> {
                 self.branch.name
             )
         };
-        let event = |item: &Item<'_>| match item {
+        let event = |(index, item): (usize, &Item<'_>)| match item {
+            Item::Served(entry) if is_again(&entry.served, &told.items[index + 1..]) => {
+                // A branch that went back leaves no commit that says so.
+                Event::Deployed(Deployed {
+                    left: Vec::new(),
+                    by_hand: true,
+                    ..of_record(&entry.served, changes)
+                })
+            }
             Item::Served(entry) => Event::Deployed(of_record(&entry.served, changes)),
+            Item::Asked(change, Fate::Never) if change.source.is_none() => {
+                let parts = parts(&self.survey.history, &change.versions);
+                let left = || Event::Left(change.rolled_back_from.clone());
+                parts.map_or_else(left, Event::Passed)
+            }
             Item::Asked(change, Fate::Recorded | Fate::Never) => {
                 Event::Left(change.rolled_back_from.clone())
             }
@@ -161,7 +174,7 @@ impl Back<'_> {
                 self.asked(change, Some(doubt(change)))
             }
         };
-        let mut events: Vec<Event> = told.items.iter().map(event).collect();
+        let mut events: Vec<Event> = told.items.iter().enumerate().map(event).collect();
         if let Some((index, why)) = &told.gap {
             let why = format!("what was deployed before: {why}");
             let guess = Vec::new();
@@ -187,7 +200,8 @@ impl Back<'_> {
         };
         let begins =
             |event: &Event| matches!(event, Event::Deployed(deployed) if deployed.parts == now);
-        let before = events.iter().find(|event| !matches!(event, Event::Left(_)));
+        let before =
+            (events.iter()).find(|event| !matches!(event, Event::Left(_) | Event::Passed(_)));
         if !before.is_some_and(begins) || !matches!(events.first(), Some(Event::Deployed(_))) {
             events.insert(
                 0,
@@ -242,6 +256,16 @@ impl Back<'_> {
             guess: self.as_named(words),
         }
     }
+}
+
+/// True where a record says that the same commit was served before.
+fn is_again(served: &Served, older: &[Item<'_>]) -> bool {
+    let commit = served.release_commit.as_ref();
+    let same = |item: &Item<'_>| match item {
+        Item::Served(entry) => entry.served.release_commit.as_ref() == commit,
+        Item::Asked(..) => false,
+    };
+    commit.is_some() && older.iter().any(same)
 }
 
 /// A record of a ledger. The commit that asked for it says best what made it.

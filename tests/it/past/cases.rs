@@ -132,6 +132,14 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "never converged", branch: &["1", "2", "4", "2<4", "3"], ledger: &[(0, "1"), (1, "2"), (4, "3")], rollback: &["v2 100% (back from v3)"], list: "3, 2<4, 4!, 2, 1", ..USUAL },
     Case { name: "left before it was served, if it was", branch: &["1", "2", "4", "2<4"], ledger: &[(0, "1"), (1, "2")], rollback: &["v1 100% (back from v2)"], list: "2<4^, 4~, 2, 1", ..USUAL },
     Case {
+        name: "two steps back in one push", branch: &["1", "2", "3", "4", "3", "2"], ledger: &[(0, "1"), (1, "2"), (2, "3"), (3, "4"), (5, "2")],
+        rollback: &["v1 100% (back from v2)"], list: "2, 3!, 4, 3, 2, 1", ..USUAL
+    },
+    Case {
+        name: "a branch that was taken back", branch: &["1", "2"], ledger: &[(0, "1"), (1, "2"), (GONE, "3"), (1, "2")],
+        rollback: &["v1 100% (back from v2)"], list: "2, 3, 2, 1", ..USUAL
+    },
+    Case {
         name: "a ledger that is behind", branch: &["1", "2", "3", "4"], ledger: &[(0, "1"), (1, "2")],
         rollback: &["it is not known whether what commit", "was served: no record of the ledger tells; to go to v2, run `cutwater rollback checkout v2`; had all of the traffic before: v2, v1;"],
         list: "4~, 3~, 2, 1", ..USUAL
