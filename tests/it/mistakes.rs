@@ -46,6 +46,8 @@ const COMMANDS: &[Slip] = &[
     ("versions publish", ["which app is meant?", "name one of", "blog, orders"]),
     // Objects that are not there: what to write says what was asked for.
     ("deploy blog v1=90 v2=10", ["a Deployment of `blog` is not in `releases` of branch `main`", "write it to releases/blog.yaml", "  - version: 1\n    percentage: 90\n  - version: 2\n    percentage: 10\n  routes:\n  - hostnames: [blog.localhost]"]),
+    ("rollback blog", ["a Deployment of `blog` is not in `releases` of branch `main`", "nothing to roll back", "`git log --diff-filter=D -- releases`"]),
+    ("rollback blog v1", ["a Deployment of `blog` is not in `releases` of branch `main`", "write it to releases/blog.yaml", "  - version: 1\n    percentage: 100"]),
     ("alias set orders prod v3 --canary v1=10", ["alias `prod` of `orders` is not in `releases`", "releases/orders-prod.yaml", "  version: 3\n  canary:\n    version: 1\n    percentage: 10"]),
     // Versions and shares.
     ("deploy orders v9", ["has no version `v9`", "app `orders`", "there are: v3, v1"]),

@@ -64,6 +64,20 @@ pub enum ReleaseError {
         /// What may stand in that file.
         text: String,
     },
+    /// There is no object to roll back, and nobody said to which version.
+    #[error(
+        "{what} is not in `{folder}` of branch `{branch}`, so there is nothing to roll back; if a commit took it away, take that back with `git revert` (`git log --diff-filter=D -- {folder}` shows it), or name a version: `cutwater rollback {app} VERSION` says what to write"
+    )]
+    Gone {
+        /// What was looked for.
+        what: String,
+        /// Folder of the releases.
+        folder: String,
+        /// The branch.
+        branch: String,
+        /// The app.
+        app: AppName,
+    },
     /// The file that would be written holds an object of another app.
     #[error(
         "{what} is not on branch `{branch}`: {place} is that of app `{other}`; name that app, or correct `spec.app` there, commit it and push it"

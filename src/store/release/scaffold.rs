@@ -15,10 +15,7 @@ pub(super) fn object(
     let (kind, name, tail) = match &request.wish {
         Wish::Deploy(asked) => ("Deployment", app.to_string(), versions(asked)),
         Wish::RollBack(word) => {
-            let newest = survey.history.living().next_back();
-            let newest = newest.map(|version| VersionWord::Number(version.number));
-            let word = word.clone().or(newest);
-            let word = word.map_or_else(|| "1".to_owned(), |word| written(&word));
+            let word = word.as_ref().map_or_else(|| "1".to_owned(), written);
             let tail = format!("  versions:\n  - version: {word}\n    percentage: 100");
             ("Deployment", app.to_string(), tail)
         }

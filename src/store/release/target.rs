@@ -191,6 +191,15 @@ fn not_there(
             other: release.app().clone(),
         };
     }
+    // The newest version may never have served: none is proposed.
+    if matches!(request.wish, Wish::RollBack(None)) {
+        return ReleaseError::Gone {
+            what: what(request),
+            folder: settings.releases.clone(),
+            branch: branch.name.clone(),
+            app: app.clone(),
+        };
+    }
     ReleaseError::NotThere {
         what: what(request),
         folder: settings.releases.clone(),

@@ -10,7 +10,7 @@ use super::super::error::StoreError;
 use super::super::objects;
 use super::super::race::Racer;
 use super::super::refs::Space;
-use super::super::users::{Branch, Change, Reach, Scope, Survey};
+use super::super::users::{self, Branch, Change, Reach, Scope, Survey};
 use super::super::workspace::Workspace;
 use super::decide::{self, Decision, Edit};
 use super::error::{ChangedMeanwhile, ReleaseError};
@@ -62,6 +62,9 @@ pub fn release(
         look.warnings = reach::check(workspace, &look.survey.history, &look.release, &decision)?;
         if !decision.parts.is_empty() {
             (look.warnings).extend(target::copies(&look.branch, &look.release));
+        }
+        if matches!(request.wish, Wish::RollBack(None)) {
+            look.warnings.extend(look.apart());
         }
         if request.dry_run {
             return Ok(look.released(workspace, request, decision, ReleaseOutcome::WouldChange));
@@ -156,6 +159,19 @@ pub(super) struct Look {
 }
 
 impl Look {
+    /// What is said where ledgers tell what was served, and none of them is known to be that of the object.
+    fn apart(&self) -> Option<String> {
+        let ledgers = users::apart(&self.survey, &self.branch, &self.release);
+        let names: Vec<&str> = ledgers.iter().map(|name| name.as_str()).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "the ledgers of {} were left aside, since it is not known which of them is that of {}: by the branch alone, a version that never ran counts like any other; where its environment is called as its namespace, metadata.namespace in its file says so",
+                names.join(", "),
+                target::shown(&self.release)
+            )
+        })
+    }
+
     fn at(workspace: &Workspace, request: &ReleaseRequest) -> Result<Self, ReleaseError> {
         let settings = workspace.settings();
         let scope = match request.branch {

@@ -15,7 +15,7 @@ use super::meaning::parts;
 use super::past::{Change, Past};
 use super::survey::Survey;
 use super::timeline::{Fate, Item, timeline};
-use crate::releases::Kind;
+use crate::releases::{Kind, Release};
 use crate::words::{EnvironmentName, Share, VersionNumber, VersionWord};
 
 /// One change of what is deployed.
@@ -236,6 +236,24 @@ pub(in crate::store) fn ledger_of<'a>(
             .next()
             .filter(|_| known().count() == 1 && ours.count() == 1)
     })
+}
+
+/// The environments that have a ledger, where none of them is known to be that of a Deployment.
+pub(in crate::store) fn apart<'a>(
+    survey: &'a Survey,
+    branch: &Branch,
+    release: &Release,
+) -> Vec<&'a EnvironmentName> {
+    let known = survey.ledgers.iter();
+    let known = known.filter(|ledger| !ledger.entries.is_empty());
+    let known: Vec<&EnvironmentName> = known.map(|ledger| &ledger.environment).collect();
+    let is_own = |environment: &&EnvironmentName| release.namespace() == Some(environment.as_str());
+    let ours = branch.releases.iter();
+    let ours = ours.filter(|it| it.app() == release.app() && it.kind() == Kind::Deployment);
+    if known.iter().any(is_own) || (known.len() == 1 && ours.count() == 1) {
+        return Vec::new();
+    }
+    known
 }
 
 fn of_item(item: &Item<'_>) -> Option<Placed> {

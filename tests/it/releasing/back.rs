@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::{FILE, HEAD, alias_file, at_remote, message, shop};
-use crate::it::delete::{push, record_of};
+use crate::it::delete::{push, record, record_of};
 use crate::it::shop::{Shop, text};
 
 #[test]
@@ -51,6 +51,23 @@ fn a_rollback_goes_to_the_newest_version_that_was_stable_and_not_left() {
         "unchanged checkout: v3 100%\n"
     );
     shop.refused(&["rollback", "checkout", "v9"]);
+}
+
+#[test]
+fn of_several_ledgers_none_is_left_aside_in_silence() {
+    let shop = shop(3);
+    shop.ok(&["deploy", "checkout", "v2"]);
+    record(&shop, "eu", 1, &[("v1", "100")]);
+    let output = shop.run(&["rollback", "checkout", "--dry-run"]);
+    assert!(!text(&output.stderr).contains("left aside"));
+    record(&shop, "us", 1, &[("v1", "100")]);
+    let output = shop.run(&["rollback", "checkout", "--dry-run"]);
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("the ledgers of eu, us were left aside")
+            && said.contains("metadata.namespace"),
+        "{said}"
+    );
 }
 
 #[test]
