@@ -68,6 +68,7 @@ fn world(change: bool) -> World {
                 materialised: true,
                 functions: names.iter().map(|name| (name.clone(), state)).collect(),
                 ready_since: Some(now - SignedDuration::from_hours(1)),
+                awaited: false,
             };
             (*number, version)
         })

@@ -86,6 +86,7 @@ impl Version {
             materialised,
             functions: states,
             ready_since: all.and_then(|all| all.into_iter().max()),
+            awaited: false,
         }
     }
 }

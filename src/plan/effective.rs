@@ -9,6 +9,10 @@ pub type Shares = Vec<(VersionNumber, Share)>;
 
 /// How a version stands, as far as sending to it is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that do not exclude each other"
+)]
 pub struct Standing {
     /// It has ready pods behind every function that the routes reach, so it can keep the share that it has.
     pub serves: bool,
@@ -20,6 +24,8 @@ pub struct Standing {
     pub bears: Share,
     /// The most that it may be sent in place of a lost version; see [`super::capacity`].
     pub steps_in: Share,
+    /// It does not serve, and is not lost either: see [`super::Version::awaited`].
+    pub awaited: bool,
 }
 
 impl Standing {
@@ -30,6 +36,7 @@ impl Standing {
         eligible: false,
         bears: Share::ZERO,
         steps_in: Share::ZERO,
+        awaited: false,
     };
 }
 
@@ -49,6 +56,7 @@ pub enum OnLoss {
 ///   taken from it for want of capacity, only a rise waits. Where no version that serves is ready, it gets all of its share.
 /// - What is left over stays with the versions that have it now and are ready, in proportion to what they have beyond
 ///   their own wanted share, so that no third version's share moves while a newcomer starts.
+/// - A version that is awaited keeps what it has as one that is ready does, but gets nothing in addition.
 /// - If that does not use it up, a version was lost. The ready ones step in for it, in proportion to their shares and as
 ///   far as their pods allow; the rest stays with the lost one.
 /// - If nothing serves yet, the ready wanted ones take all, in proportion to their wanted shares.
@@ -103,15 +111,16 @@ pub fn effective(
     let all = Share::ALL.basis_points();
     let mut left = all.saturating_sub(entries.iter().map(|entry| entry.given).sum());
     let beyond = |entry: &Entry| entry.last.saturating_sub(entry.given);
-    let stays = weights(&entries, true, beyond);
+    let stays = weights(&entries, Entry::keeps, beyond);
     left -= spread(&mut entries, left.min(stays.iter().sum()), &stays);
     left -= step_in(&mut entries, left);
-    let gone = weights(&entries, false, beyond);
+    let gone = weights(&entries, |entry| !entry.keeps(), beyond);
     left -= spread(&mut entries, left.min(gone.iter().sum()), &gone);
     // Nothing was lost that could keep the rest: nobody serves yet, or the routes did not total 100 %.
-    let served = weights(&entries, true, |entry| entry.last);
+    let is_ready = |entry: &Entry| entry.standing.serves;
+    let served = weights(&entries, is_ready, |entry| entry.last);
     left -= spread(&mut entries, left, &served);
-    let named = weights(&entries, true, |entry| {
+    let named = weights(&entries, is_ready, |entry| {
         if entry.standing.named {
             entry.wanted
         } else {
@@ -147,9 +156,10 @@ impl Entry {
     /// What the version gets of its own wanted share.
     fn allowed(&self, on_loss: OnLoss) -> u32 {
         if !self.standing.serves {
-            return match on_loss {
-                OnLoss::Hold => self.wanted.min(self.last),
-                OnLoss::Shift => 0,
+            return if self.keeps() || on_loss == OnLoss::Hold {
+                self.wanted.min(self.last)
+            } else {
+                0
             };
         }
         if self.last == 0 && !self.standing.eligible {
@@ -157,6 +167,11 @@ impl Entry {
         }
         let bears = self.standing.bears.basis_points();
         self.wanted.min(self.last.max(bears))
+    }
+
+    /// Nobody takes over what it has.
+    fn keeps(&self) -> bool {
+        self.standing.serves || self.standing.awaited
     }
 
     /// It is ready, and has a share or may get one.
@@ -176,16 +191,14 @@ impl Entry {
     }
 }
 
-/// One weight per entry; none for those that do not serve, or where `serving` is false, for those that do.
-fn weights(entries: &[Entry], serving: bool, weight: impl Fn(&Entry) -> u32) -> Vec<u32> {
+/// One weight per entry; none for those of which `counts` is not so.
+fn weights(
+    entries: &[Entry],
+    counts: impl Fn(&Entry) -> bool,
+    weight: impl Fn(&Entry) -> u32,
+) -> Vec<u32> {
     (entries.iter())
-        .map(|entry| {
-            if entry.standing.serves == serving {
-                weight(entry)
-            } else {
-                0
-            }
-        })
+        .map(|entry| if counts(entry) { weight(entry) } else { 0 })
         .collect()
 }
 
@@ -259,6 +272,11 @@ mod tests {
         eligible: true,
         bears: Share::ALL,
         steps_in: Share::ALL,
+        awaited: false,
+    };
+    const AWAITED: Standing = Standing {
+        awaited: true,
+        ..Standing::NONE
     };
     const DOWN: Standing = Standing::NONE;
 
@@ -359,6 +377,26 @@ mod tests {
         assert_eq!(got, None);
     }
 
+    #[test]
+    fn an_awaited_version_keeps_what_it_has_and_gets_no_more() {
+        // v1 is to leave, and v2 is to get all.
+        let two = [(1, 9_000), (2, 1_000)];
+        for (last, down, kept) in [
+            (&[(1, 10_000)][..], 2, &[(1, 10_000)][..]),
+            (&two, 2, &[(2, 1_000), (1, 9_000)]),
+            (&two, 1, &[(2, 10_000)]),
+        ] {
+            let got = run(&[(2, 10_000)], last, &[(down, AWAITED)]);
+            assert_eq!(got, Some(shares(kept)), "{last:?}, v{down} is awaited");
+        }
+        // Neither is wanted any more, and the one that is ready takes nothing from the other.
+        let got = run(&[(3, 10_000)], &two, &[(1, AWAITED), (3, DOWN)]);
+        assert_eq!(got, Some(shares(&two)));
+        // Nobody is there who could serve: what was said before stays.
+        let got = run(&[(3, 10_000)], &two, &[(1, AWAITED), (2, DOWN), (3, DOWN)]);
+        assert_eq!(got, None);
+    }
+
     fn any_split() -> impl Strategy<Value = Shares> {
         proptest::collection::btree_map(1..14_u32, 0..100_u32, 1..=10).prop_map(|map| {
             let mut list: Vec<(u32, u32)> = map.into_iter().collect();
@@ -377,13 +415,14 @@ mod tests {
     }
 
     fn any_standings() -> impl Strategy<Value = Vec<Standing>> {
-        let standing = (any::<[bool; 3]>(), 0..=10_000_u32, 0..=10_000_u32).prop_map(
-            |([serves, named, eligible], points, steps_in)| Standing {
+        let standing = (any::<[bool; 4]>(), 0..=10_000_u32, 0..=10_000_u32).prop_map(
+            |([serves, named, eligible, awaited], points, steps_in)| Standing {
                 serves,
                 named,
                 eligible: serves && named && eligible,
                 bears: Share::from_basis_points(points),
                 steps_in: Share::from_basis_points(steps_in),
+                awaited: awaited && !serves,
             },
         );
         proptest::collection::vec(standing, 14)
@@ -426,6 +465,10 @@ mod tests {
                     of.serves || *share <= had,
                     "{version} is not ready and has {share}"
                 );
+                if of.awaited {
+                    let wants = share_of(&wanted, *version);
+                    prop_assert!(*share >= had.min(wants), "{version} lost its share");
+                }
                 if had.is_zero() && some_served {
                     prop_assert!(of.eligible, "{version} was not eligible");
                     prop_assert!(*share <= of.bears.max(of.steps_in), "{version} cannot bear {share}");

@@ -120,9 +120,13 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
         .filter(|(_, share)| !share.is_zero())
         .collect();
     let complete = shares.as_ref() == Some(&served) && waiting.is_empty();
+    let asked_for = |version: &VersionNumber| {
+        let awaited = (world.versions.get(version)).is_some_and(|state| state.awaited);
+        standings[version].eligible || (awaited && split.routes.ruled.contains(version))
+    };
     let overrides = (wanted.iter())
         .map(|(version, _)| *version)
-        .filter(|version| standings[version].eligible)
+        .filter(asked_for)
         .collect();
     Shift {
         split,
@@ -168,6 +172,7 @@ fn make_room(
     for (_, version) in leaving.into_iter().take(excess) {
         if let Some(standing) = standings.get_mut(&version) {
             standing.serves = false;
+            standing.awaited = false;
         }
     }
 }
@@ -307,6 +312,7 @@ fn standing(
         eligible: settled,
         bears,
         steps_in: steps_in(world, split, state),
+        awaited: state.awaited && !serves,
     }
 }
 

@@ -79,6 +79,7 @@ impl Story {
             materialised: false,
             functions: [(web(), function)].into(),
             ready_since: None,
+            awaited: false,
         };
         self.world.versions.insert(v(number), version);
         self

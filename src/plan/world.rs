@@ -143,6 +143,9 @@ pub struct Version {
     pub functions: BTreeMap<FunctionName, FunctionState>,
     /// When the last of its functions got its first pod of those that are ready now.
     pub ready_since: Option<Timestamp>,
+    /// It had pods that nobody sees any more, and others are on their way. Until they are ready it keeps the share that it has;
+    /// it gets no more, and no other version takes it over.
+    pub awaited: bool,
 }
 
 /// One function of a version: what it declares, and its pods.

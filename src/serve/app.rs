@@ -152,15 +152,13 @@ impl App {
             .collect();
         self.say(&plan);
         for (owner, resolution) in self.wanted.keys().zip(&resolutions) {
-            let mut shares = resolution.shares.iter().flatten();
-            let returns = shares.any(|(number, _)| self.returning.has(*number));
-            // The plan is about what was wanted before, or about what was served before.
-            if !resolution.is_whole() || !tools.tip.has(owner) || returns {
+            // The plan is about what was wanted before.
+            if !resolution.is_whole() || !tools.tip.has(owner) {
                 self.complete.insert(owner.clone(), false);
             }
         }
         self.start(name, &plan, tools);
-        // What cannot be started is known now, and the plan has counted on it.
+        // What cannot be started is known now, and keeps no room from others.
         let failed = self.returning.arrive(&self.running, &self.unfit);
         self.is_starting = self.starts(&resolutions);
         self.misses = resolutions.iter().any(|found| !found.problems.is_empty());
@@ -196,10 +194,10 @@ impl App {
         self.returning.keep(|version| serving.contains(&version));
     }
 
-    /// How many programs are yet to be started of versions that were served before.
+    /// How many programs are yet to be started of versions that were served before, as far as they can be.
     pub(super) fn owed(&self) -> usize {
         let missing =
-            (self.returning.versions()).filter(|version| !self.running.contains_key(version));
+            (self.returning.undecided()).filter(|version| !self.running.contains_key(version));
         missing
             .filter_map(|version| self.remembered.records.get(&version))
             .map(|record| record.functions.len())
@@ -282,7 +280,7 @@ impl App {
     fn start(&mut self, name: &AppName, plan: &plan::Plan, tools: &Tools<'_>) {
         self.unfit.clear();
         let (mut room, mut owed) = (tools.room, tools.owed);
-        let returns = |version: &&VersionNumber| self.returning.has(**version);
+        let returns = |version: &&VersionNumber| self.returning.is_undecided(**version);
         let (back, new): (Vec<_>, Vec<_>) = plan.run.keys().partition(returns);
         for version in back.into_iter().chain(new) {
             let Some(record) = self.remembered.records.get(version) else {
@@ -292,7 +290,7 @@ impl App {
                 continue;
             }
             let wanted = record.functions.len();
-            let returns = self.returning.has(*version);
+            let returns = self.returning.is_undecided(*version);
             if returns {
                 owed = owed.saturating_sub(wanted);
             }

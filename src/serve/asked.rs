@@ -8,7 +8,7 @@ use super::keys;
 use super::lookups::Library;
 use super::resolve::{self, Resolution};
 use super::secrets::Secrets;
-use super::state::Spec;
+use super::state::{Served, Spec};
 use super::tip::{self, Tip};
 use super::versions::Materialised;
 use crate::plan::{self, Cause, Owner};
@@ -130,6 +130,9 @@ impl App {
     pub(super) fn say(&mut self, plan: &plan::Plan) {
         for split in &plan.splits {
             for waiting in &split.waiting {
+                if self.returns(&split.owner, waiting.version) {
+                    continue;
+                }
                 let why = match &waiting.cause {
                     Cause::NotReady(functions) => {
                         let names: Vec<&str> = functions.iter().map(FunctionName::as_str).collect();
@@ -148,7 +151,7 @@ impl App {
         for owner in self.wanted.keys() {
             let served = self.remembered.served.get(owner);
             for version in served.iter().flat_map(|served| served.versions()) {
-                if self.returning.has(version) {
+                if self.returns(owner, version) {
                     let why = self.troubles(version);
                     let why = why.unwrap_or_else(|| "is being started".to_owned());
                     returning.insert(format!(
@@ -158,6 +161,13 @@ impl App {
             }
         }
         self.problems.extend(returning);
+    }
+
+    /// True for a version that served an owner before, and is not back yet.
+    fn returns(&self, owner: &Owner, version: VersionNumber) -> bool {
+        let served = self.remembered.served.get(owner);
+        let mut versions = served.into_iter().flat_map(Served::versions);
+        self.returning.has(version) && versions.any(|served| served == version)
     }
 
     /// Why a version that runs is not ready; nothing where it is, or does not run.

@@ -1,7 +1,8 @@
 //! What was served when the `serve` before this one ended: it is started again, whatever is wanted now. Until a version of it is
-//! ready or has failed it counts as it did then, so that a restart moves no traffic.
+//! ready it keeps the share that it had then and gets no more, whether it fails meanwhile or not, so that a restart moves no
+//! traffic. What it cannot answer meanwhile, the gateway gives to the others.
 //!
-//! It starts nothing: it says what the plan is to believe.
+//! It starts nothing: it says what the plan is to await.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -14,14 +15,17 @@ use super::versions::Materialised;
 use crate::plan::Owner;
 use crate::words::VersionNumber;
 
-/// For how long a version that is neither ready nor has failed counts as it did: as long as a change may make no progress where
+/// For how long others wait for a version that is neither ready nor has failed: as long as a change may make no progress where
 /// nobody says how long.
 const PATIENCE: Duration = Duration::from_mins(10);
 
 /// The versions that are on their way back.
 #[derive(Debug, Default)]
 pub(super) struct Returning {
+    /// Those that are not ready yet.
     versions: BTreeSet<VersionNumber>,
+    /// Those of them that have not failed either.
+    undecided: BTreeSet<VersionNumber>,
     /// The owners that were served by something.
     owners: BTreeSet<Owner>,
     /// Until when they may take; nothing where none was served.
@@ -33,10 +37,12 @@ impl Returning {
     pub(super) fn of(remembered: &Remembered) -> Self {
         let served = remembered.served.iter();
         let versions = served.clone().flat_map(|(_, served)| served.versions());
+        let versions: BTreeSet<VersionNumber> = versions
+            .filter(|version| remembered.records.contains_key(version))
+            .collect();
         Self {
-            versions: versions
-                .filter(|version| remembered.records.contains_key(version))
-                .collect(),
+            undecided: versions.clone(),
+            versions,
             owners: served.map(|(owner, _)| owner.clone()).collect(),
             until: Instant::now().checked_add(PATIENCE),
         }
@@ -55,29 +61,36 @@ impl Returning {
         self.versions.iter().copied()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.versions.is_empty()
+    /// The versions of which it is not known yet whether they come back.
+    pub(super) fn undecided(&self) -> impl Iterator<Item = VersionNumber> {
+        self.undecided.iter().copied()
     }
 
-    /// Lets go of versions that are ready or have failed: from now on they count as they are. True where there are any.
+    pub(super) fn is_undecided(&self, version: VersionNumber) -> bool {
+        self.undecided.contains(&version)
+    }
+
+    /// Lets go of versions that are ready: from now on they count as they are. Nobody waits for those that have failed, which keep
+    /// what they had. True where more is known of a version.
     pub(super) fn arrive(
         &mut self,
         running: &BTreeMap<VersionNumber, Materialised>,
         unfit: &BTreeSet<VersionNumber>,
     ) -> bool {
         let late = self.until.is_some_and(|until| until <= Instant::now());
-        self.keep(|version| {
-            let there = running.get(&version);
-            let decided = there.is_some_and(|it| it.is_ready() || it.has_ended());
-            !late && !decided && !unfit.contains(&version)
-        })
+        let before = self.undecided.len();
+        self.undecided.retain(|version| {
+            let ended = (running.get(version)).is_some_and(Materialised::has_ended);
+            !late && !ended && !unfit.contains(version)
+        });
+        self.keep(|version| !running.get(&version).is_some_and(Materialised::is_ready));
+        self.undecided.len() != before
     }
 
-    /// Lets go of versions that `serves` does not name: nobody who is there is served by them any more. True where there are any.
-    pub(super) fn keep(&mut self, serves: impl Fn(VersionNumber) -> bool) -> bool {
-        let before = self.versions.len();
+    /// Lets go of versions that `serves` does not name: nobody who is there is served by them any more.
+    pub(super) fn keep(&mut self, serves: impl Fn(VersionNumber) -> bool) {
         self.versions.retain(|version| serves(*version));
-        self.versions.len() != before
+        self.undecided.retain(|version| serves(*version));
     }
 }
 
@@ -137,10 +150,12 @@ mod tests {
         .unwrap()
     }
 
-    /// A shop that served this when it ended, and knows these versions.
+    /// A shop that served this when it ended, and knows these versions. One at 0 % could be asked for.
     fn remembered(served: &[(u32, u32)], records: &[VersionRecord]) -> Remembered {
-        let served =
-            json!({"shares": shares(served), "overrides": [], "since": "2026-01-01T00:00:00Z"});
+        let (idle, served): (Shares, Shares) =
+            (shares(served).into_iter()).partition(|(_, share)| share.is_zero());
+        let idle: Vec<VersionNumber> = idle.into_iter().map(|(number, _)| number).collect();
+        let served = json!({"shares": served, "overrides": idle, "since": "2026-01-01T00:00:00Z"});
         let mut remembered: Remembered =
             serde_json::from_value(json!({"served": {"cwd/shop": served}})).unwrap();
         let records = records.iter().cloned();
@@ -166,8 +181,11 @@ mod tests {
             .keep(|version| !ready.contains(&version.get()));
         let mut known = app.versions(&resolutions);
         for version in ready {
-            let record = &app.remembered.records[&number(*version)];
-            known.insert(number(*version), versions::returning(record));
+            let mut state = versions::absent(&app.remembered.records[&number(*version)]);
+            state.materialised = true;
+            let functions = state.functions.values_mut();
+            functions.for_each(|function| function.ready = 1);
+            known.insert(number(*version), state);
         }
         let now = "2026-01-01T01:00:00Z".parse().unwrap();
         let plan = plan(&app.world(&all, &resolutions, known, now));
@@ -201,20 +219,37 @@ mod tests {
     }
 
     #[test]
-    fn one_that_fails_gives_its_share_to_the_others() {
-        let mut app = shop(&[(1, 90), (2, 10)]);
+    fn one_that_is_not_back_gets_no_more_than_it_had() {
+        for before in [&[(1, 100), (2, 0)][..], &[(1, 90), (2, 10)]] {
+            let kept = before.iter().copied().filter(|(_, share)| *share > 0);
+            let kept: BTreeSet<_> = shares(&kept.collect::<Vec<_>>()).into_iter().collect();
+            let mut app = shop(before);
+            for ready in [&[][..], &[1], &[1]] {
+                let (plan, served) = step(&mut app, 2, ready);
+                let served: BTreeSet<_> = served.into_iter().collect();
+                assert_eq!(served, kept, "{ready:?}");
+                assert_eq!(runs(&plan), numbers(&[1, 2]), "{ready:?}");
+                assert!(!plan.splits[0].complete);
+            }
+            let (_, served) = step(&mut app, 2, &[1, 2]);
+            assert_eq!(served, shares(&[(2, 100)]), "{before:?}");
+        }
+    }
+
+    #[test]
+    fn one_that_fails_keeps_its_share_and_nobody_waits_for_it() {
+        let split = [(1, 90), (2, 10)];
+        let mut app = shop(&split);
         step(&mut app, 3, &[]);
-        app.returning.keep(|version| version != number(1));
-        let (_, served) = step(&mut app, 3, &[2]);
-        assert_eq!(served, shares(&[(2, 100)]));
-        // Where all fail, what was served last is not forgotten.
-        let mut app = shop(&[(1, 100)]);
-        app.returning.keep(|_| false);
-        let (plan, served) = step(&mut app, 3, &[]);
-        assert_eq!(
-            (&plan.splits[0].route, served),
-            (&RoutePlan::Keep, shares(&[(1, 100)]))
-        );
+        assert!(app.returning.arrive(&BTreeMap::new(), &numbers(&[1])));
+        assert!(app.returning.undecided().eq([number(2)]));
+        // All fail, then the one with less is the first that is ready, then both are.
+        for ready in [&[][..], &[2], &[1, 2]] {
+            let (plan, served) = step(&mut app, 3, ready);
+            assert_eq!(served, shares(&split), "{ready:?}");
+            assert!(plan.remove.is_empty());
+            assert_eq!(plan.splits[0].route == RoutePlan::Keep, ready.is_empty());
+        }
     }
 
     #[test]

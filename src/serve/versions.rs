@@ -232,15 +232,6 @@ pub(super) fn absent(record: &VersionRecord) -> Version {
     )
 }
 
-/// A version that was served before `serve` was started again, and is as it was then until more is known.
-pub(super) fn returning(record: &VersionRecord) -> Version {
-    let functions = record.functions.iter();
-    Version::of(
-        true,
-        functions.map(|function| (function.name.clone(), one(1), None)),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,7 +24,10 @@ impl App {
             .collect();
         for number in self.returning.versions() {
             if let Some(record) = self.remembered.records.get(&number) {
-                versions.insert(number, versions::returning(record));
+                let version = || versions::absent(record);
+                let version = versions.entry(number).or_insert_with(version);
+                version.materialised = true;
+                version.awaited = true;
             }
         }
         let listed = resolutions.iter().flat_map(|r| r.shares.iter().flatten());
@@ -52,7 +55,7 @@ impl App {
                 && resolution.problems.is_empty()
                 && !shares.into_iter().any(|(number, _)| failed(number))
         });
-        starts || !self.returning.is_empty()
+        starts || self.returning.undecided().next().is_some()
     }
 
     /// The world of a plan, with the versions that are wanted or run.

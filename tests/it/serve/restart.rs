@@ -179,3 +179,60 @@ async fn what_takes_no_requests_is_not_said_to_be_served() {
     let served = serde_json::json!([{"version": 2, "percentage": 100}]);
     assert_eq!(standalone.split().await["versions"], served);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_start_after_a_restart_gets_no_more_than_it_had() {
+    let mut standalone = Standalone::of(1);
+    let dir = standalone.shop.dir.path().to_owned();
+    standalone.publish_program(&moody(&dir));
+    std::fs::write(dir.join("go"), "").unwrap();
+    standalone.start().await;
+    for (first, second) in [("100", "0"), ("90", "10")] {
+        standalone.deploy(&[(1, first), (2, second)]);
+        standalone.serves(&[(1, first), (2, second)]).await;
+        let patience = Duration::from_secs(20);
+        standalone.serving.take().unwrap().stop(patience);
+        // All is wanted of the other one now, and it ends at once.
+        standalone.deploy(&[(2, "100")]);
+        std::fs::write(dir.join("broken"), "").unwrap();
+        standalone.start().await;
+        standalone.is_ready().await;
+        standalone.says("it is broken").await;
+        assert_eq!(standalone.counts(40).await["v1"], 40, "{first}");
+        let split = standalone.split().await;
+        assert_eq!(split["versions"][0]["version"], 1, "{split}");
+        std::fs::remove_file(dir.join("broken")).unwrap();
+        standalone.serves(&[(2, "100")]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_for_a_while_after_a_restart_has_its_share_again() {
+    let mut standalone = Standalone::of(0);
+    let dir = standalone.shop.dir.path().to_owned();
+    std::fs::write(dir.join("go"), "").unwrap();
+    standalone.publish_program(&moody(&dir));
+    // The second one ends later than the first.
+    let late = moody(&dir).replacen("import", "import time; time.sleep(0.7)\nimport", 1);
+    standalone.publish_program(&late);
+    standalone.publish_program("raise SystemExit('no database')");
+    let split: &[(u32, &str)] = &[(1, "90"), (2, "10")];
+    standalone.deploy(split);
+    standalone.start().await;
+    standalone.serves(split).await;
+    standalone.deploy(&[(3, "100")]);
+    standalone.says("no database").await;
+    std::fs::write(dir.join("broken"), "").unwrap();
+    standalone.killed_and_started().await;
+    // All have failed.
+    standalone.is_ready().await;
+    assert_eq!(standalone.split().await["versions"], serde_json::json!([]));
+    std::fs::remove_file(dir.join("broken")).unwrap();
+    let shares = serde_json::json!([
+        {"version": 1, "percentage": 90}, {"version": 2, "percentage": 10}
+    ]);
+    until("both answer as before", async || {
+        (standalone.split().await["versions"] == shares).then_some(())
+    })
+    .await;
+}
