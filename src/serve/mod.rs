@@ -70,6 +70,7 @@ use self::source::{Found, Rhythm, Source};
 use self::state::{Remembered, StateFolder};
 pub use self::state::{StateError, remembers};
 use self::tasks::{Last, Tasks};
+use self::tip::Known;
 use self::webhook::Webhook;
 pub use self::webhook::WebhookSecret;
 use crate::gateway::{self, Limits, Metrics, Table};
@@ -161,7 +162,8 @@ pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result
         &settings.url,
         settings.credentials.clone(),
     )?;
-    let counted = folder.counted(&settings.branch, settings.releases.as_deref())?;
+    let remembered = folder.read();
+    let counted = recall(&folder, &settings, &remembered)?;
     let ledger = ledger(&settings)?;
     let mut sockets = std::mem::take(&mut settings.sockets).into_iter();
     let listener = listen(sockets.next(), settings.listen, "--listen").await?;
@@ -174,7 +176,6 @@ pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result
         address(&admin, settings.admin)
     );
     let descriptors = descriptors::raise();
-    let remembered = folder.read();
     let limits = limits(&settings, descriptors.now, &remembered);
     let most = programs(descriptors.now, &limits);
     let (changed, committed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -352,11 +353,21 @@ fn limits(settings: &Settings, files: u64, remembered: &BTreeMap<AppName, Rememb
     limits
 }
 
+/// What counted of the repository when the last `serve` ended, and whose the objects were.
+fn recall(
+    folder: &StateFolder,
+    settings: &Settings,
+    remembered: &BTreeMap<AppName, Remembered>,
+) -> Result<(Counted, Known), StateError> {
+    let counted = folder.counted(&settings.branch, settings.releases.as_deref())?;
+    Ok((counted, source::known(remembered)))
+}
+
 /// What looks at the repository for as long as this runs.
 fn follow(
     settings: &Settings,
     mirror: &Mirror,
-    counted: Counted,
+    counted: (Counted, Known),
     missing: watch::Receiver<bool>,
     committed: Arc<Notify>,
     changed: &Arc<Notify>,

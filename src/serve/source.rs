@@ -11,8 +11,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use super::counted::Counted;
+use super::state::Remembered;
 use super::tasks::{self, Last};
-use super::tip::{Commit, Tip, short};
+use super::tip::{Commit, Known, Tip, short};
 use crate::store::{Fetched, Mirror, StoreError};
 use crate::words::AppName;
 
@@ -32,6 +33,10 @@ pub(super) struct Source {
     wrong: Vec<String>,
     /// What a restart has to know.
     counted: Counted,
+    /// What the state folder remembers of objects, until all of them are as a commit says.
+    known: Known,
+    /// Commits that counted before and cannot be read any more, until another one is read.
+    lost: Vec<String>,
 }
 
 /// What is known of the repository.
@@ -128,13 +133,18 @@ pub(super) async fn follow(mut source: Source, mut rhythm: Rhythm, tell: watch::
 }
 
 impl Source {
-    /// Nothing is known yet.
+    /// Nothing is read yet. What is remembered is of the commits that counted: where none did, it is of another branch or folder.
     pub(super) fn new(
         mirror: Mirror,
         branch: String,
         folder: Option<String>,
-        counted: Counted,
+        (counted, known): (Counted, Known),
     ) -> Self {
+        let known = if counted.commits().is_empty() {
+            Known::new()
+        } else {
+            known
+        };
         Self {
             mirror,
             branch,
@@ -143,6 +153,8 @@ impl Source {
             brought: false,
             wrong: Vec::new(),
             counted,
+            known,
+            lost: Vec::new(),
         }
     }
 
@@ -155,21 +167,33 @@ impl Source {
                     self.found.seen = Some(commit);
                 }
                 Err(error) => {
-                    let commit = short(&commit);
                     tracing::warn!(
-                        "commit {commit}, which counted before: {error}; the newest one is read"
+                        "commit {}, which counted before: {error}; the newest one is read",
+                        short(&commit)
                     );
+                    self.lost.push(commit);
                 }
             }
         }
+        self.forget();
         self.found.lost = !self.counted.commits().is_empty() && self.found.tip.commit.is_empty();
         self.found.problems.clone_from(&self.wrong);
+    }
+
+    /// Forgets what was remembered once a commit counts as a whole: then there is nothing beside it.
+    fn forget(&mut self) {
+        if self.found.tip.whole {
+            self.known.clear();
+        }
     }
 
     /// The apps that are followed.
     fn apps(&self) -> BTreeSet<AppName> {
         let releases = self.found.tip.releases.iter();
-        releases.map(|release| release.app().clone()).collect()
+        let known = self.known.values().map(|(app, _)| app);
+        (releases.map(|release| release.app()).chain(known))
+            .cloned()
+            .collect()
     }
 
     /// Fetches, and reads what is new.
@@ -212,6 +236,7 @@ impl Source {
         if let Some(commit) = head.filter(|commit| Some(commit) != self.found.seen.as_ref()) {
             let before = self.found.tip.commit.clone();
             self.wrong = self.read(&commit)?;
+            self.forget();
             if self.found.tip.commit != before {
                 self.note();
             }
@@ -262,32 +287,50 @@ impl Source {
                 .map(|file| (file.file.as_str(), file.problem.as_str()))
                 .collect(),
             keeps: self.keeps(commit, is_empty, &folder),
+            known: &self.known,
+            lost: &self.lost,
         });
         self.found.tip = Arc::new(tip);
+        self.lost.clear();
         Ok(wrong)
     }
 
     /// Why objects that are not in the commit any more stay; nothing where they go. They stay where the folder is gone, or
     /// history was rewritten.
     fn keeps(&self, commit: &str, is_empty: bool, folder: &str) -> Option<String> {
-        let before = &self.found.tip.commit;
-        if before.is_empty() {
-            return None;
-        }
+        let last = Some(&self.found.tip.commit).filter(|last| !last.is_empty());
+        // A commit that cannot be read may have been all that had an object.
+        let mut before = self.lost.iter().chain(last).peekable();
+        before.peek()?;
         if is_empty {
             return Some(format!(
                 "`{folder}` of commit {} is absent or empty, so what was there goes on",
                 short(commit)
             ));
         }
-        (!self.mirror.follows(commit, before)).then(|| {
-            format!(
-                "history was rewritten: commit {} does not follow {}, so what is missing in it goes on",
-                short(commit),
-                short(before)
-            )
-        })
+        let other = before.find(|before| !self.mirror.follows(commit, before))?;
+        Some(format!(
+            "history was rewritten: commit {} does not follow {}, so what is missing in it goes on",
+            short(commit),
+            short(other)
+        ))
     }
+}
+
+/// What the state folder remembers of objects. What serves comes before what was only asked for.
+pub(super) fn known(remembered: &BTreeMap<AppName, Remembered>) -> Known {
+    let mut known = Known::new();
+    for (app, remembered) in remembered {
+        for (owner, spec) in &remembered.asked {
+            let Some(release) = spec.release(&owner.name) else {
+                continue;
+            };
+            if remembered.served.contains_key(owner) || !known.contains_key(owner) {
+                known.insert(owner.clone(), (app.clone(), release.wanted.repository));
+            }
+        }
+    }
+    known
 }
 
 /// What is said of a look that failed, in words of this command: the branch is a flag here.

@@ -15,6 +15,9 @@ use crate::releases::{Kind, Release};
 use crate::settings::Settings;
 use crate::words::AppName;
 
+/// Of which app and repository each object is that the state folder remembers. It counts where nothing else is known of the object.
+pub(super) type Known = BTreeMap<Owner, (AppName, String)>;
+
 /// What counts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tip {
@@ -25,6 +28,8 @@ pub(super) struct Tip {
     owners: BTreeSet<Owner>,
     /// The objects that are as an older commit has them, and which one that is.
     pub(super) held: BTreeMap<Owner, String>,
+    /// Commits that counted before and cannot be read any more, where what only they may have had goes on.
+    lost: Vec<String>,
     /// What is not among the releases is not wanted. Where it is false, something could not be read, or may not be removed.
     pub(super) whole: bool,
 }
@@ -39,6 +44,10 @@ pub(super) struct Commit<'a> {
     pub(super) unreadable: Vec<(&'a str, &'a str)>,
     /// Why objects that are missing in it stay; nothing where they go.
     pub(super) keeps: Option<String>,
+    /// What is known of objects beside the commits before it.
+    pub(super) known: &'a Known,
+    /// The commits before it that cannot be read any more.
+    pub(super) lost: &'a [String],
 }
 
 impl Tip {
@@ -64,7 +73,8 @@ impl Tip {
     pub(super) fn commits(&self, before: &[String]) -> Vec<String> {
         let held: BTreeSet<&String> = self.held.values().collect();
         let mut commits: Vec<String> = (before.iter())
-            .filter(|commit| held.contains(commit) && **commit != self.commit)
+            .filter(|commit| held.contains(commit) || self.lost.contains(commit))
+            .filter(|commit| **commit != self.commit)
             .cloned()
             .collect();
         commits.push(self.commit.clone());
@@ -90,13 +100,14 @@ impl Tip {
         let mut releases = Vec::new();
         let mut refused = false;
         for release in commit.releases {
-            match self.changed(release) {
+            match self.changed(release, commit.known) {
                 Some((app, problem)) => {
                     problems.push(problem);
                     refused = true;
                     // A copy that kept the name is refused alone, where the object is there as it was.
-                    let mut others = commit.releases.iter();
-                    if !others.any(|it| owner(it) == owner(release) && self.changed(it).is_none()) {
+                    let mut others =
+                        (commit.releases.iter()).filter(|other| owner(other) == owner(release));
+                    if !others.any(|other| self.changed(other, commit.known).is_none()) {
                         stay.insert(app);
                     }
                 }
@@ -121,6 +132,10 @@ impl Tip {
             held.insert(owner.clone(), self.commit_of(&owner).to_owned());
             kept.push(Arc::clone(old));
         }
+        if commit.keeps.is_some() {
+            let here = |owner: &Owner| commit.releases.iter().any(|it| self::owner(it) == *owner);
+            missing |= commit.known.keys().any(|owner| !here(owner));
+        }
         if let Some(why) = commit.keeps.as_ref().filter(|_| missing) {
             problems.push(why.clone());
         }
@@ -139,15 +154,25 @@ impl Tip {
             owners: releases.iter().map(|release| owner(release)).collect(),
             releases,
             held,
+            lost: match commit.keeps {
+                Some(_) => [&self.lost, commit.lost].concat(),
+                None => Vec::new(),
+            },
             whole,
         };
         (tip, problems)
     }
 
     /// An object that is now of another app or repository than before: which app it was of, and what is wrong.
-    fn changed(&self, release: &Release) -> Option<(AppName, String)> {
+    fn changed(&self, release: &Release, known: &Known) -> Option<(AppName, String)> {
         let owner = owner(release);
-        let old = (self.releases.iter()).find(|old| self::owner(old) == owner)?;
+        let old = self.releases.iter().find(|old| self::owner(old) == owner);
+        let (app, repository) = match old {
+            Some(old) => (&old.wanted.app, &old.wanted.repository),
+            None => known
+                .get(&owner)
+                .map(|(app, repository)| (app, repository))?,
+        };
         let differs = |field: &str, before: &str, now: &str| {
             (before != now).then(|| {
                 format!(
@@ -156,10 +181,10 @@ impl Tip {
                 )
             })
         };
-        let (before, now) = (&old.wanted, &release.wanted);
-        differs("app", before.app.as_str(), now.app.as_str())
-            .or_else(|| differs("repository", &before.repository, &now.repository))
-            .map(|problem| (before.app.clone(), problem))
+        let now = &release.wanted;
+        differs("app", app.as_str(), now.app.as_str())
+            .or_else(|| differs("repository", repository, &now.repository))
+            .map(|problem| (app.clone(), problem))
     }
 }
 
@@ -246,12 +271,29 @@ mod tests {
         unreadable: &[&str],
     ) -> (Tip, Vec<String>) {
         before.next(Commit {
+            unreadable: unreadable.iter().map(|file| (*file, "is wrong")).collect(),
+            ..commit(id, releases)
+        })
+    }
+
+    fn commit<'a>(id: &'a str, releases: &'a [Release]) -> Commit<'a> {
+        const NOTHING: &Known = &Known::new();
+        Commit {
             id,
             settings: Settings::default(),
             releases,
-            unreadable: unreadable.iter().map(|file| (*file, "is wrong")).collect(),
+            unreadable: Vec::new(),
             keeps: None,
-        })
+            known: NOTHING,
+            lost: &[],
+        }
+    }
+
+    /// Of an object `shop`, as the state folder remembers it.
+    fn known(app: &str) -> Known {
+        let release = object("Deployment", "shop", app, 1);
+        let whose = (release.app().clone(), release.wanted.repository.clone());
+        [(owner(&release), whose)].into()
     }
 
     fn entry(who: &str, version: u32, commit: &str) -> (String, u32, String) {
@@ -357,8 +399,40 @@ mod tests {
             "{said:?}"
         );
         // Where nothing was known before, neither counts.
-        let (tip, said) = next(&Tip::default(), "two", &[copy, newer], &[]);
+        let both = [copy, newer];
+        let (tip, said) = next(&Tip::default(), "two", &both, &[]);
         assert!(all(&tip).is_empty() && !tip.whole, "{said:?}");
+        // After a restart the state folder knows.
+        let commit = Commit {
+            known: &known("shop"),
+            ..commit("two", &both)
+        };
+        let (tip, said) = Tip::default().next(commit);
+        assert_eq!(all(&tip), [entry("shop/cwd/shop", 2, "two")]);
+        assert!(!tip.whole && said[0].contains("is `blog` and was `shop`"));
+    }
+
+    #[test]
+    fn what_is_remembered_stays_where_the_commit_before_cannot_be_read() {
+        let blog = [object("Deployment", "blog", "blog", 1)];
+        let lost = ["one".to_owned()];
+        let rewritten = |tip: &Tip, id: &str, lost: &[String]| {
+            tip.next(Commit {
+                keeps: Some("history was rewritten".to_owned()),
+                known: &known("shop"),
+                lost,
+                ..commit(id, &blog)
+            })
+        };
+        let (tip, said) = rewritten(&Tip::default(), "two", &lost);
+        assert!(!tip.whole && said == ["history was rewritten"], "{said:?}");
+        // So it is at each start until a commit counts as a whole.
+        let (tip, _) = rewritten(&tip, "three", &[]);
+        let before = [&lost[..], &["two".to_owned()]].concat();
+        assert_eq!(tip.commits(&before), ["one", "three"]);
+        let (tip, _) = tip.next(commit("four", &blog));
+        assert!(tip.whole);
+        assert_eq!(tip.commits(&before), ["four"]);
     }
 
     #[test]
@@ -396,11 +470,8 @@ mod tests {
         let (tip, _) = next(&Tip::default(), "one", &first, &[]);
         let rewritten = |releases: &[Release]| {
             tip.next(Commit {
-                id: "two",
-                settings: Settings::default(),
-                releases,
-                unreadable: Vec::new(),
                 keeps: Some("history was rewritten".to_owned()),
+                ..commit("two", releases)
             })
         };
         let (tip, said) = rewritten(&[object("Deployment", "blog", "blog", 2)]);

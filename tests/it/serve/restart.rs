@@ -236,3 +236,41 @@ async fn what_fails_for_a_while_after_a_restart_has_its_share_again() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_served_stays_where_nothing_says_that_it_may_go() {
+    let mut standalone = Standalone::of(1);
+    standalone.deploy(&[(1, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    let clone = standalone.shop.clone_dir();
+    let mirror = standalone.state().join("mirror.git");
+    let other = super::deployment(&[(1, "100")]).replace("checkout", "blog");
+    // The copy of the repository is lost with the commit that counted: first the folder is gone, then history is another one.
+    for (words, orphan) in [
+        ("is absent or empty", false),
+        ("history was rewritten", true),
+    ] {
+        standalone.serving.take().unwrap().kill();
+        let shop = &standalone.shop;
+        if orphan {
+            shop.git(&clone, &["checkout", "-q", "--orphan", "other"]);
+            shop.commit("releases/blog.yaml", &other);
+        } else {
+            shop.git(&clone, &["rm", "-qr", "releases"]);
+            shop.commit("README.md", "nothing is released");
+        }
+        shop.git(&clone, &["push", "-qf", "origin", "HEAD:refs/heads/main"]);
+        std::fs::remove_dir_all(&mirror).unwrap();
+        // So it is also at the next start, which has a copy.
+        for _ in 0..2 {
+            drop(standalone.serving.take());
+            standalone.start().await;
+            standalone.says(words).await;
+            until("version 1 answers", async || {
+                (standalone.get(&[]).await == (200, "v1".to_owned())).then_some(())
+            })
+            .await;
+        }
+    }
+}

@@ -111,9 +111,18 @@ async fn a_slip_of_one_app_takes_no_traffic_from_it_or_from_another() {
     // The other app moves on meanwhile, also through a start.
     standalone.deploy(&[(2, "100")]);
     standalone.serves(&[(2, "100")]).await;
-    drop(standalone.serving.take());
-    standalone.start().await;
-    standalone.serves(&[(2, "100")]).await;
+    let mut served = 2;
+    for (copy, next) in [(true, 1), (false, 2)] {
+        drop(standalone.serving.take());
+        if !copy {
+            std::fs::remove_dir_all(standalone.state().join("mirror.git")).unwrap();
+        }
+        standalone.start().await;
+        standalone.serves(&[(served, "100")]).await;
+        served = next;
+        standalone.deploy(&[(served, "100")]);
+        standalone.serves(&[(served, "100")]).await;
+    }
     until("the blog is served again", async || {
         (standalone.at("blog.localhost").await == blog).then_some(())
     })
