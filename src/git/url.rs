@@ -33,6 +33,11 @@ pub enum UrlError {
         "`{0}` is a local or unencrypted repository, which is not allowed here; use https:// or ssh://, or start the controller with --allow-local-repositories"
     )]
     Local(String),
+    /// A query or fragment, in which a token may stand. Neither is part of what is shown.
+    #[error(
+        "`{0}` is followed by a query or fragment, which the address of a repository has not: leave out what stands from the first `?` or `#` on; a token is kept in a Secret or a file"
+    )]
+    Query(String),
     /// A password in the address itself.
     #[error("`{0}` holds a password or token; keep it in a Secret and name that in spec.secretRef")]
     Password(String),
@@ -45,7 +50,8 @@ impl RemoteUrl {
     /// Says which forms are allowed.
     pub fn parse(text: &str, allow_local: bool) -> Result<Self, UrlError> {
         let clean = redact(text);
-        let shown = words::shown(&clean, words::WORD_MAX);
+        let plain = without_query(&clean);
+        let shown = words::shown(plain, words::WORD_MAX);
         let bad = text.is_empty()
             || text.starts_with('-')
             || text.len() > 2048
@@ -57,6 +63,9 @@ impl RemoteUrl {
         let unencrypted = text.to_ascii_lowercase().starts_with("http://");
         if (kind == Kind::Local || unencrypted) && !allow_local {
             return Err(UrlError::Local(shown));
+        }
+        if kind != Kind::Local && plain != clean {
+            return Err(UrlError::Query(shown));
         }
         if kind == Kind::Web && clean != text {
             return Err(UrlError::Password(shown));
@@ -140,6 +149,13 @@ fn kind_of(text: &str) -> Option<Kind> {
     good.then_some(Kind::Ssh)
 }
 
+/// An address up to its query or fragment. In a path of this machine both signs are letters like others.
+fn without_query(text: &str) -> &str {
+    let is_path = Path::new(text).is_absolute() || text.starts_with("file://");
+    let end = text.find(['?', '#']).filter(|_| !is_path);
+    &text[..end.unwrap_or(text.len())]
+}
+
 impl fmt::Display for RemoteUrl {
     /// The address without credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -148,27 +164,36 @@ impl fmt::Display for RemoteUrl {
 }
 
 /// Replaces every `user:password@` and `token@` behind a `https://` with `***@`, and every `user:password@` behind
-/// another scheme. Also used on what `git` prints.
+/// another scheme; the query of an address of the web, in which forges take tokens too, becomes `?***`. Also used on what
+/// `git` prints.
 pub(crate) fn redact(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {
         let (before, after) = rest.split_at(at + 3);
         out.push_str(before);
-        let end = after
-            .find(|c: char| c == '/' || c.is_whitespace() || c == '\'' || c == '"')
-            .unwrap_or(after.len());
-        let (authority, tail) = after.split_at(end);
+        let is_end = |c: char| c.is_whitespace() || c == '\'' || c == '"';
+        // A second address may stand in the path, as in that of a proxy.
+        let address = &after[..after.find("://").unwrap_or(after.len())];
+        let address = &address[..address.find(is_end).unwrap_or(address.len())];
+        let authority = &address[..address.find('/').unwrap_or(address.len())];
         let web = before.to_ascii_lowercase();
         let web = web.ends_with("https://") || web.ends_with("http://");
-        match authority.rsplit_once('@') {
+        let host = match authority.rsplit_once('@') {
             Some((user, host)) if web || user.contains(':') => {
                 out.push_str("***@");
-                out.push_str(host);
+                host
             }
-            _ => out.push_str(authority),
+            _ => authority,
+        };
+        let place = &address[authority.len() - host.len()..];
+        if let Some((place, _)) = place.split_once('?').filter(|_| web) {
+            out.extend([place, "?***"]);
+            rest = &after[after.find(is_end).unwrap_or(after.len())..];
+        } else {
+            out.push_str(host);
+            rest = &after[authority.len()..];
         }
-        rest = tail;
     }
     out.push_str(rest);
     out
@@ -233,6 +258,37 @@ mod tests {
         ] {
             assert_eq!(RemoteUrl::parse(text, true).unwrap().host(), host, "{text}");
         }
+    }
+
+    #[test]
+    fn a_query_is_refused_and_not_printed() {
+        for address in [
+            "https://h/x.git?access_token=hunter2",
+            "https://h/x.git#hunter2",
+            "https://h?hunter2/x",
+            "https://h/x?a=https://b/hunter2",
+            "http://h/x.git?private_token=hunter2",
+            "ssh://git@h/x?hunter2",
+            "git@h:x?hunter2",
+            "ext::h?hunter2",
+            "https://h/x ?hunter2",
+        ] {
+            let error = RemoteUrl::parse(address, true).unwrap_err();
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+        let both = RemoteUrl::parse("https://me:hun?ter2@h/x", true).unwrap_err();
+        assert!(!both.to_string().contains("hun"), "{both}");
+        for path in ["/srv/what?.git", "file:///srv/c#.git"] {
+            assert!(RemoteUrl::parse(path, true).is_ok(), "{path}");
+        }
+        assert_eq!(
+            redact("unable to access 'https://h/x?token=a/b@c': x, see http://h?a and ssh://h/x?y"),
+            "unable to access 'https://h/x?***': x, see http://h?*** and ssh://h/x?y"
+        );
+        assert_eq!(
+            redact("https://p/https://a:b@h/x"),
+            "https://p/https://***@h/x"
+        );
     }
 
     #[test]

@@ -185,7 +185,7 @@ impl ImportSource {
         let url = RemoteUrl::parse(from, true).map_err(|error| match error {
             UrlError::Password(shown) => ImportError::Password(shown),
             UrlError::Form(shown) => ImportError::Origin(shown),
-            other @ UrlError::Local(_) => ImportError::Address(other),
+            other @ (UrlError::Local(_) | UrlError::Query(_)) => ImportError::Address(other),
         })?;
         Ok(Self::new(
             workspace,
