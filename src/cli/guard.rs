@@ -1,6 +1,8 @@
-//! `cutwater guard`: what `serve` starts each program through, and what stands beside each push. Not for people.
+//! `cutwater guard`: what `serve` starts each program through, and what stands beside each push and each call of git that `serve`
+//! makes. Not for people.
 
 use super::output::Failure;
+use crate::processes::Order;
 
 /// Run a program that ends when standard input does
 #[derive(Debug, clap::Args)]
@@ -14,6 +16,9 @@ pub(super) struct Args {
     /// The guard that has started this process, which is to become the program
     #[arg(long, hide = true)]
     under: Option<u32>,
+    /// A variable of the environment that `$(NAME)` in the command means
+    #[arg(long, hide = true)]
+    known: Vec<String>,
     /// Program and arguments
     #[arg(last = true, required_unless_present = "pushes")]
     command: Vec<String>,
@@ -28,12 +33,19 @@ impl Args {
             crate::git::watch();
             return Ok(());
         }
-        let Some((program, args)) = self.command.split_first() else {
+        let mut words = self.command.into_iter();
+        let Some(program) = words.next() else {
             return Err(Failure::usage("the program is missing"));
         };
+        let order = Order {
+            program,
+            args: words.collect(),
+            known: self.known,
+            files: self.files,
+        };
         let code = match self.under {
-            Some(guard) => crate::processes::last_step(program, args, self.files, guard),
-            None => crate::processes::guard(program, args, self.files),
+            Some(guard) => crate::processes::last_step(&order, guard),
+            None => crate::processes::guard(&order),
         };
         match code {
             0 => Ok(()),

@@ -40,12 +40,26 @@ enum Event {
     Ended(i32),
 }
 
-/// Runs `program` with `args` until it ends or is to end; it may have so many `files` open, if it asks for no more. The environment and the folder are those of the guard.
+/// What a guard and the last step behind it are to run.
+#[derive(Debug)]
+pub struct Order {
+    /// The program, with `$(NAME)` for variables.
+    pub program: String,
+    /// Its arguments, the same.
+    pub args: Vec<String>,
+    /// The variables of the environment that `$(NAME)` may mean.
+    pub known: Vec<String>,
+    /// How many files it may have open, if it asks for no more.
+    pub files: Option<u64>,
+}
+
+/// Runs a program until it ends or is to end. The environment and the folder are those of the guard.
 ///
 /// The exit code is the program's, or 128 and the signal that ended it, or 127 where it cannot be started. Where that is for want of
 /// processes or memory, this process is killed, and returns nothing.
 #[must_use]
-pub fn run(program: &str, args: &[String], files: Option<u64>) -> u8 {
+pub fn run(order: &Order) -> u8 {
+    let program = &order.program;
     let asked_to_end = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT, SIGHUP] {
         if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&asked_to_end)) {
@@ -62,13 +76,14 @@ pub fn run(program: &str, args: &[String], files: Option<u64>) -> u8 {
         complain(&format!("what forks away cannot be ended: {error}"));
     }
     let started = own().and_then(|own| {
-        let files = files.map(|files| format!("--files={files}"));
+        let files = order.files.map(|files| format!("--files={files}"));
         Command::new(own)
             .arg0("cutwater")
             .args(["guard", "--under", &std::process::id().to_string()])
             .args(files)
+            .args(order.known.iter().map(|name| format!("--known={name}")))
             .args(["--", program])
-            .args(args)
+            .args(&order.args)
             .stdin(Stdio::null())
             .process_group(0)
             .spawn()

@@ -24,6 +24,22 @@ pub struct Guard {
     pub files: u64,
 }
 
+/// The environment of a process.
+#[derive(Debug, Default)]
+pub(super) struct Environment {
+    /// Variables that no `$(NAME)` of a command means.
+    pub(super) inherited: Vec<(String, String)>,
+    /// All others. The last one of a name counts.
+    pub(super) known: Vec<(String, String)>,
+}
+
+impl Environment {
+    /// All of it; the last one of a name counts.
+    pub(super) fn all(&self) -> impl Iterator<Item = &(String, String)> {
+        self.inherited.iter().chain(&self.known)
+    }
+}
+
 /// A process behind its guard. It ends when this is dropped.
 pub(super) struct Guarded {
     child: Child,
@@ -34,7 +50,8 @@ pub(super) struct Guarded {
 }
 
 impl Guarded {
-    /// Starts it with this environment and no other; what it prints goes to `output`, or nowhere.
+    /// Starts it with this environment and no other; what it prints goes to `output`, or nowhere. `$(NAME)` in the command is put
+    /// in behind the guard, so that no value stands in its arguments.
     ///
     /// # Errors
     /// Why the guard cannot be started. Where the process cannot be, the guard ends with 127.
@@ -42,7 +59,7 @@ impl Guarded {
         guard: &Guard,
         command: &[String],
         dir: &Path,
-        env: &[(String, String)],
+        env: &Environment,
         output: Option<&Output>,
     ) -> io::Result<Self> {
         let stream = || match output {
@@ -51,11 +68,13 @@ impl Guarded {
         };
         let mut child = Command::new(&guard.own)
             .arg0("cutwater")
-            .args(["guard", "--files", &guard.files.to_string(), "--"])
+            .args(["guard", "--files", &guard.files.to_string()])
+            .args(env.known.iter().map(|(name, _)| format!("--known={name}")))
+            .arg("--")
             .args(command)
             .current_dir(dir)
             .env_clear()
-            .envs(env.iter().map(|(name, value)| (name, value)))
+            .envs(env.all().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(stream())
             .stderr(stream())

@@ -41,15 +41,6 @@ impl Probes {
         let exec = probe.and_then(|probe| probe.exec.as_ref());
         (probe, exec.map_or(&[], |exec| exec.command.as_slice()))
     }
-
-    /// The commands of probes.
-    pub(super) fn commands(&mut self) -> impl Iterator<Item = &mut Vec<String>> {
-        [&mut self.startup, &mut self.readiness, &mut self.liveness]
-            .into_iter()
-            .flatten()
-            .filter_map(|probe| probe.exec.as_mut())
-            .map(|exec| &mut exec.command)
-    }
 }
 
 /// One of the probes.

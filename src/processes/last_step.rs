@@ -1,25 +1,31 @@
 //! The last step between the guard and a program: this process binds itself to the guard and becomes the program.
 //!
+//! It puts the values of variables into the command. What it says of a command that cannot be started has the words as they were
+//! written: a value may be secret.
+//!
 //! It is a process, and not code between fork and exec, because that takes no unsafe code.
 
+use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use rustix::process::{self as system, Pid, Resource, Rlimit};
 
-use super::guard::{NOT_STARTED, complain, give_up};
+use super::expand::expand;
+use super::guard::{NOT_STARTED, Order, complain, give_up};
 use super::scarce::is_lack;
 
-/// Becomes `program`, which ends with its guard, however that ends, and gains no rights by what it executes. It may have so many
-/// `files` open, if it asks for no more. Returns only where that cannot be: the exit code.
+/// Becomes the program, which ends with its guard, however that ends, and gains no rights by what it executes. Returns only where
+/// that cannot be: the exit code.
 #[must_use]
-pub fn run(program: &str, args: &[String], files: Option<u64>, guard: u32) -> u8 {
+pub fn run(order: &Order, guard: u32) -> u8 {
+    let program = &order.program;
     #[cfg(target_os = "linux")]
     if let Err(problem) = bind(guard) {
         complain(&format!("cannot start `{program}`: {problem}"));
         return NOT_STARTED;
     }
-    if let Some(files) = files {
+    if let Some(files) = order.files {
         let limit = system::getrlimit(Resource::Nofile);
         let limit = Rlimit {
             current: Some(files),
@@ -29,7 +35,13 @@ pub fn run(program: &str, args: &[String], files: Option<u64>, guard: u32) -> u8
             complain(&format!("cannot set how many files may be open: {error}"));
         }
     }
-    let error = Command::new(program).args(args).exec();
+    let values: BTreeMap<&str, String> = (order.known.iter())
+        .filter_map(|name| Some((name.as_str(), std::env::var(name).ok()?)))
+        .collect();
+    let filled = |word: &String| expand(word, |name| values.get(name).map(String::as_str));
+    let error = Command::new(filled(program))
+        .args(order.args.iter().map(filled))
+        .exec();
     complain(&format!("cannot start `{program}`: {error}"));
     let guard = i32::try_from(guard).ok().and_then(Pid::from_raw);
     if let Some(guard) = guard.filter(|_| is_lack(&error)) {

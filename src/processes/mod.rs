@@ -22,7 +22,7 @@ mod scarce;
 mod start;
 mod strays;
 
-pub use guard::run as guard;
+pub use guard::{Order, run as guard};
 pub use guarded::Guard;
 pub use health::Probes;
 pub use last_step::run as last_step;

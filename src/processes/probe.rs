@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::guarded::{Guard, Guarded};
+use super::guarded::{Environment, Guard, Guarded};
 use super::health::Answer;
 use super::scarce::is_lack;
 use crate::app::Probe;
@@ -33,7 +33,7 @@ pub(super) struct Place<'a> {
     /// another: all probes ask this one.
     pub(super) address: SocketAddr,
     pub(super) dir: &'a Path,
-    pub(super) env: &'a [(String, String)],
+    pub(super) env: &'a Environment,
     pub(super) guard: &'a Guard,
 }
 
@@ -197,7 +197,7 @@ mod tests {
             let place = Place {
                 address: SocketAddr::from(([127, 0, 0, 1], 1)),
                 dir: dir.path(),
-                env: &[],
+                env: &Environment::default(),
                 guard: &guard,
             };
             let limit = Duration::from_mins(1);

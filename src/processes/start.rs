@@ -1,9 +1,13 @@
 //! One start of a program: what is prepared for it, and what comes of that once it has a port.
+//!
+//! Commands keep their `$(NAME)`: values may be secret, and everybody on this machine may read the arguments of a process. The
+//! last step before the program puts them in, from its environment.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use super::expand::expand;
+use super::guarded::Environment;
 use super::health::Probes;
 
 /// What is to be started.
@@ -35,10 +39,10 @@ pub struct Variable {
 /// What is started.
 pub(super) struct Launch {
     pub(super) address: SocketAddr,
+    /// Program and arguments, with `$(NAME)` for variables.
     pub(super) command: Vec<String>,
     pub(super) dir: PathBuf,
-    /// The whole environment.
-    pub(super) env: Vec<(String, String)>,
+    pub(super) env: Environment,
     pub(super) probes: Probes,
 }
 
@@ -55,7 +59,7 @@ impl Start {
     }
 
     /// Puts the values of variables where they are named.
-    fn at(mut self, address: SocketAddr) -> Launch {
+    fn at(self, address: SocketAddr) -> Launch {
         let mut known = vec![("PORT".to_owned(), address.port().to_string())];
         for variable in self.env {
             let value = if variable.expands {
@@ -65,14 +69,14 @@ impl Start {
             };
             known.push((variable.name, value));
         }
-        for word in (self.command.iter_mut()).chain(self.probes.commands().flatten()) {
-            *word = filled(word, &known);
-        }
         Launch {
             address,
             command: self.command,
             dir: self.dir,
-            env: self.inherited.into_iter().chain(known).collect(),
+            env: Environment {
+                inherited: self.inherited,
+                known,
+            },
             probes: self.probes,
         }
     }
@@ -89,19 +93,15 @@ fn filled(text: &str, known: &[(String, String)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::{ExecAction, Probe};
 
     #[test]
-    fn variables_are_named_by_those_below_them_and_by_every_command() {
+    fn variables_are_named_by_those_below_them() {
         let variable = |name: &str, value: &str, expands| Variable {
             name: name.to_owned(),
             value: value.to_owned(),
             expands,
         };
-        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        let probe = serde_yaml::from_str::<Probe>("exec: {command: [check, $(URL)]}").unwrap();
         let start = Start {
-            command: words(&["serve", "--port=$(PORT)", "$(HOME)", "$$(PORT)"]),
             inherited: vec![("HOME".to_owned(), "/root".to_owned())],
             env: vec![
                 variable("URL", "early", true),
@@ -110,21 +110,14 @@ mod tests {
                 variable("PASSWORD", "$(BELOW)", false),
                 variable("URL", "http://$(PASSWORD)@$(PORT)/$(HOME)", true),
             ],
-            probes: Probes {
-                liveness: Some(probe),
-                ..Probes::default()
-            },
             ..Start::default()
         };
         let launch = start.at(SocketAddr::from(([127, 0, 0, 1], 4321)));
         let url = "http://$(BELOW)@4321/$(HOME)";
-        assert_eq!(
-            launch.command,
-            ["serve", "--port=4321", "$(HOME)", "$(PORT)"]
-        );
         let value = |name: &str| {
-            let mut all = launch.env.iter().rev();
-            all.find(|(other, _)| other == name).unwrap().1.clone()
+            let all: Vec<_> = launch.env.all().collect();
+            let found = all.iter().rev().find(|(other, _)| other == name);
+            found.unwrap().1.clone()
         };
         assert_eq!(value("URL"), url);
         assert_eq!(value("LATER"), "$(BELOW)");
@@ -132,7 +125,5 @@ mod tests {
             (value("HOME"), value("PORT")),
             ("/root".to_owned(), "4321".to_owned())
         );
-        let exec: ExecAction = launch.probes.liveness.unwrap().exec.unwrap();
-        assert_eq!(exec.command, ["check", url]);
     }
 }

@@ -188,3 +188,49 @@ async fn a_version_that_flapped_has_its_open_requests_waited_for() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_in_a_command_are_told_to_nobody_but_its_program() {
+    const SECRET: &str = "open-sesame";
+    let mut standalone = Standalone::of(1);
+    standalone.environment = vec![("CUTWATER_SECRET_DB_URL", SECRET)];
+    let with = |command: &str, probe: &str| {
+        app(command)
+            .replace("httpGet: {path: /, port: 8080}", probe)
+            .replace(
+                "    local:",
+                "    env: [{name: DB, valueFrom: {secretKeyRef: {name: db, key: url}}}]\n    local:",
+            )
+    };
+    let http = "httpGet: {path: /, port: 8080}";
+    let first = "[python3, server.py, '--db=$(DB)', '$$(DB)']";
+    for (command, probe) in [
+        (first, http),
+        ("['$(DB)/nothere']", http),
+        ("[python3, server.py]", "exec: {command: ['$(DB)x', a]}"),
+    ] {
+        standalone.publish_program_as("", &with(command, probe));
+    }
+    standalone.deploy(&[(2, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(2, "100")]).await;
+    let mut programs = standalone.programs();
+    programs.retain(|line| line.contains("server.py"));
+    let (guards, own): (Vec<_>, Vec<_>) =
+        (programs.into_iter()).partition(|line| line.contains(" guard "));
+    assert!(
+        !guards.is_empty() && !guards.concat().contains(SECRET),
+        "{guards:?}"
+    );
+    let given = format!("--db={SECRET} $(DB)");
+    assert!(own.concat().contains(&given), "{own:?}");
+    for (number, said) in [
+        (3, "cannot start `$(DB)/nothere`"),
+        (4, "`$(DB)x` ended with"),
+    ] {
+        standalone.deploy(&[(number, "100")]);
+        standalone.says(said).await;
+    }
+    let told = standalone.status().await.to_string() + &standalone.log();
+    assert!(!told.contains(SECRET), "{told}");
+}
