@@ -1,8 +1,9 @@
-//! Ctrl-C and SIGTERM while a push goes on, and what ends a push whose program was killed.
+//! Ctrl-C and SIGTERM while a push goes on, and what ends a call whose program is gone.
 //!
 //! A push is ended with all that it started, and the refs are looked at once: whoever stops something has to know whether it
 //! was stopped. At all other moments both signals do what they always do. A second signal ends the program at once.
 //! SIGKILL asks nobody, so a second process of this program stands beside each push ([`watch`]) and ends it when its pipe does.
+//! A server ends at a signal whatever git does, so all its calls to a remote have that process beside them.
 
 use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ pub(super) const GRACE: Duration = Duration::from_secs(2);
 /// How often it is looked whether a process group has ended.
 const BREATH: Duration = Duration::from_millis(10);
 
-/// This program's own file and the words that make it the process beside a push.
+/// This program's own file and the words that make it the process beside a call.
 static WATCHER: OnceLock<(PathBuf, Vec<String>)> = OnceLock::new();
 static SIGNALS: OnceLock<Signals> = OnceLock::new();
 
@@ -34,7 +35,8 @@ struct Signals {
     came: Arc<AtomicBool>,
 }
 
-/// Says which program, with which words, calls [`watch`]. Pushes of this process are then ended also where it is killed.
+/// Says which program, with which words, calls [`watch`]. Pushes of this process, and all that a server asks of a remote, are then
+/// ended also where it is killed.
 pub fn watch_pushes_with(program: PathBuf, words: Vec<String>) {
     // The first word counts.
     drop(WATCHER.set((program, words)));
@@ -48,9 +50,7 @@ pub fn was_interrupted() -> bool {
 }
 
 /// A push that goes on: signals end it, and not this program.
-pub(super) struct Shield {
-    watcher: Option<Child>,
-}
+pub(super) struct Shield(());
 
 impl Shield {
     pub(super) fn raise() -> Self {
@@ -69,39 +69,44 @@ impl Shield {
             signals
         });
         signals.idle.store(false, Ordering::SeqCst);
-        Self { watcher: start() }
-    }
-
-    /// The push is this process group.
-    pub(super) fn over(&mut self, group: u32) {
-        if let Some(stdin) = self
-            .watcher
-            .as_mut()
-            .and_then(|watcher| watcher.stdin.as_mut())
-        {
-            // A watcher that has died watches nothing; the push goes on.
-            drop(writeln!(stdin, "{group}"));
-        }
+        Self(())
     }
 }
 
 impl Drop for Shield {
     fn drop(&mut self) {
-        if let Some(mut watcher) = self.watcher.take() {
-            if let Some(mut stdin) = watcher.stdin.take() {
-                drop(stdin.write_all(b"done\n"));
-            }
-            drop(watcher.wait());
-        }
         if let Some(signals) = SIGNALS.get() {
             signals.idle.store(true, Ordering::SeqCst);
         }
     }
 }
 
-fn start() -> Option<Child> {
-    let (program, words) = WATCHER.get()?;
-    run::start_beside(program, words).ok()
+/// A call that does not outlive this program: a process stands beside it.
+pub(super) struct Watched(Child);
+
+impl Watched {
+    /// Starts that process. Without one the call goes on all the same.
+    pub(super) fn start() -> Option<Self> {
+        let (program, words) = WATCHER.get()?;
+        run::start_beside(program, words).ok().map(Self)
+    }
+
+    /// The call is this process group.
+    pub(super) fn over(&mut self, group: u32) {
+        if let Some(stdin) = &mut self.0.stdin {
+            // A watcher that has died watches nothing; the call goes on.
+            drop(writeln!(stdin, "{group}"));
+        }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if let Some(mut stdin) = self.0.stdin.take() {
+            drop(stdin.write_all(b"done\n"));
+        }
+        drop(self.0.wait());
+    }
 }
 
 /// Reads the number of a process group from standard input, and ends that group unless `done` follows before the end: the

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Pid;
 
 use super::error::{Caller, GitError};
-use super::interrupt::{self, Shield};
+use super::interrupt::{self, Shield, Watched};
 use super::url::redact;
 
 /// What is kept of each stream.
@@ -89,16 +89,18 @@ const KEPT: [&str; 14] = [
 impl Call<'_> {
     /// Runs it to its end or its deadline; what it printed, as far as it is kept.
     pub(super) fn run(self) -> Result<Vec<u8>, GitError> {
-        let mut shield = self.is_push.then(Shield::raise);
+        let shield = self.is_push.then(Shield::raise);
         if shield.is_some() && interrupt::was_interrupted() {
             return Err(GitError::interrupted(self.caller));
         }
+        let watched = self.is_push || self.caller == Caller::Server;
+        let mut watched = watched.then(Watched::start).flatten();
         let mut child = self
             .command()
             .spawn()
             .map_err(|error| GitError::not_started(&error, self.caller))?;
-        if let Some(shield) = &mut shield {
-            shield.over(child.id());
+        if let Some(watched) = &mut watched {
+            watched.over(child.id());
         }
         let deadline = Instant::now() + self.timeout;
         let (open, streams) = channel();
@@ -334,10 +336,12 @@ fn wait(
     End::Late
 }
 
-/// Starts a program that hears of a call by its standard input, prints nothing, and is not ended by Ctrl-C at a terminal.
+/// Starts a program that hears of a call by its standard input, prints nothing, and is not ended by Ctrl-C at a terminal. It gets
+/// no environment: others of the same user may read it, and secrets of `serve` stand in ours.
 pub(super) fn start_beside(program: &Path, words: &[String]) -> std::io::Result<Child> {
     Command::new(program)
         .args(words)
+        .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
