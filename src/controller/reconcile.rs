@@ -148,13 +148,9 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     for failure in done.failures.iter().chain(unheld.values()) {
         warn!(namespace = key.namespace, app = %key.app, reason = %failure.reason, message = failure.message, "could not be done, it is tried again");
     }
-    Outcome {
-        wake: (plan.wake.into_iter())
-            .chain(reported.wake)
-            .chain(again)
-            .min(),
-        failed,
-    }
+    let wake = [plan.wake, reported.wake, again].into_iter().flatten();
+    let wake = wake.min();
+    Outcome { wake, failed }
 }
 
 /// What each wish resolves to. Adds the records that it took.

@@ -1,8 +1,9 @@
 //! What a program prints: kept in a file that never grows past its bound, and its last lines at hand for messages.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -31,11 +32,18 @@ struct Inner {
 }
 
 impl Output {
-    /// Goes on in the file at `path`.
+    /// Goes on in the file at `path`, whose folder is made where somebody removed it.
     ///
     /// # Errors
     /// When the file cannot be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
+        if let Some(folder) = path.parent() {
+            // What programs print is for nobody else on this machine.
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)?;
+        }
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         let size = file.metadata()?.len();
         Ok(Self {

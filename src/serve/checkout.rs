@@ -51,9 +51,10 @@ impl Checkout {
     pub(super) fn ready(&self) -> Result<PathBuf, String> {
         let _looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = self.snapshots.join(&self.record.tree);
-        if !folder.is_dir() {
+        if !is_folder(&folder) {
+            self.clear(&folder)?;
             match self.make(&folder) {
-                Err(_) if folder.is_dir() => {} // Another version with the same files was faster.
+                Err(_) if is_folder(&folder) => {} // Another version with the same files was faster.
                 made => return made.map(|()| folder),
             }
         }
@@ -81,6 +82,24 @@ impl Checkout {
         Ok(folder)
     }
 
+    /// Takes away what is no folder and has its name. A link goes itself: what it leads to is not ours to mend.
+    fn clear(&self, folder: &Path) -> Result<(), String> {
+        match fs::remove_file(folder) {
+            Ok(()) => {
+                let VersionRecord { app, number, .. } = &self.record;
+                tracing::warn!(
+                    "{app} {number}: {} was no folder, and is checked out anew",
+                    folder.display()
+                );
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            // Another version with the same files was faster: a file is all that is removed here.
+            Err(_) if is_folder(folder) => Ok(()),
+            Err(error) => Err(format!("{}: {error}", folder.display())),
+        }
+    }
+
     /// Writes it beside its place and moves it there when it is whole: what has the name of a tree holds that tree.
     fn make(&self, folder: &Path) -> Result<(), String> {
         let fail = |error: io::Error| format!("{}: {error}", folder.display());
@@ -96,6 +115,11 @@ impl Checkout {
         fs::rename(&made, folder).map_err(fail)?;
         fs::set_permissions(folder, Permissions::from_mode(0o555)).map_err(fail)
     }
+}
+
+/// True for a folder, and not for a link to one: what is checked is also mended, and files of others must not be.
+fn is_folder(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
 }
 
 /// Takes the right to write from everything below `folder`.

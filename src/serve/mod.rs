@@ -38,6 +38,7 @@ mod tip;
 pub mod told;
 mod versions;
 mod webhook;
+mod whose;
 mod world;
 
 #[cfg(test)]
@@ -156,14 +157,13 @@ pub enum ServeError {
 /// When it cannot start. Once it runs, whatever goes wrong is told and waited out.
 pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result<(), ServeError> {
     let folder = Arc::new(StateFolder::open(&settings.state)?);
-    let mirror = Mirror::open_for(
-        Caller::Server,
-        &folder.mirror(),
-        &settings.url,
-        settings.credentials.clone(),
-    )?;
     let remembered = folder.read();
-    let counted = recall(&folder, &settings, &remembered)?;
+    let counted = folder.counted(&settings.branch, settings.releases.as_deref());
+    let mirror = tokio::select! {
+        mirror = copy(&settings, &folder, &counted) => mirror?,
+        _ = stop.recv() => return Ok(()),
+    };
+    let counted = (counted, source::known(&remembered));
     let ledger = ledger(&settings)?;
     let mut sockets = std::mem::take(&mut settings.sockets).into_iter();
     let listener = listen(sockets.next(), settings.listen, "--listen").await?;
@@ -265,6 +265,34 @@ fn ledger(settings: &Settings) -> Result<Option<Arc<Ledger>>, StateError> {
         .transpose()
 }
 
+/// The copy of the repository, once it is sure that the state folder is of this one.
+async fn copy(
+    settings: &Settings,
+    folder: &StateFolder,
+    counted: &Counted,
+) -> Result<Mirror, ServeError> {
+    let (url, branch) = (settings.url.clone(), settings.branch.clone());
+    let credentials = settings.credentials.clone();
+    let mirror = Mirror::open_for(Caller::Server, &folder.mirror(), &url, credentials)?;
+    for lock in mirror.unlock() {
+        tracing::warn!(
+            "removed the lock {}, which git had left that was killed",
+            lock.display()
+        );
+    }
+    let (dir, looked_in) = (settings.state.clone(), mirror.clone());
+    let commits = counted.commits().to_vec();
+    let checking = tokio::task::spawn_blocking(move || {
+        whose::check(&dir, &looked_in, (&url, &branch), &commits)
+    });
+    let checked = checking.await.map_err(|error| {
+        let said = tasks::said(error);
+        ServeError::Task(format!("looking whose the state folder is {said}"))
+    })?;
+    checked?;
+    Ok(mirror)
+}
+
 /// What takes webhooks, if a secret for them is set.
 fn webhook(settings: &Settings, committed: &Arc<Notify>) -> Option<Arc<Webhook>> {
     let secret = settings.webhook.clone()?;
@@ -351,16 +379,6 @@ fn limits(settings: &Settings, files: u64, remembered: &BTreeMap<AppName, Rememb
         }
     }
     limits
-}
-
-/// What counted of the repository when the last `serve` ended, and whose the objects were.
-fn recall(
-    folder: &StateFolder,
-    settings: &Settings,
-    remembered: &BTreeMap<AppName, Remembered>,
-) -> Result<(Counted, Known), StateError> {
-    let counted = folder.counted(&settings.branch, settings.releases.as_deref())?;
-    Ok((counted, source::known(remembered)))
 }
 
 /// What looks at the repository for as long as this runs.

@@ -7,6 +7,7 @@
 //! logs/            what programs print
 //! apps/<app>.json  what was decided last: written whole, or not at all
 //! counted          the commits that count
+//! repository       the address of the repository
 //! ```
 
 use std::collections::BTreeMap;
@@ -49,6 +50,37 @@ pub enum StateError {
     /// Another `serve` has it.
     #[error("another `cutwater serve` works in {0}; stop it, or name another folder with --state")]
     Taken(PathBuf),
+    /// Nothing can be written there.
+    #[error(
+        "the state folder {0} is on a file system that is read-only; make it writable again, as by `mount -o remount,rw`, or name another folder with --state"
+    )]
+    ReadOnly(PathBuf),
+    /// It belongs to another repository.
+    #[error(
+        "the state folder {dir} belongs to the repository {before}, and {now} has no commit in common with it: versions of one would be served as those of the other; name another folder with --state"
+    )]
+    Foreign {
+        /// The state folder.
+        dir: PathBuf,
+        /// The repository that was served from it.
+        before: String,
+        /// The one that is to be served.
+        now: String,
+    },
+    /// It is not known whether it belongs to this repository.
+    #[error(
+        "the state folder {dir} belongs to the repository {before}, and whether {now} is the same cannot be seen: {problem}; start it again when that answers, or name another folder with --state"
+    )]
+    Unproven {
+        /// The state folder.
+        dir: PathBuf,
+        /// The repository that was served from it.
+        before: String,
+        /// The one that is to be served.
+        now: String,
+        /// Why it cannot be seen.
+        problem: String,
+    },
     /// It cannot be used.
     #[error("{path}: {problem}")]
     Io {
@@ -183,12 +215,22 @@ pub fn remembers(dir: &Path) -> bool {
     dir.join(COUNTED).exists() || apps.next().is_some()
 }
 
+impl StateError {
+    /// What stands in the way of opening `dir`, at this file or folder of it.
+    fn of(dir: &Path, path: PathBuf, problem: io::Error) -> Self {
+        match problem.kind() {
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly(dir.to_owned()),
+            _ => Self::Io { path, problem },
+        }
+    }
+}
+
 impl StateFolder {
     /// Opens the folder, makes it where it is missing, and keeps everybody else out.
     pub(super) fn open(dir: &Path) -> Result<Self, StateError> {
         let fail = |path: &Path| {
             let path = path.to_owned();
-            move |problem| StateError::Io { path, problem }
+            move |problem| StateError::of(dir, path, problem)
         };
         if !dir.is_dir() {
             let mut new = DirBuilder::new();
@@ -210,6 +252,9 @@ impl StateFolder {
             Ok(()) => {
                 let snapshots = dir.join("snapshots");
                 tidy::forsake(&snapshots).map_err(fail(&snapshots))?;
+                for folder in [dir, &dir.join("apps")] {
+                    tidy::sweep(folder).map_err(fail(folder))?;
+                }
                 Ok(Self {
                     dir: dir.to_owned(),
                     _lock: lock,
@@ -225,14 +270,8 @@ impl StateFolder {
     }
 
     /// The commits of a branch that counted when the last `serve` ended.
-    pub(super) fn counted(
-        &self,
-        branch: &str,
-        folder: Option<&str>,
-    ) -> Result<Counted, StateError> {
-        let path = self.dir.join(COUNTED);
-        Counted::read(path.clone(), branch, folder)
-            .map_err(|problem| StateError::Io { path, problem })
+    pub(super) fn counted(&self, branch: &str, folder: Option<&str>) -> Counted {
+        Counted::read(self.dir.join(COUNTED), branch, folder)
     }
 
     pub(super) fn snapshots(&self) -> PathBuf {

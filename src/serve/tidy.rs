@@ -78,6 +78,21 @@ pub(super) fn forsake(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes the files that an earlier `serve` was writing when it was killed.
+///
+/// # Errors
+/// When the folder cannot be read or changed.
+pub(super) fn sweep(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // So names them what writes them, before they have their own name.
+        if begins(&entry.file_name(), ".tmp") && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 fn begins(name: &OsStr, with: &str) -> bool {
     name.as_encoded_bytes().starts_with(with.as_bytes())
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use git2::{Oid, Repository};
 
@@ -15,6 +16,8 @@ use super::users::{Branch, Reader};
 use crate::record::VersionRecord;
 use crate::settings::{SETTINGS_FILE, Settings};
 
+/// Where the branch of a remote is put that may be of another repository.
+const NEWCOMER: &str = "refs/newcomer/head";
 /// Largest `cutwater.yaml` that is read.
 const SETTINGS_MAX: usize = 256 * 1024;
 
@@ -67,6 +70,41 @@ impl Mirror {
             Some(after)
         };
         follows(&self.state().repo).unwrap_or(false)
+    }
+
+    /// True where the branch at the remote has a commit in common with what was fetched before, be it from another address, or with
+    /// one of these commits. Changes nothing of what was fetched.
+    ///
+    /// # Errors
+    /// When the branch cannot be fetched.
+    pub fn is_of(
+        &self,
+        branch: &str,
+        commits: &[String],
+        timeout: Duration,
+    ) -> Result<bool, StoreError> {
+        let spec = format!("+refs/heads/{branch}:{NEWCOMER}");
+        let fetched = self.git().fetch(&[spec], &[], timeout);
+        fetched.map_err(|error| self.unread(error))?;
+        let state = self.state();
+        let repo = &state.repo;
+        let shared = || {
+            let mut newcomer = repo.find_reference(NEWCOMER)?;
+            let new = newcomer.peel_to_commit()?.id();
+            newcomer.delete()?;
+            let heads = repo.references_glob("refs/heads/*")?;
+            let heads = heads.flatten().filter_map(|head| head.target());
+            let known = commits.iter().filter_map(|id| Oid::from_str(id).ok());
+            // The same commit is its own base; one that is not there has none.
+            let mut known = heads.chain(known);
+            Ok(known.any(|old| repo.merge_base(old, new).is_ok()))
+        };
+        shared().map_err(|error: git2::Error| {
+            StoreError::local(
+                format!("the branch `{branch}` at the remote"),
+                &error.message(),
+            )
+        })
     }
 
     /// Writes the snapshot of a version into `folder`, which is new. Nobody who resolves or fetches waits for it.

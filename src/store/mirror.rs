@@ -200,6 +200,14 @@ impl Mirror {
         })
     }
 
+    /// Removes the locks that git left when it was killed, and gives their paths. Only where nobody else works in the mirror, and
+    /// nothing was fetched yet: git of an earlier program ends with it.
+    #[must_use]
+    pub fn unlock(&self) -> Vec<PathBuf> {
+        let _alone = lock(&self.inner.fetching);
+        stale::remove_all(&self.dir())
+    }
+
     /// Asks the remote for one ref, to see whether it answers.
     ///
     /// # Errors
@@ -226,7 +234,7 @@ impl Mirror {
         filled.map(|(app, _)| app).collect()
     }
 
-    fn unread(&self, source: GitError) -> StoreError {
+    pub(super) fn unread(&self, source: GitError) -> StoreError {
         StoreError::Git {
             what: format!("cannot fetch from {}", self.inner.url),
             source,

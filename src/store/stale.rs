@@ -12,6 +12,17 @@ const AGE: Duration = Duration::from_mins(1);
 
 /// Removes locks that are older than a minute at `now`, and gives their paths.
 pub(super) fn remove(dir: &Path, now: SystemTime) -> Vec<PathBuf> {
+    remove_if(dir, |modified| {
+        now.duration_since(modified).is_ok_and(|age| age > AGE)
+    })
+}
+
+/// Removes all locks, and gives their paths: for when nobody works in it.
+pub(super) fn remove_all(dir: &Path) -> Vec<PathBuf> {
+    remove_if(dir, |_| true)
+}
+
+fn remove_if(dir: &Path, is_old: impl Fn(SystemTime) -> bool) -> Vec<PathBuf> {
     let mut removed = Vec::new();
     let mut folders = vec![dir.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -31,9 +42,7 @@ pub(super) fn remove(dir: &Path, now: SystemTime) -> Vec<PathBuf> {
                 .extension()
                 .is_some_and(|extension| extension == "lock")
                 || path.ends_with("packed-refs.new");
-            let modified = found.modified().unwrap_or(now);
-            let old = now.duration_since(modified).is_ok_and(|age| age > AGE);
-            if is_lock && old && fs::remove_file(&path).is_ok() {
+            if is_lock && found.modified().is_ok_and(&is_old) && fs::remove_file(&path).is_ok() {
                 removed.push(path);
             }
         }

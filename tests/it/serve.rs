@@ -30,6 +30,8 @@ mod rerouted;
 mod restart;
 /// Two apps, and slips of one of them.
 mod several;
+/// What somebody did to the state folder.
+mod state;
 /// A server that answers many at once.
 mod upstream;
 /// Commands that wait until something is served.

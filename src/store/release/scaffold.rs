@@ -1,16 +1,12 @@
 //! The object to write if a release names one that is not there: with the versions that were asked for. Pure.
 
-use super::super::users::{Branch, Survey};
+use super::super::users::Branch;
 use super::{ReleaseRequest, Wish};
 use crate::releases::{Asked, split};
 use crate::words::{AppName, Share, VersionWord};
 
 /// The name of a file for the object, and what may stand in it.
-pub(super) fn object(
-    request: &ReleaseRequest,
-    survey: &Survey,
-    branch: &Branch,
-) -> (String, String) {
+pub(super) fn object(request: &ReleaseRequest, branch: &Branch) -> (String, String) {
     let app = &request.app;
     let (kind, name, tail) = match &request.wish {
         Wish::Deploy(asked) => ("Deployment", app.to_string(), versions(asked)),

@@ -176,7 +176,7 @@ fn not_there(
             there: aliases.filter_map(alias_name).map(str::to_owned).collect(),
         };
     }
-    let (file, text) = scaffold::object(request, survey, branch);
+    let (file, text) = scaffold::object(request, branch);
     let file = format!("{}/{file}", settings.releases);
     // A slip of the pen in `spec.app`: what is to be written would replace it.
     let other = |release: &&Release| {

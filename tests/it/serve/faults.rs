@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::{Standalone, deployment, push, until, upstream};
-use crate::it::shop::text;
+use crate::it::shop::{Shop, text};
 use crate::support::process::Process;
 
 /// A server that first does something else.
@@ -228,6 +228,33 @@ async fn a_full_disk_changes_no_traffic_and_is_waited_out() {
     standalone.serves(&[(1, "50"), (2, "50")]).await;
     let problems = standalone.problems().await;
     assert!(!problems.contains("No space"), "{problems}");
+}
+
+#[test]
+fn a_state_folder_that_is_read_only_is_said_with_what_to_do() {
+    let standalone = Standalone::over(Shop::new());
+    let state = standalone.state();
+    std::fs::create_dir_all(&state).unwrap();
+    let Some(namespace) = namespace() else {
+        eprintln!("not tested: this machine gives no mount namespace");
+        return;
+    };
+    let mount = format!(
+        "mount -t tmpfs -o ro none {} && exec \"$@\"",
+        state.display()
+    );
+    let output = (standalone.shop)
+        .sealed(namespace[0], standalone.shop.dir.path())
+        .args(&namespace[1..])
+        .args(["sh", "-c", &mount, "sh", env!("CARGO_BIN_EXE_cutwater")])
+        .args(standalone.arguments())
+        .output()
+        .unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for words in ["read-only", state.to_str().unwrap(), "--state"] {
+        assert!(said.contains(words), "{said}");
+    }
 }
 
 /// What starts a program where it may mount: as root, or as root of its own.

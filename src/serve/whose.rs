@@ -1,0 +1,78 @@
+//! Whose a state folder is: the address of the repository that was served from it last stands in a file of it.
+//!
+//! Two repositories may have an app of the same name and a version of the same number. What is remembered of one would be served,
+//! and recorded, as that of the other. A repository that has moved has another address and the same history.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use super::state::{StateError, remembers};
+use crate::git::RemoteUrl;
+use crate::store::Mirror;
+
+/// The file with the address.
+const FILE: &str = "repository";
+/// Longest time for a look at an address that is new.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Makes sure that what is remembered in `dir` is of the repository at `url`, of which `commits` counted. Asks the remote only where
+/// the address is another one than last time. Blocks.
+///
+/// # Errors
+/// When it is of another repository, or that cannot be seen.
+pub(super) fn check(
+    dir: &Path,
+    mirror: &Mirror,
+    (url, branch): (&RemoteUrl, &str),
+    commits: &[String],
+) -> Result<(), StateError> {
+    let file = dir.join(FILE);
+    let now = url.to_string();
+    let before = match fs::read_to_string(&file) {
+        Ok(text) => Some(text.trim_end().to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            tracing::warn!(
+                "{}: {error}; what is remembered is taken for that of {now}",
+                file.display()
+            );
+            None
+        }
+    };
+    if before.as_ref() == Some(&now) {
+        return Ok(());
+    }
+    if let Some(before) = before.filter(|_| remembers(dir)) {
+        let dir = dir.to_owned();
+        match mirror.is_of(branch, commits, TIMEOUT) {
+            Ok(true) => tracing::info!("the repository {before} is at {now} now"),
+            Ok(false) => return Err(StateError::Foreign { dir, before, now }),
+            Err(error) => {
+                return Err(StateError::Unproven {
+                    dir,
+                    before,
+                    now,
+                    problem: error.to_string(),
+                });
+            }
+        }
+    }
+    if let Err(error) = write(dir, &file, &now) {
+        // A full disk must not keep from serving.
+        tracing::warn!(
+            "{}: {error}; another repository would not be told from this one",
+            file.display()
+        );
+    }
+    Ok(())
+}
+
+fn write(dir: &Path, file: &Path, address: &str) -> io::Result<()> {
+    let mut new = tempfile::NamedTempFile::new_in(dir)?;
+    writeln!(new, "{address}")?;
+    new.as_file().sync_data()?;
+    new.persist(file).map_err(|error| error.error)?;
+    Ok(())
+}
