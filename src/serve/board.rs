@@ -51,6 +51,8 @@ struct State {
     since: Option<Instant>,
     is_known: bool,
     is_ready: bool,
+    /// Nothing is served, and what is to be served cannot be read as a whole.
+    is_blind: bool,
 }
 
 impl Board {
@@ -84,13 +86,16 @@ impl Board {
     /// Takes down how everything stands.
     pub(super) fn tell(&self, found: &Found, apps: &BTreeMap<AppName, App>) {
         let is_starting = !found.is_known() || apps.values().any(|app| app.is_starting);
+        let serves = apps.values().any(|app| !app.remembered.served.is_empty());
+        let is_blind = !found.tip.whole && !serves;
         let apps = apps.iter().map(|(name, app)| (name.clone(), of(name, app)));
         let apps = apps.collect();
         let mut state = self.lock();
         let since = *state.since.get_or_insert_with(Instant::now);
         let is_late = found.is_known() && since.elapsed() > PATIENCE;
         state.is_known = found.is_known();
-        state.is_ready |= !is_starting || is_late;
+        state.is_blind = is_blind;
+        state.is_ready |= (!is_starting || is_late) && !is_blind;
         state.apps = apps;
         let status = &mut state.status;
         status.commit = Some(found.tip.commit.clone()).filter(|commit| !commit.is_empty());
@@ -108,6 +113,11 @@ impl Board {
         let state = self.lock();
         if !state.is_known {
             Err("no commit has been read yet".to_owned())
+        } else if !state.is_ready && state.is_blind {
+            Err(
+                "releases cannot be read as a whole, and nothing has been served; /status says why"
+                    .to_owned(),
+            )
         } else if !state.is_ready {
             Err("what the commit names is being started".to_owned())
         } else if age > self.patience {

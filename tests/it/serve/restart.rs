@@ -274,3 +274,23 @@ async fn what_was_served_stays_where_nothing_says_that_it_may_go() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_server_that_cannot_read_releases_is_not_ready() {
+    let mut standalone = Standalone::of(1);
+    standalone.deploy(&[(1, "99")]);
+    standalone.start().await;
+    until("the slip is said", async || {
+        let (status, said) = standalone.ready().await;
+        assert_eq!(status, 503, "{said}");
+        said.contains("cannot be read as a whole").then_some(())
+    })
+    .await;
+    standalone.deploy(&[(1, "100")]);
+    standalone.is_ready().await;
+    // One that serves goes on, and is ready.
+    standalone.deploy(&[(1, "99")]);
+    standalone.says("99").await;
+    assert_eq!(standalone.ready().await.0, 200);
+    assert_eq!(standalone.get(&[]).await, (200, "v1".to_owned()));
+}
