@@ -102,7 +102,9 @@ pub(super) fn claim(remembered: &Remembered, secrets: &Secrets) {
             .versions()
             .filter_map(|number| remembered.records.get(&number));
         records.for_each(|record| programs::claim(secrets, record));
-        let spec = remembered.asked.get(owner);
+        // What the gateway goes by, which may not be what is wanted by now.
+        let spec = remembered.shown.get(owner);
+        let spec = spec.or_else(|| remembered.asked.get(owner));
         if let Some(release) = spec.and_then(|spec| spec.release(&owner.name)) {
             // What is wrong with a key is said when it is asked for.
             drop(keys::overrides(&release.wanted.override_rule, secrets));
