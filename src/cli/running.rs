@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::cluster::ClusterArgs;
 use super::context::Context;
-use super::output::Ui;
+use super::live;
+use super::output::{Failure, Ui};
 use super::standalone::AdminArgs;
 use crate::serve::told::Status;
-use crate::store::{Cluster, Running, Server};
+use crate::store::{Running, Scope, Server, Survey};
 use crate::words::{AppName, Share, VersionNumber};
 
 /// Which cluster and which server are asked.
@@ -38,19 +39,33 @@ impl RunningArgs {
         Ok(Running { cluster, server })
     }
 
-    /// The answer of a cluster, with that of the server. One that cannot be asked is a warning.
-    pub(super) fn beside(
+    /// Looks at the remote, and asks both unless nobody is to be asked: what runs, and what could not be read. Who cannot be asked is
+    /// left out with a warning.
+    pub(super) fn look(
         &self,
         ui: &Ui,
         context: &Context,
         app: &AppName,
-        cluster: Option<Cluster>,
-    ) -> Running {
-        let server = self.server(context, app).unwrap_or_else(|error| {
-            ui.warning(format!("the server is left out: {error}"));
-            None
-        });
-        Running { cluster, server }
+        nobody: bool,
+    ) -> Result<(Survey, Running, Vec<String>), Failure> {
+        let (scope, records) = if nobody {
+            (Scope::Versions, 0)
+        } else {
+            (Scope::Tracked, 1)
+        };
+        let cluster = (!nobody).then_some(&self.cluster);
+        let looked = live::look(ui, context, app, scope, records, cluster)?;
+        let mut running = Running {
+            cluster: looked.cluster,
+            server: None,
+        };
+        if !nobody {
+            running.server = self.server(context, app).unwrap_or_else(|error| {
+                ui.warning(format!("the server is left out: {error}"));
+                None
+            });
+        }
+        Ok((looked.survey, running, looked.unread))
     }
 
     /// What the server says of the app. Which branch it follows does not matter: its versions run all the same. At the usual

@@ -14,7 +14,7 @@ use crate::cli::live;
 use crate::cli::moment::{self, Edge};
 use crate::cli::output::{Failure, Ui};
 use crate::cli::running::RunningArgs;
-use crate::store::{Entry, Filter, History, RefProblem, Running, Scope, Survey, Use, users_of};
+use crate::store::{Entry, Filter, History, RefProblem, Running, Survey, Use, users_of};
 use crate::words::{AppName, VersionNumber};
 
 /// Most refs that are warned of one by one.
@@ -92,27 +92,7 @@ impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
         let app = context.app(self.app.clone(), None)?;
         let mut filter = self.filter()?;
-        let live::Looked {
-            survey,
-            cluster,
-            unread,
-        } = if self.no_live {
-            live::look(ui, context, &app, Scope::Versions, 0, None)?
-        } else {
-            live::look(
-                ui,
-                context,
-                &app,
-                Scope::Tracked,
-                1,
-                Some(&self.running.cluster),
-            )?
-        };
-        let running = if self.no_live {
-            Running::default()
-        } else {
-            self.running.beside(ui, context, &app, cluster)
-        };
+        let (survey, running, unread) = self.running.look(ui, context, &app, self.no_live)?;
         let history = &survey.history;
         if history.entries.is_empty() {
             live::known(context, &app)?;

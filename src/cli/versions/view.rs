@@ -9,10 +9,9 @@ use super::entry::{EntryJson, labels};
 use crate::app::Function;
 use crate::cli::candidates;
 use crate::cli::context::Context;
-use crate::cli::live;
 use crate::cli::output::{Failure, Ui};
 use crate::cli::running::RunningArgs;
-use crate::store::{Entry, ListedFile, Scope, Use, Verdict, Version, VersionSignature, users_of};
+use crate::store::{Entry, ListedFile, Use, Verdict, Version, VersionSignature, users_of};
 use crate::words::{AppName, VersionNumber, VersionWord};
 
 /// Files that are printed without `--files`.
@@ -94,22 +93,7 @@ impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
         let (app, words) = context.app_and(self.words, 1)?;
         let word: VersionWord = words.concat().parse().map_err(Failure::usage)?;
-        let live::Looked {
-            survey,
-            cluster,
-            unread,
-        } = if self.no_live {
-            live::look(ui, context, &app, Scope::Versions, 0, None)?
-        } else {
-            live::look(
-                ui,
-                context,
-                &app,
-                Scope::Tracked,
-                1,
-                Some(&self.running.cluster),
-            )?
-        };
+        let (survey, running, unread) = self.running.look(ui, context, &app, self.no_live)?;
         let (number, entry) = survey.history.find(&word)?;
         let Entry::Living(version) = entry else {
             if ui.json {
@@ -135,10 +119,7 @@ impl Args {
             ui.warning(error);
             None
         });
-        let uses = (!self.no_live).then(|| {
-            let running = self.running.beside(ui, context, &app, cluster);
-            users_of(version, &survey, &running)
-        });
+        let uses = (!self.no_live).then(|| users_of(version, &survey, &running));
         let mut bound = Bound::default();
         for function in functions.iter().flatten() {
             bound.secrets.extend(function.secrets().map(str::to_owned));
