@@ -54,12 +54,15 @@ pub enum OnLoss {
 ///
 /// - A wanted version gets its share as far as it is ready and its pods can bear it; a share that it has is never
 ///   taken from it for want of capacity, only a rise waits. Where no version that serves is ready, it gets all of its share.
-/// - What is left over stays with the versions that have it now and are ready, in proportion to what they have beyond
-///   their own wanted share, so that no third version's share moves while a newcomer starts.
+/// - What is left over stays with the versions that have it, or had it in the split `intact` before they were lost, and
+///   are ready, in proportion to what that is beyond their own wanted share, so that no third version's share moves while
+///   a newcomer starts. Those that stepped in for a lost one keep what else they have.
 /// - A version that is awaited keeps what it has as one that is ready does, but gets nothing in addition.
 /// - If that does not use it up, a version was lost. The ready ones step in for it, in proportion to their shares and as
 ///   far as their pods allow; the rest stays with the lost one.
 /// - If nothing serves yet, the ready wanted ones take all, in proportion to their wanted shares.
+///
+/// `last` is what the routes say now. `intact` is the same but where versions stepped in for others; see [`super::loss`].
 ///
 /// Planning again with the result as `last` gives the result again.
 ///
@@ -67,25 +70,18 @@ pub enum OnLoss {
 pub fn effective(
     wanted: &[(VersionNumber, Share)],
     last: &[(VersionNumber, Share)],
+    intact: &[(VersionNumber, Share)],
     on_loss: OnLoss,
     standing: impl Fn(VersionNumber) -> Standing,
 ) -> Option<Shares> {
     let mut entries: Vec<Entry> = Vec::with_capacity(wanted.len() + last.len());
-    for &(version, share) in wanted {
-        entries.push(Entry {
-            version,
-            wanted: share.basis_points(),
-            last: share_of(last, version).basis_points(),
-            standing: standing(version),
-            given: 0,
-        });
-    }
-    for &(version, share) in last {
+    for &(version, _) in wanted.iter().chain(intact).chain(last) {
         if !entries.iter().any(|entry| entry.version == version) {
             entries.push(Entry {
                 version,
-                wanted: 0,
-                last: share.basis_points(),
+                wanted: share_of(wanted, version).basis_points(),
+                last: share_of(last, version).basis_points(),
+                intact: share_of(intact, version).basis_points(),
                 standing: standing(version),
                 given: 0,
             });
@@ -110,11 +106,21 @@ pub fn effective(
     }
     let all = Share::ALL.basis_points();
     let mut left = all.saturating_sub(entries.iter().map(|entry| entry.given).sum());
-    let beyond = |entry: &Entry| entry.last.saturating_sub(entry.given);
-    let stays = weights(&entries, Entry::keeps, beyond);
-    left -= spread(&mut entries, left.min(stays.iter().sum()), &stays);
+    let all = |entry: &Entry, share: u32| share.saturating_sub(entry.given);
+    let mut keep = |entries: &mut [Entry], share: &dyn Fn(&Entry) -> u32| {
+        let stays = weights(entries, Entry::keeps, |entry| all(entry, share(entry)));
+        left -= spread(entries, left.min(stays.iter().sum()), &stays);
+    };
+    // What a version has of its own, what it comes back to, and what it has in place of others.
+    keep(&mut entries, &|entry| entry.intact.min(entry.last));
+    keep(&mut entries, &|entry| entry.comes_to(some_served));
+    keep(&mut entries, &|entry| entry.last);
     left -= step_in(&mut entries, left);
-    let gone = weights(&entries, |entry| !entry.keeps(), beyond);
+    let gone = weights(
+        &entries,
+        |entry| !entry.keeps(),
+        |entry| all(entry, entry.last),
+    );
     left -= spread(&mut entries, left.min(gone.iter().sum()), &gone);
     // Nothing was lost that could keep the rest: nobody serves yet, or the routes did not total 100 %.
     let is_ready = |entry: &Entry| entry.standing.serves;
@@ -122,7 +128,7 @@ pub fn effective(
     left -= spread(&mut entries, left, &served);
     let named = weights(&entries, is_ready, |entry| {
         if entry.standing.named {
-            entry.wanted
+            entry.wanted.max(entry.intact)
         } else {
             0
         }
@@ -148,6 +154,7 @@ struct Entry {
     version: VersionNumber,
     wanted: u32,
     last: u32,
+    intact: u32,
     standing: Standing,
     given: u32,
 }
@@ -169,6 +176,19 @@ impl Entry {
         self.wanted.min(self.last.max(bears))
     }
 
+    /// What it gets again after it was lost, until a wanted version takes it.
+    fn comes_to(&self, some_served: bool) -> u32 {
+        let standing = &self.standing;
+        if !standing.serves || (some_served && self.last == 0 && !standing.eligible) {
+            return 0;
+        }
+        match (some_served, standing.named) {
+            (true, _) => (self.intact).min(self.last.max(standing.bears.basis_points())),
+            (false, true) => self.intact,
+            (false, false) => 0,
+        }
+    }
+
     /// Nobody takes over what it has.
     fn keeps(&self) -> bool {
         self.standing.serves || self.standing.awaited
@@ -177,7 +197,8 @@ impl Entry {
     /// It is ready, and has a share or may get one.
     fn can_serve(&self) -> bool {
         let standing = &self.standing;
-        standing.serves && (self.last > 0 || (standing.named && self.wanted > 0))
+        let may_get = standing.named && (self.wanted > 0 || self.intact > 0);
+        standing.serves && (self.last > 0 || may_get)
     }
 
     /// What it can take over beyond what it is given.
@@ -246,243 +267,4 @@ fn step_in(entries: &mut [Entry], amount: u32) -> u32 {
         }
     }
     amount - left
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn v(number: u32) -> VersionNumber {
-        VersionNumber::new(number).unwrap()
-    }
-
-    fn shares(list: &[(u32, u32)]) -> Shares {
-        list.iter()
-            .map(|(number, points)| (v(*number), Share::from_basis_points(*points)))
-            .collect()
-    }
-
-    const READY: Standing = Standing {
-        serves: true,
-        named: true,
-        eligible: true,
-        bears: Share::ALL,
-        steps_in: Share::ALL,
-        awaited: false,
-    };
-    const AWAITED: Standing = Standing {
-        awaited: true,
-        ..Standing::NONE
-    };
-    const DOWN: Standing = Standing::NONE;
-
-    fn bears(points: u32) -> Standing {
-        Standing {
-            bears: Share::from_basis_points(points),
-            steps_in: Share::from_basis_points(points),
-            ..READY
-        }
-    }
-
-    fn run(
-        wanted: &[(u32, u32)],
-        last: &[(u32, u32)],
-        standings: &[(u32, Standing)],
-    ) -> Option<Shares> {
-        let standings: BTreeMap<_, _> = standings.iter().map(|(n, s)| (v(*n), *s)).collect();
-        effective(&shares(wanted), &shares(last), OnLoss::Shift, |version| {
-            standings.get(&version).copied().unwrap_or(READY)
-        })
-    }
-
-    #[test]
-    fn ready_versions_get_what_is_wanted_in_the_order_wanted() {
-        let got = run(&[(8, 1_000), (7, 9_000)], &[(7, 10_000)], &[]);
-        assert_eq!(got, Some(shares(&[(8, 1_000), (7, 9_000)])));
-    }
-
-    #[test]
-    fn the_share_of_an_unready_newcomer_stays_with_who_has_it() {
-        let got = run(&[(7, 9_000), (8, 1_000)], &[(7, 10_000)], &[(8, DOWN)]);
-        assert_eq!(got, Some(shares(&[(7, 10_000)])));
-        // v7 keeps its own half, and v6 the half that v8 is to have.
-        let got = run(
-            &[(7, 5_000), (8, 5_000)],
-            &[(6, 5_000), (7, 5_000)],
-            &[(8, DOWN)],
-        );
-        assert_eq!(got, Some(shares(&[(7, 5_000), (6, 5_000)])));
-        let got = run(&[(8, 10_000)], &[(6, 2_500), (7, 7_500)], &[(8, DOWN)]);
-        assert_eq!(got, Some(shares(&[(6, 2_500), (7, 7_500)])));
-    }
-
-    #[test]
-    fn a_share_rises_only_as_far_as_ready_pods_bear_it() {
-        let got = run(&[(8, 10_000)], &[(7, 10_000)], &[(8, bears(2_000))]);
-        assert_eq!(got, Some(shares(&[(8, 2_000), (7, 8_000)])));
-        // What it has already it keeps.
-        let got = run(
-            &[(8, 10_000)],
-            &[(7, 5_000), (8, 5_000)],
-            &[(8, bears(2_000))],
-        );
-        assert_eq!(got, Some(shares(&[(8, 5_000), (7, 5_000)])));
-    }
-
-    #[test]
-    fn a_lost_version_gives_its_share_to_the_ready_ones_and_gets_it_back() {
-        let split = [(6, 2_000), (7, 4_000), (8, 4_000)];
-        let without = run(&split, &split, &[(8, DOWN)]).unwrap();
-        assert_eq!(without, shares(&[(6, 3_333), (7, 6_667)]));
-        let back = effective(&shares(&split), &without, OnLoss::Shift, |_| READY);
-        assert_eq!(back, Some(shares(&split)));
-        // v6 can bear no more than it has: v7 takes all.
-        let got = run(&split, &split, &[(8, DOWN), (6, bears(2_000))]);
-        assert_eq!(got, Some(shares(&[(6, 2_000), (7, 8_000)])));
-        // What nobody can bear stays with the lost one.
-        let got = run(
-            &split,
-            &split,
-            &[(8, DOWN), (6, bears(2_000)), (7, bears(5_000))],
-        );
-        assert_eq!(got, Some(shares(&[(6, 2_000), (7, 5_000), (8, 3_000)])));
-    }
-
-    #[test]
-    fn with_hold_a_lost_version_keeps_its_share() {
-        let split = shares(&[(7, 6_000), (8, 4_000)]);
-        let got = effective(&split, &split, OnLoss::Hold, |version| {
-            if version == v(8) { DOWN } else { READY }
-        });
-        assert_eq!(got, Some(split));
-    }
-
-    #[test]
-    fn a_first_deployment_serves_from_what_is_ready() {
-        let got = run(&[(7, 9_000), (8, 1_000)], &[], &[(7, DOWN)]);
-        assert_eq!(got, Some(shares(&[(8, 10_000)])));
-        assert_eq!(run(&[(7, 10_000)], &[], &[(7, DOWN)]), None);
-    }
-
-    #[test]
-    fn nothing_ready_leaves_the_last_route_untouched() {
-        let got = run(&[(8, 10_000)], &[(7, 10_000)], &[(7, DOWN), (8, DOWN)]);
-        assert_eq!(got, None);
-        // An entry at 0 % is never given a share, even when it alone is ready.
-        let got = run(&[(7, 10_000), (8, 0)], &[(7, 10_000)], &[(7, DOWN)]);
-        assert_eq!(got, None);
-    }
-
-    #[test]
-    fn an_awaited_version_keeps_what_it_has_and_gets_no_more() {
-        // v1 is to leave, and v2 is to get all.
-        let two = [(1, 9_000), (2, 1_000)];
-        for (last, down, kept) in [
-            (&[(1, 10_000)][..], 2, &[(1, 10_000)][..]),
-            (&two, 2, &[(2, 1_000), (1, 9_000)]),
-            (&two, 1, &[(2, 10_000)]),
-        ] {
-            let got = run(&[(2, 10_000)], last, &[(down, AWAITED)]);
-            assert_eq!(got, Some(shares(kept)), "{last:?}, v{down} is awaited");
-        }
-        // Neither is wanted any more, and the one that is ready takes nothing from the other.
-        let got = run(&[(3, 10_000)], &two, &[(1, AWAITED), (3, DOWN)]);
-        assert_eq!(got, Some(shares(&two)));
-        // Nobody is there who could serve: what was said before stays.
-        let got = run(&[(3, 10_000)], &two, &[(1, AWAITED), (2, DOWN), (3, DOWN)]);
-        assert_eq!(got, None);
-    }
-
-    fn any_split() -> impl Strategy<Value = Shares> {
-        proptest::collection::btree_map(1..14_u32, 0..100_u32, 1..=10).prop_map(|map| {
-            let mut list: Vec<(u32, u32)> = map.into_iter().collect();
-            if list.iter().all(|(_, weight)| *weight == 0) {
-                list[0].1 = 1;
-            }
-            let total: u32 = list.iter().map(|(_, weight)| weight).sum();
-            let mut points: Vec<u32> = list.iter().map(|(_, w)| w * 10_000 / total).collect();
-            let missing = 10_000 - points.iter().sum::<u32>();
-            *points.iter_mut().max().unwrap() += missing;
-            list.iter()
-                .zip(points)
-                .map(|((number, _), points)| (v(*number), Share::from_basis_points(points)))
-                .collect()
-        })
-    }
-
-    fn any_standings() -> impl Strategy<Value = Vec<Standing>> {
-        let standing = (any::<[bool; 4]>(), 0..=10_000_u32, 0..=10_000_u32).prop_map(
-            |([serves, named, eligible, awaited], points, steps_in)| Standing {
-                serves,
-                named,
-                eligible: serves && named && eligible,
-                bears: Share::from_basis_points(points),
-                steps_in: Share::from_basis_points(steps_in),
-                awaited: awaited && !serves,
-            },
-        );
-        proptest::collection::vec(standing, 14)
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2_000))]
-
-        #[test]
-        fn whatever_comes_in_what_comes_out_is_a_split_that_can_be_served(
-            wanted in any_split(),
-            last in prop_oneof![Just(Vec::new()), any_split()],
-            standings in any_standings(),
-            hold in any::<bool>(),
-        ) {
-            let on_loss = if hold { OnLoss::Hold } else { OnLoss::Shift };
-            let standing = |version: VersionNumber| standings[version.get() as usize];
-            let last: Shares = last.into_iter().filter(|(_, share)| !share.is_zero()).collect();
-            // What has a share is named.
-            let standing = |version: VersionNumber| Standing {
-                named: standing(version).named || !share_of(&last, version).is_zero(),
-                ..standing(version)
-            };
-            let Some(got) = effective(&wanted, &last, on_loss, standing) else {
-                // Nothing that has or may have a share is ready: what was said before is as good.
-                for (version, share) in last.iter().chain(&wanted) {
-                    let of = standing(*version);
-                    prop_assert!(share.is_zero() || !of.serves || !of.named);
-                }
-                return Ok(());
-            };
-            let total: u32 = got.iter().map(|(_, share)| share.basis_points()).sum();
-            prop_assert_eq!(total, 10_000);
-            let some_served = last.iter().any(|(version, _)| standing(*version).serves);
-            for (version, share) in &got {
-                let had = share_of(&last, *version);
-                let of = standing(*version);
-                prop_assert!(of.named, "{version} was not named");
-                prop_assert!(
-                    of.serves || *share <= had,
-                    "{version} is not ready and has {share}"
-                );
-                if of.awaited {
-                    let wants = share_of(&wanted, *version);
-                    prop_assert!(*share >= had.min(wants), "{version} lost its share");
-                }
-                if had.is_zero() && some_served {
-                    prop_assert!(of.eligible, "{version} was not eligible");
-                    prop_assert!(*share <= of.bears.max(of.steps_in), "{version} cannot bear {share}");
-                }
-            }
-            let order: Vec<usize> = (got.iter())
-                .map(|(version, _)| {
-                    (wanted.iter().chain(&last))
-                        .position(|(listed, _)| listed == version)
-                        .unwrap()
-                })
-                .collect();
-            prop_assert!(order.is_sorted(), "order was not kept: {order:?}");
-            prop_assert_eq!(effective(&wanted, &got, on_loss, standing), Some(got), "not stable");
-        }
-    }
 }

@@ -26,6 +26,9 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
             .filter_map(|shift| Some((shift.plan.owner.clone(), shift.progress.clone()?)))
             .collect(),
         gone: BTreeMap::new(),
+        intact: (shifts.iter())
+            .filter_map(|shift| Some((shift.plan.owner.clone(), shift.intact.clone()?)))
+            .collect(),
     };
     let times = Times::of(world, &shifts);
     let open = is_open(world, &shifts, &times);

@@ -1,7 +1,7 @@
 //! What to do about one app: the decision that the controller, standalone mode and `cutwater plan` share.
 //!
 //! Pure: no client, no git, no clock. Time comes in with the [`World`], the next wake-up goes out with the [`Plan`].
-//! Shares are decided in [`effective`], what pods bear in [`capacity`], whether that gets on in [`progress`], what routes
+//! Shares are decided in [`effective`], what pods bear in [`capacity`], whether that gets on in [`progress`], what comes back after a loss in [`loss`], what routes
 //! name beside their shares in [`naming`], how long versions live in [`lifetime`],
 //! which version a user meets in [`slots`]. What an owner asks for comes in by [`asked`].
 
@@ -9,6 +9,7 @@ pub mod asked;
 pub mod capacity;
 pub mod effective;
 mod lifetime;
+mod loss;
 mod naming;
 mod progress;
 mod shift;
@@ -177,7 +178,11 @@ impl Wake {
 #[cfg(test)]
 mod capacity_test;
 #[cfg(test)]
+mod effective_test;
+#[cfg(test)]
 mod history_test;
+#[cfg(test)]
+mod loss_test;
 #[cfg(test)]
 mod memory_test;
 #[cfg(test)]

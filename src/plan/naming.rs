@@ -14,7 +14,7 @@ use super::effective::share_of;
 use super::progress;
 use super::world::{Named, Split, World};
 use super::{BACKENDS_MAX, Shares, Wake, later};
-use crate::words::VersionNumber;
+use crate::words::{Share, VersionNumber};
 
 /// Versions that the routes of a split name, with what is known of each.
 pub(super) type Known = BTreeMap<VersionNumber, Named>;
@@ -27,9 +27,12 @@ pub(super) fn known(world: &World, split: &Split) -> Known {
         let wanted = split.wanted.iter().flatten();
         split.wanted.is_none() || wanted.clone().any(|(listed, _)| listed == version)
     };
-    let wanted = split.wanted.iter().flatten().map(|(version, _)| version);
+    let back = world.memory.intact.get(&split.owner);
+    let back = back.map_or(&[][..], Vec::as_slice);
+    let expected = split.wanted.iter().flatten().chain(back);
+    let expected = expected.map(|(version, _)| version);
     let mut versions: BTreeSet<VersionNumber> = (routes.held.iter())
-        .chain(wanted.filter(|version| routes.named.contains(version)))
+        .chain(expected.filter(|version| routes.named.contains(version)))
         .copied()
         .collect();
     // Routes that do not name it any more count once the gateways have accepted them.
@@ -41,7 +44,10 @@ pub(super) fn known(world: &World, split: &Split) -> Known {
         let before = before.copied().unwrap_or_default();
         let named = routes.named.contains(&version);
         let since = before.since.filter(|_| named);
-        let idles = !listed(&version) && share_of(&split.last, version).is_zero();
+        let has_share = [split.last.as_slice(), back]
+            .iter()
+            .any(|shares| !share_of(shares, version).is_zero());
+        let idles = !listed(&version) && !has_share;
         let idle = before.idle.filter(|_| idles);
         let now = |holds: bool, answered: bool| (holds && answered).then_some(world.now);
         // A gateway that refuses its route serves nobody by it, and holds up no other.
@@ -112,12 +118,12 @@ pub(super) struct Beside {
     pub(super) crowded: Vec<VersionNumber>,
 }
 
-/// Decides what is named beside `shares`: what had a share until now, then what is wanted and `ready`, then what left most
-/// recently, as far as there is place.
+/// Decides what is named beside `shares`: what had a share until now, then what is wanted and `ready`, then what comes `back`
+/// once it is ready, then what left most recently, as far as there is place.
 pub(super) fn beside(
     world: &World,
     split: &Split,
-    shares: &Shares,
+    (shares, back): (&Shares, &[(VersionNumber, Share)]),
     known: &Known,
     ready: impl Fn(VersionNumber) -> bool,
     wake: &mut Wake,
@@ -138,6 +144,13 @@ pub(super) fn beside(
             idle.push(*version);
         } else {
             crowded.push(*version);
+        }
+    }
+    for (version, _) in back {
+        let named = split.routes.named.contains(version);
+        let waits = !has_share(*version) && !idle.contains(version) && (named || ready(*version));
+        if waits && idle.len() < places {
+            idle.push(*version);
         }
     }
     let mut leaving: Vec<_> = (known.iter())

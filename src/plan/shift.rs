@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::capacity::{self, Pods};
 use super::effective::{self, Standing, share_of};
+use super::loss;
 use super::naming::{self, Known};
 use super::progress;
 use super::world::{Progress, Split, Version, World};
@@ -26,16 +27,20 @@ pub(super) struct Shift<'w> {
     pub(super) progress: Option<Progress>,
     /// Pods that are left to the versions that give way.
     pub(super) left: BTreeMap<VersionNumber, BTreeMap<FunctionName, u32>>,
+    /// What it would be if no version had been lost, while others step in for one.
+    pub(super) intact: Option<Shares>,
 }
 
 impl Shift<'_> {
-    /// Shares that the routes have or are to have.
+    /// Shares that the routes have or are to have, or that the version comes back to.
     pub(super) fn carries(&self, version: VersionNumber) -> bool {
         let next = match &self.plan.route {
             RoutePlan::Serve { shares, .. } => share_of(shares, version),
             RoutePlan::Keep | RoutePlan::Off => Share::ZERO,
         };
-        !next.is_zero() || !share_of(&self.split.last, version).is_zero()
+        let back = share_of(self.intact.as_deref().unwrap_or_default(), version);
+        let last = share_of(&self.split.last, version);
+        [next, back, last].iter().any(|share| !share.is_zero())
     }
 
     /// The routes are to say something else than they do, other than no more to name what gets nothing.
@@ -76,13 +81,14 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     let known = naming::known(world, split);
     let wanted = match (&split.wanted, split.leaving) {
         (Some(wanted), false) => wanted,
-        (_, leaving) => return undecided(split, leaving, known),
+        (_, leaving) => return undecided(world, split, leaving, known),
     };
+    let origin = loss::origin(world, split);
     let basis = (world.memory.basis.get(&split.owner).cloned())
         .unwrap_or_else(|| serving_pods(world, split));
     let late = progress::is_late(world, split, wake);
     let mut standings = BTreeMap::new();
-    for (version, _) in wanted.iter().chain(&split.last) {
+    for (version, _) in wanted.iter().chain(&split.last).chain(&origin) {
         // Going back is never the part that waits.
         let overdue = late && progress::returns(world, split, *version);
         let mut standing = standing(world, split, *version, &basis, (&known, overdue), wake);
@@ -91,12 +97,17 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
         }
         standings.insert(*version, standing);
     }
-    make_room(wanted, split, &mut standings);
-    let shares = effective::effective(wanted, &split.last, split.on_loss, |v| standings[&v]);
+    let as_they_are = standings.clone();
+    make_room(wanted, (&split.last, &origin), &mut standings);
+    let (last, on_loss) = (&split.last, split.on_loss);
+    let intact = loss::intact(wanted, on_loss, &origin, (&as_they_are, &standings));
+    let shares = effective::effective(wanted, last, &intact, on_loss, |v| standings[&v]);
     let mut waiting = waiting(world, split, shares.as_deref(), &standings, &basis);
     let ready = |version| standings.get(&version).is_some_and(|it| it.serves);
     let said = shares.as_ref().unwrap_or(&split.last);
-    let beside = naming::beside(world, split, said, &known, ready, wake);
+    let intact = loss::remembered(wanted, intact, said);
+    let back = intact.as_deref().unwrap_or_default();
+    let beside = naming::beside(world, split, (said, back), &known, ready, wake);
     let unheard = naming::unheard(world, split, said, &known, wake);
     waiting.extend(beside.crowded.iter().map(|version| Waiting {
         version: *version,
@@ -147,6 +158,7 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
         known,
         progress,
         left,
+        intact,
     }
 }
 
@@ -154,18 +166,21 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
 /// lost: their places are free once their shares are gone.
 fn make_room(
     wanted: &[(VersionNumber, Share)],
-    split: &Split,
+    (last, origin): (&Shares, &Shares),
     standings: &mut BTreeMap<VersionNumber, Standing>,
 ) {
     let is_wanted = |version| wanted.iter().any(|(listed, _)| *listed == version);
     let places = (standings.iter())
         .filter(|(version, standing)| {
-            standing.serves || standing.named || !share_of(&split.last, **version).is_zero()
+            standing.serves || standing.named || !share_of(last, **version).is_zero()
         })
         .count();
-    let mut leaving: Vec<(Share, VersionNumber)> = (split.last.iter())
-        .filter(|(version, _)| !is_wanted(*version))
-        .map(|(version, share)| (*share, *version))
+    let carried: BTreeSet<VersionNumber> = (last.iter().chain(origin))
+        .map(|(version, _)| *version)
+        .filter(|version| !is_wanted(*version))
+        .collect();
+    let mut leaving: Vec<(Share, VersionNumber)> = (carried.into_iter())
+        .map(|version| (share_of(last, version), version))
         .collect();
     leaving.sort_unstable();
     let excess = places.saturating_sub(BACKENDS_MAX);
@@ -177,7 +192,8 @@ fn make_room(
     }
 }
 
-fn undecided(split: &Split, leaving: bool, known: Known) -> Shift<'_> {
+fn undecided<'w>(world: &World, split: &'w Split, leaving: bool, known: Known) -> Shift<'w> {
+    let intact = world.memory.intact.get(&split.owner);
     Shift {
         split,
         plan: SplitPlan {
@@ -197,6 +213,7 @@ fn undecided(split: &Split, leaving: bool, known: Known) -> Shift<'_> {
         known,
         progress: None,
         left: BTreeMap::new(),
+        intact: intact.filter(|_| !leaving).cloned(),
     }
 }
 

@@ -184,6 +184,9 @@ pub struct Memory {
     /// For each owner that is being deleted: since when its routes are gone.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub gone: BTreeMap<Owner, Timestamp>,
+    /// For each split in which versions step in for one that was lost: what it would be if none were.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub intact: BTreeMap<Owner, Shares>,
 }
 
 /// A version that the routes of a split name.

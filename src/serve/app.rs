@@ -185,12 +185,9 @@ impl App {
 
     /// Counts on what was served before for as long as somebody who is there is served by it.
     fn expect(&mut self) {
-        let (wanted, served) = (&self.wanted, &self.remembered.served);
-        let served = served
-            .iter()
-            .filter(|(owner, _)| wanted.contains_key(*owner));
-        let serving: BTreeSet<VersionNumber> =
-            served.flat_map(|(_, served)| served.versions()).collect();
+        let answers =
+            (self.remembered.answers()).filter(|(owner, _)| self.wanted.contains_key(*owner));
+        let serving: BTreeSet<VersionNumber> = answers.map(|(_, version)| version).collect();
         self.returning.keep(|version| serving.contains(&version));
     }
 

@@ -35,15 +35,14 @@ pub(super) struct Returning {
 impl Returning {
     /// All that was served, at the start of `serve`. A version without a record cannot be started again.
     pub(super) fn of(remembered: &Remembered) -> Self {
-        let served = remembered.served.iter();
-        let versions = served.clone().flat_map(|(_, served)| served.versions());
-        let versions: BTreeSet<VersionNumber> = versions
+        let versions: BTreeSet<VersionNumber> = (remembered.answers())
+            .map(|(_, version)| version)
             .filter(|version| remembered.records.contains_key(version))
             .collect();
         Self {
             undecided: versions.clone(),
             versions,
-            owners: served.map(|(owner, _)| owner.clone()).collect(),
+            owners: remembered.served.keys().cloned().collect(),
             until: Instant::now().checked_add(PATIENCE),
         }
     }
@@ -260,6 +259,25 @@ mod tests {
         step(&mut app, 3, &[]);
         let (_, served) = step(&mut app, 3, &[3]);
         assert_eq!(served, shares(&[(3, 100)]));
+    }
+
+    #[test]
+    fn one_that_was_lost_when_it_ended_comes_back_too() {
+        let mut remembered = remembered(
+            &[(2, 100)],
+            &[1, 2, 3].map(|version| record(version, "db", "url")),
+        );
+        let split = shares(&[(1, 95), (2, 5)]);
+        let intact = json!({"intact": {"cwd/shop": split}});
+        remembered.memory = serde_json::from_value(intact).unwrap();
+        let mut app = App::of(remembered);
+        for ready in [&[][..], &[2]] {
+            let (plan, served) = step(&mut app, 3, ready);
+            assert_eq!(runs(&plan), numbers(&[1, 2, 3]), "{ready:?}");
+            assert_eq!(served, shares(&[(2, 100)]), "{ready:?}");
+        }
+        let (_, served) = step(&mut app, 3, &[1, 2]);
+        assert_eq!(served, split);
     }
 
     #[test]

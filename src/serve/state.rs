@@ -177,6 +177,17 @@ pub(super) struct Served {
     pub(super) since: Timestamp,
 }
 
+impl Remembered {
+    /// The versions that each owner is served by, or was until others stepped in for them.
+    pub(super) fn answers(&self) -> impl Iterator<Item = (&Owner, VersionNumber)> {
+        (self.served.iter()).flat_map(|(owner, served)| {
+            let lost = self.memory.intact.get(owner).into_iter().flatten();
+            let versions = served.versions().chain(lost.map(|(number, _)| *number));
+            versions.map(move |number| (owner, number))
+        })
+    }
+}
+
 impl Served {
     /// The versions that get requests, by their share or because they are asked for. One may be named twice.
     pub(super) fn versions(&self) -> impl Iterator<Item = VersionNumber> {

@@ -44,13 +44,14 @@ wait \"$server\"";
 
 #[test]
 fn a_client_may_be_killed_at_any_moment() {
-    crash("client", |store, mut random| {
-        let longest = store.time_of_publish().mul_f64(1.2);
+    crash("client", |store, random| {
+        let mut moments = Moments::within(store.time_of_publish(), random);
         move |store: &Store, act: Act, _| {
-            let delay = longest.mul_f64(random.f64());
+            let delay = moments.next();
             let client = store.start(act, APART, "");
             sleep(delay);
             let finished = Store::kill_session(client);
+            moments.learn(!finished);
             (finished, !finished)
         }
     });
@@ -58,18 +59,43 @@ fn a_client_may_be_killed_at_any_moment() {
 
 #[test]
 fn a_server_may_be_killed_at_any_moment() {
-    crash("server", |store, mut random| {
-        let longest = store.time_of_server().mul_f64(1.3);
+    crash("server", |store, random| {
+        let mut moments = Moments::within(store.time_of_server(), random);
         move |store: &Store, act: Act, once: bool| {
-            let delay = longest.mul_f64(random.f64());
+            let delay = moments.next();
             // It recovers before the client tries again, or dies each time.
             let once = once.to_string();
             let script = DYING.replace("$ONCE", &once);
             let client = store.start(act, &script, &delay.as_secs_f64().to_string());
             let finished = client.wait_with_output().unwrap().status.success();
-            (finished, store.mark() == "killed\n")
+            let killed = store.mark() == "killed\n";
+            moments.learn(killed);
+            (finished, killed)
         }
     });
+}
+
+/// Moments from the start of something to a little after its end. How long it takes was measured once, and is another time on a
+/// machine that is busy at another time, so they move until a third of them come too late.
+struct Moments {
+    longest: Duration,
+    random: fastrand::Rng,
+}
+
+impl Moments {
+    fn within(time: Duration, random: fastrand::Rng) -> Self {
+        let longest = time.mul_f64(1.3);
+        Self { longest, random }
+    }
+
+    fn next(&mut self) -> Duration {
+        self.longest.mul_f64(self.random.f64())
+    }
+
+    fn learn(&mut self, was_in_time: bool) {
+        let factor = if was_in_time { 1.1 } else { 0.82 };
+        self.longest = self.longest.mul_f64(factor);
+    }
 }
 
 /// What is done when something is killed.

@@ -1,0 +1,118 @@
+//! Versions that are lost and come back, whatever is wanted meanwhile.
+
+use super::tests::{Story, shares, v};
+
+/// v1 and v2 serve 95 to 5.
+fn canary() -> Story {
+    let mut story = Story::new();
+    story.version(1, 1, 1).version(2, 1, 1);
+    story.want(&[(1, 95), (2, 5)]).act();
+    story.ready(1, 1).ready(2, 1).act().pass(5).act();
+    assert_eq!(story.serving(), shares(&[(1, 95), (2, 5)]));
+    story
+}
+
+fn lose(story: &mut Story, version: u32) {
+    story.ready(version, 0).act();
+}
+
+fn come_back(story: &mut Story, version: u32) {
+    story.ready(version, 1).act().pass(5).act();
+}
+
+#[test]
+fn who_was_lost_gets_its_share_again_while_what_is_wanted_cannot_run() {
+    for wanted_first in [true, false] {
+        let mut story = canary();
+        if !wanted_first {
+            lose(&mut story, 1);
+        }
+        story.version(3, 1, 1).want(&[(3, 100)]).act();
+        if wanted_first {
+            lose(&mut story, 1);
+        }
+        assert_eq!(story.serving(), shares(&[(2, 100)]), "{wanted_first}");
+        // It goes, and loses its name, no sooner than it is known that nobody comes back.
+        story.pass(100_000).act();
+        assert_eq!(story.running(), [1, 2, 3]);
+        assert!(story.idle().contains(&1));
+        come_back(&mut story, 1);
+        assert_eq!(story.serving(), shares(&[(1, 95), (2, 5)]));
+        assert!(story.plan().memory.intact.is_empty());
+        // What is wanted takes over once it can.
+        come_back(&mut story, 3);
+        assert_eq!(story.serving(), shares(&[(3, 100)]));
+        story.pass(100_000).act();
+        assert_eq!(story.running(), [3]);
+    }
+}
+
+#[test]
+fn a_loss_is_forgotten_once_what_is_wanted_is_served() {
+    let mut story = canary();
+    lose(&mut story, 1);
+    assert!(!story.plan().memory.intact.is_empty());
+    story.want(&[(2, 100)]).act();
+    assert!(story.plan().splits[0].complete);
+    assert!(story.plan().memory.intact.is_empty());
+    // It can be gone back to for the window, from now on.
+    story.pass(3_598).act();
+    assert_eq!((story.running(), story.idle()), (vec![1, 2], vec![1]));
+    come_back(&mut story, 1);
+    assert_eq!(story.serving(), shares(&[(2, 100)]));
+    story.pass(3_600).act();
+    assert_eq!(story.running(), [2]);
+}
+
+#[test]
+fn what_rises_meanwhile_keeps_what_it_got() {
+    let mut story = canary();
+    story.version(3, 2, 10).want(&[(3, 100)]).act();
+    lose(&mut story, 1);
+    story.version(4, 1, 1).version(5, 1, 1);
+    story.want(&[(4, 20), (5, 80)]).act();
+    come_back(&mut story, 4);
+    assert_eq!(story.serving(), shares(&[(4, 20), (2, 80)]));
+    // Now something else is wanted that cannot run either.
+    story.want(&[(3, 100)]).act();
+    assert_eq!(story.serving(), shares(&[(4, 20), (2, 80)]));
+    come_back(&mut story, 1);
+    assert_eq!(story.serving(), shares(&[(4, 20), (1, 76), (2, 4)]));
+}
+
+#[test]
+fn the_one_that_stepped_in_may_be_lost_too() {
+    let mut story = canary();
+    story.version(3, 1, 1).want(&[(3, 100)]).act();
+    lose(&mut story, 1);
+    lose(&mut story, 2);
+    assert_eq!(story.serving(), shares(&[(2, 100)]));
+    // Nobody is there to lose a request to: v1 answers for all.
+    story.ready(1, 1).act();
+    assert_eq!(story.serving(), shares(&[(1, 100)]));
+    come_back(&mut story, 2);
+    assert_eq!(story.serving(), shares(&[(1, 95), (2, 5)]));
+}
+
+#[test]
+fn a_version_whose_workloads_are_gone_is_waited_for_no_more() {
+    let mut story = canary();
+    story.version(3, 1, 1).want(&[(3, 100)]).act();
+    lose(&mut story, 1);
+    story.world.versions.remove(&v(1));
+    story.act();
+    assert_eq!(story.serving(), shares(&[(2, 100)]));
+    assert!(story.plan().memory.intact.is_empty());
+}
+
+#[test]
+fn a_loss_outlives_a_time_in_which_it_is_not_known_what_is_wanted() {
+    let mut story = canary();
+    lose(&mut story, 1);
+    story.world.splits[0].wanted = None;
+    story.pass(100_000).act();
+    assert_eq!(story.running(), [1, 2]);
+    story.version(3, 1, 1).want(&[(3, 100)]).act();
+    come_back(&mut story, 1);
+    assert_eq!(story.serving(), shares(&[(1, 95), (2, 5)]));
+}
