@@ -14,11 +14,12 @@ use kube::Resource;
 use super::answer::Gateways;
 use super::claims::Claims;
 use super::follow::Failing;
+use super::memory::Kept;
 pub(super) use super::objects::{AppKey, AppObjects, Tracked};
 use super::observe;
 use crate::api::Repository;
 use crate::kubernetes::names;
-use crate::plan::{Memory, Owner, OwnerKind};
+use crate::plan::{Owner, OwnerKind};
 
 /// Namespace and name.
 pub(super) type ObjectKey = (String, String);
@@ -250,9 +251,9 @@ impl Cache {
     }
 
     /// Keeps what a plan wants remembered.
-    pub(super) fn keep(&self, key: &AppKey, memory: Option<&Memory>) {
+    pub(super) fn keep(&self, key: &AppKey, kept: Option<Kept>) {
         if let Some(objects) = self.lock().apps.get_mut(key) {
-            objects.kept = memory.map(|memory| Arc::new(memory.clone()));
+            objects.kept = kept.map(Arc::new);
         }
     }
 

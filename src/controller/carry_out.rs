@@ -10,6 +10,7 @@ use kube::{Resource, ResourceExt};
 
 use super::apply::Failure;
 use super::cache::AppKey;
+use super::memory::Kept;
 use super::objects::AppObjects;
 use super::ownership;
 use super::places::Routes;
@@ -19,7 +20,7 @@ use super::resolve::Records;
 use super::wish::{self, Wish};
 use crate::kubernetes::render::{self, Rendered};
 use crate::kubernetes::{Kind, Object, names};
-use crate::plan::{Owner, Plan};
+use crate::plan::{Memory, Owner, Plan};
 use crate::words::VersionNumber;
 
 /// A plan, and what it takes to carry it out.
@@ -30,6 +31,8 @@ pub(super) struct Doing<'a> {
     pub(super) wishes: &'a [Wish],
     pub(super) records: &'a Records,
     pub(super) plan: &'a Plan,
+    /// What was remembered when it was made.
+    pub(super) before: &'a Memory,
     /// Deployments and Aliases of the namespace that cannot be read.
     pub(super) unreadable: &'a BTreeSet<Owner>,
 }
@@ -61,13 +64,17 @@ impl Doing<'_> {
         done
     }
 
-    /// The anchor comes first: nothing is begun that could not be remembered.
+    /// The anchor comes first: nothing is begun that could not be remembered. So does what others step in for: no route tells it
+    /// any more once it is written. Where that cannot be written, this program still knows.
     async fn anchor(&self, rendered: &Rendered) -> Result<(), Failure> {
         let name = names::anchor(&self.key.app);
-        if self.objects.config_maps.get(&name).is_some() {
+        let is_there = self.objects.config_maps.get(&name).is_some();
+        let intact = &self.plan.memory.intact;
+        if is_there && (intact.is_empty() || *intact == self.before.intact) {
             return Ok(());
         }
-        self.remember(rendered).await
+        let written = self.remember(rendered).await;
+        if is_there { Ok(()) } else { written }
     }
 
     /// Files, workloads and routes as they are wanted; the names of routes that could not be written.
@@ -114,13 +121,18 @@ impl Doing<'_> {
         done.failures
             .extend(self.delete(removal.workloads(rendered)).await);
         if !self.plan.close {
-            self.context.cache.keep(self.key, Some(&self.plan.memory));
-            let known = (objects.config_maps)
-                .get(&names::anchor(&self.key.app))
-                .is_some();
-            if known || !self.plan.run.is_empty() {
-                done.failures.extend(self.remember(rendered).await.err());
+            let anchor = objects.config_maps.get(&names::anchor(&self.key.app));
+            let mut failed = None;
+            if anchor.is_some() || !self.plan.run.is_empty() {
+                failed = self.remember(rendered).await.err();
             }
+            let before = anchor.and_then(|anchor| anchor.metadata.resource_version.clone());
+            let kept = Kept {
+                memory: self.plan.memory.clone(),
+                over: before.filter(|_| failed.is_some()),
+            };
+            self.context.cache.keep(self.key, Some(kept));
+            done.failures.extend(failed);
         } else if done.failures.is_empty() {
             self.context.cache.keep(self.key, None);
             let anchor = removal.anchor().into_iter().collect();
@@ -143,13 +155,20 @@ impl Doing<'_> {
         memory.is_some_and(|memory| memory.released.is_some() && !memory.listed)
     }
 
-    /// Makes objects as they are wanted. Nothing is made anew of a version that only drains.
+    /// A gateway refuses the whole of a route that names a Service which is not there.
+    fn is_named(&self, version: VersionNumber) -> bool {
+        let named = &self.plan.memory.named;
+        named.values().any(|named| named.contains_key(&version))
+    }
+
+    /// Makes objects as they are wanted. Nothing is made anew of a version that only drains, but for what routes name.
     async fn ensure<'o>(&self, objects: &[&'o Object]) -> Vec<(&'o Object, Failure)> {
         let applier = &self.context.applier;
         let wanted = objects.iter().filter(|object| {
             let version = names::version_of(&self.key.app, &object.name);
             !version.is_some_and(|version| self.drains(version))
                 || self.objects.has(object.kind, &object.name)
+                || (object.kind == Kind::Service && version.is_some_and(|it| self.is_named(it)))
         });
         let writes = wanted.map(async |object| {
             let written = applier.ensure(self.key, self.objects, object).await;

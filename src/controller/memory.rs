@@ -3,6 +3,7 @@
 //! Pure. What is lost or wrong makes nothing go: the versions that are there count as having served, from now on.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -21,14 +22,26 @@ pub(super) struct Remembered {
     pub(super) lost: Option<String>,
 }
 
+/// What a plan wanted remembered, as this program knows it.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) memory: Memory,
+    /// The resource version of an anchor that could not be written: what that one says is older.
+    pub(super) over: Option<String>,
+}
+
 /// Reads the anchor of an app.
 pub(super) fn read(key: &AppKey, objects: &AppObjects, now: Timestamp) -> Remembered {
     let name = names::anchor(&key.app);
     let anchor = objects.config_maps.get(&name);
-    if let (None, Some(kept)) = (anchor, &objects.kept) {
-        // It is gone, or could not be written: this program still knows.
+    let version = anchor.and_then(|anchor| anchor.metadata.resource_version.as_ref());
+    // It is gone, or could not be written and nobody else has written it since: this program still knows.
+    let counts = |kept: &&Arc<Kept>| {
+        anchor.is_none() || (version.is_some() && kept.over.as_ref() == version)
+    };
+    if let Some(kept) = objects.kept.as_ref().filter(counts) {
         return Remembered {
-            memory: kept.as_ref().clone(),
+            memory: kept.memory.clone(),
             lost: None,
         };
     }
@@ -135,6 +148,10 @@ fn no_later(value: &mut Value, now: Timestamp) {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use serde_json::json;
+
+    use super::super::cache::Cache;
     use super::*;
 
     fn at(text: &str) -> Timestamp {
@@ -149,6 +166,44 @@ mod tests {
 
     fn parsed(text: Option<&str>) -> Remembered {
         parse(text, &[number(1), number(2)].into(), at(NOW))
+    }
+
+    #[test]
+    fn an_anchor_that_could_not_be_written_counts_less_than_what_is_known_here() {
+        let key = AppKey {
+            namespace: "prod".to_owned(),
+            app: "shop".parse().unwrap(),
+        };
+        let name = names::anchor(&key.app);
+        let anchor = |version: &str| -> ConfigMap {
+            serde_json::from_value(json!({
+                "metadata": {
+                    "name": name, "namespace": "prod", "resourceVersion": version,
+                    "labels": {names::APP: "shop"}, "managedFields": [{"manager": names::FIELD_MANAGER}],
+                },
+                "data": {"memory": r#"{"versions": {"1": {}}}"#},
+            }))
+            .unwrap()
+        };
+        let cache = Cache::default();
+        let known = || -> Vec<u32> {
+            let versions = read(&key, &cache.app(&key), at(NOW)).memory.versions;
+            versions.keys().map(|number| number.get()).collect()
+        };
+        cache.put(anchor("5"));
+        let kept = |over: Option<&str>| Kept {
+            memory: Memory {
+                versions: [(number(2), VersionMemory::default())].into(),
+                ..Memory::default()
+            },
+            over: over.map(str::to_owned),
+        };
+        cache.keep(&key, Some(kept(None)));
+        assert_eq!(known(), [1]);
+        cache.keep(&key, Some(kept(Some("5"))));
+        assert_eq!(known(), [2]);
+        cache.put(anchor("6"));
+        assert_eq!(known(), [1], "somebody wrote it since");
     }
 
     #[test]

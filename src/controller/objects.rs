@@ -13,12 +13,12 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::{Resource, ResourceExt};
 
 use super::facts::{PodFacts, SliceFacts};
+use super::memory::Kept;
 use super::moment::Moment;
 use super::ownership;
 use crate::api::gateway::HttpRoute;
 use crate::api::{Alias, Deployment};
 use crate::kubernetes::{Kind, names};
-use crate::plan::Memory;
 use crate::words::AppName;
 
 /// One app in one namespace: what one reconcile is about.
@@ -129,7 +129,7 @@ pub(super) struct AppObjects {
     pub(super) slices: Slot<SliceFacts>,
     pub(super) pods: Slot<PodFacts>,
     /// What the last plan wanted remembered, for an anchor that is gone or cannot be written.
-    pub(super) kept: Option<Arc<Memory>>,
+    pub(super) kept: Option<Arc<Kept>>,
 }
 
 impl AppObjects {

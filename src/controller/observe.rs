@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
 
 use super::answer::{self, Answer, Gateways};
 use super::cache::{AppKey, AppObjects, Unreadable};
@@ -76,7 +77,17 @@ pub(super) fn world(
     let mut versions = BTreeMap::new();
     let materialised = materialised(key, objects);
     let listed = resolutions.iter().flat_map(|r| r.shares.iter().flatten());
+    // What has a share, or comes back to one, is made again where somebody took its workloads away.
+    let shares = objects
+        .routes
+        .iter()
+        .map(|(_, route)| shares(&key.app, route));
+    let intact = memory.intact.values().map(|intact| intact.shares.clone());
+    let answers = shares.chain(intact).flatten();
+    let answers =
+        answers.filter(|(number, share)| !share.is_zero() && records.contains_key(number));
     let numbers: BTreeSet<VersionNumber> = (listed.map(|(number, _)| *number))
+        .chain(answers.map(|(number, _)| number))
         .chain(materialised.iter().copied())
         .collect();
     for number in numbers {
@@ -244,6 +255,19 @@ fn unread_split(
     asked.split(&Records::new())
 }
 
+/// The shares that the routes of an owner give, by the first of those that are `listed`; nothing where there is none.
+pub(super) fn served(
+    app: &AppName,
+    objects: &AppObjects,
+    owner: &Owner,
+    listed: &BTreeSet<String>,
+) -> Option<Shares> {
+    let routes = routes_of(app, objects, owner);
+    let is_surplus = |route: &&HttpRoute| !listed.contains(&route.name_any());
+    let route = routes.min_by_key(is_surplus)?;
+    Some(shares(app, route))
+}
+
 /// What the routes of an owner say, and how they stand. `listed` are the names of those that it wants, where that is known.
 fn route_facts(
     key: &AppKey,
@@ -261,7 +285,7 @@ fn route_facts(
     if routes.is_empty() {
         routes.clone_from(&all);
     }
-    let last = routes.first().map(|route| shares(key, route));
+    let last = routes.first().map(|route| shares(&key.app, route));
     let backends = |route: &HttpRoute| -> BTreeSet<VersionNumber> {
         versions_of(key, main_rule(route)).collect()
     };
@@ -277,6 +301,11 @@ fn route_facts(
             && (routes.iter())
                 .all(|route| is_open(route) || is_accepted(route) || answer::is_rejected(route)),
         written: None,
+        sent: (routes.iter())
+            .flat_map(|route| shares(&key.app, route))
+            .filter(|(_, share)| !share.is_zero())
+            .map(|(version, _)| version)
+            .collect(),
         named: (named.reduce(|some, others| &some & &others)).unwrap_or_default(),
         ruled: (all.iter())
             .flat_map(|route| route.spec.rules.iter().filter(|rule| has_headers(rule)))
@@ -360,14 +389,14 @@ fn versions_of(key: &AppKey, rule: Option<&Rule>) -> impl Iterator<Item = Versio
 }
 
 /// What a route of ours says: the shares of the rule that any request meets.
-fn shares(key: &AppKey, route: &HttpRoute) -> Shares {
+fn shares(app: &AppName, route: &HttpRoute) -> Shares {
     let backends = main_rule(route)
         .into_iter()
         .flat_map(|rule| &rule.backend_refs);
     backends
         .filter_map(|backend| {
             let weight = backend.weight.unwrap_or(1);
-            let version = names::version_of(&key.app, &backend.name)?;
+            let version = names::version_of(app, &backend.name)?;
             (weight > 0).then(|| (version, Share::from_basis_points(weight)))
         })
         .collect()

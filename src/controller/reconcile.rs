@@ -122,6 +122,7 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
         wishes: &wishes,
         records: &records,
         plan: &plan,
+        before: &world.memory,
         unreadable: &unreadable_owners,
     };
     let done = doing.carry_out(&routes).await;

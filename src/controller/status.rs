@@ -14,6 +14,7 @@ use super::wish::Wish;
 use crate::api::condition::{self, Say, State};
 use crate::api::{DeploymentStatus, HistoryEntry, HistoryShare, RouteState, ServingVersion, Type};
 use crate::kubernetes::names;
+use crate::plan::effective::share_of;
 use crate::plan::{OwnerKind, Plan, RoutePlan, Scale, Shares, SplitPlan};
 use crate::words::{AppName, FunctionName, Share, VersionNumber};
 
@@ -68,18 +69,18 @@ impl Facts<'_> {
             .find(|split| split.owner == self.wish.owner)
     }
 
-    /// What the routes say once the plan is carried out.
+    /// What the routes say, whatever the plan wanted of them: one that could not be written sends to whom it did. Of an owner that
+    /// wants none, what was decided.
     pub(super) fn shares(&self, split: Option<&SplitPlan>) -> Shares {
-        let has_routes = observe::routes_of(self.app, self.objects, &self.wish.owner)
-            .next()
-            .is_some();
+        let owner = &self.wish.owner;
+        let wanted = self.wish.wanted.as_ref();
+        let names = wanted.iter().flat_map(|wanted| &wanted.routes);
+        let listed = names.map(|route| names::route(self.app, owner, route.name.as_str()));
+        if let Some(served) = observe::served(self.app, self.objects, owner, &listed.collect()) {
+            return served;
+        }
         match split.map(|split| &split.route) {
-            Some(RoutePlan::Serve { .. }) if !has_routes && self.wants_routes() => Shares::new(),
-            Some(RoutePlan::Serve { shares, .. }) => shares.clone(),
-            Some(RoutePlan::Keep) if has_routes => (self.wish.status.serving.iter())
-                .filter(|version| !version.percentage.is_zero())
-                .map(|version| (version.number, version.percentage))
-                .collect(),
+            Some(RoutePlan::Serve { shares, .. }) if !self.wants_routes() => shares.clone(),
             _ => Shares::new(),
         }
     }
@@ -105,17 +106,17 @@ impl Facts<'_> {
                 numbers.push(*number);
             }
         }
-        numbers.extend(self.kept(plan));
+        let kept = self.kept(plan).into_iter();
+        numbers.extend(kept.filter(|number| share_of(&shares, *number).is_zero()));
         (numbers.into_iter())
             .filter_map(|number| {
                 let record = self.records.get(&number)?;
                 let scales = plan.run.get(&number)?;
-                let share = shares.iter().find(|(listed, _)| *listed == number);
                 Some(ServingVersion {
                     number,
                     id: format!("g{}", record.tree),
                     commit: record.commit.clone(),
-                    percentage: share.map_or(Share::ZERO, |(_, share)| *share),
+                    percentage: share_of(&shares, number),
                     ready_replicas: scales.keys().map(|name| self.ready(number, name)).sum(),
                     wanted_replicas: scales.values().map(|scale| pods_of(*scale)).sum(),
                 })
@@ -123,14 +124,16 @@ impl Facts<'_> {
             .collect()
     }
 
-    /// Versions whose pods are kept though no owner lists them: going back to one is instant. They are the Deployment's to tell.
+    /// Versions whose pods are kept though the owner does not list them: those that others step in for, and those that going back to is
+    /// instant, which are the Deployment's to tell.
     fn kept(&self, plan: &Plan) -> Vec<VersionNumber> {
-        if self.wish.owner.kind != OwnerKind::Deployment {
-            return Vec::new();
-        }
+        let intact = plan.memory.intact.get(&self.wish.owner);
+        let intact = intact.map_or(&[][..], |intact| &intact.shares);
+        let tells = self.wish.owner.kind == OwnerKind::Deployment;
         let left = |number: &VersionNumber| {
             let past = plan.memory.versions.get(number);
-            past.is_some_and(|past| past.released.is_some() && !past.listed)
+            let drains = past.is_some_and(|past| past.released.is_some() && !past.listed);
+            (tells && drains) || intact.iter().any(|(lost, _)| lost == number)
         };
         let pinned = |number: &VersionNumber| {
             (self.resolution.pinned.iter()).any(|entry| entry.number == *number)

@@ -64,6 +64,8 @@ pub enum OnLoss {
 ///
 /// `last` is what the routes say now. `intact` is the same but where versions stepped in for others; see [`super::loss`].
 ///
+/// With [`OnLoss::Hold`] nobody steps in for a lost version that has a share.
+///
 /// Planning again with the result as `last` gives the result again.
 ///
 /// Order: wanted entries in their order, then carried ones in theirs. Entries without a share are left out.
@@ -115,13 +117,19 @@ pub fn effective(
     keep(&mut entries, &|entry| entry.intact.min(entry.last));
     keep(&mut entries, &|entry| entry.comes_to(some_served));
     keep(&mut entries, &|entry| entry.last);
+    let stays_away = |entries: &mut [Entry], left: u32| {
+        let gone = weights(
+            entries,
+            |entry| !entry.keeps(),
+            |entry| all(entry, entry.last),
+        );
+        spread(entries, left.min(gone.iter().sum()), &gone)
+    };
+    if on_loss == OnLoss::Hold {
+        left -= stays_away(&mut entries, left);
+    }
     left -= step_in(&mut entries, left);
-    let gone = weights(
-        &entries,
-        |entry| !entry.keeps(),
-        |entry| all(entry, entry.last),
-    );
-    left -= spread(&mut entries, left.min(gone.iter().sum()), &gone);
+    left -= stays_away(&mut entries, left);
     // Nothing was lost that could keep the rest: nobody serves yet, or the routes did not total 100 %.
     let is_ready = |entry: &Entry| entry.standing.serves;
     let served = weights(&entries, is_ready, |entry| entry.last);

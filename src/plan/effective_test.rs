@@ -221,8 +221,8 @@ proptest! {
             let intact = loss::intact(&wanted, on_loss, origin, (&all, &all));
             let got = effective(&wanted, last, &intact, on_loss, standing);
             let said = got.as_ref().unwrap_or(last);
-            let next = loss::remembered(&wanted, intact, said);
-            (next.unwrap_or_else(|| said.clone()), got)
+            let next = loss::remembered(&wanted, (origin != last, intact), last, said);
+            (next.map_or_else(|| said.clone(), |intact| intact.shares), got)
         };
         let (next, got) = decide(&last, &intact);
         let Some(got) = got else {

@@ -54,7 +54,8 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
             continue;
         };
         let listed = shifts.iter().any(|shift| shift.lists(version));
-        if !listed && !state.materialised {
+        let answers = |shift: &Shift<'_>| !shift.split.leaving && shift.carries(version);
+        if !listed && !shifts.iter().any(answers) && !state.materialised {
             continue;
         }
         let past = world.memory.versions.get(&version);
@@ -203,7 +204,8 @@ fn remember(
         || shifts.iter().any(|shift| {
             let routes = &shift.split.routes;
             let unsure = routes.exist && !routes.accepted && shift.names(version);
-            (!listed && routes.ruled.contains(&version)) || unsure
+            let ruled = !listed && routes.ruled.contains(&version);
+            ruled || unsure || routes.sent.contains(&version)
         });
     let same = past.listed == listed;
     now.released = match past.released {

@@ -8,20 +8,18 @@ use std::collections::BTreeMap;
 
 use super::Shares;
 use super::effective::{self, OnLoss, Standing, share_of};
-use super::world::{Split, World};
+use super::world::{Intact, Split, World};
 use crate::words::{Share, VersionNumber};
 
-/// The split from which the next one is decided: what is remembered, as far as it may still come back, else what the routes say.
-pub(super) fn origin(world: &World, split: &Split) -> Shares {
-    let Some(past) = world.memory.intact.get(&split.owner) else {
-        return split.last.clone();
-    };
-    let may_come = |version: &VersionNumber| {
-        let state = world.versions.get(version);
-        state.is_some_and(|state| state.materialised) || !share_of(&split.last, *version).is_zero()
-    };
-    let left = past.iter().filter(|(version, _)| may_come(version));
-    left.copied().collect()
+/// What is remembered of a split, as far as it may still come back; nothing where the routes say something else than they did then.
+pub(super) fn past<'w>(
+    world: &'w World,
+    split: &Split,
+) -> impl Iterator<Item = (VersionNumber, Share)> + 'w {
+    let past = world.memory.intact.get(&split.owner);
+    let past = past.filter(|past| past.said.contains(&split.last));
+    let shares = past.into_iter().flat_map(|past| &past.shares).copied();
+    shares.filter(|(version, _)| world.versions.contains_key(version))
 }
 
 /// What the split would be if nothing of `origin` had been lost. `standings` are those of the versions as they are, and `decided` those
@@ -53,12 +51,19 @@ pub(super) fn intact(
         .unwrap_or_else(|| origin.clone())
 }
 
-/// What has to be remembered: what the split would be, where that is not what is `said` now, nor all of what is wanted is.
+/// What has to be remembered: what the split would be, until that is what the routes say, or all that is wanted is to be served.
+/// `since_before` where something is remembered already.
 pub(super) fn remembered(
     wanted: &[(VersionNumber, Share)],
-    intact: Shares,
+    (since_before, intact): (bool, Shares),
+    last: &Shares,
     said: &Shares,
-) -> Option<Shares> {
+) -> Option<Intact> {
     let listed = wanted.iter().filter(|(_, share)| !share.is_zero());
-    (intact != *said && !listed.eq(said)).then_some(intact)
+    // A write that brings everybody back may fail.
+    let open = intact != *said || (since_before && said != last);
+    (open && !listed.eq(said)).then(|| Intact {
+        shares: intact,
+        said: [last.clone(), said.clone()],
+    })
 }

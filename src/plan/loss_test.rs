@@ -1,6 +1,7 @@
 //! Versions that are lost and come back, whatever is wanted meanwhile.
 
 use super::tests::{Story, shares, v};
+use super::{OnLoss, plan};
 
 /// v1 and v2 serve 95 to 5.
 fn canary() -> Story {
@@ -115,4 +116,77 @@ fn a_loss_outlives_a_time_in_which_it_is_not_known_what_is_wanted() {
     story.version(3, 1, 1).want(&[(3, 100)]).act();
     come_back(&mut story, 1);
     assert_eq!(story.serving(), shares(&[(1, 95), (2, 5)]));
+}
+
+#[test]
+fn a_write_that_fails_leaves_what_it_was_to_bring_back() {
+    for route_fails in [true, false] {
+        let mut story = canary();
+        story.version(3, 1, 1).want(&[(3, 100)]).act();
+        lose(&mut story, 1);
+        let old = story.world.memory.clone();
+        story.ready(1, 1).act().pass(5);
+        if route_fails {
+            story.world.memory = plan(&story.world).memory;
+        } else {
+            story.world.memory = old;
+        }
+        story.act().pass(5).act();
+        assert_eq!(story.serving(), shares(&[(1, 95), (2, 5)]), "{route_fails}");
+    }
+}
+
+#[test]
+fn what_is_remembered_of_another_time_moves_nothing() {
+    let mut story = canary();
+    lose(&mut story, 1);
+    let old = story.world.memory.intact.clone();
+    story.version(3, 1, 1).want(&[(3, 100)]).act();
+    come_back(&mut story, 3);
+    come_back(&mut story, 1);
+    assert_eq!(story.serving(), shares(&[(3, 100)]));
+    story.world.memory.intact = old;
+    story.version(4, 1, 1).want(&[(4, 100)]).act();
+    assert_eq!(story.serving(), shares(&[(3, 100)]));
+}
+
+#[test]
+fn a_share_that_is_held_is_held_whatever_is_wanted() {
+    let mut story = canary();
+    story.world.splits[0].on_loss = OnLoss::Hold;
+    story
+        .version(3, 1, 1)
+        .want(&[(1, 50), (2, 5), (3, 45)])
+        .act();
+    lose(&mut story, 1);
+    assert_eq!(story.serving(), shares(&[(1, 95), (2, 5)]));
+    story.want(&[(3, 100)]).act();
+    assert_eq!(story.serving(), shares(&[(1, 95), (2, 5)]));
+}
+
+#[test]
+fn the_first_pod_of_a_lost_version_bears_its_part_however_long_something_else_waits() {
+    let mut story = Story::new();
+    story.version(1, 10, 10).version(2, 10, 10);
+    story.want(&[(1, 50), (2, 50)]).act();
+    story.ready(1, 10).ready(2, 10).act().pass(5).act();
+    story
+        .version(3, 1, 1)
+        .want(&[(3, 100)])
+        .act()
+        .pass(700)
+        .act();
+    lose(&mut story, 1);
+    story.ready(1, 1).act().pass(5).act();
+    assert_eq!(story.serving(), shares(&[(1, 10), (2, 90)]));
+}
+
+#[test]
+fn what_answers_is_made_again_though_something_else_is_wanted() {
+    let mut story = canary();
+    story.version(3, 1, 1).want(&[(3, 100)]).act();
+    let state = story.world.versions.get_mut(&v(1)).unwrap();
+    state.materialised = false;
+    story.ready(1, 0).act();
+    assert_eq!(story.running(), [1, 2, 3]);
 }

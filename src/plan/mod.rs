@@ -22,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use effective::{OnLoss, Shares};
 pub use world::{
-    FunctionState, Memory, Named, Owner, OwnerKind, Progress, RouteFacts, Split, Version,
+    FunctionState, Intact, Memory, Named, Owner, OwnerKind, Progress, RouteFacts, Split, Version,
     VersionMemory, World,
 };
 

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 
 use super::effective::share_of;
+use super::loss;
 use super::progress;
 use super::world::{Named, Split, World};
 use super::{BACKENDS_MAX, Shares, Wake, later};
@@ -27,9 +28,8 @@ pub(super) fn known(world: &World, split: &Split) -> Known {
         let wanted = split.wanted.iter().flatten();
         split.wanted.is_none() || wanted.clone().any(|(listed, _)| listed == version)
     };
-    let back = world.memory.intact.get(&split.owner);
-    let back = back.map_or(&[][..], Vec::as_slice);
-    let expected = split.wanted.iter().flatten().chain(back);
+    let back: Shares = loss::past(world, split).collect();
+    let expected = split.wanted.iter().flatten().chain(&back);
     let expected = expected.map(|(version, _)| version);
     let mut versions: BTreeSet<VersionNumber> = (routes.held.iter())
         .chain(expected.filter(|version| routes.named.contains(version)))
@@ -44,7 +44,7 @@ pub(super) fn known(world: &World, split: &Split) -> Known {
         let before = before.copied().unwrap_or_default();
         let named = routes.named.contains(&version);
         let since = before.since.filter(|_| named);
-        let has_share = [split.last.as_slice(), back]
+        let has_share = [&split.last, &back]
             .iter()
             .any(|shares| !share_of(shares, version).is_zero());
         let idles = !listed(&version) && !has_share;
@@ -129,9 +129,11 @@ pub(super) fn beside(
     wake: &mut Wake,
 ) -> Beside {
     let has_share = |version: VersionNumber| !share_of(shares, version).is_zero();
-    let mut idle: Vec<VersionNumber> = (split.last.iter())
-        .filter(|(version, share)| !share.is_zero() && !has_share(*version))
-        .map(|(version, _)| *version)
+    let had = split.last.iter().filter(|(_, share)| !share.is_zero());
+    let had = had.map(|(version, _)| version);
+    let had: BTreeSet<VersionNumber> = had.chain(&split.routes.sent).copied().collect();
+    let mut idle: Vec<VersionNumber> = (had.into_iter())
+        .filter(|version| !has_share(*version))
         .collect();
     let mut crowded = Vec::new();
     let places = BACKENDS_MAX.saturating_sub(shares.len());

@@ -9,7 +9,7 @@ use super::effective::{self, Standing, share_of};
 use super::loss;
 use super::naming::{self, Known};
 use super::progress;
-use super::world::{Progress, Split, Version, World};
+use super::world::{Intact, Progress, Split, Version, World};
 use super::{BACKENDS_MAX, Cause, RoutePlan, Shares, SplitPlan, Waiting, Wake, later};
 use crate::words::{FunctionName, Share, VersionNumber};
 
@@ -28,7 +28,7 @@ pub(super) struct Shift<'w> {
     /// Pods that are left to the versions that give way.
     pub(super) left: BTreeMap<VersionNumber, BTreeMap<FunctionName, u32>>,
     /// What it would be if no version had been lost, while others step in for one.
-    pub(super) intact: Option<Shares>,
+    pub(super) intact: Option<Intact>,
 }
 
 impl Shift<'_> {
@@ -38,7 +38,8 @@ impl Shift<'_> {
             RoutePlan::Serve { shares, .. } => share_of(shares, version),
             RoutePlan::Keep | RoutePlan::Off => Share::ZERO,
         };
-        let back = share_of(self.intact.as_deref().unwrap_or_default(), version);
+        let intact = self.intact.as_ref().map(|intact| intact.shares.as_slice());
+        let back = share_of(intact.unwrap_or_default(), version);
         let last = share_of(&self.split.last, version);
         [next, back, last].iter().any(|share| !share.is_zero())
     }
@@ -49,6 +50,10 @@ impl Shift<'_> {
             return false;
         };
         let routes = &self.split.routes;
+        // Where none is, none may be wanted, or none can be made.
+        if !routes.exist {
+            return false;
+        }
         let names = idle.iter().any(|version| !routes.named.contains(version));
         *shares != self.split.last || names || routes.surplus
     }
@@ -83,14 +88,21 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
         (Some(wanted), false) => wanted,
         (_, leaving) => return undecided(world, split, leaving, known),
     };
-    let origin = loss::origin(world, split);
+    let past: Shares = loss::past(world, split).collect();
+    let since_before = !past.is_empty();
+    let origin = if since_before {
+        past
+    } else {
+        split.last.clone()
+    };
     let basis = (world.memory.basis.get(&split.owner).cloned())
         .unwrap_or_else(|| serving_pods(world, split));
     let late = progress::is_late(world, split, wake);
     let mut standings = BTreeMap::new();
     for (version, _) in wanted.iter().chain(&split.last).chain(&origin) {
         // Going back is never the part that waits.
-        let overdue = late && progress::returns(world, split, *version);
+        let is_wanted = wanted.iter().any(|(listed, _)| listed == version);
+        let overdue = late && is_wanted && progress::returns(world, split, *version);
         let mut standing = standing(world, split, *version, &basis, (&known, overdue), wake);
         if overdue {
             standing.bears = Share::ALL;
@@ -105,8 +117,9 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     let mut waiting = waiting(world, split, shares.as_deref(), &standings, &basis);
     let ready = |version| standings.get(&version).is_some_and(|it| it.serves);
     let said = shares.as_ref().unwrap_or(&split.last);
-    let intact = loss::remembered(wanted, intact, said);
-    let back = intact.as_deref().unwrap_or_default();
+    let intact = loss::remembered(wanted, (since_before, intact), last, said);
+    let back = intact.as_ref().map(|intact| intact.shares.as_slice());
+    let back = back.unwrap_or_default();
     let beside = naming::beside(world, split, (said, back), &known, ready, wake);
     let unheard = naming::unheard(world, split, said, &known, wake);
     waiting.extend(beside.crowded.iter().map(|version| Waiting {

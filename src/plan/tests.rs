@@ -176,6 +176,7 @@ impl Story {
                 routes.silent = false;
                 routes.ruled = overrides.iter().copied().collect();
                 routes.held = names.union(&routes.ruled).copied().collect();
+                routes.sent = shares.iter().map(|(version, _)| *version).collect();
                 routes.named = names;
             }
         }
@@ -435,4 +436,20 @@ fn two_owners_share_the_pods_of_a_version_until_both_have_left_it() {
     story.ready(8, 1).act().pass(1).act();
     story.pass(100_000).act();
     assert_eq!(story.running(), [7, 8]);
+}
+
+#[test]
+fn an_owner_without_routes_is_waited_for_by_nobody() {
+    let mut story = serving_v7(1);
+    let mut alias = story.world.splits[0].clone();
+    alias.owner = Owner {
+        kind: OwnerKind::Alias,
+        name: "staging".to_owned(),
+    };
+    alias.last.clear();
+    alias.routes = RouteFacts::default();
+    story.world.splits.push(alias);
+    story.pass(100).act();
+    assert!(story.plan().settled);
+    assert_eq!(story.plan().wake, None);
 }

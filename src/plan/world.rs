@@ -128,6 +128,8 @@ pub struct RouteFacts {
     pub named: BTreeSet<VersionNumber>,
     /// Versions that any of them sends requests with a certain header to.
     pub ruled: BTreeSet<VersionNumber>,
+    /// Versions that any of them gives a share. Routes differ while one of them cannot be written.
+    pub sent: BTreeSet<VersionNumber>,
     /// Versions that any of them refers to in any way.
     pub held: BTreeSet<VersionNumber>,
     /// There is one that the owner does not list any more.
@@ -186,7 +188,17 @@ pub struct Memory {
     pub gone: BTreeMap<Owner, Timestamp>,
     /// For each split in which versions step in for one that was lost: what it would be if none were.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub intact: BTreeMap<Owner, Shares>,
+    pub intact: BTreeMap<Owner, Intact>,
+}
+
+/// A split of which a version is lost.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Intact {
+    /// What it would be if none were.
+    pub shares: Shares,
+    /// What its routes said then, and were to say. Where they say neither, this is of another time.
+    pub said: [Shares; 2],
 }
 
 /// A version that the routes of a split name.

@@ -268,7 +268,9 @@ mod tests {
             &[1, 2, 3].map(|version| record(version, "db", "url")),
         );
         let split = shares(&[(1, 95), (2, 5)]);
-        let intact = json!({"intact": {"cwd/shop": split}});
+        let said = shares(&[(2, 100)]);
+        let intact = json!({"shares": split, "said": [said, said]});
+        let intact = json!({"intact": {"cwd/shop": intact}});
         remembered.memory = serde_json::from_value(intact).unwrap();
         let mut app = App::of(remembered);
         for ready in [&[][..], &[2]] {

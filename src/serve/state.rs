@@ -181,7 +181,8 @@ impl Remembered {
     /// The versions that each owner is served by, or was until others stepped in for them.
     pub(super) fn answers(&self) -> impl Iterator<Item = (&Owner, VersionNumber)> {
         (self.served.iter()).flat_map(|(owner, served)| {
-            let lost = self.memory.intact.get(owner).into_iter().flatten();
+            let lost = self.memory.intact.get(owner);
+            let lost = lost.into_iter().flat_map(|intact| &intact.shares);
             let versions = served.versions().chain(lost.map(|(number, _)| *number));
             versions.map(move |number| (owner, number))
         })

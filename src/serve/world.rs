@@ -104,6 +104,7 @@ impl App {
             silent: false,
             written: Some(served.since),
             named: shares.clone().chain(here.iter().copied()).collect(),
+            sent: shares.clone().collect(),
             ruled: served.overrides.iter().copied().collect(),
             held: shares.chain(served.overrides.iter().copied()).collect(),
             surplus: false,

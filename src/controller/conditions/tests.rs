@@ -80,7 +80,10 @@ fn objects(trouble: &Trouble) -> AppObjects {
             "managedFields": [{"manager": names::FIELD_MANAGER}],
             "annotations": {names::OWNER: "cwd/shop"},
         },
-        "spec": {"parentRefs": [{"name": "web"}], "hostnames": ["a.test"]},
+        "spec": {
+            "parentRefs": [{"name": "web"}], "hostnames": ["a.test"],
+            "rules": [{"backendRefs": [{"name": "shop-v1-web", "port": 80, "weight": 10000}]}],
+        },
         "status": {"parents": [{"parentRef": {"name": "web"}, "controllerName": "test", "conditions": conditions}]},
     }))
     .unwrap();
