@@ -39,6 +39,11 @@ pub struct Route {
     pub rules: Vec<(RequestMatch, VersionNumber)>,
     /// What keeps a user on a version, and the version of each slot.
     pub affinity: Option<(AffinityKey, Arc<Slots>)>,
+    /// When it was claimed: of two routes, the one with the lower number was there first.
+    pub since: u64,
+    /// It has not answered since it was claimed: until it does, its requests are for who would have them without it and was
+    /// there first.
+    pub waits: bool,
 }
 
 /// A version of a route.
@@ -92,6 +97,8 @@ pub(super) struct Rule {
     overrides: Option<Asked>,
     rules: Vec<(Match, VersionNumber)>,
     affinity: Option<(Key, Arc<Slots>)>,
+    since: u64,
+    waits: bool,
     /// Counts requests that no version could take.
     pub(super) unserved: Arc<Counts>,
 }
@@ -186,9 +193,12 @@ impl Table {
     /// The rule for a lower-case hostname without port, and a path.
     pub(super) fn find(&self, host: &str, path: &str) -> Option<&Arc<Rule>> {
         let wider = (host.match_indices('.')).filter_map(|(at, _)| self.below.get(&host[at + 1..]));
-        (self.exact.get(host).into_iter().chain(wider))
-            .flatten()
-            .find(|rule| rule.covers(path))
+        let all = (self.exact.get(host).into_iter().chain(wider)).flatten();
+        let mut all = all.filter(|rule| rule.covers(path));
+        let first = all.next()?;
+        let had = |rule: &&Arc<Rule>| !rule.waits && rule.since < first.since;
+        let before = first.waits.then(|| all.find(had)).flatten();
+        Some(before.unwrap_or(first))
     }
 }
 
@@ -233,6 +243,8 @@ impl Rule {
             overrides,
             rules,
             affinity,
+            since: route.since,
+            waits: route.waits,
         }
     }
 
@@ -350,6 +362,74 @@ mod tests {
             overrides: Overrides::Anyone,
             rules: Vec::new(),
             affinity: None,
+            since: 0,
+            waits: false,
+        }
+    }
+
+    #[test]
+    fn one_that_waits_leaves_its_requests_to_who_was_there_first() {
+        let at = |app: &str, hostname: &str, path: &str, since: u64, waits: bool| Route {
+            app: app.parse().unwrap(),
+            hostnames: vec![hostname.to_owned()],
+            path: path.to_owned(),
+            since,
+            waits,
+            ..route(&[10_000])
+        };
+        let shop = || at("shop", "shop.test", "/", 1, false);
+        let all = || at("all", "*.test", "/", 2, false);
+        for (routes, path, takes) in [
+            // The same place, in either order; a part of it; a hostname below a wildcard.
+            (
+                vec![at("new", "shop.test", "/", 3, true), shop()],
+                "/",
+                "shop",
+            ),
+            (
+                vec![shop(), at("new", "shop.test", "/", 3, true)],
+                "/",
+                "shop",
+            ),
+            (
+                vec![at("new", "shop.test", "/a", 3, true), shop()],
+                "/a/b",
+                "shop",
+            ),
+            (
+                vec![at("new", "shop.test", "/", 3, true), all()],
+                "/",
+                "all",
+            ),
+            // It has answered; both came together; nobody else is there, or they wait too.
+            (
+                vec![at("new", "shop.test", "/a", 3, false), shop()],
+                "/a",
+                "new",
+            ),
+            (
+                vec![at("new", "shop.test", "/a", 1, true), shop()],
+                "/a",
+                "new",
+            ),
+            (vec![at("new", "shop.test", "/a", 3, true)], "/a", "new"),
+            (
+                vec![
+                    at("new", "shop.test", "/a", 3, true),
+                    at("old", "shop.test", "/", 1, true),
+                ],
+                "/a",
+                "new",
+            ),
+            (
+                vec![at("new", "shop.test", "/a", 3, true), shop()],
+                "/b",
+                "shop",
+            ),
+        ] {
+            let table = Table::new(routes, &Metrics::default());
+            let found = table.find("shop.test", path).unwrap();
+            assert_eq!(found.app.as_str(), takes, "{path}: {table:?}");
         }
     }
 

@@ -46,6 +46,10 @@ pub(super) struct App {
     pub(super) wanted: BTreeMap<Owner, Arc<Release>>,
     /// The places that owners claim and do not get.
     pub(super) refused: BTreeMap<Owner, Refused>,
+    /// Those that are not among the releases any more, and go on where nobody else answers yet.
+    pub(super) lingering: BTreeMap<Owner, Arc<Release>>,
+    /// What others answer for owners that do not answer yet, for people.
+    pub(super) handed: Vec<String>,
     /// The same owners, each with what the gateway goes by.
     pub(super) shown: BTreeMap<Owner, Arc<Release>>,
     /// Who may ask each owner that is wanted for a version.
@@ -228,6 +232,7 @@ impl App {
             let problems = texts.map(|text| format!("{owner}: {text}"));
             self.problems.extend(problems);
         }
+        self.problems.extend(self.handed.iter().cloned());
         for owner in self.wanted.keys() {
             let Some(complete) = self.complete.get_mut(owner) else {
                 continue;

@@ -30,6 +30,9 @@ impl App {
             let lost = lost.filter(|(owner, _)| !own.contains(*owner));
             asked.extend(lost.filter_map(|(owner, spec)| spec.release(&owner.name).map(Arc::new)));
         }
+        let here: BTreeSet<Owner> = asked.iter().map(|release| tip::owner(release)).collect();
+        let lingering = (self.lingering.iter()).filter(|(owner, _)| !here.contains(*owner));
+        asked.extend(lingering.map(|(_, release)| Arc::clone(release)));
         asked
     }
 
@@ -114,9 +117,14 @@ impl App {
                 let answer = self.lookups.answer(&VersionWord::Number(pinned.number));
                 resolve::disagreement(record, &answer)
             });
-            let held = tools.tip.older(&owner).map(|commit| {
-                format!("it is as {commit} has it; the problems of the repository say why")
-            });
+            let held = if self.lingering.contains_key(&owner) {
+                let why = "it is not in the releases any more, and goes on where who claims its place does not answer yet";
+                Some(why.to_owned())
+            } else {
+                tools.tip.older(&owner).map(|commit| {
+                    format!("it is as {commit} has it; the problems of the repository say why")
+                })
+            };
             let problems = (resolution.problems.iter().cloned())
                 .chain(strayed)
                 .chain(held)

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::app::{App, Stepped, Tools};
 use super::board::Board;
 use super::claims::{self, Claimant, Claims, Settled};
+use super::handover;
 use super::keeper::Keeper;
 use super::ledger::Ledger;
 use super::programs::Starter;
@@ -105,8 +106,8 @@ impl Engine {
             self.apps.entry(name).or_default();
         }
         self.seed();
+        let mut rerouted = std::mem::take(&mut self.unrouted) | self.hand_over();
         let mut before = BTreeMap::new();
-        let mut rerouted = std::mem::take(&mut self.unrouted);
         let mut wake: Option<Timestamp> = None;
         let mut leaving = Vec::new();
         let mut gone = Vec::new();
@@ -154,6 +155,11 @@ impl Engine {
             if app.claim(settled.remove(name).unwrap_or_default()) {
                 rerouted = true;
                 // Whether an app is starting depends on it.
+                wake = Some(now);
+            }
+            if app.take() {
+                rerouted = true;
+                // Who had a place before lets go of it in the next step.
                 wake = Some(now);
             }
             app.judge(&self.found.tip);
@@ -231,6 +237,43 @@ impl Engine {
         }
     }
 
+    /// Has owners go on at places that they have left, until somebody who wants them answers there. True where that changes.
+    fn hand_over(&mut self) -> bool {
+        let mut holders = Vec::new();
+        for (name, app) in &mut self.apps {
+            app.lingering.clear();
+            app.handed.clear();
+            let asked = tasks::guarded(|| app.asked(name, &self.found.tip));
+            // After a panic, which its step says, it is where it was.
+            let asked = asked.unwrap_or_else(|_| app.wanted.values().cloned().collect());
+            holders.extend(app.holders(name, &asked));
+        }
+        let mut changed = false;
+        let all = handover::stays(&holders);
+        for (index, (holder, stays)) in holders.iter().zip(all).enumerate() {
+            for (place, waited) in &stays {
+                for waited in waited.iter().filter(|other| **other != index) {
+                    let waited = &holders[*waited];
+                    let Some(app) = self.apps.get_mut(&waited.app) else {
+                        continue;
+                    };
+                    app.handed.push(format!(
+                        "{}: {place} is answered by {} of app {}, which had it, until this answers there",
+                        waited.owner, holder.owner, holder.app
+                    ));
+                }
+            }
+            let Some(app) = self.apps.get_mut(&holder.app) else {
+                continue;
+            };
+            if app.go_on(holder, &stays.into_keys().collect()) {
+                self.keeper.note(&holder.app, app.remembered.clone());
+                changed = true;
+            }
+        }
+        changed
+    }
+
     /// Who has which hostname and path, of each owner of each app.
     fn settle(&self) -> BTreeMap<AppName, BTreeMap<Owner, Settled>> {
         let wanted: Vec<(&AppName, Owner, Arc<Release>)> = (self.apps.iter())
@@ -243,7 +286,12 @@ impl Engine {
                     .map(move |release| (name, tip::owner(&release), release))
             })
             .collect();
+        // One that only lingers leaves its claims to an object of its app with another name.
+        let lingers = |app: &AppName, owner: &Owner| {
+            (self.apps.get(app)).is_some_and(|app| app.lingering.contains_key(owner))
+        };
         let here: BTreeSet<(&AppName, &Owner)> = (wanted.iter())
+            .filter(|(app, owner, _)| !lingers(app, owner))
             .map(|(app, owner, _)| (*app, owner))
             .collect();
         let claimants = wanted.iter().map(|(app, owner, release)| {

@@ -19,6 +19,7 @@ mod claims;
 mod counted;
 mod descriptors;
 mod engine;
+mod handover;
 mod keeper;
 mod keys;
 mod ledger;

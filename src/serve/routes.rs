@@ -1,13 +1,26 @@
 //! What the gateway is to do for an app.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::app::App;
 use super::claims;
 use super::state::Served;
-use crate::api::{NamedRoute, RequestMatch, Wanted};
+use crate::api::{self, NamedRoute, RequestMatch, Wanted};
 use crate::gateway::{Entry, Overrides, Route};
 use crate::plan::{Owner, OwnerKind, Shares};
 use crate::releases::Release;
 use crate::words::{FunctionName, Share, VersionNumber, VersionWord};
+
+/// How an owner has a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Held {
+    /// The number of its claim.
+    since: u64,
+    /// It has not answered there yet.
+    waits: bool,
+    /// Nobody has it, because it is not decided whose it is.
+    undecided: bool,
+}
 
 impl App {
     /// A route for each place that an owner has. One that serves nothing yet has a route all the same: its clients are told to
@@ -19,16 +32,15 @@ impl App {
             let slots = self.remembered.slots.get(owner).cloned();
             let rules = self.rules(owner, &release.wanted);
             let overrides = self.overrides.get(owner).unwrap_or(&Overrides::Nobody);
-            for named in &release.wanted.routes {
-                let function = self.function(named.route.function.as_ref(), served);
+            let route = |function: Option<&FunctionName>, path: &str| {
+                let function = self.function(function, served);
                 let entries = match (served, &function) {
                     (Some(served), Some(function)) => self.entries(served, function),
                     _ => Vec::new(),
                 };
-                let (own, undecided) = self.hostnames(owner, named);
-                let route = Route {
-                    hostnames: own,
-                    path: named.route.path.clone(),
+                Route {
+                    hostnames: Vec::new(),
+                    path: path.to_owned(),
                     owner: shown_as(owner),
                     app: release.app().clone(),
                     entries,
@@ -36,49 +48,81 @@ impl App {
                     overrides: overrides.clone(),
                     rules: rules.clone(),
                     affinity: release.wanted.affinity.clone().zip(slots.clone()),
-                };
-                if !undecided.is_empty() {
+                    since: 0,
+                    waits: false,
+                }
+            };
+            for NamedRoute { route: named, .. } in &release.wanted.routes {
+                let route = route(named.function.as_ref(), &named.path);
+                for (held, hostnames) in self.hostnames(owner, named) {
+                    let entries = if held.undecided {
+                        Vec::new()
+                    } else {
+                        route.entries.clone()
+                    };
                     routes.push(Route {
-                        hostnames: undecided,
-                        entries: Vec::new(),
+                        hostnames,
+                        entries,
+                        since: held.since,
+                        waits: held.waits,
                         ..route.clone()
                     });
                 }
-                if !route.hostnames.is_empty() {
-                    routes.push(route);
-                }
             }
+            // Behind its own: what it has again is there already. It was there before all who claim the place now.
+            let staying = self.remembered.staying.get(owner).into_iter().flatten();
+            routes.extend(staying.map(|left| Route {
+                hostnames: left.hostnames.clone(),
+                ..route(left.function.as_ref(), &left.path)
+            }));
             routes.extend(self.awaited(owner, release));
         }
         routes
     }
 
-    /// Routes for hostnames that an owner wants and that the gateway does not know of it yet: their clients are told to come again.
+    /// Routes for places that an owner wants and that the gateway does not know of it yet: their clients are told to come again.
     fn awaited(&self, owner: &Owner, shown: &Release) -> Vec<Route> {
-        let known = |hostname: &String| {
-            let mut routes = shown.wanted.routes.iter();
-            routes.any(|named| named.route.hostnames.contains(hostname))
-        };
+        let known: BTreeSet<String> = claims::places(&shown.wanted.routes).collect();
         let wanted = self.wanted.get(owner);
         let wanted = wanted.iter().flat_map(|release| &release.wanted.routes);
-        wanted
-            .filter_map(|named| {
-                let (own, undecided) = self.hostnames(owner, named);
-                let new = own.into_iter().chain(undecided);
-                let hostnames: Vec<String> = new.filter(|name| !known(name)).collect();
-                (!hostnames.is_empty()).then(|| Route {
-                    hostnames,
-                    path: named.route.path.clone(),
-                    owner: shown_as(owner),
-                    app: shown.app().clone(),
-                    entries: Vec::new(),
-                    function: None,
-                    overrides: Overrides::Nobody,
-                    rules: Vec::new(),
-                    affinity: None,
-                })
+        let held = wanted.flat_map(|named| {
+            let held = self.hostnames(owner, &named.route);
+            held.into_iter()
+                .map(|(held, all)| (&named.route, held, all))
+        });
+        held.filter_map(|(route, held, mut hostnames)| {
+            hostnames.retain(|name| !known.contains(&claims::place(name, &route.path)));
+            (!hostnames.is_empty()).then(|| Route {
+                hostnames,
+                path: route.path.clone(),
+                owner: shown_as(owner),
+                app: shown.app().clone(),
+                entries: Vec::new(),
+                function: None,
+                overrides: Overrides::Nobody,
+                rules: Vec::new(),
+                affinity: None,
+                since: held.since,
+                waits: held.waits,
             })
-            .collect()
+        })
+        .collect()
+    }
+
+    /// The places of an owner at which a process takes requests.
+    pub(super) fn answering_at(&self, owner: &Owner) -> BTreeSet<String> {
+        let served = self.remembered.served.get(owner);
+        let (Some(release), Some(served)) = (self.shown.get(owner), served) else {
+            return BTreeSet::new();
+        };
+        let answers = |named: &&NamedRoute| {
+            let function = self.function(named.route.function.as_ref(), Some(served));
+            let entries = function.map(|function| self.entries(served, &function));
+            let mut entries = entries.iter().flatten();
+            entries.any(|entry| !entry.share.is_zero() && entry.upstream.is_some())
+        };
+        let routes = release.wanted.routes.iter().filter(answers);
+        routes.flat_map(claims::places_of).collect()
     }
 
     /// What is so of the split of an owner: the versions of which a process takes requests. The gateway gives them in proportion
@@ -110,19 +154,26 @@ impl App {
         (functions.iter()).any(|function| running.upstream(function).is_some())
     }
 
-    /// The hostnames of a route that its owner has, and those that nobody has because it is not decided whose they are.
-    fn hostnames(&self, owner: &Owner, named: &NamedRoute) -> (Vec<String>, Vec<String>) {
+    /// The hostnames of a route that its owner has, or nobody, by how they are held.
+    fn hostnames(&self, owner: &Owner, route: &api::Route) -> BTreeMap<Held, Vec<String>> {
         let refused = self.refused.get(owner);
-        let (mut own, mut undecided) = (Vec::new(), Vec::new());
-        for hostname in &named.route.hostnames {
-            let place = claims::place(hostname, &named.route.path);
-            match refused.and_then(|refused| refused.get(&place)) {
-                None => own.push(hostname.clone()),
-                Some(refusal) if refusal.undecided => undecided.push(hostname.clone()),
-                Some(_) => {}
+        let claims = self.remembered.claims.get(owner);
+        let taken = self.taken(owner);
+        let mut all: BTreeMap<Held, Vec<String>> = BTreeMap::new();
+        for hostname in &route.hostnames {
+            let place = claims::place(hostname, &route.path);
+            let refusal = refused.and_then(|refused| refused.get(&place));
+            if refusal.is_some_and(|refusal| !refusal.undecided) {
+                continue;
             }
+            let held = Held {
+                since: claims.and_then(|it| it.get(&place)).copied().unwrap_or(0),
+                waits: !taken.contains(&place),
+                undecided: refusal.is_some(),
+            };
+            all.entry(held).or_default().push(hostname.clone());
         }
-        (own, undecided)
+        all
     }
 
     /// The rules of an owner. One for a word that is not resolved yet does not count until it is.

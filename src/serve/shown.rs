@@ -14,7 +14,8 @@ impl App {
     pub(super) fn show(&mut self) -> bool {
         let mut shown: BTreeMap<Owner, Arc<Release>> = BTreeMap::new();
         for (owner, wanted) in &self.wanted {
-            let held = self.shows(owner).filter(|_| self.outlives(owner));
+            let held = (self.shows(owner))
+                .filter(|_| self.outlives(owner) && !self.lingering.contains_key(owner));
             shown.insert(owner.clone(), held.unwrap_or_else(|| Arc::clone(wanted)));
         }
         let is_same = |owner: &Owner, release: &Arc<Release>| {

@@ -10,7 +10,7 @@
 //! repository       the address of the repository
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -23,7 +23,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::claims::Claims;
 use super::counted::Counted;
 use super::tidy;
-use crate::api::{Alias, AliasSpec, Deployment, DeploymentSpec};
+use crate::api::{Alias, AliasSpec, Deployment, DeploymentSpec, Route};
 use crate::plan::slots::Slots;
 use crate::plan::{Memory, Owner, Shares};
 use crate::record::VersionRecord;
@@ -106,6 +106,10 @@ pub(super) struct Remembered {
     pub(super) shown: BTreeMap<Owner, Spec>,
     /// Where each owner wants to be reached, numbered in the order in which that was seen first.
     pub(super) claims: BTreeMap<Owner, Claims>,
+    /// The places at which each owner has answered as the one that has them; nothing before anybody counted.
+    pub(super) taken: Option<BTreeMap<Owner, BTreeSet<String>>>,
+    /// The routes that each owner has left, and at which it goes on until somebody else answers there.
+    pub(super) staying: BTreeMap<Owner, Vec<Route>>,
     /// The versions of the slots of each owner with an affinity key: what the next ones are made from.
     #[serde(serialize_with = "as_texts", deserialize_with = "of_texts")]
     pub(super) slots: BTreeMap<Owner, Arc<Slots>>,
@@ -135,6 +139,14 @@ impl Spec {
             (Self::Deployment(spec), Object::Deployment(object)) => **spec == object.spec,
             (Self::Alias(spec), Object::Alias(object)) => **spec == object.spec,
             _ => false,
+        }
+    }
+
+    /// Takes all its routes away.
+    pub(super) fn leave(&mut self) {
+        match self {
+            Self::Deployment(spec) => spec.routes.clear(),
+            Self::Alias(spec) => spec.routes.clear(),
         }
     }
 

@@ -20,6 +20,8 @@ mod floods;
 mod ledger;
 /// A thousand changes of the split under load.
 mod load;
+/// Hostnames that move from one app to another.
+mod moving;
 /// Programs that do what programs do.
 mod programs;
 /// Commits that are served, and those that are not.

@@ -3,14 +3,14 @@ use crate::support::http;
 
 impl Standalone {
     /// What a hostname answers: status and body.
-    async fn at(&self, host: &str) -> (u16, String) {
+    pub(super) async fn at(&self, host: &str) -> (u16, String) {
         let answer = http::get(&self.gateway.to_string(), host, "/", &[]).await;
         let answer = answer.unwrap();
         (answer.status, answer.body)
     }
 
     /// Commits the Deployment of another app, and pushes it.
-    fn release(&self, name: &str, text: &str) {
+    pub(super) fn release(&self, name: &str, text: &str) {
         self.shop.commit(&format!("releases/{name}.yaml"), text);
         push(&self.shop);
     }
