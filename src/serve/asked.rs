@@ -23,13 +23,11 @@ impl App {
             .filter(|release| release.app() == name)
             .cloned()
             .collect();
-        if !tip.whole {
-            let lost = self.remembered.asked.iter();
-            // What the commit has under that name may be of another app, and takes nothing from this one.
-            let own: BTreeSet<Owner> = asked.iter().map(|release| tip::owner(release)).collect();
-            let lost = lost.filter(|(owner, _)| !own.contains(*owner));
-            asked.extend(lost.filter_map(|(owner, spec)| spec.release(&owner.name).map(Arc::new)));
-        }
+        // What the commit has under that name may be of another app, and takes nothing from this one.
+        let own: BTreeSet<Owner> = asked.iter().map(|release| tip::owner(release)).collect();
+        let lost = self.remembered.asked.iter();
+        let lost = lost.filter(|(owner, _)| !own.contains(*owner) && tip.recalls(owner));
+        asked.extend(lost.filter_map(|(owner, spec)| spec.release(&owner.name).map(Arc::new)));
         let here: BTreeSet<Owner> = asked.iter().map(|release| tip::owner(release)).collect();
         let lingering = (self.lingering.iter()).filter(|(owner, _)| !here.contains(*owner));
         asked.extend(lingering.map(|(_, release)| Arc::clone(release)));

@@ -21,6 +21,7 @@ mod descriptors;
 mod engine;
 mod handover;
 mod keeper;
+mod kept;
 mod keys;
 mod ledger;
 mod lookups;

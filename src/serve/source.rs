@@ -180,10 +180,11 @@ impl Source {
         self.found.problems.clone_from(&self.wrong);
     }
 
-    /// Forgets what was remembered once a commit counts as a whole: then there is nothing beside it.
+    /// Forgets what was remembered once a commit counts as a whole: then there is nothing beside it and what it keeps.
     fn forget(&mut self) {
-        if self.found.tip.whole {
-            self.known.clear();
+        let tip = &self.found.tip;
+        if tip.whole {
+            self.known.retain(|owner, _| tip.recalls(owner));
         }
     }
 
@@ -286,34 +287,14 @@ impl Source {
             unreadable: unreadable
                 .map(|file| (file.file.as_str(), file.problem.as_str()))
                 .collect(),
-            keeps: self.keeps(commit, is_empty, &folder),
+            empty: is_empty.then_some(folder.as_str()),
+            follows: &|before| self.mirror.follows(commit, before),
             known: &self.known,
             lost: &self.lost,
         });
         self.found.tip = Arc::new(tip);
         self.lost.clear();
         Ok(wrong)
-    }
-
-    /// Why objects that are not in the commit any more stay; nothing where they go. They stay where the folder is gone, or
-    /// history was rewritten.
-    fn keeps(&self, commit: &str, is_empty: bool, folder: &str) -> Option<String> {
-        let last = Some(&self.found.tip.commit).filter(|last| !last.is_empty());
-        // A commit that cannot be read may have been all that had an object.
-        let mut before = self.lost.iter().chain(last).peekable();
-        before.peek()?;
-        if is_empty {
-            return Some(format!(
-                "`{folder}` of commit {} is absent or empty, so what was there goes on",
-                short(commit)
-            ));
-        }
-        let other = before.find(|before| !self.mirror.follows(commit, before))?;
-        Some(format!(
-            "history was rewritten: commit {} does not follow {}, so what is missing in it goes on",
-            short(commit),
-            short(other)
-        ))
     }
 }
 

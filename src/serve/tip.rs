@@ -2,14 +2,15 @@
 //!
 //! An object counts where its file can be read and it is the only one of its kind for its app. One of which that cannot be said
 //! stays as it was, and so does one that is missing while a file cannot be read or is refused: it may stand there, and a copied
-//! file may have taken its place. All others of the commit
-//! count, so a slip in one app's file holds that app alone.
+//! file may have taken its place. One that is missing for another reason goes, but where [`super::kept`] says why not. All others of
+//! the commit count, so a slip in one app's file holds that app alone.
 //!
 //! Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::kept::{self, Kept, Missing, Reasons};
 use crate::plan::{Owner, OwnerKind};
 use crate::releases::{Kind, Release};
 use crate::settings::Settings;
@@ -17,6 +18,9 @@ use crate::words::AppName;
 
 /// Of which app and repository each object is that the state folder remembers. It counts where nothing else is known of the object.
 pub(super) type Known = BTreeMap<Owner, (AppName, String)>;
+
+/// The objects that go on though commits do not have them.
+type AllKept = BTreeMap<Owner, Kept>;
 
 /// What counts.
 #[derive(Debug, Clone, Default)]
@@ -28,9 +32,12 @@ pub(super) struct Tip {
     owners: BTreeSet<Owner>,
     /// The objects that are as an older commit has them, and which one that is.
     pub(super) held: BTreeMap<Owner, String>,
+    /// The objects that go on though this commit, and others before it, do not have them. Those that are not among the releases
+    /// stand in the state folder.
+    kept: AllKept,
     /// Commits that counted before and cannot be read any more, where what only they may have had goes on.
     lost: Vec<String>,
-    /// What is not among the releases is not wanted. Where it is false, something could not be read, or may not be removed.
+    /// What is neither among the releases nor kept is not wanted. Where it is false, something could not be read.
     pub(super) whole: bool,
 }
 
@@ -42,8 +49,10 @@ pub(super) struct Commit<'a> {
     pub(super) releases: &'a [Release],
     /// The files that cannot be read, and what is wrong.
     pub(super) unreadable: Vec<(&'a str, &'a str)>,
-    /// Why objects that are missing in it stay; nothing where they go.
-    pub(super) keeps: Option<String>,
+    /// The folder of releases, where it is absent or empty.
+    pub(super) empty: Option<&'a str>,
+    /// True for each commit that this one follows.
+    pub(super) follows: &'a dyn Fn(&str) -> bool,
     /// What is known of objects beside the commits before it.
     pub(super) known: &'a Known,
     /// The commits before it that cannot be read any more.
@@ -61,6 +70,11 @@ impl Tip {
         self.owners.contains(owner)
     }
 
+    /// True for an object that is wanted, and of which only the state folder knows how.
+    pub(super) fn recalls(&self, owner: &Owner) -> bool {
+        !self.whole || (self.kept.contains_key(owner) && !self.has(owner))
+    }
+
     /// For an object that is not as this commit has it: what has it so, in words.
     pub(super) fn older(&self, owner: &Owner) -> Option<String> {
         match self.held.get(owner) {
@@ -71,7 +85,8 @@ impl Tip {
 
     /// The commits that make this up, the oldest first where `before` has them so.
     pub(super) fn commits(&self, before: &[String]) -> Vec<String> {
-        let held: BTreeSet<&String> = self.held.values().collect();
+        let since = self.kept.values().map(|kept| &kept.since);
+        let held: BTreeSet<&String> = self.held.values().chain(since).collect();
         let mut commits: Vec<String> = (before.iter())
             .filter(|commit| held.contains(commit) || self.lost.contains(commit))
             .filter(|commit| **commit != self.commit)
@@ -118,49 +133,87 @@ impl Tip {
         problems.extend(said);
         stay.extend(doubled);
         releases.retain(|release| !stay.contains(release.app()));
+        let is_read = files.is_empty() && !refused;
         let mut held = BTreeMap::new();
-        let mut kept = Vec::new();
-        let mut missing = false;
+        let (mut stays, mut slipped) = (Vec::new(), Vec::new());
+        let mut missing = self.unread(&commit);
         for old in &self.releases {
             let owner = owner(old);
-            let is_there = releases.iter().any(|release| self::owner(release) == owner);
-            let is_gone = !stay.contains(old.app()) && !is_there;
-            if is_there || (is_gone && files.is_empty() && !refused && commit.keeps.is_none()) {
+            if releases.iter().any(|release| self::owner(release) == owner) {
                 continue;
             }
-            missing |= is_gone && commit.keeps.is_some();
-            held.insert(owner.clone(), self.commit_of(&owner).to_owned());
-            kept.push(Arc::clone(old));
+            if is_read && !stay.contains(old.app()) {
+                missing.insert(owner);
+            } else {
+                slipped.push(owner);
+            }
         }
-        if commit.keeps.is_some() {
-            let here = |owner: &Owner| commit.releases.iter().any(|it| self::owner(it) == *owner);
-            missing |= commit.known.keys().any(|owner| !here(owner));
+        let (mut kept, reasons) = self.keep(&missing, &commit);
+        for owner in &slipped {
+            kept.extend(
+                self.kept
+                    .get(owner)
+                    .map(|kept| (owner.clone(), kept.clone())),
+            );
         }
-        if let Some(why) = commit.keeps.as_ref().filter(|_| missing) {
-            problems.push(why.clone());
+        let goes_on: BTreeSet<&Owner> = reasons.values().flatten().chain(&slipped).collect();
+        for old in &self.releases {
+            let owner = owner(old);
+            if goes_on.contains(&owner) {
+                held.insert(owner.clone(), self.commit_of(&owner).to_owned());
+                stays.push(Arc::clone(old));
+            }
         }
-        if !held.is_empty() && problems.len() > usize::from(missing) {
-            let owners: Vec<String> = held.keys().map(ToString::to_string).collect();
+        problems.extend(kept::problems(&reasons, commit.id));
+        if !slipped.is_empty() {
+            let owners: Vec<String> = slipped.iter().map(ToString::to_string).collect();
             problems.push(format!(
                 "{}: as before until that is mended; all else of commit {id} counts",
                 owners.join(", ")
             ));
         }
-        let whole = files.is_empty() && stay.is_empty() && !refused && commit.keeps.is_none();
-        releases.extend(kept);
+        releases.extend(stays);
         let tip = Self {
             commit: commit.id.to_owned(),
             settings: commit.settings,
             owners: releases.iter().map(|release| owner(release)).collect(),
             releases,
             held,
-            lost: match commit.keeps {
-                Some(_) => [&self.lost, commit.lost].concat(),
-                None => Vec::new(),
+            lost: if kept.is_empty() {
+                Vec::new()
+            } else {
+                [&self.lost, commit.lost].concat()
             },
-            whole,
+            kept,
+            whole: is_read && stay.is_empty(),
         };
         (tip, problems)
+    }
+
+    /// The objects that are missing in a commit, and of which only the state folder knows.
+    fn unread(&self, commit: &Commit<'_>) -> BTreeSet<Owner> {
+        let known = commit.known.keys().filter(|_| !commit.lost.is_empty());
+        let here = |owner: &Owner| commit.releases.iter().any(|it| self::owner(it) == *owner);
+        (known.chain(self.kept.keys()))
+            .filter(|owner| !self.has(owner) && !here(owner))
+            .cloned()
+            .collect()
+    }
+
+    /// Which of the objects that are missing in a commit go on, and why.
+    fn keep(&self, missing: &BTreeSet<Owner>, commit: &Commit<'_>) -> (AllKept, Reasons) {
+        let (mut kept, mut reasons) = (AllKept::new(), Reasons::new());
+        for owner in missing {
+            let known = Missing {
+                of: self.has(owner).then(|| self.commit_of(owner)),
+                kept: self.kept.get(owner),
+            };
+            if let Some((why, keeps)) = kept::why(&known, commit) {
+                kept.extend(keeps.map(|kept| (owner.clone(), kept)));
+                reasons.entry(why).or_default().insert(owner.clone());
+            }
+        }
+        (kept, reasons)
     }
 
     /// An object that is now of another app or repository than before: which app it was of, and what is wrong.
@@ -283,7 +336,8 @@ mod tests {
             settings: Settings::default(),
             releases,
             unreadable: Vec::new(),
-            keeps: None,
+            empty: None,
+            follows: &|_| true,
             known: NOTHING,
             lost: &[],
         }
@@ -418,21 +472,31 @@ mod tests {
         let lost = ["one".to_owned()];
         let rewritten = |tip: &Tip, id: &str, lost: &[String]| {
             tip.next(Commit {
-                keeps: Some("history was rewritten".to_owned()),
+                follows: &|before| before != "one",
                 known: &known("shop"),
                 lost,
                 ..commit(id, &blog)
             })
         };
         let (tip, said) = rewritten(&Tip::default(), "two", &lost);
-        assert!(!tip.whole && said == ["history was rewritten"], "{said:?}");
-        // So it is at each start until a commit counts as a whole.
-        let (tip, _) = rewritten(&tip, "three", &[]);
+        let shop = owner(&object("Deployment", "shop", "shop", 1));
+        let words = "history was rewritten: commit two does not follow one";
+        assert!(said.len() == 1 && said[0].starts_with(words), "{said:?}");
+        assert!(tip.recalls(&shop));
+        assert_eq!(tip.commits(&lost), ["one", "two"]);
+        // So it is after each start, and with each commit, until one has it.
+        let (again, _) = rewritten(&Tip::default(), "two", &lost);
+        let (tip, said) = rewritten(&again, "three", &[]);
+        assert!(tip.recalls(&shop) && said.len() == 1, "{said:?}");
         let before = [&lost[..], &["two".to_owned()]].concat();
-        assert_eq!(tip.commits(&before), ["one", "three"]);
-        let (tip, _) = tip.next(commit("four", &blog));
-        assert!(tip.whole);
+        assert_eq!(tip.commits(&before), ["one", "two", "three"]);
+        let both = [blog[0].clone(), object("Deployment", "shop", "shop", 1)];
+        let (tip, said) = tip.next(commit("four", &both));
+        assert!(said.is_empty() && tip.has(&shop), "{said:?}");
         assert_eq!(tip.commits(&before), ["four"]);
+        let (tip, said) = rewritten(&tip, "five", &[]);
+        assert!(said.is_empty() && !tip.recalls(&shop), "{said:?}");
+        assert!(!tip.has(&shop));
     }
 
     #[test]
@@ -470,7 +534,7 @@ mod tests {
         let (tip, _) = next(&Tip::default(), "one", &first, &[]);
         let rewritten = |releases: &[Release]| {
             tip.next(Commit {
-                keeps: Some("history was rewritten".to_owned()),
+                follows: &|_| false,
                 ..commit("two", releases)
             })
         };
@@ -482,8 +546,97 @@ mod tests {
                 entry("shop/cwd/shop", 1, "one"),
             ]
         );
-        assert_eq!(said, ["history was rewritten"]);
+        let words = "history was rewritten: commit two does not follow one, so what is missing in it goes on, also where later commits do not have it: cwd/shop; ";
+        assert!(said.len() == 1 && said[0].starts_with(words), "{said:?}");
         let (tip, said) = rewritten(&first);
         assert!(said.is_empty() && tip.held.is_empty(), "{said:?}");
+    }
+
+    /// What happens to an object `shop` that the first commit, `one`, has beside `blog`.
+    #[test]
+    fn what_was_kept_stays_until_a_commit_that_had_it_is_followed_by_one_without_it() {
+        /// A commit: its name, those that it follows, and whether it has both, `blog` alone, or nothing.
+        type Step = (&'static str, &'static [&'static str], char);
+        let shop = object("Deployment", "shop", "shop", 1);
+        let blog = object("Deployment", "blog", "blog", 1);
+        let who = owner(&shop);
+        let one: Step = ("one", &[], '2');
+        let (empty, rewritten): (Step, Step) = (("two", &["one"], '0'), ("two", &[], '1'));
+        for (steps, stays) in [
+            (vec![("two", &["one"][..], '1')], false),
+            (vec![empty], true),
+            (vec![rewritten], true),
+            // The commits after it, of the same line, of which one takes the blog away.
+            (vec![empty, ("3", &["one", "two"], '1')], true),
+            (
+                vec![
+                    empty,
+                    ("3", &["one", "two"], '1'),
+                    ("4", &["one", "two", "3"], '0'),
+                ],
+                true,
+            ),
+            (vec![rewritten, ("3", &["two"], '1')], true),
+            (
+                vec![rewritten, ("3", &["two"], '1'), ("4", &["two", "3"], '1')],
+                true,
+            ),
+            // Once more another history.
+            (vec![rewritten, ("3", &[], '1'), ("4", &["3"], '1')], true),
+            // One has it again, and the next one does not.
+            (
+                vec![
+                    empty,
+                    ("3", &["one", "two"], '2'),
+                    ("4", &["one", "two", "3"], '1'),
+                ],
+                false,
+            ),
+            (
+                vec![rewritten, ("3", &["two"], '2'), ("4", &["two", "3"], '1')],
+                false,
+            ),
+            // History is again the one that had it, in which it was removed.
+            (vec![empty, ("3", &["one"], '1')], false),
+            (vec![rewritten, ("3", &["one"], '1')], false),
+        ] {
+            let read = |tip: &Tip, (id, behind, has): &Step| {
+                let releases = match has {
+                    '2' => vec![shop.clone(), blog.clone()],
+                    '1' => vec![blog.clone()],
+                    _ => Vec::new(),
+                };
+                tip.next(Commit {
+                    empty: releases.is_empty().then_some("releases"),
+                    follows: &|before| before == *id || behind.contains(&before),
+                    ..commit(id, &releases)
+                })
+            };
+            let all: Vec<Step> = [one].into_iter().chain(steps).collect();
+            let (mut tip, mut said, mut counted) = (Tip::default(), Vec::new(), Vec::new());
+            for step in &all {
+                (tip, said) = read(&tip, step);
+                counted = tip.commits(&counted);
+            }
+            assert_eq!(tip.has(&who), stays, "{all:?}");
+            assert_eq!(
+                said.iter().any(|it| it.contains("cwd/shop")),
+                stays,
+                "{all:?}: {said:?}"
+            );
+            // So it is after a start, which reads again what counted.
+            let mut again = Tip::default();
+            for id in &counted {
+                let step = all.iter().find(|(name, ..)| name == id).unwrap();
+                (again, said) = read(&again, step);
+            }
+            assert_eq!(again.has(&who), stays, "{counted:?} of {all:?}");
+            assert_eq!(again.commits(&counted), counted, "{all:?}");
+            assert_eq!(
+                said.iter().any(|it| it.contains("cwd/shop")),
+                stays,
+                "{all:?}: {said:?}"
+            );
+        }
     }
 }

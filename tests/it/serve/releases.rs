@@ -227,6 +227,19 @@ async fn what_is_broken_or_gone_changes_no_traffic() {
     );
     standalone.says("history was rewritten").await;
     assert_eq!(standalone.get(&[]).await.1, "v1");
+    // So it is with the commits after that one.
+    shop.commit("README.md", "goes on");
+    let newest = shop.git(&shop.clone_dir(), &["rev-parse", "HEAD"]);
+    shop.git(
+        &shop.clone_dir(),
+        &["push", "-q", "origin", "HEAD:refs/heads/main"],
+    );
+    until("the next commit counts", async || {
+        (standalone.status().await["commit"] == newest.trim()).then_some(())
+    })
+    .await;
+    standalone.says("history was rewritten").await;
+    assert_eq!(standalone.get(&[]).await.1, "v1");
     // What is kept though it is in no commit that is there is kept through a start: v9 is wanted still, and v1 serves.
     drop(standalone.serving.take());
     standalone.start().await;
