@@ -45,6 +45,8 @@ mod world;
 
 #[cfg(test)]
 mod one_plan_test;
+#[cfg(test)]
+mod tip_test;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -1,0 +1,355 @@
+//! What counts of commits, one after the other.
+
+use std::sync::Arc;
+
+use super::tip::{Commit, Known, Tip, owner};
+use crate::releases::{self, Release};
+use crate::settings::Settings;
+
+fn object(kind: &str, name: &str, app: &str, version: u32) -> Release {
+    let versions = match kind {
+        "Alias" => format!("version: {version}"),
+        _ => format!("versions: [{{version: {version}, percentage: 100}}]"),
+    };
+    let text = format!(
+        "apiVersion: cutwater.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {{app: {app}, repository: shop, {versions}}}\n"
+    );
+    let file = format!("releases/{name}.yaml");
+    releases::read(&file, text.as_bytes())
+        .unwrap()
+        .releases
+        .remove(0)
+}
+
+/// What each object serves, as of which commit.
+fn all(tip: &Tip) -> Vec<(String, u32, String)> {
+    let one = |release: &Arc<Release>| {
+        let owner = owner(release);
+        let version = release.wanted.versions[0].version.to_string();
+        let version = version.trim_start_matches('v').parse().unwrap();
+        (
+            format!("{}/{owner}", release.app()),
+            version,
+            tip.commit_of(&owner).to_owned(),
+        )
+    };
+    tip.releases.iter().map(one).collect()
+}
+
+fn next(before: &Tip, id: &str, releases: &[Release], unreadable: &[&str]) -> (Tip, Vec<String>) {
+    before.next(Commit {
+        unreadable: unreadable.iter().map(|file| (*file, "is wrong")).collect(),
+        ..commit(id, releases)
+    })
+}
+
+fn commit<'a>(id: &'a str, releases: &'a [Release]) -> Commit<'a> {
+    const NOTHING: &Known = &Known::new();
+    Commit {
+        id,
+        settings: Settings::default(),
+        releases,
+        unreadable: Vec::new(),
+        empty: None,
+        follows: &|_| true,
+        known: NOTHING,
+        lost: &[],
+    }
+}
+
+/// Of an object `shop`, as the state folder remembers it.
+fn known(app: &str) -> Known {
+    let release = object("Deployment", "shop", app, 1);
+    let whose = (release.app().clone(), release.wanted.repository.clone());
+    [(owner(&release), whose)].into()
+}
+
+fn entry(who: &str, version: u32, commit: &str) -> (String, u32, String) {
+    (who.to_owned(), version, commit.to_owned())
+}
+
+#[test]
+fn a_file_that_cannot_be_read_holds_its_own_app_alone() {
+    let first = [
+        object("Deployment", "shop", "shop", 1),
+        object("Deployment", "blog", "blog", 1),
+        object("Alias", "gone", "wiki", 1),
+    ];
+    let (tip, said) = next(&Tip::default(), "one", &first, &[]);
+    assert!(said.is_empty() && tip.whole, "{said:?}");
+    // Another app moves on, and what is missing may stand in the file.
+    let blog = [object("Deployment", "blog", "blog", 2)];
+    let (tip, said) = next(&tip, "two", &blog, &["releases/shop.yaml"]);
+    assert_eq!(
+        all(&tip),
+        [
+            entry("blog/cwd/blog", 2, "two"),
+            entry("shop/cwd/shop", 1, "one"),
+            entry("wiki/cwa/gone", 1, "one"),
+        ]
+    );
+    assert!(!tip.whole);
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert_eq!(
+        said[1],
+        "cwd/shop, cwa/gone: as before until that is mended; all else of commit two counts"
+    );
+    assert_eq!(tip.commits(&["one".to_owned()]), ["one", "two"]);
+    // Mended, it counts as a whole.
+    let (tip, said) = next(&tip, "three", &first[..2], &[]);
+    assert_eq!(
+        all(&tip),
+        [
+            entry("shop/cwd/shop", 1, "three"),
+            entry("blog/cwd/blog", 1, "three"),
+        ]
+    );
+    assert!(said.is_empty() && tip.whole, "{said:?}");
+    assert_eq!(
+        tip.commits(&["one".to_owned(), "two".to_owned()]),
+        ["three"]
+    );
+    // Where nothing was known before, what can be read counts.
+    let (tip, said) = next(&Tip::default(), "two", &blog, &["releases/shop.yaml"]);
+    assert_eq!(all(&tip), [entry("blog/cwd/blog", 2, "two")]);
+    assert_eq!((said.len(), tip.whole), (1, false));
+}
+
+#[test]
+fn an_object_of_another_app_or_repository_is_an_error_and_stays() {
+    let shop = object("Deployment", "shop", "shop", 1);
+    let blog = object("Deployment", "blog", "blog", 1);
+    let (tip, _) = next(&Tip::default(), "one", &[shop.clone(), blog.clone()], &[]);
+    // Also of an app that is there: that one goes on.
+    for (other, word) in [("shp", "`shp`"), ("blog", "`blog`")] {
+        let wrong = object("Deployment", "shop", other, 1);
+        let newer = object("Deployment", "blog", "blog", 2);
+        let (next, said) = next(&tip, "two", &[newer, wrong], &[]);
+        assert_eq!(
+            all(&next),
+            [
+                entry("blog/cwd/blog", 2, "two"),
+                entry("shop/cwd/shop", 1, "one"),
+            ]
+        );
+        assert!(
+            said[0].contains("spec.app") && said[0].contains(word),
+            "{said:?}"
+        );
+        assert!(!next.whole);
+    }
+    let mut elsewhere = shop.clone();
+    elsewhere.wanted.repository = "other".to_owned();
+    let (next, said) = next(&tip, "two", &[elsewhere, blog], &[]);
+    assert_eq!(all(&next)[1], entry("shop/cwd/shop", 1, "one"));
+    assert!(said[0].contains("spec.repository: is `other`"), "{said:?}");
+}
+
+#[test]
+fn a_copy_that_kept_the_name_is_refused_alone() {
+    let shop = object("Deployment", "shop", "shop", 1);
+    let wiki = object("Deployment", "wiki", "wiki", 1);
+    let (tip, _) = next(&Tip::default(), "one", &[shop, wiki], &[]);
+    let mut copy = object("Deployment", "shop", "blog", 1);
+    copy.file = "releases/blog.yaml".to_owned();
+    let newer = object("Deployment", "shop", "shop", 2);
+    // The file that is read second is said to stand against the first one.
+    let (next_tip, said) = next(
+        &tip,
+        "two",
+        &[copy.clone(), newer.clone()],
+        &["releases/shop.yaml"],
+    );
+    let wiki = entry("wiki/cwd/wiki", 1, "one");
+    assert_eq!(all(&next_tip), [entry("shop/cwd/shop", 2, "two"), wiki]);
+    assert!(
+        !next_tip.whole && said.iter().any(|it| it.starts_with("releases/blog.yaml:")),
+        "{said:?}"
+    );
+    // Where nothing was known before, neither counts.
+    let both = [copy, newer];
+    let (tip, said) = next(&Tip::default(), "two", &both, &[]);
+    assert!(all(&tip).is_empty() && !tip.whole, "{said:?}");
+    // After a restart the state folder knows.
+    let commit = Commit {
+        known: &known("shop"),
+        ..commit("two", &both)
+    };
+    let (tip, said) = Tip::default().next(commit);
+    assert_eq!(all(&tip), [entry("shop/cwd/shop", 2, "two")]);
+    assert!(!tip.whole && said[0].contains("is `blog` and was `shop`"));
+}
+
+#[test]
+fn what_is_remembered_stays_where_the_commit_before_cannot_be_read() {
+    let blog = [object("Deployment", "blog", "blog", 1)];
+    let lost = ["one".to_owned()];
+    let rewritten = |tip: &Tip, id: &str, lost: &[String]| {
+        tip.next(Commit {
+            follows: &|before| before != "one",
+            known: &known("shop"),
+            lost,
+            ..commit(id, &blog)
+        })
+    };
+    let (tip, said) = rewritten(&Tip::default(), "two", &lost);
+    let shop = owner(&object("Deployment", "shop", "shop", 1));
+    let words = "history was rewritten: commit two does not follow one";
+    assert!(said.len() == 1 && said[0].starts_with(words), "{said:?}");
+    assert!(tip.recalls(&shop));
+    assert_eq!(tip.commits(&lost), ["one", "two"]);
+    // So it is after each start, and with each commit, until one has it.
+    let (again, _) = rewritten(&Tip::default(), "two", &lost);
+    let (tip, said) = rewritten(&again, "three", &[]);
+    assert!(tip.recalls(&shop) && said.len() == 1, "{said:?}");
+    let before = [&lost[..], &["two".to_owned()]].concat();
+    assert_eq!(tip.commits(&before), ["one", "two", "three"]);
+    let both = [blog[0].clone(), object("Deployment", "shop", "shop", 1)];
+    let (tip, said) = tip.next(commit("four", &both));
+    assert!(said.is_empty() && tip.has(&shop), "{said:?}");
+    assert_eq!(tip.commits(&before), ["four"]);
+    let (tip, said) = rewritten(&tip, "five", &[]);
+    assert!(said.is_empty() && !tip.recalls(&shop), "{said:?}");
+    assert!(!tip.has(&shop));
+}
+
+#[test]
+fn two_deployments_of_one_app_hold_that_app_alone() {
+    let first = [
+        object("Deployment", "shop", "shop", 1),
+        object("Deployment", "blog", "blog", 1),
+    ];
+    let (tip, _) = next(&Tip::default(), "one", &first, &[]);
+    let second = [
+        object("Deployment", "shop", "shop", 2),
+        object("Deployment", "shop-eu", "shop", 3),
+        object("Deployment", "blog", "blog", 2),
+    ];
+    let (tip, said) = next(&tip, "two", &second, &[]);
+    assert_eq!(
+        all(&tip),
+        [
+            entry("blog/cwd/blog", 2, "two"),
+            entry("shop/cwd/shop", 1, "one"),
+        ]
+    );
+    assert!(
+        said[0].contains("`shop-eu` of `shop` is the second one"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn what_may_not_be_removed_stays_and_the_rest_counts() {
+    let first = [
+        object("Deployment", "shop", "shop", 1),
+        object("Deployment", "blog", "blog", 1),
+    ];
+    let (tip, _) = next(&Tip::default(), "one", &first, &[]);
+    let rewritten = |releases: &[Release]| {
+        tip.next(Commit {
+            follows: &|_| false,
+            ..commit("two", releases)
+        })
+    };
+    let (tip, said) = rewritten(&[object("Deployment", "blog", "blog", 2)]);
+    assert_eq!(
+        all(&tip),
+        [
+            entry("blog/cwd/blog", 2, "two"),
+            entry("shop/cwd/shop", 1, "one"),
+        ]
+    );
+    let words = "history was rewritten: commit two does not follow one, so what is missing in it goes on, also where later commits do not have it: cwd/shop; ";
+    assert!(said.len() == 1 && said[0].starts_with(words), "{said:?}");
+    let (tip, said) = rewritten(&first);
+    assert!(said.is_empty() && tip.held.is_empty(), "{said:?}");
+}
+
+/// What happens to an object `shop` that the first commit, `one`, has beside `blog`.
+#[test]
+fn what_was_kept_stays_until_a_commit_that_had_it_is_followed_by_one_without_it() {
+    /// A commit: its name, those that it follows, and whether it has both, `blog` alone, or nothing.
+    type Step = (&'static str, &'static [&'static str], char);
+    let shop = object("Deployment", "shop", "shop", 1);
+    let blog = object("Deployment", "blog", "blog", 1);
+    let who = owner(&shop);
+    let one: Step = ("one", &[], '2');
+    let (empty, rewritten): (Step, Step) = (("two", &["one"], '0'), ("two", &[], '1'));
+    for (steps, stays) in [
+        (vec![("two", &["one"][..], '1')], false),
+        (vec![empty], true),
+        (vec![rewritten], true),
+        // The commits after it, of the same line, of which one takes the blog away.
+        (vec![empty, ("3", &["one", "two"], '1')], true),
+        (
+            vec![
+                empty,
+                ("3", &["one", "two"], '1'),
+                ("4", &["one", "two", "3"], '0'),
+            ],
+            true,
+        ),
+        (vec![rewritten, ("3", &["two"], '1')], true),
+        (
+            vec![rewritten, ("3", &["two"], '1'), ("4", &["two", "3"], '1')],
+            true,
+        ),
+        // Once more another history.
+        (vec![rewritten, ("3", &[], '1'), ("4", &["3"], '1')], true),
+        // One has it again, and the next one does not.
+        (
+            vec![
+                empty,
+                ("3", &["one", "two"], '2'),
+                ("4", &["one", "two", "3"], '1'),
+            ],
+            false,
+        ),
+        (
+            vec![rewritten, ("3", &["two"], '2'), ("4", &["two", "3"], '1')],
+            false,
+        ),
+        // History is again the one that had it, in which it was removed.
+        (vec![empty, ("3", &["one"], '1')], false),
+        (vec![rewritten, ("3", &["one"], '1')], false),
+    ] {
+        let read = |tip: &Tip, (id, behind, has): &Step| {
+            let releases = match has {
+                '2' => vec![shop.clone(), blog.clone()],
+                '1' => vec![blog.clone()],
+                _ => Vec::new(),
+            };
+            tip.next(Commit {
+                empty: releases.is_empty().then_some("releases"),
+                follows: &|before| before == *id || behind.contains(&before),
+                ..commit(id, &releases)
+            })
+        };
+        let all: Vec<Step> = [one].into_iter().chain(steps).collect();
+        let (mut tip, mut said, mut counted) = (Tip::default(), Vec::new(), Vec::new());
+        for step in &all {
+            (tip, said) = read(&tip, step);
+            counted = tip.commits(&counted);
+        }
+        assert_eq!(tip.has(&who), stays, "{all:?}");
+        assert_eq!(
+            said.iter().any(|it| it.contains("cwd/shop")),
+            stays,
+            "{all:?}: {said:?}"
+        );
+        // So it is after a start, which reads again what counted.
+        let mut again = Tip::default();
+        for id in &counted {
+            let step = all.iter().find(|(name, ..)| name == id).unwrap();
+            (again, said) = read(&again, step);
+        }
+        assert_eq!(again.has(&who), stays, "{counted:?} of {all:?}");
+        assert_eq!(again.commits(&counted), counted, "{all:?}");
+        assert_eq!(
+            said.iter().any(|it| it.contains("cwd/shop")),
+            stays,
+            "{all:?}: {said:?}"
+        );
+    }
+}
