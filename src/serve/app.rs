@@ -50,6 +50,8 @@ pub(super) struct App {
     pub(super) lingering: BTreeMap<Owner, Arc<Release>>,
     /// What others answer for owners that do not answer yet, for people.
     pub(super) handed: Vec<String>,
+    /// Why it is not known what was served before this `serve` started.
+    pub(super) lost: Option<String>,
     /// The same owners, each with what the gateway goes by.
     pub(super) shown: BTreeMap<Owner, Arc<Release>>,
     /// Who may ask each owner that is wanted for a version.
@@ -93,15 +95,30 @@ pub(super) struct Stepped {
 
 impl App {
     /// All apps of which something is remembered. What they served has its variables before anything new is made.
+    ///
+    /// One of which it is `lost` says so until what is wanted of it is served.
     pub(super) fn all(
         remembered: BTreeMap<AppName, Remembered>,
+        lost: BTreeMap<AppName, String>,
         secrets: &Secrets,
     ) -> BTreeMap<AppName, Self> {
+        let lost = lost.into_iter().map(|(name, problem)| {
+            let lost = format!(
+                "what was served of it before is not known, so what is wanted now is begun anew: {problem}; where that cannot run, release a version that can"
+            );
+            tracing::warn!("{name}: {lost}");
+            let app = Self {
+                lost: Some(lost),
+                ..Self::default()
+            };
+            (name, app)
+        });
         for remembered in remembered.values() {
             returning::claim(remembered, secrets);
         }
         let apps = remembered.into_iter();
         apps.map(|(name, remembered)| (name, Self::of(remembered)))
+            .chain(lost)
             .collect()
     }
 
@@ -243,6 +260,11 @@ impl App {
                 let commit = tip.commit_of(owner).to_owned();
                 self.reached.insert(owner.clone(), commit);
             }
+        }
+        if self.complete.values().any(|complete| !complete) {
+            self.problems.extend(self.lost.clone());
+        } else {
+            self.lost = None;
         }
     }
 

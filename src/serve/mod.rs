@@ -16,6 +16,7 @@ mod asked;
 mod board;
 mod checkout;
 mod claims;
+mod copies;
 mod counted;
 mod descriptors;
 mod engine;
@@ -161,7 +162,7 @@ pub enum ServeError {
 /// When it cannot start. Once it runs, whatever goes wrong is told and waited out.
 pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result<(), ServeError> {
     let folder = Arc::new(StateFolder::open(&settings.state)?);
-    let remembered = folder.read();
+    let (remembered, lost) = folder.read();
     let counted = folder.counted(&settings.branch, settings.releases.as_deref());
     let mirror = tokio::select! {
         mirror = copy(&settings, &folder, &counted) => mirror?,
@@ -216,7 +217,7 @@ pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result
     let passed = programs::passed(&settings.given);
     let secrets = Secrets::new(settings.given, settings.secrets, settings.config_maps);
     let mut engine = Engine {
-        apps: App::all(remembered, &secrets),
+        apps: App::all(remembered, lost, &secrets),
         mirror,
         found: Found::default(),
         keeper: Keeper::start(Arc::clone(&folder), Arc::clone(&changed)),

@@ -5,14 +5,14 @@
 //! mirror.git/      the copy of the release repository
 //! snapshots/<id>/  checkouts, read-only
 //! logs/            what programs print
-//! apps/<app>.json  what was decided last: written whole, or not at all
+//! apps/<app>.json  what was decided last, and in apps/<app>.copy once more
 //! counted          the commits that count
 //! repository       the address of the repository
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::claims::Claims;
+use super::copies;
 use super::counted::Counted;
 use super::tidy;
 use crate::api::{Alias, AliasSpec, Deployment, DeploymentSpec, Route};
@@ -321,10 +322,9 @@ impl StateFolder {
         self.dir.join("apps").join(format!("{app}.json"))
     }
 
-    /// What is remembered of all apps. A file that cannot be read is said and left out: the repository says again what is
-    /// wanted.
-    pub(super) fn read(&self) -> BTreeMap<AppName, Remembered> {
-        let mut all = BTreeMap::new();
+    /// What is remembered of all apps, and of which it is lost and why: what is wanted of those the repository says again.
+    pub(super) fn read(&self) -> (BTreeMap<AppName, Remembered>, BTreeMap<AppName, String>) {
+        let (mut all, mut lost) = (BTreeMap::new(), BTreeMap::new());
         for entry in fs::read_dir(self.dir.join("apps"))
             .into_iter()
             .flatten()
@@ -334,23 +334,19 @@ impl StateFolder {
             let app: Option<AppName> = (path.file_stem())
                 .filter(|_| {
                     path.extension()
-                        .is_some_and(|extension| extension == "json")
+                        .is_some_and(|extension| extension == "json" || extension == "copy")
                 })
                 .and_then(|stem| stem.to_str()?.parse().ok());
             let Some(app) = app else { continue };
-            let read = fs::read(&path).map_err(|error| error.to_string());
-            let read = read.and_then(|bytes| {
-                serde_json::from_slice(&bytes).map_err(|error| error.to_string())
-            });
-            match read {
+            if all.contains_key(&app) || lost.contains_key(&app) {
+                continue;
+            }
+            match copies::read(&self.app(&app)) {
                 Ok(remembered) => drop(all.insert(app, remembered)),
-                Err(problem) => tracing::warn!(
-                    "{}: {problem}; what is remembered of {app} is lost",
-                    path.display()
-                ),
+                Err(problem) => drop(lost.insert(app, problem)),
             }
         }
-        all
+        (all, lost)
     }
 
     /// Writes what is to be remembered of an app; nothing where nothing is left.
@@ -361,16 +357,9 @@ impl StateFolder {
             problem,
         };
         if *remembered == Remembered::default() {
-            return match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(fail(error)),
-                _ => Ok(()),
-            };
+            return copies::remove(&path).map_err(fail);
         }
         let text = serde_json::to_vec(remembered).map_err(|error| fail(error.into()))?;
-        let mut file = tempfile::NamedTempFile::new_in(self.dir.join("apps")).map_err(fail)?;
-        file.write_all(&text).map_err(fail)?;
-        file.as_file().sync_data().map_err(fail)?;
-        file.persist(&path).map_err(|error| fail(error.error))?;
-        Ok(())
+        copies::write(&path, &text).map_err(fail)
     }
 }

@@ -1,0 +1,121 @@
+//! A file that is kept twice: where one of both was cut off or damaged, by a disk or by somebody, the other one is whole.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+use super::tidy;
+
+/// Where the second one is.
+fn copy_of(file: &Path) -> PathBuf {
+    file.with_extension("copy")
+}
+
+/// What stands in the file, or in its copy where it cannot be read.
+///
+/// # Errors
+/// Why neither can be read. Both are put aside then, so that what is written next destroys nothing.
+pub(super) fn read<T: DeserializeOwned>(file: &Path) -> Result<T, String> {
+    let parse = |path: &Path| {
+        let read = fs::read(path).map_err(|error| error.to_string());
+        read.and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()))
+    };
+    let problem = match parse(file) {
+        Ok(found) => return Ok(found),
+        Err(problem) => format!("{}: {problem}", file.display()),
+    };
+    let copy = copy_of(file);
+    match parse(&copy) {
+        Ok(found) => {
+            tracing::warn!("{problem}; its copy {} counts", copy.display());
+            Ok(found)
+        }
+        Err(other) => {
+            let aside =
+                [file, &copy].map(|path| aside(path).unwrap_or_else(|error| error.to_string()));
+            Err(format!(
+                "{problem}, nor its copy: {other}; {}",
+                aside.join(" and ")
+            ))
+        }
+    }
+}
+
+/// Puts a damaged file aside, and says where it is. Of two that are damaged, the newer one is kept.
+fn aside(path: &Path) -> io::Result<String> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".damaged");
+    let aside = path.with_file_name(name);
+    if !path.exists() {
+        return Ok(format!("{} is not there", path.display()));
+    }
+    tidy::remove(&aside)?;
+    fs::rename(path, &aside)?;
+    Ok(format!("what stood there is in {}", aside.display()))
+}
+
+/// Writes the file and its copy, each whole or not at all.
+pub(super) fn write(file: &Path, text: &[u8]) -> io::Result<()> {
+    for path in [file, &copy_of(file)] {
+        let mut new = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(path))?;
+        new.write_all(text)?;
+        new.as_file().sync_data()?;
+        new.persist(path).map_err(|error| error.error)?;
+    }
+    Ok(())
+}
+
+/// Removes both, the copy first: it must not be what is left.
+pub(super) fn remove(file: &Path) -> io::Result<()> {
+    for path in [&copy_of(file), file] {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    type Text = BTreeMap<String, u32>;
+
+    #[test]
+    fn one_of_both_is_enough() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("shop.json");
+        let copy = dir.path().join("shop.copy");
+        let is_there = || read::<Text>(&file).map(|found| found["served"]);
+        let damage: [&dyn Fn(&Path); 4] = [
+            &|path| fs::write(path, "").unwrap(),
+            &|path| fs::write(path, "{\"served\"").unwrap(),
+            &|path| fs::write(path, b"\xff").unwrap(),
+            &|path| fs::remove_file(path).unwrap(),
+        ];
+        for damage in damage {
+            for path in [&file, &copy] {
+                write(&file, b"{\"served\": 1}").unwrap();
+                damage(path);
+                assert_eq!(is_there(), Ok(1));
+            }
+        }
+        // Neither is whole: both are put aside, and the next one is begun.
+        fs::write(&file, "{\"served\"").unwrap();
+        fs::write(&copy, "").unwrap();
+        let problem = is_there().unwrap_err();
+        for said in ["shop.json: EOF", "shop.json.damaged", "shop.copy.damaged"] {
+            assert!(problem.contains(said), "{problem}");
+        }
+        write(&file, b"{\"served\": 2}").unwrap();
+        assert_eq!(is_there(), Ok(2));
+        remove(&file).unwrap();
+        assert!(is_there().is_err());
+        remove(&file).unwrap();
+    }
+}
