@@ -163,7 +163,10 @@ impl App {
             .map(|(release, resolution)| (tip::owner(release), resolution))
             .collect();
         let resolutions: Vec<Resolution> = (self.wanted.keys())
-            .map(|owner| shares.get(owner).cloned().unwrap_or_default())
+            .map(|owner| {
+                let resolution = shares.get(owner).cloned().unwrap_or_default();
+                self.with_asked_for(owner, resolution)
+            })
             .collect();
         let versions = self.versions(&resolutions);
         let world = self.world(&releases, &resolutions, versions, now);
