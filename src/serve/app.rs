@@ -12,7 +12,7 @@ use super::checkout::Checkout;
 use super::claims::{Refusal, Refused, Settled};
 use super::lookups::Lookups;
 use super::programs::Starter;
-use super::resolve::{self, Resolution};
+use super::resolve::{self, Answer, Resolution};
 use super::returning::{self, Returning};
 use super::secrets::Secrets;
 use super::state::{Remembered, Served, StateFolder};
@@ -27,6 +27,9 @@ use crate::words::{AppName, VersionNumber, VersionWord};
 
 /// More versions of an app at once than anybody means.
 const MANY: usize = 5;
+
+/// Why what a repository says of a version does not count.
+const FOREIGN: &str = "the repository was exchanged for another one, whose versions do not count";
 
 /// One app.
 #[derive(Default)]
@@ -72,6 +75,8 @@ pub(super) struct Tools<'a> {
     pub(super) tip: &'a Tip,
     pub(super) folder: &'a StateFolder,
     pub(super) starter: &'a Starter,
+    /// The repository is another one than before, and what it says of versions does not count.
+    pub(super) foreign: bool,
     /// How often refs of the app have moved.
     pub(super) moves: u64,
     /// How many programs may be started.
@@ -150,7 +155,10 @@ impl App {
         let resolutions: Vec<Resolution> = (asked.iter())
             .map(|release| {
                 let (owner, lookups) = (tip::owner(release), &self.lookups);
-                let answer = |word: &VersionWord| lookups.answer(word);
+                let answer = |word: &VersionWord| match lookups.answer(word) {
+                    Answer::Is(_) if tools.foreign => Answer::Wrong(FOREIGN),
+                    answer => answer,
+                };
                 resolve::resolve(&owner, &release.wanted, &mut self.remembered, answer)
             })
             .collect();
@@ -177,7 +185,7 @@ impl App {
         self.say(&plan);
         for (owner, resolution) in self.wanted.keys().zip(&resolutions) {
             // The plan is about what was wanted before.
-            if !resolution.is_whole() || !tools.tip.has(owner) {
+            if !resolution.is_whole() || !tools.tip.has(owner) || self.has_strayed(owner) {
                 self.complete.insert(owner.clone(), false);
             }
         }

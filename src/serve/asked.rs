@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::app::{App, Tools};
 use super::keys;
 use super::lookups::Library;
-use super::resolve::{self, Resolution};
+use super::resolve::{self, Answer, Resolution};
 use super::secrets::Secrets;
 use super::state::{Served, Spec};
 use super::tip::{self, Tip};
@@ -130,6 +130,16 @@ impl App {
             let problems: Vec<String> = problems.collect();
             self.problems.extend(problems);
         }
+    }
+
+    /// True where git says now that a version of an owner is another one than that which is served as it.
+    pub(super) fn has_strayed(&self, owner: &Owner) -> bool {
+        let mut pinned = self.remembered.pinned.get(owner).into_iter().flatten();
+        pinned.any(|pinned| {
+            let record = self.remembered.records.get(&pinned.number);
+            let answer = self.lookups.answer(&VersionWord::Number(pinned.number));
+            matches!((record, answer), (Some(record), Answer::Is(found)) if found.commit != record.commit)
+        })
     }
 
     /// What waits, for people.

@@ -20,7 +20,7 @@ use super::handover;
 use super::keeper::Keeper;
 use super::ledger::Ledger;
 use super::programs::Starter;
-use super::source::Found;
+use super::source::{self, Found};
 use super::state::StateFolder;
 use super::tasks;
 use super::tidy;
@@ -50,6 +50,8 @@ pub(super) struct Engine {
     pub(super) metrics: Metrics,
     pub(super) board: Arc<Board>,
     pub(super) ledger: Option<Arc<Ledger>>,
+    /// The commits of the versions that are used.
+    pub(super) used: Arc<ArcSwap<BTreeSet<String>>>,
     /// A commit counts of which the gateway has not been told.
     pub(super) unrouted: bool,
     /// A version that releases name is not there.
@@ -119,6 +121,7 @@ impl Engine {
             let tools = Tools {
                 room: self.starter.most.saturating_sub(programs),
                 owed,
+                foreign: self.found.foreign,
                 mirror: &self.mirror,
                 tip: &self.found.tip,
                 folder: &self.folder,
@@ -149,20 +152,10 @@ impl Engine {
                 gone.push(name.clone());
             }
         }
-        // What each wants is known now: a place that one left in this step goes to whoever waits for it in this step.
-        let mut settled = self.settle();
-        for (name, app) in &mut self.apps {
-            if app.claim(settled.remove(name).unwrap_or_default()) {
-                rerouted = true;
-                // Whether an app is starting depends on it.
-                wake = Some(now);
-            }
-            if app.take() {
-                rerouted = true;
-                // Who had a place before lets go of it in the next step.
-                wake = Some(now);
-            }
-            app.judge(&self.found.tip);
+        if self.claim() {
+            rerouted = true;
+            // Whether an app is starting depends on it, and who had a place before lets go of it in the next step.
+            wake = Some(now);
         }
         self.missing
             .send_if_modified(|before| std::mem::replace(before, missing) != missing);
@@ -197,6 +190,8 @@ impl Engine {
         if left && self.leaving.is_empty() {
             self.tidy();
         }
+        let remembered = self.apps.values().map(|app| &app.remembered);
+        self.used.store(Arc::new(source::used(remembered)));
         self.board.tell(&self.found, &self.apps);
         if let Some(ledger) = &self.ledger {
             ledger.note(&self.found.tip, &self.apps, now);
@@ -270,6 +265,19 @@ impl Engine {
                 self.keeper.note(&holder.app, app.remembered.clone());
                 changed = true;
             }
+        }
+        changed
+    }
+
+    /// Gives each owner its places. True where that are others than before, or it has begun to answer at one.
+    fn claim(&mut self) -> bool {
+        let mut changed = false;
+        // What each wants is known now: a place that one left in this step goes to whoever waits for it in this step.
+        let mut settled = self.settle();
+        for (name, app) in &mut self.apps {
+            changed |= app.claim(settled.remove(name).unwrap_or_default());
+            changed |= app.take();
+            app.judge(&self.found.tip);
         }
         changed
     }

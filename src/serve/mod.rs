@@ -49,7 +49,7 @@ mod one_plan_test;
 #[cfg(test)]
 mod tip_test;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -168,7 +168,8 @@ pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result
         mirror = copy(&settings, &folder, &counted) => mirror?,
         _ = stop.recv() => return Ok(()),
     };
-    let counted = (counted, source::known(&remembered));
+    let used = Arc::new(ArcSwap::from_pointee(source::used(remembered.values())));
+    let counted = ((counted, source::known(&remembered)), Arc::clone(&used));
     let ledger = ledger(&settings)?;
     let mut sockets = std::mem::take(&mut settings.sockets).into_iter();
     let listener = listen(sockets.next(), settings.listen, "--listen").await?;
@@ -236,6 +237,7 @@ pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result
         metrics,
         board,
         ledger,
+        used,
         unrouted: false,
         missing: tell_missing,
         leaving: JoinSet::new(),
@@ -390,7 +392,7 @@ fn limits(settings: &Settings, files: u64, remembered: &BTreeMap<AppName, Rememb
 fn follow(
     settings: &Settings,
     mirror: &Mirror,
-    counted: (Counted, Known),
+    (counted, used): ((Counted, Known), Arc<ArcSwap<BTreeSet<String>>>),
     missing: watch::Receiver<bool>,
     committed: Arc<Notify>,
     changed: &Arc<Notify>,
@@ -416,6 +418,7 @@ fn follow(
         settings.branch.clone(),
         settings.releases.clone(),
         counted,
+        used,
     );
     (source::follow(source, rhythm, tell), found)
 }

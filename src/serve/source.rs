@@ -8,6 +8,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 
 use super::counted::Counted;
@@ -37,6 +38,8 @@ pub(super) struct Source {
     known: Known,
     /// Commits that counted before and cannot be read any more, until another one is read.
     lost: Vec<String>,
+    /// The commits of the versions that are used.
+    used: Arc<ArcSwap<BTreeSet<String>>>,
 }
 
 /// What is known of the repository.
@@ -48,6 +51,8 @@ pub(super) struct Found {
     pub(super) tip: Arc<Tip>,
     /// Commits counted before, and none of them can be read any more: what is remembered of the apps is all that is known.
     pub(super) lost: bool,
+    /// The repository is another one than that of which commits counted: nothing of it counts, and no version of it either.
+    pub(super) foreign: bool,
     /// Why the newest commit does not count, or not as a whole, or why there is none to be had.
     pub(super) problems: Vec<String>,
     /// How often versions or labels of an app have come, moved or gone.
@@ -139,6 +144,7 @@ impl Source {
         branch: String,
         folder: Option<String>,
         (counted, known): (Counted, Known),
+        used: Arc<ArcSwap<BTreeSet<String>>>,
     ) -> Self {
         let known = if counted.commits().is_empty() {
             Known::new()
@@ -155,6 +161,7 @@ impl Source {
             counted,
             known,
             lost: Vec::new(),
+            used,
         }
     }
 
@@ -176,6 +183,13 @@ impl Source {
             }
         }
         self.forget();
+        // So it was fetched before, and nobody is to be told of its versions meanwhile.
+        let head = self.mirror.head(&self.branch);
+        if let Some(head) = head.filter(|head| self.is_foreign(head)) {
+            self.found.foreign = true;
+            self.wrong = vec![exchanged(&head)];
+            self.found.seen = Some(head);
+        }
         self.found.lost = !self.counted.commits().is_empty() && self.found.tip.commit.is_empty();
         self.found.problems.clone_from(&self.wrong);
     }
@@ -234,7 +248,17 @@ impl Source {
         let fetched = self.mirror.fetch(&self.branch, &followed, TIMEOUT);
         self.brought = self.moved(&fetched);
         let head = fetched.as_ref().ok().and_then(|found| found.head.clone());
-        if let Some(commit) = head.filter(|commit| Some(commit) != self.found.seen.as_ref()) {
+        let is_new = |commit: &String| {
+            let judged = self.found.foreign && self.brought;
+            Some(commit) != self.found.seen.as_ref() || judged
+        };
+        if let Some(commit) = head.filter(is_new) {
+            self.found.foreign = self.is_foreign(&commit);
+            if self.found.foreign {
+                self.wrong = vec![exchanged(&commit)];
+                self.found.seen = Some(commit);
+                return fetched.map(drop);
+            }
             let before = self.found.tip.commit.clone();
             self.wrong = self.read(&commit)?;
             self.forget();
@@ -251,6 +275,18 @@ impl Source {
             }
         }
         fetched.map(drop)
+    }
+
+    /// True where a commit is of another repository than those that counted.
+    fn is_foreign(&self, commit: &str) -> bool {
+        let counted = self.counted.commits();
+        let used = self.used.load();
+        if counted.is_empty() || used.is_empty() {
+            return false;
+        }
+        let shares = self.mirror.shares(commit, counted);
+        // Where history begins anew, the versions are still those of before.
+        shares != Some(true) && !self.mirror.has_any(&self.apps(), &used)
     }
 
     /// Has a restart know what counts.
@@ -312,6 +348,20 @@ pub(super) fn known(remembered: &BTreeMap<AppName, Remembered>) -> Known {
         }
     }
     known
+}
+
+/// The commits of the versions that are remembered.
+pub(super) fn used<'a>(remembered: impl Iterator<Item = &'a Remembered>) -> BTreeSet<String> {
+    let records = remembered.flat_map(|remembered| remembered.records.values());
+    records.map(|record| record.commit.clone()).collect()
+}
+
+/// What is said of a commit of another repository.
+fn exchanged(commit: &str) -> String {
+    format!(
+        "the repository was exchanged for another one: commit {} has no commit in common with what counted before, and no tag of a version that is used names what it did; nothing of it counts, and what was read before goes on; put the repository back, or serve the new one with a folder of its own for --state",
+        short(commit)
+    )
 }
 
 /// What is said of a look that failed, in words of this command: the branch is a flag here.

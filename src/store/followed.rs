@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use git2::{Oid, Repository};
+use git2::{ErrorCode, Oid, Repository};
 
 use super::content::ContentError;
 use super::error::{SnapshotError, StoreError};
@@ -70,6 +70,23 @@ impl Mirror {
             Some(after)
         };
         follows(&self.state().repo).unwrap_or(false)
+    }
+
+    /// True where a commit has one in common with one of these; nothing where none of these can be read.
+    #[must_use]
+    pub fn shares(&self, commit: &str, others: &[String]) -> Option<bool> {
+        let state = self.state();
+        let (commit, odb) = (Oid::from_str(commit).ok()?, state.repo.odb().ok()?);
+        let mut others = (others.iter())
+            .filter_map(|other| Oid::from_str(other).ok())
+            .filter(|other| odb.exists(*other))
+            .filter_map(|other| match state.repo.merge_base(commit, other) {
+                Ok(_) => Some(true),
+                Err(error) => (error.code() == ErrorCode::NotFound).then_some(false),
+            })
+            .peekable();
+        others.peek()?;
+        Some(others.any(|shares| shares))
     }
 
     /// True where the branch at the remote has a commit in common with what was fetched before, be it from another address, or with

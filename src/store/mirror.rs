@@ -328,6 +328,14 @@ impl Mirror {
         Ok((read, all))
     }
 
+    /// True where the tag of a version of one of these apps names one of these commits, 40 hex digits each.
+    #[must_use]
+    pub fn has_any(&self, apps: &BTreeSet<AppName>, commits: &BTreeSet<String>) -> bool {
+        let read = self.read(apps).map(|(read, _)| read).unwrap_or_default();
+        let mut tags = read.values().flat_map(|refs| refs.numbered());
+        tags.any(|(_, oid)| commits.contains(&oid.to_string()))
+    }
+
     /// The commit of the branch as it was fetched last, 40 hex digits.
     #[must_use]
     pub fn head(&self, branch: &str) -> Option<String> {

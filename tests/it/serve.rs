@@ -12,6 +12,8 @@ mod deleting;
 mod elsewhere;
 /// How programs end, and `serve` with them.
 mod ending;
+/// A repository in place of another one.
+mod exchanged;
 /// Faults of the machine and of the repository.
 mod faults;
 /// More clients than there is room for, and slow ones.
