@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Global;
+use super::order::{Apps, Shape};
 use super::output::{Failure, Ui};
 use crate::ci::{self, Pipeline};
 use crate::store::{History, Person, Provenance, Workspace};
-use crate::words::{AppName, VersionWord, WORD_MAX, shown};
+use crate::words::{AppName, VersionWord};
 
 /// A clone of the release repository, and the directory in it from which the command was started.
 pub(super) struct Context {
@@ -78,29 +79,13 @@ impl Context {
         }
     }
 
-    /// Refuses words behind `cutwater COMMAND` of which one was forgotten: too few, or as many as `form` has behind the app
-    /// while the first is an app.
-    pub(super) fn complete(
-        &self,
-        command: &str,
-        words: &[String],
-        form: &[&str],
-    ) -> Result<(), Failure> {
-        let Some(first) = words.first().filter(|_| words.len() <= form.len()) else {
-            return Ok(());
+    /// Refuses words that cannot be what the command takes.
+    pub(super) fn check(&self, shape: &Shape, words: &[String]) -> Result<(), Failure> {
+        let apps = Apps {
+            is_app: &|word| self.is_app(word),
+            is_implied: &|| self.app(None, None).is_ok(),
         };
-        let given = words.len() - usize::from(self.is_app(first));
-        let missing = &form[given..];
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let verb = if missing.len() == 1 { "is" } else { "are" };
-        Err(Failure::usage(format!(
-            "{} {verb} missing: cutwater {command} {} {}",
-            missing.join(" and "),
-            shown(&words.join(" "), WORD_MAX),
-            missing.join(" ")
-        )))
+        shape.check(words, &apps)
     }
 
     /// True where an app of HEAD is called so, or one that this clone knows otherwise.
@@ -122,12 +107,6 @@ impl Context {
         let app = if words.len() > versions {
             Some(words.remove(0).parse().map_err(Failure::usage)?)
         } else {
-            if let [word] = words.as_slice()
-                && self.is_app(word)
-            {
-                let message = format!("VERSION is missing behind `{word}`, which is an app");
-                return Err(Failure::usage(message));
-            }
             None
         };
         Ok((self.app(app, None)?, words))

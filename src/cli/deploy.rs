@@ -3,10 +3,20 @@
 use super::Global;
 use super::candidates;
 use super::context::Context;
+use super::order::Shape;
 use super::output::{Failure, Ui};
 use super::release::ReleaseArgs;
 use crate::releases::{Asked, split};
 use crate::store::Wish;
+
+const SHAPE: Shape = Shape {
+    command: "deploy",
+    words: &["VERSION"],
+    required: 1,
+    endless: true,
+    free: false,
+    more: "",
+};
 
 /// Say which versions serve an app's traffic, and how much each
 #[derive(Debug, clap::Args)]
@@ -23,7 +33,7 @@ pub(super) struct Args {
     /// App, and 1 to 10 versions by number, id or label, each with its share in percent if one is to be given; the app may be
     /// left out in its directory, and if there is only one
     #[arg(
-        value_name = "[APP] VERSION[=PERCENT]",
+        value_name = "[APP] VERSION[=PERCENT]...",
         num_args = 1..,
         required = true,
         add = candidates::app_and_versions()
@@ -40,7 +50,7 @@ impl Args {
     pub(super) fn run(self, ui: &Ui, global: &Global) -> Result<(), Failure> {
         let context = Context::open(global)?;
         self.release.check(&self.words)?;
-        context.complete("deploy", &self.words, &["VERSION"])?;
+        context.check(&SHAPE, &self.words)?;
         let (app, words) = context.app_before(self.words)?;
         let versions: Result<Vec<Asked>, _> = words.iter().map(|word| word.parse()).collect();
         let versions = versions.map_err(Failure::usage)?;

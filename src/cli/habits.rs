@@ -4,6 +4,8 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::context::quoted;
+
 /// Commands that other tools have, and what does the same here.
 const COMMANDS: [(&[&str], &str); 18] = [
     (
@@ -110,6 +112,9 @@ pub(super) fn hints(words: &[String], error: &clap::Error) -> Vec<String> {
         ErrorKind::UnknownArgument => {
             context(ContextKind::InvalidArg).and_then(|flag| self::flag(words, flag))
         }
+        ErrorKind::ValueValidation => {
+            context(ContextKind::InvalidValue).and_then(|value| imported(words, value))
+        }
         _ => None,
     };
     hint.into_iter().collect()
@@ -149,8 +154,43 @@ fn flag(words: &[String], flag: &str) -> Option<String> {
         "-f" | "--filename" | "--file" => {
             Some("files are read from the repository; -C DIR works in another clone".to_owned())
         }
-        _ => None,
+        name => word_behind_the_app(words, name),
     }
+}
+
+/// A word behind the app of a command that takes nothing but the app.
+fn word_behind_the_app(words: &[String], word: &str) -> Option<String> {
+    let mut words = words.iter().map(String::as_str);
+    let hint = match (words.next()?, words.next()?) {
+        ("versions" | "version", "list") => {
+            "all versions are listed; `cutwater versions view APP VERSION` shows one"
+        }
+        ("deployments" | "deployment", _) => {
+            "an app is shown as a whole; `cutwater versions view APP VERSION` shows who uses a version"
+        }
+        ("alias" | "aliases", "list") => {
+            "all aliases are listed; `cutwater alias view APP NAME` shows one"
+        }
+        _ => return None,
+    };
+    (!word.starts_with('-')).then(|| hint.to_owned())
+}
+
+/// A repository in the place of an app.
+fn imported(words: &[String], value: &str) -> Option<String> {
+    let [noun, verb, apps @ ..] = words else {
+        return None;
+    };
+    if !noun.starts_with("version") || verb != "import" {
+        return None;
+    }
+    let mut line = vec!["cutwater versions import".into(), quoted(value)];
+    let apps = (apps.iter()).filter(|app| *app != value && !app.starts_with('-'));
+    line.extend(apps.map(|app| quoted(app)));
+    Some(format!(
+        "the repository stands first, the apps behind it: {}",
+        line.join(" ")
+    ))
 }
 
 /// The command line with the value of `flag` as a word at its end.

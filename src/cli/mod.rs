@@ -21,6 +21,7 @@ mod init;
 mod live;
 mod man;
 mod moment;
+mod order;
 mod output;
 mod progress;
 mod reference;

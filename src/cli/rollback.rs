@@ -3,10 +3,20 @@
 use super::Global;
 use super::candidates;
 use super::context::Context;
+use super::order::Shape;
 use super::output::{Failure, Ui};
 use super::release::ReleaseArgs;
 use crate::store::Wish;
 use crate::words::VersionWord;
+
+const SHAPE: Shape = Shape {
+    command: "rollback",
+    words: &["VERSION"],
+    required: 0,
+    endless: true,
+    free: false,
+    more: "",
+};
 
 /// Go back to the last version that had all the traffic, or to one that is named
 #[derive(Debug, clap::Args)]
@@ -37,6 +47,7 @@ impl Args {
     pub(super) fn run(self, ui: &Ui, global: &Global) -> Result<(), Failure> {
         let context = Context::open(global)?;
         self.release.check(&self.words)?;
+        context.check(&SHAPE, &self.words)?;
         let (app, words) = context.app_before(self.words)?;
         let target: Option<VersionWord> = match words.as_slice() {
             [] => None,

@@ -33,9 +33,7 @@ pub(super) fn command_called(program: &str) -> clap::Command {
 fn with_usage(command: clap::Command, path: &str) -> clap::Command {
     let words = command.get_positionals().find_map(|arg| {
         let name = arg.get_value_names()?.first()?;
-        let endless = arg.get_num_args()?.max_values() == usize::MAX;
-        let more = if endless { "..." } else { "" };
-        name.contains(' ').then(|| format!("{name}{more}"))
+        name.contains(' ').then(|| name.clone())
     });
     let notes = command
         .get_after_help()

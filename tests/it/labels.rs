@@ -258,7 +258,7 @@ fn a_forgotten_word_is_named() {
         ),
         (
             &["view", "checkout"],
-            "VERSION is missing behind `checkout`, which is an app",
+            "VERSION is missing: cutwater versions view checkout VERSION",
         ),
         (
             &["delete", "checkout"],

@@ -64,7 +64,29 @@ const COMMANDS: &[Slip] = &[
     ("deploy orders v3 --wait 10s", ["`10s` is no version", "written with `=`", "--wait=10s"]),
     ("rollback orders --wait 10s", ["`10s` is no version", "written with `=`", "--wait=10s"]),
     ("alias set staging v3 --wait 10s", ["`10s` is no version", "written with `=`", "--wait=10s"]),
-    ("versions label v3 orders", ["`orders` is an app", "would mislead", "cutwater versions label orders v3 LABEL"]),
+    // Words in the wrong order.
+    ("deploy 1 orders", ["wrong order", "`orders` is an app", "cutwater deploy orders 1"]),
+    ("rollback v1 orders", ["wrong order", "`orders` is an app", "cutwater rollback orders v1"]),
+    ("rollback stable orders", ["wrong order", "`orders` is an app", "cutwater rollback orders stable"]),
+    ("alias set orders v3 staging", ["wrong order", "no alias of `orders` is called `v3`", "cutwater alias set orders staging v3"]),
+    ("alias set staging orders v3", ["wrong order", "`orders` is an app", "cutwater alias set orders staging v3"]),
+    ("alias set v3 staging orders", ["wrong order", "`orders` is an app", "cutwater alias set orders staging v3"]),
+    ("alias delete staging orders", ["wrong order", "`orders` is an app", "cutwater alias delete orders staging"]),
+    ("versions diff v1 v3 orders", ["wrong order", "`orders` is an app", "cutwater versions diff orders v1 v3"]),
+    ("versions delete v1 orders --yes -C apps/blog", ["wrong order", "`orders` is an app", "cutwater versions delete orders v1"]),
+    ("versions label orders stable v3", ["wrong order", "`v3` reads as a version", "cutwater versions label orders v3 stable"]),
+    ("versions label v3 orders", ["wrong order", "`orders` is an app", "cutwater versions label orders v3 LABEL"]),
+    ("versions export orders out v3", ["wrong order", "`v3` reads as a version", "cutwater versions export orders v3 out"]),
+    ("versions files orders page v3", ["wrong order", "`v3` reads as a version", "cutwater versions files orders v3 page"]),
+    ("versions import orders ../hub.git", ["`../hub.git`", "the repository stands first", "cutwater versions import ../hub.git orders"]),
+    ("versions import orders origin", ["wrong order", "`origin` is one", "cutwater versions import origin APP"]),
+    // Words too many.
+    ("alias set orders staging v1 v3=10", ["`v3=10` is one word too many", "cutwater alias set [APP] NAME VERSION", "--canary VERSION=PERCENT"]),
+    ("alias set orders staging --wait v3 10s", ["`10s` is no version", "written with `=`", "--wait=10s"]),
+    ("versions view orders --files v1 v3", ["`v3` is one word too many", "cutwater versions view [APP] VERSION", "versions diff"]),
+    ("versions view orders", ["VERSION is missing", "cutwater versions view", "orders VERSION"]),
+    ("versions list orders v3", ["'v3'", "usage: cutwater versions list", "cutwater versions view APP VERSION"]),
+    ("deployments status orders v3", ["'v3'", "usage: cutwater deployments status", "cutwater versions view APP VERSION"]),
     ("alias set orders staging", ["VERSION is missing", "cutwater alias set", "orders staging VERSION"]),
     ("versions delete v3 --yes -m x -C apps/orders", ["orders", "releases/orders.yaml", "v3"]),
     // The parts of a release that do not fit each other.
@@ -166,10 +188,7 @@ fn each_slip_is_answered_with_what_is_wrong_where_and_what_to_do() {
     let mut failed: Vec<String> = COMMANDS
         .iter()
         .filter_map(|(line, parts)| {
-            let line = line.replace(
-                "apps/orders",
-                shop.clone_dir().join("apps/orders").to_str()?,
-            );
+            let line = line.replace("apps/", shop.clone_dir().join("apps/").to_str()?);
             graded(&shop, &line, parts)
         })
         .collect();

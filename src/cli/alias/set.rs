@@ -2,17 +2,27 @@
 
 use crate::cli::candidates;
 use crate::cli::context::Context;
+use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
 use crate::cli::release::ReleaseArgs;
 use crate::releases::Asked;
 use crate::store::Wish;
+
+const SHAPE: Shape = Shape {
+    command: "alias set",
+    words: &["NAME", "VERSION"],
+    required: 2,
+    endless: false,
+    free: false,
+    more: "a second version is the canary: --canary VERSION=PERCENT; a message of several words stands in quotes",
+};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App, the alias, and the version by number, id or label; the app may be left out in its directory
     #[arg(
         value_name = "[APP] NAME VERSION",
-        num_args = 1..=3,
+        num_args = 1..,
         required = true,
         add = candidates::app_and_versions()
     )]
@@ -30,7 +40,7 @@ pub(in crate::cli) struct Args {
 impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
         self.release.check(&self.words)?;
-        context.complete("alias set", &self.words, &["NAME", "VERSION"])?;
+        context.check(&SHAPE, &self.words)?;
         let (app, words) = context.app_and(self.words, 2)?;
         let [name, version] = words
             .try_into()

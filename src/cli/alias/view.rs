@@ -3,15 +3,25 @@
 use super::entry;
 use crate::cli::candidates;
 use crate::cli::context::Context;
+use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
 use crate::words::{AliasName, instead};
+
+const SHAPE: Shape = Shape {
+    command: "alias view",
+    words: &["NAME"],
+    required: 1,
+    endless: false,
+    free: false,
+    more: "one alias is shown at a time; `cutwater alias list` shows all of an app",
+};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App and alias; the app may be left out in its directory
     #[arg(
         value_name = "[APP] NAME",
-        num_args = 1..=2,
+        num_args = 1..,
         required = true,
         add = candidates::apps()
     )]
@@ -23,7 +33,7 @@ pub(in crate::cli) struct Args {
 
 impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
-        context.complete("alias view", &self.words, &["NAME"])?;
+        context.check(&SHAPE, &self.words)?;
         let (app, words) = context.app_and(self.words, 1)?;
         let name: AliasName = words.concat().parse().map_err(Failure::usage)?;
         let aliases = entry::read(ui, context, &app)?;

@@ -9,15 +9,25 @@ use super::entry::short;
 use crate::cli::candidates;
 use crate::cli::context::Context;
 use crate::cli::moment;
+use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
 use crate::cli::running::RunningArgs;
 use crate::store::{self, DeleteRequest, Deletion, Use};
 use crate::words::{AppName, VersionWord};
 
+const SHAPE: Shape = Shape {
+    command: "versions delete",
+    words: &["VERSION"],
+    required: 1,
+    endless: true,
+    free: false,
+    more: "",
+};
+
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App, and versions by number, id or label; the app may be left out where the versions begin with a number or an id
-    #[arg(value_name = "[APP] VERSION", num_args = 1.., required = true, add = candidates::app_and_versions())]
+    #[arg(value_name = "[APP] VERSION...", num_args = 1.., required = true, add = candidates::app_and_versions())]
     words: Vec<String>,
     /// Why; it stays readable in place of the version
     #[arg(short, long, default_value = "", hide_default_value = true)]
@@ -44,7 +54,7 @@ pub(in crate::cli) struct DeleteJson {
 
 impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
-        context.complete("versions delete", &self.words, &["VERSION"])?;
+        context.check(&SHAPE, &self.words)?;
         let (named, words) = split(self.words)?;
         let app = context.app(named, None)?;
         let asks = !self.yes && !self.dry_run;

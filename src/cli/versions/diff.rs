@@ -7,17 +7,27 @@ use crate::app::Change;
 use crate::cli::candidates;
 use crate::cli::context::Context;
 use crate::cli::exit;
+use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
 use crate::cli::screen::{self, harmless};
 use crate::git::Form;
 use crate::store::{Comparison, Content, FileChange, History, LATEST};
 use crate::words::{AppName, VersionWord};
 
+const SHAPE: Shape = Shape {
+    command: "versions diff",
+    words: &["FROM", "[TO]"],
+    required: 1,
+    endless: false,
+    free: false,
+    more: "two versions are compared",
+};
+
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 pub(in crate::cli) struct Args {
     /// App, and two versions by number, id or label; LATEST is what the branch holds, and stands for TO where that is absent
-    #[arg(value_name = "[APP] FROM [TO]", num_args = 1..=3, required = true, add = candidates::app_and_sides())]
+    #[arg(value_name = "[APP] FROM [TO]", num_args = 1.., required = true, add = candidates::app_and_sides())]
     words: Vec<String>,
     /// Commit, branch or tag that LATEST is taken from
     #[arg(long = "ref", value_name = "REF", default_value = "HEAD")]
@@ -84,7 +94,7 @@ impl SideJson {
 
 impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
-        context.complete("versions diff", &self.words, &["FROM"])?;
+        context.check(&SHAPE, &self.words)?;
         let (app, words) = context.app_and_one_or_two(self.words.clone())?;
         let workspace = &context.workspace;
         let mut history: Option<History> = None;

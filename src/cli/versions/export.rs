@@ -8,14 +8,24 @@ use serde::Serialize;
 use super::entry::short;
 use crate::cli::candidates;
 use crate::cli::context::Context;
+use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
 use crate::store::{self, Content};
 use crate::words::{AppName, VersionNumber, VersionWord};
 
+const SHAPE: Shape = Shape {
+    command: "versions export",
+    words: &["VERSION", "DIR"],
+    required: 2,
+    endless: false,
+    free: true,
+    more: "one version is written at a time",
+};
+
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App, the version by number, id or label, and a folder that is new or empty
-    #[arg(value_name = "[APP] VERSION DIR", num_args = 1..=3, required = true, add = candidates::app_version_and_folder())]
+    #[arg(value_name = "[APP] VERSION DIR", num_args = 1.., required = true, add = candidates::app_version_and_folder())]
     words: Vec<String>,
 }
 
@@ -39,13 +49,18 @@ pub(in crate::cli) struct ExportJson {
 
 impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
-        context.complete("versions export", &self.words, &["VERSION", "DIR"])?;
+        context.check(&SHAPE, &self.words)?;
         let (app, mut words) = context.app_and(self.words, 2)?;
-        let folder = PathBuf::from(words.pop().unwrap_or_default());
-        let word: VersionWord = words.concat().parse().map_err(Failure::usage)?;
+        let last = words.pop().unwrap_or_default();
+        let first = words.concat();
+        let word: VersionWord = first.parse().map_err(Failure::usage)?;
         let workspace = &context.workspace;
         let history = context.history(ui, &app)?;
-        let version = history.version(&word)?;
+        let version = (history.version(&word)).map_err(|error| {
+            let turned = SHAPE.turned(app.as_str(), [&first, &last]);
+            turned.unwrap_or_else(|| error.into())
+        })?;
+        let folder = PathBuf::from(last);
         ui.progress(&format!("writing {app} {}", version.number));
         let exported = store::export(workspace, &Content::of_version(version)?, &folder)?;
         if ui.json {

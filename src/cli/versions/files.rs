@@ -5,15 +5,25 @@ use serde::Serialize;
 
 use crate::cli::candidates;
 use crate::cli::context::Context;
+use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
 use crate::cli::screen::{self, harmless};
 use crate::store::{self, Content, Found, Listed};
 use crate::words::{AppName, VersionNumber, VersionWord};
 
+const SHAPE: Shape = Shape {
+    command: "versions files",
+    words: &["VERSION", "[PATH]"],
+    required: 1,
+    endless: false,
+    free: true,
+    more: "one path is shown at a time",
+};
+
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App, the version by number, id or label, and a path in the app's directory
-    #[arg(value_name = "[APP] VERSION [PATH]", num_args = 1..=3, required = true, add = candidates::app_version_and_word())]
+    #[arg(value_name = "[APP] VERSION [PATH]", num_args = 1.., required = true, add = candidates::app_version_and_word())]
     words: Vec<String>,
 }
 
@@ -33,15 +43,18 @@ pub(in crate::cli) struct FilesJson {
 
 impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
-        context.complete("versions files", &self.words, &["VERSION"])?;
+        context.check(&SHAPE, &self.words)?;
         let (app, words) = context.app_and_one_or_two(self.words)?;
         let mut words = words.into_iter();
-        let word = words.next().unwrap_or_default();
-        let word: VersionWord = word.parse().map_err(Failure::usage)?;
+        let first = words.next().unwrap_or_default();
+        let word: VersionWord = first.parse().map_err(Failure::usage)?;
         let path = words.next().unwrap_or_default();
         let workspace = &context.workspace;
         let history = context.history(ui, &app)?;
-        let version = history.version(&word)?;
+        let version = (history.version(&word)).map_err(|error| {
+            let turned = SHAPE.turned(app.as_str(), [&first, &path]);
+            turned.unwrap_or_else(|| error.into())
+        })?;
         let found = store::look(workspace, &Content::of_version(version)?, &path)?;
         if ui.json {
             return ui.json(&FilesJson {

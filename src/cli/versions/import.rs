@@ -40,7 +40,19 @@ impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
         let workspace = &context.workspace;
         let here = std::env::current_dir()?;
-        let origin = ImportSource::find(workspace, &self.from, &here)?;
+        let origin = ImportSource::find(workspace, &self.from, &here).map_err(|error| {
+            let is_source =
+                |app: &&AppName| ImportSource::find(workspace, app.as_str(), &here).is_ok();
+            let source = self.apps.iter().find(is_source);
+            source.map_or_else(
+                || error.into(),
+                |source| {
+                    Failure::usage(format!(
+                        "the words stand in the wrong order: the repository stands first, and `{source}` is one: cutwater versions import {source} APP"
+                    ))
+                },
+            )
+        })?;
         let apps = store::import(workspace, &origin, &self.apps, self.dry_run, &mut |line| {
             ui.progress(line);
         })?;

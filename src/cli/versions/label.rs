@@ -2,8 +2,18 @@
 
 use crate::cli::candidates;
 use crate::cli::context::Context;
+use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
 use crate::store::{self, LabelChange, LabelOutcome, LabelRequest};
+
+const SHAPE: Shape = Shape {
+    command: "versions label",
+    words: &["VERSION", "LABEL"],
+    required: 2,
+    endless: false,
+    free: false,
+    more: "one label is given at a time",
+};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -11,7 +21,7 @@ pub(in crate::cli) struct Args {
     /// letters, digits, `.`, `_` and `-`, begins with a letter, and is not `v` and digits, `g` and hex digits, or LATEST
     #[arg(
         value_name = "[APP] VERSION LABEL",
-        num_args = 1..=3,
+        num_args = 1..,
         required = true,
         add = candidates::app_version_and_word()
     )]
@@ -29,20 +39,19 @@ pub(in crate::cli) struct Args {
 
 impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
-        context.complete("versions label", &self.words, &["VERSION", "LABEL"])?;
-        // With the app in front, the last word is meant as a label.
-        if let [version, label] = self.words.as_slice()
-            && !self.remove
-            && context.is_app(label)
-        {
-            return Err(Failure::usage(format!(
-                "`{label}` is an app, and a label of that name would mislead; the app stands first: cutwater versions label {label} {version} LABEL"
-            )));
-        }
+        let shape = Shape {
+            // Of an app that came later than the label.
+            free: self.remove,
+            ..SHAPE
+        };
+        context.check(&shape, &self.words)?;
         let (app, words) = context.app_and(self.words, 2)?;
         let [version, label] = words
             .try_into()
             .map_err(|_| Failure::usage("write the version and the label"))?;
+        if let Some(turned) = SHAPE.turned(app.as_str(), [&version, &label]) {
+            return Err(turned);
+        }
         let request = LabelRequest {
             app,
             version: version.parse().map_err(Failure::usage)?,

@@ -9,6 +9,7 @@ use super::entry::{EntryJson, labels};
 use crate::app::Function;
 use crate::cli::candidates;
 use crate::cli::context::Context;
+use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
 use crate::cli::running::RunningArgs;
 use crate::store::{Entry, ListedFile, Use, Verdict, Version, VersionSignature, users_of};
@@ -17,10 +18,19 @@ use crate::words::{AppName, VersionNumber, VersionWord};
 /// Files that are printed without `--files`.
 const FILES_SHOWN: usize = 8;
 
+const SHAPE: Shape = Shape {
+    command: "versions view",
+    words: &["VERSION"],
+    required: 1,
+    endless: false,
+    free: false,
+    more: "one version is shown at a time; `cutwater versions diff` compares two",
+};
+
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// App, and the version by number, id or label; the app may be left out as in `list`
-    #[arg(value_name = "[APP] VERSION", num_args = 1..=2, required = true, add = candidates::app_and_versions())]
+    #[arg(value_name = "[APP] VERSION", num_args = 1.., required = true, add = candidates::app_and_versions())]
     words: Vec<String>,
     /// List all files
     #[arg(long)]
@@ -91,6 +101,7 @@ struct FilesJson {
 
 impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
+        context.check(&SHAPE, &self.words)?;
         let (app, words) = context.app_and(self.words, 1)?;
         let word: VersionWord = words.concat().parse().map_err(Failure::usage)?;
         let (survey, running, unread) = self.running.look(ui, context, &app, self.no_live)?;

@@ -48,6 +48,18 @@ pub enum ReleaseError {
         /// The remote.
         remote: String,
     },
+    /// No alias is called so, and the words only make sense the other way round.
+    #[error(
+        "the words stand in the wrong order: no alias of `{app}` is called `{version}`, which reads as a version, and no version `{alias}`: cutwater alias set {app} {alias} {version}"
+    )]
+    Turned {
+        /// The app.
+        app: AppName,
+        /// The word in the place of the alias.
+        version: AliasName,
+        /// The word in the place of the version.
+        alias: VersionWord,
+    },
     /// There is no object to change.
     #[error(
         "{what} is not in `{folder}` of branch `{branch}`; write it to {file}, commit it and push it:\n{text}"

@@ -5,7 +5,7 @@ use super::error::ReleaseError;
 use super::{ReleaseRequest, Wish, scaffold};
 use crate::releases::{self, Object, Release};
 use crate::settings::Settings;
-use crate::words::{AliasName, AppName};
+use crate::words::{AliasName, AppName, VersionWord};
 
 /// The name of an alias: the one of its spec, else the object's.
 #[must_use]
@@ -165,6 +165,20 @@ fn not_there(
             app: app.clone(),
             branch: branch.name.clone(),
             there: apps.to_vec(),
+        };
+    }
+    if let Wish::SetAlias { name, version, .. } = &request.wish
+        && matches!(
+            name.as_str().parse(),
+            Ok(VersionWord::Number(_) | VersionWord::Id(_))
+        )
+        && matches!(version, VersionWord::Label(_))
+        && survey.history.find(version).is_err()
+    {
+        return ReleaseError::Turned {
+            app: app.clone(),
+            version: name.clone(),
+            alias: version.clone(),
         };
     }
     if let Wish::DeleteAlias(name) = &request.wish {
