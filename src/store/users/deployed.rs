@@ -10,12 +10,12 @@ use serde::Serialize;
 use super::super::workspace::Workspace;
 use super::branches::Branch;
 use super::cluster::{Cluster, ClusterObject};
-use super::ledgers::Ledger;
 use super::meaning::parts;
+use super::owner::{ledger_of, ledger_of_gone};
 use super::past::{Change, Past};
 use super::survey::Survey;
 use super::timeline::{Fate, Item, timeline};
-use crate::releases::{Kind, Release};
+use crate::releases::Kind;
 use crate::words::{EnvironmentName, Share, VersionNumber, VersionWord};
 
 /// One change of what is deployed.
@@ -130,17 +130,19 @@ pub fn deployed(
             branch,
             environment.map_or(limit, |_| usize::MAX),
         );
-        for changes in of_each(&past) {
+        let objects = of_each(&past);
+        for changes in &objects {
             let Some(newest) = changes.first() else {
                 continue;
             };
             let ledger = ledger_of(survey, branch, newest)
+                .or_else(|| ledger_of_gone(survey, branch, newest, &objects))
                 .filter(|ledger| told.insert(ledger.environment.clone()));
             let name = ledger.map(|ledger| ledger.environment.as_str());
             if !is_meant(newest.namespace.as_deref()) && !is_meant(name) {
                 continue;
             }
-            let told = timeline(&changes, &past, ledger, |change| {
+            let told = timeline(changes, &past, ledger, |change| {
                 parts(&survey.history, &change.versions)
             });
             sources.push(told.items.iter().filter_map(of_item).collect());
@@ -210,50 +212,6 @@ fn of_each(past: &Past) -> Vec<Vec<&Change>> {
         }
     }
     objects
-}
-
-/// The ledger of an object's environment: of a Deployment, the one with the name of its namespace, else the only one of an app
-/// with one Deployment.
-pub(in crate::store) fn ledger_of<'a>(
-    survey: &'a Survey,
-    branch: &Branch,
-    newest: &Change,
-) -> Option<&'a Ledger> {
-    let ours = (branch.releases.iter())
-        .filter(|other| *other.app() == survey.history.app && other.kind() == Kind::Deployment);
-    let mut here = ours.clone().filter(|release| newest.is_of(release));
-    here.next()?;
-    let known = || {
-        survey
-            .ledgers
-            .iter()
-            .filter(|ledger| !ledger.entries.is_empty())
-    };
-    let named =
-        known().find(|ledger| newest.namespace.as_deref() == Some(ledger.environment.as_str()));
-    named.or_else(|| {
-        known()
-            .next()
-            .filter(|_| known().count() == 1 && ours.count() == 1)
-    })
-}
-
-/// The environments that have a ledger, where none of them is known to be that of a Deployment.
-pub(in crate::store) fn apart<'a>(
-    survey: &'a Survey,
-    branch: &Branch,
-    release: &Release,
-) -> Vec<&'a EnvironmentName> {
-    let known = survey.ledgers.iter();
-    let known = known.filter(|ledger| !ledger.entries.is_empty());
-    let known: Vec<&EnvironmentName> = known.map(|ledger| &ledger.environment).collect();
-    let is_own = |environment: &&EnvironmentName| release.namespace() == Some(environment.as_str());
-    let ours = branch.releases.iter();
-    let ours = ours.filter(|it| it.app() == release.app() && it.kind() == Kind::Deployment);
-    if known.iter().any(is_own) || (known.len() == 1 && ours.count() == 1) {
-        return Vec::new();
-    }
-    known
 }
 
 fn of_item(item: &Item<'_>) -> Option<Placed> {

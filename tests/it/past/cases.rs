@@ -123,6 +123,14 @@ pub(super) const CASES: &[Case] = &[
         list: "3, , 2, 1", ..USUAL
     },
     Case {
+        name: "removed, and recorded before", branch: &["1", "2", ""], ledger: &[(0, "1"), (1, "2")],
+        rollback: &["so there is nothing to roll back"], list: "~, 2, 1", ..USUAL
+    },
+    Case {
+        name: "not readable now, and recorded before", branch: &["1", "2", "broken"], ledger: &[(0, "1"), (1, "2")],
+        rollback: &["releases/checkout.yaml"], list: "2, 1", ..USUAL
+    },
+    Case {
         name: "moved to another folder, and named otherwise", branch: &["1", "2", "3", "move", "2", "name"],
         rollback: &["v1 100% (back from v2)"], list: "2, 3, 2, 1", ..USUAL
     },
