@@ -14,7 +14,7 @@ use crate::plan::Owner;
 /// Why an object goes on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Why {
-    /// This folder of this commit is absent or empty.
+    /// Nothing in the folder of releases of this commit is ours; in words.
     Empty { folder: String, commit: String },
     /// This commit, which had it, is not behind the one that counts.
     Rewritten { before: String },
@@ -73,7 +73,7 @@ pub(super) fn problems(all: &Reasons, commit: &str) -> Vec<String> {
         let owners: Vec<String> = owners.iter().map(ToString::to_string).collect();
         let why = match why {
             Why::Empty { folder, commit } => format!(
-                "`{folder}` of commit {} is absent or empty, so what was there goes on",
+                "{folder} in commit {}, so what was there goes on",
                 short(commit)
             ),
             Why::Rewritten { before } => format!(

@@ -216,7 +216,9 @@ impl Source {
         let looked = self.fetch();
         self.found.problems.clone_from(&self.wrong);
         if let Err(error) = looked {
-            self.found.problems.push(goes_on(&error));
+            // What counted before the last restart may be served though it cannot be read.
+            let is_first = self.found.tip.commit.is_empty() && self.counted.commits().is_empty();
+            self.found.problems.push(goes_on(&error, is_first));
         }
     }
 
@@ -315,6 +317,7 @@ impl Source {
         }
         // What stands in a file that cannot be read is not gone.
         let is_empty = read.releases.is_empty() && read.unreadable.is_empty();
+        let empty = is_empty.then(|| empty(&folder, read.aside.len()));
         let unreadable = read.unreadable.iter();
         let (tip, wrong) = self.found.tip.next(Commit {
             id: commit,
@@ -323,7 +326,7 @@ impl Source {
             unreadable: unreadable
                 .map(|file| (file.file.as_str(), file.problem.as_str()))
                 .collect(),
-            empty: is_empty.then_some(folder.as_str()),
+            empty: empty.as_deref(),
             follows: &|before| self.mirror.follows(commit, before),
             known: &self.known,
             lost: &self.lost,
@@ -365,14 +368,30 @@ fn exchanged(commit: &str) -> String {
 }
 
 /// What is said of a look that failed, in words of this command: the branch is a flag here.
-fn goes_on(error: &StoreError) -> String {
+fn goes_on(error: &StoreError, is_first: bool) -> String {
     let problem = match error {
         StoreError::BranchNotFound { branch, url } => {
             format!("branch `{branch}` is not in {url}; push it, or name another one with --branch")
         }
         error => error.to_string(),
     };
+    if is_first {
+        return format!("{problem}; nothing was read before, so nothing is served");
+    }
     format!("{problem}; what was read before goes on")
+}
+
+/// What is said of a folder of releases in which nothing is ours; `others` are the objects of others in it.
+fn empty(folder: &str, others: usize) -> String {
+    match others {
+        0 => format!("`{folder}` is absent or empty"),
+        1 => format!(
+            "`{folder}` holds no Deployment and no Alias of ours, but 1 object of another kind,"
+        ),
+        others => format!(
+            "`{folder}` holds no Deployment and no Alias of ours, but {others} objects of other kinds,"
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -382,11 +401,31 @@ mod tests {
     #[test]
     fn a_branch_that_is_not_there_is_said_with_the_flag_that_names_it() {
         let (branch, url) = ("mian".to_owned(), "/srv/shop.git".to_owned());
-        let said = goes_on(&StoreError::BranchNotFound { branch, url });
+        let error = StoreError::BranchNotFound { branch, url };
+        let said = goes_on(&error, false);
         assert!(
             said.contains("`mian`") && said.contains("--branch"),
             "{said}"
         );
         assert!(!said.contains("spec."), "{said}");
+        assert!(said.ends_with("what was read before goes on"), "{said}");
+        // Nothing goes on where there was nothing before.
+        let said = goes_on(&error, true);
+        assert!(
+            said.contains("`mian`") && said.ends_with("so nothing is served"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_folder_that_holds_objects_of_others_is_not_called_empty() {
+        assert_eq!(empty("releases", 0), "`releases` is absent or empty");
+        for others in [1, 3] {
+            let said = empty("releases", others);
+            assert!(
+                said.contains(&others.to_string()) && !said.contains("absent"),
+                "{said}"
+            );
+        }
     }
 }

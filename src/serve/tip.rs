@@ -49,7 +49,7 @@ pub(super) struct Commit<'a> {
     pub(super) releases: &'a [Release],
     /// The files that cannot be read, and what is wrong.
     pub(super) unreadable: Vec<(&'a str, &'a str)>,
-    /// The folder of releases, where it is absent or empty.
+    /// That the folder of releases is absent, or holds nothing of ours, in words.
     pub(super) empty: Option<&'a str>,
     /// True for each commit that this one follows.
     pub(super) follows: &'a dyn Fn(&str) -> bool,

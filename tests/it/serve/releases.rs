@@ -213,7 +213,7 @@ async fn what_is_broken_or_gone_changes_no_traffic() {
     shop.git(&shop.clone_dir(), &["commit", "-qm", "Empty"]);
     push(shop);
     standalone
-        .says("is absent or empty, so what was there goes on")
+        .says("`releases` is absent or empty in commit")
         .await;
     assert_eq!(standalone.get(&[]).await.1, "v1");
     // Another history, in which the object is missing.
