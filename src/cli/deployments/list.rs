@@ -50,7 +50,13 @@ impl Args {
         let cluster = Some(&self.cluster);
         // One more than is shown says whether there are more.
         let more = limit.saturating_add(1);
-        let looked = live::look(ui, context, &app, Scope::Tracked, more, cluster)?;
+        let looked = live::look(ui, context, &app, Scope::Tracked, more, cluster);
+        let looked = looked.map_err(|failure| {
+            failure.hint(format!(
+                "what was deployed stands in the repository; what is served, a `cutwater serve` and a cluster tell without it: {}",
+                context.command(&format!("deployments status {app}"))
+            ))
+        })?;
         let live::Looked {
             survey,
             cluster,

@@ -44,12 +44,18 @@ impl ServerJson {
         let (splits, problems) = app
             .map(|app| (app.splits, app.problems))
             .unwrap_or_default();
+        let (waiting, unwritten) = (status.ledger)
+            .map(|ledger| (ledger.waiting, ledger.problems))
+            .unzip();
+        // Where the ledger is of another server, the records in the repository are not about this one.
+        let unwritten = unwritten.into_iter().flatten();
+        let problems = status.problems.into_iter().chain(problems);
         Ok(Self {
             address: standalone.to_string(),
             commit: status.commit,
             splits,
-            problems: status.problems.into_iter().chain(problems).collect(),
-            waiting: status.ledger.map(|ledger| ledger.waiting),
+            problems: problems.chain(unwritten).collect(),
+            waiting,
         })
     }
 }

@@ -14,7 +14,7 @@ use crate::cli::moment;
 use crate::cli::output::{Failure, Ui};
 use crate::cli::standalone::AdminArgs;
 use crate::releases::Kind;
-use crate::store::{Cluster, Scope, Survey, Workspace, numbers};
+use crate::store::{Cluster, History, Scope, Survey, Workspace, numbers};
 use crate::words::{AppName, Share, VersionNumber, VersionWord};
 
 #[derive(Debug, clap::Args)]
@@ -52,6 +52,9 @@ pub(in crate::cli) struct StatusJson {
     pub(super) unread: Vec<String>,
     #[serde(skip)]
     has_versions: bool,
+    /// True where a file cannot be read: what is not in the others may stand in it.
+    #[serde(skip)]
+    has_unreadable: bool,
 }
 
 /// A Deployment or Alias in a file.
@@ -152,7 +155,7 @@ struct ReadyJson {
 
 impl Args {
     pub(super) fn run(self, ui: &Ui, context: &Context) -> Result<(), Failure> {
-        let app = context.app(self.app, None)?;
+        let app = context.app(self.app.clone(), None)?;
         let standalone = self.admin.open()?;
         if self.watch {
             let read = || {
@@ -161,7 +164,11 @@ impl Args {
             };
             return watch::watch(ui, context, &standalone, &read);
         }
-        let looked = live::look(ui, context, &app, Scope::Tracked, 1, Some(&self.cluster))?;
+        let looked = live::look(ui, context, &app, Scope::Tracked, 1, Some(&self.cluster));
+        let looked = match looked {
+            Ok(looked) => looked,
+            Err(failure) => return self.without_remote(ui, context, app, failure),
+        };
         let asked = looked.cluster.is_some();
         for word in looked
             .survey
@@ -215,6 +222,48 @@ impl Args {
     }
 }
 
+impl Args {
+    /// What a server and a cluster tell while the repository cannot be read. It fails all the same: what is wanted is not known.
+    fn without_remote(
+        &self,
+        ui: &Ui,
+        context: &Context,
+        app: AppName,
+        failure: Failure,
+    ) -> Result<(), Failure> {
+        let server = (self.admin.open().ok())
+            .and_then(|standalone| ServerJson::ask(&standalone, context, &app).ok());
+        let cluster = self.cluster.ask(&app).ok().flatten();
+        let status = StatusJson {
+            app,
+            releases: Vec::new(),
+            ledgers: Vec::new(),
+            cluster: cluster
+                .map(|cluster| objects(None, cluster))
+                .unwrap_or_default(),
+            server,
+            unread: vec![failure.to_string()],
+            has_versions: false,
+            has_unreadable: true,
+        };
+        let rows = status.rows();
+        if rows.is_empty() {
+            return Err(failure);
+        }
+        if ui.json {
+            ui.json(&status)?;
+        } else {
+            ui.table(&HEAD, 0, rows);
+            for problem in status.problems() {
+                ui.warning(problem);
+            }
+        }
+        Err(failure.hint(
+            "what is shown was told by what serves it; what is wanted, and what the ledger says, is not known while the repository cannot be read",
+        ))
+    }
+}
+
 impl StatusJson {
     /// What stands against what is wanted: the table has no room for it.
     fn problems(&self) -> Vec<String> {
@@ -248,13 +297,20 @@ impl StatusJson {
             releases: releases(&context.workspace, &app, &survey),
             ledgers: ledgers(&survey),
             cluster: cluster
-                .map(|cluster| objects(&survey, cluster))
+                .map(|cluster| objects(Some(&survey.history), cluster))
                 .unwrap_or_default(),
             server,
             unread,
             has_versions: !survey.history.entries.is_empty(),
+            has_unreadable: (survey.branches.iter()).any(|branch| !branch.unreadable.is_empty()),
             app,
         }
+    }
+
+    /// True where an object is in no file, and may be in one that cannot be read.
+    fn is_unknown(&self, kind: Kind, name: &str) -> bool {
+        let mut releases = self.releases.iter();
+        self.has_unreadable && !releases.any(|wanted| wanted.kind == kind && wanted.name == name)
     }
 
     /// True where nothing is known of the app.
@@ -310,28 +366,36 @@ impl StatusJson {
                 ),
             ]
         });
-        let server = self.server.iter().flat_map(server_rows);
+        let is_unknown = move |kind, name: &str| self.is_unknown(kind, name);
+        let server = (self.server.iter()).flat_map(move |server| server_rows(server, is_unknown));
         (wanted.chain(ledgers).chain(cluster))
             .chain(server)
             .collect()
     }
 }
 
-fn server_rows(server: &ServerJson) -> impl Iterator<Item = Vec<String>> {
-    server.splits.iter().map(|(name, split)| {
+/// What a server serves; ready as far as what is wanted of an object is known.
+fn server_rows(
+    server: &ServerJson,
+    is_unknown: impl Fn(Kind, &str) -> bool,
+) -> impl Iterator<Item = Vec<String>> {
+    server.splits.iter().map(move |(key, split)| {
+        let (kind, name) = match key.split_once('/') {
+            Some(("cwa", name)) => (Kind::Alias, name),
+            Some((_, name)) => (Kind::Deployment, name),
+            None => (Kind::Deployment, key.as_str()),
+        };
         let shares =
             (split.versions.iter()).map(|share| format!("{} {}%", share.version, share.percentage));
-        let ready = if split.complete {
+        let ready = if split.complete && is_unknown(kind, name) {
+            "Unknown (what is wanted cannot be read)".to_owned()
+        } else if split.complete {
             "True".to_owned()
         } else {
             format!("False {}", server.problems.join("; "))
         };
         vec![
-            match name.split_once('/') {
-                Some(("cwa", name)) => named(Kind::Alias, None, name),
-                Some((_, name)) => named(Kind::Deployment, None, name),
-                None => name.clone(),
-            },
+            named(kind, None, name),
             format!("serve {}", server.address),
             String::new(),
             shares.collect::<Vec<_>>().join(", "),
@@ -359,8 +423,8 @@ fn served(versions: &[ServedShare]) -> String {
     texts.collect::<Vec<_>>().join(", ")
 }
 
-fn share(survey: &Survey, version: &VersionWord, percentage: Share) -> WantedShare {
-    let found = survey.history.find(version).ok();
+fn share(history: Option<&History>, version: &VersionWord, percentage: Share) -> WantedShare {
+    let found = history.and_then(|history| history.find(version).ok());
     WantedShare {
         version: version.clone(),
         number: found.map(|(number, _)| number),
@@ -414,7 +478,7 @@ fn ledgers(survey: &Survey) -> Vec<LedgerJson> {
         .collect()
 }
 
-fn objects(survey: &Survey, cluster: Cluster) -> Vec<ObjectJson> {
+fn objects(history: Option<&History>, cluster: Cluster) -> Vec<ObjectJson> {
     let context = cluster.context;
     let one = |object: crate::store::ClusterObject| ObjectJson {
         context: context.clone(),
@@ -430,7 +494,7 @@ fn objects(survey: &Survey, cluster: Cluster) -> Vec<ObjectJson> {
                         number: Some(resolved.number),
                         percentage: entry.percentage,
                     },
-                    None => share(survey, &entry.version, entry.percentage),
+                    None => share(history, &entry.version, entry.percentage),
                 }
             })
             .collect(),

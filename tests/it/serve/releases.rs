@@ -202,6 +202,26 @@ async fn what_is_broken_or_gone_changes_no_traffic() {
     let problems = standalone.problems().await;
     assert!(!problems.contains("absent or empty"), "{problems}");
     assert_eq!(standalone.get(&[]).await.1, "v1");
+    // Nobody says that it is as wished while the wish cannot be read, nor that nothing is served while the remote is away.
+    let status = ["deployments", "status", "checkout"];
+    let (done, said) = standalone.waits(&status).await;
+    assert!(
+        done && said.contains("Unknown (what is wanted cannot be read)"),
+        "{said}"
+    );
+    let (remote, away) = (shop.remote(), shop.dir.path().join("away"));
+    std::fs::rename(&remote, &away).unwrap();
+    let (done, said) = standalone.waits(&status).await;
+    std::fs::rename(&away, &remote).unwrap();
+    let served = format!("serve {}", standalone.admin);
+    assert!(
+        !done && said.contains(&served) && said.contains("v1 100%"),
+        "{said}"
+    );
+    assert!(
+        said.contains("is not known while the repository cannot be read"),
+        "{said}"
+    );
     shop.git(&shop.clone_dir(), &["rm", "-q", "releases/checkout.YAML"]);
     // A version that is not there.
     shop.commit("releases/checkout.yaml", deployment(&[(9, "100")]));
