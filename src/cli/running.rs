@@ -39,6 +39,24 @@ impl RunningArgs {
         Ok(Running { cluster, server })
     }
 
+    /// Who was asked what runs, and who was not: what runs elsewhere is not known.
+    pub(super) fn asked(&self, running: &Running) -> String {
+        let cluster = running.cluster.as_ref();
+        let cluster = cluster.map_or_else(
+            || "no cluster".to_owned(),
+            |cluster| format!("cluster {}", cluster.context),
+        );
+        let address = self.admin.address();
+        let server = if running.server.is_some() {
+            format!("the `cutwater serve` whose admin address is {address}")
+        } else {
+            format!("no `cutwater serve` (none of this repository answers on {address})")
+        };
+        format!(
+            "what runs was asked of {cluster}, and of {server}; a server at another address was not asked: name it with --admin or CUTWATER_ADMIN before you delete what it may run"
+        )
+    }
+
     /// Looks at the remote, and asks both unless nobody is to be asked: what runs, and what could not be read. Who cannot be asked is
     /// left out with a warning.
     pub(super) fn look(

@@ -67,12 +67,17 @@ impl AdminArgs {
         self.admin.is_some()
     }
 
-    /// A way to ask.
-    pub(super) fn open(&self) -> std::io::Result<Standalone> {
+    /// The address that is asked.
+    pub(super) fn address(&self) -> &str {
         let address = self.admin.as_deref().unwrap_or(USUAL);
         let address = address.trim_start_matches("http://");
+        address.trim_end_matches('/')
+    }
+
+    /// A way to ask.
+    pub(super) fn open(&self) -> std::io::Result<Standalone> {
         Ok(Standalone {
-            address: address.trim_end_matches('/').to_owned(),
+            address: self.address().to_owned(),
             runtime: Builder::new_current_thread().enable_all().build()?,
         })
     }

@@ -1,5 +1,6 @@
 //! `cutwater versions delete`.
 
+use std::cell::RefCell;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use schemars::JsonSchema;
@@ -76,11 +77,11 @@ impl Args {
             dry_run: self.dry_run || asks,
         };
         let mut partial = None;
-        let mut nobody = false;
+        let asked = RefCell::new(String::new());
         let mut ask = || {
             let running = self.running.ask(context, &app)?;
             partial = (running.cluster.as_ref()).and_then(|cluster| cluster.partial.clone());
-            nobody = running.cluster.is_none() && running.server.is_none();
+            asked.replace(self.running.asked(&running));
             Ok(running)
         };
         let workspace = &context.workspace;
@@ -92,6 +93,7 @@ impl Args {
                 let lines: Vec<String> = results.iter().map(|result| line(&app, result)).collect();
                 let count = results.iter().filter(goes).count();
                 ui.settle();
+                ui.hint(asked.borrow());
                 if !confirmed(&lines, &app, count)? {
                     return Err(Failure::new("nothing was deleted"));
                 }
@@ -109,8 +111,14 @@ impl Args {
                 super::fetch_again(context, &app, "*")
             ));
         }
-        if nobody && results.iter().any(is_deleted) {
-            ui.hint("no cluster and no `cutwater serve` was there to say what runs: releases and ledgers alone were looked at; name the --admin address of a server elsewhere with --admin or CUTWATER_ADMIN");
+        let goes = |result: &Deletion| {
+            matches!(
+                result,
+                Deletion::Deleted { .. } | Deletion::WouldDelete { .. }
+            )
+        };
+        if !asks && results.iter().any(goes) {
+            ui.hint(asked.borrow());
         }
         report(ui, app, results)
     }

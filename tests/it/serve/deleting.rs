@@ -63,6 +63,12 @@ async fn a_version_that_a_server_serves_is_not_deleted_where_no_ledger_tells_of_
     // What neither runs nor is wanted goes.
     let (done, said) = standalone.waits(&delete("v2")).await;
     assert!(done && said.contains("deleted checkout v2"), "{said}");
+    let asked = format!(
+        "what runs was asked of no cluster, and of the `cutwater serve` whose admin address is {}",
+        standalone.admin
+    );
+    let not = "a server at another address was not asked";
+    assert!(said.contains(&asked) && said.contains(not), "{said}");
     assert_eq!(standalone.get(&[]).await.1, "v1");
 }
 
