@@ -110,6 +110,7 @@ fn world(change: bool) -> World {
                 rejected: false,
                 silent: false,
                 written: None,
+                sent: numbers.iter().copied().collect(),
                 named: numbers.iter().copied().collect(),
                 ruled: BTreeSet::new(),
                 held: numbers.iter().copied().collect(),
