@@ -6,7 +6,7 @@ mod bounds;
 mod clients;
 /// Frames of HTTP/2 as no good client sends them.
 mod frames;
-/// Splits over a hundred thousand requests.
+/// Splits over many requests.
 mod many;
 /// One request and its answer, as curl and bytes on a connection see it.
 mod passing;

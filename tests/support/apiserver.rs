@@ -403,7 +403,7 @@ current-context: test
 const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
-rules: [{level: Metadata}]
+rules: [{level: Metadata, users: [cutwater]}, {level: None}]
 ";
 
 fn write_inputs(directory: &Path) {

@@ -44,6 +44,8 @@ impl Process {
             .args(["--pdeathsig", "KILL", "--"])
             .arg(program)
             .args(arguments)
+            // The programs of a control plane are in Go, and live for a minute: collecting their garbage is a good part of their work.
+            .env("GOGC", "400")
             .envs(environment.iter().copied())
             .current_dir(directory)
             .stdin(Stdio::null())

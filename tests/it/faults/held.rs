@@ -125,9 +125,10 @@ async fn until_held(scope: &Scope) {
     .await;
 }
 
-/// As tools do that replace objects, with a write of somebody else's right behind.
+/// As tools do that replace objects, with a write of somebody else's right behind. Under load, and 60 times, it is
+/// `e2e::held`.
 async fn finalizers_are_stripped(scope: &Scope) {
-    for round in 0..60 {
+    for round in 0..15 {
         let strip = json!({"metadata": {"finalizers": null}});
         merge::<Deployment>(scope, "shop", strip).await;
         let note = json!({"metadata": {"annotations": {"note": round.to_string()}}});

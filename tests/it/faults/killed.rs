@@ -85,7 +85,7 @@ async fn killed_at_any_moment_it_ends_where_it_was_to() {
     scope.releases.publish("shop", "");
     scope.releases.publish("shop", "");
     let mut moments = Moments(7);
-    for round in 0..15 {
+    for round in 0..10 {
         let moment = moments.next();
         eprintln!("round {round}: killed after {moment:?}");
         if round % 5 == 4 {

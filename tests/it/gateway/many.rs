@@ -1,4 +1,4 @@
-//! A hundred thousand requests for each split. Clients and backends are as plain as can be, so that the gateway is what takes
+//! Many requests for each split: 20,000, or as many as `CUTWATER_REQUESTS` says. Clients and backends are as plain as can be, so that the gateway is what takes
 //! the time: requests are sent fifty at once on connections that are kept.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,6 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::stage::{DEADLINE, Stage, route};
 
-const REQUESTS: usize = 100_000;
 const CONNECTIONS: usize = 8;
 const AT_ONCE: usize = 50;
 /// Bytes of each body.
@@ -70,7 +69,9 @@ async fn ask(gateway: SocketAddr, requests: usize) -> BTreeMap<String, u32> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_thousand_requests_are_split_by_share() {
+async fn many_requests_are_split_by_share() {
+    let requests = std::env::var("CUTWATER_REQUESTS");
+    let requests = requests.map_or(20_000, |text| text.parse().expect("a number"));
     for points in [
         &[9_000, 1_000, 0][..],
         &[5_000, 2_500, 1_000, 500, 400, 300, 197, 100, 2, 1],
@@ -84,7 +85,7 @@ async fn a_hundred_thousand_requests_are_split_by_share() {
             .collect();
         let stage = Stage::new(vec![route(&entries)]).await;
         let asked =
-            (0..CONNECTIONS).map(|_| tokio::spawn(ask(stage.address, REQUESTS / CONNECTIONS)));
+            (0..CONNECTIONS).map(|_| tokio::spawn(ask(stage.address, requests / CONNECTIONS)));
         let mut counts = BTreeMap::<String, u32>::new();
         for of_one in futures::future::join_all(asked).await {
             for (name, count) in of_one.unwrap() {
@@ -95,10 +96,11 @@ async fn a_hundred_thousand_requests_are_split_by_share() {
             let share = f64::from(points) / 10_000.0;
             let got = counts.get(&format!("v{version:02}")).copied().unwrap_or(0);
             #[expect(clippy::cast_precision_loss, reason = "it is a small number")]
-            let wanted = REQUESTS as f64 * share;
+            let wanted = requests as f64 * share;
+            // Beside four deviations, what rare ones may differ by.
             let deviation = (wanted * (1.0 - share)).sqrt();
             assert!(
-                (f64::from(got) - wanted).abs() <= 4.0 * deviation,
+                (f64::from(got) - wanted).abs() <= 4.0 * deviation + 4.0,
                 "v{version} was to have {wanted} of {counts:?}"
             );
         }

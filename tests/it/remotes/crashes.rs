@@ -1,6 +1,6 @@
 //! Publishers, deleters and servers that are killed at random moments, on a path remote.
 //!
-//! `CUTWATER_CRASHES` is the number of moments (60), half of them the client's and half the server's; `make soak` has 1,000.
+//! `CUTWATER_CRASHES` is the number of moments (40), half of them the client's and half the server's; `make soak` has 1,000.
 //! `CUTWATER_CRASH_SEED` repeats a run, as far as a scheduler can be repeated.
 
 #![expect(
@@ -130,7 +130,7 @@ where
     K: FnMut(&Store, Act, bool) -> (bool, bool),
 {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().unwrap());
-    let moments = usize::try_from(number("CUTWATER_CRASHES").unwrap_or(60)).unwrap() / 2;
+    let moments = usize::try_from(number("CUTWATER_CRASHES").unwrap_or(40)).unwrap() / 2;
     let seed = number("CUTWATER_CRASH_SEED").unwrap_or_else(|| fastrand::u64(..));
     println!("{side}: {moments} moments, CUTWATER_CRASH_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
