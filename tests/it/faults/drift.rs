@@ -101,4 +101,18 @@ async fn what_is_changed_or_deleted_by_hand_is_put_right() {
     scope.until_weights("shop", &half).await;
     scope.until_ready("shop").await;
     scope.stays_put("shop").await;
+
+    // A Service of a version that only drains: the route names it still.
+    let window = json!({"rollbackWindow": "1h"});
+    scope.deploy_with("shop", &[(2, 100.0)], window).await;
+    scope.until_weights("shop", &[(2, 10_000)]).await;
+    services
+        .delete("shop-v1-web", &DeleteParams::default())
+        .await
+        .unwrap();
+    wait_for("the Service of v1 again", SOON, async || {
+        services.get_opt("shop-v1-web").await.unwrap()
+    })
+    .await;
+    scope.until_ready("shop").await;
 }
