@@ -71,19 +71,25 @@ pub(super) fn why(missing: &Missing<'_>, commit: &Commit<'_>) -> Option<(Why, Op
 pub(super) fn problems(all: &Reasons, commit: &str) -> Vec<String> {
     let one = |(why, owners): (&Why, &BTreeSet<Owner>)| {
         let owners: Vec<String> = owners.iter().map(ToString::to_string).collect();
-        let why = match why {
-            Why::Empty { folder, commit } => format!(
-                "{folder} in commit {}, so what was there goes on",
-                short(commit)
+        let (why, or) = match why {
+            Why::Empty { folder, commit } => (
+                format!(
+                    "{folder} in commit {}, so what was there goes on",
+                    short(commit)
+                ),
+                "; where another branch or folder is meant, start again with --branch or --releases",
             ),
-            Why::Rewritten { before } => format!(
-                "history was rewritten: commit {} does not follow {}, so what is missing in it goes on",
-                short(commit),
-                short(before)
+            Why::Rewritten { before } => (
+                format!(
+                    "history was rewritten: commit {} does not follow {}, so what is missing in it goes on",
+                    short(commit),
+                    short(before)
+                ),
+                "",
             ),
         };
         format!(
-            "{why}, also where later commits do not have it: {}; to end that, list it again in one commit and remove it in a later one that leaves something in the folder",
+            "{why}, also where later commits do not have it: {}; to end that, list it again in one commit and remove it in a later one that leaves something in the folder{or}",
             owners.join(", ")
         )
     };

@@ -138,7 +138,7 @@ pub(super) async fn follow(mut source: Source, mut rhythm: Rhythm, tell: watch::
 }
 
 impl Source {
-    /// Nothing is read yet. What is remembered is of the commits that counted: where none did, it is of another branch or folder.
+    /// Nothing is read yet. Where it is not known which commits counted, what is remembered goes on until one says otherwise.
     pub(super) fn new(
         mirror: Mirror,
         branch: String,
@@ -146,11 +146,6 @@ impl Source {
         (counted, known): (Counted, Known),
         used: Arc<ArcSwap<BTreeSet<String>>>,
     ) -> Self {
-        let known = if counted.commits().is_empty() {
-            Known::new()
-        } else {
-            known
-        };
         Self {
             mirror,
             branch,
@@ -190,8 +185,13 @@ impl Source {
             self.wrong = vec![exchanged(&head)];
             self.found.seen = Some(head);
         }
-        self.found.lost = !self.counted.commits().is_empty() && self.found.tip.commit.is_empty();
+        self.found.lost = self.found.tip.commit.is_empty() && !self.knows_nothing();
         self.found.problems.clone_from(&self.wrong);
+    }
+
+    /// True where nothing was served before, as far as the state folder knows.
+    fn knows_nothing(&self) -> bool {
+        self.counted.commits().is_empty() && self.known.is_empty()
     }
 
     /// Forgets what was remembered once a commit counts as a whole: then there is nothing beside it and what it keeps.
@@ -217,7 +217,7 @@ impl Source {
         self.found.problems.clone_from(&self.wrong);
         if let Err(error) = looked {
             // What counted before the last restart may be served though it cannot be read.
-            let is_first = self.found.tip.commit.is_empty() && self.counted.commits().is_empty();
+            let is_first = self.found.tip.commit.is_empty() && self.knows_nothing();
             self.found.problems.push(goes_on(&error, is_first));
         }
     }
@@ -319,6 +319,14 @@ impl Source {
         let is_empty = read.releases.is_empty() && read.unreadable.is_empty();
         let empty = is_empty.then(|| empty(&folder, read.aside.len()));
         let unreadable = read.unreadable.iter();
+        // What is remembered may be of another branch or folder, whose objects may have the same names for other apps.
+        let elsewhere = self.found.tip.commit.is_empty() && self.counted.commits().is_empty();
+        let nothing = Known::new();
+        let known = if elsewhere && !is_empty {
+            &nothing
+        } else {
+            &self.known
+        };
         let (tip, wrong) = self.found.tip.next(Commit {
             id: commit,
             settings,
@@ -328,7 +336,7 @@ impl Source {
                 .collect(),
             empty: empty.as_deref(),
             follows: &|before| self.mirror.follows(commit, before),
-            known: &self.known,
+            known,
             lost: &self.lost,
         });
         self.found.tip = Arc::new(tip);
@@ -395,37 +403,5 @@ fn empty(folder: &str, others: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_branch_that_is_not_there_is_said_with_the_flag_that_names_it() {
-        let (branch, url) = ("mian".to_owned(), "/srv/shop.git".to_owned());
-        let error = StoreError::BranchNotFound { branch, url };
-        let said = goes_on(&error, false);
-        assert!(
-            said.contains("`mian`") && said.contains("--branch"),
-            "{said}"
-        );
-        assert!(!said.contains("spec."), "{said}");
-        assert!(said.ends_with("what was read before goes on"), "{said}");
-        // Nothing goes on where there was nothing before.
-        let said = goes_on(&error, true);
-        assert!(
-            said.contains("`mian`") && said.ends_with("so nothing is served"),
-            "{said}"
-        );
-    }
-
-    #[test]
-    fn a_folder_that_holds_objects_of_others_is_not_called_empty() {
-        assert_eq!(empty("releases", 0), "`releases` is absent or empty");
-        for others in [1, 3] {
-            let said = empty("releases", others);
-            assert!(
-                said.contains(&others.to_string()) && !said.contains("absent"),
-                "{said}"
-            );
-        }
-    }
-}
+#[path = "source_test.rs"]
+mod tests;

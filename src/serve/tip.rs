@@ -192,7 +192,9 @@ impl Tip {
 
     /// The objects that are missing in a commit, and of which only the state folder knows.
     fn unread(&self, commit: &Commit<'_>) -> BTreeSet<Owner> {
-        let known = commit.known.keys().filter(|_| !commit.lost.is_empty());
+        // What an empty folder says nothing of may be meant to go on, whatever is known of the commits before it.
+        let is_held = !commit.lost.is_empty() || (commit.empty.is_some() && !self.whole);
+        let known = commit.known.keys().filter(|_| is_held);
         let here = |owner: &Owner| commit.releases.iter().any(|it| self::owner(it) == *owner);
         (known.chain(self.kept.keys()))
             .filter(|owner| !self.has(owner) && !here(owner))
