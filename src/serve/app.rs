@@ -196,7 +196,7 @@ impl App {
         self.misses = resolutions.iter().any(|found| !found.problems.is_empty());
         let moved = self.take_over(&plan, now);
         rerouted |= moved | self.show() | self.admit(&tools.starter.secrets);
-        self.assign(&releases, before);
+        self.assign(before);
         let leaving: Vec<Materialised> = (plan.remove.iter())
             .filter_map(|version| self.running.remove(version))
             .collect();
@@ -390,8 +390,9 @@ impl App {
     /// Gives slots to the versions of owners with an affinity key, made from those that they had; the others need none.
     ///
     /// Only once all that is wanted is served: while a version is not ready, the gateway gives its users to the others, and
-    /// they come back to it with it.
-    fn assign(&mut self, releases: &[&Release], before: &Remembered) {
+    /// they come back to it with it. They go with what the gateway goes by: what is wanted may say something else before it is
+    /// served.
+    pub(super) fn assign(&mut self, before: &Remembered) {
         let Remembered {
             served,
             pinned,
@@ -399,14 +400,13 @@ impl App {
             ..
         } = &mut self.remembered;
         all.retain(|owner, _| served.contains_key(owner));
-        for release in releases {
-            let owner = tip::owner(release);
+        for (owner, release) in &self.shown {
             if release.wanted.affinity.is_none() {
-                all.remove(&owner);
+                all.remove(owner);
                 continue;
             }
-            let (now, wanted) = (served.get(&owner), pinned.get(&owner));
-            let previous = all.get(&owner);
+            let (now, wanted) = (served.get(owner), pinned.get(owner));
+            let previous = all.get(owner);
             if previous.is_some() {
                 let shares = wanted.into_iter().flatten();
                 let shares = shares.filter(|entry| !entry.share.is_zero());
@@ -415,15 +415,14 @@ impl App {
                         .map(|entry| (entry.number, entry.share))
                         .eq(now.shares.iter().copied())
                 });
-                let changed =
-                    before.served.get(&owner) != now || before.pinned.get(&owner) != wanted;
+                let changed = before.served.get(owner) != now || before.pinned.get(owner) != wanted;
                 if !whole || !changed {
                     continue;
                 }
             }
             let made = now.and_then(|now| slots(previous.map(Arc::as_ref), &now.shares));
             if let Some(made) = made {
-                all.insert(owner, Arc::new(made));
+                all.insert(owner.clone(), Arc::new(made));
             }
         }
     }

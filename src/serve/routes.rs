@@ -177,8 +177,13 @@ impl App {
     }
 
     /// The rules of an owner. One for a word that is not resolved yet does not count until it is.
-    fn rules(&self, owner: &Owner, wanted: &Wanted) -> Vec<(RequestMatch, VersionNumber)> {
-        let pinned = self.remembered.pinned.get(owner);
+    pub(super) fn rules(
+        &self,
+        owner: &Owner,
+        wanted: &Wanted,
+    ) -> Vec<(RequestMatch, VersionNumber)> {
+        let words = self.remembered.words.get(owner);
+        let pinned = words.or_else(|| self.remembered.pinned.get(owner));
         let number = |word: &VersionWord| {
             let mut entries = pinned.into_iter().flatten();
             match word {

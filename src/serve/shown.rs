@@ -15,9 +15,13 @@ impl App {
     /// Takes over what the gateway is to go by. True where that changes.
     pub(super) fn show(&mut self) -> bool {
         let mut shown: BTreeMap<Owner, Arc<Release>> = BTreeMap::new();
+        let mut words = BTreeMap::new();
         for (owner, wanted) in &self.wanted {
             let held = (self.shows(owner))
                 .filter(|_| self.outlives(owner) && !self.lingering.contains_key(owner));
+            let before = self.remembered.words.get(owner).filter(|_| held.is_some());
+            let of = before.or_else(|| self.remembered.pinned.get(owner));
+            words.extend(of.map(|of| (owner.clone(), of.clone())));
             shown.insert(owner.clone(), held.unwrap_or_else(|| Arc::clone(wanted)));
         }
         let is_same = |owner: &Owner, release: &Arc<Release>| {
@@ -32,6 +36,9 @@ impl App {
                 .map(|(owner, release)| (owner.clone(), Spec::from(&release.object)))
                 .collect();
         }
+        // A rule for a label is to send where it sent, whatever the words of what is wanted mean.
+        let changed = changed || self.remembered.words != words;
+        self.remembered.words = words;
         self.shown = shown;
         changed
     }
@@ -81,6 +88,7 @@ mod tests {
     use super::super::state::Remembered;
     use super::*;
     use crate::plan::Shares;
+    use crate::releases;
 
     /// What is wanted in the end of version 3, where these versions serve, of which versions could be asked for 1 and 2.
     fn wanted(served: u32) -> Vec<(u32, u32)> {
@@ -116,6 +124,82 @@ mod tests {
         (shares.iter())
             .map(|(number, share)| (number.get(), share.basis_points() / 100))
             .collect()
+    }
+
+    /// A shop where all is served by version 1, and version 3 is wanted and not there; version 2 can be asked for. The gateway
+    /// goes by one object, and another one is wanted.
+    fn in_between(shown: &str, wanted: &str) -> (App, Owner) {
+        let read = |fields: &str| {
+            let text = format!(
+                "apiVersion: cutwater.dev/v1alpha1\nkind: Deployment\nmetadata: {{name: shop}}\nspec: {{app: shop, repository: shop, {fields}}}\n"
+            );
+            let all = releases::read("releases/shop.yaml", text.as_bytes()).unwrap();
+            Arc::new(all.releases[0].clone())
+        };
+        let entry = |word: &str, number: u32, percent: u32| {
+            let share = Share::from_basis_points(percent * 100);
+            json!({"word": word, "number": number, "share": share})
+        };
+        let all = Share::from_basis_points(10_000);
+        let mut app = App::of(
+            serde_json::from_value(json!({
+                "served": {"cwd/shop": {
+                    "shares": [[1, all]], "overrides": [2], "since": "2026-01-01T00:00:00Z",
+                }},
+                "pinned": {"cwd/shop": [entry("1", 1, 100), entry("beta", 2, 0)]},
+            }))
+            .unwrap(),
+        );
+        let owner: Owner = "cwd/shop".to_owned().try_into().unwrap();
+        app.wanted.insert(owner.clone(), read(shown));
+        app.show();
+        let later = vec![entry("3", 3, 100), entry("2", 2, 0)];
+        let later = serde_json::from_value(json!(later)).unwrap();
+        app.remembered.pinned.insert(owner.clone(), later);
+        app.wanted.insert(owner.clone(), read(wanted));
+        (app, owner)
+    }
+
+    const VERSIONS: &str =
+        "versions: [{version: 1, percentage: 100}, {version: beta, percentage: 0}]";
+    const LATER: &str = "versions: [{version: 3, percentage: 100}, {version: 2, percentage: 0}]";
+
+    #[test]
+    fn a_rule_for_a_label_sends_where_it_sent_until_what_is_wanted_instead_serves() {
+        let rule = "rules: [{version: beta, header: {name: X-Beta, value: beta}}]";
+        let (mut app, owner) = in_between(&format!("{VERSIONS}, {rule}"), LATER);
+        // Also through a restart.
+        for _ in 0..2 {
+            app.show();
+            let shown = Arc::clone(&app.shown[&owner]);
+            let rules = app.rules(&owner, &shown.wanted);
+            assert!(
+                rules.len() == 1 && rules[0].1.get() == 2,
+                "{} rules",
+                rules.len()
+            );
+            let text = serde_json::to_vec(&app.remembered).unwrap();
+            let wanted = std::mem::take(&mut app.wanted);
+            app = App::of(serde_json::from_slice(&text).unwrap());
+            app.wanted = wanted;
+        }
+        let share = app.remembered.pinned[&owner][0].share;
+        let number = app.remembered.pinned[&owner][0].number;
+        let served = app.remembered.served.get_mut(&owner).unwrap();
+        served.shares = vec![(number, share)];
+        app.show();
+        assert_eq!(app.remembered.words[&owner], app.remembered.pinned[&owner]);
+    }
+
+    #[test]
+    fn users_keep_their_version_until_what_is_wanted_instead_serves() {
+        let affinity = "affinity: {header: X-User}";
+        let (mut app, owner) = in_between(&format!("{VERSIONS}, {affinity}"), LATER);
+        app.assign(&Remembered::default());
+        assert!(app.remembered.slots.contains_key(&owner));
+        app.show();
+        app.assign(&Remembered::default());
+        assert!(app.remembered.slots.contains_key(&owner));
     }
 
     #[test]

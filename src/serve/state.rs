@@ -105,6 +105,8 @@ pub(super) struct Remembered {
     pub(super) asked: BTreeMap<Owner, Spec>,
     /// What the gateway goes by for each owner: what it wanted when the versions came that are served.
     pub(super) shown: BTreeMap<Owner, Spec>,
+    /// What the words of that resolved to.
+    pub(super) words: BTreeMap<Owner, Vec<Pinned>>,
     /// Where each owner wants to be reached, numbered in the order in which that was seen first.
     pub(super) claims: BTreeMap<Owner, Claims>,
     /// The places at which each owner has answered as the one that has them; nothing before anybody counted.
