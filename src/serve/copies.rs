@@ -1,7 +1,7 @@
 //! A file that is kept twice: where one of both was cut off or damaged, by a disk or by somebody, the other one is whole.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -59,10 +59,7 @@ fn aside(path: &Path) -> io::Result<String> {
 /// Writes the file and its copy, each whole or not at all.
 pub(super) fn write(file: &Path, text: &[u8]) -> io::Result<()> {
     for path in [file, &copy_of(file)] {
-        let mut new = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(path))?;
-        new.write_all(text)?;
-        new.as_file().sync_data()?;
-        new.persist(path).map_err(|error| error.error)?;
+        tidy::write(path, text)?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 //! give the same.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 
 use super::tidy;
@@ -65,11 +65,8 @@ impl Counted {
         if commits == self.commits {
             return Ok(());
         }
-        let folder = self.file.parent().unwrap_or(&self.file);
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(format!("{}\n{}\n", self.of, commits.join("\n")).as_bytes())?;
-        file.as_file().sync_data()?;
-        file.persist(&self.file).map_err(|error| error.error)?;
+        let text = format!("{}\n{}\n", self.of, commits.join("\n"));
+        tidy::write(&self.file, text.as_bytes())?;
         self.commits = commits;
         Ok(())
     }

@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::state::StateError;
+use super::tidy;
 use crate::ledger::{Served, ServedVersion};
 use crate::words::{AppName, EnvironmentName};
 
@@ -196,13 +197,7 @@ impl Outbox {
             problem,
         };
         let text = serde_json::to_vec(&self.book).map_err(|error| fail(error.into()))?;
-        let dir = self.path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(dir).map_err(fail)?;
-        file.write_all(&text).map_err(fail)?;
-        file.as_file().sync_data().map_err(fail)?;
-        file.persist(&self.path)
-            .map_err(|error| fail(error.error))?;
-        Ok(())
+        tidy::write(&self.path, &text).map_err(fail)
     }
 }
 

@@ -278,9 +278,15 @@ impl StateFolder {
         match lock.try_lock() {
             Ok(()) => {
                 let snapshots = dir.join("snapshots");
-                tidy::forsake(&snapshots).map_err(fail(&snapshots))?;
+                if let Err(error) = tidy::forsake(&snapshots) {
+                    // It takes room, and keeps nothing from being served.
+                    tracing::warn!(
+                        "{}: {error}; checkouts that were not made to their end may stay there",
+                        snapshots.display()
+                    );
+                }
                 for folder in [dir, &dir.join("apps")] {
-                    tidy::sweep(folder).map_err(fail(folder))?;
+                    tidy::sweep(folder);
                 }
                 Ok(Self {
                     dir: dir.to_owned(),

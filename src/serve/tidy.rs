@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -78,19 +78,46 @@ pub(super) fn forsake(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes the files that an earlier `serve` was writing when it was killed.
+/// How the name of a file begins and ends that is being written. Others may keep files in the state folder too, so that nothing
+/// but the whole name says whose it is.
+const WRITTEN: (&str, &str) = (".cutwater-", ".new");
+
+/// Writes a file, whole or not at all.
 ///
 /// # Errors
-/// When the folder cannot be read or changed.
-pub(super) fn sweep(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        // So names them what writes them, before they have their own name.
-        if begins(&entry.file_name(), ".tmp") && entry.file_type()?.is_file() {
-            fs::remove_file(entry.path())?;
+/// When it cannot be written; then the file is as it was.
+pub(super) fn write(file: &Path, text: &[u8]) -> io::Result<()> {
+    let mut new = tempfile::Builder::new()
+        .prefix(WRITTEN.0)
+        .suffix(WRITTEN.1)
+        .tempfile_in(file.parent().unwrap_or(file))?;
+    new.write_all(text)?;
+    new.as_file().sync_data()?;
+    new.persist(file).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Removes the files that an earlier `serve` was writing when it was killed. One that stays is in nobody's way.
+pub(super) fn sweep(folder: &Path) {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in files.filter(|entry| is_written(&entry.file_name())) {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && let Err(error) = fs::remove_file(entry.path()) {
+            tracing::warn!(
+                "{}: {error}; what was being written there is not needed any more, remove it",
+                entry.path().display()
+            );
         }
     }
-    Ok(())
+}
+
+fn is_written(name: &OsStr) -> bool {
+    let word = (name.to_str())
+        .and_then(|name| name.strip_prefix(WRITTEN.0))
+        .and_then(|name| name.strip_suffix(WRITTEN.1));
+    word.is_some_and(|word| {
+        word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
 }
 
 fn begins(name: &OsStr, with: &str) -> bool {
@@ -131,6 +158,45 @@ mod tests {
             .collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn only_what_was_being_written_here_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let others = [
+            ".tmp",
+            ".tmpAb12Cd",
+            ".tmpl",
+            ".cutwater-abc.new",
+            ".cutwater-notes",
+        ];
+        for name in others.iter().chain(&[".cutwater-Ab12Cd.new"]) {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        // One that is no file cannot be removed as one.
+        fs::create_dir(dir.path().join(".cutwater-folder.new")).unwrap();
+        write(&dir.path().join("counted"), b"main:").unwrap();
+        sweep(dir.path());
+        let mut left = others.to_vec();
+        left.extend([".cutwater-folder.new", "counted"]);
+        left.sort_unstable();
+        assert_eq!(names(dir.path()), left);
+        sweep(&dir.path().join("gone"));
+    }
+
+    #[test]
+    fn what_is_being_written_has_a_name_that_is_known_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("taken");
+        fs::create_dir_all(target.join("in")).unwrap();
+        // It has nowhere to go, and nothing of it is left.
+        write(&target, b"x").unwrap_err();
+        assert_eq!(names(dir.path()), ["taken"]);
+        let new = (tempfile::Builder::new().prefix(WRITTEN.0))
+            .suffix(WRITTEN.1)
+            .tempfile_in(dir.path())
+            .unwrap();
+        assert!(is_written(new.path().file_name().unwrap()));
     }
 
     #[test]

@@ -4,11 +4,12 @@
 //! and recorded, as that of the other. A repository that has moved has another address and the same history.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use super::state::{StateError, remembers};
+use super::tidy;
 use crate::git::RemoteUrl;
 use crate::store::Mirror;
 
@@ -59,20 +60,12 @@ pub(super) fn check(
             }
         }
     }
-    if let Err(error) = write(dir, &file, &now) {
+    if let Err(error) = tidy::write(&file, format!("{now}\n").as_bytes()) {
         // A full disk must not keep from serving.
         tracing::warn!(
             "{}: {error}; another repository would not be told from this one",
             file.display()
         );
     }
-    Ok(())
-}
-
-fn write(dir: &Path, file: &Path, address: &str) -> io::Result<()> {
-    let mut new = tempfile::NamedTempFile::new_in(dir)?;
-    writeln!(new, "{address}")?;
-    new.as_file().sync_data()?;
-    new.persist(file).map_err(|error| error.error)?;
     Ok(())
 }

@@ -92,7 +92,8 @@ async fn what_a_killed_server_left_holds_up_nothing() {
         fs::create_dir_all(mirror.join(lock).parent().unwrap()).unwrap();
         fs::write(mirror.join(lock), "").unwrap();
     }
-    for half in [".tmpAbCdEf", "apps/.tmpGhIjKl"] {
+    let halves = [".cutwater-AbCdEf.new", "apps/.cutwater-GhIjKl.new"];
+    for half in halves.iter().chain(&[".tmpAbCdEf"]) {
         fs::write(state.join(half), "{").unwrap();
     }
     fs::write(state.join("counted"), b"\xff\xfe\0").unwrap();
@@ -102,7 +103,9 @@ async fn what_a_killed_server_left_holds_up_nothing() {
     let log = standalone.log();
     assert!(log.contains("removed the lock"), "{log}");
     assert!(log.contains("which commits counted is lost"), "{log}");
-    assert!(!state.join(".tmpAbCdEf").exists() && !state.join("apps/.tmpGhIjKl").exists());
+    assert!(halves.iter().all(|half| !state.join(half).exists()));
+    // It is somebody else's.
+    assert!(state.join(".tmpAbCdEf").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
