@@ -32,6 +32,8 @@ pub(super) struct Source {
     brought: bool,
     /// What is wrong with the commit that was read last.
     wrong: Vec<String>,
+    /// Something of that commit could not be read, whatever stands in it: it is read again at each look.
+    unread: bool,
     /// What a restart has to know.
     counted: Counted,
     /// What the state folder remembers of objects, until all of them are as a commit says.
@@ -153,6 +155,7 @@ impl Source {
             found: Found::default(),
             brought: false,
             wrong: Vec::new(),
+            unread: false,
             counted,
             known,
             lost: Vec::new(),
@@ -162,10 +165,15 @@ impl Source {
 
     /// Reads again what counted before.
     fn recall(&mut self) {
-        for commit in self.counted.commits().to_vec() {
+        let commits = self.counted.commits().to_vec();
+        for (index, commit) in commits.iter().cloned().enumerate() {
             match self.read(&commit) {
                 Ok(wrong) => {
                     self.wrong = wrong;
+                    // The last one is read again, and those before it are not.
+                    if self.unread && index + 1 < commits.len() {
+                        self.lost.push(commit.clone());
+                    }
                     self.found.seen = Some(commit);
                 }
                 Err(error) => {
@@ -252,7 +260,7 @@ impl Source {
         let head = fetched.as_ref().ok().and_then(|found| found.head.clone());
         let is_new = |commit: &String| {
             let judged = self.found.foreign && self.brought;
-            Some(commit) != self.found.seen.as_ref() || judged
+            Some(commit) != self.found.seen.as_ref() || judged || self.unread
         };
         if let Some(commit) = head.filter(is_new) {
             self.found.foreign = self.is_foreign(&commit);
@@ -261,10 +269,10 @@ impl Source {
                 self.found.seen = Some(commit);
                 return fetched.map(drop);
             }
-            let before = self.found.tip.commit.clone();
             self.wrong = self.read(&commit)?;
             self.forget();
-            if self.found.tip.commit != before {
+            // One that counts; of what could not be read before, more may count now.
+            if self.found.tip.commit == commit {
                 self.note();
             }
             self.found.seen = Some(commit);
@@ -308,6 +316,7 @@ impl Source {
         let settings = self.mirror.settings(commit)?;
         let folder = self.folder.as_ref().unwrap_or(&settings.releases).clone();
         let read = self.mirror.releases(&self.branch, commit, &folder)?;
+        self.unread = read.unreadable.iter().any(|file| file.is_unread);
         if let Some(all) = (read.unreadable.iter()).find(|file| file.file == folder) {
             return Ok(vec![format!(
                 "{}; commit {} does not count until that is mended, and what was read before goes on",

@@ -8,14 +8,15 @@ use super::*;
 use crate::git::{Caller, RemoteUrl};
 use crate::releases;
 
+const SHOP: &str = "apiVersion: cutwater.dev/v1alpha1\nkind: Deployment\nmetadata: {name: shop}\nspec: {app: shop, repository: shop, versions: [{version: 1, percentage: 100}]}\n";
+
 /// What follows a repository at `url`, where `counted` stands in the state folder and a shop is remembered.
 fn source(dir: &Path, url: &Path, counted: &[u8]) -> Source {
     let file = dir.join("counted");
     fs::write(&file, counted).unwrap();
     let url = RemoteUrl::parse(&url.display().to_string(), true).unwrap();
     let mirror = Mirror::open_for(Caller::Server, &dir.join("mirror.git"), &url, None).unwrap();
-    let text = "apiVersion: cutwater.dev/v1alpha1\nkind: Deployment\nmetadata: {name: shop}\nspec: {app: shop, repository: shop, versions: [{version: 1, percentage: 100}]}\n";
-    let shop = releases::read("releases/shop.yaml", text.as_bytes()).unwrap();
+    let shop = releases::read("releases/shop.yaml", SHOP.as_bytes()).unwrap();
     let shop = &shop.releases[0];
     let whose = (shop.app().clone(), shop.wanted.repository.clone());
     let folder = Some("releases/prod".to_owned());
@@ -31,14 +32,28 @@ fn source(dir: &Path, url: &Path, counted: &[u8]) -> Source {
     )
 }
 
-/// A repository whose one commit has nothing in it.
-fn bare(url: &Path) {
+/// A commit of nothing but this text in `releases/prod/shop.yaml`, if there is one, on top of what the repository has; the id of the file.
+fn commit(url: &Path, text: Option<&str>) -> Option<git2::Oid> {
     let repo = git2::Repository::init_bare(url).unwrap();
-    let tree = repo.find_tree(repo.treebuilder(None).unwrap().write().unwrap());
+    let blob = text.map(|text| repo.blob(text.as_bytes()).unwrap());
+    let folder = |name: &str, of: git2::Oid, mode: i32| {
+        let mut tree = repo.treebuilder(None).unwrap();
+        tree.insert(name, of, mode).unwrap();
+        tree.write().unwrap()
+    };
+    let root = blob.map(|blob| {
+        let files = folder("shop.yaml", blob, 0o100_644);
+        folder("releases", folder("prod", files, 0o040_000), 0o040_000)
+    });
+    let root = root.unwrap_or_else(|| repo.treebuilder(None).unwrap().write().unwrap());
     let who = git2::Signature::now("a", "a@example.com").unwrap();
-    let name = Some("refs/heads/main");
-    repo.commit(name, &who, &who, "empty", &tree.unwrap(), &[])
+    let name = "refs/heads/main";
+    let before = (repo.refname_to_id(name).ok()).map(|id| repo.find_commit(id).unwrap());
+    let before: Vec<&git2::Commit<'_>> = before.iter().collect();
+    let tree = repo.find_tree(root).unwrap();
+    repo.commit(Some(name), &who, &who, "a commit", &tree, &before)
         .unwrap();
+    blob
 }
 
 #[test]
@@ -54,7 +69,7 @@ fn what_is_remembered_goes_on_where_it_is_not_known_which_commits_counted() {
         let said = source.found.problems.join("\n");
         assert!(said.ends_with("what was read before goes on"), "{said}");
         // It is back, and the folder is not in it.
-        bare(&url);
+        commit(&url, None);
         source.look();
         let owner = source.known.keys().next().unwrap();
         assert!(source.found.tip.recalls(owner));
@@ -96,4 +111,36 @@ fn a_folder_that_holds_objects_of_others_is_not_called_empty() {
             "{said}"
         );
     }
+}
+
+#[test]
+fn what_could_not_be_read_for_a_moment_is_read_again_at_the_next_look() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = dir.path().join("shop.git");
+    let mut source = source(dir.path(), &url, b"");
+    source.recall();
+    let file = commit(&url, Some(SHOP)).unwrap();
+    (source.mirror)
+        .fetch("main", &BTreeSet::new(), TIMEOUT)
+        .unwrap();
+    let (folder, name) = (&file.to_string()[..2], &file.to_string()[2..]);
+    let object = dir
+        .path()
+        .join("mirror.git/objects")
+        .join(folder)
+        .join(name);
+    let aside = dir.path().join("aside");
+    fs::rename(&object, &aside).unwrap();
+    source.look();
+    assert!(source.found.tip.releases.is_empty() && !source.found.tip.whole);
+    assert!(!source.found.problems.is_empty());
+    // The same commit, and the file can be read.
+    fs::rename(&aside, &object).unwrap();
+    source.look();
+    assert_eq!(source.found.tip.releases.len(), 1);
+    assert!(source.found.problems.is_empty() && source.found.tip.whole);
+    // What is wrong with a file itself is not read again and again.
+    commit(&url, Some("kind: ["));
+    source.look();
+    assert!(!source.found.problems.is_empty() && !source.unread);
 }

@@ -40,6 +40,8 @@ pub struct Unreadable {
     pub problem: String,
     /// True where it could name the app that was asked for.
     pub may_concern: bool,
+    /// It was not read at all, so that nothing is known of what stands in it: another time it may be to be had.
+    pub is_unread: bool,
 }
 
 /// What the releases of one tree say.
@@ -125,6 +127,7 @@ impl<'a> Reader<'a> {
                 file: self.folder.to_owned(),
                 problem: format!("{}: {problem}", self.folder),
                 may_concern: true,
+                is_unread: true,
             }]),
             ..Read::default()
         }
@@ -154,6 +157,7 @@ impl<'a> Reader<'a> {
                         "{path}: is a link, and links are not followed; copy the file"
                     ),
                     may_concern: true,
+                    is_unread: false,
                 }))
             } else {
                 let size = objects::size(self.repo, item.oid, ObjectType::Blob)?;
@@ -175,6 +179,7 @@ impl<'a> Reader<'a> {
             file: problems.file.clone(),
             problem: problems.to_string(),
             may_concern: true,
+            is_unread: false,
         }));
         Ok(Read {
             releases: Arc::new(all.list),
@@ -194,11 +199,13 @@ impl<'a> Reader<'a> {
                 file: path.clone(),
                 problem: format!("{path}: {problem}"),
                 may_concern: true,
+                is_unread: true,
             }),
             Ok(bytes) => releases::read(path, &bytes).map_err(|problems| Unreadable {
                 file: path.clone(),
                 problem: problems.to_string(),
                 may_concern: (self.app).is_none_or(|app| releases::may_name(&bytes, app)),
+                is_unread: false,
             }),
         };
         let file = Arc::new(file);
