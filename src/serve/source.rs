@@ -40,6 +40,8 @@ pub(super) struct Source {
     known: Known,
     /// Commits that counted before and cannot be read any more, until another one is read.
     lost: Vec<String>,
+    /// The commit of the branch that was fetched last before the start.
+    fetched: Option<String>,
     /// The commits of the versions that are used.
     used: Arc<ArcSwap<BTreeSet<String>>>,
 }
@@ -159,6 +161,7 @@ impl Source {
             counted,
             known,
             lost: Vec::new(),
+            fetched: None,
             used,
         }
     }
@@ -188,6 +191,7 @@ impl Source {
         self.forget();
         // So it was fetched before, and nobody is to be told of its versions meanwhile.
         let head = self.mirror.head(&self.branch);
+        self.fetched.clone_from(&head);
         if let Some(head) = head.filter(|head| self.is_foreign(head)) {
             self.found.foreign = true;
             self.wrong = vec![exchanged(&head)];
@@ -289,7 +293,10 @@ impl Source {
 
     /// True where a commit is of another repository than those that counted.
     fn is_foreign(&self, commit: &str) -> bool {
-        let counted = self.counted.commits();
+        let mut counted = self.counted.commits();
+        if counted.is_empty() {
+            counted = self.fetched.as_slice();
+        }
         let used = self.used.load();
         if counted.is_empty() || used.is_empty() {
             return false;

@@ -68,20 +68,6 @@ pub enum StateError {
         /// The one that is to be served.
         now: String,
     },
-    /// It is not known whether it belongs to this repository.
-    #[error(
-        "the state folder {dir} belongs to the repository {before}, and whether {now} is the same cannot be seen: {problem}; start it again when that answers, or name another folder with --state"
-    )]
-    Unproven {
-        /// The state folder.
-        dir: PathBuf,
-        /// The repository that was served from it.
-        before: String,
-        /// The one that is to be served.
-        now: String,
-        /// Why it cannot be seen.
-        problem: String,
-    },
     /// It cannot be used.
     #[error("{path}: {problem}")]
     Io {

@@ -19,10 +19,11 @@ const FILE: &str = "repository";
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Makes sure that what is remembered in `dir` is of the repository at `url`, of which `commits` counted. Asks the remote only where
-/// the address is another one than last time. Blocks.
+/// the address is another one than last time. One that does not answer may be the same under another spelling: what is remembered
+/// goes on, and its first commit is judged as that of a repository that may have been exchanged. Blocks.
 ///
 /// # Errors
-/// When it is of another repository, or that cannot be seen.
+/// When it is of another repository.
 pub(super) fn check(
     dir: &Path,
     mirror: &Mirror,
@@ -51,12 +52,12 @@ pub(super) fn check(
             Ok(true) => tracing::info!("the repository {before} is at {now} now"),
             Ok(false) => return Err(StateError::Foreign { dir, before, now }),
             Err(error) => {
-                return Err(StateError::Unproven {
-                    dir,
-                    before,
-                    now,
-                    problem: error.to_string(),
-                });
+                tracing::warn!(
+                    "the state folder {} belongs to the repository {before}, and whether {now} is the same is not known yet: {error}; what is remembered goes on, and nothing of {now} counts if it is another one",
+                    dir.display()
+                );
+                // The next start asks again.
+                return Ok(());
             }
         }
     }
@@ -68,4 +69,26 @@ pub(super) fn check(
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::git::Caller;
+
+    #[test]
+    fn an_address_that_does_not_answer_yet_keeps_nothing_from_being_served() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("apps")).unwrap();
+        fs::write(dir.path().join("apps/shop.json"), "{}").unwrap();
+        let file = dir.path().join(FILE);
+        fs::write(&file, "/srv/shop.git\n").unwrap();
+        let url = dir.path().join("shop").display().to_string();
+        let url = RemoteUrl::parse(&url, true).unwrap();
+        let copy = dir.path().join("mirror.git");
+        let mirror = Mirror::open_for(Caller::Server, &copy, &url, None).unwrap();
+        check(dir.path(), &mirror, (&url, "main"), &[]).unwrap();
+        // It is asked again at the next start.
+        assert_eq!(fs::read_to_string(&file).unwrap(), "/srv/shop.git\n");
+    }
 }
