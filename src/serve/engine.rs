@@ -72,6 +72,9 @@ impl Engine {
         for problem in new.filter(|problem| !self.found.problems.contains(problem)) {
             tracing::warn!("{problem}");
         }
+        if let Some(ledger) = &self.ledger {
+            ledger.admit(found.own);
+        }
         self.found = found;
     }
 

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -40,7 +41,9 @@ pub(super) struct Ledger {
     outbox: Mutex<Outbox>,
     /// Why records wait, by app.
     problems: Mutex<BTreeMap<AppName, String>>,
-    /// Told when a record waits.
+    /// The repository has answered and is the one that the records are of.
+    own: AtomicBool,
+    /// Told when a record waits, and when the repository has answered.
     noted: Notify,
 }
 
@@ -50,6 +53,7 @@ impl Ledger {
             outbox: Mutex::new(Outbox::open(dir, &environment)?),
             environment,
             problems: Mutex::default(),
+            own: AtomicBool::new(false),
             noted: Notify::new(),
         })
     }
@@ -90,6 +94,22 @@ impl Ledger {
                 );
             }
             self.noted.notify_one();
+        }
+    }
+
+    /// Says whether the repository is the one that the records are of. Until it is known to be, none goes there.
+    pub(super) fn admit(&self, own: bool) {
+        if !self.own.swap(own, Ordering::Relaxed) && own {
+            self.noted.notify_one();
+        }
+    }
+
+    /// The records that may be written now.
+    fn ready(&self) -> Vec<(AppName, Vec<Waiting>)> {
+        if self.own.load(Ordering::Relaxed) {
+            lock(&self.outbox).waiting(BATCH)
+        } else {
+            Vec::new()
         }
     }
 
@@ -136,7 +156,7 @@ impl Ledger {
 pub(super) async fn write(ledger: Arc<Ledger>, mirror: Mirror, releases: Option<String>) {
     let mut pause = RETRY.0;
     loop {
-        let batches = lock(&ledger.outbox).waiting(BATCH);
+        let batches = ledger.ready();
         if batches.is_empty() {
             ledger.noted.notified().await;
             continue;
@@ -212,4 +232,32 @@ fn tell(mirror: &Mirror, waiting: Waiting, releases: Option<&str>) -> Served {
 /// A panic elsewhere leaves nothing half done: what is guarded is replaced as a whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::Share;
+
+    #[test]
+    fn records_wait_until_the_repository_is_known_to_be_theirs() {
+        let dir = tempfile::tempdir().unwrap();
+        let environment: EnvironmentName = "local".parse().unwrap();
+        let ledger = Ledger::open(dir.path(), environment.clone()).unwrap();
+        let app: AppName = "shop".parse().unwrap();
+        let version = ServedVersion {
+            version: "1".parse().unwrap(),
+            percentage: Share::ALL,
+            commit: "1".repeat(40),
+            tree: "2".repeat(40),
+        };
+        let now = Timestamp::UNIX_EPOCH;
+        let place = (&app, "shop");
+        lock(&ledger.outbox).note(place, &environment, vec![version], &"3".repeat(40), now);
+        for own in [false, true, false, true] {
+            ledger.admit(own);
+            assert_eq!(!ledger.ready().is_empty(), own);
+            assert_eq!(ledger.status().waiting, 1);
+        }
+    }
 }

@@ -57,6 +57,8 @@ pub(super) struct Found {
     pub(super) lost: bool,
     /// The repository is another one than that of which commits counted: nothing of it counts, and no version of it either.
     pub(super) foreign: bool,
+    /// The repository has answered since the start, and is not another one.
+    pub(super) own: bool,
     /// Why the newest commit does not count, or not as a whole, or why there is none to be had.
     pub(super) problems: Vec<String>,
     /// How often versions or labels of an app have come, moved or gone.
@@ -118,7 +120,8 @@ pub(super) async fn follow(mut source: Source, mut rhythm: Rhythm, tell: watch::
             let found = &source.found;
             let differs = before.seen != found.seen
                 || before.problems != found.problems
-                || before.lost != found.lost;
+                || before.lost != found.lost
+                || before.own != found.own;
             *before = source.found.clone();
             differs
         });
@@ -266,8 +269,15 @@ impl Source {
             let judged = self.found.foreign && self.brought;
             Some(commit) != self.found.seen.as_ref() || judged || self.unread
         };
-        if let Some(commit) = head.filter(is_new) {
-            self.found.foreign = self.is_foreign(&commit);
+        let answered = head.is_some();
+        let head = head.filter(is_new);
+        if let Some(commit) = &head {
+            self.found.foreign = self.is_foreign(commit);
+        }
+        if answered {
+            self.found.own = !self.found.foreign;
+        }
+        if let Some(commit) = head {
             if self.found.foreign {
                 self.wrong = vec![exchanged(&commit)];
                 self.found.seen = Some(commit);

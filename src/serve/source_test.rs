@@ -144,3 +144,24 @@ fn what_could_not_be_read_for_a_moment_is_read_again_at_the_next_look() {
     source.look();
     assert!(!source.found.problems.is_empty() && !source.unread);
 }
+
+#[test]
+fn a_repository_is_known_to_be_another_one_also_where_the_list_of_commits_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = dir.path().join("shop.git");
+    commit(&url, Some(SHOP));
+    let mut before = source(dir.path(), &url, b"");
+    before.recall();
+    assert!(!before.found.own);
+    before.look();
+    assert!(before.found.own && !before.found.foreign);
+    fs::remove_dir_all(&url).unwrap();
+    commit(&url, None);
+    let mut after = source(dir.path(), &url, b"main:\n\xff");
+    after.used.store(Arc::new(["1".repeat(40)].into()));
+    after.recall();
+    assert!(!after.found.foreign);
+    after.look();
+    assert!(after.found.foreign && !after.found.own);
+    assert!(after.found.tip.recalls(after.known.keys().next().unwrap()));
+}
