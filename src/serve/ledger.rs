@@ -14,13 +14,15 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::app::App;
+use super::claims;
 use super::outbox::{Outbox, Waiting};
 use super::state::StateError;
 use super::tasks;
 use super::tip::{self, Tip};
 use super::told::LedgerStatus;
 use crate::ledger::{Served, ServedVersion};
-use crate::plan::OwnerKind;
+use crate::plan::{Owner, OwnerKind};
+use crate::releases::Release;
 use crate::store::{LedgerError, Mirror};
 use crate::words::{AppName, EnvironmentName};
 
@@ -67,23 +69,18 @@ impl Ledger {
             let Some(app) = apps.get(release.app()) else {
                 continue;
             };
-            if owner.kind != OwnerKind::Deployment || app.complete.get(&owner) != Some(&true) {
+            if owner.kind != OwnerKind::Deployment {
                 continue;
             }
-            let pinned = app.remembered.pinned.get(&owner).into_iter().flatten();
-            let versions = pinned.map(|entry| {
-                let record = app.remembered.records.get(&entry.number)?;
-                Some(ServedVersion {
-                    version: entry.number,
-                    percentage: entry.share,
-                    commit: record.commit.clone(),
-                    tree: record.tree.clone(),
-                })
-            });
-            if let Some(versions) = versions.collect::<Option<Vec<_>>>() {
+            let Some(versions) = served(app, release, &owner) else {
+                continue;
+            };
+            if is_asked(app, release, &owner) {
                 let place = (release.app(), release.name());
                 let commit = tip.commit_of(&owner);
                 changed |= outbox.note(place, &self.environment, versions, commit, now);
+            } else {
+                changed |= outbox.leave_out(release.app(), &versions);
             }
         }
         if changed {
@@ -229,6 +226,46 @@ fn tell(mirror: &Mirror, waiting: Waiting, releases: Option<&str>) -> Served {
     record
 }
 
+/// What a Deployment serves, where each version has the share that it is to have. One at 0 % that is not ready takes nothing from
+/// the others, and neither does a place that another Deployment has, unless it is the last one.
+fn served(app: &App, release: &Release, owner: &Owner) -> Option<Vec<ServedVersion>> {
+    let pinned = app.remembered.pinned.get(owner)?;
+    let wanted = (pinned.iter()).filter(|entry| !entry.share.is_zero());
+    let shares = &app.remembered.served.get(owner)?.shares;
+    if !wanted
+        .map(|entry| (entry.number, entry.share))
+        .eq(shares.iter().copied())
+    {
+        return None;
+    }
+    if let Some(refused) = app.refused.get(owner)
+        && claims::places(&release.wanted.routes).all(|place| refused.contains_key(&place))
+    {
+        return None;
+    }
+    let versions = pinned.iter().map(|entry| {
+        let record = app.remembered.records.get(&entry.number)?;
+        Some(ServedVersion {
+            version: entry.number,
+            percentage: entry.share,
+            commit: record.commit.clone(),
+            tree: record.tree.clone(),
+        })
+    });
+    versions.collect()
+}
+
+/// True where the commit that counts asks for what is served. While its words cannot be resolved, what was wanted before goes on, and
+/// may get its share only then.
+fn is_asked(app: &App, release: &Release, owner: &Owner) -> bool {
+    let pinned = app.remembered.pinned.get(owner).into_iter().flatten();
+    let words = release.wanted.versions.iter();
+    let is_same = pinned
+        .map(|entry| (&entry.word, entry.share))
+        .eq(words.map(|entry| (&entry.version, entry.percentage)));
+    is_same && !app.has_strayed(owner)
+}
+
 /// A panic elsewhere leaves nothing half done: what is guarded is replaced as a whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -236,8 +273,135 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::state::Pinned;
     use super::*;
-    use crate::words::Share;
+    use crate::plan::Shares;
+    use crate::record::VersionRecord;
+    use crate::releases;
+    use crate::words::{Share, VersionNumber, VersionWord};
+
+    fn number(version: u32) -> VersionNumber {
+        VersionNumber::new(version).unwrap()
+    }
+
+    fn shares(list: &[(u32, u32)]) -> Shares {
+        let one = |(version, percent): &(u32, u32)| {
+            (number(*version), Share::from_basis_points(percent * 100))
+        };
+        list.iter().map(one).collect()
+    }
+
+    fn owner() -> Owner {
+        "cwd/shop".to_owned().try_into().unwrap()
+    }
+
+    /// What a server has whose commit wants these shares, resolved to `pinned`, and whose routes say `served`.
+    fn server(
+        wanted: &[(u32, u32)],
+        pinned: &[(u32, u32)],
+        served: &[(u32, u32)],
+    ) -> (Tip, BTreeMap<AppName, App>) {
+        let entries = wanted.iter();
+        let entries = entries
+            .map(|(version, percent)| format!("{{version: {version}, percentage: {percent}}}"));
+        let text = format!(
+            "apiVersion: cutwater.dev/v1alpha1\nkind: Deployment\nmetadata: {{name: shop}}\nspec:\n  app: shop\n  repository: shop\n  routes: [{{name: all, hostnames: [a.example, b.example], gateway: {{name: g}}}}]\n  versions: [{}]\n",
+            entries.collect::<Vec<_>>().join(", ")
+        );
+        let content = releases::read("releases/shop.yaml", text.as_bytes()).unwrap();
+        let mut tip = Tip::default();
+        tip.commit = "c".repeat(40);
+        tip.releases = content.releases.into_iter().map(Arc::new).collect();
+        let mut app = App::default();
+        app.complete.insert(owner(), false);
+        let remembered = &mut app.remembered;
+        for (version, share) in shares(pinned) {
+            let word = VersionWord::Number(version);
+            let entry = Pinned {
+                word,
+                number: version,
+                share,
+            };
+            remembered.pinned.entry(owner()).or_default().push(entry);
+            let record: VersionRecord = serde_json::from_value(serde_json::json!({
+                "app": "shop", "number": version, "tree": "1".repeat(40), "commit": "2".repeat(40),
+                "publishedAt": "2026-01-01T00:00:00Z", "functions": [],
+            }))
+            .unwrap();
+            remembered.records.insert(version, record);
+        }
+        let served = super::super::state::Served {
+            shares: shares(served),
+            overrides: Vec::new(),
+            since: Timestamp::UNIX_EPOCH,
+        };
+        remembered.served.insert(owner(), served);
+        (tip, [("shop".parse().unwrap(), app)].into())
+    }
+
+    fn open(dir: &Path) -> Ledger {
+        Ledger::open(dir, "local".parse().unwrap()).unwrap()
+    }
+
+    /// Sequence and shares above 0 of all that waits.
+    fn told(ledger: &Ledger) -> Vec<(u64, Shares)> {
+        let all = lock(&ledger.outbox).waiting(usize::MAX);
+        let all = all.into_iter().flat_map(|(_, waiting)| waiting);
+        let record = |waiting: Waiting| {
+            let versions = waiting.record.versions.iter();
+            let shares = versions.map(|version| (version.version, version.percentage));
+            let shares = shares.filter(|(_, share)| !share.is_zero()).collect();
+            (waiting.record.sequence, shares)
+        };
+        all.map(record).collect()
+    }
+
+    #[test]
+    fn who_has_the_traffic_is_recorded_though_what_has_none_is_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = open(dir.path());
+        let note = |wanted: &[(u32, u32)], pinned: &[(u32, u32)], served: &[(u32, u32)]| {
+            let (tip, apps) = server(wanted, pinned, served);
+            ledger.note(&tip, &apps, Timestamp::UNIX_EPOCH);
+        };
+        note(&[(7, 100)], &[(7, 100)], &[(7, 100)]);
+        // v8 has not got its share yet, and then it has; v3 never starts.
+        note(&[(8, 100), (3, 0)], &[(8, 100), (3, 0)], &[(7, 100)]);
+        note(&[(8, 100), (3, 0)], &[(8, 100), (3, 0)], &[(8, 100)]);
+        let first = [(1, shares(&[(7, 100)])), (2, shares(&[(8, 100)]))];
+        assert_eq!(told(&ledger), first);
+        // Of two hostnames one is another's: who asks at the other one is served. Where both are, nobody is.
+        for (refused, count) in [(2, 2), (1, 3)] {
+            let (tip, mut apps) = server(&[(9, 100)], &[(9, 100)], &[(9, 100)]);
+            for app in apps.values_mut() {
+                let places = super::super::claims::places(&tip.releases[0].wanted.routes);
+                let refusal = |place: String| {
+                    let text = format!("{place} is another's");
+                    (
+                        place,
+                        super::super::claims::Refusal {
+                            undecided: false,
+                            text,
+                        },
+                    )
+                };
+                let places = places.take(refused).map(refusal).collect();
+                app.refused.insert(owner(), places);
+            }
+            ledger.note(&tip, &apps, Timestamp::UNIX_EPOCH);
+            assert_eq!(told(&ledger).len(), count);
+        }
+        // What is wanted cannot be resolved, and what was wanted before gets its share late: for whom is not known.
+        note(&[(6, 100)], &[(5, 100)], &[(9, 100)]);
+        note(&[(6, 100)], &[(5, 100)], &[(5, 100)]);
+        note(&[(6, 100)], &[(5, 100)], &[(5, 100)]);
+        note(&[(6, 100)], &[(6, 100)], &[(6, 100)]);
+        let sequences: Vec<u64> = told(&ledger)
+            .iter()
+            .map(|(sequence, _)| *sequence)
+            .collect();
+        assert_eq!(sequences, [1, 2, 3, 5]);
+    }
 
     #[test]
     fn records_wait_until_the_repository_is_known_to_be_theirs() {

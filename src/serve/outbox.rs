@@ -1,7 +1,7 @@
 //! Records on their way to the ledger, in a file of the state folder: what is in it survives any end of this process.
 //!
-//! A change is what a Deployment serves once all of it is as wanted, where that differs from the record before. What a version
-//! loses while it is not ready is none, and neither is a new commit with the same split.
+//! A change is what a Deployment serves once each version has the share that is wanted, where that differs from the record before.
+//! What a version loses while it is not ready is none, and neither is a new commit with the same split.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsStr;
@@ -48,6 +48,14 @@ struct Page {
     waiting: VecDeque<Waiting>,
 }
 
+impl Page {
+    /// Whatever is served next is a change, and something may be missing before it.
+    fn leave_out(&mut self) {
+        self.sequence += 1;
+        self.last.clear();
+    }
+}
+
 /// A record that waits.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Waiting {
@@ -87,10 +95,7 @@ impl Outbox {
         };
         if std::mem::take(&mut outbox.book.paused) {
             // A number that is left out tells whoever reads the ledger that something may be missing.
-            for page in outbox.book.apps.values_mut() {
-                page.sequence += 1;
-                page.last.clear();
-            }
+            outbox.book.apps.values_mut().for_each(Page::leave_out);
             outbox.keep()?;
         } else if fresh {
             outbox.keep()?;
@@ -159,6 +164,17 @@ impl Outbox {
             );
         }
         true
+    }
+
+    /// Something else is served of an app than the newest record says, and cannot be told. One number is left out: it tells whoever
+    /// reads the ledger that something is missing. True where that is new.
+    pub(super) fn leave_out(&mut self, app: &AppName, versions: &[ServedVersion]) -> bool {
+        let page = self.book.apps.get_mut(app);
+        let told = |page: &&mut Page| !page.last.is_empty() && page.last != versions;
+        page.filter(told).is_some_and(|page| {
+            page.leave_out();
+            true
+        })
     }
 
     /// What waits, by app, the oldest first and at most `max` of each.
