@@ -198,7 +198,11 @@ fn push(
 ) -> Result<(), LedgerError> {
     let told = |waiting: Waiting| tell(mirror, waiting, releases);
     let records: Vec<Served> = batch.into_iter().map(told).collect();
-    let writer = lock(&ledger.outbox).writer().to_owned();
+    let writer = lock(&ledger.outbox).writer().map(str::to_owned);
+    let writer = writer.map_err(|error| LedgerError::Local {
+        app: app.clone(),
+        problem: error.to_string(),
+    })?;
     mirror.record(app, &ledger.environment, &writer, &records, TIMEOUT)
 }
 

@@ -25,6 +25,8 @@ const WAITING_MAX: usize = 1_000;
 pub(super) struct Outbox {
     path: PathBuf,
     book: Book,
+    /// Its writer is in no file yet: what it wrote would be another one's after a restart.
+    nameless: bool,
 }
 
 /// What is in the file.
@@ -65,7 +67,8 @@ pub(super) struct Waiting {
 }
 
 impl Outbox {
-    /// Opens the outbox in `dir`, or makes it. One that cannot be read is said and begun anew, by another writer.
+    /// Opens the outbox in `dir`, or makes it: in memory for now, where it cannot be written. One that cannot be read is said and begun
+    /// anew, by another writer.
     pub(super) fn open(dir: &Path, environment: &EnvironmentName) -> Result<Self, StateError> {
         let path = dir.join(format!("ledger-{environment}.json"));
         let fail = |problem| StateError::Io {
@@ -92,13 +95,18 @@ impl Outbox {
                 paused: false,
             }),
             path,
+            nameless: fresh,
         };
-        if std::mem::take(&mut outbox.book.paused) {
+        let paused = std::mem::take(&mut outbox.book.paused);
+        if paused {
             // A number that is left out tells whoever reads the ledger that something may be missing.
             outbox.book.apps.values_mut().for_each(Page::leave_out);
-            outbox.keep()?;
-        } else if fresh {
-            outbox.keep()?;
+        }
+        if (paused || fresh)
+            && let Err(error) = outbox.keep()
+        {
+            // A ledger that waits is no reason not to serve.
+            tracing::warn!("{error}; the ledger is in memory until that file can be written");
         }
         Ok(outbox)
     }
@@ -122,15 +130,27 @@ impl Outbox {
             });
             if let Some(mut book) = book.filter(|book| !book.paused) {
                 book.paused = true;
-                Self { path, book }.keep()?;
+                let nameless = false;
+                Self {
+                    path,
+                    book,
+                    nameless,
+                }
+                .keep()?;
             }
         }
         Ok(())
     }
 
     /// Who writes.
-    pub(super) fn writer(&self) -> &str {
-        &self.book.writer
+    ///
+    /// # Errors
+    /// Why its word is not in the file, without which nothing of it may be written.
+    pub(super) fn writer(&mut self) -> Result<&str, StateError> {
+        if self.nameless {
+            self.keep()?;
+        }
+        Ok(&self.book.writer)
     }
 
     /// Takes down what a Deployment serves, if that is a change. True where it is; whether it is in the file, `keep` says.
@@ -207,13 +227,15 @@ impl Outbox {
     }
 
     /// Writes the file: whole, or not at all.
-    pub(super) fn keep(&self) -> Result<(), StateError> {
+    pub(super) fn keep(&mut self) -> Result<(), StateError> {
         let fail = |problem| StateError::Io {
             path: self.path.clone(),
             problem,
         };
         let text = serde_json::to_vec(&self.book).map_err(|error| fail(error.into()))?;
-        tidy::write(&self.path, &text).map_err(fail)
+        tidy::write(&self.path, &text).map_err(fail)?;
+        self.nameless = false;
+        Ok(())
     }
 }
 
@@ -256,13 +278,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let open = || Outbox::open(dir.path(), &"local".parse().unwrap()).unwrap();
         let mut outbox = open();
-        let writer = outbox.writer().to_owned();
+        let writer = outbox.writer().unwrap().to_owned();
         assert!(note(&mut outbox, 1) && !note(&mut outbox, 1) && note(&mut outbox, 2));
         outbox.keep().unwrap();
         let mut outbox = open();
         assert_eq!(
-            (outbox.writer(), sequences(&outbox)),
-            (&*writer, vec![1, 2])
+            (sequences(&outbox), outbox.writer().unwrap()),
+            (vec![1, 2], &*writer)
         );
         assert!(!note(&mut outbox, 2) && note(&mut outbox, 1));
         let app: AppName = "checkout".parse().unwrap();
@@ -270,9 +292,9 @@ mod tests {
         assert_eq!(sequences(&outbox), [3]);
         // A file that is broken is begun anew, by somebody else.
         fs::write(dir.path().join("ledger-local.json"), "{").unwrap();
-        let outbox = open();
-        assert!(outbox.writer() != writer && outbox.count(None) == 0);
-        assert_eq!(open().writer(), outbox.writer());
+        let mut outbox = open();
+        assert!(outbox.writer().unwrap() != writer && outbox.count(None) == 0);
+        assert_eq!(open().writer().unwrap(), outbox.writer().unwrap());
     }
 
     #[test]
@@ -307,5 +329,21 @@ mod tests {
         let app: AppName = "checkout".parse().unwrap();
         assert_eq!(outbox.count(Some(&app)), WAITING_MAX);
         assert_eq!(sequences(&outbox).first(), Some(&6));
+    }
+
+    #[test]
+    fn one_that_cannot_be_written_is_no_reason_not_to_begin() {
+        let dir = tempfile::tempdir().unwrap();
+        // As on a full disk, nothing can be made there.
+        let dir = dir.path().join("absent");
+        let mut outbox = Outbox::open(&dir, &"local".parse().unwrap()).unwrap();
+        assert!(note(&mut outbox, 1) && sequences(&outbox) == [1]);
+        // Until its word is kept, a ledger that it began would belong to nobody after a restart.
+        assert!(outbox.writer().is_err());
+        fs::create_dir(&dir).unwrap();
+        let writer = outbox.writer().unwrap().to_owned();
+        let mut outbox = Outbox::open(&dir, &"local".parse().unwrap()).unwrap();
+        assert_eq!(sequences(&outbox), [1]);
+        assert_eq!(outbox.writer().unwrap(), writer);
     }
 }
