@@ -23,7 +23,7 @@ use super::told::LedgerStatus;
 use crate::ledger::{Served, ServedVersion};
 use crate::plan::{Owner, OwnerKind};
 use crate::releases::Release;
-use crate::store::{LedgerError, Mirror};
+use crate::store::{LedgerError, Mirror, Recorded};
 use crate::words::{AppName, EnvironmentName};
 
 /// Longest time for each exchange with the repository.
@@ -122,21 +122,30 @@ impl Ledger {
     }
 
     /// Notes how a push of an app's records ended; true where it succeeded.
-    fn ended(&self, app: &AppName, newest: u64, done: Result<(), LedgerError>) -> bool {
-        let Err(error) = done else {
-            if lock(&self.problems).remove(app).is_some() {
-                tracing::info!("the ledger of {app} is written again");
+    fn ended(&self, app: &AppName, newest: u64, done: Result<Recorded, LedgerError>) -> bool {
+        let recorded = match done {
+            Ok(recorded) => recorded,
+            Err(error) => {
+                self.trouble(app, error.to_string());
+                return false;
             }
-            let mut outbox = lock(&self.outbox);
-            outbox.written(app, newest);
-            if let Err(error) = outbox.keep() {
-                // What is written twice is seen by its sequence.
-                tracing::warn!("{error}");
-            }
-            return true;
         };
-        self.trouble(app, error.to_string());
-        false
+        if lock(&self.problems).remove(app).is_some() {
+            tracing::info!("the ledger of {app} is written again");
+        }
+        if recorded.newest > newest || recorded.forgotten {
+            tracing::warn!(
+                "the ledger of {app} has records that this state folder does not know, as where it is an older one or a copy of another server's: changes are recorded after them, up to {} now; where two servers write it, give each its own --environment and state folder",
+                recorded.newest
+            );
+        }
+        let mut outbox = lock(&self.outbox);
+        outbox.written(app, newest, recorded);
+        if let Err(error) = outbox.keep() {
+            // What is written twice is seen by what it says.
+            tracing::warn!("{error}");
+        }
+        true
     }
 
     /// Notes why an app's records cannot be written, and says it where it is new.
@@ -195,7 +204,7 @@ fn push(
     app: &AppName,
     batch: Vec<Waiting>,
     releases: Option<&str>,
-) -> Result<(), LedgerError> {
+) -> Result<Recorded, LedgerError> {
     let told = |waiting: Waiting| tell(mirror, waiting, releases);
     let records: Vec<Served> = batch.into_iter().map(told).collect();
     let writer = lock(&ledger.outbox).writer().map(str::to_owned);

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::state::StateError;
 use super::tidy;
 use crate::ledger::{Served, ServedVersion};
+use crate::store::Recorded;
 use crate::words::{AppName, EnvironmentName};
 
 /// Most records of one app that wait. Past that the oldest goes: each of the others holds a whole state.
@@ -218,11 +219,24 @@ impl Outbox {
         pages.map(|(_, page)| page.waiting.len()).sum()
     }
 
-    /// Records of the app up to this sequence are in the ledger.
-    pub(super) fn written(&mut self, app: &AppName, sequence: u64) {
-        if let Some(page) = self.book.apps.get_mut(app) {
-            page.waiting
-                .retain(|waiting| waiting.record.sequence > sequence);
+    /// Records of the app up to this sequence are in the ledger, whose end is this.
+    pub(super) fn written(&mut self, app: &AppName, sequence: u64, recorded: Recorded) {
+        let Some(page) = self.book.apps.get_mut(app) else {
+            return;
+        };
+        page.waiting
+            .retain(|waiting| waiting.record.sequence > sequence);
+        // Others have the next numbers, so those that follow move as well.
+        let moved = recorded.newest.saturating_sub(sequence);
+        page.sequence += moved;
+        for waiting in &mut page.waiting {
+            waiting.record.sequence += moved;
+        }
+        if recorded.forgotten {
+            page.leave_out();
+            for waiting in &mut page.waiting {
+                waiting.record.sequence += 1;
+            }
         }
     }
 
@@ -267,6 +281,10 @@ mod tests {
         )
     }
 
+    fn at_end(newest: u64, forgotten: bool) -> Recorded {
+        Recorded { newest, forgotten }
+    }
+
     fn sequences(outbox: &Outbox) -> Vec<u64> {
         let all = outbox.waiting(usize::MAX);
         let all = all.iter().flat_map(|(_, waiting)| waiting);
@@ -288,8 +306,19 @@ mod tests {
         );
         assert!(!note(&mut outbox, 2) && note(&mut outbox, 1));
         let app: AppName = "checkout".parse().unwrap();
-        outbox.written(&app, 2);
+        outbox.written(&app, 2, at_end(2, false));
         assert_eq!(sequences(&outbox), [3]);
+        // The ledger has others under these numbers.
+        assert!(note(&mut outbox, 2));
+        outbox.written(&app, 3, at_end(7, false));
+        assert_eq!(sequences(&outbox), [8]);
+        outbox.written(&app, 8, at_end(8, false));
+        assert!(!note(&mut outbox, 2) && note(&mut outbox, 1));
+        assert_eq!(sequences(&outbox), [9]);
+        // It has newer ones, which are forgotten here: what comes is a change, whatever it is.
+        outbox.written(&app, 9, at_end(11, true));
+        assert!(note(&mut outbox, 1));
+        assert_eq!(sequences(&outbox), [13]);
         // A file that is broken is begun anew, by somebody else.
         fs::write(dir.path().join("ledger-local.json"), "{").unwrap();
         let mut outbox = open();

@@ -1,7 +1,8 @@
 //! Writes the ledger of an app: one commit for each record, made in a mirror and pushed to its remote.
 //!
 //! One writer owns a ledger: its name stands in each commit, from the first on, and a ledger of another one is left alone. What
-//! is in the ledger already, by its sequence, is not written again. Reading is in `users`.
+//! is in the ledger already is not written again. A writer may have forgotten some of it: then its numbers are taken, and what it
+//! says gets the ones after them. Reading is in `users`.
 
 use std::time::Duration;
 
@@ -10,13 +11,24 @@ use git2::{FileMode, Oid, Repository, Signature, Time};
 use super::mirror::Mirror;
 use super::objects;
 use super::refs::Space;
-use super::users::{Ledger, read_ledger};
+use super::users::{Ledger, LedgerEntry, read_ledger};
 use crate::git::{GitError, RefUpdate};
 use crate::ledger::{LEDGER_FILE, Served};
 use crate::words::{AppName, EnvironmentName};
 
 /// What names the writer in a commit.
 const WRITER: &str = "Cutwater-Writer: ";
+/// Most records of a ledger that are compared with those that are to be written. What is not found is written.
+const COMPARED_MAX: usize = 1_000;
+
+/// How a ledger ends once records are in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// The sequence of its newest record.
+    pub newest: u64,
+    /// The newest record is none of those: the writer has forgotten it.
+    pub forgotten: bool,
+}
 
 /// Why records are not in the ledger.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +76,8 @@ pub enum LedgerError {
 }
 
 impl Mirror {
-    /// Puts records of one app and environment, by rising sequence, on top of the ledger at the remote, all or none of them.
+    /// Puts records of one app and environment, by rising sequence, on top of the ledger at the remote, all or none of them. Where
+    /// others have their numbers, they get later ones, and one number is left out before them.
     ///
     /// # Errors
     /// Why they are not there. They may be all the same, where an answer was lost: the next call sees it.
@@ -75,7 +88,7 @@ impl Mirror {
         writer: &str,
         records: &[Served],
         timeout: Duration,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<Recorded, LedgerError> {
         let away = |source: GitError| LedgerError::Git {
             app: app.clone(),
             url: self.url().to_string(),
@@ -87,14 +100,25 @@ impl Mirror {
         let known = format!("{prefix}*");
         self.git().fetch(&[spec], &[known], timeout).map_err(away)?;
         let name = format!("{prefix}{environment}");
-        let (tip, new) = {
+        let (tip, new, recorded) = {
             let state = self.state();
             let tip = state.repo.refname_to_id(&name).ok();
             let written = match tip {
                 Some(tip) => written(&state.repo, app, environment, writer, (&name, tip))?,
                 None => 0,
             };
-            let mut new = records.iter().filter(|record| record.sequence > written);
+            let first = records.first().map_or(u64::MAX, |record| record.sequence);
+            // Those that may be the same.
+            let entries = match tip.filter(|_| first <= written) {
+                Some(tip) => {
+                    let count = usize::try_from(written - first + 1).unwrap_or(COMPARED_MAX);
+                    let limit = count.min(COMPARED_MAX);
+                    read_ledger(&state.repo, app, environment.clone(), tip, limit).entries
+                }
+                None => Vec::new(),
+            };
+            let (fresh, recorded) = fresh(records, &entries, written);
+            let mut new = fresh.iter();
             let new = new.try_fold(tip, |parent, record| {
                 commit(&state.repo, writer, record, parent).map(Some)
             });
@@ -102,10 +126,10 @@ impl Mirror {
                 app: app.clone(),
                 problem,
             })?;
-            (tip, new)
+            (tip, new, recorded)
         };
         if new == tip {
-            return Ok(());
+            return Ok(recorded);
         }
         let update = RefUpdate {
             name: name.clone(),
@@ -117,7 +141,7 @@ impl Mirror {
             // Only for who reads the ledger here: the next call fetches it in any case.
             drop(self.state().repo.reference(&name, new, true, ""));
         }
-        Ok(())
+        Ok(recorded)
     }
 
     /// The newest `limit` records of a ledger, as it was when this mirror wrote to it last; nothing where there is none.
@@ -172,6 +196,32 @@ fn written(
     Ok(newest.served.sequence)
 }
 
+/// Those of these records that a ledger does not have, numbered as they are to be written, and how it ends with them. `entries` are
+/// what it has from the first number of theirs on, the newest first, and `written` is its newest number.
+fn fresh(records: &[Served], entries: &[LedgerEntry], written: u64) -> (Vec<Served>, Recorded) {
+    // Who asked for it may be told otherwise when it is told again.
+    let is = |entry: &LedgerEntry, record: &Served| {
+        (entry.served.at, &entry.served.versions) == (record.at, &record.versions)
+    };
+    let is_there = |record: &Served| entries.iter().any(|entry| is(entry, record));
+    let mut fresh: Vec<Served> = (records.iter())
+        .filter(|record| !is_there(record))
+        .cloned()
+        .collect();
+    let taken = fresh.first().filter(|first| first.sequence <= written);
+    // What is between is not known, which a number that is left out tells.
+    let moved = taken.map_or(0, |first| written + 2 - first.sequence);
+    for record in &mut fresh {
+        record.sequence += moved;
+    }
+    let forgotten = match (fresh.is_empty(), entries.first(), records.last()) {
+        (true, Some(newest), Some(last)) => !is(newest, last),
+        _ => false,
+    };
+    let newest = fresh.last().map_or(written, |last| last.sequence);
+    (fresh, Recorded { newest, forgotten })
+}
+
 /// The commit of a record: the same whenever it is made.
 fn commit(
     repo: &Repository,
@@ -206,4 +256,78 @@ fn message(record: &Served, writer: &str) -> String {
         record.app,
         record.sequence
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Records of a writer: the number of each, and the second at which it came to be.
+    fn records(list: &[(u64, i64)]) -> Vec<Served> {
+        let record = |(sequence, second): &(u64, i64)| {
+            let (app, environment) = ("a".parse().unwrap(), "local".parse().unwrap());
+            let at = jiff::Timestamp::from_second(*second).unwrap();
+            Served::new(app, environment, *sequence, at, Vec::new())
+        };
+        list.iter().map(record).collect()
+    }
+
+    #[test]
+    fn a_number_that_is_taken_is_not_a_record_that_is_written() {
+        for (waiting, ledger, expected, newest, forgotten) in [
+            // As it mostly is: none is there, or some are there because an answer was lost.
+            (
+                &[(1, 10), (2, 20)][..],
+                &[][..],
+                &[(1, 10), (2, 20)][..],
+                2,
+                false,
+            ),
+            (&[(4, 40), (5, 50)], &[], &[(4, 40), (5, 50)], 5, false),
+            (&[(4, 40), (5, 50)], &[(4, 40)], &[(5, 50)], 5, false),
+            (&[(4, 40), (5, 50)], &[(4, 40), (5, 50)], &[], 5, false),
+            // The writer is an older one of itself, or a copy.
+            (&[(4, 60)], &[(4, 40), (5, 50)], &[(7, 60)], 7, false),
+            (
+                &[(4, 60), (5, 70)],
+                &[(4, 40)],
+                &[(6, 60), (7, 70)],
+                7,
+                false,
+            ),
+            (
+                &[(4, 40), (5, 70)],
+                &[(4, 40), (5, 50)],
+                &[(7, 70)],
+                7,
+                false,
+            ),
+            // It was stopped before it took down that they were numbered anew.
+            (
+                &[(4, 60), (5, 70)],
+                &[(4, 40), (6, 60), (7, 70)],
+                &[],
+                7,
+                false,
+            ),
+            // It knows only some of what it wrote.
+            (&[(4, 40)], &[(4, 40), (5, 50)], &[], 5, true),
+        ] {
+            let mut entries: Vec<LedgerEntry> = (records(ledger).into_iter())
+                .map(|served| LedgerEntry {
+                    commit: String::new(),
+                    served,
+                })
+                .collect();
+            entries.reverse();
+            let written = entries.first().map_or(0, |entry| entry.served.sequence);
+            let (fresh, recorded) = fresh(&records(waiting), &entries, written);
+            assert_eq!(fresh, records(expected), "{waiting:?} on {ledger:?}");
+            assert_eq!(
+                recorded,
+                Recorded { newest, forgotten },
+                "{waiting:?} on {ledger:?}"
+            );
+        }
+    }
 }
