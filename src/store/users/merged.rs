@@ -1,5 +1,6 @@
 //! What the commits say that a merge brought to the branch. A merge itself mostly says nothing of what it deploys.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use git2::Oid;
@@ -10,8 +11,9 @@ use super::branches::folder_of;
 use super::chain::{AHEAD, Commits, main_parent};
 use super::found::Found;
 use super::past::Change;
-use super::states::{Reader, States};
+use super::states::{Reader, State, States};
 use super::walk::Walk;
+use crate::api::WantedVersion;
 use crate::words::{Share, VersionNumber, VersionWord};
 
 /// A commit of the branch, and the one before it.
@@ -20,9 +22,16 @@ pub(super) struct Merge {
     pub(super) before: Oid,
 }
 
+/// What was merged.
+pub(super) struct Merged {
+    /// What its commits changed, the newest first.
+    pub(super) changes: Vec<Change>,
+    /// What the releases asked for where they began.
+    pub(super) base: States,
+}
+
 impl Walk<'_> {
-    /// What the commits that are merged changed, the newest first; of a commit that is no merge there are none. Nothing where the
-    /// clone ends among them. `found` is what was found in the branch down to the merge, whose releases ask what is in `states`.
+    /// What the commits that are merged changed; of a commit that is no merge there are none. Nothing where the clone ends among them. `found` is what was found in the branch down to the merge, whose releases ask what is in `states`.
     pub(super) fn merged(
         &self,
         reader: &mut Reader<'_>,
@@ -30,7 +39,7 @@ impl Walk<'_> {
         merge: &Merge,
         (states, mut tree): (&States, Option<Oid>),
         found: &Found,
-    ) -> Result<Option<Vec<Change>>, String> {
+    ) -> Result<Option<Merged>, String> {
         let Some(line) = self.beside(commits, merge)? else {
             return Ok(None);
         };
@@ -52,7 +61,10 @@ impl Walk<'_> {
                 (states, tree) = (older, to);
             }
         }
-        Ok(Some(found.changes))
+        Ok(Some(Merged {
+            changes: found.changes,
+            base: states,
+        }))
     }
 
     /// The commits that are merged, the newest first, and at last the one that they began at, if there is one. Nothing where the
@@ -86,8 +98,13 @@ impl Walk<'_> {
     }
 
     /// Lets the changes of a merge say what the commits say that it merged: the newest one of each object says what made it.
-    /// All that was left on the way is left.
-    pub(super) fn tell(&self, changes: &mut [Change], merged: &[Change]) -> Result<(), String> {
+    /// All that was left on the way is left; and where the branch went on meanwhile, from what is in `before`, that is left as well.
+    pub(super) fn tell(
+        &self,
+        changes: &mut [Change],
+        merged: &Merged,
+        before: &States,
+    ) -> Result<(), String> {
         let said = |change: &Change| -> Result<Option<String>, String> {
             let oid = Oid::from_str(&change.commit).map_err(|error| error.message().to_owned())?;
             let commit = objects::commit(self.repo, oid)?;
@@ -95,7 +112,10 @@ impl Walk<'_> {
             Ok(reason(&text, self.app))
         };
         for change in changes {
-            let ours = merged.iter().filter(|other| other.is_of_the_same(change));
+            let ours = merged
+                .changes
+                .iter()
+                .filter(|other| other.is_of_the_same(change));
             let ours: Vec<&Change> = ours.collect();
             let Some(newest) = ours.first() else {
                 continue;
@@ -109,11 +129,53 @@ impl Walk<'_> {
                 change.source.clone_from(&newest.source);
             }
             if change.rolled_back_from.is_empty() {
-                change.rolled_back_from = left(&ours);
+                let key = change.key();
+                let meanwhile = left_meanwhile(change, &before.of(&key), &merged.base.of(&key));
+                change.rolled_back_from = all_left(meanwhile, left(&ours));
             }
         }
         Ok(())
     }
+}
+
+/// What a merge left of what the branch asked for before it, where that is not what the commits began at that are merged: the one
+/// with the largest share first. What a label meant then nobody can say.
+fn left_meanwhile(change: &Change, before: &State, base: &State) -> Vec<VersionNumber> {
+    let State::Asks(_, words) = before else {
+        return Vec::new();
+    };
+    if before.is_like(base) {
+        return Vec::new();
+    }
+    let goes_on = |number: VersionNumber| {
+        let mut entries = change.versions.iter();
+        entries.any(|entry| {
+            entry.version == VersionWord::Number(number) && !entry.percentage.is_zero()
+        })
+    };
+    let number = |entry: &WantedVersion| match entry.version {
+        VersionWord::Number(number) if !entry.percentage.is_zero() && !goes_on(number) => {
+            Some((Reverse(entry.percentage), number))
+        }
+        _ => None,
+    };
+    let mut numbers: Vec<_> = words.iter().filter_map(number).collect();
+    numbers.sort_unstable();
+    numbers.into_iter().map(|(_, number)| number).collect()
+}
+
+/// What a merge left: what was left meanwhile and all else, where it left anything. A merge that leaves nothing goes on to another
+/// version, and what was before it is what a rollback goes to.
+fn all_left(meanwhile: Vec<VersionNumber>, left: Vec<VersionNumber>) -> Vec<VersionNumber> {
+    if left.is_empty() {
+        return left;
+    }
+    let (mut all, rest) = (meanwhile, left);
+    let new: Vec<_> = (rest.into_iter())
+        .filter(|number| !all.contains(number))
+        .collect();
+    all.extend(new);
+    all
 }
 
 /// What these changes of one object, the newest first, left and did not promote again.
@@ -133,4 +195,45 @@ fn left(changes: &[&Change]) -> Vec<VersionNumber> {
         left.retain(|version| Some(*version) != again);
     }
     left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::users::past::change_to;
+
+    fn numbers(list: &[u32]) -> Vec<VersionNumber> {
+        let number = |version: &u32| VersionNumber::new(*version).unwrap();
+        list.iter().map(number).collect()
+    }
+
+    #[test]
+    fn a_merge_leaves_what_the_branch_had_gone_on_to() {
+        let asks = |shares: &[(u32, u32)]| State::Asks(String::new(), change_to(shares).versions);
+        for (base, before, merge, expected) in [
+            (&[(8, 100)][..], &[(9, 100)][..], &[(7, 100)][..], &[9][..]),
+            // The branch is where the commits began.
+            (&[(8, 100)], &[(8, 100)], &[(7, 100)], &[]),
+            // What has most comes first, and what goes on is not left.
+            (&[(8, 100)], &[(8, 10), (9, 90)], &[(7, 100)], &[9, 8]),
+            (&[(8, 100)], &[(8, 90), (9, 10)], &[(8, 100)], &[9]),
+            (&[(8, 100)], &[(9, 100), (6, 0)], &[(7, 100), (9, 0)], &[9]),
+        ] {
+            let left = left_meanwhile(&change_to(merge), &asks(before), &asks(base));
+            assert_eq!(left, numbers(expected), "{before:?} to {merge:?}");
+        }
+        let gone = left_meanwhile(&change_to(&[(7, 100)]), &State::Absent, &asks(&[(8, 100)]));
+        assert!(gone.is_empty());
+        for (meanwhile, left, expected) in [
+            (&[9][..], &[8][..], &[9, 8][..]),
+            (&[9, 8], &[8], &[9, 8]),
+            // A deploy is no way back.
+            (&[9], &[], &[]),
+        ] {
+            assert_eq!(
+                all_left(numbers(meanwhile), numbers(left)),
+                numbers(expected)
+            );
+        }
+    }
 }

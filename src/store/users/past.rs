@@ -10,10 +10,13 @@ use super::super::mirror::Mirror;
 use super::super::partial::DEPTHS;
 use super::super::workspace::Workspace;
 use super::branches::Branch;
+use super::states::Key;
 use super::walk::{End, Walk, Walked};
 use crate::api::WantedVersion;
 use crate::releases::{Kind, Release};
 use crate::words::{AppName, VersionNumber};
+#[cfg(test)]
+use crate::words::{Share, VersionWord};
 
 /// A change of one Deployment or Alias of the app.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +58,16 @@ impl Change {
     /// True where both are of one object. Folders may be meant for different namespaces.
     pub(super) fn is_of_the_same(&self, other: &Self) -> bool {
         self.object() == other.object()
+    }
+
+    /// The object.
+    pub(super) fn key(&self) -> Key {
+        Key {
+            folder: self.folder.clone(),
+            kind: self.kind,
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+        }
     }
 
     /// True where it is of this object.
@@ -238,5 +251,34 @@ impl Mirror {
         let tip = Oid::from_str(commit).ok()?;
         let walked = walk.from(tip, |changes| changes.iter().any(is_this));
         walked.changes.into_iter().find(is_this)
+    }
+}
+
+/// The change of some Deployment to these versions, with their percentages.
+#[cfg(test)]
+pub(super) fn change_to(shares: &[(u32, u32)]) -> Change {
+    let entry = |(version, percent): &(u32, u32)| WantedVersion {
+        version: VersionWord::Number(VersionNumber::new(*version).unwrap()),
+        percentage: Share::from_basis_points(percent * 100),
+    };
+    Change {
+        commit: String::new(),
+        position: 0,
+        author: Person {
+            name: String::new(),
+            email: String::new(),
+        },
+        at: Timestamp::UNIX_EPOCH,
+        message: String::new(),
+        file: String::new(),
+        folder: String::new(),
+        kind: Kind::Deployment,
+        namespace: None,
+        name: String::new(),
+        source: None,
+        versions: shares.iter().map(entry).collect(),
+        rolled_back_from: Vec::new(),
+        unknown: None,
+        passing: false,
     }
 }

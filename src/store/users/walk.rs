@@ -121,7 +121,7 @@ impl Walk<'_> {
                         found.changes.truncate(known);
                         return Ok(End::Shallow);
                     };
-                    self.tell(&mut found.changes[known..], &merged)?;
+                    self.tell(&mut found.changes[known..], &merged, &older)?;
                 }
                 states = older;
             }

@@ -3,10 +3,8 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::api::WantedVersion;
 use crate::ledger::{Served, ServedVersion};
-use crate::releases::Kind;
-use crate::store::Person;
+use crate::store::users::past::change_to;
 use crate::words::VersionWord;
 
 fn number(version: u32) -> VersionNumber {
@@ -18,25 +16,7 @@ fn change((position, version): (usize, u32)) -> Change {
     Change {
         commit: position.to_string(),
         position,
-        author: Person {
-            name: String::new(),
-            email: String::new(),
-        },
-        at: jiff::Timestamp::UNIX_EPOCH,
-        message: String::new(),
-        file: String::new(),
-        folder: String::new(),
-        kind: Kind::Deployment,
-        namespace: None,
-        name: String::new(),
-        source: None,
-        versions: vec![WantedVersion {
-            version: VersionWord::Number(number(version)),
-            percentage: Share::ALL,
-        }],
-        rolled_back_from: Vec::new(),
-        unknown: None,
-        passing: false,
+        ..change_to(&[(version, 100)])
     }
 }
 
