@@ -17,6 +17,7 @@ use super::context::Context;
 use super::output::Failure;
 use crate::git::{RemoteUrl, redact};
 use crate::serve::told::Status;
+use crate::store::StoreError;
 
 /// Longest time for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -51,6 +52,12 @@ pub(super) enum AskError {
         /// What is wrong.
         problem: String,
     },
+    /// Somebody is there, and does not answer.
+    #[error("nobody knows whether a `cutwater serve` is on {address}: no answer in {} s", PATIENCE.as_secs())]
+    Late {
+        /// Where.
+        address: String,
+    },
     /// Somebody else is there.
     #[error("what answers on {address} is no `cutwater serve`: {problem}")]
     Other {
@@ -59,6 +66,12 @@ pub(super) enum AskError {
         /// What is wrong.
         problem: String,
     },
+}
+
+/// The address of the clone's remote, as a server of it tells it.
+fn own(context: &Context) -> String {
+    let own = context.workspace.address();
+    RemoteUrl::parse(&own, true).map_or_else(|_| redact(&own), |url| url.to_string())
 }
 
 impl AdminArgs {
@@ -105,20 +118,28 @@ impl Standalone {
         context: &Context,
         status: &Status,
     ) -> Result<(), Failure> {
-        let workspace = &context.workspace;
-        let own = workspace.address();
-        let own = RemoteUrl::parse(&own, true).map_or_else(|_| redact(&own), |url| url.to_string());
-        if status.repository == own {
+        if self.is_of(context, status)? {
             return Ok(());
         }
+        let workspace = &context.workspace;
+        Err(self.other(&format!(
+            "{}, which has another history than remote `{}` of this clone, {}",
+            status.repository,
+            workspace.remote(),
+            own(context)
+        )))
+    }
+
+    /// True where it follows the repository of the clone, whichever branch of it.
+    ///
+    /// # Errors
+    /// When the remote, which may know its commit, cannot be read.
+    pub(super) fn is_of(&self, context: &Context, status: &Status) -> Result<bool, StoreError> {
         // One repository has many addresses; its commits are the same at each.
         match &status.commit {
-            Some(commit) if !workspace.knows(commit, &status.branch)? => Err(self.other(&format!(
-                "{}, which has another history than remote `{}` of this clone, {own}",
-                status.repository,
-                workspace.remote()
-            ))),
-            _ => Ok(()),
+            _ if status.repository == own(context) => Ok(true),
+            Some(commit) => context.workspace.knows(commit, &status.branch),
+            None => Ok(true),
         }
     }
 
@@ -139,8 +160,9 @@ impl Standalone {
             problem,
         };
         let asking = async { tokio::time::timeout(PATIENCE, self.get(path)).await };
-        let answer = (self.runtime.block_on(asking))
-            .map_err(|_| silent(format!("no answer in {} s", PATIENCE.as_secs())))?;
+        let answer = (self.runtime.block_on(asking)).map_err(|_| AskError::Late {
+            address: self.address.clone(),
+        })?;
         let (status, body) = answer.map_err(|error| silent(error.to_string()))?;
         if status != StatusCode::OK {
             return Err(other(format!("it answers {status} to {path}")));

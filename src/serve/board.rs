@@ -12,14 +12,15 @@ use super::ledger::Ledger;
 use super::source::Found;
 use super::tasks::Last;
 use super::told::{
-    AppDetail, AppStatus, Apps, EntryDetail, LedgerDetail, ShareStatus, SplitDetail, SplitStatus,
-    Status, VersionDetail,
+    AppDetail, AppStatus, Apps, EntryDetail, FunctionDetail, LedgerDetail, ProcessState,
+    ShareStatus, SplitDetail, SplitStatus, Status, VersionDetail,
 };
+use super::versions::Materialised;
 use crate::gateway::Metrics;
 use crate::plan::{Owner, OwnerKind};
 use crate::releases::Kind;
 use crate::store::{LedgerEntry, Mirror};
-use crate::words::{AppName, Share, VersionNumber};
+use crate::words::{AppName, FunctionName, Share, VersionNumber};
 
 /// Most records of an app that are told.
 const ENTRIES_MAX: usize = 20;
@@ -194,22 +195,49 @@ fn of(name: &AppName, app: &App) -> AppDetail {
         splits: (owners.into_iter())
             .map(|owner| split(app, owner))
             .collect(),
-        versions: (app.running.iter())
-            .filter_map(|(number, running)| {
-                let record = app.remembered.records.get(number)?;
-                Some(VersionDetail {
-                    version: *number,
-                    id: record.tree.clone(),
-                    commit: record.commit.clone(),
-                    labels: (app.lookups.labels(*number).unwrap_or(&record.labels).iter())
-                        .map(ToString::to_string)
-                        .collect(),
-                    percentage: share(app, *number),
-                    functions: running.functions(),
-                })
-            })
-            .collect(),
+        versions: versions(app),
         problems: app.problems.clone(),
+    }
+}
+
+/// The versions that run, and those that are to: what is served by memory and cannot be started just now is used all the same.
+fn versions(app: &App) -> Vec<VersionDetail> {
+    let pinned = app.remembered.pinned.values().flatten();
+    let numbers: BTreeSet<VersionNumber> = (app.running.keys().copied())
+        .chain(app.remembered.answers().map(|(_, number)| number))
+        .chain(pinned.map(|entry| entry.number))
+        .collect();
+    let detail = |number: VersionNumber| {
+        let record = app.remembered.records.get(&number)?;
+        let functions = app.running.get(&number).map_or_else(
+            || {
+                (record.functions.iter())
+                    .map(|it| absent(&it.name))
+                    .collect()
+            },
+            Materialised::functions,
+        );
+        Some(VersionDetail {
+            version: number,
+            id: record.tree.clone(),
+            commit: record.commit.clone(),
+            labels: (app.lookups.labels(number).unwrap_or(&record.labels).iter())
+                .map(ToString::to_string)
+                .collect(),
+            percentage: share(app, number),
+            functions,
+        })
+    };
+    numbers.into_iter().filter_map(detail).collect()
+}
+
+/// A function that does not run, and is tried again at each step.
+fn absent(name: &FunctionName) -> FunctionDetail {
+    FunctionDetail {
+        name: name.clone(),
+        state: ProcessState::Ended,
+        address: None,
+        problem: Some("does not run".to_owned()),
     }
 }
 
@@ -294,5 +322,33 @@ fn entry(entry: &LedgerEntry) -> EntryDetail {
         rolled_back_from: served.rolled_back_from,
         release_commit: served.release_commit.clone(),
         commit: entry.commit.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::state::Remembered;
+    use super::*;
+
+    #[test]
+    fn what_is_served_and_does_not_run_is_told() {
+        let record = |version: u32| {
+            json!({
+                "app": "shop", "number": version, "tree": "1".repeat(40), "commit": "2".repeat(40),
+                "publishedAt": "2026-01-01T00:00:00Z", "functions": [{"name": "web", "port": 80}],
+            })
+        };
+        let remembered: Remembered = serde_json::from_value(json!({
+            "served": {"cwd/shop": {
+                "shares": [[7, 100]], "overrides": [], "since": "2026-01-01T00:00:00Z",
+            }},
+            "records": {"7": record(7)},
+        }))
+        .unwrap();
+        let status = short(&of(&"shop".parse().unwrap(), &App::of(remembered)));
+        let said = serde_json::to_value(&status.versions).unwrap();
+        assert_eq!(said, json!({"7": ["web: does not run"]}));
     }
 }

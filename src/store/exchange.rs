@@ -62,6 +62,12 @@ impl Workspace {
         Ok(known())
     }
 
+    /// True where older commits are not in this clone, so that one that it does not have may be of the same repository.
+    #[must_use]
+    pub fn is_shallow(&self) -> bool {
+        self.repo.is_shallow()
+    }
+
     /// True where the commit `newer` came after `older`, or is the same; false also where this clone has not both.
     #[must_use]
     pub fn follows(&self, newer: &str, older: &str) -> bool {
