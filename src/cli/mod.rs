@@ -24,6 +24,7 @@ mod moment;
 mod order;
 mod output;
 mod progress;
+mod quotes;
 mod reference;
 mod release;
 mod rollback;
@@ -195,6 +196,14 @@ fn is_error(error: &clap::Error) -> bool {
     error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
 }
 
+/// The words behind the program's own name.
+fn typed(args: &[OsString]) -> Vec<String> {
+    let words = args.iter().skip(1);
+    words
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect()
+}
+
 /// Runs the program with these arguments, the first of which is its own name.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if candidates::answer(tree::command) {
@@ -225,9 +234,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let (cli, words) = match parsed {
         Ok(parsed) => parsed,
         Err(error) if is_error(&error) => {
-            let typed: Vec<String> = (args.iter().skip(1))
-                .map(|word| word.to_string_lossy().into_owned())
-                .collect();
+            let typed = typed(&args);
             let usage = tree::usage(command, &typed);
             let failure = Failure::command_line(error, &typed, &usage);
             Ui::new(wants_json, false).failure(&failure);
@@ -249,6 +256,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     let done = if ui.json && schema::without_json(&words).is_some() {
         Err(schema::no_json(&words))
+    } else if let Err(failure) = quotes::unquoted(&typed(&args)) {
+        Err(failure)
     } else {
         (cli.command.run(&ui, &cli.global)).and_then(|()| ui.written())
     };

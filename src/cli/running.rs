@@ -111,7 +111,7 @@ impl RunningArgs {
         let Some(status) = read(told).map_err(cannot)? else {
             return Ok(None);
         };
-        let is_ours = standalone.is_of(context, &status);
+        let is_ours = Standalone::is_of(context, &status);
         let is_ours = is_ours.map_err(|error| error.to_string());
         let runs = status.apps.contains_key(app);
         let may_be = may_be_ours(is_ours, runs, context.workspace.is_shallow());

@@ -118,7 +118,7 @@ impl Standalone {
         context: &Context,
         status: &Status,
     ) -> Result<(), Failure> {
-        if self.is_of(context, status)? {
+        if Self::is_of(context, status)? {
             return Ok(());
         }
         let workspace = &context.workspace;
@@ -130,11 +130,11 @@ impl Standalone {
         )))
     }
 
-    /// True where it follows the repository of the clone, whichever branch of it.
+    /// True where a server follows the repository of the clone, whichever branch of it.
     ///
     /// # Errors
     /// When the remote, which may know its commit, cannot be read.
-    pub(super) fn is_of(&self, context: &Context, status: &Status) -> Result<bool, StoreError> {
+    pub(super) fn is_of(context: &Context, status: &Status) -> Result<bool, StoreError> {
         // One repository has many addresses; its commits are the same at each.
         match &status.commit {
             _ if status.repository == own(context) => Ok(true),

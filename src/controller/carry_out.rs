@@ -74,7 +74,11 @@ impl Doing<'_> {
             return Ok(());
         }
         let written = self.remember(rendered).await;
-        if is_there { Ok(()) } else { written }
+        if is_there && written.is_err() {
+            self.keep(true);
+            return Ok(());
+        }
+        written
     }
 
     /// Files, workloads and routes as they are wanted; the names of routes that could not be written.
@@ -126,18 +130,25 @@ impl Doing<'_> {
             if anchor.is_some() || !self.plan.run.is_empty() {
                 failed = self.remember(rendered).await.err();
             }
-            let before = anchor.and_then(|anchor| anchor.metadata.resource_version.clone());
-            let kept = Kept {
-                memory: self.plan.memory.clone(),
-                over: before.filter(|_| failed.is_some()),
-            };
-            self.context.cache.keep(self.key, Some(kept));
+            self.keep(failed.is_some());
             done.failures.extend(failed);
         } else if done.failures.is_empty() {
             self.context.cache.keep(self.key, None);
             let anchor = removal.anchor().into_iter().collect();
             done.failures.extend(self.delete(anchor).await);
         }
+    }
+
+    /// Has this program know what the next plan has to, for an anchor that is gone or could not be written.
+    fn keep(&self, failed: bool) {
+        let objects = self.context.cache.app(self.key);
+        let anchor = objects.config_maps.get(&names::anchor(&self.key.app));
+        let before = anchor.and_then(|anchor| anchor.metadata.resource_version.clone());
+        let kept = Kept {
+            memory: self.plan.memory.clone(),
+            over: before.filter(|_| failed),
+        };
+        self.context.cache.keep(self.key, Some(kept));
     }
 
     async fn delete(&self, doomed: Vec<Doomed>) -> Vec<Failure> {

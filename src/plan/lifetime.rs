@@ -205,13 +205,16 @@ fn remember(
             let routes = &shift.split.routes;
             let unsure = routes.exist && !routes.accepted && shift.names(version);
             let ruled = !listed && routes.ruled.contains(&version);
-            ruled || unsure || routes.sent.contains(&version)
+            ruled || unsure
         });
+    let sent = (shifts.iter()).any(|shift| shift.split.routes.sent.contains(&version));
     let same = past.listed == listed;
     now.released = match past.released {
         _ if carries || (listed && !now.served) => None,
+        // One of several routes sends to it still, or again.
+        Some(_) if !listed && sent => None,
         Some(since) if same => Some(since),
-        _ if sent_to => None,
+        _ if sent_to || sent => None,
         _ => Some(world.now),
     };
     now.listed = listed && now.released.is_some();

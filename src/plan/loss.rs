@@ -51,19 +51,24 @@ pub(super) fn intact(
         .unwrap_or_else(|| origin.clone())
 }
 
-/// What has to be remembered: what the split would be, until that is what the routes say, or all that is wanted is to be served.
-/// `since_before` where something is remembered already.
+/// What has to be remembered: what the split would be, until that is what the routes say, or all that is wanted is. `past` is what is
+/// remembered already; empty where nothing is.
 pub(super) fn remembered(
     wanted: &[(VersionNumber, Share)],
-    (since_before, intact): (bool, Shares),
+    (past, intact): (&Shares, Shares),
     last: &Shares,
     said: &Shares,
 ) -> Option<Intact> {
     let listed = wanted.iter().filter(|(_, share)| !share.is_zero());
-    // A write that brings everybody back may fail.
-    let open = intact != *said || (since_before && said != last);
-    (open && !listed.eq(said)).then(|| Intact {
-        shares: intact,
+    // A write may fail, and what it was to bring with it.
+    let unwritten = !past.is_empty() && said != last;
+    let shares = if listed.eq(said) {
+        unwritten.then(|| past.clone())
+    } else {
+        (intact != *said || unwritten).then_some(intact)
+    };
+    shares.map(|shares| Intact {
+        shares,
         said: [last.clone(), said.clone()],
     })
 }

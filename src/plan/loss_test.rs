@@ -190,3 +190,40 @@ fn what_answers_is_made_again_though_something_else_is_wanted() {
     story.ready(1, 0).act();
     assert_eq!(story.running(), [1, 2, 3]);
 }
+
+#[test]
+fn a_loss_is_remembered_while_what_takes_over_is_not_written() {
+    let mut story = canary();
+    story.version(3, 1, 1).want(&[(3, 100)]).act();
+    lose(&mut story, 1);
+    story.ready(3, 1).act().pass(5);
+    // The route cannot be written, and v3 is lost before it is tried again.
+    let decided = plan(&story.world);
+    assert!(decided.splits[0].complete);
+    story.world.memory = decided.memory;
+    lose(&mut story, 3);
+    come_back(&mut story, 1);
+    assert_eq!(story.serving(), shares(&[(1, 95), (2, 5)]));
+}
+
+#[test]
+fn what_one_of_several_routes_sends_to_keeps_its_name_and_nothing_is_complete() {
+    let mut story = canary();
+    story.want(&[(2, 100)]).act();
+    assert!(story.plan().splits[0].complete);
+    // The first route was written, and another one never was.
+    for _ in 0..3 {
+        story.world.splits[0].routes.sent.insert(v(1));
+        let decided = plan(&story.world);
+        story.world.memory = decided.memory.clone();
+        assert!(!decided.splits[0].complete && decided.run.contains_key(&v(1)));
+        story.pass(3_500);
+    }
+    // It is written now: v1 has its name for the window, from now on.
+    story.act();
+    assert_eq!((story.running(), story.idle()), (vec![1, 2], vec![1]));
+    story.pass(3_000).act();
+    assert_eq!((story.running(), story.idle()), (vec![1, 2], vec![1]));
+    story.pass(601).act();
+    assert_eq!(story.running(), [2]);
+}

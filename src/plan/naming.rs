@@ -47,7 +47,7 @@ pub(super) fn known(world: &World, split: &Split) -> Known {
         let has_share = [&split.last, &back]
             .iter()
             .any(|shares| !share_of(shares, version).is_zero());
-        let idles = !listed(&version) && !has_share;
+        let idles = !listed(&version) && !has_share && !routes.sent.contains(&version);
         let idle = before.idle.filter(|_| idles);
         let now = |holds: bool, answered: bool| (holds && answered).then_some(world.now);
         // A gateway that refuses its route serves nobody by it, and holds up no other.

@@ -89,11 +89,10 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
         (_, leaving) => return undecided(world, split, leaving, known),
     };
     let past: Shares = loss::past(world, split).collect();
-    let since_before = !past.is_empty();
-    let origin = if since_before {
-        past
-    } else {
+    let origin = if past.is_empty() {
         split.last.clone()
+    } else {
+        past.clone()
     };
     let basis = (world.memory.basis.get(&split.owner).cloned())
         .unwrap_or_else(|| serving_pods(world, split));
@@ -117,7 +116,7 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     let mut waiting = waiting(world, split, shares.as_deref(), &standings, &basis);
     let ready = |version| standings.get(&version).is_some_and(|it| it.serves);
     let said = shares.as_ref().unwrap_or(&split.last);
-    let intact = loss::remembered(wanted, (since_before, intact), last, said);
+    let intact = loss::remembered(wanted, (&past, intact), last, said);
     let back = intact.as_ref().map(|intact| intact.shares.as_slice());
     let back = back.unwrap_or_default();
     let beside = naming::beside(world, split, (said, back), &known, ready, wake);
@@ -143,7 +142,11 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     let served: Shares = (wanted.iter().copied())
         .filter(|(_, share)| !share.is_zero())
         .collect();
-    let complete = shares.as_ref() == Some(&served) && waiting.is_empty();
+    // One of several routes that cannot be written sends to whom the others do not any more.
+    let has_share = |version, shares: &Shares| !share_of(shares, version).is_zero();
+    let strays = (split.routes.sent.iter())
+        .any(|version| !has_share(*version, &served) && !has_share(*version, last));
+    let complete = shares.as_ref() == Some(&served) && waiting.is_empty() && !strays;
     let asked_for = |version: &VersionNumber| {
         let awaited = (world.versions.get(version)).is_some_and(|state| state.awaited);
         standings[version].eligible || (awaited && split.routes.ruled.contains(version))

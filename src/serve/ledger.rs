@@ -112,8 +112,18 @@ impl Ledger {
 
     pub(super) fn status(&self) -> LedgerStatus {
         // One after the other: nobody ever holds both, so nobody waits for the other in turn.
+        let waiting = lock(&self.outbox).waiting(1);
+        let apps = waiting.iter().map(|(app, _)| app);
+        let held = |app: &AppName| {
+            format!(
+                "cannot write the ledger of {app}: the repository has not answered since the start, or may be another one"
+            )
+        };
+        let mut problems: Vec<String> = lock(&self.problems).values().cloned().collect();
+        if !self.own.load(Ordering::Relaxed) {
+            problems.extend(apps.map(held));
+        }
         let waiting = lock(&self.outbox).count(None);
-        let problems = lock(&self.problems).values().cloned().collect();
         LedgerStatus {
             environment: self.environment.clone(),
             waiting,

@@ -12,8 +12,7 @@ pub(super) struct Case {
     /// `move` puts the file into another folder, and `name` gives the object another name there;
     /// `=2` is by `cutwater deploy`, and `revert2` by `git revert`; `copy4` puts v4 into a copied file that keeps the object's name,
     /// `-copy` removes it, and `-own` the file that was copied;
-    /// `fork` makes a commit beside the branch (`fork4` deploys v4 there, `fork2<3` rolls back there), `pull` merges the branch into
-    /// that one, and `merge2` merges that one into the branch, which asks for v2 then;
+    /// `fork` makes a commit beside the branch (`fork4` deploys v4 there), and `pull` merges the branch into that one;
     /// `broken` a file that cannot be read, `old` one of another time, `+other` and `-other` a file of others, `note` nothing.
     pub(super) branch: &'static [&'static str],
     /// Records of the ledger: the commit of the branch that asked, by its index, or `GONE`, and shares.
@@ -110,14 +109,6 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "a pull over a release of its own", branch: &["1", "fork4", "2", "3", "pull"],
         rollback: &["it is not known what commit", "both may have been deployed", "run `cutwater rollback checkout v2`"], list: "3, 2, 1", ..USUAL
-    },
-    Case {
-        name: "a rollback that was merged when the branch had gone on", branch: &["=1", "=3", "fork2<3", "=4", "merge2"],
-        rollback: &["v1 100% (back from v2)"], list: "2<4, 4, 3, 1", ..USUAL
-    },
-    Case {
-        name: "a deploy that was merged when the branch had gone on", branch: &["=1", "=2", "fork4", "=3", "merge4"],
-        rollback: &["v3 100% (back from v4)"], list: "4, 3, 2, 1", ..USUAL
     },
     Case {
         name: "beside files of others", branch: &["1", "+other", "2", "3", "-other", "note"],

@@ -58,14 +58,9 @@ impl Place {
             let (shares, from) = step.split_once('<').unwrap_or((step, ""));
             let mut message = format!("Step {step}\n");
             if !from.is_empty() {
-                let source = if step.starts_with("fork") {
-                    "Cutwater-Source: cli\n"
-                } else {
-                    ""
-                };
                 write!(
                     message,
-                    "\nCutwater-App: checkout\nCutwater-Rolled-Back-From: v{from}\n{source}"
+                    "\nCutwater-App: checkout\nCutwater-Rolled-Back-From: v{from}\n"
                 )
                 .unwrap();
             }
@@ -80,16 +75,13 @@ impl Place {
                 message = String::from("Revert \"Deploy\"\n\nThis reverts commit 0123456789ab.\n");
             }
             let shares = reverted.unwrap_or(shares);
-            if step.starts_with("merge") {
-                message = String::from("Merge pull request #1 from shop/side\n");
-            }
             if *step == "pull" {
                 message = String::from("Merge branch 'main' of https://example.com/shop\n");
             }
             if step.starts_with("fork") {
-                let own = match shares.strip_prefix("fork") {
-                    None | Some("") => inline("note", &at.to_string()),
-                    Some(shares) => inline(file, &deployment(shares)),
+                let own = match *step {
+                    "fork" => inline("note", &at.to_string()),
+                    _ => inline(file, &deployment("4")),
                 };
                 let own = format!("from refs/heads/main\n{own}");
                 commit(&mut stream, "refs/heads/side", at, &message, &own);
@@ -99,11 +91,6 @@ impl Place {
                 "pull" => {
                     stream.push_str("reset refs/heads/old\nfrom refs/heads/main\n\n");
                     let parents = "from refs/heads/side\nmerge refs/heads/old\n".to_owned();
-                    parents + &inline(file, &last)
-                }
-                merge if merge.starts_with("merge") => {
-                    last = deployment(&merge["merge".len()..]);
-                    let parents = "from refs/heads/main^0\nmerge refs/heads/side\n".to_owned();
                     parents + &inline(file, &last)
                 }
                 "note" => inline("note", &at.to_string()),

@@ -67,9 +67,10 @@ async fn what_was_served_while_no_ledger_was_written_is_not_passed_over() {
     standalone.start().await;
     standalone.change(&["deploy", "checkout", "v2"]);
     standalone.serves(&[(2, "100")]).await;
+    standalone.change(&["deploy", "checkout", "v3"]);
+    standalone.serves(&[(3, "100")]).await;
     standalone.serving.take().unwrap().stop(stop);
     standalone.more.clear();
-    standalone.change(&["deploy", "checkout", "v3"]);
     standalone.start().await;
     standalone.ledger_says(&[(3, "3 100"), (1, "1 100")]).await;
     let said = standalone.shop.refused(&["rollback", "checkout"]);

@@ -1,0 +1,77 @@
+//! A message of several words without quotes: the shell hands over the first as the message, and the others as words of the
+//! command, which would deploy, publish or delete what they happen to name.
+//!
+//! Pure: reads the words that were typed, and runs nothing.
+
+use super::context::quoted;
+use super::output::Failure;
+
+/// An error where words follow a message of one word, up to the next flag.
+pub(super) fn unquoted(typed: &[String]) -> Result<(), Failure> {
+    let is_flag = |word: &String| word == "-m" || word == "--message";
+    let Some(flag) = typed.iter().position(is_flag) else {
+        return Ok(());
+    };
+    let behind: Vec<&str> = (typed[flag + 1..].iter())
+        .map(String::as_str)
+        .take_while(|word| !word.starts_with('-'))
+        .collect();
+    let [message, _, ..] = behind[..] else {
+        return Ok(());
+    };
+    if message.contains(char::is_whitespace) {
+        return Ok(());
+    }
+    let words = behind.join(" ");
+    let error = format!(
+        "`{flag} {words}`: it is not clear where the message ends",
+        flag = typed[flag]
+    );
+    let mut failure = Failure::new(error).hint(format!(
+        "a message of several words stands in quotes: {} {}",
+        typed[flag],
+        quoted(&words)
+    ));
+    failure = failure.hint(format!(
+        "with {} as the whole message, write it last: {} {}",
+        quoted(message),
+        typed[flag],
+        quoted(message)
+    ));
+    failure.code = super::exit::USAGE;
+    Err(failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_behind_a_message_of_one_word_are_not_taken_for_words_of_the_command() {
+        let check = |line: &str| {
+            let typed: Vec<String> = line.split('|').map(str::to_owned).collect();
+            unquoted(&typed).map_err(|failure| failure.to_string())
+        };
+        for good in [
+            "deploy|shop|v2",
+            "deploy|shop|v2|-m|better",
+            "deploy|shop|-m|much better|v2",
+            "rollback|shop|-m|broken|--wait",
+            "versions|delete|shop|v4|--message|old|--yes",
+            "versions|delete|shop|v4|-m",
+        ] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "versions|delete|shop|v4|--message|replaced|by|v5|--yes",
+            "rollback|shop|-m|broken|v2",
+            "versions|publish|shop|-m|fix|pay",
+        ] {
+            let said = check(bad).unwrap_err();
+            assert!(
+                said.contains("it is not clear where the message ends"),
+                "{said}"
+            );
+        }
+    }
+}
