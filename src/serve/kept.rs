@@ -89,7 +89,7 @@ pub(super) fn problems(all: &Reasons, commit: &str) -> Vec<String> {
             ),
         };
         format!(
-            "{why}, also where later commits do not have it: {}; to end that, list it again in one commit and remove it in a later one that leaves something in the folder{or}",
+            "{why}, also where later commits do not have it: {}; to end that, list it again in one commit and remove it in a later one that leaves another Deployment or Alias in the folder{or}",
             owners.join(", ")
         )
     };
