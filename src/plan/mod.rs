@@ -1,8 +1,8 @@
 //! What to do about one app: the decision that the controller, standalone mode and `cutwater plan` share.
 //!
 //! Pure: no client, no git, no clock. Time comes in with the [`World`], the next wake-up goes out with the [`Plan`].
-//! Shares are decided in [`effective`], what pods bear in [`capacity`], whether that gets on in [`progress`], what comes back after a loss in [`loss`], what routes
-//! name beside their shares in [`naming`], how long versions live in [`lifetime`],
+//! Shares are decided in [`effective`], what pods bear in [`capacity`], whether that gets on in [`progress`], what comes back
+//! after a loss in [`loss`], what routes name beside their shares in [`naming`], how long versions live in [`lifetime`],
 //! which version a user meets in [`slots`]. What an owner asks for comes in by [`asked`].
 
 pub mod asked;

@@ -24,6 +24,8 @@ mod ledger;
 mod load;
 /// Hostnames that move from one app to another.
 mod moving;
+/// Users and requests that meet a certain version.
+mod picked;
 /// Programs that do what programs do.
 mod programs;
 /// Commits that are served, and those that are not.

@@ -1,4 +1,6 @@
-//! `cutwater deployments status`.
+//! `cutwater deployments status`: what is asked, and the document that answers it. [`table`] shows that to people.
+
+mod table;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -10,12 +12,13 @@ use crate::cli::candidates;
 use crate::cli::cluster::ClusterArgs;
 use crate::cli::context::Context;
 use crate::cli::live::{self, named};
-use crate::cli::moment;
 use crate::cli::output::{Failure, Ui};
 use crate::cli::standalone::AdminArgs;
 use crate::releases::Kind;
 use crate::store::{Cluster, History, Scope, Survey, Workspace, numbers};
 use crate::words::{AppName, Share, VersionNumber, VersionWord};
+
+pub(super) use table::HEAD;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -30,9 +33,6 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     admin: AdminArgs,
 }
-
-/// The columns of the table.
-pub(super) const HEAD: [&str; 6] = ["WHAT", "SOURCE", "WANTED", "SERVED", "PODS", "READY"];
 
 /// What is wanted, and what is served.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -317,110 +317,6 @@ impl StatusJson {
     pub(super) fn is_empty(&self) -> bool {
         !self.has_versions && self.rows().is_empty()
     }
-
-    pub(super) fn rows(&self) -> Vec<Vec<String>> {
-        let wanted = self.releases.iter().map(|release| {
-            let what = named(release.kind, release.namespace.as_deref(), &release.name);
-            let source = format!("{}:{} of {}", release.file, release.line, release.branch);
-            let none = String::new;
-            vec![
-                what,
-                source,
-                asked(&release.versions),
-                none(),
-                none(),
-                none(),
-            ]
-        });
-        let ledgers = self.ledgers.iter().map(|ledger| {
-            let source = format!("ledger, {}", moment::seconds(ledger.at));
-            let what = ledger.environment.clone();
-            let served = served(&ledger.versions);
-            vec![
-                what,
-                source,
-                String::new(),
-                served,
-                String::new(),
-                String::new(),
-            ]
-        });
-        let cluster = self.cluster.iter().map(|object| {
-            let ready = object.ready.as_ref();
-            let pods = |pods: fn(&ServedShare) -> Option<u32>| -> u32 {
-                object.served.iter().filter_map(pods).sum()
-            };
-            vec![
-                named(object.kind, Some(&object.namespace), &object.name),
-                format!("cluster {}", object.context),
-                asked(&object.wanted),
-                served(&object.served),
-                format!(
-                    "{}/{}",
-                    pods(|share| share.ready_replicas),
-                    pods(|share| share.wanted_replicas)
-                ),
-                ready.map_or_else(
-                    || "Unknown".to_owned(),
-                    |ready| format!("{} ({}) {}", ready.status, ready.reason, ready.message),
-                ),
-            ]
-        });
-        let is_unknown = move |kind, name: &str| self.is_unknown(kind, name);
-        let server = (self.server.iter()).flat_map(move |server| server_rows(server, is_unknown));
-        (wanted.chain(ledgers).chain(cluster))
-            .chain(server)
-            .collect()
-    }
-}
-
-/// What a server serves; ready as far as what is wanted of an object is known.
-fn server_rows(
-    server: &ServerJson,
-    is_unknown: impl Fn(Kind, &str) -> bool,
-) -> impl Iterator<Item = Vec<String>> {
-    server.splits.iter().map(move |(key, split)| {
-        let (kind, name) = match key.split_once('/') {
-            Some(("cwa", name)) => (Kind::Alias, name),
-            Some((_, name)) => (Kind::Deployment, name),
-            None => (Kind::Deployment, key.as_str()),
-        };
-        let shares =
-            (split.versions.iter()).map(|share| format!("{} {}%", share.version, share.percentage));
-        let ready = if split.complete && is_unknown(kind, name) {
-            "Unknown (what is wanted cannot be read)".to_owned()
-        } else if split.complete {
-            "True".to_owned()
-        } else {
-            format!("False {}", server.problems.join("; "))
-        };
-        vec![
-            named(kind, None, name),
-            format!("serve {}", server.address),
-            String::new(),
-            shares.collect::<Vec<_>>().join(", "),
-            String::new(),
-            ready,
-        ]
-    })
-}
-
-fn asked(versions: &[WantedShare]) -> String {
-    let texts = versions.iter().map(|share| {
-        let version = share.version.to_string();
-        let number = share.number.map(|number| number.to_string());
-        let name = match number {
-            Some(number) if number != version => format!("{version} ({number})"),
-            _ => version,
-        };
-        format!("{name} {}%", share.percentage)
-    });
-    texts.collect::<Vec<_>>().join(", ")
-}
-
-fn served(versions: &[ServedShare]) -> String {
-    let texts = (versions.iter()).map(|share| format!("{} {}%", share.number, share.percentage));
-    texts.collect::<Vec<_>>().join(", ")
 }
 
 fn share(history: Option<&History>, version: &VersionWord, percentage: Share) -> WantedShare {
