@@ -14,8 +14,9 @@ test: ## unit tests, and tests against a real API server (no root, no containers
 	@bin=$$(tests/tools/build.sh test) && \
 	  CUTWATER_TOOLS_BIN=$$bin RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked --lib --bins --test it $(ARGS)
 
-soak: ## kill publishers, deleters and git servers at 1,000 random moments (MOMENTS=n)
+soak: ## kill publishers, deleters and git servers at 1,000 random moments (MOMENTS=n), and serve 1,000 changes under load
 	CUTWATER_CRASHES=$(or $(MOMENTS),1000) cargo test --locked --test it remotes::crashes -- --nocapture
+	CUTWATER_CHANGES=$(or $(MOMENTS),1000) cargo test --locked --test it serve::load -- --nocapture
 
 fuzz: ## fuzz repository reading, app.yaml and version words, each for SECONDS=60 (a C++ compiler)
 	@fuzz/run.sh $(or $(SECONDS),60) $(TARGETS)

@@ -20,7 +20,7 @@ mod faults;
 mod floods;
 /// What was served is written to the repository.
 mod ledger;
-/// A thousand changes of the split under load.
+/// Changes of the split under load.
 mod load;
 /// Hostnames that move from one app to another.
 mod moving;

@@ -1,5 +1,6 @@
 //! Names that somebody else's objects have: they are never touched.
 
+use cutwater::api::FIELD_MANAGER;
 use futures::future::join_all;
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, PostParams};
@@ -13,8 +14,7 @@ use crate::support::wait_for;
 /// An object of somebody else's.
 struct Foreign {
     api: Api<DynamicObject>,
-    name: String,
-    version: String,
+    made: DynamicObject,
 }
 
 impl Foreign {
@@ -22,13 +22,7 @@ impl Foreign {
         let api = api_of(scope, &object);
         let made: DynamicObject = serde_json::from_value(object).unwrap();
         let made = api.create(&PostParams::default(), &made).await.unwrap();
-        let mut foreign = Self {
-            name: made.metadata.name.unwrap(),
-            version: made.metadata.resource_version.unwrap(),
-            api,
-        };
-        foreign.settle().await;
-        foreign
+        Self { api, made }
     }
 
     /// The same for a name of ours, which is taken away from ours first.
@@ -46,35 +40,34 @@ impl Foreign {
         Self::make(scope, object).await
     }
 
-    async fn version(&self) -> String {
-        let object = self.api.get(&self.name).await.unwrap();
-        object.metadata.resource_version.unwrap()
+    fn name(&self) -> &str {
+        self.made.metadata.name.as_deref().unwrap()
     }
 
-    /// Others (the deployment controller, the gateway) may write a status first.
-    async fn settle(&mut self) {
-        let mut calm = 0;
-        while calm < 10 {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            let now = self.version().await;
-            calm = if now == self.version { calm + 1 } else { 0 };
-            self.version = now;
-        }
-    }
-
+    /// Others (the deployment controller, the gateway) write a status and annotations at a time of their own. Each write has
+    /// its writer's name on it, so it is seen whether the controller wrote, however late the others are.
     async fn untouched(&self) {
-        assert_eq!(
-            self.version().await,
-            self.version,
-            "{} was changed",
-            self.name
-        );
+        let now = self.api.get(self.name()).await.unwrap();
+        let (was, is) = (&self.made.metadata, &now.metadata);
+        assert_eq!(is.uid, was.uid, "{} was replaced", self.name());
+        assert_eq!(is.deletion_timestamp, None, "{} is deleted", self.name());
+        assert_eq!(is.labels, was.labels, "labels of {}", self.name());
+        let content = |object: &DynamicObject| {
+            let mut data = object.data.clone();
+            data.as_object_mut().unwrap().remove("status");
+            data
+        };
+        assert_eq!(content(&now), content(&self.made), "{}", self.name());
+        let ours = (is.managed_fields.iter().flatten())
+            .filter(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER))
+            .collect::<Vec<_>>();
+        assert!(ours.is_empty(), "{} was written: {ours:?}", self.name());
     }
 
     async fn delete(self) {
         self.untouched().await;
         self.api
-            .delete(&self.name, &DeleteParams::background())
+            .delete(self.name(), &DeleteParams::background())
             .await
             .unwrap();
     }
@@ -202,7 +195,7 @@ async fn what_somebody_else_makes_anew_under_a_name_of_ours_is_theirs() {
         let message = scope
             .until_fault("shop", "WorkloadsReady", "NameTaken")
             .await;
-        assert!(message.contains(&foreign.name), "{message}");
+        assert!(message.contains(foreign.name()), "{message}");
         scope.stays_put("shop").await;
         foreign.untouched().await;
         if copied {
