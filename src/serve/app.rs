@@ -281,7 +281,8 @@ impl App {
 
     /// Forgets the records that nobody needs.
     fn forget(&mut self, plan: &plan::Plan) {
-        let pinned = self.remembered.pinned.values().flatten();
+        let pinned = self.remembered.pinned.values();
+        let pinned = pinned.chain(self.remembered.words.values()).flatten();
         let served = self.remembered.served.values();
         let needed: BTreeSet<VersionNumber> = (self.running.keys())
             .chain(plan.run.keys())

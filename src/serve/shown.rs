@@ -53,15 +53,18 @@ impl App {
     }
 
     /// Adds to what an owner wants the versions that could be asked for before, for as long as the overrides are those of before.
+    /// One that has lost its program meanwhile is among them: it is started again, as long as a rule may lead to it.
     pub(super) fn with_asked_for(&self, owner: &Owner, mut resolution: Resolution) -> Resolution {
         let served = self.remembered.served.get(owner);
         let served = served.filter(|_| self.outlives(owner) && !self.lingering.contains_key(owner));
         if let (Some(shares), Some(served)) = (&mut resolution.shares, served) {
-            for number in &served.overrides {
-                let is_new = shares.iter().all(|(listed, _)| listed != number)
-                    && served.shares.iter().all(|(serving, _)| serving != number);
-                if is_new && self.remembered.records.contains_key(number) {
-                    shares.push((*number, Share::ZERO));
+            let words = self.remembered.words.get(owner).into_iter().flatten();
+            let listed = words.map(|entry| entry.number);
+            for number in served.overrides.iter().copied().chain(listed) {
+                let is_new = shares.iter().all(|(listed, _)| *listed != number)
+                    && served.shares.iter().all(|(serving, _)| *serving != number);
+                if is_new && self.remembered.records.contains_key(&number) {
+                    shares.push((number, Share::ZERO));
                 }
             }
         }
@@ -90,8 +93,9 @@ mod tests {
     use crate::plan::Shares;
     use crate::releases;
 
-    /// What is wanted in the end of version 3, where these versions serve, of which versions could be asked for 1 and 2.
-    fn wanted(served: u32) -> Vec<(u32, u32)> {
+    /// What is wanted in the end of version 3, where this version serves, versions 1 and 2 were listed before, and these can be asked
+    /// for now.
+    fn wanted(served: u32, overrides: &[u32]) -> Vec<(u32, u32)> {
         let record = |version: u32| {
             json!({
                 "app": "shop", "number": version, "tree": "1".repeat(40), "commit": "2".repeat(40),
@@ -105,12 +109,16 @@ mod tests {
             };
             versions.iter().map(one).collect()
         };
-        let pinned = json!({"word": 3, "number": 3, "share": all(&[(3, 100)])[0].1});
+        let entry = |version: u32, percent: u32| {
+            let share = all(&[(version, percent)])[0].1;
+            json!({"word": version, "number": version, "share": share})
+        };
         let remembered: Remembered = serde_json::from_value(json!({
             "served": {"cwd/shop": {
-                "shares": all(&[(served, 100)]), "overrides": [1, 2], "since": "2026-01-01T00:00:00Z",
+                "shares": all(&[(served, 100)]), "overrides": overrides, "since": "2026-01-01T00:00:00Z",
             }},
-            "pinned": {"cwd/shop": [pinned]},
+            "pinned": {"cwd/shop": [entry(3, 100)]},
+            "words": {"cwd/shop": [entry(1, 100), entry(2, 0)]},
             "records": {"1": record(1), "2": record(2), "3": record(3)},
         }))
         .unwrap();
@@ -204,7 +212,9 @@ mod tests {
 
     #[test]
     fn what_could_be_asked_for_can_be_until_what_is_wanted_serves() {
-        assert_eq!(wanted(1), [(3, 100), (2, 0)]);
-        assert_eq!(wanted(3), [(3, 100)]);
+        assert_eq!(wanted(1, &[1, 2]), [(3, 100), (2, 0)]);
+        // Version 2 has lost its program.
+        assert_eq!(wanted(1, &[1]), [(3, 100), (2, 0)]);
+        assert_eq!(wanted(3, &[1, 2]), [(3, 100)]);
     }
 }
