@@ -1,12 +1,32 @@
-//! A file that is kept twice: where one of both was cut off or damaged, by a disk or by somebody, the other one is whole.
+//! A file that is kept twice: where one of both was cut off, damaged or changed, by a disk or by somebody, the other one is whole.
+//!
+//! A line with the digest of the rest stands at its end, so that what was changed is seen though it can be read. A file without
+//! one, as an earlier version wrote it, is taken as it is.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::tidy;
+
+/// The last line of a file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sum {
+    /// Digest of all bytes before this line, in hexadecimal.
+    sha256: String,
+}
+
+impl Sum {
+    fn of(text: &[u8]) -> Self {
+        let sha256 = hex::encode(Sha256::digest(text));
+        Self { sha256 }
+    }
+}
 
 /// Where the second one is.
 fn copy_of(file: &Path) -> PathBuf {
@@ -19,8 +39,8 @@ fn copy_of(file: &Path) -> PathBuf {
 /// Why neither can be read. Both are put aside then, so that what is written next destroys nothing.
 pub(super) fn read<T: DeserializeOwned>(file: &Path) -> Result<T, String> {
     let parse = |path: &Path| {
-        let read = fs::read(path).map_err(|error| error.to_string());
-        read.and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()))
+        let bytes = fs::read(path).map_err(|error| error.to_string())?;
+        serde_json::from_slice(whole(&bytes)?).map_err(|error| error.to_string())
     };
     let problem = match parse(file) {
         Ok(found) => return Ok(found),
@@ -43,6 +63,19 @@ pub(super) fn read<T: DeserializeOwned>(file: &Path) -> Result<T, String> {
     }
 }
 
+/// What stands in a file before its digest.
+fn whole(bytes: &[u8]) -> Result<&[u8], String> {
+    let end = bytes.iter().rposition(|byte| *byte == b'\n');
+    let (text, last) = bytes.split_at(end.map_or(0, |end| end + 1));
+    match serde_json::from_slice::<Sum>(last) {
+        Ok(sum) if sum.sha256 != Sum::of(text).sha256 => {
+            Err("it was changed since it was written".to_owned())
+        }
+        Ok(_) => Ok(text),
+        Err(_) => Ok(bytes),
+    }
+}
+
 /// Puts a damaged file aside, and says where it is. Of two that are damaged, the newer one is kept.
 fn aside(path: &Path) -> io::Result<String> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -58,8 +91,12 @@ fn aside(path: &Path) -> io::Result<String> {
 
 /// Writes the file and its copy, each whole or not at all.
 pub(super) fn write(file: &Path, text: &[u8]) -> io::Result<()> {
+    let mut text = text.to_vec();
+    text.push(b'\n');
+    let sum = serde_json::to_vec(&Sum::of(&text))?;
+    text.extend(sum);
     for path in [file, &copy_of(file)] {
-        tidy::write(path, text)?;
+        tidy::write(path, &text)?;
     }
     Ok(())
 }
@@ -89,8 +126,12 @@ mod tests {
         let file = dir.path().join("shop.json");
         let copy = dir.path().join("shop.copy");
         let is_there = || read::<Text>(&file).map(|found| found["served"]);
-        let damage: [&dyn Fn(&Path); 4] = [
+        let damage: [&dyn Fn(&Path); 5] = [
             &|path| fs::write(path, "").unwrap(),
+            &|path| {
+                let text = fs::read_to_string(path).unwrap();
+                fs::write(path, text.replace("\"served\": 1", "\"served\": 2")).unwrap();
+            },
             &|path| fs::write(path, "{\"served\"").unwrap(),
             &|path| fs::write(path, b"\xff").unwrap(),
             &|path| fs::remove_file(path).unwrap(),
@@ -111,6 +152,9 @@ mod tests {
         }
         write(&file, b"{\"served\": 2}").unwrap();
         assert_eq!(is_there(), Ok(2));
+        // As an earlier version wrote it.
+        fs::write(&file, "{\"served\": 3}").unwrap();
+        assert_eq!(is_there(), Ok(3));
         remove(&file).unwrap();
         assert!(is_there().is_err());
         remove(&file).unwrap();
