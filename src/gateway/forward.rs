@@ -335,10 +335,16 @@ fn unserved(rule: &Rule, near: bool) -> Page {
     }
     let Rule { owner, app, .. } = rule;
     let function = (rule.function.as_ref()).map(|function| format!(" for function {function}"));
-    let text = format!(
-        "{owner}: no version of app {app} that has a share of the traffic has a ready process{}.",
-        function.unwrap_or_default()
-    );
+    let function = function.unwrap_or_default();
+    let text = if rule.holds {
+        format!(
+            "{owner}: the version of app {app} that is to answer has no ready process{function}, and with `onLoss: hold` no other one answers for it."
+        )
+    } else {
+        format!(
+            "{owner}: no version of app {app} that has a share of the traffic has a ready process{function}."
+        )
+    };
     Page::new(StatusCode::SERVICE_UNAVAILABLE, text)
 }
 

@@ -39,6 +39,8 @@ pub struct Route {
     pub rules: Vec<(RequestMatch, VersionNumber)>,
     /// What keeps a user on a version, and the version of each slot.
     pub affinity: Option<(AffinityKey, Arc<Slots>)>,
+    /// Requests for a version without a ready process fail, and nobody answers for it (`onLoss: hold`).
+    pub holds: bool,
     /// When it was claimed: of two routes, the one with the lower number was there first.
     pub since: u64,
     /// It has not answered since it was claimed: until it does, its requests are for who would have them without it and was
@@ -97,6 +99,7 @@ pub(super) struct Rule {
     overrides: Option<Asked>,
     rules: Vec<(Match, VersionNumber)>,
     affinity: Option<(Key, Arc<Slots>)>,
+    pub(super) holds: bool,
     since: u64,
     waits: bool,
     /// Counts requests that no version could take.
@@ -243,6 +246,7 @@ impl Rule {
             overrides,
             rules,
             affinity,
+            holds: route.holds,
             since: route.since,
             waits: route.waits,
         }
@@ -273,16 +277,36 @@ impl Rule {
         else {
             return self.by_share(random);
         };
-        self.ready(slots.version(key))
-            .or_else(|| self.by_share(key_hash(key) / COUNT))
+        let version = slots.version(key);
+        let own = self.ready(version);
+        if own.is_none() && self.holds && self.has_share(version) {
+            return None;
+        }
+        own.or_else(|| self.by_share(key_hash(key) / COUNT))
     }
 
     fn ready(&self, version: VersionNumber) -> Option<&Target> {
         (self.targets.iter()).find(|target| target.version == version && target.is_ready())
     }
 
-    /// A ready target, in proportion to the shares.
+    fn has_share(&self, version: VersionNumber) -> bool {
+        let mut targets = self.targets.iter();
+        targets.any(|target| target.version == version && target.share > 0)
+    }
+
+    /// A ready target, in proportion to the shares. `None` where none is, or where the share is held of one that is not.
     fn by_share(&self, number: u64) -> Option<&Target> {
+        if self.holds {
+            let all = self.targets.iter();
+            let total: u64 = all.clone().map(|target| target.share).sum();
+            let mut point = number.checked_rem(total)?;
+            let mut all = all.skip_while(|target| {
+                let passes = point >= target.share;
+                point = point.saturating_sub(target.share);
+                passes
+            });
+            return all.next().filter(|target| target.is_ready());
+        }
         let ready = || self.targets.iter().filter(|target| target.is_ready());
         let total: u64 = ready().map(|target| target.share).sum();
         let mut point = number.checked_rem(total)?;

@@ -48,6 +48,7 @@ impl App {
                     overrides: overrides.clone(),
                     rules: rules.clone(),
                     affinity: release.wanted.affinity.clone().zip(slots.clone()),
+                    holds: holds(release),
                     since: 0,
                     waits: false,
                 }
@@ -102,6 +103,7 @@ impl App {
                 overrides: Overrides::Nobody,
                 rules: Vec::new(),
                 affinity: None,
+                holds: false,
                 since: held.since,
                 waits: held.waits,
             })
@@ -126,7 +128,7 @@ impl App {
     }
 
     /// What is so of the split of an owner: the versions of which a process takes requests. The gateway gives them in proportion
-    /// what the others would get. Empty where there are none: then nobody is answered.
+    /// what the others would get, but where `onLoss: hold` has those requests fail. Empty where there are none: then nobody is answered.
     pub(super) fn answering(&self, owner: &Owner) -> Shares {
         let served = self.remembered.served.get(owner);
         let shares = served.iter().flat_map(|served| served.shares.iter());
@@ -134,6 +136,9 @@ impl App {
             .filter(|(number, _)| self.answers(owner, *number))
             .copied()
             .collect();
+        if self.shown.get(owner).is_some_and(|release| holds(release)) {
+            return shares;
+        }
         in_full(&shares)
     }
 
@@ -233,6 +238,10 @@ impl App {
             })
             .collect()
     }
+}
+
+fn holds(release: &Release) -> bool {
+    release.wanted.on_loss == api::OnLoss::Hold
 }
 
 /// Shares in the same proportion that total 100 %; those that are it already stay as they are.

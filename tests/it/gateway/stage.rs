@@ -314,6 +314,7 @@ pub fn route(entries: &[(u32, u32, Option<&Arc<Upstream>>)]) -> Route {
         overrides: Overrides::Anyone,
         rules: Vec::new(),
         affinity: None,
+        holds: false,
         since: 0,
         waits: false,
     }
