@@ -164,6 +164,15 @@ impl Applier {
         Some(written.time(now))
     }
 
+    /// True where a route of an app was written after that moment.
+    pub(super) fn wrote_route_after(&self, key: &AppKey, moment: Moment) -> bool {
+        let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut routes = routes.iter().filter(|((namespace, name), _)| {
+            *namespace == key.namespace && names::alias_of_route(&key.app, name).is_some()
+        });
+        routes.any(|(_, written)| written.is_after(moment))
+    }
+
     fn note_route(&self, key: &AppKey, name: &str, written: bool) {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         let route = (key.namespace.clone(), name.to_owned());

@@ -39,6 +39,11 @@ impl Moment {
         self.before.saturating_add(since)
     }
 
+    /// True when it was seen later than another one.
+    pub(super) fn is_after(&self, other: Self) -> bool {
+        self.seen > other.seen
+    }
+
     /// The time at which it happened, for who takes it to be `now`.
     pub(super) fn time(&self, now: Timestamp) -> Timestamp {
         now.checked_sub(self.age()).unwrap_or(Timestamp::MIN)

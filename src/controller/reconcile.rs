@@ -15,6 +15,7 @@ use super::cache::{AppKey, Cache};
 use super::carry_out::Doing;
 use super::finalizer::Held;
 use super::memory;
+use super::moment::Moment;
 use super::objects::AppObjects;
 use super::observe::{self, Delays, Given};
 use super::places::{self, Around, Obstacles};
@@ -98,7 +99,7 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
         given,
     );
     note_writes(&context.applier, key, &objects, &mut world);
-    let plan = plan::plan(&world);
+    let mut plan = plan::plan(&world);
     // Another process may have written a route a moment before this one began.
     let known = later(context.applier.began(world.now), given.delays.settle);
     let (routes, obstacles) = {
@@ -125,7 +126,10 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
         before: &world.memory,
         unreadable: &unreadable_owners,
     };
+    let begun = Moment::now();
     let done = doing.carry_out(&routes).await;
+    // The plan knows nothing of a route that was not there: its gateways have had no time yet, however soon they accept it.
+    plan.settled &= !context.applier.wrote_route_after(key, begun);
     // I/O: only what differs.
     let decided = Decided {
         wishes: &wishes,
