@@ -1,6 +1,7 @@
 //! Releases and shifts under a steady load, behind each of the two gateways: Envoy Gateway, which sends Envoy all of a change in one
 //! stream, and Contour, which sends routes and clusters apart. No request may be lost. How long a release takes beside what
-//! people know, a rolling update of `apps/v1` on the same node, is printed: a time is a measurement and no test.
+//! people know, a rolling update of `apps/v1` on the same node, is printed: a time is a measurement and no test. The application
+//! takes a second to start, as hardly one does not.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use crate::lab::SOON;
 use crate::support::wait_for;
 
 const APP: &str = "checkout";
-const FIELDS: &str = "scale: {min: 3}";
+const FIELDS: &str = "scale: {min: 3}\nenv: [{name: START_DELAY, value: 1s}]";
 const RELEASES: u32 = 8;
 const SHIFTS: u32 = 30;
 
@@ -145,7 +146,11 @@ fn rolled(place: &Place, version: u32) -> Value {
         "name": "web",
         "image": place.cluster.image,
         "command": ["/bin/app"],
-        "env": [{"name": "PORT", "value": "8080"}, {"name": "CUTWATER_VERSION", "value": version.to_string()}],
+        "env": [
+            {"name": "PORT", "value": "8080"},
+            {"name": "START_DELAY", "value": "1s"},
+            {"name": "CUTWATER_VERSION", "value": version.to_string()},
+        ],
         "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}, "periodSeconds": 1},
         "securityContext": {
             "allowPrivilegeEscalation": false,
