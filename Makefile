@@ -10,9 +10,11 @@ demo: ## show a canary release on this machine, and serve until Ctrl-C (python3;
 	@command -v python3 >/dev/null || { echo "make demo needs python3; on Debian: apt-get install python3" >&2; exit 1; }
 	@python3 examples/demo.py
 
+# A python3 of a version manager is a script that takes longer to start than the servers of the tests: the program behind it is.
 test: ## unit tests, and tests against a real API server (no root, no containers)
 	@bin=$$(tests/tools/build.sh test) && \
-	  CUTWATER_TOOLS_BIN=$$bin RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked --lib --bins --test it $(ARGS)
+	  python=$$(python3 -c 'import os, sys; print(os.path.dirname(sys.executable))') && \
+	  PATH=$$python:$$PATH CUTWATER_TOOLS_BIN=$$bin RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked --lib --bins --test it $(ARGS)
 
 soak: ## kill publishers, deleters and git servers at 1,000 random moments (MOMENTS=n), and serve 1,000 changes under load
 	CUTWATER_CRASHES=$(or $(MOMENTS),1000) cargo test --locked --test it remotes::crashes -- --nocapture

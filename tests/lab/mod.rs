@@ -21,8 +21,9 @@ pub mod rights;
 pub mod versions;
 pub mod wire;
 
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
 use kube::Client;
@@ -55,6 +56,19 @@ impl Lab {
     /// One for a test that breaks it.
     pub fn own() -> Self {
         Self::own_with(Options::all())
+    }
+
+    /// One for a test that stops, kills or sets up its controller, and breaks nothing else: starting a control plane costs more than
+    /// most tests, so the next one gets the same, with a new controller.
+    pub fn lent() -> Lent {
+        let lab = pool().pop().map(|lab| Self {
+            controller: Controller::start(
+                &lab.server.kubeconfig(User::Cutwater),
+                lab.server.directory(),
+            ),
+            ..lab
+        });
+        Lent(Some(lab.unwrap_or_else(Self::own)))
     }
 
     /// One for a test that needs another control plane.
@@ -92,6 +106,39 @@ impl Lab {
     pub async fn client(&self) -> Client {
         self.server.client(User::Admin).await
     }
+}
+
+/// A lab that goes back when the test has passed.
+pub struct Lent(Option<Lab>);
+
+impl Deref for Lent {
+    type Target = Lab;
+
+    fn deref(&self) -> &Lab {
+        self.0.as_ref().expect("it goes back at the end")
+    }
+}
+
+impl DerefMut for Lent {
+    fn deref_mut(&mut self) -> &mut Lab {
+        self.0.as_mut().expect("it goes back at the end")
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let lab = self.0.take().filter(|_| !std::thread::panicking());
+        if let Some(mut lab) = lab {
+            lab.controller.kill();
+            pool().push(lab);
+        }
+    }
+}
+
+/// The labs that nobody has just now.
+fn pool() -> MutexGuard<'static, Vec<Lab>> {
+    static POOL: Mutex<Vec<Lab>> = Mutex::new(Vec::new());
+    POOL.lock().expect("nobody panics with it")
 }
 
 /// The program under test.

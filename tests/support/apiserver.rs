@@ -11,11 +11,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Api;
+use kube::api::PostParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use super::audit::{self, AuditEntry};
 use super::process::Process;
 use super::tools::{checkout, tool};
+use super::wait_for;
 
 const START: Duration = Duration::from_mins(1);
 
@@ -259,18 +264,45 @@ impl ApiServer {
     pub fn namespace(&self, prefix: &str) -> String {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let name = format!("{prefix}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        succeed(self.kubectl(&["create", "namespace", &name]));
-        if !self.controllers.is_empty() {
+        self.ask(async |client| {
+            let namespace = Namespace {
+                metadata: ObjectMeta {
+                    name: Some(name.clone()),
+                    ..ObjectMeta::default()
+                },
+                ..Namespace::default()
+            };
+            let all = Api::<Namespace>::all(client.clone());
+            all.create(&PostParams::default(), &namespace)
+                .await
+                .unwrap();
+            if self.controllers.is_empty() {
+                return;
+            }
             // Admission refuses pods until the namespace has its service account.
-            let wait = [
-                "wait",
-                "--for=create",
-                "serviceaccount/default",
-                "--timeout=30s",
-            ];
-            succeed(self.kubectl(&[&["-n", &name][..], &wait].concat()));
-        }
+            let accounts = Api::<ServiceAccount>::namespaced(client, &name);
+            wait_for("the service account", START, async || {
+                accounts.get_opt("default").await.unwrap()
+            })
+            .await;
+        });
         name
+    }
+
+    /// Runs something as the administrator in a runtime of its own, for callers that are in one already.
+    fn ask(&self, what: impl AsyncFnOnce(kube::Client) + Send) {
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .expect("a runtime can be made");
+                runtime.block_on(async { what(self.client(User::Admin).await).await });
+            });
+            if let Err(panic) = thread.join() {
+                std::panic::resume_unwind(panic);
+            }
+        });
     }
 
     /// Runs kubectl as the administrator and returns what it said.

@@ -80,7 +80,7 @@ async fn killed_after(controller: &mut Controller, moment: Duration) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_any_moment_it_ends_where_it_was_to() {
-    let mut lab = Lab::own();
+    let mut lab = Lab::lent();
     let scope = lab.scope("killed").await;
     scope.releases.publish("shop", "");
     scope.releases.publish("shop", "");
@@ -107,7 +107,7 @@ async fn killed_at_any_moment_it_ends_where_it_was_to() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_with_git_away_it_goes_on_from_the_records() {
-    let mut lab = Lab::own();
+    let mut lab = Lab::lent();
     let scope = lab.scope("killed-away").await;
     scope.releases.publish("shop", "scale: {min: 2}");
     scope.releases.publish("shop", "scale: {min: 2}");

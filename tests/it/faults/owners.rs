@@ -116,7 +116,6 @@ async fn order_of(how: PropagationPolicy) {
         assert!(start.elapsed() < SOON, "still there: {there:?}");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    // What is read first may be gone when the next is read, never the other way round.
     for [route, service, workload, anchor, owner] in &steps {
         assert!(!route || *service, "{steps:?}");
         assert!(!route || *workload, "{steps:?}");
@@ -139,11 +138,12 @@ async fn order_of(how: PropagationPolicy) {
 
 /// Whether the route, the Service, the workload, the anchor and the Deployment are there.
 async fn seen(scope: &Scope) -> [bool; 5] {
-    let route = scope.api::<HttpRoute>().get_opt("shop.main").await;
-    let service = scope.api::<Service>().get_opt("shop-v1-web").await;
-    let workloads = scope.workloads("shop").await;
-    let anchor = scope.api::<ConfigMap>().get_opt("shop.cutwater.dev").await;
+    // What goes last is looked at first: what is there later was there when that was looked at, however long this takes.
     let owner = scope.api::<Deployment>().get_opt("shop").await;
+    let anchor = scope.api::<ConfigMap>().get_opt("shop.cutwater.dev").await;
+    let workloads = scope.workloads("shop").await;
+    let service = scope.api::<Service>().get_opt("shop-v1-web").await;
+    let route = scope.api::<HttpRoute>().get_opt("shop.main").await;
     [
         route.unwrap().is_some(),
         service.unwrap().is_some(),

@@ -162,7 +162,7 @@ async fn a_secret_that_is_missing_or_empty_is_said() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repository_of_this_machine_needs_to_be_allowed() {
-    let mut lab = Lab::own();
+    let mut lab = Lab::lent();
     let scope = lab.scope("allowed").await;
     serving(&scope).await;
     lab.controller.stop();

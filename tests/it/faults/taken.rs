@@ -159,7 +159,7 @@ async fn an_anchor_of_somebody_elses_is_never_touched() {
 /// have what is ours on it: a copy has that, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_somebody_else_makes_anew_under_a_name_of_ours_is_theirs() {
-    let lab = Lab::own();
+    let lab = Lab::lent();
     let objects = [
         service("shop-v1-web"),
         workload("shop-v1-web"),
