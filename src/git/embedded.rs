@@ -9,8 +9,8 @@ use std::path::Path;
 
 use percent_encoding::percent_decode_str;
 
+use super::ask::ask;
 use super::credentials::basic;
-use super::remote::ask;
 
 /// What makes one remote work without a password in its address.
 #[derive(Clone, Default, PartialEq, Eq)]

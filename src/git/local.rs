@@ -83,8 +83,8 @@ pub fn sign(
 /// or does not trust it.
 #[must_use]
 pub fn repository_of(dir: &Path) -> Option<(PathBuf, Option<PathBuf>)> {
-    let folder = super::remote::ask(dir, &["rev-parse", "--absolute-git-dir"])?;
-    let root = super::remote::ask(dir, &["rev-parse", "--show-toplevel"]);
+    let folder = super::ask::ask(dir, &["rev-parse", "--absolute-git-dir"])?;
+    let root = super::ask::ask(dir, &["rev-parse", "--show-toplevel"]);
     Some((folder.into(), root.map(PathBuf::from)))
 }
 
@@ -109,7 +109,7 @@ pub fn is_on_branch(dir: &Path, remote: &str, commit: &str) -> Option<bool> {
 #[must_use]
 pub fn signs_commits(dir: &Path) -> bool {
     let args = ["config", "--type=bool", "--get", "commit.gpgSign"];
-    super::remote::ask(dir, &args).is_some_and(|answer| answer == "true")
+    super::ask::ask(dir, &args).is_some_and(|answer| answer == "true")
 }
 
 /// What the person's git says of a commit's signature: a letter as in `%G?` of `git log`, the signer and the key, each empty

@@ -5,6 +5,7 @@
 //! option, nothing asks at a terminal, each call has a timeout that ends its whole process group, and no credential is in
 //! an argument or in a message. Local objects and refs are not read here: that is [`crate::store`].
 
+mod ask;
 mod classify;
 mod credentials;
 mod diff;
@@ -18,6 +19,7 @@ mod upkeep;
 mod url;
 mod whereabouts;
 
+pub use ask::{author, commit_of};
 pub use credentials::Credentials;
 pub use diff::{ChangedFile, Form, Trees};
 pub use error::{Caller, GitError, GitErrorKind};
@@ -26,7 +28,7 @@ pub use local::{
     UnsignedCommit, check_signature, fast_forward, has_conflicts, is_on_branch, repository_of,
     sign, signs_commits, uncommitted, update_refs, work_tree,
 };
-pub use remote::{Git, RefUpdate, author, commit_of};
+pub use remote::{Git, RefUpdate};
 pub use upkeep::{pack_objects, pack_refs};
 pub(crate) use url::redact;
 pub use url::{RemoteUrl, UrlError};

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::ask::ask;
 use super::credentials::{Credentials, deliver};
 use super::embedded::Embedded;
 use super::error::{Caller, GitError, GitErrorKind};
@@ -450,49 +451,6 @@ impl Git {
         }
         error
     }
-}
-
-/// What a person's git is set to: what `git` answers to these arguments; nothing where it has no answer.
-pub(super) fn ask(dir: &Path, args: &[&str]) -> Option<String> {
-    let call = Call {
-        dir,
-        args: args.iter().map(OsString::from).collect(),
-        stdin: String::new(),
-        env: Vec::new(),
-        config: Vec::new(),
-        caller: Caller::Person,
-        secrets: Vec::new(),
-        reads_output: true,
-        is_push: false,
-        timeout: Duration::from_secs(10),
-    };
-    let text = String::from_utf8(call.run().ok()?).ok()?;
-    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
-}
-
-/// The id of the commit that `word` means in the clone at `dir`, as git reads it; nothing where it means none.
-#[must_use]
-pub fn commit_of(dir: &Path, word: &str) -> Option<String> {
-    let word = format!("{word}^{{commit}}");
-    ask(
-        dir,
-        &[
-            "rev-parse",
-            "--verify",
-            "--quiet",
-            "--end-of-options",
-            &word,
-        ],
-    )
-}
-
-/// The name and the address that git would write into a commit made in `dir`; nothing where it would refuse to.
-#[must_use]
-pub fn author(dir: &Path) -> Option<(String, String)> {
-    let ident = ask(dir, &["var", "GIT_AUTHOR_IDENT"])?;
-    let (name, rest) = ident.split_once(" <")?;
-    let (email, _) = rest.split_once('>')?;
-    Some((name.to_owned(), email.to_owned()))
 }
 
 /// True where a person's configuration names an ssh program.
