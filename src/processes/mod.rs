@@ -16,6 +16,7 @@ mod health;
 mod health_test;
 mod last_step;
 mod output;
+mod ports;
 mod probe;
 mod running;
 mod scarce;

@@ -186,7 +186,7 @@ impl Supervisor {
 
     /// Asks how it is for as long as it runs, each probe in its time. Ends with why it is to end.
     async fn probe(&self, launch: &Launch) -> String {
-        let (address, probes) = (launch.address, &launch.probes);
+        let (address, probes) = (launch.port.address, &launch.probes);
         let place = Place {
             address,
             dir: &launch.dir,

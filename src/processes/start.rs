@@ -3,12 +3,12 @@
 //! Commands keep their `$(NAME)`: values may be secret, and everybody on this machine may read the arguments of a process. The
 //! last step before the program puts them in, from its environment.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use super::expand::expand;
 use super::guarded::Environment;
 use super::health::Probes;
+use super::ports::Port;
 
 /// What is to be started.
 #[derive(Debug, Clone, Default)]
@@ -38,7 +38,8 @@ pub struct Variable {
 
 /// What is started.
 pub(super) struct Launch {
-    pub(super) address: SocketAddr,
+    /// Where it is to listen; nobody else is given that while it runs.
+    pub(super) port: Port,
     /// Program and arguments, with `$(NAME)` for variables.
     pub(super) command: Vec<String>,
     pub(super) dir: PathBuf,
@@ -52,15 +53,13 @@ impl Start {
     /// # Errors
     /// When there is none.
     pub(super) fn launch(self) -> Result<Launch, String> {
-        // Taken by nobody at this moment. Who takes it before the program does makes it fail, and start again elsewhere.
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr());
-        let address = free.map_err(|error| format!("there is no port for it: {error}"))?;
-        Ok(self.at(address))
+        let port = Port::find().map_err(|error| format!("there is no port for it: {error}"))?;
+        Ok(self.at(port))
     }
 
     /// Puts the values of variables where they are named.
-    fn at(self, address: SocketAddr) -> Launch {
-        let mut known = vec![("PORT".to_owned(), address.port().to_string())];
+    fn at(self, port: Port) -> Launch {
+        let mut known = vec![("PORT".to_owned(), port.address.port().to_string())];
         for variable in self.env {
             let value = if variable.expands {
                 filled(&variable.value, &known)
@@ -70,7 +69,7 @@ impl Start {
             known.push((variable.name, value));
         }
         Launch {
-            address,
+            port,
             command: self.command,
             dir: self.dir,
             env: Environment {
@@ -112,8 +111,9 @@ mod tests {
             ],
             ..Start::default()
         };
-        let launch = start.at(SocketAddr::from(([127, 0, 0, 1], 4321)));
-        let url = "http://$(BELOW)@4321/$(HOME)";
+        let launch = start.launch().unwrap();
+        let port = launch.port.address.port().to_string();
+        let url = format!("http://$(BELOW)@{port}/$(HOME)");
         let value = |name: &str| {
             let all: Vec<_> = launch.env.all().collect();
             let found = all.iter().rev().find(|(other, _)| other == name);
@@ -121,9 +121,6 @@ mod tests {
         };
         assert_eq!(value("URL"), url);
         assert_eq!(value("LATER"), "$(BELOW)");
-        assert_eq!(
-            (value("HOME"), value("PORT")),
-            ("/root".to_owned(), "4321".to_owned())
-        );
+        assert_eq!((value("HOME"), value("PORT")), ("/root".to_owned(), port));
     }
 }

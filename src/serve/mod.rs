@@ -350,8 +350,8 @@ fn tell_manager(state: sd_notify::NotifyState<'_>) {
 /// Fewer connections than a small service may need.
 const SCARCE: usize = 1_000;
 
-/// Files that this process has open for each program: pipes, probes, idle connections.
-const PER_PROGRAM: u64 = 6;
+/// Files that this process has open for each program: pipes, its port, probes, idle connections.
+const PER_PROGRAM: u64 = 7;
 /// Files that it needs beside programs and the gateway: the repository, the state folder, and what asks how it stands.
 const RESERVE: u64 = 32 + admin::CONNECTIONS as u64;
 
