@@ -12,7 +12,8 @@ use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::body::{Download, Flight, Progress, Silent, Upload, silence};
+use super::body::{Download, Flight, Upload, silence};
+use super::failures::{Failure, Who, failed, too_large, unanswered, unserved};
 use super::head::{self, Place};
 use super::metrics::Counts;
 use super::page::{Answer, Page};
@@ -20,7 +21,7 @@ use super::path::{self, Normal};
 use super::serve::{Client, Gateway};
 use super::table::Rule;
 use super::upgrade;
-use super::upstream::{Open, SendError, Sender, Upstream};
+use super::upstream::{Connection, Open, Sender, Upstream};
 use crate::words::{VersionNumber, shown};
 
 /// Asks which version answered, in a request with `?`, and says it in the answer.
@@ -48,12 +49,14 @@ pub(super) async fn answer(client: &Arc<Client>, request: Request<Incoming>) -> 
     // Whoever is on this machine may know what runs here. One behind a proxy is not.
     let near =
         client.address.ip().to_canonical().is_loopback() && !head::is_forwarded(&head.headers);
-    let choice = match choose(gateway, &place, &head) {
-        Ok(choice) => choice,
-        Err(NoChoice::Route(page)) => return refuse(gateway, page),
-        Err(NoChoice::Process(rule)) => {
-            let page = unserved(&rule, near);
-            rule.unserved.answered(page.status, begin.elapsed());
+    let (choice, connection) = match reach(gateway, &place, &head, near).await {
+        Ok(reached) => reached,
+        Err(Unreached { page, counts: None }) => return refuse(gateway, page),
+        Err(Unreached {
+            page,
+            counts: Some(counts),
+        }) => {
+            counts.answered(page.status, begin.elapsed());
             return page.response();
         }
     };
@@ -64,9 +67,55 @@ pub(super) async fn answer(client: &Arc<Client>, request: Request<Incoming>) -> 
         place,
         near,
     };
-    let response = pass(client, asked, choice, permit).await;
+    let response = pass(client, asked, (choice, connection), permit).await;
     counts.answered(response.status(), begin.elapsed());
     response
+}
+
+/// The answer to a request that was sent to nobody, and where it counts, if a route takes it.
+struct Unreached {
+    page: Page,
+    counts: Option<Arc<Counts>>,
+}
+
+/// Finds who is to answer and takes a connection. A process that takes none, as one that has just ended, has seen nothing of the request:
+/// it counts as one that is not ready, and the others are asked.
+async fn reach(
+    gateway: &Gateway,
+    place: &Place,
+    head: &Parts,
+    near: bool,
+) -> Result<(Choice, Connection), Unreached> {
+    let mut tried = Vec::new();
+    let mut failure = None;
+    loop {
+        let choice = match choose(gateway, place, head, &tried) {
+            Ok(choice) => choice,
+            Err(NoChoice::Route(page)) => return Err(Unreached { page, counts: None }),
+            Err(NoChoice::Process(rule)) => {
+                return Err(failure.unwrap_or_else(|| Unreached {
+                    page: unserved(&rule, near),
+                    counts: Some(Arc::clone(&rule.unserved)),
+                }));
+            }
+        };
+        let time = gateway.limits.connect_time;
+        match choice.open.connection(&head.method, time).await {
+            Ok(connection) => return Ok((choice, connection)),
+            Err(error) => {
+                tried.push(choice.version);
+                let who = Who {
+                    rule: &choice.rule,
+                    version: choice.version,
+                    near,
+                };
+                failure = Some(Unreached {
+                    page: unanswered(&error, choice.open.address(), &choice.counts, &who),
+                    counts: Some(choice.counts),
+                });
+            }
+        }
+    }
 }
 
 fn refuse(gateway: &Gateway, page: Page) -> Response<Answer> {
@@ -131,8 +180,13 @@ enum NoChoice {
 }
 
 /// Finds who is to answer, and counts the request in there, in one with the table: a process that begins to drain between
-/// the two is not asked, and a table that was swapped meanwhile is read again.
-fn choose(gateway: &Gateway, place: &Place, head: &Parts) -> Result<Choice, NoChoice> {
+/// the two is not asked, and a table that was swapped meanwhile is read again. Nor are these versions.
+fn choose(
+    gateway: &Gateway,
+    place: &Place,
+    head: &Parts,
+    without: &[VersionNumber],
+) -> Result<Choice, NoChoice> {
     loop {
         let table = gateway.table.load();
         let path = head.uri.path();
@@ -148,7 +202,7 @@ fn choose(gateway: &Gateway, place: &Place, head: &Parts) -> Result<Choice, NoCh
             let text = format!("No route takes {asked}.");
             return Err(NoChoice::Route(Page::new(StatusCode::NOT_FOUND, text)));
         };
-        if let Some(target) = rule.pick(head, fastrand::u64(..)) {
+        if let Some(target) = rule.pick(head, fastrand::u64(..), without) {
             if let Some(open) = target.upstream.as_ref().and_then(Upstream::open) {
                 return Ok(Choice {
                     rule: Arc::clone(rule),
@@ -167,7 +221,7 @@ fn choose(gateway: &Gateway, place: &Place, head: &Parts) -> Result<Choice, NoCh
 async fn pass(
     client: &Arc<Client>,
     asked: Asked,
-    choice: Choice,
+    (choice, connection): (Choice, Connection),
     permit: OwnedSemaphorePermit,
 ) -> Response<Answer> {
     let Asked {
@@ -193,7 +247,7 @@ async fn pass(
     let flight = Flight::new(choice.open, choice.counts, permit, Arc::clone(client));
 
     let sent = tokio::select! {
-        sent = flight.open.send(request, limits.connect_time) => sent.map_err(Failure::Send),
+        sent = flight.open.send(request, connection, limits.connect_time) => sent.map_err(Failure::Send),
         silent = silence(progress.clone(), limits.answer_time, limits.least_bytes()) => Err(Failure::Silent(silent)),
     };
     let who = Who {
@@ -258,120 +312,4 @@ fn passed(
     flight: Flight,
 ) -> Response<Answer> {
     response.map(|body| Either::Right(Download::new(body, sender, flight)))
-}
-
-/// Why a process did not answer.
-enum Failure {
-    Send(SendError),
-    Silent(Silent),
-}
-
-/// The page for a request without an answer. What it does not tell the client, the log tells.
-fn failed(
-    gateway: &Gateway,
-    failure: &Failure,
-    progress: Option<&Progress>,
-    flight: &Flight,
-    who: &Who<'_>,
-) -> Page {
-    if progress.is_some_and(Progress::too_large) {
-        return too_large(gateway);
-    }
-    if progress.is_some_and(Progress::broken) {
-        let text = "The body of the request is malformed or ended early.";
-        return Page::new(StatusCode::BAD_REQUEST, text);
-    }
-    let seconds = gateway.limits.answer_time.as_secs_f64();
-    let address = flight.open.address();
-    match failure {
-        Failure::Silent(Silent::Client) => {
-            let text = format!("No byte of the body of the request came for {seconds} s.");
-            Page::new(StatusCode::REQUEST_TIMEOUT, text)
-        }
-        Failure::Silent(Silent::Process) => {
-            if let Some(more) = flight.counts.failures.say() {
-                tracing::warn!(%address, "{who} gave no answer for {seconds} s{more}");
-            }
-            let text = format!("gave no answer for {seconds} s");
-            Page::new(StatusCode::GATEWAY_TIMEOUT, who.page(&text))
-        }
-        Failure::Send(error) => {
-            if let Some(more) = flight.counts.failures.say() {
-                tracing::warn!(%address, "{who} did not answer: {error}{more}");
-            }
-            let (status, text) = match error {
-                SendError::Connect(_) => (StatusCode::BAD_GATEWAY, "takes no connection"),
-                SendError::ConnectTime => {
-                    (StatusCode::GATEWAY_TIMEOUT, "took no connection in time")
-                }
-                SendError::Ended(error) if error.is_parse_too_large() => (
-                    StatusCode::BAD_GATEWAY,
-                    "answered with more than 100 headers, or with a head that is too large",
-                ),
-                SendError::Ended(error) if error.is_parse() => (
-                    StatusCode::BAD_GATEWAY,
-                    "answered with something other than HTTP/1.1",
-                ),
-                SendError::Ended(_) => (
-                    StatusCode::BAD_GATEWAY,
-                    "ended the connection without an answer",
-                ),
-            };
-            Page::new(status, who.page(text))
-        }
-    }
-}
-
-fn too_large(gateway: &Gateway) -> Page {
-    let most = gateway.limits.body_bytes;
-    let text = format!("The body of the request is larger than {most} bytes.");
-    Page::new(StatusCode::PAYLOAD_TOO_LARGE, text)
-}
-
-fn unserved(rule: &Rule, near: bool) -> Page {
-    if !near {
-        let text = "What answers here is not ready; try again.";
-        return Page::new(StatusCode::SERVICE_UNAVAILABLE, text);
-    }
-    let Rule { owner, app, .. } = rule;
-    let function = (rule.function.as_ref()).map(|function| format!(" for function {function}"));
-    let function = function.unwrap_or_default();
-    let text = if rule.holds {
-        format!(
-            "{owner}: the version of app {app} that is to answer has no ready process{function}, and with `onLoss: hold` no other one answers for it."
-        )
-    } else {
-        format!(
-            "{owner}: no version of app {app} that has a share of the traffic has a ready process{function}."
-        )
-    };
-    Page::new(StatusCode::SERVICE_UNAVAILABLE, text)
-}
-
-/// Who was to answer, in words.
-struct Who<'a> {
-    rule: &'a Rule,
-    version: VersionNumber,
-    /// It may be named to the client.
-    near: bool,
-}
-
-impl Who<'_> {
-    /// What it did, for the client.
-    fn page(&self, did: &str) -> String {
-        if self.near {
-            format!("{self} {did}.")
-        } else {
-            format!("What answers here {did}.")
-        }
-    }
-}
-
-impl std::fmt::Display for Who<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some(function) = &self.rule.function {
-            write!(f, "Function {function} of ")?;
-        }
-        write!(f, "{} {}", self.rule.app, self.version)
-    }
 }

@@ -47,6 +47,7 @@
 
 mod body;
 mod crowd;
+mod failures;
 mod forward;
 mod head;
 mod loud;

@@ -259,30 +259,39 @@ impl Rule {
     }
 
     /// Which target takes a request: the one it asks for, that of the first rule that fits, that of its user, or one by
-    /// chance. `None` where none is ready.
-    pub(super) fn pick(&self, head: &Parts, random: u64) -> Option<&Target> {
+    /// chance. `None` where none is ready. One `without` which it is to be counts as one that is not.
+    pub(super) fn pick(
+        &self,
+        head: &Parts,
+        random: u64,
+        without: &[VersionNumber],
+    ) -> Option<&Target> {
+        let ready = |version| {
+            let target = self.ready(version);
+            target.filter(|target| !without.contains(&target.version))
+        };
         let ruled = || {
             let rule = self
                 .rules
                 .iter()
                 .find(|(requests, _)| requests.fits(head))?;
-            self.ready(rule.1)
+            ready(rule.1)
         };
         let asked = self.asked(&head.headers);
-        if let Some(target) = asked.and_then(|version| self.ready(version)).or_else(ruled) {
+        if let Some(target) = asked.and_then(ready).or_else(ruled) {
             return Some(target);
         }
         let Some((slots, key)) =
             (self.affinity.as_ref()).and_then(|(key, slots)| Some((slots, key.of(&head.headers)?)))
         else {
-            return self.by_share(random);
+            return self.by_share(random, without);
         };
         let version = slots.version(key);
-        let own = self.ready(version);
+        let own = ready(version);
         if own.is_none() && self.holds && self.has_share(version) {
             return None;
         }
-        own.or_else(|| self.by_share(key_hash(key) / COUNT))
+        own.or_else(|| self.by_share(key_hash(key) / COUNT, without))
     }
 
     fn ready(&self, version: VersionNumber) -> Option<&Target> {
@@ -295,7 +304,8 @@ impl Rule {
     }
 
     /// A ready target, in proportion to the shares. `None` where none is, or where the share is held of one that is not.
-    fn by_share(&self, number: u64) -> Option<&Target> {
+    fn by_share(&self, number: u64, without: &[VersionNumber]) -> Option<&Target> {
+        let is_ready = |target: &&Target| target.is_ready() && !without.contains(&target.version);
         if self.holds {
             let all = self.targets.iter();
             let total: u64 = all.clone().map(|target| target.share).sum();
@@ -305,9 +315,9 @@ impl Rule {
                 point = point.saturating_sub(target.share);
                 passes
             });
-            return all.next().filter(|target| target.is_ready());
+            return all.next().filter(is_ready);
         }
-        let ready = || self.targets.iter().filter(|target| target.is_ready());
+        let ready = || self.targets.iter().filter(is_ready);
         let total: u64 = ready().map(|target| target.share).sum();
         let mut point = number.checked_rem(total)?;
         for target in ready() {
@@ -319,7 +329,7 @@ impl Rule {
         // A process was drained between the two passes.
         self.targets
             .iter()
-            .find(|target| target.share > 0 && target.is_ready())
+            .find(|target| target.share > 0 && is_ready(target))
     }
 
     /// The version that a request asks for, where it may.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -180,24 +180,46 @@ impl Upstream {
     }
 }
 
+/// A connection, and whether it has carried a request before.
+pub(super) struct Connection {
+    sender: Sender,
+    reused: bool,
+}
+
 impl Open {
-    /// Sends a request and returns the head of the answer, with the connection that carries the rest.
+    /// A connection for a request of this method. Where there is none, nothing was sent.
+    pub(super) async fn connection(
+        &self,
+        method: &Method,
+        connect_time: Duration,
+    ) -> Result<Connection, SendError> {
+        self.connected(idle_time(method), connect_time).await
+    }
+
+    async fn connected(
+        &self,
+        time: Duration,
+        connect_time: Duration,
+    ) -> Result<Connection, SendError> {
+        let (sender, reused) = match self.upstream.reuse(time) {
+            Some(sender) => (sender, true),
+            None => (self.upstream.connect(connect_time).await?, false),
+        };
+        Ok(Connection { sender, reused })
+    }
+
+    /// Sends a request, first over this connection, and returns the head of the answer, with the connection that carries the rest.
     pub(super) async fn send(
         &self,
         mut request: Request<Upload>,
+        mut connection: Connection,
         connect_time: Duration,
     ) -> Result<(Response<Incoming>, Sender), SendError> {
         let repeatable = request.method().is_idempotent();
-        let mut time = if repeatable { IDLE_TIME } else { SURE_TIME };
+        let mut time = idle_time(request.method());
         loop {
-            let reused = self.upstream.reuse(time);
-            let mut again = (reused.as_ref())
-                .filter(|_| repeatable)
-                .and_then(|_| repeated(&request));
-            let (mut sender, reused) = match reused {
-                Some(sender) => (sender, true),
-                None => (self.upstream.connect(connect_time).await?, false),
-            };
+            let Connection { mut sender, reused } = connection;
+            let mut again = (reused && repeatable).then(|| repeated(&request)).flatten();
             match sender.try_send_request(request).await {
                 Ok(response) => return Ok((response, sender)),
                 Err(mut error) => match error.take_message() {
@@ -213,6 +235,7 @@ impl Open {
                     }
                 },
             }
+            connection = self.connected(time, connect_time).await?;
         }
     }
 
@@ -240,6 +263,15 @@ impl Open {
             self.upstream.endless.fetch_add(1, Ordering::SeqCst);
             self.upstream.fewer_open.notify_waiters();
         }
+    }
+}
+
+/// For how long a connection may have been idle that is to carry a request of this method.
+fn idle_time(method: &Method) -> Duration {
+    if method.is_idempotent() {
+        IDLE_TIME
+    } else {
+        SURE_TIME
     }
 }
 
