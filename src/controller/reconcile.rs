@@ -153,8 +153,10 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     for failure in done.failures.iter().chain(unheld.values()) {
         warn!(namespace = key.namespace, app = %key.app, reason = %failure.reason, message = failure.message, "could not be done, it is tried again");
     }
-    let wake = [plan.wake, reported.wake, again].into_iter().flatten();
-    let wake = wake.min();
+    let wake = [plan.wake, reported.wake, again]
+        .into_iter()
+        .flatten()
+        .min();
     Outcome { wake, failed }
 }
 

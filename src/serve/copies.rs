@@ -17,13 +17,16 @@ use super::tidy;
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sum {
-    /// Digest of all bytes before this line, in hexadecimal.
+    /// Digest of the file's name without its ending and of all bytes before this line, in hexadecimal: what was copied over another
+    /// file is not that one.
     sha256: String,
 }
 
 impl Sum {
-    fn of(text: &[u8]) -> Self {
-        let sha256 = hex::encode(Sha256::digest(text));
+    fn of(file: &Path, text: &[u8]) -> Self {
+        let name = file.file_stem().unwrap_or_default().as_encoded_bytes();
+        let digest = Sha256::new().chain_update(name).chain_update(b"\0");
+        let sha256 = hex::encode(digest.chain_update(text).finalize());
         Self { sha256 }
     }
 }
@@ -40,7 +43,7 @@ fn copy_of(file: &Path) -> PathBuf {
 pub(super) fn read<T: DeserializeOwned>(file: &Path) -> Result<T, String> {
     let parse = |path: &Path| {
         let bytes = fs::read(path).map_err(|error| error.to_string())?;
-        serde_json::from_slice(whole(&bytes)?).map_err(|error| error.to_string())
+        serde_json::from_slice(whole(path, &bytes)?).map_err(|error| error.to_string())
     };
     let problem = match parse(file) {
         Ok(found) => return Ok(found),
@@ -64,11 +67,11 @@ pub(super) fn read<T: DeserializeOwned>(file: &Path) -> Result<T, String> {
 }
 
 /// What stands in a file before its digest.
-fn whole(bytes: &[u8]) -> Result<&[u8], String> {
+fn whole<'b>(path: &Path, bytes: &'b [u8]) -> Result<&'b [u8], String> {
     let end = bytes.iter().rposition(|byte| *byte == b'\n');
     let (text, last) = bytes.split_at(end.map_or(0, |end| end + 1));
     match serde_json::from_slice::<Sum>(last) {
-        Ok(sum) if sum.sha256 != Sum::of(text).sha256 => {
+        Ok(sum) if sum.sha256 != Sum::of(path, text).sha256 => {
             Err("it was changed since it was written".to_owned())
         }
         Ok(_) => Ok(text),
@@ -93,7 +96,7 @@ fn aside(path: &Path) -> io::Result<String> {
 pub(super) fn write(file: &Path, text: &[u8]) -> io::Result<()> {
     let mut text = text.to_vec();
     text.push(b'\n');
-    let sum = serde_json::to_vec(&Sum::of(&text))?;
+    let sum = serde_json::to_vec(&Sum::of(file, &text))?;
     text.extend(sum);
     for path in [file, &copy_of(file)] {
         tidy::write(path, &text)?;
@@ -126,8 +129,13 @@ mod tests {
         let file = dir.path().join("shop.json");
         let copy = dir.path().join("shop.copy");
         let is_there = || read::<Text>(&file).map(|found| found["served"]);
-        let damage: [&dyn Fn(&Path); 5] = [
+        let damage: [&dyn Fn(&Path); 6] = [
             &|path| fs::write(path, "").unwrap(),
+            &|path| {
+                let other = path.with_file_name("pay.json");
+                write(&other, b"{\"served\": 2}").unwrap();
+                fs::copy(&other, path).unwrap();
+            },
             &|path| {
                 let text = fs::read_to_string(path).unwrap();
                 fs::write(path, text.replace("\"served\": 1", "\"served\": 2")).unwrap();

@@ -1,18 +1,27 @@
 //! Which commits make up what counts, through a restart: a file in the state folder. Its first line says of which branch and
-//! folder, each other is a commit; of another branch or folder nothing is known.
+//! folder, the last one which objects go on as an older commit has them, each between is a commit; of another branch or folder
+//! nothing is known.
 //!
-//! The last one counts. Those before it are there where it did not count as a whole, because a file could not be read, history
-//! was rewritten or the releases were gone: some objects go on as an older commit has them. Read again in their order, they
-//! give the same.
+//! The last commit counts. Those before it are there where it did not count as a whole, because a file could not be read, history
+//! was rewritten or the releases were gone. Read again in their order, they give the same, as far as the last line says: an
+//! object that a commit in between listed, and the next one removed, does not come back.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 
 use super::tidy;
+use crate::plan::Owner;
 
 /// Most commits that are remembered: each but the last has an object that is held.
 const MAX: usize = 64;
+
+/// A commit that counted and of which nothing is known, not even its id: git's name for no object.
+pub(super) const UNKNOWN: &str = "0000000000000000000000000000000000000000";
+
+/// How the last line begins.
+const HELD: &str = "held:";
 
 /// The file, and what stands in it.
 pub(super) struct Counted {
@@ -20,6 +29,10 @@ pub(super) struct Counted {
     /// The first line.
     of: String,
     commits: Vec<String>,
+    /// The objects that go on as older commits have them; nothing where that is not known.
+    held: Option<BTreeSet<Owner>>,
+    /// The file is absent or cut off, so that something may have counted.
+    is_lost: bool,
 }
 
 impl Counted {
@@ -32,7 +45,7 @@ impl Counted {
                 // Of two that are damaged, the newer one is kept.
                 let moved = tidy::remove(&aside).and_then(|()| fs::rename(&file, &aside));
                 tracing::warn!(
-                    "{}: {error}; which commits counted is lost, and the newest one that can be read counts{}",
+                    "{}: {error}; which commits counted is lost, so what is missing in the newest one goes on{}",
                     file.display(),
                     moved.map_or_else(
                         |error| format!("; it cannot be put aside: {error}"),
@@ -43,12 +56,38 @@ impl Counted {
             String::new()
         });
         let of = format!("{branch}:{}", folder.unwrap_or_default());
-        let mut lines = text.lines();
-        let commits = match lines.next() {
-            Some(first) if first == of => lines.map(str::to_owned).collect(),
-            _ => Vec::new(),
+        let (first, rest) = text.split_once('\n').unwrap_or_default();
+        let (rest, held) = match rest.rsplit_once(HELD) {
+            Some((commits, held)) if held.ends_with('\n') => (commits, owners(held)),
+            Some((commits, _)) => (commits, None),
+            None => (rest, None),
         };
-        Self { file, of, commits }
+        let of_this = first == of;
+        let commits: Vec<String> = (rest.lines().filter(|_| of_this))
+            .map(str::to_owned)
+            .collect();
+        Self {
+            held: held.filter(|_| of_this),
+            // What is about another branch or folder says so in a line that is whole.
+            is_lost: commits.is_empty() && (of_this || !first.contains(':')),
+            file,
+            of,
+            commits,
+        }
+    }
+
+    /// Something counted before, as is known from elsewhere. Where the file does not say what, that is said by a commit that cannot be
+    /// read.
+    pub(super) fn something_did(&mut self) {
+        if self.is_lost {
+            self.commits = vec![UNKNOWN.to_owned()];
+            self.is_lost = false;
+        }
+    }
+
+    /// The objects that go on as older commits have them; nothing where that is not known.
+    pub(super) fn held(&self) -> Option<&BTreeSet<Owner>> {
+        self.held.as_ref()
     }
 
     /// The commits, the oldest first.
@@ -56,20 +95,32 @@ impl Counted {
         &self.commits
     }
 
-    /// Notes that these commits count, each on top of those before it.
+    /// Notes that these commits count, each on top of those before it, and which objects go on as older ones have them.
     ///
     /// # Errors
     /// When it cannot be written; then the file is as it was.
-    pub(super) fn note(&mut self, mut commits: Vec<String>) -> io::Result<()> {
+    pub(super) fn note(
+        &mut self,
+        mut commits: Vec<String>,
+        held: BTreeSet<Owner>,
+    ) -> io::Result<()> {
         let commits = commits.split_off(commits.len().saturating_sub(MAX));
-        if commits == self.commits {
+        if commits == self.commits && self.held.as_ref() == Some(&held) {
             return Ok(());
         }
-        let text = format!("{}\n{}\n", self.of, commits.join("\n"));
+        let mut last = vec![HELD.to_owned()];
+        last.extend(held.iter().map(Owner::to_string));
+        let text = format!("{}\n{}\n{}\n", self.of, commits.join("\n"), last.join(" "));
         tidy::write(&self.file, text.as_bytes())?;
-        self.commits = commits;
+        (self.commits, self.held) = (commits, Some(held));
         Ok(())
     }
+}
+
+fn owners(text: &str) -> Option<BTreeSet<Owner>> {
+    let words = text.split_whitespace();
+    let owners = words.map(|word| Owner::try_from(word.to_owned()));
+    owners.collect::<Result<_, _>>().ok()
 }
 
 #[cfg(test)]
@@ -83,7 +134,11 @@ mod tests {
         let begun_anew = || {
             let mut counted = Counted::read(file.clone(), "main", None);
             assert!(counted.commits().is_empty());
-            counted.note(vec!["c1".to_owned()]).unwrap();
+            counted.something_did();
+            assert_eq!(counted.commits(), [UNKNOWN]);
+            counted
+                .note(vec!["c1".to_owned()], BTreeSet::new())
+                .unwrap();
             let again = Counted::read(file.clone(), "main", None);
             assert_eq!(again.commits(), ["c1"]);
         };
@@ -94,5 +149,39 @@ mod tests {
         fs::create_dir_all(file.join("in")).unwrap();
         begun_anew();
         assert!(dir.path().join("counted.damaged/in").is_dir());
+    }
+
+    #[test]
+    fn what_is_cut_off_is_lost_and_what_is_about_another_branch_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("counted");
+        let read = || Counted::read(file.clone(), "main", None);
+        let shop: BTreeSet<Owner> = [Owner::try_from("cwd/shop".to_owned()).unwrap()].into();
+        let commits = vec!["c1".to_owned(), "c2".to_owned()];
+        read().note(commits.clone(), shop.clone()).unwrap();
+        let whole = fs::read_to_string(&file).unwrap();
+        assert_eq!(
+            (read().commits(), read().held()),
+            (&commits[..], Some(&shop))
+        );
+        for end in 0..whole.len() {
+            fs::write(&file, &whole[..end]).unwrap();
+            let mut counted = read();
+            assert_eq!(counted.held(), None, "{:?}", &whole[..end]);
+            counted.something_did();
+            assert!(!counted.commits().is_empty(), "{:?}", &whole[..end]);
+        }
+        // As an earlier version wrote it.
+        fs::write(&file, "main:\nc1\n").unwrap();
+        assert_eq!(
+            (read().commits(), read().held()),
+            (&["c1".to_owned()][..], None)
+        );
+        for other in ["trunk:\nc1\nheld:\n", "main:releases/prod\nc1\n"] {
+            fs::write(&file, other).unwrap();
+            let mut counted = read();
+            counted.something_did();
+            assert!(counted.commits().is_empty() && counted.held().is_none());
+        }
     }
 }

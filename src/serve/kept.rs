@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::counted::UNKNOWN;
 use super::tip::{Commit, short};
 use crate::plan::Owner;
 
@@ -18,6 +19,8 @@ pub(super) enum Why {
     Empty { folder: String, commit: String },
     /// This commit, which had it, is not behind the one that counts.
     Rewritten { before: String },
+    /// This commit, which may have had it, cannot be read any more.
+    Unknown { before: String },
 }
 
 /// The objects that go on, by why they do.
@@ -64,7 +67,7 @@ pub(super) fn why(missing: &Missing<'_>, commit: &Commit<'_>) -> Option<(Why, Op
     }
     // A commit that cannot be read may have been the last that had it.
     let before = commit.lost.first()?.clone();
-    remember(Why::Rewritten { before })
+    remember(Why::Unknown { before })
 }
 
 /// What goes on and why, for people.
@@ -84,6 +87,21 @@ pub(super) fn problems(all: &Reasons, commit: &str) -> Vec<String> {
                     "history was rewritten: commit {} does not follow {}, so what is missing in it goes on",
                     short(commit),
                     short(before)
+                ),
+                "",
+            ),
+            Why::Unknown { before } if before == UNKNOWN => (
+                format!(
+                    "it is not known which commit counted before, for the file `counted` of the state folder is lost; so what is missing in commit {} goes on",
+                    short(commit)
+                ),
+                "",
+            ),
+            Why::Unknown { before } => (
+                format!(
+                    "commit {}, which counted before, cannot be read any more, so what is missing in commit {} goes on",
+                    short(before),
+                    short(commit)
                 ),
                 "",
             ),

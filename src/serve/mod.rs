@@ -28,6 +28,7 @@ mod ledger;
 mod lookups;
 mod outbox;
 mod programs;
+mod recall;
 mod resolve;
 mod returning;
 mod routes;

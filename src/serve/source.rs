@@ -15,6 +15,7 @@ use super::counted::Counted;
 use super::state::Remembered;
 use super::tasks::{self, Last};
 use super::tip::{Commit, Known, Tip, short};
+use crate::plan::Owner;
 use crate::store::{Fetched, Mirror, StoreError};
 use crate::words::AppName;
 
@@ -23,27 +24,27 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What is followed.
 pub(super) struct Source {
-    mirror: Mirror,
-    branch: String,
+    pub(super) mirror: Mirror,
+    pub(super) branch: String,
     /// Folder of releases, where it is not the one of the settings.
-    folder: Option<String>,
-    found: Found,
+    pub(super) folder: Option<String>,
+    pub(super) found: Found,
     /// The last look brought versions, or took some away.
-    brought: bool,
+    pub(super) brought: bool,
     /// What is wrong with the commit that was read last.
-    wrong: Vec<String>,
+    pub(super) wrong: Vec<String>,
     /// Something of that commit could not be read, whatever stands in it: it is read again at each look.
-    unread: bool,
+    pub(super) unread: bool,
     /// What a restart has to know.
-    counted: Counted,
+    pub(super) counted: Counted,
     /// What the state folder remembers of objects, until all of them are as a commit says.
-    known: Known,
+    pub(super) known: Known,
     /// Commits that counted before and cannot be read any more, until another one is read.
-    lost: Vec<String>,
+    pub(super) lost: Vec<String>,
     /// The commit of the branch that was fetched last before the start.
-    fetched: Option<String>,
+    pub(super) fetched: Option<String>,
     /// The commits of the versions that are used.
-    used: Arc<ArcSwap<BTreeSet<String>>>,
+    pub(super) used: Arc<ArcSwap<BTreeSet<String>>>,
 }
 
 /// What is known of the repository.
@@ -150,9 +151,12 @@ impl Source {
         mirror: Mirror,
         branch: String,
         folder: Option<String>,
-        (counted, known): (Counted, Known),
+        (mut counted, known): (Counted, Known),
         used: Arc<ArcSwap<BTreeSet<String>>>,
     ) -> Self {
+        if !known.is_empty() {
+            counted.something_did();
+        }
         Self {
             mirror,
             branch,
@@ -169,56 +173,8 @@ impl Source {
         }
     }
 
-    /// Reads again what counted before.
-    fn recall(&mut self) {
-        let commits = self.counted.commits().to_vec();
-        for (index, commit) in commits.iter().cloned().enumerate() {
-            match self.read(&commit) {
-                Ok(wrong) => {
-                    self.wrong = wrong;
-                    // The last one is read again, and those before it are not.
-                    if self.unread && index + 1 < commits.len() {
-                        self.lost.push(commit.clone());
-                    }
-                    self.found.seen = Some(commit);
-                }
-                Err(error) => {
-                    tracing::warn!(
-                        "commit {}, which counted before: {error}; the newest one is read",
-                        short(&commit)
-                    );
-                    self.lost.push(commit);
-                }
-            }
-        }
-        self.forget();
-        // So it was fetched before, and nobody is to be told of its versions meanwhile.
-        let head = self.mirror.head(&self.branch);
-        self.fetched.clone_from(&head);
-        if let Some(head) = head.filter(|head| self.is_foreign(head)) {
-            self.found.foreign = true;
-            self.wrong = vec![exchanged(&head)];
-            self.found.seen = Some(head);
-        }
-        self.found.lost = self.found.tip.commit.is_empty() && !self.knows_nothing();
-        self.found.problems.clone_from(&self.wrong);
-    }
-
-    /// True where nothing was served before, as far as the state folder knows.
-    fn knows_nothing(&self) -> bool {
-        self.counted.commits().is_empty() && self.known.is_empty()
-    }
-
-    /// Forgets what was remembered once a commit counts as a whole: then there is nothing beside it and what it keeps.
-    fn forget(&mut self) {
-        let tip = &self.found.tip;
-        if tip.whole {
-            self.known.retain(|owner, _| tip.recalls(owner));
-        }
-    }
-
     /// The apps that are followed.
-    fn apps(&self) -> BTreeSet<AppName> {
+    pub(super) fn apps(&self) -> BTreeSet<AppName> {
         let releases = self.found.tip.releases.iter();
         let known = self.known.values().map(|(app, _)| app);
         (releases.map(|release| release.app()).chain(known))
@@ -283,7 +239,11 @@ impl Source {
                 self.found.seen = Some(commit);
                 return fetched.map(drop);
             }
-            self.wrong = self.read(&commit)?;
+            if !self.lost.is_empty() {
+                // The fetch may have brought what could not be read at the start.
+                self.replay();
+            }
+            self.wrong = self.read(&commit, None)?;
             self.forget();
             // One that counts; of what could not be read before, more may count now.
             if self.found.tip.commit == commit {
@@ -301,25 +261,11 @@ impl Source {
         fetched.map(drop)
     }
 
-    /// True where a commit is of another repository than those that counted.
-    fn is_foreign(&self, commit: &str) -> bool {
-        let mut counted = self.counted.commits();
-        if counted.is_empty() {
-            counted = self.fetched.as_slice();
-        }
-        let used = self.used.load();
-        if counted.is_empty() || used.is_empty() {
-            return false;
-        }
-        let shares = self.mirror.shares(commit, counted);
-        // Where history begins anew, the versions are still those of before.
-        shares != Some(true) && !self.mirror.has_any(&self.apps(), &used)
-    }
-
     /// Has a restart know what counts.
     fn note(&mut self) {
-        let commits = self.found.tip.commits(self.counted.commits());
-        if let Err(error) = self.counted.note(commits) {
+        let tip = &self.found.tip;
+        let commits = tip.commits(self.counted.commits());
+        if let Err(error) = self.counted.note(commits, tip.stays()) {
             self.wrong.push(format!(
                 "{error} in the state folder; after a restart an older commit than {} counts first",
                 short(&self.found.tip.commit)
@@ -328,8 +274,12 @@ impl Source {
     }
 
     /// Reads a commit, which counts from now on as far as it can be read. What is wrong, and what is kept though it is not in
-    /// it.
-    fn read(&mut self, commit: &str) -> Result<Vec<String>, StoreError> {
+    /// it. `may_stay`: what may be kept, where that is known.
+    pub(super) fn read(
+        &mut self,
+        commit: &str,
+        may_stay: Option<&BTreeSet<Owner>>,
+    ) -> Result<Vec<String>, StoreError> {
         let settings = self.mirror.settings(commit)?;
         let folder = self.folder.as_ref().unwrap_or(&settings.releases).clone();
         let read = self.mirror.releases(&self.branch, commit, &folder)?;
@@ -364,6 +314,7 @@ impl Source {
             follows: &|before| self.mirror.follows(commit, before),
             known,
             lost: &self.lost,
+            may_stay,
         });
         self.found.tip = Arc::new(tip);
         self.lost.clear();
@@ -394,7 +345,7 @@ pub(super) fn used<'a>(remembered: impl Iterator<Item = &'a Remembered>) -> BTre
 }
 
 /// What is said of a commit of another repository.
-fn exchanged(commit: &str) -> String {
+pub(super) fn exchanged(commit: &str) -> String {
     format!(
         "the repository was exchanged for another one: commit {} has no commit in common with what counted before, and no tag of a version that is used names what it did; nothing of it counts, and what was read before goes on; put the repository back, or serve the new one with a folder of its own for --state",
         short(commit)

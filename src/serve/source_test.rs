@@ -145,23 +145,149 @@ fn what_could_not_be_read_for_a_moment_is_read_again_at_the_next_look() {
     assert!(!source.found.problems.is_empty() && !source.unread);
 }
 
+/// Has a tag say that the newest commit is version 1 of the shop; the id of the commit.
+fn tag(url: &Path) -> String {
+    let repo = git2::Repository::open(url).unwrap();
+    let head = repo.refname_to_id("refs/heads/main").unwrap();
+    repo.reference("refs/tags/shop/v1", head, true, "a version")
+        .unwrap();
+    head.to_string()
+}
+
 #[test]
 fn a_repository_is_known_to_be_another_one_also_where_the_list_of_commits_is_damaged() {
     let dir = tempfile::tempdir().unwrap();
     let url = dir.path().join("shop.git");
     commit(&url, Some(SHOP));
+    let used = tag(&url);
     let mut before = source(dir.path(), &url, b"");
     before.recall();
     assert!(!before.found.own);
     before.look();
     assert!(before.found.own && !before.found.foreign);
-    fs::remove_dir_all(&url).unwrap();
+    let own = dir.path().join("own.git");
+    fs::rename(&url, &own).unwrap();
     commit(&url, None);
-    let mut after = source(dir.path(), &url, b"main:\n\xff");
-    after.used.store(Arc::new(["1".repeat(40)].into()));
+    for counted in [&b"main:\n\xff"[..], b"", b"main:rel"] {
+        let after = || {
+            let after = source(dir.path(), &url, counted);
+            after.used.store(Arc::new([used.clone()].into()));
+            after
+        };
+        let goes_on = |source: &Source| {
+            source
+                .found
+                .tip
+                .recalls(source.known.keys().next().unwrap())
+        };
+        // The second start has the other one in its mirror.
+        for start in 0..2 {
+            let mut after = after();
+            after.recall();
+            assert_eq!(after.found.foreign, start > 0);
+            after.look();
+            assert!(after.found.foreign && !after.found.own && goes_on(&after));
+        }
+        // The right one is back.
+        fs::rename(&url, dir.path().join("other.git")).unwrap();
+        fs::rename(&own, &url).unwrap();
+        let mut after = after();
+        after.recall();
+        after.look();
+        assert!(after.found.own && after.found.tip.releases.len() == 1);
+        fs::rename(&url, &own).unwrap();
+        fs::rename(dir.path().join("other.git"), &url).unwrap();
+    }
+}
+
+/// A commit without a file of the shop, but with one of another app.
+const BLOG: &str = "apiVersion: cutwater.dev/v1alpha1\nkind: Deployment\nmetadata: {name: blog}\nspec: {app: blog, repository: shop, versions: [{version: 1, percentage: 100}]}\n";
+
+#[test]
+fn what_a_commit_does_not_have_goes_on_and_is_said_where_it_is_not_known_what_counted() {
+    for counted in [
+        &b"main:releases/prod\n\xff"[..],
+        b"",
+        b"main:rel",
+        b"main:releases/prod\n",
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let url = dir.path().join("shop.git");
+        commit(&url, Some(BLOG));
+        let mut source = source(dir.path(), &url, counted);
+        let shop = source.known.keys().next().unwrap().clone();
+        for _ in 0..2 {
+            source.recall();
+            source.look();
+            assert!(source.found.tip.recalls(&shop) && source.found.tip.releases.len() == 1);
+            let said = source.found.problems.join("\n");
+            let words = "it is not known which commit counted before";
+            assert!(said.contains(words) && said.contains("cwd/shop"), "{said}");
+        }
+    }
+    // The list is of another branch: what was served there ends.
+    let dir = tempfile::tempdir().unwrap();
+    let url = dir.path().join("shop.git");
+    commit(&url, Some(BLOG));
+    let mut source = source(dir.path(), &url, b"trunk:\nc1\n");
+    source.recall();
+    source.look();
+    assert!(source.found.problems.is_empty() && source.found.tip.stays().is_empty());
+}
+
+#[test]
+fn what_counted_is_read_again_once_it_is_fetched_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = dir.path().join("shop.git");
+    commit(&url, Some(SHOP));
+    let mut before = source(dir.path(), &url, b"");
+    before.look();
+    let counted = fs::read(dir.path().join("counted")).unwrap();
+    // The copy of the repository is lost, and somebody removes the shop.
+    fs::remove_dir_all(dir.path().join("mirror.git")).unwrap();
+    commit(&url, Some(BLOG));
+    let mut after = source(dir.path(), &url, &counted);
     after.recall();
-    assert!(!after.found.foreign);
+    assert!(after.found.lost);
     after.look();
-    assert!(after.found.foreign && !after.found.own);
-    assert!(after.found.tip.recalls(after.known.keys().next().unwrap()));
+    assert!(
+        after.found.problems.is_empty(),
+        "{:?}",
+        after.found.problems
+    );
+    assert!(after.found.tip.releases.len() == 1 && after.found.tip.stays().is_empty());
+}
+
+#[test]
+fn what_a_commit_took_away_does_not_come_back_by_a_restart_though_something_else_is_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = dir.path().join("shop.git");
+    let file = |text: &str| commit(&url, Some(text));
+    let pay = BLOG.replace("blog", "pay");
+    let (all, both) = (
+        format!("{SHOP}---\n{BLOG}---\n{pay}"),
+        format!("{BLOG}---\n{pay}"),
+    );
+    let mut source = source(dir.path(), &url, b"");
+    let mut step = |text: Option<&str>| {
+        match text {
+            Some(text) => drop(file(text)),
+            None => drop(commit(&url, None)),
+        }
+        source.look();
+        source.found.tip.stays().len() + source.found.tip.releases.len()
+    };
+    step(Some(&all));
+    step(None);
+    step(Some(&both));
+    let left = step(Some(BLOG));
+    let counted = fs::read(dir.path().join("counted")).unwrap();
+    let mut again = self::source(dir.path(), &url, &counted);
+    again.recall();
+    let tip = &again.found.tip;
+    assert_eq!(tip.stays().len() + tip.releases.len(), left);
+    let pay = "cwd/pay".to_owned().try_into().unwrap();
+    assert!(!tip.has(&pay) && !tip.recalls(&pay));
+    let shop = "cwd/shop".to_owned().try_into().unwrap();
+    assert!(tip.has(&shop) || tip.recalls(&shop));
 }

@@ -57,6 +57,8 @@ pub(super) struct Commit<'a> {
     pub(super) known: &'a Known,
     /// The commits before it that cannot be read any more.
     pub(super) lost: &'a [String],
+    /// The objects that may go on though it does not have them, where a process before this one knew that.
+    pub(super) may_stay: Option<&'a BTreeSet<Owner>>,
 }
 
 impl Tip {
@@ -81,6 +83,11 @@ impl Tip {
             Some(commit) => Some(format!("commit {}", short(commit))),
             None => (!self.has(owner)).then(|| "the state folder".to_owned()),
         }
+    }
+
+    /// The objects that go on though the commit does not have them so.
+    pub(super) fn stays(&self) -> BTreeSet<Owner> {
+        self.held.keys().chain(self.kept.keys()).cloned().collect()
     }
 
     /// The commits that make this up, the oldest first where `before` has them so.
@@ -148,6 +155,9 @@ impl Tip {
                 slipped.push(owner);
             }
         }
+        let may_stay = |owner: &Owner| commit.may_stay.is_none_or(|owners| owners.contains(owner));
+        missing.retain(may_stay);
+        slipped.retain(may_stay);
         let (mut kept, reasons) = self.keep(&missing, &commit);
         for owner in &slipped {
             kept.extend(

@@ -1,0 +1,89 @@
+//! What counted before: after a restart, and where the repository may be another one than before.
+
+use std::sync::Arc;
+
+use super::counted::UNKNOWN;
+use super::source::{Source, exchanged};
+use super::tip::{Tip, short};
+
+impl Source {
+    /// Reads again what counted before.
+    pub(super) fn recall(&mut self) {
+        self.replay();
+        self.forget();
+        // So it was fetched before, and nobody is to be told of its versions meanwhile.
+        let head = self.mirror.head(&self.branch);
+        self.fetched.clone_from(&head);
+        if let Some(head) = head.filter(|head| self.is_foreign(head)) {
+            self.found.foreign = true;
+            self.wrong = vec![exchanged(&head)];
+            self.found.seen = Some(head);
+        }
+        self.found.lost = self.found.tip.commit.is_empty() && !self.knows_nothing();
+        self.found.problems.clone_from(&self.wrong);
+    }
+
+    /// True where nothing was served before, as far as the state folder knows.
+    pub(super) fn knows_nothing(&self) -> bool {
+        self.counted.commits().is_empty() && self.known.is_empty()
+    }
+
+    /// Forgets what was remembered once a commit counts as a whole: then there is nothing beside it and what it keeps.
+    pub(super) fn forget(&mut self) {
+        let tip = &self.found.tip;
+        if tip.whole {
+            self.known.retain(|owner, _| tip.recalls(owner));
+        }
+    }
+
+    /// Reads the commits that counted, in their order, as far as they can be read.
+    pub(super) fn replay(&mut self) {
+        self.found.tip = Arc::new(Tip::default());
+        self.lost.clear();
+        let commits = self.counted.commits().to_vec();
+        let held = self.counted.held().cloned();
+        for (index, commit) in commits.iter().cloned().enumerate() {
+            let is_last = index + 1 == commits.len();
+            // What went with a commit in between, which is not read again, is among those before it.
+            let may_stay = held.as_ref().filter(|_| is_last && self.lost.is_empty());
+            match self.read(&commit, may_stay) {
+                Ok(wrong) => {
+                    self.wrong = wrong;
+                    // The last one is read again, and those before it are not.
+                    if self.unread && !is_last {
+                        self.lost.push(commit.clone());
+                    }
+                    self.found.seen = Some(commit);
+                }
+                Err(error) => {
+                    if commit == UNKNOWN {
+                        tracing::warn!(
+                            "which commits counted before is not known; the newest one is read, and what it does not have goes on"
+                        );
+                    } else {
+                        tracing::warn!(
+                            "commit {}, which counted before: {error}; the newest one is read",
+                            short(&commit)
+                        );
+                    }
+                    self.lost.push(commit);
+                }
+            }
+        }
+    }
+
+    /// True where a commit is of another repository than those that counted.
+    pub(super) fn is_foreign(&self, commit: &str) -> bool {
+        let mut counted = self.counted.commits();
+        if counted.is_empty() {
+            counted = self.fetched.as_slice();
+        }
+        let used = self.used.load();
+        if counted.is_empty() || used.is_empty() {
+            return false;
+        }
+        let shares = self.mirror.shares(commit, counted);
+        // Where history begins anew, the versions are still those of before.
+        shares != Some(true) && !self.mirror.has_any(&self.apps(), &used)
+    }
+}
