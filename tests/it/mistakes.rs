@@ -239,6 +239,58 @@ fn an_object_of_a_mistyped_app_is_named_and_nothing_is_said_that_would_replace_i
 }
 
 #[test]
+fn a_second_deployment_of_an_app_in_one_place_is_refused_before_anything_is_committed() {
+    let shop = repository();
+    let versions = format!(
+        "  versions:\n  - {{version: 1, percentage: 100}}\n{}",
+        route("site")
+    );
+    shop.commit(
+        "releases/copy.yaml",
+        release("Deployment", "orders-copy", &versions),
+    );
+    let push = ["push", "-q", "origin", "HEAD:refs/heads/main"];
+    shop.git(&shop.clone_dir(), &push);
+    let before = shop.refs();
+    let parts = [
+        "app `orders` has two Deployments",
+        "releases/copy.yaml:1",
+        "releases/orders.yaml:1",
+    ];
+    for line in [
+        "deploy orders v3 --name orders-copy",
+        "deploy orders v3 --name orders",
+        "deploy orders v3",
+    ] {
+        let failure = graded(&shop, line, &parts);
+        assert!(failure.is_none(), "{}", failure.unwrap_or_default());
+    }
+    assert_eq!(shop.refs(), before);
+    // Nothing may hold up a rollback: a cluster takes the older of the two.
+    let output = shop.run(&["rollback", "orders", "v3", "--name", "orders"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("releases/copy.yaml:1) is a Deployment of app `orders` too"),
+        "{}",
+        text(&output.stderr)
+    );
+    // In a folder of its own it is for another place.
+    shop.git(
+        &shop.clone_dir(),
+        &["pull", "-q", "--ff-only", "origin", "main"],
+    );
+    std::fs::create_dir_all(shop.clone_dir().join("releases/blue")).unwrap();
+    shop.git(
+        &shop.clone_dir(),
+        &["mv", "releases/copy.yaml", "releases/blue/copy.yaml"],
+    );
+    shop.commit("README.md", "moved");
+    shop.git(&shop.clone_dir(), &push);
+    let output = shop.run(&["deploy", "orders", "v3", "--name", "orders-copy"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
 fn what_succeeds_without_a_change_says_so() {
     let shop = repository();
     // What is not committed is not published, and the warning says which flag takes it.
@@ -261,6 +313,7 @@ fn what_succeeds_without_a_change_says_so() {
         "orders-bare",
         "  versions:\n  - {version: 1, percentage: 100}\n",
     );
+    let bare = bare.replace("metadata: {", "metadata: {namespace: bare, ");
     shop.commit("releases/bare.yaml", bare);
     shop.git(
         &shop.clone_dir(),

@@ -156,6 +156,18 @@ pub enum ReleaseError {
         /// The second.
         second: String,
     },
+    /// The app has two Deployments in one place, so that a change of one of them would not be served.
+    #[error(
+        "app `{app}` has two Deployments: {first} and {second}; `cutwater serve` holds both as they were, and a cluster takes the older one alone; take one of them out, or give it a folder or a `metadata.namespace` of its own where it is meant for another place, and push that; nothing was changed"
+    )]
+    Rivals {
+        /// The app.
+        app: AppName,
+        /// The first, with its file and line.
+        first: String,
+        /// The second.
+        second: String,
+    },
     /// Files cannot be read, and may hold what was looked for.
     #[error("{what} was not found, and files that may hold it cannot be read; correct them:\n  {}", gaps.join("\n  "))]
     Unreadable {

@@ -76,6 +76,13 @@ pub(super) fn find<'a>(
         name == release.name() || Some(name) == whole.as_ref() || *name == release.file
     };
     let found: Vec<&Release> = all.iter().filter(named).copied().collect();
+    if matches!(request.wish, Wish::Deploy(_))
+        && let Some((first, second)) = found
+            .iter()
+            .find_map(|first| Some((*first, rivals(branch, first).next()?)))
+    {
+        return Err(rival_deployments(app, first, second));
+    }
     // To take one of them out mends it.
     if let Some(first) = found
         .first()
@@ -119,6 +126,43 @@ pub(super) fn find<'a>(
 fn twins<'a>(branch: &'a Branch, release: &'a Release) -> impl Iterator<Item = &'a Release> {
     (branch.releases.iter())
         .filter(|other| other.file != release.file && releases::collide(release, other))
+}
+
+/// The objects besides this one that are the app's Deployment, or its alias of that name, in the same place.
+fn rivals<'a>(branch: &'a Branch, release: &'a Release) -> impl Iterator<Item = &'a Release> {
+    (branch.releases.iter()).filter(|other| {
+        other.name() != release.name()
+            && other.app() == release.app()
+            && other.kind() == release.kind()
+            && alias_name(other) == alias_name(release)
+            && releases::share_a_place(release, other)
+    })
+}
+
+fn rival_deployments(app: &AppName, first: &Release, second: &Release) -> ReleaseError {
+    let mut both = [first, second];
+    both.sort_by_key(|release| (&release.file, release.place.line));
+    let [first, second] = both.map(shown);
+    ReleaseError::Rivals {
+        app: app.clone(),
+        first,
+        second,
+    }
+}
+
+/// What is said of other objects that are the same to a cluster, which takes the older one alone.
+pub(super) fn rival_warnings(branch: &Branch, release: &Release) -> Vec<String> {
+    let what = match alias_name(release) {
+        None => format!("a Deployment of app `{}`", release.app()),
+        Some(name) => format!("alias `{name}` of app `{}`", release.app()),
+    };
+    let say = |other: &Release| {
+        format!(
+            "{} is {what} too: a cluster takes the older of the two alone, and `cutwater serve` holds two Deployments of an app as they were; take one out, or give it a folder or a `metadata.namespace` of its own",
+            shown(other)
+        )
+    };
+    rivals(branch, release).map(say).collect()
 }
 
 /// True where only the second of two that are one object is called as its app is: the first was copied from it, and is refused
