@@ -39,6 +39,7 @@ mod tasks;
 mod tidy;
 mod tip;
 pub mod told;
+mod trouble;
 mod versions;
 mod webhook;
 mod whose;
