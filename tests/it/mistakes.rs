@@ -49,6 +49,11 @@ const COMMANDS: &[Slip] = &[
     ("rollback blog", ["a Deployment of `blog` is not in `releases` of branch `main`", "nothing to roll back", "`git log --diff-filter=D -- releases`"]),
     ("rollback blog v1", ["a Deployment of `blog` is not in `releases` of branch `main`", "write it to releases/blog.yaml", "  - version: 1\n    percentage: 100"]),
     ("alias set orders prod v3 --canary v1=10", ["alias `prod` of `orders` is not in `releases`", "releases/orders-prod.yaml", "  version: 3\n  canary:\n    version: 1\n    percentage: 10"]),
+    ("alias set orders stagng v3", ["app `orders` has no alias `stagng`", "did you mean staging?", "a new alias is a new file: write it to releases/orders-stagng.yaml"]),
+    ("alias set orders orders-staging v3", ["app `orders` has no alias `orders-staging`", "on branch `main`", "did you mean staging? an alias is named without its app"]),
+    ("alias delete orders orders-staging", ["app `orders` has no alias `orders-staging`", "on branch `main`", "did you mean staging? an alias is named without its app"]),
+    ("alias view orders orders-staging", ["app `orders` has no alias `orders-staging`", "orders", "did you mean staging? an alias is named without its app"]),
+    ("alias set orders v1 10", ["app `orders` has no alias `v1`", "on branch `main`", "there are: broken, staging, vague"]),
     // Versions and shares.
     ("deploy orders v9", ["has no version `v9`", "app `orders`", "there are: v3, v1"]),
     ("deploy orders v2", ["v2", "was deleted", "too slow"]),

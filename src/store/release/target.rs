@@ -1,11 +1,11 @@
 //! Which object of the branch is meant, and what to write where there is none. Pure.
 
 use super::super::users::{Branch, Survey};
-use super::error::ReleaseError;
+use super::error::{NewAlias, ReleaseError};
 use super::{ReleaseRequest, Wish, scaffold};
 use crate::releases::{self, Object, Release};
 use crate::settings::Settings;
-use crate::words::{AliasName, AppName, VersionWord};
+use crate::words::{AliasName, AppName, VersionWord, near, without_app};
 
 /// The name of an alias: the one of its spec, else the object's.
 #[must_use]
@@ -191,6 +191,19 @@ fn is_named_for(release: &Release, app: &AppName) -> bool {
     matches!(release.object, Object::Deployment(_)) && release.name() == app.as_str()
 }
 
+/// True where a file for a new alias of this name may be proposed: not for one that is called as a version is, nor for one that is
+/// there and was named with its app.
+fn may_be_new(request: &ReleaseRequest, name: &AliasName, there: &[&str]) -> bool {
+    let word = name.as_str();
+    let reads_as_version = matches!(
+        word.parse(),
+        Ok(VersionWord::Number(_) | VersionWord::Id(_))
+    );
+    matches!(request.wish, Wish::SetAlias { .. })
+        && !reads_as_version
+        && without_app(&request.app, there.iter().copied(), word).is_none()
+}
+
 /// What to do if nothing is there: the near names, or what to write.
 fn not_there(
     request: &ReleaseRequest,
@@ -225,17 +238,30 @@ fn not_there(
             alias: version.clone(),
         };
     }
-    if let Wish::DeleteAlias(name) = &request.wish {
-        let aliases = branch.releases.iter().filter(of_app);
+    let aliases = branch.releases.iter().filter(of_app);
+    let aliases: Vec<&str> = aliases.filter_map(alias_name).collect();
+    if let Some(name) = alias(&request.wish).filter(|name| !may_be_new(request, name, &aliases)) {
         return ReleaseError::NoAlias {
             app: app.clone(),
             name: name.clone(),
             branch: branch.name.clone(),
-            there: aliases.filter_map(alias_name).map(str::to_owned).collect(),
+            there: aliases.into_iter().map(str::to_owned).collect(),
         };
     }
     let (file, text) = scaffold::object(request, branch);
     let file = format!("{}/{file}", settings.releases);
+    if let Some(name) = alias(&request.wish)
+        && !near(aliases.iter().copied(), name.as_str()).is_empty()
+    {
+        return ReleaseError::NewAlias(Box::new(NewAlias {
+            app: app.clone(),
+            name: name.clone(),
+            branch: branch.name.clone(),
+            there: aliases.into_iter().map(str::to_owned).collect(),
+            file,
+            text,
+        }));
+    }
     // A slip of the pen in `spec.app`: what is to be written would replace it.
     let other = |release: &&Release| {
         let takes_its_name = alias(&request.wish).is_none() && is_named_for(release, app);
