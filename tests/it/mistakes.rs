@@ -312,6 +312,25 @@ fn what_succeeds_without_a_change_says_so() {
         said.contains("not committed") && said.contains("--working-tree"),
         "{said}"
     );
+    for (line, said) in [
+        (
+            "deploy orders v1=60 v3=40",
+            "releases/orders.yaml on branch main says this already",
+        ),
+        (
+            "versions label orders v1 gone --remove",
+            "no version of `orders` has label `gone`",
+        ),
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let output = shop.run(&words);
+        assert!(output.status.success() && text(&output.stdout).starts_with("unchanged"));
+        assert!(
+            text(&output.stderr).contains(said),
+            "{}",
+            text(&output.stderr)
+        );
+    }
     // A release without a route reaches nobody.
     let bare = release(
         "Deployment",
