@@ -28,6 +28,10 @@ const COMMANDS: &[Slip] = &[
     ("undo orders", ["unrecognized subcommand 'undo'", "usage: cutwater", "cutwater rollback"]),
     ("logs orders", ["unrecognized subcommand 'logs'", "usage: cutwater", "kubectl logs"]),
     ("list", ["unrecognized subcommand 'list'", "usage: cutwater", "cutwater versions list"]),
+    ("orders deploy v3", ["unrecognized subcommand 'orders'", "usage: cutwater", "cutwater deploy orders v3"]),
+    ("--json list", ["unrecognized subcommand 'list'", "usage: cutwater", "cutwater versions list"]),
+    ("--timeout 5 deploy orders v3 --percent 50", ["unexpected argument '--percent'", "usage: cutwater deploy", "v8=10"]),
+    ("init --name orders", ["unexpected argument '--name'", "usage: cutwater init", "cutwater init DIR --app NAME"]),
     ("versions pubish", ["unrecognized subcommand 'pubish'", "usage: cutwater versions", "'publish'"]),
     // Apps and aliases that are not there.
     ("versions list odrers", ["there is no app `odrers`", "not in HEAD", "did you mean orders?"]),
