@@ -47,6 +47,7 @@ const COMMANDS: &[Slip] = &[
     ("alias view orders stagng", ["app `orders` has no alias `stagng`", "orders", "did you mean staging?"]),
     ("versions publish odrers", ["app `odrers` is not in HEAD", "there is no apps/odrers/app.yaml", "did you mean orders?"]),
     ("versions publish draft", ["app `draft` is not in HEAD", "apps/draft is on the disk and not committed", "--working-tree"]),
+    ("versions publish wiki", ["apps/wiki at HEAD: `app.yaml` is missing", "it makes a directory an app", "rename app.yml"]),
     ("versions publish", ["which app is meant?", "name one of", "blog, orders"]),
     // Objects that are not there: what to write says what was asked for.
     ("deploy blog v1=90 v2=10", ["a Deployment of `blog` is not in `releases` of branch `main`", "write it to releases/blog.yaml", "  - version: 1\n    percentage: 90\n  - version: 2\n    percentage: 10\n  routes:\n  - hostnames: [blog.localhost]"]),
@@ -117,6 +118,7 @@ const APP_FILE: &[(&str, &str, [&str; 3])] = &[
     ("port: 8080", "prot: 8080", ["unknown field", "app.yaml:", "did you mean `port`?"]),
     ("port: 8080", "ports: 8080", ["unknown field", "app.yaml:", "did you mean `port`?"]),
     ("port: 8080", "port: \"8080\"", ["port", "app.yaml:", "quotes"]),
+    ("    image:", "    # image:", ["image: is missing", "app.yaml:7:", "for `cutwater serve` on one machine write `local: {command: [...]}`"]),
     ("    port: 8080", "\tport: 8080", ["tab", "app.yaml:", "blanks"]),
     ("name: orders", "name: order", ["order", "app.yaml:", "orders"]),
     ("@sha256:1", ":v1 #", ["is not pinned", "app.yaml:9:", "@sha256"]),
@@ -158,6 +160,7 @@ fn repository() -> Shop {
     shop.git(&shop.clone_dir(), &["rm", "-rq", "apps/checkout"]);
     let app = APP.replace("IMAGE", &digest("1"));
     shop.write("apps/blog/app.yaml", app.replace("orders", "blog"));
+    shop.write("apps/wiki/app.yml", app.replace("orders", "wiki"));
     for message in ["one", "two", "three"] {
         shop.write("apps/orders/page", message);
         shop.commit("apps/orders/app.yaml", &app);
