@@ -236,7 +236,7 @@ impl Line {
 }
 
 /// The words that are neither flags nor the value of one that every command has.
-fn plain(words: &[String]) -> impl Iterator<Item = &str> {
+pub(super) fn plain(words: &[String]) -> impl Iterator<Item = &str> {
     let mut value = false;
     words.iter().map(String::as_str).filter(move |word| {
         let was = std::mem::replace(&mut value, WITH_VALUE.contains(word));

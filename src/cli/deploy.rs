@@ -1,6 +1,7 @@
 //! `cutwater deploy`.
 
 use super::Global;
+use super::bare;
 use super::candidates;
 use super::context::Context;
 use super::order::Shape;
@@ -52,6 +53,7 @@ impl Args {
         self.release.check(&self.words)?;
         context.check(&SHAPE, &self.words)?;
         let (app, words) = context.app_before(self.words)?;
+        bare::check(&context.command(&format!("deploy {app}")), &words)?;
         let versions: Result<Vec<Asked>, _> = words.iter().map(|word| word.parse()).collect();
         let versions = versions.map_err(Failure::usage)?;
         let shares: Vec<_> = versions.iter().map(|asked| asked.percentage).collect();

@@ -5,6 +5,7 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::context::quoted;
+use super::{candidates, tree};
 
 /// Commands that other tools have, and what does the same here.
 const COMMANDS: [(&[&str], &str); 18] = [
@@ -107,17 +108,43 @@ pub(super) fn hints(words: &[String], error: &clap::Error) -> Vec<String> {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
+    // Flags that every command has may stand before it.
+    let plain: Vec<&str> = candidates::plain(words).collect();
     let hint = match error.kind() {
-        ErrorKind::InvalidSubcommand => context(ContextKind::InvalidSubcommand).and_then(command),
+        ErrorKind::InvalidSubcommand => context(ContextKind::InvalidSubcommand)
+            .and_then(|word| behind(words, &plain, word).or_else(|| command(word))),
         ErrorKind::UnknownArgument => {
-            context(ContextKind::InvalidArg).and_then(|flag| self::flag(words, flag))
+            context(ContextKind::InvalidArg).and_then(|flag| self::flag(words, &plain, flag))
         }
         ErrorKind::ValueValidation => {
-            context(ContextKind::InvalidValue).and_then(|value| imported(words, value))
+            context(ContextKind::InvalidValue).and_then(|value| imported(&plain, value))
         }
         _ => None,
     };
     hint.into_iter().collect()
+}
+
+/// A command right behind a word that is none: then that word is an app, whatever other tools call so.
+fn behind(words: &[String], plain: &[&str], app: &str) -> Option<String> {
+    let root = tree::command();
+    let is_command = |word: &String| root.find_subcommand(word).is_some();
+    let mut pairs = words.windows(2);
+    let place = pairs.position(|pair| pair[0] == app && is_command(&pair[1]))?;
+    let command = root.find_subcommand(&words[place + 1])?;
+    let is_verb = |word: &&String| command.find_subcommand(word).is_some();
+    let verb = words.get(place + 2).filter(is_verb);
+    if plain.first() != Some(&app) || (command.has_subcommands() && verb.is_none()) {
+        return None;
+    }
+    let (head, rest) = words.split_at(place + 2 + verb.iter().len());
+    let (flags, command) = head.split_at(place);
+    let words = flags.iter().chain(&command[1..]).map(String::as_str);
+    let words = words.chain([app]).chain(rest.iter().map(String::as_str));
+    let words: Vec<_> = words.map(quoted).collect();
+    Some(format!(
+        "the command stands first, and the app behind it: cutwater {}",
+        words.join(" ")
+    ))
 }
 
 fn command(word: &str) -> Option<String> {
@@ -125,13 +152,13 @@ fn command(word: &str) -> Option<String> {
     Some((*hint).to_owned())
 }
 
-fn flag(words: &[String], flag: &str) -> Option<String> {
+fn flag(words: &[String], plain: &[&str], flag: &str) -> Option<String> {
     let name = flag.split_once('=').map_or(flag, |(name, _)| name);
-    let releases = matches!(
-        words.first().map(String::as_str),
-        Some("deploy" | "rollback" | "alias")
-    );
+    let releases = matches!(plain.first(), Some(&("deploy" | "rollback" | "alias")));
     match name {
+        "--name" | "-n" if plain.first() == Some(&"init") => {
+            Some("the first app is named with --app, the directory by a word: cutwater init DIR --app NAME".to_owned())
+        }
         name if releases && VERSION_FLAGS.contains(&name) => Some(format!(
             "the version is a word of its own: {}",
             with_word(words, name)
@@ -154,14 +181,13 @@ fn flag(words: &[String], flag: &str) -> Option<String> {
         "-f" | "--filename" | "--file" => {
             Some("files are read from the repository; -C DIR works in another clone".to_owned())
         }
-        name => word_behind_the_app(words, name),
+        name => word_behind_the_app(plain, name),
     }
 }
 
 /// A word behind the app of a command that takes nothing but the app.
-fn word_behind_the_app(words: &[String], word: &str) -> Option<String> {
-    let mut words = words.iter().map(String::as_str);
-    let hint = match (words.next()?, words.next()?) {
+fn word_behind_the_app(plain: &[&str], word: &str) -> Option<String> {
+    let hint = match (*plain.first()?, *plain.get(1)?) {
         ("versions" | "version", "list") => {
             "all versions are listed; `cutwater versions view APP VERSION` shows one"
         }
@@ -177,15 +203,15 @@ fn word_behind_the_app(words: &[String], word: &str) -> Option<String> {
 }
 
 /// A repository in the place of an app.
-fn imported(words: &[String], value: &str) -> Option<String> {
-    let [noun, verb, apps @ ..] = words else {
+fn imported(plain: &[&str], value: &str) -> Option<String> {
+    let [noun, verb, apps @ ..] = plain else {
         return None;
     };
-    if !noun.starts_with("version") || verb != "import" {
+    if !noun.starts_with("version") || *verb != "import" {
         return None;
     }
     let mut line = vec!["cutwater versions import".into(), quoted(value)];
-    let apps = (apps.iter()).filter(|app| *app != value && !app.starts_with('-'));
+    let apps = apps.iter().filter(|app| **app != value);
     line.extend(apps.map(|app| quoted(app)));
     Some(format!(
         "the repository stands first, the apps behind it: {}",
@@ -217,7 +243,6 @@ fn with_word(words: &[String], flag: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::tree;
 
     fn hint(line: &str) -> String {
         let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
@@ -275,10 +300,40 @@ mod tests {
             ("versions list -o json", "--json"),
             ("versions list --app orders", "first word"),
             ("versions list -V", "cutwater --version"),
+            ("init --name shop", "cutwater init DIR --app NAME"),
+            ("--json list", "cutwater versions list"),
+            ("--timeout 5 deploy orders v8 --percent 50", "v8=10"),
+            (
+                "-C shop rollback orders --version v1",
+                "cutwater -C shop rollback orders v1",
+            ),
         ] {
             let hint = hint(line);
             assert!(hint.contains(right), "{line}: {hint}");
         }
+    }
+
+    #[test]
+    fn an_app_before_the_command_is_moved_behind_it_whatever_it_is_called() {
+        for (line, right) in [
+            ("checkout deploy v8", "cutwater deploy checkout v8"),
+            ("checkout versions list", "cutwater versions list checkout"),
+            ("-q canary rollback", "cutwater -q rollback canary"),
+            (
+                "orders deploy v8 --branch ship",
+                "cutwater deploy orders v8 --branch ship",
+            ),
+            (
+                "push alias set staging v3",
+                "cutwater alias set push staging v3",
+            ),
+        ] {
+            let hint = hint(line);
+            assert!(hint.ends_with(right), "{line}: {hint}");
+        }
+        // Without a command behind it, it is a word of another tool.
+        assert!(hint("checkout v8").contains("versions export"));
+        assert!(hint("push versions").contains("versions publish"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! [`Command::run`].
 
 mod alias;
+mod bare;
 mod candidates;
 mod cluster;
 mod completions;

@@ -5,6 +5,7 @@ use jiff::Zoned;
 use super::context::Context;
 use super::output::{Failure, Ui};
 use super::wait::WaitArgs;
+use crate::releases::Kind;
 use crate::store::{self, DeployedShare, ReleaseOutcome, ReleaseRequest, Released, Wish, WorkTree};
 use crate::words::AppName;
 
@@ -71,7 +72,8 @@ impl ReleaseArgs {
         for warning in &released.warnings {
             ui.warning(warning);
         }
-        hints(ui, context, &released, waiting.is_some());
+        let message = request.message.as_ref();
+        hints(ui, context, &released, (waiting.is_some(), message));
         if ui.json {
             if let Some(waiting) = waiting {
                 waiting.until_served(ui, context, &released)?;
@@ -101,8 +103,8 @@ impl ReleaseArgs {
 /// `checkout: v7 90%, v8 10%`
 fn what(released: &Released) -> String {
     let subject = match released.kind {
-        crate::releases::Kind::Deployment => released.app.to_string(),
-        crate::releases::Kind::Alias => format!("{} {}", released.app, released.name),
+        Kind::Deployment => released.app.to_string(),
+        Kind::Alias => format!("{} {}", released.app, released.name),
     };
     if released.versions.is_empty() {
         return subject;
@@ -125,13 +127,36 @@ pub(super) fn shares(shares: &[DeployedShare]) -> String {
     shares.join(", ")
 }
 
+/// Why nothing was changed.
+fn unchanged(context: &Context, released: &Released, message: Option<&String>) -> String {
+    let tracked = &context.workspace.settings().branch;
+    let lost = message.map_or("", |_| ", and no message was recorded");
+    let mut why = format!(
+        "nothing was changed{lost}: {} on branch {tracked} says this already",
+        released.file
+    );
+    if let Kind::Deployment = released.kind {
+        let look = context.command(&format!("deployments list {}", released.app));
+        why = format!("{why}; `{look}` shows what was deployed before");
+    }
+    why
+}
+
 /// What to look at next.
-fn hints(ui: &Ui, context: &Context, released: &Released, waits: bool) {
+fn hints(
+    ui: &Ui,
+    context: &Context,
+    released: &Released,
+    (waits, message): (bool, Option<&String>),
+) {
     let tracked = &context.workspace.settings().branch;
     if let WorkTree::Kept { reason } = &released.work_tree {
         ui.hint(format!(
             "the files of this clone stay as they are ({reason}); commit or stash what you changed, then `git pull --rebase` brings the change"
         ));
+    }
+    if released.outcome == ReleaseOutcome::Unchanged {
+        ui.hint(unchanged(context, released, message));
     }
     if released.outcome == ReleaseOutcome::Changed && !waits {
         let (app, file) = (&released.app, &released.file);

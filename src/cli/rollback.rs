@@ -7,7 +7,7 @@ use super::order::Shape;
 use super::output::{Failure, Ui};
 use super::release::ReleaseArgs;
 use crate::store::Wish;
-use crate::words::VersionWord;
+use crate::words::{VersionWord, WORD_MAX, shown};
 
 const SHAPE: Shape = Shape {
     command: "rollback",
@@ -51,11 +51,20 @@ impl Args {
         let (app, words) = context.app_before(self.words)?;
         let target: Option<VersionWord> = match words.as_slice() {
             [] => None,
-            [word] => Some(word.parse().map_err(Failure::usage)?),
+            [word] if !word.contains('=') => Some(word.parse().map_err(Failure::usage)?),
             words => {
-                let words = words.join(" ");
-                return Err(Failure::usage(format!(
-                    "a rollback goes to one version, and `{words}` are several"
+                let several = if words.len() > 1 {
+                    "are several"
+                } else {
+                    "has a share"
+                };
+                let words = shown(&words.join(" "), WORD_MAX);
+                let failure = Failure::usage(format!(
+                    "a rollback goes to one version, with all of the traffic, and `{words}` {several}"
+                ));
+                return Err(failure.hint(format!(
+                    "{} splits the traffic",
+                    context.command(&format!("deploy {app} VERSION=PERCENT..."))
                 )));
             }
         };

@@ -1,5 +1,6 @@
 //! Asks a `cutwater serve` that runs what it tells of itself.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ const ANSWER_MAX: usize = 16 * 1024 * 1024;
 /// Where `serve` tells of itself.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct AdminArgs {
-    /// Admin address of `cutwater serve` (default 127.0.0.1:8081)
+    /// Admin address of `cutwater serve`, or its port on this machine (default 127.0.0.1:8081)
     #[arg(long, value_name = "ADDRESS", env = "CUTWATER_ADMIN")]
     admin: Option<String>,
 }
@@ -80,17 +81,21 @@ impl AdminArgs {
         self.admin.is_some()
     }
 
-    /// The address that is asked.
-    pub(super) fn address(&self) -> &str {
+    /// The address that is asked. A port alone is one of this machine, as `cutwater serve` takes it.
+    pub(super) fn address(&self) -> Cow<'_, str> {
         let address = self.admin.as_deref().unwrap_or(USUAL);
         let address = address.trim_start_matches("http://");
-        address.trim_end_matches('/')
+        let address = address.trim_end_matches('/');
+        match address.trim_start_matches(':').parse::<u16>() {
+            Ok(port) => format!("127.0.0.1:{port}").into(),
+            Err(_) => address.into(),
+        }
     }
 
     /// A way to ask.
     pub(super) fn open(&self) -> std::io::Result<Standalone> {
         Ok(Standalone {
-            address: self.address().to_owned(),
+            address: self.address().into_owned(),
             runtime: Builder::new_current_thread().enable_all().build()?,
         })
     }
@@ -190,6 +195,26 @@ impl Standalone {
                 Ok(()) => Err("the connection was closed".into()),
                 Err(error) => Err(error.into()),
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_named_by_its_address_or_by_its_port_on_this_machine() {
+        for (given, address) in [
+            (None, "127.0.0.1:8081"),
+            (Some("22001"), "127.0.0.1:22001"),
+            (Some(":22001"), "127.0.0.1:22001"),
+            (Some("http://10.0.0.7:8081/"), "10.0.0.7:8081"),
+            (Some("[::1]:8081"), "[::1]:8081"),
+            (Some("build.example:8081"), "build.example:8081"),
+        ] {
+            let admin = given.map(str::to_owned);
+            assert_eq!(AdminArgs { admin }.address(), address);
         }
     }
 }

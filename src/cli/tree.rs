@@ -3,7 +3,7 @@
 
 use clap::CommandFactory;
 
-use super::Cli;
+use super::{Cli, candidates};
 
 /// A command, or a group of commands.
 pub(super) struct Entry {
@@ -74,10 +74,9 @@ fn paragraphs(text: &str) -> String {
 pub(super) fn usage(mut root: clap::Command, words: &[String]) -> String {
     root.build();
     let mut command = &root;
-    for word in words {
+    for word in candidates::plain(words) {
         match command.find_subcommand(word) {
             Some(next) => command = next,
-            None if word.starts_with('-') => {}
             None => break,
         }
     }

@@ -9,8 +9,10 @@ use super::standalone::{AdminArgs, Standalone};
 use crate::releases::Kind;
 use crate::serve::told::Status;
 use crate::store::Released;
-use crate::words::{Period, VersionWord};
+use crate::words::{EnvironmentName, Period, VersionWord};
 
+/// How long the record of what is served is waited for: a server writes one a second, and more often tries again.
+const RECORD_PATIENCE: Duration = Duration::from_secs(10);
 /// How often `serve` is asked.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -94,6 +96,7 @@ impl Waiting {
                 Ok(status) => {
                     self.standalone.follows(context, &status)?;
                     if Self::serves(context, &status, released, &split, commit)? {
+                        self.until_recorded(ui, released, status, deadline);
                         return Ok(());
                     }
                     obstacles(context, &status, released, &split, commit)
@@ -115,6 +118,28 @@ impl Waiting {
                 return Err(failure);
             }
             thread::sleep(PAUSE);
+        }
+    }
+
+    /// Returns once what the server noted for its ledger is in the repository, where a rollback reads it: until then the branch
+    /// has a commit of which nobody could say whether it was served. It is served all the same, so this fails in nothing but a
+    /// warning.
+    fn until_recorded(&self, ui: &Ui, released: &Released, mut status: Status, served: Instant) {
+        let deadline = served.min(Instant::now() + RECORD_PATIENCE);
+        let begun = Instant::now();
+        while let Some((environment, problems)) = unrecorded(&status, released) {
+            if Instant::now() >= deadline {
+                ui.warning(format!(
+                    "it is served, and after {} s the ledger of {environment} does not say so yet{problems}; until it does, `cutwater rollback {}` without a version may stop, since it goes by that",
+                    begun.elapsed().as_secs(),
+                    released.app
+                ));
+                return;
+            }
+            ui.progress(&format!("waiting for the ledger of {environment}"));
+            thread::sleep(PAUSE);
+            // A server that is gone may be on its way up again, with what it noted.
+            status = self.standalone.ask("/status").unwrap_or(status);
         }
     }
 
@@ -144,6 +169,17 @@ impl Waiting {
             None => false,
         })
     }
+}
+
+/// The environment whose ledger does not have all yet that was served of the app, and what the server says stands in the way.
+fn unrecorded(status: &Status, released: &Released) -> Option<(EnvironmentName, String)> {
+    // Aliases are not recorded.
+    let ledger = (status.ledger.as_ref()).filter(|_| released.kind == Kind::Deployment)?;
+    ledger.apps.get(&released.app)?;
+    let problems: Vec<String> = (ledger.problems.iter())
+        .map(|problem| format!(" ({problem})"))
+        .collect();
+    Some((ledger.environment.clone(), problems.concat()))
 }
 
 /// What stands in the way.

@@ -147,10 +147,17 @@ impl Releases {
 /// True where both would be one object: folders may be meant for different namespaces.
 #[must_use]
 pub fn collide(first: &Release, second: &Release) -> bool {
-    let folder = |file: &str| file.rsplit_once('/').map(|(folder, _)| folder.to_owned());
-    (first.kind(), first.namespace(), first.name())
-        == (second.kind(), second.namespace(), second.name())
-        && folder(&first.file) == folder(&second.file)
+    (first.kind(), first.name()) == (second.kind(), second.name()) && share_a_place(first, second)
+}
+
+/// True where both are meant for the same namespace, as far as the files tell: a folder may be meant for one of its own.
+#[must_use]
+pub fn share_a_place(first: &Release, second: &Release) -> bool {
+    let folder = |release: &Release| {
+        let folder = release.file.rsplit_once('/');
+        folder.map(|(folder, _)| folder.to_owned())
+    };
+    first.namespace() == second.namespace() && folder(first) == folder(second)
 }
 
 /// What is said of the second of two.

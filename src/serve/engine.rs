@@ -195,10 +195,11 @@ impl Engine {
         }
         let remembered = self.apps.values().map(|app| &app.remembered);
         self.used.store(Arc::new(source::used(remembered)));
-        self.board.tell(&self.found, &self.apps);
+        // Whoever is told that a commit is served is told of the record of it too.
         if let Some(ledger) = &self.ledger {
             ledger.note(&self.found.tip, &self.apps, now);
         }
+        self.board.tell(&self.found, &self.apps);
         wake
     }
 

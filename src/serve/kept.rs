@@ -80,7 +80,7 @@ pub(super) fn problems(all: &Reasons, commit: &str) -> Vec<String> {
                     "{folder} in commit {}, so what was there goes on",
                     short(commit)
                 ),
-                "; where another branch or folder is meant, start again with --branch or --releases",
+                "; where it was the last one and nothing is to be served any more, list it again without its `routes`, so that nobody is sent to it, or stop this server: started again with new names for --state and --environment, it knows nothing of it; where another branch or folder is meant, start again with --branch or --releases",
             ),
             Why::Rewritten { before } => (
                 format!(

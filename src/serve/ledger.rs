@@ -123,10 +123,11 @@ impl Ledger {
         if !self.own.load(Ordering::Relaxed) {
             problems.extend(apps.map(held));
         }
-        let waiting = lock(&self.outbox).count(None);
+        let apps = lock(&self.outbox).counts();
         LedgerStatus {
             environment: self.environment.clone(),
-            waiting,
+            waiting: apps.values().sum(),
+            apps,
             problems,
         }
     }
@@ -444,7 +445,9 @@ mod tests {
         for own in [false, true, false, true] {
             ledger.admit(own);
             assert_eq!(!ledger.ready().is_empty(), own);
-            assert_eq!(ledger.status().waiting, 1);
+            let status = ledger.status();
+            assert_eq!(status.waiting, 1);
+            assert_eq!(status.apps, [(app.clone(), 1)].into());
         }
     }
 }

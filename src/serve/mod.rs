@@ -40,6 +40,7 @@ mod tasks;
 mod tidy;
 mod tip;
 pub mod told;
+mod trouble;
 mod versions;
 mod webhook;
 mod whose;

@@ -212,11 +212,13 @@ impl Outbox {
             .collect()
     }
 
-    /// How many records wait, of one app or of all.
-    pub(super) fn count(&self, app: Option<&AppName>) -> usize {
+    /// How many records wait of each app that has any.
+    pub(super) fn counts(&self) -> BTreeMap<AppName, usize> {
         let pages = self.book.apps.iter();
-        let pages = pages.filter(|(name, _)| app.is_none_or(|app| app == *name));
-        pages.map(|(_, page)| page.waiting.len()).sum()
+        let pages = pages.filter(|(_, page)| !page.waiting.is_empty());
+        pages
+            .map(|(app, page)| (app.clone(), page.waiting.len()))
+            .collect()
     }
 
     /// Records of the app up to this sequence are in the ledger, whose end is this.
@@ -322,7 +324,7 @@ mod tests {
         // A file that is broken is begun anew, by somebody else.
         fs::write(dir.path().join("ledger-local.json"), "{").unwrap();
         let mut outbox = open();
-        assert!(outbox.writer().unwrap() != writer && outbox.count(None) == 0);
+        assert!(outbox.writer().unwrap() != writer && outbox.counts().is_empty());
         assert_eq!(open().writer().unwrap(), outbox.writer().unwrap());
     }
 
@@ -356,7 +358,7 @@ mod tests {
             assert!(note(&mut outbox, number));
         }
         let app: AppName = "checkout".parse().unwrap();
-        assert_eq!(outbox.count(Some(&app)), WAITING_MAX);
+        assert_eq!(outbox.counts(), [(app, WAITING_MAX)].into());
         assert_eq!(sequences(&outbox).first(), Some(&6));
     }
 

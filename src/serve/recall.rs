@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::counted::UNKNOWN;
-use super::source::{Source, exchanged};
+use super::source::Source;
 use super::tip::{Tip, short};
+use super::trouble::exchanged;
 
 impl Source {
     /// Reads again what counted before.

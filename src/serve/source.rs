@@ -15,6 +15,7 @@ use super::counted::Counted;
 use super::state::Remembered;
 use super::tasks::{self, Last};
 use super::tip::{Commit, Known, Tip, short};
+use super::trouble::{empty, exchanged, goes_on, nothing_there};
 use crate::plan::Owner;
 use crate::store::{Fetched, Mirror, StoreError};
 use crate::words::AppName;
@@ -303,7 +304,8 @@ impl Source {
         } else {
             &self.known
         };
-        let (tip, wrong) = self.found.tip.next(Commit {
+        let apps = settings.apps.clone();
+        let (tip, mut wrong) = self.found.tip.next(Commit {
             id: commit,
             settings,
             releases: &read.releases,
@@ -316,6 +318,14 @@ impl Source {
             lost: &self.lost,
             may_stay,
         });
+        // Where nothing is kept, nothing else is said of it.
+        if is_empty && wrong.is_empty() {
+            wrong.push(nothing_there(
+                commit,
+                &folder,
+                self.mirror.folders(commit, &folder, &apps),
+            ));
+        }
         self.found.tip = Arc::new(tip);
         self.lost.clear();
         Ok(wrong)
@@ -342,41 +352,6 @@ pub(super) fn known(remembered: &BTreeMap<AppName, Remembered>) -> Known {
 pub(super) fn used<'a>(remembered: impl Iterator<Item = &'a Remembered>) -> BTreeSet<String> {
     let records = remembered.flat_map(|remembered| remembered.records.values());
     records.map(|record| record.commit.clone()).collect()
-}
-
-/// What is said of a commit of another repository.
-pub(super) fn exchanged(commit: &str) -> String {
-    format!(
-        "the repository was exchanged for another one: commit {} has no commit in common with what counted before, and no tag of a version that is used names what it did; nothing of it counts, and what was read before goes on; put the repository back, or serve the new one with a folder of its own for --state",
-        short(commit)
-    )
-}
-
-/// What is said of a look that failed, in words of this command: the branch is a flag here.
-fn goes_on(error: &StoreError, is_first: bool) -> String {
-    let problem = match error {
-        StoreError::BranchNotFound { branch, url } => {
-            format!("branch `{branch}` is not in {url}; push it, or name another one with --branch")
-        }
-        error => error.to_string(),
-    };
-    if is_first {
-        return format!("{problem}; nothing was read before, so nothing is served");
-    }
-    format!("{problem}; what was read before goes on")
-}
-
-/// What is said of a folder of releases in which nothing is ours; `others` are the objects of others in it.
-fn empty(folder: &str, others: usize) -> String {
-    match others {
-        0 => format!("`{folder}` is absent or empty"),
-        1 => format!(
-            "`{folder}` holds no Deployment and no Alias of ours, but 1 object of another kind,"
-        ),
-        others => format!(
-            "`{folder}` holds no Deployment and no Alias of ours, but {others} objects of other kinds,"
-        ),
-    }
 }
 
 #[cfg(test)]

@@ -102,6 +102,50 @@ fn a_branch_that_is_not_there_is_said_with_the_flag_that_names_it() {
 }
 
 #[test]
+fn a_folder_that_is_not_there_is_said_at_the_first_start_with_those_that_are() {
+    for (folder, text, parts) in [
+        (
+            "release",
+            Some(SHOP),
+            [
+                "there is no folder `release`",
+                "stand in `releases/prod`: name",
+            ],
+        ),
+        (
+            "releases/prod",
+            Some("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"),
+            ["`releases/prod` holds no Deployment", "cutwater deploy"],
+        ),
+        (
+            "release",
+            None,
+            ["there is no folder `release`", "cutwater deploy"],
+        ),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let url = dir.path().join("shop.git");
+        let mut source = source(dir.path(), &url, b"");
+        source.known.clear();
+        source.folder = Some(folder.to_owned());
+        commit(&url, text);
+        source.recall();
+        source.look();
+        let said = source.found.problems.join("\n");
+        assert!(
+            parts.iter().all(|part| said.contains(part)) && said.contains("nothing is served"),
+            "{said}"
+        );
+        // It is no reason not to begin with what comes.
+        assert!(source.found.is_known() && source.found.tip.whole);
+        source.folder = Some("releases/prod".to_owned());
+        commit(&url, Some(SHOP));
+        source.look();
+        assert_eq!(source.found.problems, [""; 0]);
+    }
+}
+
+#[test]
 fn a_folder_that_holds_objects_of_others_is_not_called_empty() {
     assert_eq!(empty("releases", 0), "`releases` is absent or empty");
     for others in [1, 3] {

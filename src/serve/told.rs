@@ -38,6 +38,9 @@ pub struct LedgerStatus {
     pub environment: EnvironmentName,
     /// How many changes are not in the repository yet.
     pub waiting: usize,
+    /// The same of each app that has any.
+    #[serde(default)]
+    pub apps: BTreeMap<AppName, usize>,
     /// Why not.
     pub problems: Vec<String>,
 }

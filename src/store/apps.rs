@@ -7,8 +7,8 @@ use std::thread::{self, JoinHandle};
 use git2::Oid;
 
 use super::error::StoreError;
-use super::objects;
 use super::workspace::{SourceCommit, Workspace};
+use super::{objects, snapshot};
 use crate::app::APP_FILE;
 use crate::git;
 use crate::words::{AppName, WORD_MAX, shown};
@@ -83,13 +83,7 @@ impl Workspace {
                 let wrong = name.parse::<AppName>().err();
                 wrong.map(|error| format!("{error}; rename the folder"))
             } else {
-                let meant = inside.iter().find_map(|file| {
-                    let file = file.name().ok()?.to_owned();
-                    let low = file.to_ascii_lowercase();
-                    ["app.yaml", "app.yml", "app.json"]
-                        .contains(&low.as_str())
-                        .then_some(file)
-                });
+                let meant = snapshot::misnamed(&inside);
                 meant.map(|file| format!("the file is called {APP_FILE}, not {file}; rename it"))
             };
             found.extend(problem.map(|problem| (path, problem)));

@@ -1,10 +1,11 @@
 //! What standalone mode takes from its mirror beside versions: settings and releases of the branch, and whole snapshots.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use git2::{ErrorCode, Oid, Repository};
+use git2::{ErrorCode, ObjectType, Oid, Repository};
 
 use super::content::ContentError;
 use super::error::{SnapshotError, StoreError};
@@ -12,7 +13,7 @@ use super::export::{self, Exported};
 use super::intact;
 use super::mirror::Mirror;
 use super::objects;
-use super::users::{Branch, Reader};
+use super::users::{self, Branch, Reader};
 use crate::record::VersionRecord;
 use crate::settings::{SETTINGS_FILE, Settings};
 
@@ -59,6 +60,35 @@ impl Mirror {
             unreadable: Arc::clone(&read.unreadable),
             aside: Arc::clone(&read.aside),
         })
+    }
+
+    /// The folders of a commit that hold files of releases, but for those in the folder `apps`, and whether `folder` is there at all.
+    #[must_use]
+    pub fn folders(&self, commit: &str, folder: &str, apps: &str) -> (bool, BTreeSet<String>) {
+        let state = self.state();
+        let repo = &state.repo;
+        let look = || {
+            let oid = id(commit)?;
+            let is_there = users::folder_of(repo, folder, oid)?.is_some();
+            let root = objects::tree(repo, objects::commit(repo, oid)?.tree_id())?;
+            let mut found = BTreeSet::new();
+            for entry in root
+                .iter()
+                .filter(|entry| entry.kind() == Some(ObjectType::Tree))
+            {
+                let Ok(name) = entry.name() else { continue };
+                if name == apps {
+                    continue;
+                }
+                let read = Reader::new(repo, name, None).commit(oid);
+                let files = read.releases.iter().map(|release| &release.file);
+                let folders = files.filter_map(|file| Some(file.rsplit_once('/')?.0.to_owned()));
+                found.extend(folders);
+            }
+            Ok::<_, String>((is_there, found))
+        };
+        // It is for a message alone, which says less where something cannot be read.
+        look().unwrap_or((true, BTreeSet::new()))
     }
 
     /// True where the commit `newer` came after `older`, or is the same.

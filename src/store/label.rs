@@ -80,6 +80,9 @@ pub struct Labelled {
     /// The version that had the label before, where it was moved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moved_from: Option<VersionNumber>,
+    /// The labels that the app has, where none was there to be removed.
+    #[serde(skip)]
+    pub others: Vec<Label>,
 }
 
 /// Gives, moves or removes a label. `progress` is told what takes time.
@@ -119,7 +122,12 @@ pub fn label(
             Given::MovedFrom(from) => (LabelOutcome::Moved, Some(from)),
         },
     };
+    let has_none = request.change == LabelChange::Remove && outcome == LabelOutcome::Unchanged;
+    let others = history.living().flat_map(|version| &version.labels);
+    let others = others.chain(history.buried.keys());
+    let others = others.take(if has_none { usize::MAX } else { 0 });
     Ok(Labelled {
+        others: others.cloned().collect(),
         outcome,
         app: app.clone(),
         label: request.label.clone(),

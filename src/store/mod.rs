@@ -80,8 +80,8 @@ pub use mirror::{Fetched, Mirror};
 pub use publish::publish;
 pub use publish_all::publish_all;
 pub use release::{
-    ChangedMeanwhile, NothingStable, ReleaseError, ReleaseOutcome, ReleaseRequest, Released, Wish,
-    WorkTree, alias_name, release,
+    ChangedMeanwhile, NewAlias, NothingStable, ReleaseError, ReleaseOutcome, ReleaseRequest,
+    Released, Wish, WorkTree, alias_name, release,
 };
 pub use request::{Outcome, Provenance, Published, Request, Warning, WarningReason};
 pub use select::{Filter, Page};

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use git2::{Oid, Repository};
+use git2::{Oid, Repository, Tree};
 
 use super::error::SnapshotError;
 use super::loose;
@@ -134,13 +134,26 @@ fn check_pipelines(repo: &Repository, tree: Oid) -> Result<(), SnapshotError> {
 pub(super) fn app_file(repo: &Repository, directory: Oid) -> Result<Vec<u8>, SnapshotError> {
     let fail = |problem: String| SnapshotError::new(APP_FILE, problem);
     let tree = objects::tree(repo, directory).map_err(fail)?;
-    let entry = tree
-        .get_name(APP_FILE)
-        .ok_or_else(|| fail("is missing; it makes a directory an app".to_owned()))?;
+    let entry = tree.get_name(APP_FILE).ok_or_else(|| {
+        let other = misnamed(&tree);
+        let other = other.map_or_else(String::new, |file| format!(": rename {file}"));
+        fail(format!("is missing; it makes a directory an app{other}"))
+    })?;
     if entry.filemode_raw() & 0o170_000 != 0o100_000 {
         return Err(fail("is not a regular file".to_owned()));
     }
     objects::blob(repo, entry.id(), 1024 * 1024).map_err(fail)
+}
+
+/// A file of the directory that was meant as `app.yaml`.
+pub(super) fn misnamed(directory: &Tree<'_>) -> Option<String> {
+    directory.iter().find_map(|file| {
+        let file = file.name().ok()?.to_owned();
+        let low = file.to_ascii_lowercase();
+        ["app.yaml", "app.yml", "app.json"]
+            .contains(&low.as_str())
+            .then_some(file)
+    })
 }
 
 fn with_app_file(repo: &Repository, directory: Oid, bytes: &[u8]) -> Result<Oid, git2::Error> {

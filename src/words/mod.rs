@@ -11,7 +11,7 @@ mod shown;
 mod version;
 
 pub use name::{AppName, FunctionName, Label, NameError};
-pub(crate) use near::{instead, near};
+pub(crate) use near::{instead, instead_of_alias, near, without_app};
 pub use period::{Period, PeriodError};
 pub use reach::{AliasName, EnvironmentName, ReachError, RouteName};
 pub use share::{Share, ShareError};

@@ -2,6 +2,8 @@
 //!
 //! Pure.
 
+use super::AppName;
+
 /// Most names that are offered.
 const NEAR_MAX: usize = 3;
 
@@ -42,9 +44,48 @@ pub(crate) fn instead<'a>(names: impl IntoIterator<Item = &'a str>, word: &str) 
     }
 }
 
+/// The alias that is meant by a word with the name of the app and a dash before it, as objects are called.
+pub(crate) fn without_app<'a>(
+    app: &AppName,
+    names: impl IntoIterator<Item = &'a str>,
+    word: &str,
+) -> Option<&'a str> {
+    let bare = word.strip_prefix(app.as_str())?.strip_prefix('-')?;
+    names.into_iter().find(|name| *name == bare)
+}
+
+/// What to say of an alias that is not there.
+pub(crate) fn instead_of_alias<'a>(
+    app: &AppName,
+    names: impl IntoIterator<Item = &'a str>,
+    word: &str,
+) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    match without_app(app, names.iter().copied(), word) {
+        Some(bare) => format!("did you mean {bare}? an alias is named without its app"),
+        None => instead(names, word),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_alias_is_named_without_its_app() {
+        let app: AppName = "shop".parse().unwrap();
+        let names = ["staging", "shop-old", "old"];
+        for (word, said) in [
+            (
+                "shop-staging",
+                "did you mean staging? an alias is named without its app",
+            ),
+            ("stagng", "did you mean staging?"),
+            ("shopstaging", "there are: staging, shop-old, old"),
+        ] {
+            assert_eq!(instead_of_alias(&app, names, word), said, "{word}");
+        }
+    }
 
     #[test]
     fn a_slip_of_the_finger_finds_its_name() {

@@ -28,6 +28,10 @@ const COMMANDS: &[Slip] = &[
     ("undo orders", ["unrecognized subcommand 'undo'", "usage: cutwater", "cutwater rollback"]),
     ("logs orders", ["unrecognized subcommand 'logs'", "usage: cutwater", "kubectl logs"]),
     ("list", ["unrecognized subcommand 'list'", "usage: cutwater", "cutwater versions list"]),
+    ("orders deploy v3", ["unrecognized subcommand 'orders'", "usage: cutwater", "cutwater deploy orders v3"]),
+    ("--json list", ["unrecognized subcommand 'list'", "usage: cutwater", "cutwater versions list"]),
+    ("--timeout 5 deploy orders v3 --percent 50", ["unexpected argument '--percent'", "usage: cutwater deploy", "v8=10"]),
+    ("init --name orders", ["unexpected argument '--name'", "usage: cutwater init", "cutwater init DIR --app NAME"]),
     ("versions pubish", ["unrecognized subcommand 'pubish'", "usage: cutwater versions", "'publish'"]),
     // Apps and aliases that are not there.
     ("versions list odrers", ["there is no app `odrers`", "not in HEAD", "did you mean orders?"]),
@@ -43,12 +47,18 @@ const COMMANDS: &[Slip] = &[
     ("alias view orders stagng", ["app `orders` has no alias `stagng`", "orders", "did you mean staging?"]),
     ("versions publish odrers", ["app `odrers` is not in HEAD", "there is no apps/odrers/app.yaml", "did you mean orders?"]),
     ("versions publish draft", ["app `draft` is not in HEAD", "apps/draft is on the disk and not committed", "--working-tree"]),
+    ("versions publish wiki", ["apps/wiki at HEAD: `app.yaml` is missing", "it makes a directory an app", "rename app.yml"]),
     ("versions publish", ["which app is meant?", "name one of", "blog, orders"]),
     // Objects that are not there: what to write says what was asked for.
     ("deploy blog v1=90 v2=10", ["a Deployment of `blog` is not in `releases` of branch `main`", "write it to releases/blog.yaml", "  - version: 1\n    percentage: 90\n  - version: 2\n    percentage: 10\n  routes:\n  - hostnames: [blog.localhost]"]),
     ("rollback blog", ["a Deployment of `blog` is not in `releases` of branch `main`", "nothing to roll back", "`git log --diff-filter=D -- releases`"]),
     ("rollback blog v1", ["a Deployment of `blog` is not in `releases` of branch `main`", "write it to releases/blog.yaml", "  - version: 1\n    percentage: 100"]),
     ("alias set orders prod v3 --canary v1=10", ["alias `prod` of `orders` is not in `releases`", "releases/orders-prod.yaml", "  version: 3\n  canary:\n    version: 1\n    percentage: 10"]),
+    ("alias set orders stagng v3", ["app `orders` has no alias `stagng`", "did you mean staging?", "a new alias is a new file: write it to releases/orders-stagng.yaml"]),
+    ("alias set orders orders-staging v3", ["app `orders` has no alias `orders-staging`", "on branch `main`", "did you mean staging? an alias is named without its app"]),
+    ("alias delete orders orders-staging", ["app `orders` has no alias `orders-staging`", "on branch `main`", "did you mean staging? an alias is named without its app"]),
+    ("alias view orders orders-staging", ["app `orders` has no alias `orders-staging`", "orders", "did you mean staging? an alias is named without its app"]),
+    ("alias set orders v1 10", ["app `orders` has no alias `v1`", "on branch `main`", "there are: broken, staging, vague"]),
     // Versions and shares.
     ("deploy orders v9", ["has no version `v9`", "app `orders`", "there are: v3, v1"]),
     ("deploy orders v2", ["v2", "was deleted", "too slow"]),
@@ -58,7 +68,14 @@ const COMMANDS: &[Slip] = &[
     ("deploy orders v1=60 v3=50", ["total 110", "must total exactly 100", "leave one out"]),
     ("deploy orders v1=60 v3=35", ["total 95", "must total exactly 100", "leave one out"]),
     ("deploy orders v1=33.333 v3", ["`33.333`", "percentage", "two decimals"]),
-    ("deploy orders v3 3", ["are both v3", "`v3`", "name it once"]),
+    ("deploy orders v3 v3", ["are both v3", "`v3`", "name it once"]),
+    ("deploy orders v1 10", ["`10` reads as version v10", "cutwater deploy orders v1=10 VERSION=90", "cutwater deploy orders v1 v10"]),
+    ("deploy orders v1=60 3", ["`3` reads as version v3", "cutwater deploy orders v1=60 VERSION=3", "cutwater deploy orders v1=60 v3"]),
+    ("deploy orders v3 10%", ["`10%` is no version", "behind its version", "cutwater deploy orders v3=10 VERSION=90"]),
+    ("rollback orders v1=90", ["`v1=90` has a share", "a rollback goes to one version", "cutwater deploy orders VERSION=PERCENT"]),
+    ("rollback orders v1 90", ["`v1 90` are several", "a rollback goes to one version", "cutwater deploy orders VERSION=PERCENT"]),
+    ("alias set orders staging v1 10", ["`10` is one word too many", "cutwater alias set [APP] NAME VERSION", "--canary VERSION=PERCENT"]),
+    ("alias set orders staging v1 --canary 10", ["--canary v10 names a version and no percentage", "--canary VERSION=PERCENT", "--canary v10=10"]),
     ("deploy orders", ["VERSION is missing", "cutwater deploy orders", "VERSION"]),
     ("rollback orders v1 v3", ["`v1 v3` are several", "a rollback goes to one version", "rollback"]),
     ("deploy orders v3 --wait 10s", ["`10s` is no version", "written with `=`", "--wait=10s"]),
@@ -101,6 +118,7 @@ const APP_FILE: &[(&str, &str, [&str; 3])] = &[
     ("port: 8080", "prot: 8080", ["unknown field", "app.yaml:", "did you mean `port`?"]),
     ("port: 8080", "ports: 8080", ["unknown field", "app.yaml:", "did you mean `port`?"]),
     ("port: 8080", "port: \"8080\"", ["port", "app.yaml:", "quotes"]),
+    ("    image:", "    # image:", ["image: is missing", "app.yaml:7:", "for `cutwater serve` on one machine write `local: {command: [...]}`"]),
     ("    port: 8080", "\tport: 8080", ["tab", "app.yaml:", "blanks"]),
     ("name: orders", "name: order", ["order", "app.yaml:", "orders"]),
     ("@sha256:1", ":v1 #", ["is not pinned", "app.yaml:9:", "@sha256"]),
@@ -142,6 +160,7 @@ fn repository() -> Shop {
     shop.git(&shop.clone_dir(), &["rm", "-rq", "apps/checkout"]);
     let app = APP.replace("IMAGE", &digest("1"));
     shop.write("apps/blog/app.yaml", app.replace("orders", "blog"));
+    shop.write("apps/wiki/app.yml", app.replace("orders", "wiki"));
     for message in ["one", "two", "three"] {
         shop.write("apps/orders/page", message);
         shop.commit("apps/orders/app.yaml", &app);
@@ -232,6 +251,58 @@ fn an_object_of_a_mistyped_app_is_named_and_nothing_is_said_that_would_replace_i
 }
 
 #[test]
+fn a_second_deployment_of_an_app_in_one_place_is_refused_before_anything_is_committed() {
+    let shop = repository();
+    let versions = format!(
+        "  versions:\n  - {{version: 1, percentage: 100}}\n{}",
+        route("site")
+    );
+    shop.commit(
+        "releases/copy.yaml",
+        release("Deployment", "orders-copy", &versions),
+    );
+    let push = ["push", "-q", "origin", "HEAD:refs/heads/main"];
+    shop.git(&shop.clone_dir(), &push);
+    let before = shop.refs();
+    let parts = [
+        "app `orders` has two Deployments",
+        "releases/copy.yaml:1",
+        "releases/orders.yaml:1",
+    ];
+    for line in [
+        "deploy orders v3 --name orders-copy",
+        "deploy orders v3 --name orders",
+        "deploy orders v3",
+    ] {
+        let failure = graded(&shop, line, &parts);
+        assert!(failure.is_none(), "{}", failure.unwrap_or_default());
+    }
+    assert_eq!(shop.refs(), before);
+    // Nothing may hold up a rollback: a cluster takes the older of the two.
+    let output = shop.run(&["rollback", "orders", "v3", "--name", "orders"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("releases/copy.yaml:1) is a Deployment of app `orders` too"),
+        "{}",
+        text(&output.stderr)
+    );
+    // In a folder of its own it is for another place.
+    shop.git(
+        &shop.clone_dir(),
+        &["pull", "-q", "--ff-only", "origin", "main"],
+    );
+    std::fs::create_dir_all(shop.clone_dir().join("releases/blue")).unwrap();
+    shop.git(
+        &shop.clone_dir(),
+        &["mv", "releases/copy.yaml", "releases/blue/copy.yaml"],
+    );
+    shop.commit("README.md", "moved");
+    shop.git(&shop.clone_dir(), &push);
+    let output = shop.run(&["deploy", "orders", "v3", "--name", "orders-copy"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
 fn what_succeeds_without_a_change_says_so() {
     let shop = repository();
     // What is not committed is not published, and the warning says which flag takes it.
@@ -248,12 +319,32 @@ fn what_succeeds_without_a_change_says_so() {
         said.contains("not committed") && said.contains("--working-tree"),
         "{said}"
     );
+    for (line, said) in [
+        (
+            "deploy orders v1=60 v3=40",
+            "releases/orders.yaml on branch main says this already",
+        ),
+        (
+            "versions label orders v1 gone --remove",
+            "no version of `orders` has label `gone`",
+        ),
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let output = shop.run(&words);
+        assert!(output.status.success() && text(&output.stdout).starts_with("unchanged"));
+        assert!(
+            text(&output.stderr).contains(said),
+            "{}",
+            text(&output.stderr)
+        );
+    }
     // A release without a route reaches nobody.
     let bare = release(
         "Deployment",
         "orders-bare",
         "  versions:\n  - {version: 1, percentage: 100}\n",
     );
+    let bare = bare.replace("metadata: {", "metadata: {namespace: bare, ");
     shop.commit("releases/bare.yaml", bare);
     shop.git(
         &shop.clone_dir(),

@@ -51,7 +51,7 @@ fn a_work_tree_is_published_as_git_would_add_it() {
     shop.write("apps/checkout/staged", "two");
     let status = shop.git(&shop.clone_dir(), &["status", "--porcelain"]);
     let head = shop.rev(&shop.clone_dir(), "HEAD");
-    let output = shop.run(&["versions", "publish", "--working-tree"]);
+    let output = shop.run(&["versions", "publish", "--working-tree", "--quiet"]);
     assert_eq!(text(&output.stderr), "");
     assert!(text(&output.stdout).starts_with("published checkout v1"));
     assert_eq!(
@@ -423,7 +423,7 @@ fn conflicts_are_seen_in_every_kind_of_index_and_what_a_sparse_checkout_leaves_o
     shop.commit("apps/other/file", "x");
     shop.git(&shop.clone_dir(), &["sparse-checkout", "set", "apps/other"]);
     assert!(!shop.clone_dir().join("apps/checkout").exists());
-    let output = shop.run(&["versions", "publish", "checkout"]);
+    let output = shop.run(&["versions", "publish", "checkout", "--quiet"]);
     assert!(text(&output.stdout).starts_with("published checkout v1 "));
     assert_eq!(text(&output.stderr), "");
 }

@@ -53,7 +53,7 @@ impl Args {
             }) => Some((version, percentage)),
             Some(Asked { version, .. }) => {
                 return Err(Failure::usage(format!(
-                    "--canary {version} has no percentage; write --canary {version}=10"
+                    "--canary {version} names a version and no percentage; write --canary {version}=10, or whatever version and share are meant: --canary VERSION=PERCENT"
                 )));
             }
         };

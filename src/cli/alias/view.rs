@@ -5,7 +5,7 @@ use crate::cli::candidates;
 use crate::cli::context::Context;
 use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
-use crate::words::{AliasName, instead};
+use crate::words::{AliasName, instead_of_alias};
 
 const SHAPE: Shape = Shape {
     command: "alias view",
@@ -43,7 +43,7 @@ impl Args {
         if found.is_empty() {
             let failure = Failure::new(format!("app `{app}` has no alias `{name}`"));
             let names = names.iter().map(String::as_str);
-            return Err(failure.hint(instead(names, name.as_str())));
+            return Err(failure.hint(instead_of_alias(&app, names, name.as_str())));
         }
         let there: Vec<String> = found.iter().map(|alias| alias.file.clone()).collect();
         if let Some(object) = &self.object {

@@ -4,7 +4,8 @@ use crate::cli::candidates;
 use crate::cli::context::Context;
 use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
-use crate::store::{self, LabelChange, LabelOutcome, LabelRequest};
+use crate::store::{self, LabelChange, LabelOutcome, LabelRequest, Labelled};
+use crate::words::{Label, instead};
 
 const SHAPE: Shape = Shape {
     command: "versions label",
@@ -70,6 +71,9 @@ impl Args {
                 super::fetch_again(context, &labelled.app, labelled.label.as_str())
             ));
         }
+        if labelled.outcome == LabelOutcome::Unchanged {
+            ui.hint(unchanged(&labelled, request.change));
+        }
         if ui.json {
             return ui.json(&labelled);
         }
@@ -87,5 +91,19 @@ impl Args {
         let (app, number, label) = (&labelled.app, labelled.version, &labelled.label);
         ui.result(format!("{verb} {app} {number} {label}{from}"));
         Ok(())
+    }
+}
+
+/// Why nothing was changed.
+fn unchanged(labelled: &Labelled, change: LabelChange) -> String {
+    let (app, number, label) = (&labelled.app, labelled.version, &labelled.label);
+    if change == LabelChange::Remove {
+        let others = labelled.others.iter().map(Label::as_str);
+        format!(
+            "nothing was changed: no version of `{app}` has label `{label}`; {}",
+            instead(others, label.as_str())
+        )
+    } else {
+        format!("nothing was changed: {number} of `{app}` has label `{label}` already")
     }
 }

@@ -131,7 +131,8 @@ impl Args {
         if page.entries.is_empty() {
             ui.hint(if history.entries.is_empty() {
                 format!(
-                    "`{app}` has no versions yet; publish one with `cutwater versions publish {app}`"
+                    "`{app}` has no versions yet; publish one with `{}`",
+                    context.command(&format!("versions publish {app}"))
                 )
             } else {
                 format!("none of the {} versions fits", history.entries.len())

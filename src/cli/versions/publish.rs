@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::entry::short;
+use crate::app::Function;
 use crate::cli::candidates;
 use crate::cli::context::Context;
 use crate::cli::moment;
@@ -326,7 +327,7 @@ fn warn(ui: &Ui, context: &Context, request: &Request, published: &Published) {
     }
     let version = &published.version;
     if published.outcome != Outcome::Unchanged {
-        say_without_image(ui, context, published);
+        say_where_it_runs(ui, context, published);
     } else if request.sign
         && let Ok(None) = context.workspace.signature(version)
     {
@@ -337,19 +338,29 @@ fn warn(ui: &Ui, context: &Context, request: &Request, published: &Published) {
     }
 }
 
-/// Tells of functions that no cluster can run: an image may have been forgotten.
-fn say_without_image(ui: &Ui, context: &Context, published: &Published) {
+/// Tells of functions that no cluster can run, since an image may have been forgotten, and of the first version's that one machine
+/// cannot run, since nobody may know yet what that takes.
+fn say_where_it_runs(ui: &Ui, context: &Context, published: &Published) {
     let version = &published.version;
     let functions = context.workspace.functions(version).unwrap_or_default();
-    let names: Vec<String> = (functions.iter())
-        .filter(|function| function.image.is_none())
-        .map(|function| format!("`{}`", function.name))
-        .collect();
-    if !names.is_empty() {
+    let names = |is_meant: fn(&Function) -> bool| {
+        let names = functions.iter().filter(|function| is_meant(function));
+        let names: Vec<String> = names
+            .map(|function| format!("`{}`", function.name))
+            .collect();
+        names.join(", ")
+    };
+    let number = version.number;
+    let without_image = names(|function| function.image.is_none());
+    if !without_image.is_empty() {
         ui.hint(format!(
-            "{} has no image for {}: it runs with `cutwater serve`, and in no cluster (--image gives one)",
-            version.number,
-            names.join(", ")
+            "{number} has no image for {without_image}: it runs with `cutwater serve`, and in no cluster (--image gives one)"
+        ));
+    }
+    let without_local = names(|function| function.local.is_none());
+    if number.get() == 1 && !without_local.is_empty() {
+        ui.hint(format!(
+            "{number} has no `local.command` for {without_local}: it runs in a cluster, and not with `cutwater serve` (`local` in app.yaml says what to run on one machine)"
         ));
     }
 }

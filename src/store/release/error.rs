@@ -8,7 +8,7 @@ use crate::git::GitError;
 use crate::releases::SplitError;
 use crate::releases::edit::EditError;
 use crate::releases::rollback::Candidates;
-use crate::words::{AliasName, AppName, VersionNumber, VersionWord, instead};
+use crate::words::{AliasName, AppName, VersionNumber, VersionWord, instead, instead_of_alias};
 
 /// Most versions of a kind that an error lists.
 const CANDIDATES_MAX: usize = 5;
@@ -76,6 +76,9 @@ pub enum ReleaseError {
         /// What may stand in that file.
         text: String,
     },
+    /// No alias is called so, and one is called nearly so.
+    #[error(transparent)]
+    NewAlias(Box<NewAlias>),
     /// There is no object to roll back, and nobody said to which version.
     #[error(
         "{what} is not in `{folder}` of branch `{branch}`, so there is nothing to roll back; if a commit took it away, take that back with `git revert` (`git log --diff-filter=D -- {folder}` shows it), or name a version: `cutwater rollback {app} VERSION` says what to write"
@@ -115,7 +118,7 @@ pub enum ReleaseError {
         there: Vec<AppName>,
     },
     /// No alias is called so.
-    #[error("app `{app}` has no alias `{name}` on branch `{branch}`; {}", instead(there.iter().map(String::as_str), name.as_str()))]
+    #[error("app `{app}` has no alias `{name}` on branch `{branch}`; {}", instead_of_alias(app, there.iter().map(String::as_str), name.as_str()))]
     NoAlias {
         /// The app.
         app: AppName,
@@ -152,6 +155,18 @@ pub enum ReleaseError {
         /// The object.
         what: String,
         /// The first file, with the line.
+        first: String,
+        /// The second.
+        second: String,
+    },
+    /// The app has two Deployments in one place, so that a change of one of them would not be served.
+    #[error(
+        "app `{app}` has two Deployments: {first} and {second}; `cutwater serve` holds both as they were, and a cluster takes the older one alone; take one of them out, or give it a folder or a `metadata.namespace` of its own where it is meant for another place, and push that; nothing was changed"
+    )]
+    Rivals {
+        /// The app.
+        app: AppName,
+        /// The first, with its file and line.
         first: String,
         /// The second.
         second: String,
@@ -197,6 +212,24 @@ pub enum ReleaseError {
     /// The commit could not be written or signed.
     #[error("the commit cannot be written: {0}")]
     Commit(#[from] CommitError),
+}
+
+/// An alias that is not there, where one is called nearly so.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("app `{app}` has no alias `{name}` on branch `{branch}`; {}; a new alias is a new file: write it to {file}, commit it and push it:\n{text}", instead_of_alias(app, there.iter().map(String::as_str), name.as_str()))]
+pub struct NewAlias {
+    /// The app.
+    pub app: AppName,
+    /// What was asked for.
+    pub name: AliasName,
+    /// The branch.
+    pub branch: String,
+    /// The aliases of the app.
+    pub there: Vec<String>,
+    /// A file for a new one.
+    pub file: String,
+    /// What may stand in that file.
+    pub text: String,
 }
 
 /// Why a rollback cannot choose by itself.

@@ -28,7 +28,7 @@ use super::users::DeployedShare;
 use crate::releases::{Asked, Kind};
 use crate::words::{AliasName, AppName, Share, VersionNumber, VersionWord};
 
-pub use error::{ChangedMeanwhile, NothingStable, ReleaseError};
+pub use error::{ChangedMeanwhile, NewAlias, NothingStable, ReleaseError};
 pub(super) use message::{made_by, reason, rolled_back_from};
 pub use target::alias_name;
 pub use write::release;

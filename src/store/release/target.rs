@@ -1,11 +1,11 @@
 //! Which object of the branch is meant, and what to write where there is none. Pure.
 
 use super::super::users::{Branch, Survey};
-use super::error::ReleaseError;
+use super::error::{NewAlias, ReleaseError};
 use super::{ReleaseRequest, Wish, scaffold};
 use crate::releases::{self, Object, Release};
 use crate::settings::Settings;
-use crate::words::{AliasName, AppName, VersionWord};
+use crate::words::{AliasName, AppName, VersionWord, near, without_app};
 
 /// The name of an alias: the one of its spec, else the object's.
 #[must_use]
@@ -76,6 +76,13 @@ pub(super) fn find<'a>(
         name == release.name() || Some(name) == whole.as_ref() || *name == release.file
     };
     let found: Vec<&Release> = all.iter().filter(named).copied().collect();
+    if matches!(request.wish, Wish::Deploy(_))
+        && let Some((first, second)) = found
+            .iter()
+            .find_map(|first| Some((*first, rivals(branch, first).next()?)))
+    {
+        return Err(rival_deployments(app, first, second));
+    }
     // To take one of them out mends it.
     if let Some(first) = found
         .first()
@@ -121,6 +128,43 @@ fn twins<'a>(branch: &'a Branch, release: &'a Release) -> impl Iterator<Item = &
         .filter(|other| other.file != release.file && releases::collide(release, other))
 }
 
+/// The objects besides this one that are the app's Deployment, or its alias of that name, in the same place.
+fn rivals<'a>(branch: &'a Branch, release: &'a Release) -> impl Iterator<Item = &'a Release> {
+    (branch.releases.iter()).filter(|other| {
+        other.name() != release.name()
+            && other.app() == release.app()
+            && other.kind() == release.kind()
+            && alias_name(other) == alias_name(release)
+            && releases::share_a_place(release, other)
+    })
+}
+
+fn rival_deployments(app: &AppName, first: &Release, second: &Release) -> ReleaseError {
+    let mut both = [first, second];
+    both.sort_by_key(|release| (&release.file, release.place.line));
+    let [first, second] = both.map(shown);
+    ReleaseError::Rivals {
+        app: app.clone(),
+        first,
+        second,
+    }
+}
+
+/// What is said of other objects that are the same to a cluster, which takes the older one alone.
+pub(super) fn rival_warnings(branch: &Branch, release: &Release) -> Vec<String> {
+    let what = match alias_name(release) {
+        None => format!("a Deployment of app `{}`", release.app()),
+        Some(name) => format!("alias `{name}` of app `{}`", release.app()),
+    };
+    let say = |other: &Release| {
+        format!(
+            "{} is {what} too: a cluster takes the older of the two alone, and `cutwater serve` holds two Deployments of an app as they were; take one out, or give it a folder or a `metadata.namespace` of its own",
+            shown(other)
+        )
+    };
+    rivals(branch, release).map(say).collect()
+}
+
 /// True where only the second of two that are one object is called as its app is: the first was copied from it, and is refused
 /// where the second is served.
 fn is_copy(release: &Release, other: &Release) -> bool {
@@ -145,6 +189,19 @@ pub(super) fn copies(branch: &Branch, release: &Release) -> Vec<String> {
 /// True for a Deployment that is called as an app is.
 fn is_named_for(release: &Release, app: &AppName) -> bool {
     matches!(release.object, Object::Deployment(_)) && release.name() == app.as_str()
+}
+
+/// True where a file for a new alias of this name may be proposed: not for one that is called as a version is, nor for one that is
+/// there and was named with its app.
+fn may_be_new(request: &ReleaseRequest, name: &AliasName, there: &[&str]) -> bool {
+    let word = name.as_str();
+    let reads_as_version = matches!(
+        word.parse(),
+        Ok(VersionWord::Number(_) | VersionWord::Id(_))
+    );
+    matches!(request.wish, Wish::SetAlias { .. })
+        && !reads_as_version
+        && without_app(&request.app, there.iter().copied(), word).is_none()
 }
 
 /// What to do if nothing is there: the near names, or what to write.
@@ -181,17 +238,30 @@ fn not_there(
             alias: version.clone(),
         };
     }
-    if let Wish::DeleteAlias(name) = &request.wish {
-        let aliases = branch.releases.iter().filter(of_app);
+    let aliases = branch.releases.iter().filter(of_app);
+    let aliases: Vec<&str> = aliases.filter_map(alias_name).collect();
+    if let Some(name) = alias(&request.wish).filter(|name| !may_be_new(request, name, &aliases)) {
         return ReleaseError::NoAlias {
             app: app.clone(),
             name: name.clone(),
             branch: branch.name.clone(),
-            there: aliases.filter_map(alias_name).map(str::to_owned).collect(),
+            there: aliases.into_iter().map(str::to_owned).collect(),
         };
     }
     let (file, text) = scaffold::object(request, branch);
     let file = format!("{}/{file}", settings.releases);
+    if let Some(name) = alias(&request.wish)
+        && !near(aliases.iter().copied(), name.as_str()).is_empty()
+    {
+        return ReleaseError::NewAlias(Box::new(NewAlias {
+            app: app.clone(),
+            name: name.clone(),
+            branch: branch.name.clone(),
+            there: aliases.into_iter().map(str::to_owned).collect(),
+            file,
+            text,
+        }));
+    }
     // A slip of the pen in `spec.app`: what is to be written would replace it.
     let other = |release: &&Release| {
         let takes_its_name = alias(&request.wish).is_none() && is_named_for(release, app);

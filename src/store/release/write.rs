@@ -62,6 +62,7 @@ pub fn release(
         look.warnings = reach::check(workspace, &look.survey.history, &look.release, &decision)?;
         if !decision.parts.is_empty() {
             (look.warnings).extend(target::copies(&look.branch, &look.release));
+            (look.warnings).extend(target::rival_warnings(&look.branch, &look.release));
         }
         if matches!(request.wish, Wish::RollBack(None)) {
             look.warnings.extend(look.apart());

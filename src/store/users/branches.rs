@@ -55,7 +55,7 @@ pub(in crate::store) struct Read {
 type File = Arc<Result<Content, Unreadable>>;
 
 /// The tree of a folder in a commit; nothing where there is none.
-pub(super) fn folder_of(
+pub(in crate::store) fn folder_of(
     repo: &Repository,
     folder: &str,
     commit: Oid,

@@ -33,8 +33,8 @@ use crate::api::WantedVersion;
 use crate::releases::Kind;
 use crate::words::{EnvironmentName, Share, VersionNumber, VersionWord};
 
-pub(super) use branches::Reader;
 pub use branches::{Branch, Unreadable};
+pub(super) use branches::{Reader, folder_of};
 pub use cluster::{Cluster, ClusterObject};
 pub use deployed::{Deployed, DeployedShare, Memory, Unserved, deployed};
 pub(super) use ledgers::one as read_ledger;

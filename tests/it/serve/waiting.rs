@@ -28,7 +28,7 @@ impl Standalone {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_waits_returns_when_the_split_is_served() {
-    let mut standalone = Standalone::of(2);
+    let mut standalone = Standalone::of(3);
     standalone.deploy(&[(1, "100")]);
     standalone.start().await;
     standalone.serves(&[(1, "100")]).await;
@@ -36,6 +36,9 @@ async fn a_command_that_waits_returns_when_the_split_is_served() {
         (&["deploy", "checkout", "v2", "--wait"][..], "v2"),
         // What is so already is waited for as well.
         (&["deploy", "checkout", "v2", "--wait=1m"], "v2"),
+        // The record of each is there when it returns: the rollback goes to the one before, and does not stop.
+        (&["deploy", "checkout", "v3", "--wait"], "v3"),
+        (&["rollback", "checkout", "--wait"], "v2"),
         (&["rollback", "checkout", "--wait"], "v1"),
     ] {
         let (done, said) = standalone.waits(args).await;
