@@ -270,8 +270,12 @@ impl Applier {
         self.lock()
             .insert(target, (fingerprint(object), applied.mark()));
         let quiet = || {
-            let found = found.and_then(|found| serde_json::to_value(found.as_ref()).ok());
-            found.is_some_and(|found| kubernetes::only_unnames(&found, &object.body))
+            let Some(found) = found else { return false };
+            // A label or annotation that is put right changes nothing for any request.
+            let same = found.meta().generation.is_some()
+                && found.meta().generation == applied.meta().generation;
+            let found = serde_json::to_value(found.as_ref()).ok();
+            same || found.is_some_and(|found| kubernetes::only_unnames(&found, &object.body))
         };
         if object.kind == Kind::HttpRoute && !quiet() {
             self.note_route(key, &object.name, true);

@@ -2,7 +2,7 @@
 //!
 //! Holds keys and times only; knows nothing about what the work is.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -110,9 +110,12 @@ pub(super) struct Retries<K> {
     first: Duration,
     longest: Duration,
     failures: HashMap<K, u32>,
-    /// Keys that were worked on last before their wait was over.
-    early: HashSet<K>,
+    /// How often in a row keys were worked on before their wait was over.
+    early: HashMap<K, u32>,
 }
+
+/// So many things in a row may be due one after the other, as at a deletion: a settle delay, a drain delay, and the end.
+const EARLY: u32 = 4;
 
 impl<K: Clone + Eq + Hash> Retries<K> {
     pub(super) fn new(first: Duration, longest: Duration) -> Self {
@@ -120,7 +123,7 @@ impl<K: Clone + Eq + Hash> Retries<K> {
             first,
             longest,
             failures: HashMap::new(),
-            early: HashSet::new(),
+            early: HashMap::new(),
         }
     }
 
@@ -133,15 +136,15 @@ impl<K: Clone + Eq + Hash> Retries<K> {
     }
 
     /// It failed once more, and something else is due after `due`; the wait. What is due may be due anew after each failure, so no
-    /// two waits in a row are cut short by it.
+    /// more than a few waits in a row are cut short by it.
     pub(super) fn failed_with(&mut self, key: &K, due: Option<Duration>) -> Duration {
         let wait = self.failed(key);
         let due = due.map_or(wait, |due| due.max(self.first));
-        if due < wait && !self.early.remove(key) {
-            self.early.insert(key.clone());
+        let before = self.early.remove(key).unwrap_or(0);
+        if due < wait && before < EARLY {
+            self.early.insert(key.clone(), before + 1);
             return due;
         }
-        self.early.remove(key);
         wait
     }
 

@@ -88,14 +88,13 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     context
         .reports
         .forgotten(key, &objects, remembered.lost.as_deref());
-    let memory = remembered.memory;
     let mut world = observe::world(
         key,
         &objects,
         &owners,
         &resolutions,
         &records,
-        memory,
+        remembered.memory,
         given,
     );
     note_writes(&context.applier, key, &objects, &mut world);
@@ -129,8 +128,9 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     let begun = Moment::now();
     let done = doing.carry_out(&routes).await;
     // The plan knows nothing of a route that was not there: its gateways have had no time yet, however soon they accept it.
-    plan.settled &= !context.applier.wrote_route_after(key, begun);
-    // I/O: only what differs.
+    let wrote = context.applier.wrote_route_after(key, begun);
+    plan.settled &= !wrote;
+    let settles = wrote.then(|| later(Timestamp::now(), given.delays.settle));
     let decided = Decided {
         wishes: &wishes,
         resolutions: &resolutions,
@@ -150,14 +150,16 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     if !plan.close || done.failures.is_empty() {
         failed |= !release(context, key, &wishes, &unread, &plan).await;
     }
-    for failure in done.failures.iter().chain(unheld.values()) {
+    warn_of(key, done.failures.iter().chain(unheld.values()));
+    let wakes = [plan.wake, reported.wake, again, settles];
+    let wake = wakes.into_iter().flatten().min();
+    Outcome { wake, failed }
+}
+
+fn warn_of<'a>(key: &AppKey, failures: impl Iterator<Item = &'a Failure>) {
+    for failure in failures {
         warn!(namespace = key.namespace, app = %key.app, reason = %failure.reason, message = failure.message, "could not be done, it is tried again");
     }
-    let wake = [plan.wake, reported.wake, again]
-        .into_iter()
-        .flatten()
-        .min();
-    Outcome { wake, failed }
 }
 
 /// What each wish resolves to. Adds the records that it took.
