@@ -1,4 +1,4 @@
-//! What a client is told, and the log, of a request that was not answered.
+//! What a client is told, and the log, where a process did not answer a request.
 
 use std::net::SocketAddr;
 
@@ -51,7 +51,7 @@ pub(super) fn failed(
     }
 }
 
-/// The page for a request that a process took no connection for, or ended it.
+/// The page for a request where a process took no connection, or ended it.
 pub(super) fn unanswered(
     error: &SendError,
     address: SocketAddr,

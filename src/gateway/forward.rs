@@ -21,7 +21,7 @@ use super::path::{self, Normal};
 use super::serve::{Client, Gateway};
 use super::table::Rule;
 use super::upgrade;
-use super::upstream::{Connection, Open, Sender, Upstream};
+use super::upstream::{Connection, Open, SendError, Sender, Upstream};
 use crate::words::{VersionNumber, shown};
 
 /// Asks which version answered, in a request with `?`, and says it in the answer.
@@ -88,11 +88,14 @@ async fn reach(
 ) -> Result<(Choice, Connection), Unreached> {
     let mut tried = Vec::new();
     let mut failure = None;
+    // One number for all tries: with a share that is held, a request stays in it.
+    let random = fastrand::u64(..);
     loop {
-        let choice = match choose(gateway, place, head, &tried) {
+        let choice = match choose(gateway, place, head, (random, &tried)) {
             Ok(choice) => choice,
             Err(NoChoice::Route(page)) => return Err(Unreached { page, counts: None }),
             Err(NoChoice::Process(rule)) => {
+                let failure = failure.filter(|_| !rule.holds);
                 return Err(failure.unwrap_or_else(|| Unreached {
                     page: unserved(&rule, near),
                     counts: Some(Arc::clone(&rule.unserved)),
@@ -104,15 +107,21 @@ async fn reach(
             Ok(connection) => return Ok((choice, connection)),
             Err(error) => {
                 tried.push(choice.version);
+                let is_late = matches!(error, SendError::ConnectTime);
                 let who = Who {
                     rule: &choice.rule,
                     version: choice.version,
                     near,
                 };
-                failure = Some(Unreached {
+                let unreached = Unreached {
                     page: unanswered(&error, choice.open.address(), &choice.counts, &who),
                     counts: Some(choice.counts),
-                });
+                };
+                // The client has waited long enough, and one that is overloaded is not to hand that on.
+                if is_late {
+                    return Err(unreached);
+                }
+                failure = Some(unreached);
             }
         }
     }
@@ -185,7 +194,7 @@ fn choose(
     gateway: &Gateway,
     place: &Place,
     head: &Parts,
-    without: &[VersionNumber],
+    (random, without): (u64, &[VersionNumber]),
 ) -> Result<Choice, NoChoice> {
     loop {
         let table = gateway.table.load();
@@ -202,7 +211,7 @@ fn choose(
             let text = format!("No route takes {asked}.");
             return Err(NoChoice::Route(Page::new(StatusCode::NOT_FOUND, text)));
         };
-        if let Some(target) = rule.pick(head, fastrand::u64(..), without) {
+        if let Some(target) = rule.pick(head, random, without) {
             if let Some(open) = target.upstream.as_ref().and_then(Upstream::open) {
                 return Ok(Choice {
                     rule: Arc::clone(rule),

@@ -86,7 +86,7 @@ pub struct Limits {
     /// Time for the head of a request, counted also while a connection waits for its next one; then it is closed. An HTTP/2
     /// connection without an open stream has up to twice as long.
     pub head_time: Duration,
-    /// Time to connect to a process; then 504.
+    /// Time to connect to a process; then 504. Where it refuses at once, another version is asked.
     pub connect_time: Duration,
     /// Time without a byte of the body of the request or the beginning of the answer; then 504, or 408 where it is the
     /// client that sends nothing, or less than `least_rate`.

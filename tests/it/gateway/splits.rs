@@ -316,3 +316,32 @@ async fn a_page_says_what_is_missing_and_not_what_else_there_is() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_process_that_takes_no_connection_is_not_ready_and_its_share_is_held_or_lent() {
+    let (v8, gone) = (backend("v8").await, nobody().await);
+    let entries = [(7, 5_000, Some(&gone)), (8, 5_000, Some(&v8))];
+    let stage = Stage::new(vec![route(&entries)]).await;
+    let mut client = stage.client().await;
+    for _ in 0..50 {
+        let (status, page) = client.get("/", &[]).await.unwrap();
+        assert_eq!((status.as_u16(), page.as_str()), (200, "v8"));
+    }
+    // Who asks for it by name is answered by another one, as where it is not ready.
+    let asked = ("cutwater-version-checkout", "7");
+    assert_eq!(client.get("/", &[asked]).await.unwrap().1, "v8");
+    stage.swap(vec![Route {
+        holds: true,
+        ..route(&entries)
+    }]);
+    let mut answered = 0;
+    for _ in 0..200 {
+        let (status, page) = client.get("/", &[]).await.unwrap();
+        if status == 200 {
+            answered += 1;
+        } else {
+            assert!(status == 503 && page.contains("onLoss: hold"), "{page}");
+        }
+    }
+    assert!((60..=140).contains(&answered), "{answered}");
+}
