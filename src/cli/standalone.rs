@@ -86,7 +86,8 @@ impl AdminArgs {
         let address = self.admin.as_deref().unwrap_or(USUAL);
         let address = address.trim_start_matches("http://");
         let address = address.trim_end_matches('/');
-        match address.trim_start_matches(':').parse::<u16>() {
+        let port = address.strip_prefix(':').unwrap_or(address);
+        match port.parse::<u16>() {
             Ok(port) => format!("127.0.0.1:{port}").into(),
             Err(_) => address.into(),
         }

@@ -11,7 +11,8 @@ use crate::serve::told::Status;
 use crate::store::Released;
 use crate::words::{EnvironmentName, Period, VersionWord};
 
-/// How long the record of what is served is waited for: a server writes one a second, and more often tries again.
+/// How long the record of what is served is waited for. A server pushes those of one app after the other, and waits longer after each push
+/// that fails.
 const RECORD_PATIENCE: Duration = Duration::from_secs(10);
 /// How often `serve` is asked.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -124,8 +125,8 @@ impl Waiting {
     /// Returns once what the server noted for its ledger is in the repository, where a rollback reads it: until then the branch
     /// has a commit of which nobody could say whether it was served. It is served all the same, so this fails in nothing but a
     /// warning.
-    fn until_recorded(&self, ui: &Ui, released: &Released, mut status: Status, served: Instant) {
-        let deadline = served.min(Instant::now() + RECORD_PATIENCE);
+    fn until_recorded(&self, ui: &Ui, released: &Released, mut status: Status, end: Instant) {
+        let deadline = end.min(Instant::now() + RECORD_PATIENCE);
         let begun = Instant::now();
         while let Some((environment, problems)) = unrecorded(&status, released) {
             if Instant::now() >= deadline {
@@ -176,7 +177,15 @@ fn unrecorded(status: &Status, released: &Released) -> Option<(EnvironmentName, 
     // Aliases are not recorded.
     let ledger = (status.ledger.as_ref()).filter(|_| released.kind == Kind::Deployment)?;
     ledger.apps.get(&released.app)?;
+    let app = &released.app;
+    let others = |problem: &&String| {
+        problem.contains("ledger of ")
+            && ![format!("ledger of {app}:"), format!("ledger of {app} ")]
+                .iter()
+                .any(|own| problem.contains(own))
+    };
     let problems: Vec<String> = (ledger.problems.iter())
+        .filter(|problem| !others(problem))
         .map(|problem| format!(" ({problem})"))
         .collect();
     Some((ledger.environment.clone(), problems.concat()))

@@ -46,8 +46,12 @@ impl Source {
         for (index, commit) in commits.iter().cloned().enumerate() {
             let is_last = index + 1 == commits.len();
             // What went with a commit in between, which is not read again, is among those before it.
-            let may_stay = held.as_ref().filter(|_| is_last && self.lost.is_empty());
+            let may_stay = held.as_ref().filter(|_| is_last);
             match self.read(&commit, may_stay) {
+                Ok(wrong) if self.found.tip.commit != commit => {
+                    self.wrong = wrong;
+                    self.lost.push(commit);
+                }
                 Ok(wrong) => {
                     self.wrong = wrong;
                     // The last one is read again, and those before it are not.
@@ -70,6 +74,11 @@ impl Source {
                     self.lost.push(commit);
                 }
             }
+        }
+        if commits.last().is_some_and(|last| self.lost.contains(last)) {
+            // Those before it do not say what it removed and added: what the state folder remembers is all that is known.
+            self.found.tip = Arc::new(Tip::default());
+            self.lost = commits;
         }
     }
 

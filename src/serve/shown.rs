@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::app::App;
 use super::resolve::Resolution;
 use super::state::Spec;
+use crate::api::OverrideRule;
 use crate::plan::Owner;
 use crate::releases::Release;
 use crate::words::Share;
@@ -59,6 +60,7 @@ impl App {
         let served = served.filter(|_| self.outlives(owner) && !self.lingering.contains_key(owner));
         if let (Some(shares), Some(served)) = (&mut resolution.shares, served) {
             let words = self.remembered.words.get(owner).into_iter().flatten();
+            let words = words.filter(|entry| entry.share.is_zero() && self.leads(owner));
             let listed = words.map(|entry| entry.number);
             for number in served.overrides.iter().copied().chain(listed) {
                 let is_new = shares.iter().all(|(listed, _)| *listed != number)
@@ -69,6 +71,14 @@ impl App {
             }
         }
         resolution
+    }
+
+    /// True where a request may meet a version at 0 % of an owner, by a rule or by asking for it.
+    fn leads(&self, owner: &Owner) -> bool {
+        self.shows(owner).is_some_and(|release| {
+            let wanted = &release.wanted;
+            !wanted.rules.is_empty() || wanted.override_rule != OverrideRule::None
+        })
     }
 
     /// True while a version gets requests that the owner does not want any more.
@@ -95,7 +105,7 @@ mod tests {
 
     /// What is wanted in the end of version 3, where this version serves, versions 1 and 2 were listed before, and these can be asked
     /// for now.
-    fn wanted(served: u32, overrides: &[u32]) -> Vec<(u32, u32)> {
+    fn wanted(served: u32, overrides: &[u32], spec: &str) -> Vec<(u32, u32)> {
         let record = |version: u32| {
             json!({
                 "app": "shop", "number": version, "tree": "1".repeat(40), "commit": "2".repeat(40),
@@ -127,23 +137,26 @@ mod tests {
             ..Resolution::default()
         };
         let owner: Owner = "cwd/shop".to_owned().try_into().unwrap();
-        let found = App::of(remembered).with_asked_for(&owner, resolution);
+        let mut app = App::of(remembered);
+        app.shown.insert(owner.clone(), read(spec));
+        let found = app.with_asked_for(&owner, resolution);
         let shares = found.shares.unwrap();
         (shares.iter())
             .map(|(number, share)| (number.get(), share.basis_points() / 100))
             .collect()
     }
 
+    fn read(fields: &str) -> Arc<Release> {
+        let text = format!(
+            "apiVersion: cutwater.dev/v1alpha1\nkind: Deployment\nmetadata: {{name: shop}}\nspec: {{app: shop, repository: shop, {fields}}}\n"
+        );
+        let all = releases::read("releases/shop.yaml", text.as_bytes()).unwrap();
+        Arc::new(all.releases[0].clone())
+    }
+
     /// A shop where all is served by version 1, and version 3 is wanted and not there; version 2 can be asked for. The gateway
     /// goes by one object, and another one is wanted.
     fn in_between(shown: &str, wanted: &str) -> (App, Owner) {
-        let read = |fields: &str| {
-            let text = format!(
-                "apiVersion: cutwater.dev/v1alpha1\nkind: Deployment\nmetadata: {{name: shop}}\nspec: {{app: shop, repository: shop, {fields}}}\n"
-            );
-            let all = releases::read("releases/shop.yaml", text.as_bytes()).unwrap();
-            Arc::new(all.releases[0].clone())
-        };
         let entry = |word: &str, number: u32, percent: u32| {
             let share = Share::from_basis_points(percent * 100);
             json!({"word": word, "number": number, "share": share})
@@ -212,9 +225,11 @@ mod tests {
 
     #[test]
     fn what_could_be_asked_for_can_be_until_what_is_wanted_serves() {
-        assert_eq!(wanted(1, &[1, 2]), [(3, 100), (2, 0)]);
-        // Version 2 has lost its program.
-        assert_eq!(wanted(1, &[1]), [(3, 100), (2, 0)]);
-        assert_eq!(wanted(3, &[1, 2]), [(3, 100)]);
+        assert_eq!(wanted(1, &[1, 2], VERSIONS), [(3, 100), (2, 0)]);
+        // Version 2 has lost its program. Where nobody may ask for it, it is not started again.
+        assert_eq!(wanted(1, &[1], VERSIONS), [(3, 100), (2, 0)]);
+        let none = format!("{VERSIONS}, override: {{mode: none}}");
+        assert_eq!(wanted(1, &[1], &none), [(3, 100)]);
+        assert_eq!(wanted(3, &[1, 2], VERSIONS), [(3, 100)]);
     }
 }

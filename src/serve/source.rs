@@ -42,6 +42,8 @@ pub(super) struct Source {
     pub(super) known: Known,
     /// Commits that counted before and cannot be read any more, until another one is read.
     pub(super) lost: Vec<String>,
+    /// What could not be read at the start is tried once more after the first fetch, which may have brought it.
+    pub(super) replays: bool,
     /// The commit of the branch that was fetched last before the start.
     pub(super) fetched: Option<String>,
     /// The commits of the versions that are used.
@@ -169,6 +171,7 @@ impl Source {
             counted,
             known,
             lost: Vec::new(),
+            replays: true,
             fetched: None,
             used,
         }
@@ -240,8 +243,7 @@ impl Source {
                 self.found.seen = Some(commit);
                 return fetched.map(drop);
             }
-            if !self.lost.is_empty() {
-                // The fetch may have brought what could not be read at the start.
+            if fetched.is_ok() && std::mem::take(&mut self.replays) && !self.lost.is_empty() {
                 self.replay();
             }
             self.wrong = self.read(&commit, None)?;

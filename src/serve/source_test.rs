@@ -334,4 +334,34 @@ fn what_a_commit_took_away_does_not_come_back_by_a_restart_though_something_else
     assert!(!tip.has(&pay) && !tip.recalls(&pay));
     let shop = "cwd/shop".to_owned().try_into().unwrap();
     assert!(tip.has(&shop) || tip.recalls(&shop));
+    // So it is where a commit in between cannot be read any more.
+    let objects = dir.path().join("mirror.git/objects");
+    let empty = String::from_utf8(counted.clone()).unwrap();
+    let empty = empty.lines().nth(2).unwrap();
+    fs::remove_file(objects.join(&empty[..2]).join(&empty[2..])).unwrap();
+    let mut again = self::source(dir.path(), &url, &counted);
+    again.recall();
+    let tip = &again.found.tip;
+    assert!(!tip.has(&pay) && !tip.recalls(&pay));
+    assert!(tip.has(&shop) || tip.recalls(&shop));
+}
+
+#[test]
+fn where_the_last_commit_cannot_be_read_those_before_it_say_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = dir.path().join("shop.git");
+    commit(&url, Some(&format!("{SHOP}---\n{BLOG}")));
+    let mut before = source(dir.path(), &url, b"");
+    before.look();
+    let first = before.found.tip.commit.clone();
+    // The commit after it had a slip in the file of the shop, took the blog away and brought pay; it cannot be read now.
+    let lost = "1".repeat(40);
+    let counted = format!("main:releases/prod\n{first}\n{lost}\nheld: cwd/shop\n");
+    let mut after = source(dir.path(), &url, counted.as_bytes());
+    let pay: Owner = "cwd/pay".to_owned().try_into().unwrap();
+    let whose = ("pay".parse().unwrap(), "shop".to_owned());
+    after.known.insert(pay.clone(), whose);
+    after.recall();
+    assert!(after.found.is_known() && after.found.tip.recalls(&pay));
+    assert!(after.known.contains_key(&pay) && after.found.tip.releases.is_empty());
 }

@@ -58,7 +58,7 @@ async fn changes(place: Place, gateway: &str) -> Outcome {
     };
     place.begin(APP, FIELDS, spec("0s")).await;
     let load = place.load(APP);
-    let rolling = rolling_updates(&place, 3).await;
+    let rolling = rolling_updates(&place, 2).await;
 
     let mut times = Vec::new();
     for version in 2..=RELEASES + 1 {

@@ -37,7 +37,15 @@ impl Shop {
         };
         shop.git(shop.dir.path(), &["init", "-q", "--bare", "remote.git"]);
         shop.git(shop.dir.path(), &["clone", "-q", "remote.git", "clone"]);
-        shop.commit("apps/checkout/app.yaml", app_with_image("1"));
+        shop.write("apps/checkout/app.yaml", app_with_image("1"));
+        shop.git(&shop.clone_dir(), &["add", "-A"]);
+        // No two shops begin with the same commit, though they were made in one second.
+        let date = format!("@{} +0000", fastrand::u32(1_600_000_000..1_700_000_000));
+        let commit = (shop.sealed("git", &shop.clone_dir()))
+            .args(["commit", "-q", "-m", "Change the shop"])
+            .env("GIT_AUTHOR_DATE", date)
+            .status();
+        assert!(commit.unwrap().success());
         shop
     }
 

@@ -61,7 +61,8 @@ impl Lab {
     /// One for a test that stops, kills or sets up its controller, and breaks nothing else: starting a control plane costs more than
     /// most tests, so the next one gets the same, with a new controller.
     pub fn lent() -> Lent {
-        let lab = pool().pop().map(|lab| Self {
+        let lab = pool().pop();
+        let lab = lab.map(|lab| Self {
             controller: Controller::start(
                 &lab.server.kubeconfig(User::Cutwater),
                 lab.server.directory(),

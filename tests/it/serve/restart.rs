@@ -249,7 +249,7 @@ async fn what_was_served_stays_where_nothing_says_that_it_may_go() {
     // The copy of the repository is lost with the commit that counted: first the folder is gone, then history is another one.
     for (words, orphan) in [
         ("is absent or empty", false),
-        ("history was rewritten", true),
+        ("cannot be read any more, so what is missing", true),
     ] {
         standalone.serving.take().unwrap().kill();
         let shop = &standalone.shop;

@@ -25,7 +25,8 @@ impl Standalone {
     /// What `serve` says that does not start.
     fn refused(&self) -> Output {
         let output = (self.shop)
-            .sealed(env!("CARGO_BIN_EXE_cutwater"), self.shop.dir.path())
+            .sealed("timeout", self.shop.dir.path())
+            .args(["90", env!("CARGO_BIN_EXE_cutwater")])
             .args(self.arguments())
             .output()
             .unwrap();
