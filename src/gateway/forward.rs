@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use http_body_util::Either;
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
@@ -39,6 +39,18 @@ struct Choice {
 
 /// Answers one request of a client.
 pub(super) async fn answer(client: &Arc<Client>, request: Request<Incoming>) -> Response<Answer> {
+    let has_body = !request.body().is_end_stream() && request.version() <= Version::HTTP_11;
+    let mut response = answered(client, request).await;
+    let is_page = matches!(response.body(), Either::Left(_));
+    if has_body && is_page && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // The rest of the body may not be read: what the client sends behind it would be lost.
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    response
+}
+
+async fn answered(client: &Arc<Client>, request: Request<Incoming>) -> Response<Answer> {
     let begin = Instant::now();
     let gateway = &client.gateway;
     let (mut head, body) = request.into_parts();

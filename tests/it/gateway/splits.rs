@@ -345,3 +345,20 @@ async fn a_process_that_takes_no_connection_is_not_ready_and_its_share_is_held_o
     }
     assert!((60..=140).contains(&answered), "{answered}");
 }
+
+#[tokio::test]
+async fn a_page_in_place_of_a_body_that_is_not_read_ends_the_connection_and_says_so() {
+    let v7 = backend("v7").await;
+    let stage = Stage::new(vec![route(&[(7, 10_000, Some(&v7))])]).await;
+    let head = "Host: other.test\r\nContent-Length: 100000\r\n\r\n";
+    let got = stage
+        .raw(format!("POST / HTTP/1.1\r\n{head}x").as_bytes())
+        .await;
+    assert!(got.starts_with("HTTP/1.1 404 "), "{got}");
+    assert!(got.contains("connection: close\r\n"), "{got}");
+    let mut client = stage.client().await;
+    client.get("/", &[("host", "other.test")]).await.unwrap();
+    // One without a body goes on.
+    let (status, _) = client.get("/", &[]).await.unwrap();
+    assert_eq!(status, 200);
+}
