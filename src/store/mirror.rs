@@ -3,6 +3,7 @@
 //! All of it blocks: call it where blocking is allowed. A [`Mirror`] is cheap to clone; clones share one repository.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -64,6 +65,19 @@ pub struct Fetched {
     pub removed: Vec<PathBuf>,
 }
 
+/// Puts a copy that cannot be opened aside, and says where it is. Of two, the newer one is kept.
+fn put_aside(dir: &Path) -> Result<String, String> {
+    let aside = dir.with_extension("damaged");
+    let removed = match fs::symlink_metadata(&aside) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(&aside),
+        Ok(_) => fs::remove_file(&aside),
+        Err(_) => Ok(()),
+    };
+    let moved = removed.and_then(|()| fs::rename(dir, &aside));
+    moved.map_err(|error| error.to_string())?;
+    Ok(format!("; what stood there is in {}", aside.display()))
+}
+
 impl Mirror {
     /// Opens the mirror in `dir`, or makes it. Nothing is fetched yet.
     ///
@@ -90,15 +104,30 @@ impl Mirror {
         let what = || format!("the mirror of {url}");
         // What is read more than once is kept here, within bounds; libgit2 would keep up to 256 MB of objects beside it.
         git2::opts::enable_caching(false);
-        let fresh = !dir.join("HEAD").exists();
-        let repo = if fresh {
+        let mut fresh = !dir.join("HEAD").exists();
+        let opened = if fresh {
             Repository::init_bare(dir)
         } else {
             Repository::open_bare(dir)
         };
-        let repo = repo.map_err(|error| {
+        let repo = opened.or_else(|error| {
+            // What the system refuses for a moment, as for want of files, is no damage.
+            if !fresh && error.class() == git2::ErrorClass::Os {
+                return Err(error.message().to_owned());
+            }
+            // A process that was killed while it made it leaves a half; a disk may have taken more. It is a copy: the remote has it.
+            fresh = true;
+            put_aside(dir).and_then(|aside| {
+                tracing::warn!(
+                    "{}: {}; it is only a copy, and is made anew{aside}",
+                    dir.display(),
+                    error.message()
+                );
+                Repository::init_bare(dir).map_err(|error| error.message().to_owned())
+            })
+        });
+        let repo = repo.map_err(|problem| {
             let place = dir.display();
-            let problem = error.message();
             StoreError::local(
                 what(),
                 &format!("{problem}; {place} is only a copy and may be removed"),

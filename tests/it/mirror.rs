@@ -437,3 +437,35 @@ fn a_repository_of_another_hash_is_refused_in_words() {
         "{error}"
     );
 }
+
+#[test]
+fn a_copy_that_cannot_be_opened_is_put_aside_and_made_anew() {
+    let shop = Shop::new();
+    shop.publish(&[]);
+    drop(mirror(&shop));
+    let copy = shop.dir.path().join("mirror.git");
+    let file = |name: &str, text: &str| fs::write(copy.join(name), text).unwrap();
+    let remove = |name: &str| fs::remove_dir_all(copy.join(name)).unwrap();
+    let damages: [&dyn Fn(); 5] = [
+        // As somebody leaves it who is killed while making it.
+        &|| {
+            fs::remove_file(copy.join("HEAD")).unwrap();
+            fs::remove_file(copy.join("config")).unwrap();
+            file("config.lock", "");
+        },
+        &|| remove("refs"),
+        &|| remove("objects"),
+        &|| file("config", "[core\nwhat"),
+        &|| {
+            fs::remove_dir_all(&copy).unwrap();
+            fs::write(&copy, "a file").unwrap();
+        },
+    ];
+    for (index, damage) in damages.iter().enumerate() {
+        damage();
+        let mirror = mirror_of(&shop, shop.remote().to_str().unwrap());
+        mirror.fetch("main", &apps(), PATIENCE).unwrap();
+        assert!(resolve(&mirror, "1").is_ok(), "damage {index}");
+    }
+    assert!(shop.dir.path().join("mirror.damaged").is_file());
+}
