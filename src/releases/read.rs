@@ -133,7 +133,13 @@ fn foreign(node: &Node) -> Option<String> {
 fn may_be_ours(node: &Node) -> bool {
     let near = GROUP.split('.').next().unwrap_or(GROUP);
     match node.get("apiVersion").map(|field| &field.node.value) {
-        Some(Value::Text(version)) => version.trim().to_ascii_lowercase().starts_with(near),
+        Some(Value::Text(version)) => {
+            let version = version.trim().to_ascii_lowercase();
+            let group = version.split('/').next().unwrap_or_default();
+            version.starts_with(near)
+                || !crate::words::near([GROUP], group).is_empty()
+                || has_shape(node)
+        }
         Some(_) => true,
         None => {
             let ours = ["Deployment", "Alias", "Repository"];
@@ -144,6 +150,18 @@ fn may_be_ours(node: &Node) -> bool {
                     .any(|key| node.get(key).is_some())
         }
     }
+}
+
+/// True for what has the fields of ours, whatever its group: one letter of it may be wrong, and what is served by it must not go.
+fn has_shape(node: &Node) -> bool {
+    let spec = node.get("spec").map(|field| &field.node);
+    spec.is_some_and(|spec| {
+        let names_app = text(spec, "app").is_some();
+        names_app
+            && ["versions", "repository"]
+                .iter()
+                .all(|key| spec.get(key).is_some())
+    })
 }
 
 /// The text of a field.

@@ -237,6 +237,14 @@ fn objects_of_others_are_left_aside_and_what_may_be_ours_is_not() {
             "is `cutwater.dev/v1`; write `cutwater.dev/v1alpha1`",
         ),
         (
+            "apiVersion: cutwatr.dev/v1alpha1\nkind: Deployment\n",
+            "is `cutwatr.dev/v1alpha1`; write `cutwater.dev/v1alpha1`",
+        ),
+        (
+            "apiVersion: apps/v1\nkind: Deployment\nspec: {app: a, repository: r, versions: []}\n",
+            "is `apps/v1`; write `cutwater.dev/v1alpha1`",
+        ),
+        (
             "apiVersion: Cutwater.dev/v1alpha1\nkind: Alias\n",
             "is `Cutwater.dev/v1alpha1`; write",
         ),
