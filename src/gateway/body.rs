@@ -230,6 +230,15 @@ impl Flight {
     }
 }
 
+impl Flight {
+    /// Another process is to answer.
+    pub(super) fn turn(&mut self, open: Open, counts: Arc<Counts>) {
+        self.counts.in_flight.dec();
+        counts.in_flight.inc();
+        (self.open, self.counts) = (open, counts);
+    }
+}
+
 impl Drop for Flight {
     fn drop(&mut self) {
         self.counts.in_flight.dec();

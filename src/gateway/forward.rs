@@ -61,7 +61,9 @@ async fn answered(client: &Arc<Client>, request: Request<Incoming>) -> Response<
     // Whoever is on this machine may know what runs here. One behind a proxy is not.
     let near =
         client.address.ip().to_canonical().is_loopback() && !head::is_forwarded(&head.headers);
-    let (choice, connection) = match reach(gateway, &place, &head, near).await {
+    let tried = Tried::new();
+    let random = tried.random;
+    let (choice, connection) = match reach(gateway, &place, (&head, near), tried).await {
         Ok(reached) => reached,
         Err(Unreached { page, counts: None }) => return refuse(gateway, page),
         Err(Unreached {
@@ -72,14 +74,15 @@ async fn answered(client: &Arc<Client>, request: Request<Incoming>) -> Response<
             return page.response();
         }
     };
-    let counts = Arc::clone(&choice.counts);
+    let mut counts = Arc::clone(&choice.counts);
     let asked = Asked {
         head,
         body,
         place,
         near,
+        random,
     };
-    let response = pass(client, asked, (choice, connection), permit).await;
+    let response = pass(client, asked, (choice, connection), permit, &mut counts).await;
     counts.answered(response.status(), begin.elapsed());
     response
 }
@@ -90,20 +93,39 @@ struct Unreached {
     counts: Option<Arc<Counts>>,
 }
 
+/// The versions whose processes took no connection for a request, and what is said where no other is left.
+struct Tried {
+    /// One number for all tries: with a share that is held, a request stays in it.
+    random: u64,
+    versions: Vec<VersionNumber>,
+    failure: Option<Unreached>,
+}
+
+impl Tried {
+    fn new() -> Self {
+        Self {
+            random: fastrand::u64(..),
+            versions: Vec::new(),
+            failure: None,
+        }
+    }
+}
+
 /// Finds who is to answer and takes a connection. A process that takes none, as one that has just ended, has seen nothing of the request:
 /// it counts as one that is not ready, and the others are asked.
 async fn reach(
     gateway: &Gateway,
     place: &Place,
-    head: &Parts,
-    near: bool,
+    (head, near): (&Parts, bool),
+    tried: Tried,
 ) -> Result<(Choice, Connection), Unreached> {
-    let mut tried = Vec::new();
-    let mut failure = None;
-    // One number for all tries: with a share that is held, a request stays in it.
-    let random = fastrand::u64(..);
+    let Tried {
+        random,
+        mut versions,
+        mut failure,
+    } = tried;
     loop {
-        let choice = match choose(gateway, place, head, (random, &tried)) {
+        let choice = match choose(gateway, place, head, (random, &versions)) {
             Ok(choice) => choice,
             Err(NoChoice::Route(page)) => return Err(Unreached { page, counts: None }),
             Err(NoChoice::Process(rule)) => {
@@ -118,7 +140,7 @@ async fn reach(
         match choice.open.connection(&head.method, time).await {
             Ok(connection) => return Ok((choice, connection)),
             Err(error) => {
-                tried.push(choice.version);
+                versions.push(choice.version);
                 let is_late = matches!(error, SendError::ConnectTime);
                 let who = Who {
                     rule: &choice.rule,
@@ -190,6 +212,8 @@ struct Asked {
     place: Place,
     /// It comes from somebody on this machine.
     near: bool,
+    /// What chose who answers, where chance does.
+    random: u64,
 }
 
 /// Why nobody is to answer.
@@ -242,14 +266,16 @@ fn choose(
 async fn pass(
     client: &Arc<Client>,
     asked: Asked,
-    (choice, connection): (Choice, Connection),
+    (choice, mut connection): (Choice, Connection),
     permit: OwnedSemaphorePermit,
+    counted: &mut Arc<Counts>,
 ) -> Response<Answer> {
     let Asked {
         mut head,
         body,
         place,
         near,
+        random,
     } = asked;
     let gateway = &client.gateway;
     let client_version = head.version;
@@ -265,22 +291,56 @@ async fn pass(
     let progress = body.progress();
     let mut request = Request::from_parts(head, body);
     let to_client = wants_upgrade.then(|| hyper::upgrade::on(&mut request));
-    let flight = Flight::new(choice.open, choice.counts, permit, Arc::clone(client));
+    let (mut rule, mut version) = (choice.rule, choice.version);
+    let mut flight = Flight::new(choice.open, choice.counts, permit, Arc::clone(client));
+    let mut without = vec![version];
 
-    let sent = tokio::select! {
-        sent = flight.open.send(request, connection, limits.connect_time) => sent.map_err(Failure::Send),
-        silent = silence(progress.clone(), limits.answer_time, limits.least_bytes()) => Err(Failure::Silent(silent)),
+    let (mut response, sender) = loop {
+        let sent = tokio::select! {
+            sent = flight.open.send(request, connection, limits.connect_time) => sent.map_err(Failure::Send),
+            silent = silence(progress.clone(), limits.answer_time, limits.least_bytes()) => Err(Failure::Silent(silent)),
+        };
+        let failure = match sent {
+            Ok(answered) => break answered,
+            Err(failure) => failure,
+        };
+        let page = {
+            let rule = &rule;
+            let who = Who {
+                rule,
+                version,
+                near,
+            };
+            failed(gateway, &failure, progress.as_deref(), &flight, &who)
+        };
+        let Failure::Send(SendError::Again(again, _)) = failure else {
+            return page.response();
+        };
+        // The process has just ended: others are asked, as where it took no connection at first.
+        let (head, body) = again.into_parts();
+        let counts = Some(Arc::clone(&flight.counts));
+        let tried = Tried {
+            random,
+            versions: without.clone(),
+            failure: Some(Unreached { page, counts }),
+        };
+        match reach(gateway, &place, (&head, near), tried).await {
+            Ok((next, its)) => {
+                flight.turn(next.open, Arc::clone(&next.counts));
+                (rule, version, *counted, connection) = (next.rule, next.version, next.counts, its);
+                without.push(version);
+                request = Request::from_parts(head, body);
+            }
+            Err(unreached) => {
+                *counted = unreached.counts.unwrap_or_else(|| Arc::clone(counted));
+                return unreached.page.response();
+            }
+        }
     };
     let who = Who {
-        rule: &choice.rule,
-        version: choice.version,
+        rule: &rule,
+        version,
         near,
-    };
-    let (mut response, sender) = match sent {
-        Ok(answered) => answered,
-        Err(failure) => {
-            return failed(gateway, &failure, progress.as_deref(), &flight, &who).response();
-        }
     };
 
     let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -308,12 +368,17 @@ async fn pass(
         }
     };
     if wants_version {
-        let version = format!("{}/{}", choice.rule.app, choice.version.get());
-        if let Ok(version) = HeaderValue::try_from(version) {
-            response.headers_mut().insert(VERSION, version);
-        }
+        tell(&mut response, &rule, version);
     }
     response
+}
+
+/// Says in an answer which version it is of.
+fn tell(response: &mut Response<Answer>, rule: &Rule, version: VersionNumber) {
+    let version = format!("{}/{}", rule.app, version.get());
+    if let Ok(version) = HeaderValue::try_from(version) {
+        response.headers_mut().insert(VERSION, version);
+    }
 }
 
 /// An answer that can have no body and tells of one: it may be sent all the same, and would be the next answer of the

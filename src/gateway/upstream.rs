@@ -54,6 +54,9 @@ pub(super) struct Open {
 pub(super) enum SendError {
     #[error("cannot connect: {0}")]
     Connect(io::Error),
+    /// A connection ended before anything came of the request, which may be sent again, and there is no other one.
+    #[error("cannot connect: {1}")]
+    Again(Box<Request<Upload>>, io::Error),
     #[error("cannot connect in time")]
     ConnectTime,
     #[error("{0}")]
@@ -235,7 +238,13 @@ impl Open {
                     }
                 },
             }
-            connection = self.connected(time, connect_time).await?;
+            connection = match self.connected(time, connect_time).await {
+                Ok(connection) => connection,
+                Err(SendError::Connect(error)) => {
+                    return Err(SendError::Again(Box::new(request), error));
+                }
+                Err(error) => return Err(error),
+            };
         }
     }
 

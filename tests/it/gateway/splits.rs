@@ -2,9 +2,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cutwater::api::AffinityKey;
-use cutwater::gateway::{Overrides, Route, Table};
+use cutwater::gateway::{Overrides, Route, Table, Upstream};
 use cutwater::plan::slots::slots;
 use cutwater::words::Share;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use super::stage::{Stage, backend, nobody, number, route};
 
@@ -361,4 +364,34 @@ async fn a_page_in_place_of_a_body_that_is_not_read_ends_the_connection_and_says
     // One without a body goes on.
     let (status, _) = client.get("/", &[]).await.unwrap();
     assert_eq!(status, 200);
+}
+
+/// A process that answers one request, and ends when the next one comes over the same connection.
+async fn dying() -> Arc<Upstream> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        drop(listener);
+        let mut buffer = [0; 4096];
+        assert_ne!(stream.read(&mut buffer).await.unwrap(), 0);
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nv7";
+        stream.write_all(answer).await.unwrap();
+        assert_ne!(stream.read(&mut buffer).await.unwrap(), 0);
+    });
+    Arc::new(Upstream::new(address))
+}
+
+#[tokio::test]
+async fn a_request_on_its_way_to_a_process_that_ends_is_given_to_another_one() {
+    let (v7, v8) = (dying().await, backend("v8").await);
+    let stage = Stage::new(vec![route(&[(7, 0, Some(&v7)), (8, 10_000, Some(&v8))])]).await;
+    let mut client = stage.client().await;
+    let asked = ("cutwater-version-checkout", "7");
+    assert_eq!(client.get("/", &[asked]).await.unwrap().1, "v7");
+    let (status, page) = client.get("/", &[asked]).await.unwrap();
+    assert_eq!((status.as_u16(), page.as_str()), (200, "v8"));
+    let metrics = stage.printed_metrics();
+    let line = r#"gateway_in_flight{app="checkout",version="7",function="web"} 0"#;
+    assert!(metrics.lines().any(|printed| printed == line), "{metrics}");
 }
