@@ -272,8 +272,9 @@ impl Applier {
         let quiet = || {
             let Some(found) = found else { return false };
             // A label or annotation that is put right changes nothing for any request.
-            let same = found.meta().generation.is_some()
-                && found.meta().generation == applied.meta().generation;
+            let (was, is) = (found.meta(), applied.meta());
+            let same =
+                was.generation.is_some() && (&was.uid, was.generation) == (&is.uid, is.generation);
             let found = serde_json::to_value(found.as_ref()).ok();
             same || found.is_some_and(|found| kubernetes::only_unnames(&found, &object.body))
         };

@@ -130,8 +130,13 @@ pub(super) fn remove(state: &Path, goes: impl Fn(&str) -> bool) {
     for entry in std::fs::read_dir(state).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let digest = (name.strip_suffix(".git")).and_then(|rest| rest.rsplit_once('.'));
-        if !digest.is_some_and(|(_, digest)| is_digest(digest)) || !goes(&name) {
+        // One that was damaged stands beside it.
+        let stem = (name.strip_suffix(".git")).or_else(|| name.strip_suffix(".damaged"));
+        let digest = stem.and_then(|stem| stem.rsplit_once('.'));
+        let mirror = stem.map(|stem| format!("{stem}.git"));
+        if !digest.is_some_and(|(_, digest)| is_digest(digest))
+            || !mirror.is_some_and(|it| goes(&it))
+        {
             continue;
         }
         if let Err(error) = std::fs::remove_dir_all(entry.path()) {

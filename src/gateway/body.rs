@@ -230,6 +230,13 @@ impl Flight {
     }
 }
 
+impl Upload {
+    /// Another process is to get it.
+    pub(super) fn turn(&mut self, counts: Arc<Counts>) {
+        self.counts = counts;
+    }
+}
+
 impl Flight {
     /// Another process is to answer.
     pub(super) fn turn(&mut self, open: Open, counts: Arc<Counts>) {

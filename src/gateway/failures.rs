@@ -62,7 +62,7 @@ pub(super) fn unanswered(
         tracing::warn!(%address, "{who} did not answer: {error}{more}");
     }
     let (status, text) = match error {
-        SendError::Connect(_) | SendError::Again(..) => {
+        SendError::Connect(_) | SendError::Again { .. } => {
             (StatusCode::BAD_GATEWAY, "takes no connection")
         }
         SendError::ConnectTime => (StatusCode::GATEWAY_TIMEOUT, "took no connection in time"),

@@ -12,8 +12,10 @@ use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::body::{Download, Flight, Upload, silence};
-use super::failures::{Failure, Who, failed, too_large, unanswered, unserved};
+use super::body::{Download, Flight, Upload};
+use super::choice::{Choice, Tried, Unreached, choose, reach};
+use super::exchange::{Answered, Exchange};
+use super::failures::{Who, too_large};
 use super::head::{self, Place};
 use super::metrics::Counts;
 use super::page::{Answer, Page};
@@ -21,21 +23,11 @@ use super::path::{self, Normal};
 use super::serve::{Client, Gateway};
 use super::table::Rule;
 use super::upgrade;
-use super::upstream::{Connection, Open, SendError, Sender, Upstream};
-use crate::words::{VersionNumber, shown};
+use super::upstream::{Connection, Sender};
+use crate::words::VersionNumber;
 
 /// Asks which version answered, in a request with `?`, and says it in the answer.
 const VERSION: HeaderName = HeaderName::from_static("cutwater-version");
-/// Longest part of a request that a page repeats, in bytes.
-const SHOWN_MAX: usize = 200;
-
-/// Who is to answer a request.
-struct Choice {
-    rule: Arc<Rule>,
-    version: VersionNumber,
-    counts: Arc<Counts>,
-    open: Open,
-}
 
 /// Answers one request of a client.
 pub(super) async fn answer(client: &Arc<Client>, request: Request<Incoming>) -> Response<Answer> {
@@ -61,9 +53,10 @@ async fn answered(client: &Arc<Client>, request: Request<Incoming>) -> Response<
     // Whoever is on this machine may know what runs here. One behind a proxy is not.
     let near =
         client.address.ip().to_canonical().is_loopback() && !head::is_forwarded(&head.headers);
-    let tried = Tried::new();
-    let random = tried.random;
-    let (choice, connection) = match reach(gateway, &place, (&head, near), tried).await {
+    // One number for all tries: with a share that is held, a request stays in it.
+    let (tried, random) = (Tried::default(), fastrand::u64(..));
+    let choose = |without: &[VersionNumber]| choose(gateway, &place, &head, (random, without));
+    let (choice, connection) = match reach(gateway, (&head.method, near), tried, choose).await {
         Ok(reached) => reached,
         Err(Unreached { page, counts: None }) => return refuse(gateway, page),
         Err(Unreached {
@@ -85,80 +78,6 @@ async fn answered(client: &Arc<Client>, request: Request<Incoming>) -> Response<
     let response = pass(client, asked, (choice, connection), permit, &mut counts).await;
     counts.answered(response.status(), begin.elapsed());
     response
-}
-
-/// The answer to a request that was sent to nobody, and where it counts, if a route takes it.
-struct Unreached {
-    page: Page,
-    counts: Option<Arc<Counts>>,
-}
-
-/// The versions whose processes took no connection for a request, and what is said where no other is left.
-struct Tried {
-    /// One number for all tries: with a share that is held, a request stays in it.
-    random: u64,
-    versions: Vec<VersionNumber>,
-    failure: Option<Unreached>,
-}
-
-impl Tried {
-    fn new() -> Self {
-        Self {
-            random: fastrand::u64(..),
-            versions: Vec::new(),
-            failure: None,
-        }
-    }
-}
-
-/// Finds who is to answer and takes a connection. A process that takes none, as one that has just ended, has seen nothing of the request:
-/// it counts as one that is not ready, and the others are asked.
-async fn reach(
-    gateway: &Gateway,
-    place: &Place,
-    (head, near): (&Parts, bool),
-    tried: Tried,
-) -> Result<(Choice, Connection), Unreached> {
-    let Tried {
-        random,
-        mut versions,
-        mut failure,
-    } = tried;
-    loop {
-        let choice = match choose(gateway, place, head, (random, &versions)) {
-            Ok(choice) => choice,
-            Err(NoChoice::Route(page)) => return Err(Unreached { page, counts: None }),
-            Err(NoChoice::Process(rule)) => {
-                let failure = failure.filter(|_| !rule.holds);
-                return Err(failure.unwrap_or_else(|| Unreached {
-                    page: unserved(&rule, near),
-                    counts: Some(Arc::clone(&rule.unserved)),
-                }));
-            }
-        };
-        let time = gateway.limits.connect_time;
-        match choice.open.connection(&head.method, time).await {
-            Ok(connection) => return Ok((choice, connection)),
-            Err(error) => {
-                versions.push(choice.version);
-                let is_late = matches!(error, SendError::ConnectTime);
-                let who = Who {
-                    rule: &choice.rule,
-                    version: choice.version,
-                    near,
-                };
-                let unreached = Unreached {
-                    page: unanswered(&error, choice.open.address(), &choice.counts, &who),
-                    counts: Some(choice.counts),
-                };
-                // The client has waited long enough, and one that is overloaded is not to hand that on.
-                if is_late {
-                    return Err(unreached);
-                }
-                failure = Some(unreached);
-            }
-        }
-    }
 }
 
 fn refuse(gateway: &Gateway, page: Page) -> Response<Answer> {
@@ -216,57 +135,11 @@ struct Asked {
     random: u64,
 }
 
-/// Why nobody is to answer.
-enum NoChoice {
-    /// No route.
-    Route(Page),
-    /// No version of it has a ready process.
-    Process(Arc<Rule>),
-}
-
-/// Finds who is to answer, and counts the request in there, in one with the table: a process that begins to drain between
-/// the two is not asked, and a table that was swapped meanwhile is read again. Nor are these versions.
-fn choose(
-    gateway: &Gateway,
-    place: &Place,
-    head: &Parts,
-    (random, without): (u64, &[VersionNumber]),
-) -> Result<Choice, NoChoice> {
-    loop {
-        let table = gateway.table.load();
-        let path = head.uri.path();
-        let Some(rule) = table.find(&place.host, path) else {
-            if table.is_starting() {
-                let text = "This gateway has just been started and knows no route yet; try again.";
-                return Err(NoChoice::Route(Page::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    text,
-                )));
-            }
-            let asked = shown(&format!("{}{path}", place.host), SHOWN_MAX);
-            let text = format!("No route takes {asked}.");
-            return Err(NoChoice::Route(Page::new(StatusCode::NOT_FOUND, text)));
-        };
-        if let Some(target) = rule.pick(head, random, without) {
-            if let Some(open) = target.upstream.as_ref().and_then(Upstream::open) {
-                return Ok(Choice {
-                    rule: Arc::clone(rule),
-                    version: target.version,
-                    counts: Arc::clone(&target.counts),
-                    open,
-                });
-            }
-        } else if Arc::ptr_eq(&table, &gateway.table.load()) {
-            return Err(NoChoice::Process(Arc::clone(rule)));
-        }
-    }
-}
-
 /// Passes a request to its process, and the answer back.
 async fn pass(
     client: &Arc<Client>,
     asked: Asked,
-    (choice, mut connection): (Choice, Connection),
+    (choice, connection): (Choice, Connection),
     permit: OwnedSemaphorePermit,
     counted: &mut Arc<Counts>,
 ) -> Response<Answer> {
@@ -291,52 +164,31 @@ async fn pass(
     let progress = body.progress();
     let mut request = Request::from_parts(head, body);
     let to_client = wants_upgrade.then(|| hyper::upgrade::on(&mut request));
-    let (mut rule, mut version) = (choice.rule, choice.version);
-    let mut flight = Flight::new(choice.open, choice.counts, permit, Arc::clone(client));
-    let mut without = vec![version];
-
-    let (mut response, sender) = loop {
-        let sent = tokio::select! {
-            sent = flight.open.send(request, connection, limits.connect_time) => sent.map_err(Failure::Send),
-            silent = silence(progress.clone(), limits.answer_time, limits.least_bytes()) => Err(Failure::Silent(silent)),
-        };
-        let failure = match sent {
-            Ok(answered) => break answered,
-            Err(failure) => failure,
-        };
-        let page = {
-            let rule = &rule;
-            let who = Who {
-                rule,
-                version,
-                near,
-            };
-            failed(gateway, &failure, progress.as_deref(), &flight, &who)
-        };
-        let Failure::Send(SendError::Again(again, _)) = failure else {
+    let rule = choice.rule;
+    let exchange = Exchange {
+        gateway,
+        rule: &rule,
+        wish: choice.wish,
+        random,
+        near,
+        progress,
+    };
+    let flight = Flight::new(choice.open, choice.counts, permit, Arc::clone(client));
+    let first = (choice.version, connection);
+    let answered = match exchange.run(first, request, flight).await {
+        Ok(answered) => answered,
+        Err((page, counts)) => {
+            *counted = counts;
             return page.response();
-        };
-        // The process has just ended: others are asked, as where it took no connection at first.
-        let (head, body) = again.into_parts();
-        let counts = Some(Arc::clone(&flight.counts));
-        let tried = Tried {
-            random,
-            versions: without.clone(),
-            failure: Some(Unreached { page, counts }),
-        };
-        match reach(gateway, &place, (&head, near), tried).await {
-            Ok((next, its)) => {
-                flight.turn(next.open, Arc::clone(&next.counts));
-                (rule, version, *counted, connection) = (next.rule, next.version, next.counts, its);
-                without.push(version);
-                request = Request::from_parts(head, body);
-            }
-            Err(unreached) => {
-                *counted = unreached.counts.unwrap_or_else(|| Arc::clone(counted));
-                return unreached.page.response();
-            }
         }
     };
+    let Answered {
+        mut response,
+        sender,
+        flight,
+        version,
+    } = answered;
+    *counted = Arc::clone(&flight.counts);
     let who = Who {
         rule: &rule,
         version,

@@ -46,7 +46,9 @@
 //! - [`Limits`] bound connections, open requests, sizes and times; [`Metrics`] count.
 
 mod body;
+mod choice;
 mod crowd;
+mod exchange;
 mod failures;
 mod forward;
 mod head;

@@ -115,6 +115,17 @@ pub(super) struct Target {
     pub(super) counts: Arc<Counts>,
 }
 
+/// What of a request decides who answers it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wish {
+    /// The version that it asks for, where it may.
+    asked: Option<VersionNumber>,
+    /// That of the first rule that fits.
+    ruled: Option<VersionNumber>,
+    /// That of its user, and the number that chooses in place of chance where that one is not ready.
+    user: Option<(VersionNumber, u64)>,
+}
+
 /// How a request asks for a version.
 #[derive(Debug)]
 struct Asked {
@@ -258,11 +269,25 @@ impl Rule {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
+    /// What of a request decides who answers it. A gateway changes heads on their way, so that is asked of the one that the client sent.
+    pub(super) fn wish(&self, head: &Parts) -> Wish {
+        let ruled = self.rules.iter().find(|(requests, _)| requests.fits(head));
+        let user = self.affinity.as_ref().and_then(|(key, slots)| {
+            let key = key.of(&head.headers)?;
+            Some((slots.version(key), key_hash(key) / COUNT))
+        });
+        Wish {
+            asked: self.asked(&head.headers),
+            ruled: ruled.map(|(_, version)| *version),
+            user,
+        }
+    }
+
     /// Which target takes a request: the one it asks for, that of the first rule that fits, that of its user, or one by
     /// chance. `None` where none is ready. One `without` which it is to be counts as one that is not.
     pub(super) fn pick(
         &self,
-        head: &Parts,
+        wish: &Wish,
         random: u64,
         without: &[VersionNumber],
     ) -> Option<&Target> {
@@ -270,28 +295,18 @@ impl Rule {
             let target = self.ready(version);
             target.filter(|target| !without.contains(&target.version))
         };
-        let ruled = || {
-            let rule = self
-                .rules
-                .iter()
-                .find(|(requests, _)| requests.fits(head))?;
-            ready(rule.1)
-        };
-        let asked = self.asked(&head.headers);
-        if let Some(target) = asked.and_then(ready).or_else(ruled) {
+        let named = wish.asked.and_then(ready);
+        if let Some(target) = named.or_else(|| wish.ruled.and_then(ready)) {
             return Some(target);
         }
-        let Some((slots, key)) =
-            (self.affinity.as_ref()).and_then(|(key, slots)| Some((slots, key.of(&head.headers)?)))
-        else {
+        let Some((version, number)) = wish.user else {
             return self.by_share(random, without);
         };
-        let version = slots.version(key);
         let own = ready(version);
         if own.is_none() && self.holds && self.has_share(version) {
             return None;
         }
-        own.or_else(|| self.by_share(key_hash(key) / COUNT, without))
+        own.or_else(|| self.by_share(number, without))
     }
 
     fn ready(&self, version: VersionNumber) -> Option<&Target> {

@@ -54,9 +54,14 @@ pub(super) struct Open {
 pub(super) enum SendError {
     #[error("cannot connect: {0}")]
     Connect(io::Error),
-    /// A connection ended before anything came of the request, which may be sent again, and there is no other one.
-    #[error("cannot connect: {1}")]
-    Again(Box<Request<Upload>>, io::Error),
+    /// A connection ended, the process takes no other one, and another process may have the request.
+    #[error("cannot connect: {error}")]
+    Again {
+        request: Box<Request<Upload>>,
+        /// The process may have seen it: it is one that changes nothing.
+        seen: bool,
+        error: io::Error,
+    },
     #[error("cannot connect in time")]
     ConnectTime,
     #[error("{0}")]
@@ -220,6 +225,7 @@ impl Open {
     ) -> Result<(Response<Incoming>, Sender), SendError> {
         let repeatable = request.method().is_idempotent();
         let mut time = idle_time(request.method());
+        let mut seen = false;
         loop {
             let Connection { mut sender, reused } = connection;
             let mut again = (reused && repeatable).then(|| repeated(&request)).flatten();
@@ -232,7 +238,7 @@ impl Open {
                         let error = error.into_error();
                         match again.take().filter(|_| !error.is_parse()) {
                             // The process closed the connection when the request was on its way. The next one is a new one.
-                            Some(same) => (request, time) = (same, Duration::ZERO),
+                            Some(same) => (request, time, seen) = (same, Duration::ZERO, true),
                             None => return Err(SendError::Ended(error)),
                         }
                     }
@@ -240,8 +246,13 @@ impl Open {
             }
             connection = match self.connected(time, connect_time).await {
                 Ok(connection) => connection,
-                Err(SendError::Connect(error)) => {
-                    return Err(SendError::Again(Box::new(request), error));
+                Err(SendError::Connect(error)) if !seen || request.method().is_safe() => {
+                    let request = Box::new(request);
+                    return Err(SendError::Again {
+                        request,
+                        seen,
+                        error,
+                    });
                 }
                 Err(error) => return Err(error),
             };

@@ -9,6 +9,8 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Once;
 
+use rustix::io::Errno;
+
 /// A machine on which so many free ports in a row are held has none to give.
 const TRIES: usize = 1_000;
 
@@ -23,7 +25,7 @@ impl Port {
     /// Finds one on which nobody listens now.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is none, or this process may have no more files open.
     pub(super) fn find() -> io::Result<Self> {
         // They stay taken until one is found, so that each try is another one.
         let mut others = Vec::new();
@@ -32,6 +34,7 @@ impl Port {
             let address = free.local_addr()?;
             match hold(address.port()) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => others.push(free),
+                Err(error) if !is_forbidden(&error) => return Err(error),
                 held => {
                     // Where such names are forbidden, programs are to run all the same.
                     if let Err(error) = &held {
@@ -50,6 +53,14 @@ impl Port {
             }
         }
     }
+}
+
+/// True where a rule of this machine keeps programs from such names, and not for a moment.
+fn is_forbidden(error: &io::Error) -> bool {
+    let known = [Errno::ACCESS, Errno::PERM, Errno::AFNOSUPPORT].map(Errno::raw_os_error);
+    error
+        .raw_os_error()
+        .is_some_and(|code| known.contains(&code))
 }
 
 #[cfg(target_os = "linux")]

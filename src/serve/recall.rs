@@ -78,6 +78,8 @@ impl Source {
         if commits.last().is_some_and(|last| self.lost.contains(last)) {
             // Those before it do not say what it removed and added: what the state folder remembers is all that is known.
             self.found.tip = Arc::new(Tip::default());
+            self.found.seen = None;
+            self.wrong.clear();
             self.lost = commits;
         }
     }

@@ -364,4 +364,7 @@ fn where_the_last_commit_cannot_be_read_those_before_it_say_nothing() {
     after.recall();
     assert!(after.found.is_known() && after.found.tip.recalls(&pay));
     assert!(after.known.contains_key(&pay) && after.found.tip.releases.is_empty());
+    // The branch was put back to that one: it counts, and what it lacks goes on.
+    after.look();
+    assert!(after.found.tip.commit == first && after.found.tip.recalls(&pay));
 }

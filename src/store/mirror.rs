@@ -65,17 +65,52 @@ pub struct Fetched {
     pub removed: Vec<PathBuf>,
 }
 
-/// Puts a copy that cannot be opened aside, and says where it is. Of two, the newer one is kept.
-fn put_aside(dir: &Path) -> Result<String, String> {
-    let aside = dir.with_extension("damaged");
-    let removed = match fs::symlink_metadata(&aside) {
-        Ok(found) if found.is_dir() => fs::remove_dir_all(&aside),
-        Ok(_) => fs::remove_file(&aside),
+/// True where what stands in `dir` is damaged, and not what git is set to elsewhere, or what the system refuses for a moment.
+fn is_damaged(dir: &Path, error: &git2::Error) -> bool {
+    let is_there = fs::symlink_metadata(dir).is_ok();
+    match error.class() {
+        _ if !is_there => false,
+        // It was never made whole, or is no folder.
+        _ if !dir.join("HEAD").is_file() => true,
+        git2::ErrorClass::Config => git2::Config::open(&dir.join("config"))
+            .and_then(|mut config| config.snapshot())
+            .is_err(),
+        git2::ErrorClass::Repository | git2::ErrorClass::Reference | git2::ErrorClass::Odb => true,
+        _ => false,
+    }
+}
+
+/// Makes a mirror anew in place of one that is damaged, which is kept beside it; of two, the newer one. Where it cannot be made,
+/// all stays as it was.
+fn made_anew(dir: &Path) -> Result<(Repository, PathBuf), String> {
+    let (damaged, aside) = (dir.with_extension("damaged"), dir.with_extension("aside"));
+    let remove = |path: &Path| match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
         Err(_) => Ok(()),
     };
-    let moved = removed.and_then(|()| fs::rename(dir, &aside));
-    moved.map_err(|error| error.to_string())?;
-    Ok(format!("; what stood there is in {}", aside.display()))
+    let text = |error: std::io::Error| error.to_string();
+    remove(&aside)
+        .and_then(|()| fs::rename(dir, &aside))
+        .map_err(text)?;
+    match Repository::init_bare(dir) {
+        Ok(repo) => {
+            remove(&damaged)
+                .and_then(|()| fs::rename(&aside, &damaged))
+                .map_err(text)?;
+            Ok((repo, damaged))
+        }
+        Err(error) => {
+            let back = remove(dir).and_then(|()| fs::rename(&aside, dir));
+            let back = back
+                .map_err(|error| format!("; what was there is in {}: {error}", aside.display()));
+            Err(format!(
+                "{}{}",
+                error.message(),
+                back.err().unwrap_or_default()
+            ))
+        }
+    }
 }
 
 impl Mirror {
@@ -111,20 +146,19 @@ impl Mirror {
             Repository::open_bare(dir)
         };
         let repo = opened.or_else(|error| {
-            // What the system refuses for a moment, as for want of files, is no damage.
-            if !fresh && error.class() == git2::ErrorClass::Os {
+            if !is_damaged(dir, &error) {
                 return Err(error.message().to_owned());
             }
             // A process that was killed while it made it leaves a half; a disk may have taken more. It is a copy: the remote has it.
             fresh = true;
-            put_aside(dir).and_then(|aside| {
-                tracing::warn!(
-                    "{}: {}; it is only a copy, and is made anew{aside}",
-                    dir.display(),
-                    error.message()
-                );
-                Repository::init_bare(dir).map_err(|error| error.message().to_owned())
-            })
+            let (repo, aside) = made_anew(dir)?;
+            tracing::warn!(
+                "{}: {}; it is only a copy, and is made anew; what stood there is in {}",
+                dir.display(),
+                error.message(),
+                aside.display()
+            );
+            Ok(repo)
         });
         let repo = repo.map_err(|problem| {
             let place = dir.display();

@@ -151,7 +151,7 @@ fn each_split_of_100_000_requests_is_within_four_standard_deviations() {
         let mut random = fastrand::Rng::with_seed(42);
         let mut counts = BTreeMap::<u32, u32>::new();
         for _ in 0..REQUESTS {
-            let target = rule.pick(&head, random.u64(..), &[]).unwrap();
+            let target = rule.pick(&rule.wish(&head), random.u64(..), &[]).unwrap();
             *counts.entry(target.version.get()).or_default() += 1;
         }
         for (version, points) in (1..).zip(points) {
@@ -187,7 +187,7 @@ fn what_is_held_for_a_version_without_a_process_is_given_to_no_other() {
         let rule = Rule::new(route, &Metrics::default());
         let mut counts = [0; 3];
         for point in 0..100 {
-            if let Some(target) = rule.pick(&head, point * 100, &[]) {
+            if let Some(target) = rule.pick(&rule.wish(&head), point * 100, &[]) {
                 counts[target.version.get() as usize - 1] += 1;
             }
         }
@@ -217,7 +217,8 @@ fn a_user_of_a_version_whose_share_is_held_waits_for_it() {
     let answered = (0..100).filter(|user| {
         let head = hyper::Request::builder().header("x-user", user.to_string());
         let (head, ()) = head.body(()).unwrap().into_parts();
-        rule.pick(&head, fastrand::u64(..), &[]).is_some()
+        rule.pick(&rule.wish(&head), fastrand::u64(..), &[])
+            .is_some()
     });
     let answered = answered.count();
     assert!((25..=75).contains(&answered), "{answered}");

@@ -395,3 +395,15 @@ async fn a_request_on_its_way_to_a_process_that_ends_is_given_to_another_one() {
     let line = r#"gateway_in_flight{app="checkout",version="7",function="web"} 0"#;
     assert!(metrics.lines().any(|printed| printed == line), "{metrics}");
 }
+
+#[tokio::test]
+async fn a_request_that_may_have_been_done_is_given_to_no_other_process() {
+    let (v7, v8) = (dying().await, backend("v8").await);
+    let stage = Stage::new(vec![route(&[(7, 0, Some(&v7)), (8, 10_000, Some(&v8))])]).await;
+    let mut client = stage.client().await;
+    let asked = ("cutwater-version-checkout", "7");
+    assert_eq!(client.get("/", &[asked]).await.unwrap().1, "v7");
+    let head = "DELETE / HTTP/1.1\r\nHost: shop.test\r\nCutwater-Version-Checkout: 7\r\nConnection: close\r\n\r\n";
+    let got = stage.raw(head.as_bytes()).await;
+    assert!(got.starts_with("HTTP/1.1 502 "), "{got}");
+}
