@@ -131,7 +131,8 @@ pub(super) fn remove(state: &Path, goes: impl Fn(&str) -> bool) {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         // One that was damaged stands beside it.
-        let stem = (name.strip_suffix(".git")).or_else(|| name.strip_suffix(".damaged"));
+        let mut endings = [".git", ".damaged", ".aside"].iter();
+        let stem = endings.find_map(|ending| name.strip_suffix(ending));
         let digest = stem.and_then(|stem| stem.rsplit_once('.'));
         let mirror = stem.map(|stem| format!("{stem}.git"));
         if !digest.is_some_and(|(_, digest)| is_digest(digest))
@@ -139,7 +140,13 @@ pub(super) fn remove(state: &Path, goes: impl Fn(&str) -> bool) {
         {
             continue;
         }
-        if let Err(error) = std::fs::remove_dir_all(entry.path()) {
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let removed = if is_folder {
+            std::fs::remove_dir_all(entry.path())
+        } else {
+            std::fs::remove_file(entry.path())
+        };
+        if let Err(error) = removed {
             let folder = entry.path();
             warn!(folder = %folder.display(), %error, "a mirror that no Repository needs could not be removed; remove the folder");
         }

@@ -9,7 +9,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Once;
 
-use rustix::io::Errno;
+use super::scarce::is_lack;
 
 /// A machine on which so many free ports in a row are held has none to give.
 const TRIES: usize = 1_000;
@@ -34,7 +34,7 @@ impl Port {
             let address = free.local_addr()?;
             match hold(address.port()) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => others.push(free),
-                Err(error) if !is_forbidden(&error) => return Err(error),
+                Err(error) if is_lack(&error) => return Err(error),
                 held => {
                     // Where such names are forbidden, programs are to run all the same.
                     if let Err(error) = &held {
@@ -53,14 +53,6 @@ impl Port {
             }
         }
     }
-}
-
-/// True where a rule of this machine keeps programs from such names, and not for a moment.
-fn is_forbidden(error: &io::Error) -> bool {
-    let known = [Errno::ACCESS, Errno::PERM, Errno::AFNOSUPPORT].map(Errno::raw_os_error);
-    error
-        .raw_os_error()
-        .is_some_and(|code| known.contains(&code))
 }
 
 #[cfg(target_os = "linux")]

@@ -75,12 +75,16 @@ impl Source {
                 }
             }
         }
-        if commits.last().is_some_and(|last| self.lost.contains(last)) {
+        if let Some(last) = commits.last().filter(|last| self.lost.contains(last)) {
             // Those before it do not say what it removed and added: what the state folder remembers is all that is known.
             self.found.tip = Arc::new(Tip::default());
             self.found.seen = None;
             self.wrong.clear();
-            self.lost = commits;
+            // The one that cannot be read is the one to name.
+            self.lost = [last.clone()]
+                .into_iter()
+                .chain(commits.iter().cloned())
+                .collect();
         }
     }
 

@@ -3,13 +3,13 @@
 //! All of it blocks: call it where blocking is allowed. A [`Mirror`] is cheap to clone; clones share one repository.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use git2::{Oid, Repository};
 
+use super::damaged::{has_head, is_damaged, made_anew};
 use super::error::{ResolveError, StoreError};
 use super::files;
 use super::history::{self, History};
@@ -65,54 +65,6 @@ pub struct Fetched {
     pub removed: Vec<PathBuf>,
 }
 
-/// True where what stands in `dir` is damaged, and not what git is set to elsewhere, or what the system refuses for a moment.
-fn is_damaged(dir: &Path, error: &git2::Error) -> bool {
-    let is_there = fs::symlink_metadata(dir).is_ok();
-    match error.class() {
-        _ if !is_there => false,
-        // It was never made whole, or is no folder.
-        _ if !dir.join("HEAD").is_file() => true,
-        git2::ErrorClass::Config => git2::Config::open(&dir.join("config"))
-            .and_then(|mut config| config.snapshot())
-            .is_err(),
-        git2::ErrorClass::Repository | git2::ErrorClass::Reference | git2::ErrorClass::Odb => true,
-        _ => false,
-    }
-}
-
-/// Makes a mirror anew in place of one that is damaged, which is kept beside it; of two, the newer one. Where it cannot be made,
-/// all stays as it was.
-fn made_anew(dir: &Path) -> Result<(Repository, PathBuf), String> {
-    let (damaged, aside) = (dir.with_extension("damaged"), dir.with_extension("aside"));
-    let remove = |path: &Path| match fs::symlink_metadata(path) {
-        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(_) => Ok(()),
-    };
-    let text = |error: std::io::Error| error.to_string();
-    remove(&aside)
-        .and_then(|()| fs::rename(dir, &aside))
-        .map_err(text)?;
-    match Repository::init_bare(dir) {
-        Ok(repo) => {
-            remove(&damaged)
-                .and_then(|()| fs::rename(&aside, &damaged))
-                .map_err(text)?;
-            Ok((repo, damaged))
-        }
-        Err(error) => {
-            let back = remove(dir).and_then(|()| fs::rename(&aside, dir));
-            let back = back
-                .map_err(|error| format!("; what was there is in {}: {error}", aside.display()));
-            Err(format!(
-                "{}{}",
-                error.message(),
-                back.err().unwrap_or_default()
-            ))
-        }
-    }
-}
-
 impl Mirror {
     /// Opens the mirror in `dir`, or makes it. Nothing is fetched yet.
     ///
@@ -139,7 +91,9 @@ impl Mirror {
         let what = || format!("the mirror of {url}");
         // What is read more than once is kept here, within bounds; libgit2 would keep up to 256 MB of objects beside it.
         git2::opts::enable_caching(false);
-        let mut fresh = !dir.join("HEAD").exists();
+        let local =
+            |problem: &str| StoreError::local(what(), &format!("{}: {problem}", dir.display()));
+        let mut fresh = !has_head(dir).map_err(|error| local(&error.to_string()))?;
         let opened = if fresh {
             Repository::init_bare(dir)
         } else {
@@ -160,13 +114,7 @@ impl Mirror {
             );
             Ok(repo)
         });
-        let repo = repo.map_err(|problem| {
-            let place = dir.display();
-            StoreError::local(
-                what(),
-                &format!("{problem}; {place} is only a copy and may be removed"),
-            )
-        })?;
+        let repo = repo.map_err(|problem| local(&problem))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 git: Git::of_program(repo.path(), url.clone(), credentials, caller),

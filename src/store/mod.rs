@@ -18,6 +18,7 @@ mod changed;
 mod commit;
 mod compare;
 mod content;
+mod damaged;
 mod delete;
 mod deletion;
 mod error;
