@@ -10,7 +10,7 @@ use super::head::Place;
 use super::metrics::Counts;
 use super::page::Page;
 use super::serve::Gateway;
-use super::table::{Rule, Wish};
+use super::table::{Rule, Target, Wish};
 use super::upstream::{Connection, Open, SendError, Upstream};
 use crate::words::{VersionNumber, shown};
 
@@ -24,6 +24,20 @@ pub(super) struct Choice {
     pub(super) wish: Wish,
     pub(super) counts: Arc<Counts>,
     pub(super) open: Open,
+}
+
+impl Choice {
+    /// Counts a request in there; nothing where the process begins to drain.
+    fn of(rule: &Arc<Rule>, target: &Target, wish: Wish) -> Option<Self> {
+        let open = target.upstream.as_ref().and_then(Upstream::open)?;
+        Some(Self {
+            rule: Arc::clone(rule),
+            version: target.version,
+            wish,
+            counts: Arc::clone(&target.counts),
+            open,
+        })
+    }
 }
 
 /// The answer to a request that was sent to nobody, and where it counts, if a route takes it.
@@ -96,8 +110,8 @@ pub(super) enum NoChoice {
     Process(Arc<Rule>),
 }
 
-/// Finds who is to answer, and counts the request in there, in one with the table: a process that begins to drain between
-/// the two is not asked, and a table that was swapped meanwhile is read again. Nor are these versions.
+/// Finds who is to answer, other than these versions, and counts the request in there, in one with the table: a process that begins to
+/// drain between the two is not asked, and a table that was swapped meanwhile is read again.
 pub(super) fn choose(
     gateway: &Gateway,
     place: &Place,
@@ -121,14 +135,8 @@ pub(super) fn choose(
         };
         let wish = rule.wish(head);
         if let Some(target) = rule.pick(&wish, random, without) {
-            if let Some(open) = target.upstream.as_ref().and_then(Upstream::open) {
-                return Ok(Choice {
-                    rule: Arc::clone(rule),
-                    version: target.version,
-                    wish,
-                    counts: Arc::clone(&target.counts),
-                    open,
-                });
+            if let Some(choice) = Choice::of(rule, target, wish) {
+                return Ok(choice);
             }
         } else if Arc::ptr_eq(&table, &gateway.table.load()) {
             return Err(NoChoice::Process(Arc::clone(rule)));
@@ -145,14 +153,8 @@ pub(super) fn choose_again(
 ) -> Result<Choice, NoChoice> {
     while let Some(target) = rule.pick(wish, random, without) {
         // One that begins to drain is not picked once more.
-        if let Some(open) = target.upstream.as_ref().and_then(Upstream::open) {
-            return Ok(Choice {
-                rule: Arc::clone(rule),
-                version: target.version,
-                wish: *wish,
-                counts: Arc::clone(&target.counts),
-                open,
-            });
+        if let Some(choice) = Choice::of(rule, target, *wish) {
+            return Ok(choice);
         }
     }
     Err(NoChoice::Process(Arc::clone(rule)))

@@ -96,11 +96,9 @@ impl Exchange<'_> {
                 page,
                 counts: Some(Arc::clone(&counts)),
             };
-            let next: (Choice, Connection) = self
-                .next(&request, &without, unreached)
-                .await
-                .map_err(|unreached| (unreached.page, unreached.counts.unwrap_or(counts)))?;
-            let (choice, its) = next;
+            let next = self.next(&request, &without, unreached).await;
+            let (choice, its) =
+                next.map_err(|unreached| (unreached.page, unreached.counts.unwrap_or(counts)))?;
             flight.turn(choice.open, Arc::clone(&choice.counts));
             request.body_mut().turn(choice.counts);
             (version, connection) = (choice.version, its);
