@@ -86,6 +86,8 @@ mod it {
     mod releasing;
     /// Versions at remotes of every kind, on real servers: faults, races, crashes.
     mod remotes;
+    /// A mirror that is damaged while it is followed.
+    mod renewal;
     /// Many apps in one repository: bytes on the wire, and a mirror that stays small.
     mod scale;
     /// `cutwater serve`: programs for pods, and a gateway of its own.

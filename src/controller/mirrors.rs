@@ -130,8 +130,8 @@ pub(super) fn remove(state: &Path, goes: impl Fn(&str) -> bool) {
     for entry in std::fs::read_dir(state).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        // One that was damaged stands beside it.
-        let mut endings = [".git", ".damaged", ".aside"].iter();
+        // One that was damaged stands beside it, and so may one that was begun.
+        let mut endings = [".git", ".damaged", ".aside", ".new"].iter();
         let stem = endings.find_map(|ending| name.strip_suffix(ending));
         let digest = stem.and_then(|stem| stem.rsplit_once('.'));
         let mirror = stem.map(|stem| format!("{stem}.git"));

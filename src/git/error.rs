@@ -161,6 +161,29 @@ impl GitError {
         }
     }
 
+    /// False where a damaged repository on this machine is hardly the cause.
+    #[must_use]
+    pub fn may_be_local(&self) -> bool {
+        !matches!(
+            self.kind,
+            GitErrorKind::NoGit
+                | GitErrorKind::TimedOut
+                | GitErrorKind::Interrupted
+                | GitErrorKind::Authentication
+                | GitErrorKind::Key
+                | GitErrorKind::Forbidden
+                | GitErrorKind::Certificate
+                | GitErrorKind::HostKey
+                | GitErrorKind::MissingRef
+                | GitErrorKind::Full
+                | GitErrorKind::Locked
+                | GitErrorKind::Redirected
+                | GitErrorKind::Away
+                | GitErrorKind::UnknownHost
+                | GitErrorKind::Proxy
+        )
+    }
+
     /// How a message begins about what was pushed and is not there: not every failure is a refusal.
     #[must_use]
     pub fn not_taken(&self) -> &'static str {

@@ -112,6 +112,15 @@ impl Git {
         }
     }
 
+    /// The same remote for another repository of this machine.
+    #[must_use]
+    pub fn beside(&self, dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            remote: self.remote.clone(),
+        }
+    }
+
     /// Fetches exactly these refspecs, and drops what is gone at the remote below the globs among them.
     ///
     /// The server is told that the commits `known`, by id or by a glob of refs, are here, beside what is fetched: telling it

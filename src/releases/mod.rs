@@ -19,7 +19,7 @@ use crate::api::{Alias, Deployment, Wanted};
 use crate::words::AppName;
 use crate::yaml::{Place, Problem, Problems};
 
-pub use read::{Content, is_read, may_name, read};
+pub use read::{Content, is_nearly_read, is_read, may_name, misnamed, read};
 pub use schema::json_schema;
 pub use split::{Asked, AskedError, Part, SplitError, VERSIONS_MAX, split};
 

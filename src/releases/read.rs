@@ -1,6 +1,7 @@
 //! Bytes of one file to its objects, or all that is wrong with them.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -53,6 +54,32 @@ pub fn is_read(path: &str) -> bool {
     let extension = Path::new(path).extension();
     extension.is_some_and(|extension| {
         ["yaml", "yml", "json"].map(|known| extension.eq_ignore_ascii_case(known)) != [false; 3]
+    })
+}
+
+/// What is wrong with the name of a file that is not read and holds objects of ours.
+#[must_use]
+pub fn misnamed(path: &str, bytes: &[u8]) -> Option<String> {
+    let extension = Path::new(path).extension()?.to_str()?.to_ascii_lowercase();
+    let group = format!("{GROUP}/");
+    let is_ours = (bytes.windows(group.len())).any(|part| part == group.as_bytes());
+    is_ours.then(|| {
+        format!(
+            "{path}: holds objects of {GROUP}, and is not read, because its name ends in `.{extension}`; rename it to end in `.yaml`, or remove it"
+        )
+    })
+}
+
+/// True where the ending of a file is one letter off one that is read.
+#[must_use]
+pub fn is_nearly_read(path: &str) -> bool {
+    let extension = Path::new(path).extension().and_then(OsStr::to_str);
+    extension.is_some_and(|extension| {
+        let extension = extension.to_ascii_lowercase();
+        extension.bytes().all(|byte| byte.is_ascii_alphabetic())
+            && ["yaml", "yml"]
+                .map(|known| strsim::damerau_levenshtein(&extension, known))
+                .contains(&1)
     })
 }
 

@@ -283,6 +283,25 @@ fn files_are_read_by_their_names() {
 }
 
 #[test]
+fn a_file_whose_ending_is_one_letter_off_is_nearly_read() {
+    for (path, nearly) in [
+        ("a.yamll", true),
+        ("a.ymal", true),
+        ("b/a.YAM", true),
+        ("a.yl", true),
+        ("a.yaml~", false),
+        ("a.yaml.bak", false),
+        ("a.txt", false),
+        ("yamll", false),
+    ] {
+        assert_eq!(is_nearly_read(path), nearly, "{path}");
+    }
+    let said = misnamed("releases/a.yamll", GOOD.as_bytes()).unwrap();
+    assert!(said.contains("rename it to end in `.yaml`"), "{said}");
+    assert_eq!(misnamed("releases/a.xml", b"<project/>"), None);
+}
+
+#[test]
 fn two_files_of_one_folder_may_not_hold_one_object() {
     let file = |path: &str| read(path, GOOD.as_bytes()).map(|content| content.releases);
     let both = Releases::of([file("releases/a.yaml"), file("releases/b.yaml")]);

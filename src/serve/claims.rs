@@ -5,9 +5,9 @@
 //!
 //! Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::api::NamedRoute;
+use crate::api::{NamedRoute, Route};
 use crate::plan::Owner;
 use crate::words::AppName;
 
@@ -31,6 +31,8 @@ pub(super) struct Claimant<'a> {
     pub(super) owner: Owner,
     /// Where it wants to be reached, and where it is reached.
     pub(super) places: Vec<String>,
+    /// Those of them where it wants to be reached.
+    pub(super) wants: BTreeSet<String>,
     /// The claims that it had, and those that an object of its app left which is there no more: one that gets another name keeps
     /// its places.
     pub(super) before: Claims,
@@ -47,6 +49,33 @@ pub(super) struct Settled {
 pub(super) fn place(hostname: &str, path: &str) -> String {
     let (hostname, path) = (hostname.to_ascii_lowercase(), path.trim_end_matches('/'));
     format!("{hostname}{path}/")
+}
+
+/// True where requests for the place `inner` came to `outer` while nobody had `inner`: it is below it, or one of its hostnames.
+pub(super) fn covers(outer: &str, inner: &str) -> bool {
+    let ((wide, above), (hostname, path)) = (parts(outer), parts(inner));
+    let is_of = match wide.strip_prefix('*') {
+        Some(domain) => hostname.trim_start_matches('*').ends_with(domain),
+        None => hostname == wide,
+    };
+    outer != inner && is_of && path.starts_with(above)
+}
+
+/// The hostname of a place, and its path with a slash at both ends.
+fn parts(place: &str) -> (&str, &str) {
+    place.split_at(place.find('/').unwrap_or(place.len()))
+}
+
+/// The same route at a place that it covers.
+pub(super) fn narrowed(mut route: Route, inner: &str) -> Route {
+    let (hostname, path) = parts(inner);
+    route.hostnames = vec![hostname.to_owned()];
+    let path = path.trim_end_matches('/');
+    path.clone_into(&mut route.path);
+    if path.is_empty() {
+        route.path.push('/');
+    }
+    route
 }
 
 /// The places of some routes.
@@ -107,6 +136,11 @@ pub(super) fn settle(claimants: &[Claimant<'_>]) -> Vec<Settled> {
                     "RouteClaimed: {place} is claimed in one commit by this and by {}, so nobody gets it; change the route of all but one of them",
                     others.join(", ")
                 )
+            } else if !claimants[first].wants.contains(place) {
+                format!(
+                    "RouteClaimed: {place} still belongs to {}, which wants it no more, but cannot be served as it is wanted now; mend that, and the place is free",
+                    name(first)
+                )
             } else {
                 format!(
                     "RouteClaimed: {place} belongs to {}, which claimed it first; choose another hostname or path, or take it out there",
@@ -143,6 +177,7 @@ mod tests {
                     .try_into()
                     .unwrap(),
                 places: places.iter().map(|text| (*text).to_owned()).collect(),
+                wants: places.iter().map(|text| (*text).to_owned()).collect(),
                 before: memory.get(*name).cloned().unwrap_or_default(),
             })
             .collect();
@@ -213,6 +248,45 @@ mod tests {
         }
         let has = step(&mut memory, &[(blog, root), (shop, root)]);
         assert!(has[blog] == root && has[shop].is_empty(), "{has:?}");
+    }
+
+    #[test]
+    fn who_has_a_place_and_cannot_leave_it_yet_is_told_apart() {
+        let (shop, blog): (AppName, AppName) = ("shop".parse().unwrap(), "blog".parse().unwrap());
+        for (wants, expected) in [(true, "take it out there"), (false, "mend that")] {
+            let place = "shop.test/".to_owned();
+            let claimant = |app, name: &str, wants: bool, number: Option<u64>| Claimant {
+                app,
+                owner: name.to_owned().try_into().unwrap(),
+                places: vec![place.clone()],
+                wants: wants.then(|| place.clone()).into_iter().collect(),
+                before: number
+                    .map(|number| (place.clone(), number))
+                    .into_iter()
+                    .collect(),
+            };
+            let shop = claimant(&shop, "cwd/shop", wants, Some(1));
+            let settled = settle(&[shop, claimant(&blog, "cwd/blog", true, None)]);
+            let text = &settled[1].refused[&place].text;
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_place_covers_those_below_it() {
+        for (outer, inner, covers_it) in [
+            ("shop.test/", "shop.test/api/", true),
+            ("shop.test/api/", "shop.test/", false),
+            ("shop.test/api/", "shop.test/apis/", false),
+            ("shop.test/", "shop.test/", false),
+            ("*.test/", "shop.test/", true),
+            ("*.test/api/", "shop.test/", false),
+            ("*.test/", "*.shop.test/", true),
+            ("*.shop.test/", "*.test/", false),
+            ("shop.test/", "blog.test/api/", false),
+        ] {
+            assert_eq!(covers(outer, inner), covers_it, "{outer} {inner}");
+        }
     }
 
     #[test]

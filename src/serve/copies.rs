@@ -79,8 +79,8 @@ fn whole<'b>(path: &Path, bytes: &'b [u8]) -> Result<&'b [u8], String> {
     }
 }
 
-/// Puts a damaged file aside, and says where it is. Of two that are damaged, the newer one is kept.
-fn aside(path: &Path) -> io::Result<String> {
+/// Puts a damaged file aside, or what stands in its place, and says where it is. Of two that are damaged, the newer one is kept.
+pub(super) fn aside(path: &Path) -> io::Result<String> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".damaged");
     let aside = path.with_file_name(name);

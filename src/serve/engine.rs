@@ -64,7 +64,20 @@ impl Engine {
     /// Takes note of what was found in the repository, and tells what is new of it.
     fn hear(&mut self, found: Found) {
         if found.tip.commit != self.found.tip.commit {
-            tracing::info!("commit {} counts now", found.tip.commit);
+            let gone = self.found.tip.releases.iter().map(|old| tip::owner(old));
+            let gone: Vec<String> = gone
+                .filter(|owner| found.is_known() && !found.tip.has(owner))
+                .map(|owner| owner.to_string())
+                .collect();
+            if gone.is_empty() {
+                tracing::info!("commit {} counts now", found.tip.commit);
+            } else {
+                tracing::info!(
+                    "commit {} counts now, which does not have {} any more",
+                    found.tip.commit,
+                    gone.join(", ")
+                );
+            }
             // Routes may be others while the shares stay.
             self.unrouted = true;
         }
@@ -313,12 +326,14 @@ impl Engine {
             let mut places: Vec<String> = claims::places(&release.wanted.routes).collect();
             // Nor may it serve there yet.
             let shown = remembered.and_then(|it| it.shown.get(owner)?.release(&owner.name));
+            let wants: BTreeSet<String> = places.iter().cloned().collect();
             let served = now.iter().chain(&shown);
             places.extend(served.flat_map(|served| claims::places(&served.wanted.routes)));
             Claimant {
                 app,
                 owner: owner.clone(),
                 places,
+                wants,
                 before: remembered.map_or_else(Claims::new, |remembered| {
                     let claims = remembered.claims.iter();
                     let left = claims.filter(|(other, _)| !here.contains(&(*app, *other)));

@@ -42,13 +42,21 @@ pub(super) fn stays(holders: &[Holder]) -> Vec<BTreeMap<String, Vec<usize>>> {
     let stays = holders.iter().enumerate().map(|(index, holder)| {
         let left = holder.taken.difference(&holder.wants);
         let left = left.chain(holder.stays.difference(&holder.taken));
-        left.filter_map(|place| {
-            let wanted = wanted.get(place)?;
+        let is_open = |place: &String| {
             let mut takers = taken.get(place).into_iter().flatten();
-            let is_open = takers.all(|taker| *taker == index);
-            is_open.then(|| (place.clone(), wanted.clone()))
-        })
-        .collect()
+            takers.all(|taker| *taker == index)
+        };
+        left.filter(|place| is_open(place))
+            .flat_map(|place| {
+                // What others want below it came here too.
+                let below = wanted.iter().filter(|(inner, all)| {
+                    claims::covers(place, inner) && !all.contains(&index) && is_open(inner)
+                });
+                let below = below.map(|(inner, all)| ((*inner).clone(), all.clone()));
+                let own = wanted.get(place).map(|all| (place.clone(), all.clone()));
+                own.into_iter().chain(below)
+            })
+            .collect()
     });
     stays.collect()
 }
@@ -98,14 +106,23 @@ impl App {
         let mut left = places.clone();
         let shown = self.was(owner).map(|release| release.wanted.routes);
         let shown = shown.into_iter().flatten().map(|named| named.route);
-        let known = before.iter().flatten().cloned().chain(shown);
-        let routes = known.filter_map(|mut route| {
+        let known: Vec<Route> = before.iter().flatten().cloned().chain(shown).collect();
+        let own = known.iter().cloned().filter_map(|mut route| {
             let path = route.path.clone();
             let stays = |hostname: &String| left.remove(&claims::place(hostname, &path));
             route.hostnames.retain(stays);
             (!route.hostnames.is_empty()).then_some(route)
         });
-        let routes: Vec<Route> = routes.collect();
+        let mut routes: Vec<Route> = own.collect();
+        for inner in left {
+            // The narrowest one that covers it is the one that got its requests.
+            let covering = known.iter().filter_map(|route| {
+                let outer = places_of(route).filter(|outer| claims::covers(outer, &inner));
+                Some((outer.map(|outer| outer.len()).max()?, route))
+            });
+            let covering = covering.max_by_key(|(length, _)| *length);
+            routes.extend(covering.map(|(_, route)| claims::narrowed(route.clone(), &inner)));
+        }
         let changed = before.as_deref().unwrap_or_default() != routes.as_slice();
         if routes.is_empty() {
             self.remembered.staying.remove(owner);
@@ -213,6 +230,25 @@ mod tests {
             let found = stays(&holders);
             assert_eq!(found[0].contains_key("p/"), goes_on, "{why}");
         }
+    }
+
+    #[test]
+    fn who_leaves_a_place_goes_on_below_it_where_others_want_that_and_do_not_answer_yet() {
+        let (all, api) = (&["p/"][..], &["p/api/"][..]);
+        for (why, wants, other, goes_on) in [
+            ("it left", &[][..], (api, &[][..]), true),
+            ("the other answers", &[], (api, api), false),
+            ("it is still there", all, (api, &[]), false),
+            ("nobody wants it", &[], (&["q/"], &[]), false),
+        ] {
+            let shop = holder("shop", wants, all, &[]);
+            let found = stays(&[shop, holder("api", other.0, other.1, &[])]);
+            assert_eq!(found[0].contains_key("p/api/"), goes_on, "{why}");
+            assert!(!found[0].contains_key("p/") && found[1].is_empty(), "{why}");
+        }
+        // Once it goes on there, that is a place of its own.
+        let shop = holder("shop", &[], &[], api);
+        assert!(stays(&[shop, holder("api", api, &[], &[])])[0].contains_key("p/api/"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::copies;
 use super::state::StateError;
 use super::tidy;
 use crate::ledger::{Served, ServedVersion};
@@ -20,6 +21,14 @@ use crate::words::{AppName, EnvironmentName};
 
 /// Most records of one app that wait. Past that the oldest goes: each of the others holds a whole state.
 const WAITING_MAX: usize = 1_000;
+
+/// What is said of a file that is cut off, changed or no file.
+const DAMAGES: [io::ErrorKind; 4] = [
+    io::ErrorKind::InvalidData,
+    io::ErrorKind::InvalidInput,
+    io::ErrorKind::UnexpectedEof,
+    io::ErrorKind::IsADirectory,
+];
 
 /// The outbox of one environment.
 #[derive(Debug)]
@@ -72,22 +81,28 @@ impl Outbox {
     /// anew, by another writer.
     pub(super) fn open(dir: &Path, environment: &EnvironmentName) -> Result<Self, StateError> {
         let path = dir.join(format!("ledger-{environment}.json"));
-        let fail = |problem| StateError::Io {
-            path: path.clone(),
-            problem,
-        };
         let read = match fs::read(&path) {
-            Ok(bytes) => Some(bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(problem) => return Err(fail(problem)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read
+                .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))
+                .map(Some),
         };
-        let book = read.and_then(|bytes| {
-            let read = serde_json::from_slice(&bytes);
-            read.map_err(|error| {
-                tracing::warn!("{}: {error}; what waited in it is lost", path.display());
-            })
-            .ok()
-        });
+        let book = match read {
+            Ok(book) => book,
+            Err(error) if DAMAGES.contains(&error.kind()) => {
+                let aside = copies::aside(&path);
+                tracing::warn!(
+                    "{}: {error}; what waited in it is not written to the ledger{}",
+                    path.display(),
+                    aside.map_or_else(
+                        |error| format!("; it cannot be put aside: {error}"),
+                        |aside| format!("; {aside}")
+                    )
+                );
+                None
+            }
+            Err(problem) => return Err(StateError::Io { path, problem }),
+        };
         let fresh = book.is_none();
         let mut outbox = Self {
             book: book.unwrap_or_else(|| Book {
@@ -326,6 +341,12 @@ mod tests {
         let mut outbox = open();
         assert!(outbox.writer().unwrap() != writer && outbox.counts().is_empty());
         assert_eq!(open().writer().unwrap(), outbox.writer().unwrap());
+        let aside = dir.path().join("ledger-local.json.damaged");
+        assert_eq!(fs::read(&aside).unwrap(), b"{");
+        // So is what is no file.
+        fs::remove_file(dir.path().join("ledger-local.json")).unwrap();
+        fs::create_dir(dir.path().join("ledger-local.json")).unwrap();
+        assert!(open().writer().is_ok() && aside.is_dir());
     }
 
     #[test]

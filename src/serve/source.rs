@@ -15,7 +15,7 @@ use super::counted::Counted;
 use super::state::Remembered;
 use super::tasks::{self, Last};
 use super::tip::{Commit, Known, Tip, short};
-use super::trouble::{empty, exchanged, goes_on, nothing_there};
+use super::trouble::{empty, exchanged, goes_on, nothing_there, went_back};
 use crate::plan::Owner;
 use crate::store::{Fetched, Mirror, StoreError};
 use crate::words::AppName;
@@ -246,7 +246,14 @@ impl Source {
             if fetched.is_ok() && std::mem::take(&mut self.replays) && !self.lost.is_empty() {
                 self.replay();
             }
+            let before = self.found.tip.commit.clone();
             self.wrong = self.read(&commit, None)?;
+            if self.found.tip.commit == commit
+                && commit != before
+                && self.mirror.is_before(&commit, &before)
+            {
+                self.wrong.push(went_back(&commit, &before));
+            }
             self.forget();
             // One that counts; of what could not be read before, more may count now.
             if self.found.tip.commit == commit {

@@ -303,6 +303,73 @@ fn what_counted_is_read_again_once_it_is_fetched_again() {
 }
 
 #[test]
+fn a_file_whose_ending_is_one_letter_off_takes_nothing_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = dir.path().join("shop.git");
+    commit(&url, Some(SHOP));
+    let mut source = source(dir.path(), &url, b"");
+    source.look();
+    assert_eq!(source.found.tip.releases.len(), 1);
+    let repo = git2::Repository::open(&url).unwrap();
+    let head = repo.find_reference("refs/heads/main").unwrap();
+    let head = head.peel_to_commit().unwrap();
+    let mut update = git2::build::TreeUpdateBuilder::new();
+    update.remove("releases/prod/shop.yaml").upsert(
+        "releases/prod/shop.yamll",
+        repo.blob(SHOP.as_bytes()).unwrap(),
+        git2::FileMode::Blob,
+    );
+    let tree = update.create_updated(&repo, &head.tree().unwrap()).unwrap();
+    let (who, tree) = (head.author(), repo.find_tree(tree).unwrap());
+    repo.commit(
+        Some("refs/heads/main"),
+        &who,
+        &who,
+        "rename",
+        &tree,
+        &[&head],
+    )
+    .unwrap();
+    source.look();
+    assert_eq!(source.found.tip.releases.len(), 1);
+    let said = source.found.problems.join("\n");
+    assert!(
+        said.contains("shop.yamll") && said.contains("rename it"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_branch_that_goes_back_is_said_until_it_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = dir.path().join("shop.git");
+    let id = || {
+        let repo = git2::Repository::open(&url).unwrap();
+        repo.refname_to_id("refs/heads/main").unwrap()
+    };
+    commit(&url, Some(SHOP));
+    let first = id();
+    let mut source = source(dir.path(), &url, b"");
+    source.look();
+    commit(&url, Some(BLOG));
+    let second = id();
+    source.look();
+    assert!(source.found.problems.is_empty());
+    for (to, is_said) in [(first, true), (second, false)] {
+        let repo = git2::Repository::open(&url).unwrap();
+        repo.reference("refs/heads/main", to, true, "").unwrap();
+        source.look();
+        let said = source.found.problems.join("\n");
+        assert_eq!(
+            said.contains("the branch went back from"),
+            is_said,
+            "{said}"
+        );
+        assert_eq!(source.found.tip.commit, to.to_string());
+    }
+}
+
+#[test]
 fn what_a_commit_took_away_does_not_come_back_by_a_restart_though_something_else_is_held() {
     let dir = tempfile::tempdir().unwrap();
     let url = dir.path().join("shop.git");

@@ -250,6 +250,16 @@ impl StateFolder {
             new.recursive(true).mode(PRIVATE);
             new.create(dir).map_err(fail(dir))?;
         }
+        for (path, is_folder) in
+            (PARTS.iter().map(|part| (dir.join(part), true))).chain([(dir.join("lock"), false)])
+        {
+            let found = fs::metadata(&path);
+            if found.is_ok_and(|found| found.is_dir() != is_folder) {
+                // All of these are made anew, or begun afresh.
+                let aside = copies::aside(&path).map_err(fail(&path))?;
+                tracing::warn!("{}: is not what it was made as; {aside}", path.display());
+            }
+        }
         for part in PARTS {
             let path = dir.join(part);
             fs::create_dir_all(&path).map_err(fail(&path))?;
@@ -355,5 +365,31 @@ impl StateFolder {
         }
         let text = serde_json::to_vec(remembered).map_err(|error| fail(error.into()))?;
         copies::write(&path, &text).map_err(fail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_the_place_of_a_part_is_put_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("state");
+        drop(StateFolder::open(&dir).unwrap());
+        for part in PARTS {
+            fs::remove_dir(dir.join(part)).unwrap();
+            fs::write(dir.join(part), part).unwrap();
+        }
+        fs::remove_file(dir.join("lock")).unwrap();
+        fs::create_dir(dir.join("lock")).unwrap();
+        let folder = StateFolder::open(&dir).unwrap();
+        for part in PARTS {
+            assert!(dir.join(part).is_dir());
+            let aside = dir.join(format!("{part}.damaged"));
+            assert_eq!(fs::read_to_string(aside).unwrap(), part);
+        }
+        assert!(matches!(StateFolder::open(&dir), Err(StateError::Taken(_))));
+        drop(folder);
     }
 }

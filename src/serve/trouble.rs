@@ -15,6 +15,15 @@ pub(super) fn exchanged(commit: &str) -> String {
     )
 }
 
+/// What is said of a commit that is before the one that counted.
+pub(super) fn went_back(commit: &str, before: &str) -> String {
+    format!(
+        "the branch went back from commit {} to {}, which is before it and counts now; where nobody moved it, this repository is a copy that lags behind: serve the one that is pushed to",
+        short(before),
+        short(commit)
+    )
+}
+
 /// What is said of a look that failed, in words of this command: the branch is a flag here.
 pub(super) fn goes_on(error: &StoreError, is_first: bool) -> String {
     let problem = match error {

@@ -1,4 +1,4 @@
-//! A copy of a repository that cannot be opened: whether it is damaged itself, and a new one in its place.
+//! A copy of a repository that is damaged itself, and a new one in its place.
 
 use std::fs;
 use std::io;
@@ -22,46 +22,53 @@ pub(super) fn has_head(dir: &Path) -> io::Result<bool> {
     }
 }
 
-/// True where what stands in `dir` is damaged, and not what git is set to elsewhere, or what the system refuses for a moment.
-pub(super) fn is_damaged(dir: &Path, error: &git2::Error) -> bool {
+/// True where what stands in `dir` may be damaged, and this is not what the system refuses for a moment.
+pub(super) fn may_be_damaged(dir: &Path, error: &git2::Error) -> bool {
     let is_there = fs::symlink_metadata(dir).is_ok();
-    let has_head = has_head(dir).unwrap_or(true);
-    match error.class() {
-        _ if !is_there => false,
-        // It was never made whole, or is no folder.
-        _ if !has_head => true,
-        git2::ErrorClass::Config => git2::Config::open(&dir.join("config"))
-            .and_then(|mut config| config.snapshot())
-            .is_err_and(|error| error.class() == git2::ErrorClass::Config),
-        git2::ErrorClass::Repository | git2::ErrorClass::Reference | git2::ErrorClass::Odb => true,
-        _ => false,
-    }
+    // Without a head it was never made whole, or is no folder.
+    is_there
+        && (!has_head(dir).unwrap_or(true)
+            || matches!(
+                error.class(),
+                git2::ErrorClass::Config
+                    | git2::ErrorClass::Repository
+                    | git2::ErrorClass::Reference
+                    | git2::ErrorClass::Odb
+            ))
 }
 
-/// Makes a mirror anew in place of one that is damaged, which is kept beside it; of two, the newer one. Where it cannot be made,
-/// all stays as it was. Who may read it stays the same.
-pub(super) fn made_anew(dir: &Path) -> Result<(Repository, PathBuf), String> {
-    let (damaged, aside) = (dir.with_extension("damaged"), dir.with_extension("aside"));
-    let put = |from: &Path, to: &Path| {
-        let removed = match fs::symlink_metadata(to) {
-            Ok(found) if found.is_dir() => fs::remove_dir_all(to),
-            Ok(_) => fs::remove_file(to),
-            Err(_) => Ok(()),
-        };
-        removed.and_then(|()| fs::rename(from, to))
-    };
+/// A new, empty copy beside the one in `dir`. Where none can be made, or opened, that one is not the cause.
+pub(super) fn begun(dir: &Path) -> Result<Repository, String> {
+    let fresh = dir.with_extension("new");
+    removed(&fresh).map_err(|error| error.to_string())?;
+    let made = Repository::init_bare(&fresh).and_then(|_| Repository::open_bare(&fresh));
+    made.map_err(|error| {
+        drop(removed(&fresh));
+        error.message().to_owned()
+    })
+}
+
+/// Puts the new copy that was begun in place of the one in `dir`, which is kept beside it; of two, the newer one. Who may read it
+/// stays the same.
+pub(super) fn exchanged(dir: &Path) -> Result<(Repository, PathBuf), String> {
+    let [fresh, damaged, aside] =
+        ["new", "damaged", "aside"].map(|extension| dir.with_extension(extension));
+    let put = |from: &Path, to: &Path| removed(to).and_then(|()| fs::rename(from, to));
     let text = |error: io::Error| error.to_string();
     if fs::symlink_metadata(&aside).is_ok() {
         // A process was killed in between.
         put(&aside, &damaged).map_err(text)?;
     }
+    let before = fs::metadata(dir).map_err(text)?;
+    if before.is_dir() {
+        fs::set_permissions(&fresh, before.permissions()).map_err(text)?;
+    }
     fs::rename(dir, &aside).map_err(text)?;
-    let mode = fs::metadata(&aside).map_err(text)?;
-    match Repository::init_bare(dir) {
+    let opened = fs::rename(&fresh, dir)
+        .map_err(text)
+        .and_then(|()| Repository::open_bare(dir).map_err(|error| error.message().to_owned()));
+    match opened {
         Ok(repo) => {
-            if mode.is_dir() {
-                fs::set_permissions(dir, mode.permissions()).map_err(text)?;
-            }
             put(&aside, &damaged).map_err(text)?;
             Ok((repo, damaged))
         }
@@ -70,11 +77,19 @@ pub(super) fn made_anew(dir: &Path) -> Result<(Repository, PathBuf), String> {
             let back = back
                 .map_err(|error| format!("; what was there is in {}: {error}", aside.display()));
             Err(format!(
-                "{}{}; {} is only a copy and may be removed",
-                error.message(),
+                "{error}{}; {} is only a copy and may be removed",
                 back.err().unwrap_or_default(),
                 dir.display()
             ))
         }
+    }
+}
+
+/// Removes what stands there, whatever it is.
+pub(super) fn removed(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(_) => Ok(()),
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use git2::{ErrorCode, ObjectType, Oid, Repository};
 
 use super::content::ContentError;
+use super::doubt;
 use super::error::{SnapshotError, StoreError};
 use super::export::{self, Exported};
 use super::intact;
@@ -28,16 +29,15 @@ impl Mirror {
     /// # Errors
     /// When it is not as it should be, or the commit cannot be read.
     pub fn settings(&self, commit: &str) -> Result<Settings, StoreError> {
-        let fail = |problem: String| StoreError::local(SETTINGS_FILE, &problem);
-        let state = self.state();
-        let repo = &state.repo;
-        let commit = objects::commit(repo, id(commit).map_err(fail)?).map_err(fail)?;
-        let root = objects::tree(repo, commit.tree_id()).map_err(fail)?;
-        let Some(entry) = root.get_name(SETTINGS_FILE) else {
-            return Ok(Settings::default());
-        };
-        let bytes = objects::blob(repo, entry.id(), SETTINGS_MAX).map_err(fail)?;
-        Settings::read(&bytes).map_err(StoreError::Settings)
+        let mut state = self.state();
+        let bytes = settings(&state.repo, commit).map_err(|problem| {
+            state.doubts.note_id(commit);
+            StoreError::local(SETTINGS_FILE, &problem)
+        })?;
+        bytes.map_or_else(
+            || Ok(Settings::default()),
+            |bytes| Settings::read(&bytes).map_err(StoreError::Settings),
+        )
     }
 
     /// What the releases in the folder `releases` of a commit of `branch` say, with the files that cannot be read.
@@ -51,8 +51,11 @@ impl Mirror {
         releases: &str,
     ) -> Result<Branch, StoreError> {
         let oid = id(commit).map_err(|problem| StoreError::local(branch, &problem))?;
-        let state = self.state();
+        let mut state = self.state();
         let read = Reader::new(&state.repo, releases, None).commit(oid);
+        if read.unreadable.iter().any(|file| file.is_unread) {
+            state.doubts.note(oid);
+        }
         Ok(Branch {
             name: branch.to_owned(),
             commit: commit.to_owned(),
@@ -91,15 +94,34 @@ impl Mirror {
         look().unwrap_or((true, BTreeSet::new()))
     }
 
-    /// True where the commit `newer` came after `older`, or is the same.
+    /// True where the commit `newer` came after `older`, or is the same, as far as the commits in between can be read. Nobody who
+    /// resolves or fetches waits for it.
     #[must_use]
     pub fn follows(&self, newer: &str, older: &str) -> bool {
-        let follows = |repo: &Repository| {
-            let (newer, older) = (Oid::from_str(newer).ok()?, Oid::from_str(older).ok()?);
-            let after = newer == older || repo.graph_descendant_of(newer, older).ok()?;
-            Some(after)
+        let (Ok(newer), Ok(older)) = (Oid::from_str(newer), Oid::from_str(older)) else {
+            return false;
         };
-        follows(&self.state().repo).unwrap_or(false)
+        let follows = self.descends(newer, older);
+        // One of a history that was rewritten may be gone; the other way round, this copy may have lost it.
+        if follows != Ok(true) {
+            let doubts = &mut self.state().doubts;
+            doubts.note(newer);
+            doubts.note(older);
+        }
+        follows.unwrap_or(false)
+    }
+
+    /// True where the commit `older` is known to be before `newer`.
+    #[must_use]
+    pub fn is_before(&self, older: &str, newer: &str) -> bool {
+        let (older, newer) = (Oid::from_str(older), Oid::from_str(newer));
+        let both = newer.ok().zip(older.ok());
+        both.is_some_and(|(newer, older)| newer != older && self.descends(newer, older) == Ok(true))
+    }
+
+    fn descends(&self, newer: Oid, older: Oid) -> Result<bool, String> {
+        let repo = Repository::open_bare(self.dir()).map_err(|error| error.message().to_owned())?;
+        doubt::descends(&repo, newer, older)
     }
 
     /// True where a commit has one in common with one of these; nothing where none of these can be read.
@@ -165,9 +187,10 @@ impl Mirror {
         folder: &Path,
     ) -> Result<Exported, ContentError> {
         let (repo, tree) = self.tree(record)?;
-        export::write_out(&repo, tree, &settings.limits, folder, |source| {
+        let written = export::write_out(&repo, tree, &settings.limits, folder, |source| {
             bad(record, source)
-        })
+        });
+        self.doubting(record, written)
     }
 
     /// Makes `folder` hold the snapshot of a version, and nothing else, where that is not so any more; the paths that were
@@ -183,9 +206,22 @@ impl Mirror {
         folder: &Path,
     ) -> Result<Vec<String>, ContentError> {
         let (repo, tree) = self.tree(record)?;
-        intact::restore(&repo, tree, &settings.limits, folder, |source| {
+        let restored = intact::restore(&repo, tree, &settings.limits, folder, |source| {
             bad(record, source)
-        })
+        });
+        self.doubting(record, restored)
+    }
+
+    /// The same; where the snapshot could not be read, that is noted.
+    fn doubting<T>(
+        &self,
+        record: &VersionRecord,
+        read: Result<T, ContentError>,
+    ) -> Result<T, ContentError> {
+        if let Err(ContentError::Snapshot { .. }) = read {
+            self.state().doubts.note_id(&record.commit);
+        }
+        read
     }
 
     /// The tree of a version, in a handle of its own: reading all of it takes a while.
@@ -196,6 +232,15 @@ impl Mirror {
         let repo = Repository::open_bare(path).map_err(|error| fail(error.message().to_owned()))?;
         Ok((repo, tree))
     }
+}
+
+/// The bytes of `cutwater.yaml` in a commit; nothing where there is none.
+fn settings(repo: &Repository, commit: &str) -> Result<Option<Vec<u8>>, String> {
+    let commit = objects::commit(repo, id(commit)?)?;
+    let root = objects::tree(repo, commit.tree_id())?;
+    let entry = root.get_name(SETTINGS_FILE);
+    let bytes = entry.map(|entry| objects::blob(repo, entry.id(), SETTINGS_MAX));
+    bytes.transpose()
 }
 
 fn bad(record: &VersionRecord, source: SnapshotError) -> ContentError {

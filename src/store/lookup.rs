@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use git2::{Oid, Repository};
 
+use super::doubt::Doubts;
 use super::error::ResolveError;
 use super::files;
 use super::history::{self, Entry, Version};
@@ -25,6 +26,7 @@ const RECORDED_FILES_MAX: usize = 100_000;
 pub(super) struct State {
     pub(super) repo: Repository,
     pub(super) apps: HashMap<AppName, Arc<AppRefs>>,
+    pub(super) doubts: Doubts,
     /// What was read from a commit never changes.
     entries: HashMap<(AppName, VersionNumber, Oid), Arc<Entry>>,
     records: HashMap<Oid, VersionRecord>,
@@ -37,6 +39,7 @@ impl State {
         Self {
             repo,
             apps: HashMap::new(),
+            doubts: Doubts::default(),
             entries: HashMap::new(),
             records: HashMap::new(),
             recorded_files: 0,
@@ -55,7 +58,13 @@ impl State {
         let labels = history::labels(&refs).remove(&oid).unwrap_or_default();
         let mut record = match self.records.get(&oid) {
             Some(record) => record.clone(),
-            None => self.keep(oid, self.record(app, &version)?),
+            None => match self.record(app, &version) {
+                Ok(record) => self.keep(oid, record),
+                Err(error) => {
+                    self.doubts.note(oid);
+                    return Err(error);
+                }
+            },
         };
         record.labels = labels;
         Ok(record)
@@ -100,8 +109,10 @@ impl State {
             return Ok(Arc::clone(entry));
         }
         // What cannot be read now may be readable after the next fetch: it is not kept.
-        let entry = history::read_entry(&self.repo, app, number, oid)
-            .map_err(|problem| unreadable(app, &number, &problem))?;
+        let entry = history::read_entry(&self.repo, app, number, oid).map_err(|problem| {
+            self.doubts.note(oid);
+            unreadable(app, &number, &problem)
+        })?;
         let entry = Arc::new(entry);
         if self.entries.len() >= ENTRIES_MAX {
             self.entries.clear();

@@ -9,12 +9,13 @@ use std::time::{Duration, SystemTime};
 
 use git2::{Oid, Repository};
 
-use super::damaged::{has_head, is_damaged, made_anew};
+use super::damaged::{begun, exchanged, has_head, may_be_damaged};
 use super::error::{ResolveError, StoreError};
 use super::files;
 use super::history::{self, History};
 use super::lookup::{State, unreadable};
 use super::refs::{ALL_TAGS, AppRefs, Space};
+use super::renewal::{Attempt, Renewal};
 use super::stale;
 use crate::git::{self, Caller, Credentials, Git, GitError, RemoteUrl};
 use crate::record::VersionRecord;
@@ -34,7 +35,7 @@ pub struct Mirror {
     inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     url: RemoteUrl,
     git: Git,
     /// One fetch at a time.
@@ -48,6 +49,7 @@ struct Shape {
     loose: usize,
     /// Most tags at the remote are not of the apps that are followed.
     crowded: bool,
+    renewal: Renewal,
 }
 
 /// What a fetch brought.
@@ -100,12 +102,12 @@ impl Mirror {
             Repository::open_bare(dir)
         };
         let repo = opened.or_else(|error| {
-            if !is_damaged(dir, &error) {
+            if !may_be_damaged(dir, &error) || begun(dir).is_err() {
                 return Err(error.message().to_owned());
             }
             // A process that was killed while it made it leaves a half; a disk may have taken more. It is a copy: the remote has it.
             fresh = true;
-            let (repo, aside) = made_anew(dir)?;
+            let (repo, aside) = exchanged(dir)?;
             tracing::warn!(
                 "{}: {}; it is only a copy, and is made anew; what stood there is in {}",
                 dir.display(),
@@ -123,6 +125,7 @@ impl Mirror {
                     // What an earlier process left is not known.
                     loose: if fresh { 0 } else { LOOSE_MAX },
                     crowded: false,
+                    renewal: Renewal::default(),
                 }),
                 state: Mutex::new(State::new(repo)),
             }),
@@ -149,7 +152,7 @@ impl Mirror {
                 url: self.inner.url.to_string(),
             });
         }
-        let before = self.known(apps)?;
+        let known_before = self.known(apps);
         let head_before = self.head(branch);
         let all = apps.len() >= MANY_APPS && !shape.crowded;
         let globs: Vec<String> = if all {
@@ -165,7 +168,7 @@ impl Mirror {
         // A version has no parents: only its app's newest one tells the server which of its files are here, if it keeps
         // bitmaps, as forges do. With many apps the list would cost more than it spares.
         if !all {
-            known.extend(self.newest(&before));
+            known.extend(known_before.iter().flat_map(|before| self.newest(before)));
         }
         let fetch = || self.inner.git.fetch(&specs, &known, timeout);
         let mut removed = Vec::new();
@@ -177,6 +180,14 @@ impl Mirror {
                 fetch()
             }
         });
+        let attempt = Attempt {
+            specs: &specs,
+            apps,
+            again: &fetch,
+            is_unreadable: known_before.is_err(),
+            timeout,
+        };
+        let (fetched, is_new) = self.renewed(&mut shape.renewal, fetched, &attempt);
         if let Err(error) = fetched {
             // git takes each ref that it can, and those that came are whole: they are read now, and not at the next start.
             drop(self.read(apps));
@@ -185,10 +196,13 @@ impl Mirror {
         // Where it cannot be written, the disk is full, and the fetch or the next one says so.
         drop(std::fs::write(self.dir().join(FETCHED), ""));
         let (after, tags) = self.read(apps)?;
+        // What was read of a copy that is replaced may have been wrong.
+        let before = known_before.ok().filter(|_| !is_new).unwrap_or_default();
+        let head_before = head_before.filter(|_| !is_new);
         let moved = |(app, refs): (&AppName, &Arc<AppRefs>)| {
             before.get(app).map_or(0, |before| refs.moved(before))
         };
-        shape.loose += after.iter().map(moved).sum::<usize>();
+        shape.loose = if is_new { 0 } else { shape.loose } + after.iter().map(moved).sum::<usize>();
         if all {
             let followed: usize = after.values().map(|refs| refs.tags.len()).sum();
             shape.crowded = tags > 2 * followed.max(LOOSE_MAX);
@@ -403,10 +417,11 @@ impl Mirror {
         else {
             return Ok(BTreeMap::new());
         };
-        let state = self.state();
+        let mut state = self.state();
         let tree = Oid::from_str(&record.tree)
             .map_err(|error| unreadable(&record.app, &record.number, error.message()))?;
         files::contents(&state.repo, tree, wanted, function).map_err(|source| {
+            state.doubts.note_id(&record.commit);
             ResolveError::BadSnapshot {
                 app: record.app.clone(),
                 number: record.number,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use git2::{ObjectType, Oid, Repository};
 
-use super::super::objects::{self, Kind};
+use super::super::objects::{self, Item, Kind};
 use crate::releases::{self, Content, Release, Releases};
 use crate::words::AppName;
 
@@ -136,7 +136,10 @@ impl<'a> Reader<'a> {
     fn fresh(&mut self, tree: Oid) -> Result<Read, String> {
         let items = objects::walk(self.repo, tree).map_err(|error| error.to_string())?;
         let items: Vec<_> = (items.into_iter())
-            .filter(|item| item.kind != Kind::Directory && releases::is_read(&item.path))
+            .filter(|item| {
+                let is_read = releases::is_read(&item.path) || releases::is_nearly_read(&item.path);
+                item.kind != Kind::Directory && is_read
+            })
             .collect();
         if items.len() > FILES_MAX {
             return Err(format!(
@@ -150,6 +153,10 @@ impl<'a> Reader<'a> {
         let mut aside = Vec::new();
         for item in items {
             let path = format!("{}/{}", self.folder, item.path);
+            if !releases::is_read(&path) {
+                unreadable.extend(self.misnamed(path, &item));
+                continue;
+            }
             let file = if item.kind == Kind::Link {
                 Arc::new(Err(Unreadable {
                     file: path.clone(),
@@ -185,6 +192,20 @@ impl<'a> Reader<'a> {
             releases: Arc::new(all.list),
             unreadable: Arc::new(unreadable),
             aside: Arc::new(aside),
+        })
+    }
+
+    /// What is said of a file that is not read, where it was meant to be.
+    fn misnamed(&self, path: String, item: &Item) -> Option<Unreadable> {
+        let bytes = (item.kind != Kind::Link)
+            .then(|| objects::blob(self.repo, item.oid, FILE_MAX).ok())
+            .flatten()?;
+        let may_concern = (self.app).is_none_or(|app| releases::may_name(&bytes, app));
+        Some(Unreadable {
+            problem: releases::misnamed(&path, &bytes)?,
+            file: path,
+            may_concern,
+            is_unread: false,
         })
     }
 
