@@ -28,6 +28,15 @@ impl Standalone {
         .await;
     }
 
+    /// Waits until the shop's hostname answers `body` at all.
+    async fn begins(&self, body: &str) {
+        until("the hostname is served", async || {
+            let answer = self.at("shop.localhost").await;
+            (answer == (200, body.to_owned())).then_some(())
+        })
+        .await;
+    }
+
     /// Waits until the shop's hostname answers `after`, and `before` up to then.
     async fn moves(&self, before: &str, after: &str) {
         until("the hostname has moved", async || {
@@ -40,6 +49,33 @@ impl Standalone {
         })
         .await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wider_place_that_goes_leaves_nobody_without_an_answer() {
+    let mut standalone = Standalone::of(1);
+    let shop = &standalone.shop;
+    let blog_goes = shop.dir.path().join("blog");
+    shop.write("apps/blog/server.py", waits_for(&blog_goes, "blog"));
+    let yaml = app("[python3, server.py]").replace("name: checkout", "name: blog");
+    shop.commit("apps/blog/app.yaml", yaml);
+    shop.ok(&["versions", "publish", "blog"]);
+    standalone.release("checkout", &release("checkout", 1, "'*.localhost'"));
+    standalone.start().await;
+    standalone.begins("v1").await;
+    standalone.release("blog", &release("blog", 1, "shop.localhost"));
+    standalone.stays("v1", "cwd/blog").await;
+    // The wider one goes, and the other does not answer yet.
+    let shop = &standalone.shop;
+    let clone = shop.clone_dir();
+    shop.git(&clone, &["rm", "-q", "releases/checkout.yaml"]);
+    shop.git(&clone, &["commit", "-qm", "Remove the shop"]);
+    push(shop);
+    let says = "shop.localhost/ is answered by cwd/checkout of app checkout";
+    standalone.stays("v1", says).await;
+    assert_eq!(standalone.at("other.localhost").await.0, 404);
+    std::fs::write(&blog_goes, "").unwrap();
+    standalone.moves("v1", "blog1").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
