@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Global;
+use super::live;
 use super::order::{Apps, Shape};
 use super::output::{Failure, Ui};
 use crate::ci::{self, Pipeline};
 use crate::store::{History, Person, Provenance, Workspace};
-use crate::words::{AppName, VersionWord};
+use crate::words::{AppName, VersionWord, WORD_MAX, near, shown};
 
 /// A clone of the release repository, and the directory in it from which the command was started.
 pub(super) struct Context {
@@ -157,7 +158,26 @@ impl Context {
     pub(super) fn history(&self, ui: &Ui, app: &AppName) -> Result<History, Failure> {
         let remote = self.workspace.remote();
         ui.progress(&format!("reading the versions of {app} at {remote}"));
-        Ok(self.workspace.history(app)?)
+        let history = self.workspace.history(app)?;
+        if history.entries.is_empty() {
+            live::known(self, app)?;
+        }
+        Ok(history)
+    }
+
+    /// What is wrong where no version is meant by the first of two words behind the app: the two were turned, or the first is the
+    /// name of an app that is not there.
+    pub(super) fn turned(&self, shape: &Shape, app: &AppName, words: [&str; 2]) -> Option<Failure> {
+        let turned = shape.turned(app.as_str(), words)?;
+        let known = self.workspace.known_apps();
+        let meant = near(known.iter().map(AppName::as_str), words[0]);
+        Some(match meant.first() {
+            Some(meant) => turned.hint(format!(
+                "or was the app `{meant}` meant? There is none called `{}`",
+                shown(words[0], WORD_MAX)
+            )),
+            None => turned,
+        })
     }
 
     /// The pipeline that the command runs in.

@@ -7,7 +7,7 @@ use super::output::{Failure, Ui};
 use super::wait::WaitArgs;
 use crate::releases::Kind;
 use crate::store::{self, DeployedShare, ReleaseOutcome, ReleaseRequest, Released, Wish, WorkTree};
-use crate::words::AppName;
+use crate::words::{AppName, VersionWord};
 
 /// Longest message that a Deployment may have, in characters.
 const MESSAGE_MAX: usize = 1024;
@@ -170,6 +170,17 @@ fn hints(
         ui.hint(format!(
             "the branch has the change; a `cutwater serve` of it follows by itself, {cluster}; `{}` shows what is served",
             context.command(&format!("deployments status {app}"))
+        ));
+    }
+    let newest = released.rolled_back_from.iter().max();
+    let target = released.versions.iter().max_by_key(|part| part.percentage);
+    if let (Some(newest), Some(VersionWord::Number(target))) =
+        (newest, target.map(|part| &part.version))
+        && target > newest
+    {
+        ui.hint(format!(
+            "{target} is newer than what it replaces; what was meant as a share is given with `{}`",
+            context.command(&format!("deploy {} VERSION=PERCENT...", released.app))
         ));
     }
     if released.outcome == ReleaseOutcome::Proposed {

@@ -430,12 +430,12 @@ fn racing_deleters_and_publishers_agree() {
 #[test]
 fn without_a_terminal_the_words_are_looked_at_before_a_flag_is_asked_for() {
     let shop = shop_with(1);
-    for words in [["checkut", "1"], ["checkout", "5"]] {
+    for (words, said) in [
+        (["checkut", "1"], "there is no app `checkut`"),
+        (["checkout", "5"], "has no version"),
+    ] {
         let error = shop.refused(&[&["versions", "delete"], &words[..]].concat());
-        assert!(
-            error.contains("has no version") && !error.contains("--yes"),
-            "{error}"
-        );
+        assert!(error.contains(said) && !error.contains("--yes"), "{error}");
     }
     let output = shop.run(&["versions", "delete", "checkout", "1"]);
     assert_eq!(output.status.code(), Some(2));

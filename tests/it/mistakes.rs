@@ -36,6 +36,12 @@ const COMMANDS: &[Slip] = &[
     // Apps and aliases that are not there.
     ("versions list odrers", ["there is no app `odrers`", "not in HEAD", "did you mean orders?"]),
     ("versions list odrers --json", ["there is no app `odrers`", "not in HEAD", "did you mean orders?"]),
+    ("versions view odrers v1", ["there is no app `odrers`", "not in HEAD", "did you mean orders?"]),
+    ("versions diff odrers v1 v3", ["there is no app `odrers`", "not in HEAD", "did you mean orders?"]),
+    ("versions export odrers v1 out", ["there is no app `odrers`", "not in HEAD", "did you mean orders?"]),
+    ("versions label odrers v1 stable", ["there is no app `odrers`", "not in HEAD", "did you mean orders?"]),
+    ("versions delete odrers v1 --yes", ["there is no app `odrers`", "not in HEAD", "did you mean orders?"]),
+    ("versions files odrers v1 -C apps/orders", ["`v1` reads as a version", "wrong order", "or was the app `orders` meant?"]),
     ("deployments list odrers --json", ["there is no app `odrers`", "not in HEAD", "did you mean orders?"]),
     ("deployments status odrers --json", ["there is no app `odrers`", "not in HEAD", "did you mean orders?"]),
     ("alias list odrers --json", ["there is no app `odrers`", "not in HEAD", "did you mean orders?"]),

@@ -120,6 +120,10 @@ impl Args {
         if !asks && results.iter().any(goes) {
             ui.hint(asked.borrow());
         }
+        if !results.iter().any(goes) && !context.is_app(app.as_str()) {
+            // An app that is not there has no versions.
+            context.history(ui, &app)?;
+        }
         report(ui, app, results)
     }
 }

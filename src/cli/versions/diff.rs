@@ -106,13 +106,7 @@ impl Args {
             let word: VersionWord = word.parse().map_err(Failure::usage)?;
             let history = match &mut history {
                 Some(history) => history,
-                none => {
-                    ui.progress(&format!(
-                        "reading the versions of {app} at {}",
-                        workspace.remote()
-                    ));
-                    none.insert(workspace.history(&app)?)
-                }
+                none => none.insert(context.history(ui, &app)?),
             };
             Ok(Content::of_version(history.version(&word)?)?)
         };

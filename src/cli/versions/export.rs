@@ -57,7 +57,7 @@ impl Args {
         let workspace = &context.workspace;
         let history = context.history(ui, &app)?;
         let version = (history.version(&word)).map_err(|error| {
-            let turned = SHAPE.turned(app.as_str(), [&first, &last]);
+            let turned = context.turned(&SHAPE, &app, [&first, &last]);
             turned.unwrap_or_else(|| error.into())
         })?;
         let folder = PathBuf::from(last);

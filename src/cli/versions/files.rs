@@ -52,7 +52,7 @@ impl Args {
         let workspace = &context.workspace;
         let history = context.history(ui, &app)?;
         let version = (history.version(&word)).map_err(|error| {
-            let turned = SHAPE.turned(app.as_str(), [&first, &path]);
+            let turned = context.turned(&SHAPE, &app, [&first, &path]);
             turned.unwrap_or_else(|| error.into())
         })?;
         let found = store::look(workspace, &Content::of_version(version)?, &path)?;

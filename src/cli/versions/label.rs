@@ -2,9 +2,12 @@
 
 use crate::cli::candidates;
 use crate::cli::context::Context;
+use crate::cli::live;
 use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
-use crate::store::{self, LabelChange, LabelOutcome, LabelRequest, Labelled};
+use crate::store::{
+    self, LabelChange, LabelError, LabelOutcome, LabelRequest, Labelled, ResolveError,
+};
 use crate::words::{Label, instead};
 
 const SHAPE: Shape = Shape {
@@ -50,7 +53,7 @@ impl Args {
         let [version, label] = words
             .try_into()
             .map_err(|_| Failure::usage("write the version and the label"))?;
-        if let Some(turned) = SHAPE.turned(app.as_str(), [&version, &label]) {
+        if let Some(turned) = context.turned(&SHAPE, &app, [&version, &label]) {
             return Err(turned);
         }
         let request = LabelRequest {
@@ -64,7 +67,13 @@ impl Args {
             },
             dry_run: self.dry_run,
         };
-        let labelled = store::label(&context.workspace, &request, &mut |line| ui.progress(line))?;
+        let labelled = store::label(&context.workspace, &request, &mut |line| ui.progress(line));
+        let labelled = labelled.or_else(|error| {
+            if matches!(&error, LabelError::Resolve(ResolveError::UnknownVersion { near, .. }) if near.is_empty()) {
+                live::known(context, &request.app)?;
+            }
+            Err(Failure::from(error))
+        })?;
         if labelled.outcome == LabelOutcome::Moved {
             ui.hint(format!(
                 "clones that fetched the tag keep the old one, and their `git fetch --tags` fails: {}",

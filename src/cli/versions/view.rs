@@ -9,6 +9,7 @@ use super::entry::{EntryJson, labels};
 use crate::app::Function;
 use crate::cli::candidates;
 use crate::cli::context::Context;
+use crate::cli::live;
 use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
 use crate::cli::running::RunningArgs;
@@ -105,6 +106,9 @@ impl Args {
         let (app, words) = context.app_and(self.words, 1)?;
         let word: VersionWord = words.concat().parse().map_err(Failure::usage)?;
         let (survey, running, unread) = self.running.look(ui, context, &app, self.no_live)?;
+        if survey.history.entries.is_empty() {
+            live::known(context, &app)?;
+        }
         let (number, entry) = survey.history.find(&word)?;
         let Entry::Living(version) = entry else {
             if ui.json {
