@@ -24,6 +24,7 @@ use super::claims::Claims;
 use super::copies;
 use super::counted::Counted;
 use super::tidy;
+use super::whose;
 use crate::api::{Alias, AliasSpec, Deployment, DeploymentSpec, Route};
 use crate::plan::slots::Slots;
 use crate::plan::{Memory, Owner, Shares};
@@ -67,6 +68,16 @@ pub enum StateError {
         before: String,
         /// The one that is to be served.
         now: String,
+    },
+    /// It is a folder of somebody else's.
+    #[error(
+        "the folder {dir} holds `{name}`, and nothing that shows that it is a state folder, from which old checkouts and output are removed; name a new or an empty folder with --state"
+    )]
+    NotOurs {
+        /// The folder.
+        dir: PathBuf,
+        /// What it holds.
+        name: String,
     },
     /// It cannot be used.
     #[error("{path}: {problem}")]
@@ -249,6 +260,12 @@ impl StateFolder {
             let mut new = DirBuilder::new();
             new.recursive(true).mode(PRIVATE);
             new.create(dir).map_err(fail(dir))?;
+        }
+        if let Some(name) = whose::stranger(dir).map_err(fail(dir))? {
+            return Err(StateError::NotOurs {
+                dir: dir.to_owned(),
+                name,
+            });
         }
         for (path, is_folder) in
             (PARTS.iter().map(|part| (dir.join(part), true))).chain([(dir.join("lock"), false)])

@@ -18,6 +18,42 @@ const FILE: &str = "repository";
 /// Longest time for a look at an address that is new.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What is in a state folder, each with what may stand behind its name.
+const NAMES: [&str; 8] = [
+    "apps",
+    "counted",
+    "ledger-",
+    "lock",
+    "logs",
+    "mirror.",
+    FILE,
+    "snapshots",
+];
+/// What is in each from the first start on, and in hardly any other folder.
+const MARKS: [&str; 2] = ["lock", "mirror.git"];
+
+/// The name of something in `dir` that shows that it is no state folder, but one of somebody else's: old checkouts and output are
+/// removed from a state folder. Hidden files are anybody's.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn stranger(dir: &Path) -> io::Result<Option<String>> {
+    if MARKS.iter().any(|mark| dir.join(mark).exists()) {
+        return Ok(None);
+    }
+    let is_known = |name: &str| {
+        let known = NAMES.iter().any(|known| name.starts_with(known));
+        known || name.starts_with('.') && name != ".git" || name == "lost+found"
+    };
+    for entry in fs::read_dir(dir)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if !is_known(&name) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
 /// Makes sure that what is remembered in `dir` is of the repository at `url`, of which `commits` counted. Asks the remote only where
 /// the address is another one than last time. One that does not answer may be the same under another spelling: what is remembered
 /// goes on, and its first commit is judged as that of a repository that may have been exchanged. Blocks.
@@ -75,6 +111,28 @@ pub(super) fn check(
 mod tests {
     use super::*;
     use crate::git::Caller;
+
+    #[test]
+    fn a_folder_of_somebody_else_is_told_from_a_state_folder() {
+        for (names, stranger_is) in [
+            (&[][..], None),
+            (&["lost+found", ".keep"], None),
+            (
+                &["apps", "counted", "repository", "ledger-local.json"],
+                None,
+            ),
+            (&["notes", "mirror.git"], None),
+            (&["apps", "releases"], Some("releases")),
+            (&["apps", ".git"], Some(".git")),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            for name in names {
+                fs::create_dir(dir.path().join(name)).unwrap();
+            }
+            let found = stranger(dir.path()).unwrap();
+            assert_eq!(found.as_deref(), stranger_is, "{names:?}");
+        }
+    }
 
     #[test]
     fn an_address_that_does_not_answer_yet_keeps_nothing_from_being_served() {
