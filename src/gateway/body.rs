@@ -46,6 +46,7 @@ pub(super) struct Progress {
     awaits_client: AtomicBool,
     too_large: AtomicBool,
     broken: AtomicBool,
+    ended: AtomicBool,
 }
 
 /// Who kept silent.
@@ -116,7 +117,9 @@ impl Body for Upload {
         let polled = Pin::new(body).poll_frame(cx);
         self.open = !matches!(polled, Poll::Ready(None | Some(Err(_))));
         self.mark(|progress| &progress.awaits_client, polled.is_pending());
+        let is_last = Body::is_end_stream(&*self);
         let Some(frame) = ready!(polled) else {
+            self.mark(|progress| &progress.ended, true);
             return Poll::Ready(None);
         };
         if let Some(progress) = &self.progress {
@@ -139,6 +142,7 @@ impl Body for Upload {
             progress.bytes.fetch_add(bytes, Ordering::Relaxed);
         }
         self.counts.received.inc_by(bytes);
+        self.mark(|progress| &progress.ended, is_last);
         Poll::Ready(Some(Ok(frame)))
     }
 
@@ -170,6 +174,11 @@ async fn drained(mut body: Incoming) {
 impl Progress {
     pub(super) fn too_large(&self) -> bool {
         self.too_large.load(Ordering::Relaxed)
+    }
+
+    /// True once all of it was taken.
+    pub(super) fn ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
     }
 
     pub(super) fn broken(&self) -> bool {

@@ -35,11 +35,16 @@ pub(super) async fn answer(client: &Arc<Client>, request: Request<Incoming>) -> 
     let mut response = answered(client, request).await;
     let is_page = matches!(response.body(), Either::Left(_));
     if has_body && is_page && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        // The rest of the body may not be read: what the client sends behind it would be lost.
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
+        closes(&mut response);
     }
     response
+}
+
+/// Says that the connection ends with this answer. The rest of the request's body may not be read: what the client sends behind it would
+/// be lost.
+fn closes(response: &mut Response<Answer>) {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
 }
 
 async fn answered(client: &Arc<Client>, request: Request<Incoming>) -> Response<Answer> {
@@ -204,7 +209,14 @@ async fn pass(
         flight.open.is_endless();
     }
     let mut response = match (upgraded, to_client) {
-        (false, _) => passed(response, sender, flight),
+        (false, _) => {
+            let is_unread = exchange.progress.is_some_and(|progress| !progress.ended());
+            let mut response = passed(response, sender, flight);
+            if is_unread && client_version <= Version::HTTP_11 {
+                closes(&mut response);
+            }
+            response
+        }
         (true, Some(to_client)) => {
             let to_process = hyper::upgrade::on(&mut response);
             let (stop, time) = (gateway.stop.clone(), gateway.limits.upgrade_time);

@@ -155,6 +155,13 @@ async fn an_answer_counts_though_the_process_takes_no_more_of_the_body() {
             );
         }
     }
+    // What the client sends behind the rest of the body would be lost.
+    let half = b"POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 10\r\n\r\nhello";
+    let answer = stage.raw(half).await;
+    assert!(
+        answer.contains(" 413 ") && answer.contains("connection: close"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
