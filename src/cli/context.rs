@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Global;
-use super::live;
 use super::order::{Apps, Shape};
 use super::output::{Failure, Ui};
 use crate::ci::{self, Pipeline};
 use crate::store::{History, Person, Provenance, Workspace};
-use crate::words::{AppName, VersionWord, WORD_MAX, near, shown};
+use crate::words::{AppName, VersionWord, WORD_MAX, instead, near, shown};
 
 /// A clone of the release repository, and the directory in it from which the command was started.
 pub(super) struct Context {
@@ -160,9 +159,24 @@ impl Context {
         ui.progress(&format!("reading the versions of {app} at {remote}"));
         let history = self.workspace.history(app)?;
         if history.entries.is_empty() {
-            live::known(self, app)?;
+            self.known(app)?;
         }
         Ok(history)
+    }
+
+    /// Returns an error if no app is called so: none of HEAD, and no version of it exists.
+    pub(super) fn known(&self, app: &AppName) -> Result<(), Failure> {
+        let workspace = &self.workspace;
+        let apps = (workspace.source(None)).and_then(|head| workspace.apps(&head));
+        let apps = apps.unwrap_or_default();
+        if apps.is_empty() || apps.contains(app) {
+            return Ok(());
+        }
+        let remote = workspace.remote();
+        Err(Failure::new(format!(
+            "there is no app `{app}`: not in HEAD, and no version of it at {remote}"
+        ))
+        .hint(instead(apps.iter().map(AppName::as_str), app.as_str())))
     }
 
     /// What is wrong where no version is meant by the first of two words behind the app: the two were turned, or the first is the

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::output::{Failure, Ui};
 use crate::releases::Kind;
 use crate::store::{Cluster, Scope, Survey, Use, User};
-use crate::words::{AppName, instead};
+use crate::words::AppName;
 
 /// What a look at the remote and at the cluster found.
 pub(super) struct Looked {
@@ -71,21 +71,6 @@ pub(super) fn read(
         cluster,
         unread,
     })
-}
-
-/// Returns an error if no app is called so: none of HEAD, and no version of it exists.
-pub(super) fn known(context: &Context, app: &AppName) -> Result<(), Failure> {
-    let workspace = &context.workspace;
-    let apps = (workspace.source(None)).and_then(|head| workspace.apps(&head));
-    let apps = apps.unwrap_or_default();
-    if apps.is_empty() || apps.contains(app) {
-        return Ok(());
-    }
-    let remote = workspace.remote();
-    Err(Failure::new(format!(
-        "there is no app `{app}`: not in HEAD, and no version of it at {remote}"
-    ))
-    .hint(instead(apps.iter().map(AppName::as_str), app.as_str())))
 }
 
 /// Who uses a version, in one cell of a table. What releases want and the cluster serves is said once.

@@ -4,7 +4,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::context::Context;
-use crate::cli::live;
 use crate::cli::output::{Failure, Ui};
 use crate::releases::{Object, Release};
 use crate::store::{History, Scope, alias_name};
@@ -107,7 +106,7 @@ pub(super) fn read(ui: &Ui, context: &Context, app: &AppName) -> Result<Vec<Alia
         .filter_map(|release| AliasJson::of(&survey.history, release))
         .collect();
     if aliases.is_empty() && survey.history.entries.is_empty() {
-        live::known(context, app)?;
+        context.known(app)?;
     }
     aliases.sort_by(|a, b| (&a.name, &a.file, a.line).cmp(&(&b.name, &b.file, b.line)));
     Ok(aliases)

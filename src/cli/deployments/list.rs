@@ -75,7 +75,7 @@ impl Args {
             unread.push(problem);
         }
         if all.is_empty() && survey.history.entries.is_empty() {
-            live::known(context, &app)?;
+            context.known(&app)?;
         }
         let cut = all.len() > limit;
         all.truncate(limit);

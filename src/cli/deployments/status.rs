@@ -190,7 +190,7 @@ impl Args {
         };
         let status = StatusJson::of(context, app, looked, server);
         if status.is_empty() {
-            live::known(context, &status.app)?;
+            context.known(&status.app)?;
         }
         if ui.json {
             return ui.json(&status);

@@ -11,7 +11,6 @@ use super::server::ServerJson;
 use super::status::{self, StatusJson};
 use crate::cli::context::Context;
 use crate::cli::exit;
-use crate::cli::live;
 use crate::cli::moment;
 use crate::cli::output::{Failure, Ui};
 use crate::cli::standalone::Standalone;
@@ -31,7 +30,7 @@ pub(super) fn watch(
     end_on_interrupt()?;
     let mut status = read()?;
     if status.is_empty() {
-        live::known(context, &status.app)?;
+        context.known(&status.app)?;
     }
     let mut looked = Instant::now();
     let (mut shown, mut unread) = (Json::Null, Vec::new());

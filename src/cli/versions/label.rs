@@ -2,7 +2,6 @@
 
 use crate::cli::candidates;
 use crate::cli::context::Context;
-use crate::cli::live;
 use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
 use crate::store::{
@@ -70,7 +69,7 @@ impl Args {
         let labelled = store::label(&context.workspace, &request, &mut |line| ui.progress(line));
         let labelled = labelled.or_else(|error| {
             if matches!(&error, LabelError::Resolve(ResolveError::UnknownVersion { near, .. }) if near.is_empty()) {
-                live::known(context, &request.app)?;
+                context.known(&request.app)?;
             }
             Err(Failure::from(error))
         })?;

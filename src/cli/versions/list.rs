@@ -95,7 +95,7 @@ impl Args {
         let (survey, running, unread) = self.running.look(ui, context, &app, self.no_live)?;
         let history = &survey.history;
         if history.entries.is_empty() {
-            live::known(context, &app)?;
+            context.known(&app)?;
         }
         let uses = |entry: &Entry| uses(entry, &survey, &running);
         if self.live {

@@ -9,7 +9,6 @@ use super::entry::{EntryJson, labels};
 use crate::app::Function;
 use crate::cli::candidates;
 use crate::cli::context::Context;
-use crate::cli::live;
 use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
 use crate::cli::running::RunningArgs;
@@ -107,7 +106,7 @@ impl Args {
         let word: VersionWord = words.concat().parse().map_err(Failure::usage)?;
         let (survey, running, unread) = self.running.look(ui, context, &app, self.no_live)?;
         if survey.history.entries.is_empty() {
-            live::known(context, &app)?;
+            context.known(&app)?;
         }
         let (number, entry) = survey.history.find(&word)?;
         let Entry::Living(version) = entry else {
