@@ -202,6 +202,9 @@ async fn pass(
 
     let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     let sender = (!asks_for_head && !is_empty_with_body(&response)).then_some(sender);
+    // A process that ends its connection here takes no more of a body. One that does not may answer while it takes it.
+    let takes_no_more = exchange.progress.is_some_and(|progress| !progress.ended())
+        && head::ends_connection(&response);
     head::incoming(response.headers_mut(), upgraded);
     // That of the connection to the process, which is not this one.
     *response.version_mut() = Version::HTTP_11;
@@ -210,9 +213,8 @@ async fn pass(
     }
     let mut response = match (upgraded, to_client) {
         (false, _) => {
-            let is_unread = exchange.progress.is_some_and(|progress| !progress.ended());
             let mut response = passed(response, sender, flight);
-            if is_unread && client_version <= Version::HTTP_11 {
+            if takes_no_more && client_version <= Version::HTTP_11 {
                 closes(&mut response);
             }
             response

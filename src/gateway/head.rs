@@ -10,7 +10,7 @@ use hyper::header::{
 };
 use hyper::http::request::Parts;
 use hyper::http::uri::{Authority, PathAndQuery};
-use hyper::{HeaderMap, Method, StatusCode, Uri, Version};
+use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 
 use super::page::Page;
 
@@ -186,6 +186,12 @@ pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
         .and_then(|kind| kind.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next());
     kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
+}
+
+/// True where a process says that its connection ends with this answer.
+pub(super) fn ends_connection<B>(response: &Response<B>) -> bool {
+    response.version() < Version::HTTP_11
+        || tokens(response.headers(), &CONNECTION).any(|token| token.eq_ignore_ascii_case("close"))
 }
 
 /// Takes from an answer what is about the connection to the process; `upgraded` ones keep what they changed to.

@@ -234,6 +234,14 @@ impl Open {
                 Err(mut error) => match error.take_message() {
                     // Nothing of it was sent; each turn takes a connection from the list, so this ends.
                     Some(unsent) if reused => request = unsent,
+                    Some(unsent) if !seen || unsent.method().is_safe() => {
+                        // The process ended right after it had taken the connection.
+                        return Err(SendError::Again {
+                            request: Box::new(unsent),
+                            seen,
+                            error: io::Error::other(error.into_error()),
+                        });
+                    }
                     _ => {
                         let error = error.into_error();
                         match again.take().filter(|_| !error.is_parse()) {

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::error::{Caller, GitError};
+use super::error::{Caller, GitError, GitErrorKind};
 use super::run::Call;
 
 /// Longest time for either: tens of seconds for the largest mirrors. Ending it early leaves a lock behind.
@@ -24,6 +24,29 @@ pub fn pack_refs(dir: &Path) -> Result<(), GitError> {
 /// In the words of `git`.
 pub fn pack_objects(dir: &Path) -> Result<(), GitError> {
     call(dir, &["gc", "--auto", "--quiet"])
+}
+
+/// True where git finds that refs or objects which they need cannot be read. Where it cannot tell, false.
+#[must_use]
+pub fn is_damaged(dir: &Path) -> bool {
+    let found = call(
+        dir,
+        &[
+            "fsck",
+            "--connectivity-only",
+            "--no-dangling",
+            "--no-reflogs",
+            "--no-progress",
+        ],
+    );
+    found.is_err_and(|error| {
+        let cannot_tell = [
+            GitErrorKind::TimedOut,
+            GitErrorKind::NoGit,
+            GitErrorKind::Interrupted,
+        ];
+        !cannot_tell.contains(&error.kind)
+    })
 }
 
 fn call(dir: &Path, args: &[&str]) -> Result<(), GitError> {

@@ -76,7 +76,10 @@ pub fn is_nearly_read(path: &str) -> bool {
     let extension = Path::new(path).extension().and_then(OsStr::to_str);
     extension.is_some_and(|extension| {
         let extension = extension.to_ascii_lowercase();
-        extension.bytes().all(|byte| byte.is_ascii_alphabetic())
+        // Those of other files that are as near.
+        let is_other = ["xml", "ml", "raml"].contains(&extension.as_str());
+        !is_other
+            && extension.bytes().all(|byte| byte.is_ascii_alphabetic())
             && ["yaml", "yml"]
                 .map(|known| strsim::damerau_levenshtein(&extension, known))
                 .contains(&1)

@@ -292,6 +292,7 @@ fn a_file_whose_ending_is_one_letter_off_is_nearly_read() {
         ("a.yaml~", false),
         ("a.yaml.bak", false),
         ("a.txt", false),
+        ("a.xml", false),
         ("yamll", false),
     ] {
         assert_eq!(is_nearly_read(path), nearly, "{path}");

@@ -138,7 +138,7 @@ pub(super) fn settle(claimants: &[Claimant<'_>]) -> Vec<Settled> {
                 )
             } else if !claimants[first].wants.contains(place) {
                 format!(
-                    "RouteClaimed: {place} still belongs to {}, which wants it no more, but cannot be served as it is wanted now; mend that, and the place is free",
+                    "RouteClaimed: {place} still belongs to {}, which wants it no more, but is not served yet as it is wanted now; once it is, the place is free",
                     name(first)
                 )
             } else {
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn who_has_a_place_and_cannot_leave_it_yet_is_told_apart() {
         let (shop, blog): (AppName, AppName) = ("shop".parse().unwrap(), "blog".parse().unwrap());
-        for (wants, expected) in [(true, "take it out there"), (false, "mend that")] {
+        for (wants, expected) in [(true, "take it out there"), (false, "once it is")] {
             let place = "shop.test/".to_owned();
             let claimant = |app, name: &str, wants: bool, number: Option<u64>| Claimant {
                 app,

@@ -46,11 +46,17 @@ pub(super) fn stays(holders: &[Holder]) -> Vec<BTreeMap<String, Vec<usize>>> {
             let mut takers = taken.get(place).into_iter().flatten();
             takers.all(|taker| *taker == index)
         };
+        // What others want below it came here too, but for what came to a narrower place of somebody else.
+        let is_nearest = |place: &String, inner: &String| {
+            let others = (holders.iter().enumerate()).filter(|(other, _)| *other != index);
+            let mut places = others.flat_map(|(_, other)| other.taken.union(&other.stays));
+            let between = |it: &String| claims::covers(place, it) && claims::covers(it, inner);
+            claims::covers(place, inner) && !places.any(between)
+        };
         left.filter(|place| is_open(place))
             .flat_map(|place| {
-                // What others want below it came here too.
                 let below = wanted.iter().filter(|(inner, all)| {
-                    claims::covers(place, inner) && !all.contains(&index) && is_open(inner)
+                    is_nearest(place, inner) && !all.contains(&index) && is_open(inner)
                 });
                 let below = below.map(|(inner, all)| ((*inner).clone(), all.clone()));
                 let own = wanted.get(place).map(|all| (place.clone(), all.clone()));
@@ -245,6 +251,15 @@ mod tests {
             let found = stays(&[shop, holder("api", other.0, other.1, &[])]);
             assert_eq!(found[0].contains_key("p/api/"), goes_on, "{why}");
             assert!(!found[0].contains_key("p/") && found[1].is_empty(), "{why}");
+        }
+        // Somebody else answers on the way there, or leaves a place on the way there as well.
+        for wants in [api, &[]] {
+            let shop = holder("shop", &[], all, &[]);
+            let between = holder("api", wants, api, &[]);
+            let new = holder("new", &["p/api/v2/"], &[], &[]);
+            let found = stays(&[shop, between, new]);
+            assert!(found[0].is_empty());
+            assert_eq!(found[1].contains_key("p/api/v2/"), wants.is_empty());
         }
         // Once it goes on there, that is a place of its own.
         let shop = holder("shop", &[], &[], api);

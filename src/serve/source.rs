@@ -3,7 +3,8 @@
 //! What of a commit counts is said in [`super::tip`]. Looking takes as long as git does, so it has a task of its own, [`follow`],
 //! and nobody waits for it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -225,9 +226,10 @@ impl Source {
         let fetched = self.mirror.fetch(&self.branch, &followed, TIMEOUT);
         self.brought = self.moved(&fetched);
         let head = fetched.as_ref().ok().and_then(|found| found.head.clone());
+        let renewed = fetched.as_ref().is_ok_and(|found| found.renewed);
         let is_new = |commit: &String| {
             let judged = self.found.foreign && self.brought;
-            Some(commit) != self.found.seen.as_ref() || judged || self.unread
+            Some(commit) != self.found.seen.as_ref() || judged || self.unread || renewed
         };
         let answered = head.is_some();
         let head = head.filter(is_new);
@@ -248,10 +250,7 @@ impl Source {
             }
             let before = self.found.tip.commit.clone();
             self.wrong = self.read(&commit, None)?;
-            if self.found.tip.commit == commit
-                && commit != before
-                && self.mirror.is_before(&commit, &before)
-            {
+            if self.found.tip.commit == commit && self.mirror.went_back(&before, &commit) {
                 self.wrong.push(went_back(&commit, &before));
             }
             self.forget();
@@ -314,6 +313,8 @@ impl Source {
             &self.known
         };
         let apps = settings.apps.clone();
+        // Many objects may be held as one commit had them.
+        let follows: RefCell<HashMap<String, bool>> = RefCell::default();
         let (tip, mut wrong) = self.found.tip.next(Commit {
             id: commit,
             settings,
@@ -322,7 +323,14 @@ impl Source {
                 .map(|file| (file.file.as_str(), file.problem.as_str()))
                 .collect(),
             empty: empty.as_deref(),
-            follows: &|before| self.mirror.follows(commit, before),
+            follows: &|before| {
+                let asked = follows.borrow().get(before).copied();
+                asked.unwrap_or_else(|| {
+                    let answer = self.mirror.follows(commit, before);
+                    follows.borrow_mut().insert(before.to_owned(), answer);
+                    answer
+                })
+            },
             known,
             lost: &self.lost,
             may_stay,

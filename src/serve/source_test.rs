@@ -340,6 +340,53 @@ fn a_file_whose_ending_is_one_letter_off_takes_nothing_away() {
 }
 
 #[test]
+fn what_was_judged_on_a_damaged_copy_is_judged_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = dir.path().join("shop.git");
+    let id = || {
+        let repo = git2::Repository::open(&url).unwrap();
+        repo.refname_to_id("refs/heads/main").unwrap().to_string()
+    };
+    commit(&url, Some(SHOP));
+    let mut source = source(dir.path(), &url, b"");
+    source.look();
+    commit(&url, Some(SHOP));
+    let between = id();
+    source
+        .mirror
+        .fetch("main", &source.apps(), TIMEOUT)
+        .unwrap();
+    let (folder, name) = between.split_at(2);
+    let object = dir
+        .path()
+        .join("mirror.git/objects")
+        .join(folder)
+        .join(name);
+    fs::remove_file(&object).unwrap();
+    fs::write(&object, "").unwrap();
+    // It has another object in the place of the shop.
+    commit(&url, Some(BLOG));
+    source.look();
+    let named = |source: &Source| {
+        let names = source
+            .found
+            .tip
+            .releases
+            .iter()
+            .map(|it| it.name().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    // git may find the damage itself, at once, or the look does.
+    source.look();
+    assert_eq!(named(&source), ["blog"]);
+    assert!(
+        source.found.problems.is_empty(),
+        "{:?}",
+        source.found.problems
+    );
+}
+
+#[test]
 fn a_branch_that_goes_back_is_said_until_it_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let url = dir.path().join("shop.git");

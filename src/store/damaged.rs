@@ -1,7 +1,8 @@
 //! A copy of a repository that is damaged itself, and a new one in its place.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use git2::Repository;
@@ -37,52 +38,59 @@ pub(super) fn may_be_damaged(dir: &Path, error: &git2::Error) -> bool {
             ))
 }
 
-/// A new, empty copy beside the one in `dir`. Where none can be made, or opened, that one is not the cause.
-pub(super) fn begun(dir: &Path) -> Result<Repository, String> {
-    let fresh = dir.with_extension("new");
-    removed(&fresh).map_err(|error| error.to_string())?;
-    let made = Repository::init_bare(&fresh).and_then(|_| Repository::open_bare(&fresh));
-    made.map_err(|error| {
-        drop(removed(&fresh));
-        error.message().to_owned()
-    })
+/// Where a new copy is filled, and where the one that it takes the place of is kept.
+pub(super) fn beside(dir: &Path) -> [PathBuf; 2] {
+    ["new", "damaged"].map(|extension| dir.with_extension(extension))
 }
 
-/// Puts the new copy that was begun in place of the one in `dir`, which is kept beside it; of two, the newer one. Who may read it
-/// stays the same.
-pub(super) fn exchanged(dir: &Path) -> Result<(Repository, PathBuf), String> {
-    let [fresh, damaged, aside] =
-        ["new", "damaged", "aside"].map(|extension| dir.with_extension(extension));
-    let put = |from: &Path, to: &Path| removed(to).and_then(|()| fs::rename(from, to));
+/// A new, empty copy beside the one in `dir`, for its owner alone. Where none can be made, or opened, that one is not the cause.
+pub(super) fn begun(dir: &Path) -> Result<Repository, String> {
+    let [fresh, _] = beside(dir);
     let text = |error: io::Error| error.to_string();
-    if fs::symlink_metadata(&aside).is_ok() {
-        // A process was killed in between.
-        put(&aside, &damaged).map_err(text)?;
-    }
+    removed(&fresh).map_err(text)?;
+    let made = DirBuilder::new().mode(0o700).create(&fresh).map_err(text);
+    let made = made.and_then(|()| {
+        Repository::init_bare(&fresh)
+            .and_then(|_| Repository::open_bare(&fresh))
+            .map_err(|error| error.message().to_owned())
+    });
+    made.inspect_err(|_| drop(removed(&fresh)))
+}
+
+/// Makes room for the copy in `dir` where it is to be kept: of two, the newer one is. That takes a while.
+///
+/// # Errors
+/// When the older one cannot be removed.
+pub(super) fn cleared(dir: &Path) -> Result<(), String> {
+    let [_, damaged] = beside(dir);
+    removed(&damaged).map_err(|error| format!("{}: {error}", damaged.display()))
+}
+
+/// Puts the new copy that was begun in place of the one in `dir`, for which room was made. Who may read it stays the same. Where it
+/// cannot be put there, all stays as it was.
+pub(super) fn exchanged(dir: &Path) -> Result<(Repository, PathBuf), String> {
+    let [fresh, damaged] = beside(dir);
+    let text = |error: io::Error| error.to_string();
     let before = fs::metadata(dir).map_err(text)?;
     if before.is_dir() {
         fs::set_permissions(&fresh, before.permissions()).map_err(text)?;
     }
-    fs::rename(dir, &aside).map_err(text)?;
+    fs::rename(dir, &damaged).map_err(text)?;
     let opened = fs::rename(&fresh, dir)
         .map_err(text)
         .and_then(|()| Repository::open_bare(dir).map_err(|error| error.message().to_owned()));
-    match opened {
-        Ok(repo) => {
-            put(&aside, &damaged).map_err(text)?;
-            Ok((repo, damaged))
-        }
-        Err(error) => {
-            let back = put(&aside, dir);
-            let back = back
-                .map_err(|error| format!("; what was there is in {}: {error}", aside.display()));
-            Err(format!(
-                "{error}{}; {} is only a copy and may be removed",
-                back.err().unwrap_or_default(),
-                dir.display()
-            ))
-        }
-    }
+    let error = match opened {
+        Ok(repo) => return Ok((repo, damaged)),
+        Err(error) => error,
+    };
+    let back = removed(dir).and_then(|()| fs::rename(&damaged, dir));
+    let back =
+        back.map_err(|error| format!("; what was there is in {}: {error}", damaged.display()));
+    Err(format!(
+        "{error}{}; {} is only a copy and may be removed",
+        back.err().unwrap_or_default(),
+        dir.display()
+    ))
 }
 
 /// Removes what stands there, whatever it is.

@@ -1,79 +1,94 @@
-//! What of a copy could not be read, and whether the copy is the cause: its commits, their ancestors and all that their trees hold.
+//! What of a copy could not be read, and whether the copy is the cause.
 //!
-//! Reads with a handle of its own, for that takes a while. Whoever finds that something cannot be read only notes the commit.
+//! Whoever finds that something cannot be read only notes it. It is looked at with a handle of its own, for that takes a while.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use git2::{ObjectType, Oid, Repository, TreeWalkMode, TreeWalkResult};
 
-use super::objects;
+use super::{ancestry, objects};
+use crate::releases::is_read;
+use crate::settings::SETTINGS_FILE;
 
-/// Most commits that wait to be looked at.
+/// Most that waits to be looked at.
 const MAX: usize = 64;
 /// Largest file that is read whole: of a larger one only the header is.
-const WHOLE_MAX: usize = 1024 * 1024;
+const WHOLE_MAX: usize = 64 * 1024 * 1024;
 
-/// The commits of which something could not be read since the last look.
+/// What could not be read, by its commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Doubt {
+    /// Something of a version, or of the newest record of a ledger: its commit, its folders and its files.
+    Version(Oid),
+    /// Settings or releases of a commit of the branch.
+    Branch(Oid),
+    /// A commit, or one before it.
+    History(Oid),
+}
+
+/// What could not be read since the last look.
 #[derive(Debug, Default)]
-pub(super) struct Doubts(BTreeSet<Oid>);
+pub(super) struct Doubts(BTreeSet<Doubt>);
 
 impl Doubts {
-    pub(super) fn note(&mut self, commit: Oid) {
+    pub(super) fn note(&mut self, doubt: Doubt) {
         if self.0.len() < MAX {
-            self.0.insert(commit);
+            self.0.insert(doubt);
         }
     }
 
-    /// The same, by its 40 hex digits.
-    pub(super) fn note_id(&mut self, commit: &str) {
+    /// The same, of a commit by its 40 hex digits.
+    pub(super) fn note_id(&mut self, doubt: fn(Oid) -> Doubt, commit: &str) {
         if let Ok(commit) = Oid::from_str(commit) {
-            self.note(commit);
+            self.note(doubt(commit));
         }
     }
 
-    /// All of them; none is left.
-    pub(super) fn take(&mut self) -> BTreeSet<Oid> {
+    /// All of it; nothing is left.
+    pub(super) fn take(&mut self) -> BTreeSet<Doubt> {
         std::mem::take(&mut self.0)
     }
 }
 
-/// True where the commit `newer` came after `older`, or is the same.
-///
-/// libgit2 answers this too, but never comes back from a commit whose file was cut off.
-///
-/// # Errors
-/// Why a commit in between cannot be read.
-pub(super) fn descends(repo: &Repository, newer: Oid, older: Oid) -> Result<bool, String> {
-    if newer == older {
-        return Ok(true);
+impl Doubt {
+    /// Its commit.
+    pub(super) fn commit(&self) -> Oid {
+        match self {
+            Self::Version(commit) | Self::Branch(commit) | Self::History(commit) => *commit,
+        }
     }
-    let mut found = false;
-    walk(repo, newer, |commit| {
-        found = commit == older;
-        found
-    })?;
-    Ok(found)
+
+    /// Reads all of it.
+    fn check(&self, repo: &Repository) -> Result<(), String> {
+        match self {
+            Self::Version(commit) => files(repo, *commit, |_| true),
+            Self::Branch(commit) => {
+                files(repo, *commit, |name| name == SETTINGS_FILE || is_read(name))
+            }
+            Self::History(commit) => ancestry::walk(repo, *commit, |_| false),
+        }
+    }
 }
 
-/// Those of these commits that the copy in `dir` does not hold as a whole.
-pub(super) fn damaged(dir: &Path, commits: BTreeSet<Oid>) -> BTreeSet<Oid> {
+/// What of this the copy in `dir` does not hold as a whole.
+pub(super) fn damaged(dir: &Path, doubts: &BTreeSet<Doubt>) -> BTreeSet<Doubt> {
     let Ok(repo) = Repository::open_bare(dir) else {
-        return commits;
+        return doubts.clone();
     };
-    let is_damaged = |commit: &Oid| is_whole(&repo, *commit).is_err();
-    commits.into_iter().filter(is_damaged).collect()
+    let is_damaged = |doubt: &&Doubt| doubt.check(&repo).is_err();
+    doubts.iter().filter(is_damaged).copied().collect()
 }
 
-fn is_whole(repo: &Repository, commit: Oid) -> Result<(), String> {
-    walk(repo, commit, |_| false)?;
+/// Reads all folders of a commit, and the files whose name is `wanted`.
+fn files(repo: &Repository, commit: Oid, wanted: fn(&str) -> bool) -> Result<(), String> {
     let root = objects::tree(repo, objects::commit(repo, commit)?.tree_id())?;
     let mut problem = None;
     let walked = root.walk(TreeWalkMode::PreOrder, |_, entry| {
         let read = match entry.kind() {
             // libgit2 reads it next, which it does not survive where its file was cut off.
             Some(ObjectType::Tree) => objects::tree(repo, entry.id()).map(drop),
-            Some(ObjectType::Blob) => file(repo, entry.id()),
+            Some(ObjectType::Blob) if entry.name().is_ok_and(wanted) => file(repo, entry.id()),
             _ => Ok(()),
         };
         problem = read.err();
@@ -95,18 +110,4 @@ fn file(repo: &Repository, oid: Oid) -> Result<(), String> {
         return Ok(());
     }
     objects::blob(repo, oid, size).map(drop)
-}
-
-/// Goes from a commit to those before it, the nearest first, until `ends` says so.
-fn walk(repo: &Repository, from: Oid, mut ends: impl FnMut(Oid) -> bool) -> Result<(), String> {
-    let mut seen = HashSet::from([from]);
-    let mut next = std::collections::VecDeque::from([from]);
-    while let Some(oid) = next.pop_front() {
-        if ends(oid) {
-            return Ok(());
-        }
-        let commit = objects::commit(repo, oid)?;
-        next.extend(commit.parent_ids().filter(|parent| seen.insert(*parent)));
-    }
-    Ok(())
 }

@@ -66,7 +66,7 @@ pub(super) fn write_out(
     let max = limits.file_bytes();
     let mut bytes = 0;
     for item in &items {
-        bytes += write(repo, item, &root, &place, max)?;
+        bytes += write((repo, max, &bad), item, &root, &place)?;
     }
     for item in items.iter().filter(|item| item.kind == Kind::Link) {
         let target = objects::blob(repo, item.oid, max);
@@ -87,11 +87,10 @@ pub(super) fn write_out(
 
 /// Writes a folder or a file, which is not there yet; its bytes.
 fn write(
-    repo: &Repository,
+    (repo, max, bad): (&Repository, usize, &dyn Fn(SnapshotError) -> ContentError),
     item: &Item,
     root: &Path,
     place: &Place,
-    max: usize,
 ) -> Result<usize, ContentError> {
     let path = root.join(&item.path);
     let fail = |error: io::Error| place.failed(&item.path, &error);
@@ -101,7 +100,7 @@ fn write(
         Kind::File { executable } => executable,
     };
     let content = objects::blob(repo, item.oid, max)
-        .map_err(|problem| place.failed(&item.path, &io::Error::other(problem)))?;
+        .map_err(|problem| bad(SnapshotError::new(&item.path, problem)))?;
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use git2::{ErrorCode, ObjectType, Oid, Repository};
+use git2::{ObjectType, Oid, Repository};
 
+use super::ancestry;
 use super::content::ContentError;
-use super::doubt;
+use super::doubt::Doubt;
 use super::error::{SnapshotError, StoreError};
 use super::export::{self, Exported};
 use super::intact;
@@ -31,7 +32,7 @@ impl Mirror {
     pub fn settings(&self, commit: &str) -> Result<Settings, StoreError> {
         let mut state = self.state();
         let bytes = settings(&state.repo, commit).map_err(|problem| {
-            state.doubts.note_id(commit);
+            state.doubts.note_id(Doubt::Branch, commit);
             StoreError::local(SETTINGS_FILE, &problem)
         })?;
         bytes.map_or_else(
@@ -54,7 +55,7 @@ impl Mirror {
         let mut state = self.state();
         let read = Reader::new(&state.repo, releases, None).commit(oid);
         if read.unreadable.iter().any(|file| file.is_unread) {
-            state.doubts.note(oid);
+            state.doubts.note(Doubt::Branch(oid));
         }
         Ok(Branch {
             name: branch.to_owned(),
@@ -98,47 +99,52 @@ impl Mirror {
     /// resolves or fetches waits for it.
     #[must_use]
     pub fn follows(&self, newer: &str, older: &str) -> bool {
-        let (Ok(newer), Ok(older)) = (Oid::from_str(newer), Oid::from_str(older)) else {
-            return false;
-        };
-        let follows = self.descends(newer, older);
-        // One of a history that was rewritten may be gone; the other way round, this copy may have lost it.
-        if follows != Ok(true) {
-            let doubts = &mut self.state().doubts;
-            doubts.note(newer);
-            doubts.note(older);
-        }
-        follows.unwrap_or(false)
+        let commits = id(newer).and_then(|newer| Ok((newer, id(older)?)));
+        commits.is_ok_and(|(newer, older)| {
+            let answer = self.ask(|repo| ancestry::descends(repo, newer, older));
+            answer.unwrap_or_else(|_| {
+                self.state().doubts.note(Doubt::History(newer));
+                false
+            })
+        })
     }
 
-    /// True where the commit `older` is known to be before `newer`.
+    /// True where a branch that was at the commit `before`, and is at `now`, is known to have gone back.
     #[must_use]
-    pub fn is_before(&self, older: &str, newer: &str) -> bool {
-        let (older, newer) = (Oid::from_str(older), Oid::from_str(newer));
-        let both = newer.ok().zip(older.ok());
-        both.is_some_and(|(newer, older)| newer != older && self.descends(newer, older) == Ok(true))
+    pub fn went_back(&self, before: &str, now: &str) -> bool {
+        let commits = id(before).and_then(|before| Ok((before, id(now)?)));
+        commits.is_ok_and(|(before, now)| {
+            // A branch that goes forward, as nearly all do, is known for that by its newest commits.
+            self.ask(|repo| ancestry::descends(repo, now, before)) == Ok(false)
+                && self.ask(|repo| ancestry::descends(repo, before, now)) == Ok(true)
+        })
     }
 
-    fn descends(&self, newer: Oid, older: Oid) -> Result<bool, String> {
+    /// Asks with a handle of its own.
+    fn ask<T>(&self, question: impl FnOnce(&Repository) -> Result<T, String>) -> Result<T, String> {
         let repo = Repository::open_bare(self.dir()).map_err(|error| error.message().to_owned())?;
-        doubt::descends(&repo, newer, older)
+        question(&repo)
     }
 
-    /// True where a commit has one in common with one of these; nothing where none of these can be read.
+    /// True where a commit has one in common with one of these; nothing where that cannot be told of any of these.
     #[must_use]
     pub fn shares(&self, commit: &str, others: &[String]) -> Option<bool> {
-        let state = self.state();
-        let (commit, odb) = (Oid::from_str(commit).ok()?, state.repo.odb().ok()?);
-        let mut others = (others.iter())
-            .filter_map(|other| Oid::from_str(other).ok())
-            .filter(|other| odb.exists(*other))
-            .filter_map(|other| match state.repo.merge_base(commit, other) {
-                Ok(_) => Some(true),
-                Err(error) => (error.code() == ErrorCode::NotFound).then_some(false),
+        let commit = id(commit).ok()?;
+        let others: Vec<Oid> = others.iter().filter_map(|other| id(other).ok()).collect();
+        let known = self.ask(|repo| Ok(known(repo, &others)));
+        let mut answers = (known.unwrap_or_default().into_iter())
+            .filter_map(|other| {
+                let answer = self.ask(|repo| ancestry::related(repo, commit, other));
+                if answer.is_err() {
+                    let doubts = &mut self.state().doubts;
+                    doubts.note(Doubt::History(commit));
+                    doubts.note(Doubt::History(other));
+                }
+                answer.ok()
             })
             .peekable();
-        others.peek()?;
-        Some(others.any(|shares| shares))
+        answers.peek()?;
+        Some(answers.any(|shares| shares))
     }
 
     /// True where the branch at the remote has a commit in common with what was fetched before, be it from another address, or with
@@ -155,24 +161,14 @@ impl Mirror {
         let spec = format!("+refs/heads/{branch}:{NEWCOMER}");
         let fetched = self.git().fetch(&[spec], &[], timeout);
         fetched.map_err(|error| self.unread(error))?;
-        let state = self.state();
-        let repo = &state.repo;
-        let shared = || {
-            let mut newcomer = repo.find_reference(NEWCOMER)?;
-            let new = newcomer.peel_to_commit()?.id();
-            newcomer.delete()?;
-            let heads = repo.references_glob("refs/heads/*")?;
-            let heads = heads.flatten().filter_map(|head| head.target());
-            let known = commits.iter().filter_map(|id| Oid::from_str(id).ok());
-            // The same commit is its own base; one that is not there has none.
-            let mut known = heads.chain(known);
-            Ok(known.any(|old| repo.merge_base(old, new).is_ok()))
-        };
-        shared().map_err(|error: git2::Error| {
-            StoreError::local(
-                format!("the branch `{branch}` at the remote"),
-                &error.message(),
-            )
+        let shared = self.ask(|repo| {
+            let (new, heads) = arrived(repo).map_err(|error| error.message().to_owned())?;
+            let known = commits.iter().filter_map(|commit| id(commit).ok());
+            let mut known = heads.into_iter().chain(known);
+            Ok(known.any(|old| ancestry::related(repo, old, new) == Ok(true)))
+        });
+        shared.map_err(|problem| {
+            StoreError::local(format!("the branch `{branch}` at the remote"), &problem)
         })
     }
 
@@ -219,7 +215,7 @@ impl Mirror {
         read: Result<T, ContentError>,
     ) -> Result<T, ContentError> {
         if let Err(ContentError::Snapshot { .. }) = read {
-            self.state().doubts.note_id(&record.commit);
+            self.state().doubts.note_id(Doubt::Version, &record.commit);
         }
         read
     }
@@ -241,6 +237,24 @@ fn settings(repo: &Repository, commit: &str) -> Result<Option<Vec<u8>>, String> 
     let entry = root.get_name(SETTINGS_FILE);
     let bytes = entry.map(|entry| objects::blob(repo, entry.id(), SETTINGS_MAX));
     bytes.transpose()
+}
+
+/// Those of these commits that are here.
+fn known(repo: &Repository, commits: &[Oid]) -> Vec<Oid> {
+    let odb = repo.odb().ok();
+    let is_here = |oid: &&Oid| odb.as_ref().is_some_and(|odb| odb.exists(**oid));
+    commits.iter().filter(is_here).copied().collect()
+}
+
+/// The commit of a branch that may be of another repository, which is taken away again, and those of the branches that are here.
+fn arrived(repo: &Repository) -> Result<(Oid, Vec<Oid>), git2::Error> {
+    let mut newcomer = repo.find_reference(NEWCOMER)?;
+    let new = newcomer.target();
+    newcomer.delete()?;
+    let heads = repo.references_glob("refs/heads/*")?;
+    let heads = heads.flatten().filter_map(|head| head.target());
+    let new = new.ok_or_else(|| git2::Error::from_str("it names no commit"))?;
+    Ok((new, heads.collect()))
 }
 
 fn bad(record: &VersionRecord, source: SnapshotError) -> ContentError {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use git2::{FileMode, Oid, Repository, Signature, Time};
 
+use super::doubt::Doubt;
 use super::mirror::Mirror;
 use super::objects;
 use super::refs::Space;
@@ -101,10 +102,16 @@ impl Mirror {
         self.git().fetch(&[spec], &[known], timeout).map_err(away)?;
         let name = format!("{prefix}{environment}");
         let (tip, new, recorded) = {
-            let state = self.state();
+            let mut state = self.state();
             let tip = state.repo.refname_to_id(&name).ok();
             let written = match tip {
-                Some(tip) => written(&state.repo, app, environment, writer, (&name, tip))?,
+                Some(tip) => {
+                    let written = written(&state.repo, app, environment, writer, (&name, tip));
+                    if let Err(LedgerError::Unreadable { .. }) = written {
+                        state.doubts.note(Doubt::Version(tip));
+                    }
+                    written?
+                }
                 None => 0,
             };
             let first = records.first().map_or(u64::MAX, |record| record.sequence);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use git2::{Oid, Repository};
 
-use super::doubt::Doubts;
+use super::doubt::{Doubt, Doubts};
 use super::error::ResolveError;
 use super::files;
 use super::history::{self, Entry, Version};
@@ -61,7 +61,7 @@ impl State {
             None => match self.record(app, &version) {
                 Ok(record) => self.keep(oid, record),
                 Err(error) => {
-                    self.doubts.note(oid);
+                    self.doubts.note(Doubt::Version(oid));
                     return Err(error);
                 }
             },
@@ -110,7 +110,7 @@ impl State {
         }
         // What cannot be read now may be readable after the next fetch: it is not kept.
         let entry = history::read_entry(&self.repo, app, number, oid).map_err(|problem| {
-            self.doubts.note(oid);
+            self.doubts.note(Doubt::Version(oid));
             unreadable(app, &number, &problem)
         })?;
         let entry = Arc::new(entry);

@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use git2::{Oid, Repository};
 
-use super::damaged::{begun, exchanged, has_head, may_be_damaged};
+use super::damaged::{begun, beside, cleared, exchanged, has_head, may_be_damaged, removed};
+use super::doubt::Doubt;
 use super::error::{ResolveError, StoreError};
 use super::files;
 use super::history::{self, History};
@@ -50,6 +51,8 @@ struct Shape {
     /// Most tags at the remote are not of the apps that are followed.
     crowded: bool,
     renewal: Renewal,
+    /// Apps of which something came with a fetch that failed, and of which nobody was told.
+    untold: BTreeSet<AppName>,
 }
 
 /// What a fetch brought.
@@ -61,6 +64,8 @@ pub struct Fetched {
     pub head_changed: bool,
     /// Apps of which any tag appeared, moved or vanished.
     pub changed: BTreeSet<AppName>,
+    /// The copy was damaged and made anew: what was read of it before may have been wrong.
+    pub renewed: bool,
     /// Why the mirror could not be packed anew. What was fetched is there all the same.
     pub untidy: Option<String>,
     /// Locks of a killed process that were in the way, and were removed.
@@ -107,7 +112,7 @@ impl Mirror {
             }
             // A process that was killed while it made it leaves a half; a disk may have taken more. It is a copy: the remote has it.
             fresh = true;
-            let (repo, aside) = exchanged(dir)?;
+            let (repo, aside) = cleared(dir).and_then(|()| exchanged(dir))?;
             tracing::warn!(
                 "{}: {}; it is only a copy, and is made anew; what stood there is in {}",
                 dir.display(),
@@ -117,6 +122,8 @@ impl Mirror {
             Ok(repo)
         });
         let repo = repo.map_err(|problem| local(&problem))?;
+        // What a process had begun that was killed.
+        drop(removed(&beside(dir)[0]));
         Ok(Self {
             inner: Arc::new(Inner {
                 git: Git::of_program(repo.path(), url.clone(), credentials, caller),
@@ -126,6 +133,7 @@ impl Mirror {
                     loose: if fresh { 0 } else { LOOSE_MAX },
                     crowded: false,
                     renewal: Renewal::default(),
+                    untold: BTreeSet::new(),
                 }),
                 state: Mutex::new(State::new(repo)),
             }),
@@ -184,33 +192,38 @@ impl Mirror {
             specs: &specs,
             apps,
             again: &fetch,
-            is_unreadable: known_before.is_err(),
+            is_unreadable: known_before.is_err() && self.read(apps).is_err(),
             timeout,
         };
         let (fetched, is_new) = self.renewed(&mut shape.renewal, fetched, &attempt);
+        // What was read of a copy that is replaced may have been wrong.
+        let before = known_before.ok().filter(|_| !is_new).unwrap_or_default();
+        let moved = |after: &BTreeMap<AppName, Arc<AppRefs>>| -> BTreeSet<AppName> {
+            let moved = apps
+                .iter()
+                .filter(|app| before.get(*app) != after.get(*app));
+            moved.cloned().collect()
+        };
         if let Err(error) = fetched {
             // git takes each ref that it can, and those that came are whole: they are read now, and not at the next start.
-            drop(self.read(apps));
+            let came = self.read(apps).map(|(after, _)| moved(&after));
+            shape.untold.extend(came.unwrap_or_default());
             return Err(self.explain(error, branch, &globs, timeout));
         }
         // Where it cannot be written, the disk is full, and the fetch or the next one says so.
         drop(std::fs::write(self.dir().join(FETCHED), ""));
         let (after, tags) = self.read(apps)?;
-        // What was read of a copy that is replaced may have been wrong.
-        let before = known_before.ok().filter(|_| !is_new).unwrap_or_default();
         let head_before = head_before.filter(|_| !is_new);
-        let moved = |(app, refs): (&AppName, &Arc<AppRefs>)| {
+        let loose = |(app, refs): (&AppName, &Arc<AppRefs>)| {
             before.get(app).map_or(0, |before| refs.moved(before))
         };
-        shape.loose = if is_new { 0 } else { shape.loose } + after.iter().map(moved).sum::<usize>();
+        shape.loose = if is_new { 0 } else { shape.loose } + after.iter().map(loose).sum::<usize>();
         if all {
             let followed: usize = after.values().map(|refs| refs.tags.len()).sum();
             shape.crowded = tags > 2 * followed.max(LOOSE_MAX);
         }
-        let changed = apps
-            .iter()
-            .filter(|app| before.get(*app) != after.get(*app));
-        let changed: BTreeSet<AppName> = changed.cloned().collect();
+        let mut changed = moved(&after);
+        changed.append(&mut shape.untold);
         let head = self.head(branch);
         let head_changed = head != head_before;
         let untidy = (head_changed || !changed.is_empty())
@@ -220,6 +233,7 @@ impl Mirror {
             head_changed,
             head,
             changed,
+            renewed: is_new,
             untidy: untidy.map(|error| error.message),
             removed,
         })
@@ -421,7 +435,7 @@ impl Mirror {
         let tree = Oid::from_str(&record.tree)
             .map_err(|error| unreadable(&record.app, &record.number, error.message()))?;
         files::contents(&state.repo, tree, wanted, function).map_err(|source| {
-            state.doubts.note_id(&record.commit);
+            state.doubts.note_id(Doubt::Version, &record.commit);
             ResolveError::BadSnapshot {
                 app: record.app.clone(),
                 number: record.number,

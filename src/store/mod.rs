@@ -9,6 +9,7 @@
 //! local refs are read and written by libgit2; remotes only through [`crate::git`].
 
 mod addition;
+mod ancestry;
 mod apps;
 mod audit;
 mod begin;

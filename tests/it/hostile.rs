@@ -34,7 +34,7 @@ use super::shop::{Shop, app_with_image, text};
 const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Runs a test to its end or its deadline.
-fn bounded(test: impl FnOnce() + Send + 'static) {
+pub(super) fn bounded(test: impl FnOnce() + Send + 'static) {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         test();

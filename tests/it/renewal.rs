@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cutwater::git::RemoteUrl;
 use cutwater::record::VersionRecord;
+use cutwater::settings::Settings;
 use cutwater::store::{Mirror, ResolveError};
 use cutwater::words::AppName;
 
+use super::hostile::bounded;
 use super::shop::Shop;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -30,6 +32,23 @@ fn push(shop: &Shop) {
 
 fn resolve(mirror: &Mirror, word: &str) -> Result<VersionRecord, ResolveError> {
     mirror.resolve(&"checkout".parse().unwrap(), &word.parse().unwrap())
+}
+
+/// Where a loose object of the mirror is.
+fn place(shop: &Shop, oid: &str) -> PathBuf {
+    let (folder, name) = oid.split_at(2);
+    (shop.dir.path().join("mirror.git/objects"))
+        .join(folder)
+        .join(name)
+}
+
+/// Takes an object away, or leaves this text of it.
+fn lose(shop: &Shop, oid: &str, text: Option<&str>) {
+    let path = place(shop, oid);
+    fs::remove_file(&path).unwrap();
+    if let Some(text) = text {
+        fs::write(&path, text).unwrap();
+    }
 }
 
 /// Damages what is below a folder: each file is cut off.
@@ -103,19 +122,11 @@ fn a_copy_that_lacks_an_object_is_made_anew_and_the_remote_is_not_blamed() {
     let head = shop.rev(&shop.remote(), "main");
     let version = shop.rev(&shop.remote(), "checkout/v1");
     let copy = shop.dir.path().join("mirror.git");
-    let lose = |oid: &str, text: Option<&str>| {
-        let (folder, name) = oid.split_at(2);
-        let path = copy.join("objects").join(folder).join(name);
-        fs::remove_file(&path).unwrap();
-        if let Some(text) = text {
-            fs::write(&path, text).unwrap();
-        }
-    };
     for text in [None, Some("")] {
         drop(fs::remove_dir_all(&copy));
         open(&shop).fetch("main", &apps(), PATIENCE).unwrap();
-        lose(&version, text);
-        lose(&between, text);
+        lose(&shop, &version, text);
+        lose(&shop, &between, text);
         let mirror = open(&shop);
         assert!(resolve(&mirror, "1").is_err());
         assert!(!mirror.follows(&head, &before));
@@ -143,4 +154,81 @@ fn a_copy_is_not_made_anew_for_what_the_remote_lacks() {
     for name in ["mirror.damaged", "mirror.new"] {
         assert!(!shop.dir.path().join(name).exists(), "{name}");
     }
+}
+
+#[test]
+fn a_commit_that_was_cut_off_is_no_reason_to_wait_for_ever() {
+    bounded(|| {
+        let shop = Shop::new();
+        push(&shop);
+        let heads: Vec<String> = (0..3)
+            .map(|number| {
+                shop.commit("notes", number.to_string());
+                push(&shop);
+                shop.rev(&shop.remote(), "main")
+            })
+            .collect();
+        for cut in 1..3 {
+            drop(fs::remove_dir_all(shop.dir.path().join("mirror.git")));
+            open(&shop).fetch("main", &apps(), PATIENCE).unwrap();
+            lose(&shop, &heads[cut], Some(""));
+            let mirror = open(&shop);
+            let shares = |mirror: &Mirror| mirror.shares(&heads[2], &heads[..1]);
+            assert_eq!(shares(&mirror), None);
+            assert!(!mirror.went_back(&heads[2], &heads[0]));
+            mirror.fetch("main", &apps(), PATIENCE).unwrap();
+            assert_eq!(shares(&mirror), Some(true));
+            assert!(mirror.went_back(&heads[2], &heads[0]));
+            assert!(!mirror.went_back(&heads[0], &heads[2]));
+        }
+    });
+}
+
+#[test]
+fn a_file_of_a_version_that_was_cut_off_comes_back_whatever_its_size() {
+    let shop = Shop::new();
+    for (version, size) in [(1, 2_000), (2, 2_000_000)] {
+        let noise: Vec<u8> = (0..size / 4)
+            .flat_map(|n: u32| n.wrapping_mul(2_654_435_761).to_le_bytes())
+            .collect();
+        shop.commit("apps/checkout/bundle.js", &noise);
+        push(&shop);
+        shop.publish(&[]);
+        let blob = shop.rev(&shop.clone_dir(), "HEAD:apps/checkout/bundle.js");
+        let mirror = open(&shop);
+        mirror.fetch("main", &apps(), PATIENCE).unwrap();
+        let record = resolve(&mirror, &version.to_string()).unwrap();
+        let half = fs::read(place(&shop, &blob)).unwrap();
+        fs::remove_file(place(&shop, &blob)).unwrap();
+        fs::write(place(&shop, &blob), &half[..half.len() / 2]).unwrap();
+        let folder = shop.dir.path().join(format!("out{version}"));
+        let checkout = || mirror.checkout(&record, &Settings::default(), &folder);
+        let error = checkout().unwrap_err().to_string();
+        assert!(error.contains("cut off"), "{error}");
+        let fetched = mirror.fetch("main", &apps(), PATIENCE).unwrap();
+        assert!(fetched.renewed);
+        checkout().unwrap();
+        assert_eq!(fs::read(folder.join("bundle.js")).unwrap(), noise);
+    }
+}
+
+#[test]
+fn what_came_with_a_fetch_that_failed_is_told_with_the_next_one() {
+    let shop = Shop::new();
+    push(&shop);
+    shop.publish(&[]);
+    let mirror = open(&shop);
+    mirror.fetch("main", &apps(), PATIENCE).unwrap();
+    shop.ok(&["versions", "label", "checkout", "1", "stable"]);
+    // A ref that cannot be written here fails the fetch; the tags come all the same.
+    let head = shop.dir.path().join("mirror.git/refs/heads");
+    shop.commit("notes", "one");
+    push(&shop);
+    fs::remove_file(head.join("main")).unwrap();
+    fs::create_dir_all(head.join("main/in")).unwrap();
+    fs::write(head.join("main/in/the-way.lock"), "").unwrap();
+    assert!(mirror.fetch("main", &apps(), PATIENCE).is_err());
+    fs::remove_dir_all(head.join("main")).unwrap();
+    let fetched = mirror.fetch("main", &apps(), PATIENCE).unwrap();
+    assert_eq!(fetched.changed, apps());
 }

@@ -154,7 +154,11 @@ impl<'a> Reader<'a> {
         for item in items {
             let path = format!("{}/{}", self.folder, item.path);
             if !releases::is_read(&path) {
-                unreadable.extend(self.misnamed(path, &item));
+                let size = objects::size(self.repo, item.oid, ObjectType::Blob)?;
+                if let Some(left) = room.checked_sub(size) {
+                    room = left;
+                    unreadable.extend(self.misnamed(path, &item));
+                }
                 continue;
             }
             let file = if item.kind == Kind::Link {
