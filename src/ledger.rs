@@ -5,9 +5,10 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use crate::words::{AppName, EnvironmentName, Share, VersionNumber};
-use crate::yaml::{self, Place, Problem, Problems};
+use crate::yaml::{self, Node, Place, Problem, Problems, Value};
 
 /// Name of the one file in the tree of each commit.
 pub const LEDGER_FILE: &str = "deployment.yaml";
@@ -105,7 +106,8 @@ impl Served {
         };
         let node = yaml::read(bytes, KIND)
             .map_err(|problem| fail(problem.place, problem.field, problem.message))?;
-        let record: Self = serde_path_to_error::deserialize(node.to_json()).map_err(|error| {
+        let json = with_texts(node.to_json(), &node, bytes);
+        let record: Self = serde_path_to_error::deserialize(json).map_err(|error| {
             let field = error.path().to_string();
             let place = node.find(&field);
             fail(place, field, error.inner().to_string())
@@ -150,8 +152,38 @@ impl Served {
     /// # Errors
     /// Never for a record whose values can be written.
     pub fn write(&self) -> Result<String, serde_yaml::Error> {
-        serde_yaml::to_string(self)
+        let mut text = serde_yaml::to_string(self)?;
+        let values = [&self.author, &self.source, &self.message];
+        for (field, value) in TEXTS.into_iter().zip(values) {
+            // A bare `yes` or `1_0` is a text to some readers, and none to others.
+            let Some(value) = value else { continue };
+            let bare = format!("\n{field}: {value}\n");
+            let quoted = format!("\n{field}: {}\n", serde_json::Value::from(value.as_str()));
+            text = text.replacen(&bare, &quoted, 1);
+        }
+        Ok(text)
     }
+}
+
+/// The fields with words of people.
+const TEXTS: [&str; 3] = ["author", "source", "message"];
+
+/// The same with these fields as they were written, where an earlier version of this program wrote a bare word that does not read as a
+/// text.
+fn with_texts(mut json: Json, node: &Node, bytes: &[u8]) -> Json {
+    for name in TEXTS {
+        let Some(field) = node.get(name) else {
+            continue;
+        };
+        let written = bytes.get(field.node.span.clone());
+        let written = written.and_then(|written| std::str::from_utf8(written).ok());
+        if let (Value::Bool(_) | Value::Integer(_) | Value::Float(_), Some(written)) =
+            (&field.node.value, written)
+        {
+            json[name] = Json::from(written.trim());
+        }
+    }
+    json
 }
 
 /// 40 lower-case hex digits.
@@ -190,6 +222,54 @@ mod tests {
         // What a later version of this program says is no reason to stop.
         let more = format!("{text}cluster: {{uid: x}}\n");
         assert_eq!(Served::read("x", more.as_bytes()).unwrap(), served());
+    }
+
+    #[test]
+    fn a_message_is_a_text_whatever_it_looks_like() {
+        for message in [
+            "y",
+            "Yes",
+            "on",
+            "Off",
+            "N",
+            "true",
+            "null",
+            "~",
+            "1_0",
+            "1e3",
+            "0x10",
+            "012",
+            ".inf",
+            "12:30:00",
+            "2026-01-01",
+            "- a",
+            "a: b",
+            "#",
+            "'",
+            "\"",
+            "<<",
+            "=",
+            "two\nlines",
+            "",
+        ] {
+            let mut record = served();
+            record.message = Some(message.to_owned());
+            record.author = record.message.clone();
+            let text = record.write().unwrap();
+            assert_eq!(
+                Served::read("x", text.as_bytes()).unwrap(),
+                record,
+                "{text}"
+            );
+        }
+        // As an earlier version of this program wrote it.
+        let mut record = served();
+        for bare in ["yes", "Off", "1_0", "0x1f"] {
+            record.message = Some("plain".to_owned());
+            let text = record.write().unwrap().replace("\"plain\"", bare);
+            let read = Served::read("x", text.as_bytes()).unwrap();
+            assert_eq!(read.message.as_deref(), Some(bare));
+        }
     }
 
     #[test]

@@ -30,6 +30,8 @@ const MANY: usize = 5;
 
 /// Why what a repository says of a version does not count.
 const FOREIGN: &str = "the repository was exchanged for another one, whose versions do not count";
+/// Why it is not known what a word means while the repository has not answered since the start.
+const UNASKED: &str = "the repository has not answered since the start, and a version that is named is not in the copy of it";
 
 /// One app.
 #[derive(Default)]
@@ -77,6 +79,8 @@ pub(super) struct Tools<'a> {
     pub(super) starter: &'a Starter,
     /// The repository is another one than before, and what it says of versions does not count.
     pub(super) foreign: bool,
+    /// The repository has answered since the start: what it does not have is not there.
+    pub(super) own: bool,
     /// How often refs of the app have moved.
     pub(super) moves: u64,
     /// How many programs may be started.
@@ -156,7 +160,8 @@ impl App {
             .map(|release| {
                 let (owner, lookups) = (tip::owner(release), &self.lookups);
                 let answer = |word: &VersionWord| match lookups.answer(word) {
-                    Answer::Is(_) if tools.foreign => Answer::Wrong(FOREIGN),
+                    Answer::Is(_) | Answer::Wrong(_) if tools.foreign => Answer::Wrong(FOREIGN),
+                    Answer::Wrong(_) if !tools.own => Answer::Wrong(UNASKED),
                     answer => answer,
                 };
                 resolve::resolve(&owner, &release.wanted, &mut self.remembered, answer)

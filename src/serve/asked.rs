@@ -112,7 +112,10 @@ impl App {
             let pinned = self.remembered.pinned.get(&owner).into_iter().flatten();
             let strayed = pinned.filter_map(|pinned| {
                 let record = self.remembered.records.get(&pinned.number)?;
-                let answer = self.lookups.answer(&VersionWord::Number(pinned.number));
+                // Where the repository is another one, or has not answered, nothing is known of it.
+                let answer = Some(self.lookups.answer(&VersionWord::Number(pinned.number)))
+                    .filter(|_| !tools.foreign)
+                    .filter(|answer| tools.own || !matches!(answer, Answer::Wrong(_)))?;
                 resolve::disagreement(record, &answer)
             });
             let held = if self.lingering.contains_key(&owner) {

@@ -103,6 +103,8 @@ impl Checkout {
     /// Writes it beside its place and moves it there when it is whole: what has the name of a tree holds that tree.
     fn make(&self, folder: &Path) -> Result<(), String> {
         let fail = |error: io::Error| format!("{}: {error}", folder.display());
+        // Somebody may have removed the folder that all of them are in.
+        fs::create_dir_all(&self.snapshots).map_err(fail)?;
         let stage = tempfile::Builder::new()
             .prefix(NEW)
             .tempdir_in(&self.snapshots)

@@ -104,6 +104,11 @@ pub(super) fn write(file: &Path, text: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// True where both stand there.
+pub(super) fn are_there(file: &Path) -> bool {
+    file.is_file() && copy_of(file).is_file()
+}
+
 /// Removes both, the copy first: it must not be what is left.
 pub(super) fn remove(file: &Path) -> io::Result<()> {
     for path in [&copy_of(file), file] {

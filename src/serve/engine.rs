@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -21,7 +21,7 @@ use super::keeper::Keeper;
 use super::ledger::Ledger;
 use super::programs::Starter;
 use super::source::{self, Found};
-use super::state::StateFolder;
+use super::state::{Remembered, StateFolder};
 use super::tasks;
 use super::tidy;
 use super::tip;
@@ -36,6 +36,8 @@ const LAST: Duration = Duration::from_secs(2);
 /// Longest time between two steps. What failed for a moment, such as a file that was not there yet or a program that could not
 /// be started, is tried again then; a step asks no repository elsewhere.
 const LOOK: Duration = Duration::from_secs(10);
+/// How often it is looked whether the state folder is whole.
+const MEND: Duration = Duration::from_secs(10);
 
 /// All apps, and what every step works with.
 pub(super) struct Engine {
@@ -58,6 +60,8 @@ pub(super) struct Engine {
     pub(super) missing: watch::Sender<bool>,
     /// Versions that wait for their last requests.
     pub(super) leaving: JoinSet<()>,
+    /// When it was looked whether the state folder is whole, and of which apps nothing was there.
+    pub(super) mended: (Instant, BTreeSet<AppName>),
 }
 
 impl Engine {
@@ -138,6 +142,7 @@ impl Engine {
                 room: self.starter.most.saturating_sub(programs),
                 owed,
                 foreign: self.found.foreign,
+                own: self.found.own,
                 mirror: &self.mirror,
                 tip: &self.found.tip,
                 folder: &self.folder,
@@ -206,6 +211,7 @@ impl Engine {
         if left && self.leaving.is_empty() {
             self.tidy();
         }
+        self.mend();
         let remembered = self.apps.values().map(|app| &app.remembered);
         self.used.store(Arc::new(source::used(remembered)));
         // Whoever is told that a commit is served is told of the record of it too.
@@ -214,6 +220,33 @@ impl Engine {
         }
         self.board.tell(&self.found, &self.apps);
         wake
+    }
+
+    /// Writes again what somebody removed from the state folder. Now and then: it costs a look at two files for each app.
+    fn mend(&mut self) {
+        if self.mended.0.elapsed() < MEND {
+            return;
+        }
+        let known = |(_, app): &(&AppName, &App)| app.remembered != Remembered::default();
+        let apps = self.apps.iter().filter(known).map(|(name, _)| name);
+        match self.folder.mend(apps) {
+            Ok(lost) => {
+                // What was noted a moment ago may not be written yet.
+                let lost: BTreeSet<AppName> = lost.into_iter().cloned().collect();
+                for name in lost.intersection(&self.mended.1) {
+                    tracing::warn!(
+                        "{name}: what is remembered of it was removed from the state folder, and is written again"
+                    );
+                    let remembered = self.apps.get(name).map(|app| app.remembered.clone());
+                    self.keeper.note(name, remembered.unwrap_or_default());
+                }
+                self.mended = (Instant::now(), lost);
+            }
+            Err(error) => {
+                tracing::warn!("{error}; after a restart what was served is not known");
+                self.mended.0 = Instant::now();
+            }
+        }
     }
 
     /// Gives owners that are served, where nobody has claims because they were not remembered yet, the places that they had:
@@ -260,6 +293,17 @@ impl Engine {
             let asked = asked.unwrap_or_else(|_| app.wanted.values().cloned().collect());
             holders.extend(app.holders(name, &asked));
         }
+        if holders.iter().any(handover::Holder::leaves) {
+            let settled = self.settle();
+            for holder in &mut holders {
+                let own = settled.get(&holder.app);
+                let own = own.and_then(|owners| owners.get(&holder.owner));
+                holder.is_refused = own.is_some_and(|own| {
+                    let mut wants = holder.wants.iter();
+                    !holder.is_gone && wants.any(|place| own.refused.contains_key(place))
+                });
+            }
+        }
         let mut changed = false;
         let all = handover::stays(&holders);
         for (index, (holder, stays)) in holders.iter().zip(all).enumerate() {
@@ -278,6 +322,13 @@ impl Engine {
             let Some(app) = self.apps.get_mut(&holder.app) else {
                 continue;
             };
+            let kept = stays.iter().filter(|(_, waited)| waited.is_empty());
+            app.handed.extend(kept.map(|(place, _)| {
+                format!(
+                    "{}: goes on at {place}, which it wants no more, until it gets all that it wants now",
+                    holder.owner
+                )
+            }));
             if app.go_on(holder, &stays.into_keys().collect()) {
                 self.keeper.note(&holder.app, app.remembered.clone());
                 changed = true;

@@ -21,13 +21,23 @@ pub(super) struct Holder {
     pub(super) is_gone: bool,
     /// Where it wants to be reached.
     pub(super) wants: BTreeSet<String>,
+    /// It does not get all of that, because others have it.
+    pub(super) is_refused: bool,
     /// Where it has answered as the one that has the place.
     pub(super) taken: BTreeSet<String>,
     /// Where it goes on though it has left.
     pub(super) stays: BTreeSet<String>,
 }
 
-/// The places at which each goes on, and for each place the others that are waited for, as places in `holders`. Pure.
+impl Holder {
+    /// True where it had places that it does not want any more.
+    pub(super) fn leaves(&self) -> bool {
+        !self.taken.is_subset(&self.wants) || !self.stays.is_empty()
+    }
+}
+
+/// The places at which each goes on, and for each place the others that are waited for, as places in `holders`. One that does not get
+/// all that it wants stays where it was, also where nobody else wants that. Pure.
 pub(super) fn stays(holders: &[Holder]) -> Vec<BTreeMap<String, Vec<usize>>> {
     let mut wanted: BTreeMap<&String, Vec<usize>> = BTreeMap::new();
     let mut taken: BTreeMap<&String, Vec<usize>> = BTreeMap::new();
@@ -59,7 +69,9 @@ pub(super) fn stays(holders: &[Holder]) -> Vec<BTreeMap<String, Vec<usize>>> {
                     is_nearest(place, inner) && !all.contains(&index) && is_open(inner)
                 });
                 let below = below.map(|(inner, all)| ((*inner).clone(), all.clone()));
-                let own = wanted.get(place).map(|all| (place.clone(), all.clone()));
+                let others = wanted.get(place).cloned();
+                let others = others.or_else(|| holder.is_refused.then(Vec::new));
+                let own = others.map(|all| (place.clone(), all));
                 own.into_iter().chain(below)
             })
             .collect()
@@ -97,6 +109,7 @@ impl App {
                     app: name.clone(),
                     is_gone: wants.is_none(),
                     wants: wants.unwrap_or_default(),
+                    is_refused: false,
                     taken: self.taken(&owner),
                     stays: stays.flat_map(places_of).collect(),
                     owner,
@@ -198,6 +211,7 @@ mod tests {
             owner: format!("cwd/{name}").try_into().unwrap(),
             is_gone: false,
             wants: set(wants),
+            is_refused: false,
             taken: set(taken),
             stays: set(stays),
         }
@@ -264,6 +278,18 @@ mod tests {
         // Once it goes on there, that is a place of its own.
         let shop = holder("shop", &[], &[], api);
         assert!(stays(&[shop, holder("api", api, &[], &[])])[0].contains_key("p/api/"));
+    }
+
+    #[test]
+    fn who_does_not_get_what_it_wants_stays_where_it_was() {
+        for (is_refused, stays_at) in [(true, &["pay/"][..]), (false, &[])] {
+            let mut pay = holder("pay", &["web/"], &["pay/"], &[]);
+            pay.is_refused = is_refused;
+            let found = stays(&[pay, holder("web", &["web/"], &["web/"], &[])]);
+            let at: Vec<&str> = found[0].keys().map(String::as_str).collect();
+            assert_eq!(at, stays_at);
+            assert!(found[0].values().all(Vec::is_empty) && found[1].is_empty());
+        }
     }
 
     #[test]

@@ -56,7 +56,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
@@ -243,6 +243,7 @@ pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result
         unrouted: false,
         missing: tell_missing,
         leaving: JoinSet::new(),
+        mended: (Instant::now(), BTreeSet::new()),
     };
     tell_manager(sd_notify::NotifyState::Ready);
     let failed = tokio::select! {

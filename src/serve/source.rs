@@ -12,11 +12,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 
-use super::counted::Counted;
+use super::counted::{Counted, UNKNOWN};
 use super::state::Remembered;
 use super::tasks::{self, Last};
 use super::tip::{Commit, Known, Tip, short};
-use super::trouble::{empty, exchanged, goes_on, nothing_there, went_back};
+use super::trouble::{empty, exchanged, goes_on, is_gone, nothing_there, went_back};
 use crate::plan::Owner;
 use crate::store::{Fetched, Mirror, StoreError};
 use crate::words::AppName;
@@ -248,10 +248,14 @@ impl Source {
             if fetched.is_ok() && std::mem::take(&mut self.replays) && !self.lost.is_empty() {
                 self.replay();
             }
-            let before = self.found.tip.commit.clone();
+            let before = self.before();
             self.wrong = self.read(&commit, None)?;
-            if self.found.tip.commit == commit && self.mirror.went_back(&before, &commit) {
-                self.wrong.push(went_back(&commit, &before));
+            if let Some(before) = before.filter(|_| self.found.tip.commit == commit) {
+                if self.mirror.went_back(&before, &commit) {
+                    self.wrong.push(went_back(&commit, &before));
+                } else if fetched.is_ok() && !self.mirror.holds(&before) {
+                    self.wrong.push(is_gone(&commit, &before));
+                }
             }
             self.forget();
             // One that counts; of what could not be read before, more may count now.
@@ -268,6 +272,13 @@ impl Source {
             }
         }
         fetched.map(drop)
+    }
+
+    /// The newest commit that counted before, as far as that is known.
+    fn before(&self) -> Option<String> {
+        let tip = Some(&self.found.tip.commit).filter(|commit| !commit.is_empty());
+        let before = tip.or(self.counted.commits().last());
+        before.filter(|commit| *commit != UNKNOWN).cloned()
     }
 
     /// Has a restart know what counts.

@@ -34,7 +34,9 @@ use crate::words::{AppName, Share, VersionNumber, VersionWord};
 use crate::yaml::Place;
 
 /// The folders in it. They are for nobody else on this machine: they hold what the repository holds, and what programs print.
-const PARTS: [&str; 4] = ["apps", "snapshots", "logs", "mirror.git"];
+const PARTS: [&str; 4] = ["apps", "snapshots", "logs", MIRROR];
+/// The copy of the repository, which is made anew by itself.
+const MIRROR: &str = "mirror.git";
 /// The file with the commits that count.
 const COUNTED: &str = "counted";
 /// The mode of a folder that is for its owner alone.
@@ -249,6 +251,33 @@ impl StateError {
     }
 }
 
+/// Puts something aside that is not what it was made as.
+fn put_aside(path: &Path) -> io::Result<()> {
+    let aside = copies::aside(path)?;
+    tracing::warn!("{}: is not what it was made as; {aside}", path.display());
+    Ok(())
+}
+
+/// Makes a folder of the state folder where there is none, for its owner alone. What is in it is made anew, or begun afresh, so what
+/// stands in its place is put aside; a link may lead to a disk that comes back.
+fn made(path: &Path) -> io::Result<()> {
+    if !path.is_dir() {
+        match fs::read_link(path) {
+            Ok(target) => {
+                return Err(io::Error::other(format!(
+                    "is a link to {}, which is no folder or cannot be reached; make it, or remove the link",
+                    target.display()
+                )));
+            }
+            Err(_) if path.exists() => put_aside(path)?,
+            Err(_) => {}
+        }
+        DirBuilder::new().recursive(true).create(path)?;
+    }
+    // Also what an earlier version left open to everybody on this machine.
+    fs::set_permissions(path, Permissions::from_mode(PRIVATE))
+}
+
 impl StateFolder {
     /// Opens the folder, makes it where it is missing, and keeps everybody else out.
     pub(super) fn open(dir: &Path) -> Result<Self, StateError> {
@@ -267,24 +296,13 @@ impl StateFolder {
                 name,
             });
         }
-        for (path, is_folder) in
-            (PARTS.iter().map(|part| (dir.join(part), true))).chain([(dir.join("lock"), false)])
-        {
-            let found = fs::metadata(&path);
-            if found.is_ok_and(|found| found.is_dir() != is_folder) {
-                // All of these are made anew, or begun afresh.
-                let aside = copies::aside(&path).map_err(fail(&path))?;
-                tracing::warn!("{}: is not what it was made as; {aside}", path.display());
-            }
-        }
         for part in PARTS {
-            let path = dir.join(part);
-            fs::create_dir_all(&path).map_err(fail(&path))?;
-            // Also what an earlier version left open to everybody on this machine.
-            let private = Permissions::from_mode(PRIVATE);
-            fs::set_permissions(&path, private).map_err(fail(&path))?;
+            made(&dir.join(part)).map_err(fail(&dir.join(part)))?;
         }
         let path = dir.join("lock");
+        if path.is_dir() {
+            put_aside(&path).map_err(fail(&path))?;
+        }
         let lock = (OpenOptions::new().create(true).truncate(false).write(true))
             .open(&path)
             .map_err(fail(&path))?;
@@ -312,7 +330,7 @@ impl StateFolder {
     }
 
     pub(super) fn mirror(&self) -> PathBuf {
-        self.dir.join("mirror.git")
+        self.dir.join(MIRROR)
     }
 
     /// The commits of a branch that counted when the last `serve` ended.
@@ -341,6 +359,24 @@ impl StateFolder {
 
     fn app(&self, app: &AppName) -> PathBuf {
         self.dir.join("apps").join(format!("{app}.json"))
+    }
+
+    /// Makes the folders that somebody removed, and says which of these apps have lost what was written of them.
+    ///
+    /// # Errors
+    /// When a folder cannot be made.
+    pub(super) fn mend<'a>(
+        &self,
+        apps: impl Iterator<Item = &'a AppName>,
+    ) -> Result<Vec<&'a AppName>, StateError> {
+        for part in PARTS.iter().filter(|part| **part != MIRROR) {
+            let path = self.dir.join(part);
+            if !path.is_dir() {
+                made(&path).map_err(|problem| StateError::Io { path, problem })?;
+            }
+        }
+        let lost = apps.filter(|app| !copies::are_there(&self.app(app)));
+        Ok(lost.collect())
     }
 
     /// What is remembered of all apps, and of which it is lost and why: what is wanted of those the repository says again.

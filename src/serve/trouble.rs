@@ -24,6 +24,15 @@ pub(super) fn went_back(commit: &str, before: &str) -> String {
     )
 }
 
+/// What is said of a commit where the repository does not have the one that counted before.
+pub(super) fn is_gone(commit: &str, before: &str) -> String {
+    format!(
+        "commit {}, which counted before, is not in the repository, and commit {} counts now; where nobody rewrote history, this repository is a copy that lags behind: serve the one that is pushed to",
+        short(before),
+        short(commit)
+    )
+}
+
 /// What is said of a look that failed, in words of this command: the branch is a flag here.
 pub(super) fn goes_on(error: &StoreError, is_first: bool) -> String {
     let problem = match error {

@@ -48,7 +48,9 @@ pub(super) fn begun(dir: &Path) -> Result<Repository, String> {
     let [fresh, _] = beside(dir);
     let text = |error: io::Error| error.to_string();
     removed(&fresh).map_err(text)?;
-    let made = DirBuilder::new().mode(0o700).create(&fresh).map_err(text);
+    // The folder that it stands in may be gone too.
+    let mut new = DirBuilder::new();
+    let made = new.recursive(true).mode(0o700).create(&fresh).map_err(text);
     let made = made.and_then(|()| {
         Repository::init_bare(&fresh)
             .and_then(|_| Repository::open_bare(&fresh))
@@ -66,24 +68,31 @@ pub(super) fn cleared(dir: &Path) -> Result<(), String> {
     removed(&damaged).map_err(|error| format!("{}: {error}", damaged.display()))
 }
 
-/// Puts the new copy that was begun in place of the one in `dir`, for which room was made. Who may read it stays the same. Where it
-/// cannot be put there, all stays as it was.
-pub(super) fn exchanged(dir: &Path) -> Result<(Repository, PathBuf), String> {
+/// Puts the new copy that was begun in place of the one in `dir`, for which room was made, and says where that one is, if there was one.
+/// Who may read it stays the same. Where it cannot be put there, all stays as it was.
+pub(super) fn exchanged(dir: &Path) -> Result<(Repository, Option<PathBuf>), String> {
     let [fresh, damaged] = beside(dir);
     let text = |error: io::Error| error.to_string();
-    let before = fs::metadata(dir).map_err(text)?;
-    if before.is_dir() {
-        fs::set_permissions(&fresh, before.permissions()).map_err(text)?;
+    let before = fs::symlink_metadata(dir).ok();
+    if before.is_some() {
+        if let Ok(folder) = fs::metadata(dir)
+            && folder.is_dir()
+        {
+            fs::set_permissions(&fresh, folder.permissions()).map_err(text)?;
+        }
+        fs::rename(dir, &damaged).map_err(text)?;
     }
-    fs::rename(dir, &damaged).map_err(text)?;
     let opened = fs::rename(&fresh, dir)
         .map_err(text)
         .and_then(|()| Repository::open_bare(dir).map_err(|error| error.message().to_owned()));
     let error = match opened {
-        Ok(repo) => return Ok((repo, damaged)),
+        Ok(repo) => return Ok((repo, before.map(|_| damaged))),
         Err(error) => error,
     };
-    let back = removed(dir).and_then(|()| fs::rename(&damaged, dir));
+    let back = removed(dir).and_then(|()| match before {
+        Some(_) => fs::rename(&damaged, dir),
+        None => Ok(()),
+    });
     let back =
         back.map_err(|error| format!("; what was there is in {}: {error}", damaged.display()));
     Err(format!(

@@ -120,6 +120,13 @@ impl Mirror {
         })
     }
 
+    /// True where the copy has this commit. What was fetched before and is not at the remote any more may still be there.
+    #[must_use]
+    pub fn holds(&self, commit: &str) -> bool {
+        let answer = id(commit).and_then(|commit| self.ask(|repo| Ok(known(repo, &[commit]))));
+        answer.is_ok_and(|known| !known.is_empty())
+    }
+
     /// Asks with a handle of its own.
     fn ask<T>(&self, question: impl FnOnce(&Repository) -> Result<T, String>) -> Result<T, String> {
         let repo = Repository::open_bare(self.dir()).map_err(|error| error.message().to_owned())?;

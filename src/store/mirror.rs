@@ -37,6 +37,7 @@ pub struct Mirror {
 }
 
 pub(super) struct Inner {
+    dir: PathBuf,
     url: RemoteUrl,
     git: Git,
     /// One fetch at a time.
@@ -117,7 +118,7 @@ impl Mirror {
                 "{}: {}; it is only a copy, and is made anew; what stood there is in {}",
                 dir.display(),
                 error.message(),
-                aside.display()
+                aside.unwrap_or_default().display()
             );
             Ok(repo)
         });
@@ -126,6 +127,8 @@ impl Mirror {
         drop(removed(&beside(dir)[0]));
         Ok(Self {
             inner: Arc::new(Inner {
+                // Without a slash at its end, which would ask for a folder where something else may stand.
+                dir: repo.path().components().collect(),
                 git: Git::of_program(repo.path(), url.clone(), credentials, caller),
                 url: url.clone(),
                 fetching: Mutex::new(Shape {
@@ -445,7 +448,7 @@ impl Mirror {
     }
 
     pub(super) fn dir(&self) -> PathBuf {
-        self.state().repo.path().to_owned()
+        self.inner.dir.clone()
     }
 
     pub(super) fn url(&self) -> &RemoteUrl {

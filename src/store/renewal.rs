@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::damaged::{begun, beside, cleared, exchanged, removed};
+use super::damaged::{begun, beside, cleared, exchanged, has_head, removed};
 use super::doubt::{self, Doubt};
 use super::lookup::State;
 use super::mirror::Mirror;
@@ -91,14 +91,14 @@ impl Mirror {
         renewal.clear(doubts.difference(&damaged), Some(Instant::now()));
         let failed = match &fetched {
             Ok(()) => attempt.is_unreadable,
-            Err(error) => is_local(&dir, error),
+            Err(error) => !has_head(&dir).unwrap_or(true) || is_local(&dir, error),
         };
         if !failed && damaged.is_empty() {
             return (fetched, false);
         }
         let tried = self.tried(&dir, renewal, &damaged, (&fetched, attempt));
         let exchanged = match tried {
-            Tried::Better => self.exchange(&dir, &why(&fetched, &damaged)),
+            Tried::Better => self.exchange(&dir, &why(&dir, &fetched, &damaged)),
             Tried::Passed => {
                 drop(removed(&beside(&dir)[0]));
                 return (Ok(()), false);
@@ -166,11 +166,13 @@ impl Mirror {
         match exchanged {
             Ok(aside) => {
                 drop(removed(&mark(dir)));
+                let aside = aside.map_or_else(String::new, |aside| {
+                    format!("; what stood there is in {}", aside.display())
+                });
                 tracing::warn!(
-                    "{}: {why}; it is only a copy, and was made anew from {}; what stood there is in {}",
+                    "{}: {why}; it is only a copy, and was made anew from {}{aside}",
                     dir.display(),
-                    self.url(),
-                    aside.display()
+                    self.url()
                 );
                 true
             }
@@ -205,8 +207,9 @@ fn is_local(dir: &Path, error: &GitError) -> bool {
 }
 
 /// What is wrong with a copy, in words.
-fn why(fetched: &Result<(), GitError>, damaged: &BTreeSet<Doubt>) -> String {
+fn why(dir: &Path, fetched: &Result<(), GitError>, damaged: &BTreeSet<Doubt>) -> String {
     match fetched {
+        Err(_) if !has_head(dir).unwrap_or(true) => "is gone, or is no repository".to_owned(),
         Err(error) => error.message.clone(),
         Ok(()) if damaged.is_empty() => "its refs cannot be read".to_owned(),
         Ok(()) => {

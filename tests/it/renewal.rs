@@ -72,7 +72,12 @@ fn a_copy_that_is_damaged_while_it_is_followed_is_made_anew() {
     let copy = shop.dir.path().join("mirror.git");
     let remove = |name: &str| fs::remove_dir_all(copy.join(name)).unwrap();
     let write = |name: &str, text: &str| fs::write(copy.join(name), text).unwrap();
-    let damages: [&dyn Fn(); 8] = [
+    let damages: [&dyn Fn(); 10] = [
+        &|| fs::remove_dir_all(&copy).unwrap(),
+        &|| {
+            fs::remove_dir_all(&copy).unwrap();
+            fs::write(&copy, "a file").unwrap();
+        },
         &|| write("HEAD", ""),
         &|| write("config", "[core]\nrepositoryformatversion = 99\n"),
         &|| write("config", "[core]\nbare = perhaps\n"),

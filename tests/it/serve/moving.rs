@@ -134,3 +134,50 @@ async fn a_hostname_stays_with_who_had_it_until_who_wants_it_answers() {
     .await;
     assert_eq!(standalone.at("old.localhost").await.1, "v2");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_to_a_place_of_another_app_leaves_who_moves_where_it_was() {
+    let mut standalone = Standalone::of(1);
+    let shop = &standalone.shop;
+    shop.write(
+        "apps/blog/server.py",
+        SERVER.replace("\"v\" +", "\"blog\" +"),
+    );
+    let yaml = app("[python3, server.py]").replace("name: checkout", "name: blog");
+    shop.commit("apps/blog/app.yaml", yaml);
+    shop.ok(&["versions", "publish", "blog"]);
+    standalone.release("blog", &release("blog", 1, "blog.localhost"));
+    standalone.release("checkout", &release("checkout", 1, "shop.localhost"));
+    standalone.start().await;
+    standalone.begins("v1").await;
+    let blog = (200, "blog1".to_owned());
+    until("the blog is served", async || {
+        (standalone.at("blog.localhost").await == blog).then_some(())
+    })
+    .await;
+    // A slip: the hostname is that of the shop.
+    standalone.release("blog", &release("blog", 1, "shop.localhost"));
+    for says in ["RouteClaimed", "goes on at blog.localhost/"] {
+        until(says, async || {
+            assert_eq!(standalone.at("blog.localhost").await, blog);
+            let status = standalone.status().await.to_string();
+            status.contains(says).then_some(())
+        })
+        .await;
+    }
+    standalone.serving.take().unwrap().kill();
+    standalone.start().await;
+    until("the blog is served again", async || {
+        (standalone.at("blog.localhost").await == blog).then_some(())
+    })
+    .await;
+    // What was meant.
+    standalone.release("blog", &release("blog", 1, "news.localhost"));
+    until("it has moved", async || {
+        let at = async |host: &str| standalone.at(host).await.0;
+        let moved = at("news.localhost").await == 200 && at("blog.localhost").await == 404;
+        moved.then_some(())
+    })
+    .await;
+    assert_eq!(standalone.at("shop.localhost").await.1, "v1");
+}

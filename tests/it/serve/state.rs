@@ -192,3 +192,36 @@ async fn git_ends_with_the_server_however_that_ends() {
         .await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_removed_from_the_state_folder_is_made_again_while_it_runs() {
+    let mut standalone = Standalone::of(2);
+    standalone.deploy(&[(1, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    let state = standalone.state();
+    for folder in ["snapshots", "apps", "logs"] {
+        remove(&state.join(folder));
+    }
+    // A version whose files were never written out.
+    standalone.deploy(&[(2, "100")]);
+    standalone.serves(&[(2, "100")]).await;
+    for file in ["apps/checkout.json", "apps/checkout.copy", "logs"] {
+        until(file, async || state.join(file).exists().then_some(())).await;
+    }
+    remove(&state.join("apps"));
+    // Nothing changes any more.
+    for file in ["apps/checkout.json", "apps/checkout.copy"] {
+        until(file, async || state.join(file).exists().then_some(())).await;
+    }
+    // The copy of the repository is gone.
+    fs::remove_dir_all(state.join("mirror.git")).unwrap();
+    standalone.deploy(&[(1, "100")]);
+    standalone.serves(&[(1, "100")]).await;
+    // A link that leads nowhere is named.
+    standalone.stop();
+    remove(&state.join("logs"));
+    symlink("/nowhere", state.join("logs")).unwrap();
+    let said = text(&standalone.refused().stderr);
+    assert!(said.contains("is a link to /nowhere"), "{said}");
+}
