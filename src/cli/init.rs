@@ -76,6 +76,12 @@ pub(super) struct InitJson {
 impl Args {
     pub(super) fn run(self, ui: &Ui, global: &Global) -> Result<(), Failure> {
         let named = forges(&self.ci)?;
+        if let Some(dir) = global.repo.as_ref().filter(|dir| !dir.exists()) {
+            return Err(Failure::usage(format!(
+                "directory {}: does not exist; the one to make is named without -C: cutwater init DIR",
+                dir.display()
+            )));
+        }
         let base = global.repo.clone().unwrap_or_default();
         let dir = base.join(self.dir.unwrap_or_default());
         // An empty path is the current directory, which the system does not know by that name.

@@ -73,7 +73,13 @@ impl ReleaseArgs {
             ui.warning(warning);
         }
         let message = request.message.as_ref();
-        hints(ui, context, &released, (waiting.is_some(), message));
+        let is_named = matches!(request.wish, Wish::RollBack(Some(_)));
+        hints(
+            ui,
+            context,
+            &released,
+            (waiting.is_some(), is_named, message),
+        );
         if ui.json {
             if let Some(waiting) = waiting {
                 waiting.until_served(ui, context, &released)?;
@@ -147,12 +153,13 @@ fn hints(
     ui: &Ui,
     context: &Context,
     released: &Released,
-    (waits, message): (bool, Option<&String>),
+    (waits, is_named, message): (bool, bool, Option<&String>),
 ) {
     let tracked = &context.workspace.settings().branch;
     if let WorkTree::Kept { reason } = &released.work_tree {
         ui.hint(format!(
-            "the files of this clone stay as they are ({reason}); commit or stash what you changed, then `git pull --rebase` brings the change"
+            "the files of this clone stay as they are ({reason}); once nothing stands in the way, `git pull --rebase {} {tracked}` brings the change",
+            context.workspace.remote()
         ));
     }
     if released.outcome == ReleaseOutcome::Unchanged {
@@ -176,6 +183,7 @@ fn hints(
     let target = released.versions.iter().max_by_key(|part| part.percentage);
     if let (Some(newest), Some(VersionWord::Number(target))) =
         (newest, target.map(|part| &part.version))
+        && is_named
         && target > newest
     {
         ui.hint(format!(

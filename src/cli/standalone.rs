@@ -70,7 +70,7 @@ pub(super) enum AskError {
 }
 
 /// The address of the clone's remote, as a server of it tells it.
-fn own(context: &Context) -> String {
+pub(super) fn own(context: &Context) -> String {
     let own = context.workspace.address();
     RemoteUrl::parse(&own, true).map_or_else(|_| redact(&own), |url| url.to_string())
 }
@@ -129,7 +129,7 @@ impl Standalone {
         }
         let workspace = &context.workspace;
         Err(self.other(&format!(
-            "{}, which has another history than remote `{}` of this clone, {}",
+            "{}, whose commits remote `{}` of this clone, {}, does not have",
             status.repository,
             workspace.remote(),
             own(context)

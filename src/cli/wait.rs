@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::output::{Failure, Ui};
-use super::standalone::{AdminArgs, Standalone};
+use super::standalone::{self, AdminArgs, Standalone};
 use crate::releases::Kind;
 use crate::serve::told::Status;
 use crate::store::Released;
@@ -112,10 +112,17 @@ impl Waiting {
                     self.patience,
                     obstacles.join("; ")
                 ));
-                failure = failure.hint(format!(
-                    "it goes on by itself; http://{}/status tells how it stands",
-                    self.standalone
-                ));
+                let status = self.standalone.ask::<Status>("/status").ok();
+                let others = status.and_then(|status| elsewhere(context, &status));
+                failure = failure.hint(match others {
+                    Some(others) => format!(
+                        "{others}; if these are two repositories, the server never serves it: name the --admin address of another with --admin or CUTWATER_ADMIN"
+                    ),
+                    None => format!(
+                        "what is only slow goes on by itself; http://{}/status tells how it stands",
+                        self.standalone
+                    ),
+                });
                 return Err(failure);
             }
             thread::sleep(PAUSE);
@@ -189,6 +196,17 @@ fn unrecorded(status: &Status, released: &Released) -> Option<(EnvironmentName, 
         .map(|problem| format!(" ({problem})"))
         .collect();
     Some((ledger.environment.clone(), problems.concat()))
+}
+
+/// Where a server follows another address than that of the clone's remote.
+fn elsewhere(context: &Context, status: &Status) -> Option<String> {
+    let own = standalone::own(context);
+    (status.repository != own).then(|| {
+        format!(
+            "the server follows {}, and this clone pushes to {own}",
+            status.repository
+        )
+    })
 }
 
 /// What stands in the way.

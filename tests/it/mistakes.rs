@@ -65,6 +65,9 @@ const COMMANDS: &[Slip] = &[
     ("alias delete orders orders-staging", ["app `orders` has no alias `orders-staging`", "on branch `main`", "did you mean staging? an alias is named without its app"]),
     ("alias view orders orders-staging", ["app `orders` has no alias `orders-staging`", "orders", "did you mean staging? an alias is named without its app"]),
     ("alias set orders v1 10", ["app `orders` has no alias `v1`", "on branch `main`", "there are: broken, staging, vague"]),
+    // What is proposed is to be written as it stands: not with versions that are not there.
+    ("alias set orders prod v9", ["app `orders` has no version `v9`", "there are", "v3, v1"]),
+    ("alias set orders prod v2", ["version v2 of `orders`", "was deleted", "too slow"]),
     // Versions and shares.
     ("deploy orders v9", ["has no version `v9`", "app `orders`", "there are: v3, v1"]),
     ("deploy orders v2", ["v2", "was deleted", "too slow"]),

@@ -76,6 +76,18 @@ pub enum ReleaseError {
         /// What may stand in that file.
         text: String,
     },
+    /// There is no object to change, and a file for it stands in the clone alone.
+    #[error(
+        "{file} is on the disk, and what it says is not in branch `{branch}` of {remote}; commit it and push it, then do this again"
+    )]
+    OnDisk {
+        /// The file.
+        file: String,
+        /// The branch.
+        branch: String,
+        /// The remote.
+        remote: String,
+    },
     /// No alias is called so, and one is called nearly so.
     #[error(transparent)]
     NewAlias(Box<NewAlias>),

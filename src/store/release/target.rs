@@ -1,5 +1,6 @@
 //! Which object of the branch is meant, and what to write where there is none. Pure.
 
+use super::super::error::ResolveError;
 use super::super::users::{Branch, Survey};
 use super::error::{NewAlias, ReleaseError};
 use super::{ReleaseRequest, Wish, scaffold};
@@ -204,6 +205,27 @@ fn may_be_new(request: &ReleaseRequest, name: &AliasName, there: &[&str]) -> boo
         && without_app(&request.app, there.iter().copied(), word).is_none()
 }
 
+/// What is wrong with the first of the versions that are asked for, where the app has versions.
+fn unknown(request: &ReleaseRequest, survey: &Survey) -> Option<ResolveError> {
+    if survey.history.entries.is_empty() {
+        return None;
+    }
+    let words: Vec<&VersionWord> = match &request.wish {
+        Wish::Deploy(asked) => asked.iter().map(|asked| &asked.version).collect(),
+        Wish::RollBack(word) => word.iter().collect(),
+        Wish::SetAlias {
+            version, canary, ..
+        } => {
+            let canary = canary.iter().map(|(word, _)| word);
+            std::iter::once(version).chain(canary).collect()
+        }
+        Wish::DeleteAlias(_) => Vec::new(),
+    };
+    words
+        .into_iter()
+        .find_map(|word| survey.history.version(word).err())
+}
+
 /// What to do if nothing is there: the near names, or what to write.
 fn not_there(
     request: &ReleaseRequest,
@@ -247,6 +269,10 @@ fn not_there(
             branch: branch.name.clone(),
             there: aliases.into_iter().map(str::to_owned).collect(),
         };
+    }
+    // What is proposed is to be written as it stands.
+    if let Some(error) = unknown(request, survey) {
+        return error.into();
     }
     let (file, text) = scaffold::object(request, branch);
     let file = format!("{}/{file}", settings.releases);

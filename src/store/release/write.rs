@@ -127,6 +127,24 @@ fn check_branch(workspace: &Workspace, request: &ReleaseRequest) -> Result<(), R
     Ok(())
 }
 
+/// An object that is not there, where the file that would be proposed stands in the clone.
+fn on_disk(workspace: &Workspace, error: ReleaseError) -> ReleaseError {
+    let file = match &error {
+        ReleaseError::NotThere { file, .. } => file.clone(),
+        ReleaseError::NewAlias(new) => new.file.clone(),
+        _ => return error,
+    };
+    let root = workspace.repo.workdir();
+    if !root.is_some_and(|root| root.join(&file).is_file()) {
+        return error;
+    }
+    ReleaseError::OnDisk {
+        branch: workspace.settings().branch.clone(),
+        remote: workspace.remote().to_owned(),
+        file,
+    }
+}
+
 /// The remote said no, and stayed as it was.
 fn refusal(workspace: &Workspace, request: &ReleaseRequest, source: GitError) -> ReleaseError {
     let advice = match source.kind {
@@ -194,7 +212,9 @@ impl Look {
             let tip = workspace.source(Some(&branch.commit));
             tip.and_then(|tip| workspace.apps(&tip)).unwrap_or_default()
         };
-        let release = target::find(request, settings, &survey, &branch, apps)?.clone();
+        let release = target::find(request, settings, &survey, &branch, apps)
+            .map_err(|error| on_disk(workspace, error))?
+            .clone();
         let fail = |problem: String| StoreError::local(release.file.clone(), &problem);
         let tip =
             Oid::from_str(&branch.commit).map_err(|error| fail(error.message().to_owned()))?;

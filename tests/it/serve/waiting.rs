@@ -143,7 +143,7 @@ async fn without_the_right_server_nothing_is_changed() {
         .waits_in(&other, &["deploy", "checkout", "v1", "--wait"])
         .await;
     assert!(
-        !done && said.contains("which has another history"),
+        !done && said.contains("does not have"),
         "{said}"
     );
     // The server of another branch.
