@@ -27,6 +27,7 @@ mod keys;
 mod ledger;
 mod lookups;
 mod outbox;
+mod places;
 mod programs;
 mod recall;
 mod resolve;

@@ -142,10 +142,7 @@ async fn without_the_right_server_nothing_is_changed() {
     let (done, said) = standalone
         .waits_in(&other, &["deploy", "checkout", "v1", "--wait"])
         .await;
-    assert!(
-        !done && said.contains("does not have"),
-        "{said}"
-    );
+    assert!(!done && said.contains("does not have"), "{said}");
     // The server of another branch.
     other.commit(
         "cutwater.yaml",
