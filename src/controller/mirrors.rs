@@ -131,7 +131,7 @@ pub(super) fn remove(state: &Path, goes: impl Fn(&str) -> bool) {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         // One that was damaged stands beside it, and so may one that was begun.
-        let mut endings = [".git", ".damaged", ".new", ".tried"].iter();
+        let mut endings = [".git", ".damaged", ".new"].iter();
         let stem = endings.find_map(|ending| name.strip_suffix(ending));
         let digest = stem.and_then(|stem| stem.rsplit_once('.'));
         let mirror = stem.map(|stem| format!("{stem}.git"));

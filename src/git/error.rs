@@ -89,6 +89,9 @@ pub enum GitErrorKind {
     Unreachable,
 }
 
+/// How it is said that there was no program to say anything.
+const NOT_STARTED: &str = "the program `git` could not be started";
+
 impl GitError {
     /// The program `git`, or a thread that it takes, could not be started.
     pub(super) fn not_started(error: &std::io::Error, caller: Caller) -> Self {
@@ -108,7 +111,7 @@ impl GitError {
         Self {
             kind,
             caller,
-            message: format!("the program `git` could not be started ({error}); {remedy}"),
+            message: format!("{NOT_STARTED} ({error}); {remedy}"),
         }
     }
 
@@ -159,6 +162,18 @@ impl GitError {
             caller,
             message: text.to_owned(),
         }
+    }
+
+    /// True where `git` itself said what is wrong: it was started, and ended by itself.
+    pub(super) fn is_told(&self) -> bool {
+        let kinds = [
+            GitErrorKind::TimedOut,
+            GitErrorKind::NoGit,
+            GitErrorKind::Interrupted,
+        ];
+        !kinds.contains(&self.kind)
+            && !self.message.is_empty()
+            && !self.message.starts_with(NOT_STARTED)
     }
 
     /// False where a damaged repository on this machine is hardly the cause.

@@ -29,7 +29,7 @@ pub use local::{
     sign, signs_commits, uncommitted, update_refs, work_tree,
 };
 pub use remote::{Git, RefUpdate};
-pub use upkeep::{is_damaged, pack_objects, pack_refs};
+pub use upkeep::{damage, pack_objects, pack_refs};
 pub(crate) use url::redact;
 pub use url::{RemoteUrl, UrlError};
 pub use whereabouts::address;

@@ -137,6 +137,10 @@ impl Call<'_> {
                 text.extend_from_slice(line.as_bytes());
             }
         }
+        if text.is_empty() {
+            // `fsck` tells what is missing there.
+            text = out;
+        }
         Err(GitError::from_output(&self.clean(&text), self.caller))
     }
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::error::{Caller, GitError, GitErrorKind};
+use super::error::{Caller, GitError};
 use super::run::Call;
 
 /// Longest time for either: tens of seconds for the largest mirrors. Ending it early leaves a lock behind.
@@ -14,42 +14,34 @@ const PATIENCE: Duration = Duration::from_mins(10);
 ///
 /// # Errors
 /// In the words of `git`.
-pub fn pack_refs(dir: &Path) -> Result<(), GitError> {
-    call(dir, &["pack-refs", "--all", "--prune"])
+pub fn pack_refs(dir: &Path, caller: Caller) -> Result<(), GitError> {
+    call(dir, caller, &["pack-refs", "--all", "--prune"], PATIENCE)
 }
 
 /// Packs objects anew where git finds that there are many loose ones or many packs; else it returns at once.
 ///
 /// # Errors
 /// In the words of `git`.
-pub fn pack_objects(dir: &Path) -> Result<(), GitError> {
-    call(dir, &["gc", "--auto", "--quiet"])
+pub fn pack_objects(dir: &Path, caller: Caller) -> Result<(), GitError> {
+    call(dir, caller, &["gc", "--auto", "--quiet"], PATIENCE)
 }
 
-/// True where git finds that refs or objects which they need cannot be read. Where it cannot tell, false.
+/// What git finds wrong with refs, or with objects that they need: files are not looked into. Nothing where it is sound, and where git
+/// cannot tell within that time.
 #[must_use]
-pub fn is_damaged(dir: &Path) -> bool {
-    let found = call(
-        dir,
-        &[
-            "fsck",
-            "--connectivity-only",
-            "--no-dangling",
-            "--no-reflogs",
-            "--no-progress",
-        ],
-    );
-    found.is_err_and(|error| {
-        let cannot_tell = [
-            GitErrorKind::TimedOut,
-            GitErrorKind::NoGit,
-            GitErrorKind::Interrupted,
-        ];
-        !cannot_tell.contains(&error.kind)
-    })
+pub fn damage(dir: &Path, caller: Caller, timeout: Duration) -> Option<String> {
+    let args = [
+        "fsck",
+        "--connectivity-only",
+        "--no-dangling",
+        "--no-reflogs",
+        "--no-progress",
+    ];
+    let found = call(dir, caller, &args, timeout).err()?;
+    found.is_told().then_some(found.message)
 }
 
-fn call(dir: &Path, args: &[&str]) -> Result<(), GitError> {
+fn call(dir: &Path, caller: Caller, args: &[&str], timeout: Duration) -> Result<(), GitError> {
     let config = [
         // Nothing goes on behind our back: a fetch may be next.
         ("gc.autoDetach", "false"),
@@ -67,11 +59,11 @@ fn call(dir: &Path, args: &[&str]) -> Result<(), GitError> {
         config: config
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .to_vec(),
-        caller: Caller::Controller,
+        caller,
         secrets: Vec::new(),
         reads_output: false,
         is_push: false,
-        timeout: PATIENCE,
+        timeout,
     };
     call.run().map(drop)
 }

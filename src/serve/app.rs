@@ -30,8 +30,8 @@ const MANY: usize = 5;
 
 /// Why what a repository says of a version does not count.
 const FOREIGN: &str = "the repository was exchanged for another one, whose versions do not count";
-/// Why it is not known what a word means while the repository has not answered since the start.
-const UNASKED: &str = "the repository has not answered since the start, and a version that is named is not in the copy of it";
+/// Why it is not known what a word means while the branch was not read since the start.
+const UNASKED: &str = "the branch could not be read since the start, and a version that is named is not in the copy of the repository";
 
 /// One app.
 #[derive(Default)]

@@ -21,6 +21,8 @@ pub(super) type Refused = BTreeMap<String, Refusal>;
 pub(super) struct Refusal {
     /// Nobody gets it.
     pub(super) undecided: bool,
+    /// Who has it leaves it, and only has not left yet.
+    pub(super) is_left: bool,
     /// For people.
     pub(super) text: String,
 }
@@ -59,6 +61,15 @@ pub(super) fn covers(outer: &str, inner: &str) -> bool {
         None => hostname == wide,
     };
     outer != inner && is_of && path.starts_with(above)
+}
+
+/// Of two places that cover a request, the one with the higher rank gets it: a hostname before any wildcard, then the longer
+/// wildcard, then the longer path.
+pub(super) fn rank(place: &str) -> (bool, usize, usize) {
+    let (hostname, path) = parts(place);
+    let is_wildcard = hostname.starts_with('*');
+    let length = if is_wildcard { hostname.len() } else { 0 };
+    (!is_wildcard, length, path.len())
 }
 
 /// The hostname of a place, and its path with a slash at both ends.
@@ -129,6 +140,7 @@ pub(super) fn settle(claimants: &[Claimant<'_>]) -> Vec<Settled> {
         let tied = all.iter().filter(|(number, _)| *number == oldest).count();
         for &(_, index) in all.iter().skip(usize::from(tied == 1)) {
             let undecided = tied > 1;
+            let is_left = !undecided && !claimants[first].wants.contains(place);
             let text = if undecided {
                 let others = all.iter().filter(|(_, other)| *other != index);
                 let others: Vec<String> = others.map(|(_, other)| name(*other)).collect();
@@ -136,7 +148,7 @@ pub(super) fn settle(claimants: &[Claimant<'_>]) -> Vec<Settled> {
                     "RouteClaimed: {place} is claimed in one commit by this and by {}, so nobody gets it; change the route of all but one of them",
                     others.join(", ")
                 )
-            } else if !claimants[first].wants.contains(place) {
+            } else if is_left {
                 format!(
                     "RouteClaimed: {place} still belongs to {}, which wants it no more, but is not served yet as it is wanted now; once it is, the place is free",
                     name(first)
@@ -147,7 +159,11 @@ pub(super) fn settle(claimants: &[Claimant<'_>]) -> Vec<Settled> {
                     name(first)
                 )
             };
-            let refusal = Refusal { undecided, text };
+            let refusal = Refusal {
+                undecided,
+                is_left,
+                text,
+            };
             settled[index].refused.insert(place.to_owned(), refusal);
         }
     }

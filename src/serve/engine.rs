@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use super::app::{App, Stepped, Tools};
 use super::board::Board;
 use super::keeper::Keeper;
 use super::ledger::Ledger;
+use super::mending::Mending;
 use super::programs::Starter;
 use super::source::{self, Found};
 use super::state::{Remembered, StateFolder};
@@ -32,8 +33,6 @@ const LAST: Duration = Duration::from_secs(2);
 /// Longest time between two steps. What failed for a moment, such as a file that was not there yet or a program that could not
 /// be started, is tried again then; a step asks no repository elsewhere.
 const LOOK: Duration = Duration::from_secs(10);
-/// How often it is looked whether the state folder is whole.
-const MEND: Duration = Duration::from_secs(10);
 
 /// All apps, and what every step works with.
 pub(super) struct Engine {
@@ -56,8 +55,7 @@ pub(super) struct Engine {
     pub(super) missing: watch::Sender<bool>,
     /// Versions that wait for their last requests.
     pub(super) leaving: JoinSet<()>,
-    /// When it was looked whether the state folder is whole, and of which apps nothing was there.
-    pub(super) mended: (Instant, BTreeSet<AppName>),
+    pub(super) mending: Mending,
 }
 
 impl Engine {
@@ -218,29 +216,22 @@ impl Engine {
         wake
     }
 
-    /// Writes again what somebody removed from the state folder. Now and then: it costs a look at two files for each app.
+    /// Writes again what somebody removed from the state folder.
     fn mend(&mut self) {
-        if self.mended.0.elapsed() < MEND {
-            return;
-        }
-        let known = |(_, app): &(&AppName, &App)| app.remembered != Remembered::default();
-        let apps = self.apps.iter().filter(known).map(|(name, _)| name);
-        match self.folder.mend(apps) {
-            Ok(lost) => {
-                // What was noted a moment ago may not be written yet.
-                let lost: BTreeSet<AppName> = lost.into_iter().cloned().collect();
-                for name in lost.intersection(&self.mended.1) {
-                    tracing::warn!(
-                        "{name}: what is remembered of it was removed from the state folder, and is written again"
-                    );
-                    let remembered = self.apps.get(name).map(|app| app.remembered.clone());
-                    self.keeper.note(name, remembered.unwrap_or_default());
-                }
-                self.mended = (Instant::now(), lost);
-            }
-            Err(error) => {
-                tracing::warn!("{error}; after a restart what was served is not known");
-                self.mended.0 = Instant::now();
+        let (apps, keeper) = (&self.apps, &self.keeper);
+        let known = || {
+            let known = apps.iter().filter(|(name, app)| {
+                // Why something could not be written is said already.
+                app.remembered != Remembered::default() && keeper.problem(name).is_none()
+            });
+            known.map(|(name, _)| name.clone()).collect()
+        };
+        for name in self.mending.gone(&self.folder, known) {
+            if let Some(app) = self.apps.get(&name) {
+                tracing::warn!(
+                    "{name}: what is remembered of it is not in the state folder any more, and is written again"
+                );
+                self.keeper.note(&name, app.remembered.clone());
             }
         }
     }

@@ -60,7 +60,8 @@ pub(super) fn stays(holders: &[Holder]) -> Vec<BTreeMap<String, Vec<usize>>> {
         let is_nearest = |place: &String, inner: &String| {
             let others = (holders.iter().enumerate()).filter(|(other, _)| *other != index);
             let mut places = others.flat_map(|(_, other)| other.taken.union(&other.stays));
-            let between = |it: &String| claims::covers(place, it) && claims::covers(it, inner);
+            let between =
+                |it: &String| claims::covers(it, inner) && claims::rank(it) > claims::rank(place);
             claims::covers(place, inner) && !places.any(between)
         };
         left.filter(|place| is_open(place))
@@ -134,12 +135,12 @@ impl App {
         });
         let mut routes: Vec<Route> = own.collect();
         for inner in left {
-            // The narrowest one that covers it is the one that got its requests.
             let covering = known.iter().filter_map(|route| {
                 let outer = places_of(route).filter(|outer| claims::covers(outer, &inner));
-                Some((outer.map(|outer| outer.len()).max()?, route))
+                Some((outer.map(|outer| claims::rank(&outer)).max()?, route))
             });
-            let covering = covering.max_by_key(|(length, _)| *length);
+            // The first of them is the one that got its requests.
+            let covering = covering.max_by_key(|(rank, _)| *rank);
             routes.extend(covering.map(|(_, route)| claims::narrowed(route.clone(), &inner)));
         }
         let changed = before.as_deref().unwrap_or_default() != routes.as_slice();
@@ -275,6 +276,11 @@ mod tests {
             assert!(found[0].is_empty());
             assert_eq!(found[1].contains_key("p/api/v2/"), wants.is_empty());
         }
+        // A hostname comes before a wildcard, whatever their paths.
+        let wide = holder("wide", &[], &["*.p/api/"], &[]);
+        let exact = holder("exact", &["a.p/"], &["a.p/"], &[]);
+        let found = stays(&[wide, exact, holder("new", &["a.p/api/v2/"], &[], &[])]);
+        assert!(found.iter().all(BTreeMap::is_empty));
         // Once it goes on there, that is a place of its own.
         let shop = holder("shop", &[], &[], api);
         assert!(stays(&[shop, holder("api", api, &[], &[])])[0].contains_key("p/api/"));

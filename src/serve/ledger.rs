@@ -404,6 +404,7 @@ mod tests {
                     (
                         place,
                         super::super::claims::Refusal {
+                            is_left: false,
                             undecided: false,
                             text,
                         },

@@ -26,6 +26,7 @@ mod kept;
 mod keys;
 mod ledger;
 mod lookups;
+mod mending;
 mod outbox;
 mod places;
 mod programs;
@@ -57,7 +58,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
@@ -72,6 +73,7 @@ use self::counted::Counted;
 use self::engine::Engine;
 use self::keeper::Keeper;
 use self::ledger::Ledger;
+use self::mending::Mending;
 use self::outbox::Outbox;
 use self::programs::Starter;
 use self::secrets::Secrets;
@@ -244,7 +246,7 @@ pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result
         unrouted: false,
         missing: tell_missing,
         leaving: JoinSet::new(),
-        mended: (Instant::now(), BTreeSet::new()),
+        mending: Mending::new(),
     };
     tell_manager(sd_notify::NotifyState::Ready);
     let failed = tokio::select! {

@@ -66,7 +66,9 @@ impl Engine {
                 let own = own.and_then(|owners| owners.get(&holder.owner));
                 holder.is_refused = own.is_some_and(|own| {
                     let mut wants = holder.wants.iter();
-                    !holder.is_gone && wants.any(|place| own.refused.contains_key(place))
+                    let is_refused =
+                        |place| (own.refused.get(place)).is_some_and(|refused| !refused.is_left);
+                    !holder.is_gone && wants.any(is_refused)
                 });
             }
         }

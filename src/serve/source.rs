@@ -35,8 +35,11 @@ pub(super) struct Source {
     pub(super) brought: bool,
     /// What is wrong with the commit that was read last.
     pub(super) wrong: Vec<String>,
-    /// Something of that commit could not be read, whatever stands in it: it is read again at each look.
+    /// Something of that commit could not be read, whatever stands in it, or was read of a copy that has been made anew since: it is
+    /// read again at the next look.
     pub(super) unread: bool,
+    /// That the branch went back with that commit, or that the one before it is gone.
+    pub(super) turned: Option<String>,
     /// What a restart has to know.
     pub(super) counted: Counted,
     /// What the state folder remembers of objects, until all of them are as a commit says.
@@ -169,6 +172,7 @@ impl Source {
             brought: false,
             wrong: Vec::new(),
             unread: false,
+            turned: None,
             counted,
             known,
             lost: Vec::new(),
@@ -226,10 +230,10 @@ impl Source {
         let fetched = self.mirror.fetch(&self.branch, &followed, TIMEOUT);
         self.brought = self.moved(&fetched);
         let head = fetched.as_ref().ok().and_then(|found| found.head.clone());
-        let renewed = fetched.as_ref().is_ok_and(|found| found.renewed);
+        self.unread |= fetched.as_ref().is_ok_and(|found| found.renewed);
         let is_new = |commit: &String| {
             let judged = self.found.foreign && self.brought;
-            Some(commit) != self.found.seen.as_ref() || judged || self.unread || renewed
+            Some(commit) != self.found.seen.as_ref() || judged || self.unread
         };
         let answered = head.is_some();
         let head = head.filter(is_new);
@@ -250,12 +254,17 @@ impl Source {
             }
             let before = self.before();
             self.wrong = self.read(&commit, None)?;
-            if let Some(before) = before.filter(|_| self.found.tip.commit == commit) {
-                if self.mirror.went_back(&before, &commit) {
-                    self.wrong.push(went_back(&commit, &before));
+            if let Some(before) = before.filter(|before| *before != commit) {
+                self.turned = if self.mirror.went_back(&before, &commit) {
+                    Some(went_back(&commit, &before))
                 } else if fetched.is_ok() && !self.mirror.holds(&before) {
-                    self.wrong.push(is_gone(&commit, &before));
-                }
+                    Some(is_gone(&commit, &before))
+                } else {
+                    None
+                };
+            }
+            if self.found.tip.commit == commit {
+                self.wrong.extend(self.turned.clone());
             }
             self.forget();
             // One that counts; of what could not be read before, more may count now.
@@ -268,7 +277,8 @@ impl Source {
             if fetched.is_ok() && !apps.is_subset(&followed) {
                 let more = self.mirror.fetch(&self.branch, &apps, TIMEOUT);
                 self.brought |= self.moved(&more);
-                more?;
+                // What was judged a moment ago was judged on a damaged copy: the next look judges it again.
+                self.unread |= more?.renewed;
             }
         }
         fetched.map(drop)

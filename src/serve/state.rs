@@ -361,22 +361,20 @@ impl StateFolder {
         self.dir.join("apps").join(format!("{app}.json"))
     }
 
-    /// Makes the folders that somebody removed, and says which of these apps have lost what was written of them.
-    ///
-    /// # Errors
-    /// When a folder cannot be made.
-    pub(super) fn mend<'a>(
-        &self,
-        apps: impl Iterator<Item = &'a AppName>,
-    ) -> Result<Vec<&'a AppName>, StateError> {
-        for part in PARTS.iter().filter(|part| **part != MIRROR) {
-            let path = self.dir.join(part);
-            if !path.is_dir() {
-                made(&path).map_err(|problem| StateError::Io { path, problem })?;
-            }
-        }
-        let lost = apps.filter(|app| !copies::are_there(&self.app(app)));
-        Ok(lost.collect())
+    /// Makes the folders that somebody removed, and says which cannot be made and why.
+    pub(super) fn mend(&self) -> Vec<String> {
+        let parts = PARTS.iter().filter(|part| **part != MIRROR);
+        let paths = parts.map(|part| self.dir.join(part));
+        let made = paths.filter(|path| !path.is_dir()).filter_map(|path| {
+            let problem = made(&path).err()?;
+            Some(StateError::Io { path, problem }.to_string())
+        });
+        made.collect()
+    }
+
+    /// True where what is remembered of an app stands in both of its files.
+    pub(super) fn holds(&self, app: &AppName) -> bool {
+        copies::are_there(&self.app(app))
     }
 
     /// What is remembered of all apps, and of which it is lost and why: what is wanted of those the repository says again.

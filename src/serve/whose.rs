@@ -18,19 +18,16 @@ const FILE: &str = "repository";
 /// Longest time for a look at an address that is new.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What is in a state folder, each with what may stand behind its name.
-const NAMES: [&str; 8] = [
+/// What is in a state folder. What was damaged stands beside it, under its name with an ending.
+const NAMES: [&str; 7] = [
     "apps",
     "counted",
-    "ledger-",
     "lock",
     "logs",
-    "mirror.",
+    "mirror.git",
     FILE,
     "snapshots",
 ];
-/// What is in each from the first start on, and in hardly any other folder.
-const MARKS: [&str; 2] = ["lock", "mirror.git"];
 
 /// The name of something in `dir` that shows that it is no state folder, but one of somebody else's: old checkouts and output are
 /// removed from a state folder. Hidden files are anybody's.
@@ -38,12 +35,19 @@ const MARKS: [&str; 2] = ["lock", "mirror.git"];
 /// # Errors
 /// When it cannot be read.
 pub(super) fn stranger(dir: &Path) -> io::Result<Option<String>> {
-    if MARKS.iter().any(|mark| dir.join(mark).exists()) {
+    // Each state folder has these from the first start on, and hardly any other folder has.
+    let lock = fs::symlink_metadata(dir.join("lock"));
+    if lock.is_ok_and(|lock| lock.is_file() && lock.len() == 0) || dir.join("mirror.git").is_dir() {
         return Ok(None);
     }
     let is_known = |name: &str| {
-        let known = NAMES.iter().any(|known| name.starts_with(known));
-        known || name.starts_with('.') && name != ".git" || name == "lost+found"
+        let stem = name.split('.').next().unwrap_or_default();
+        let known = NAMES.contains(&name) || (name != stem && NAMES.contains(&stem));
+        known
+            || name.starts_with("mirror.")
+            || name.starts_with("ledger-")
+            || (name.starts_with('.') && name != ".git")
+            || name == "lost+found"
     };
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
@@ -124,6 +128,9 @@ mod tests {
             (&["notes", "mirror.git"], None),
             (&["apps", "releases"], Some("releases")),
             (&["apps", ".git"], Some(".git")),
+            (&["lock", "lib"], Some("lib")),
+            (&["logs-of-mine"], Some("logs-of-mine")),
+            (&["apps.damaged", "lock"], None),
         ] {
             let dir = tempfile::tempdir().unwrap();
             for name in names {

@@ -2,10 +2,10 @@
 //!
 //! Whoever finds that something cannot be read only notes it. It is looked at with a handle of its own, for that takes a while.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
-use git2::{ObjectType, Oid, Repository, TreeWalkMode, TreeWalkResult};
+use git2::{ObjectType, Oid, Repository};
 
 use super::{ancestry, objects};
 use crate::releases::is_read;
@@ -45,6 +45,11 @@ impl Doubts {
         }
     }
 
+    /// Has this looked at once more.
+    pub(super) fn put_back<'d>(&mut self, doubts: impl IntoIterator<Item = &'d Doubt>) {
+        doubts.into_iter().for_each(|doubt| self.note(*doubt));
+    }
+
     /// All of it; nothing is left.
     pub(super) fn take(&mut self) -> BTreeSet<Doubt> {
         std::mem::take(&mut self.0)
@@ -80,28 +85,30 @@ pub(super) fn damaged(dir: &Path, doubts: &BTreeSet<Doubt>) -> BTreeSet<Doubt> {
     doubts.iter().filter(is_damaged).copied().collect()
 }
 
-/// Reads all folders of a commit, and the files whose name is `wanted`.
+/// Reads all folders of a commit, and the files whose name is `wanted`, each once. A snapshot that is larger than one may be is read no
+/// further: it is refused for that, whatever else is in it.
 fn files(repo: &Repository, commit: Oid, wanted: fn(&str) -> bool) -> Result<(), String> {
-    let root = objects::tree(repo, objects::commit(repo, commit)?.tree_id())?;
-    let mut problem = None;
-    let walked = root.walk(TreeWalkMode::PreOrder, |_, entry| {
-        let read = match entry.kind() {
-            // libgit2 reads it next, which it does not survive where its file was cut off.
-            Some(ObjectType::Tree) => objects::tree(repo, entry.id()).map(drop),
-            Some(ObjectType::Blob) if entry.name().is_ok_and(wanted) => file(repo, entry.id()),
-            _ => Ok(()),
-        };
-        problem = read.err();
-        if problem.is_some() {
-            TreeWalkResult::Abort
-        } else {
-            TreeWalkResult::Ok
+    let root = objects::commit(repo, commit)?.tree_id();
+    let (mut seen, mut folders) = (HashSet::from([root]), vec![root]);
+    while let Some(folder) = folders.pop() {
+        let tree = objects::tree(repo, folder)?;
+        for entry in &tree {
+            let is_folder = entry.kind() == Some(ObjectType::Tree);
+            let is_file = entry.kind() == Some(ObjectType::Blob) && entry.name().is_ok_and(wanted);
+            if !(is_folder || is_file) || !seen.insert(entry.id()) {
+                continue;
+            }
+            if seen.len() > objects::ENTRIES_MAX {
+                return Ok(());
+            }
+            if is_folder {
+                folders.push(entry.id());
+            } else {
+                file(repo, entry.id())?;
+            }
         }
-    });
-    match (problem, walked) {
-        (Some(problem), _) => Err(problem),
-        (None, walked) => walked.map_err(|error| error.message().to_owned()),
     }
+    Ok(())
 }
 
 fn file(repo: &Repository, oid: Oid) -> Result<(), String> {

@@ -38,6 +38,7 @@ pub struct Mirror {
 
 pub(super) struct Inner {
     dir: PathBuf,
+    caller: Caller,
     url: RemoteUrl,
     git: Git,
     /// One fetch at a time.
@@ -129,6 +130,7 @@ impl Mirror {
             inner: Arc::new(Inner {
                 // Without a slash at its end, which would ask for a folder where something else may stand.
                 dir: repo.path().components().collect(),
+                caller,
                 git: Git::of_program(repo.path(), url.clone(), credentials, caller),
                 url: url.clone(),
                 fetching: Mutex::new(Shape {
@@ -289,11 +291,11 @@ impl Mirror {
         let state = self.state();
         let dir = state.repo.path().to_owned();
         if shape.loose >= LOOSE_MAX {
-            git::pack_refs(&dir)?;
+            git::pack_refs(&dir, self.inner.caller)?;
             shape.loose = 0;
         }
         drop(state);
-        git::pack_objects(&dir)
+        git::pack_objects(&dir, self.inner.caller)
     }
 
     /// A branch that is not there fails the whole fetch: without it, the rest shows whether the remote is fine.
@@ -449,6 +451,10 @@ impl Mirror {
 
     pub(super) fn dir(&self) -> PathBuf {
         self.inner.dir.clone()
+    }
+
+    pub(super) fn caller(&self) -> Caller {
+        self.inner.caller
     }
 
     pub(super) fn url(&self) -> &RemoteUrl {

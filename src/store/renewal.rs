@@ -13,15 +13,19 @@ use super::doubt::{self, Doubt};
 use super::lookup::State;
 use super::mirror::Mirror;
 use super::refs::Space;
-use crate::git::{self, GitError, GitErrorKind};
+use crate::git::{self, Caller, GitError, GitErrorKind};
 use crate::words::AppName;
 
 /// How long nothing is tried after a try that was of no use: each costs what the first fetch did.
 const AGAIN: Duration = Duration::from_mins(10);
-/// Longest time for the first answer of the remote to a new copy.
+/// How long what a new copy lacks as well is no reason for another one.
+const LACKING: Duration = Duration::from_hours(6);
+/// Longest time for the first answer of the remote.
 const FIRST_ANSWER: Duration = Duration::from_secs(20);
-/// Longest time for fetching a new copy.
-const PATIENCE: Duration = Duration::from_mins(10);
+/// Longest time for git to look for damage.
+const LOOK: Duration = Duration::from_secs(30);
+/// Longest time for fetching a new copy. Whoever waits for the fetch is to be told in time that somebody looks.
+const PATIENCE: Duration = Duration::from_mins(2);
 /// Most doubts of which is remembered that the copy is not the cause.
 const CLEARED_MAX: usize = 4096;
 /// Most apps whose ledgers are fetched with a new copy; those of others are fetched when they are written.
@@ -30,8 +34,10 @@ const LEDGERS_MAX: usize = 200;
 /// What was looked at before.
 #[derive(Debug, Default)]
 pub(super) struct Renewal {
-    /// The copy is not the cause of these, since when; nothing for those that the remote does not have either.
-    cleared: HashMap<Doubt, Option<Instant>>,
+    /// The copy is not the cause of these, as far as is known until then.
+    cleared: HashMap<Doubt, Instant>,
+    /// Nothing is tried before.
+    next: Option<Instant>,
 }
 
 /// The fetch that was tried.
@@ -57,19 +63,27 @@ enum Tried {
 
 impl Renewal {
     fn is_cleared(&self, doubt: &Doubt) -> bool {
-        match self.cleared.get(doubt) {
-            // It may be damaged since.
-            Some(Some(since)) => since.elapsed() < AGAIN,
-            Some(None) => true,
-            None => false,
-        }
+        // It may be damaged since.
+        (self.cleared.get(doubt)).is_some_and(|until| Instant::now() < *until)
     }
 
-    fn clear<'d>(&mut self, doubts: impl Iterator<Item = &'d Doubt>, since: Option<Instant>) {
+    fn clear<'d>(&mut self, doubts: impl Iterator<Item = &'d Doubt>, time: Duration) {
         if self.cleared.len() >= CLEARED_MAX {
             self.cleared.clear();
         }
-        self.cleared.extend(doubts.map(|doubt| (*doubt, since)));
+        let until = Instant::now() + time;
+        self.cleared.extend(doubts.map(|doubt| (*doubt, until)));
+    }
+
+    /// Nothing is tried for a while, also by a process or a mirror after this one.
+    fn pause(&mut self, dir: &Path) {
+        self.next = Some(Instant::now() + AGAIN);
+        // Where this cannot be written, nor can a copy be.
+        drop(fs::write(mark(dir), ""));
+    }
+
+    fn is_early(&self, dir: &Path) -> bool {
+        self.next.is_some_and(|next| Instant::now() < next) || is_marked(dir)
     }
 }
 
@@ -82,37 +96,39 @@ impl Mirror {
         attempt: &Attempt<'_>,
     ) -> (Result<(), GitError>, bool) {
         let dir = self.dir();
-        if is_early(&dir) {
+        if renewal.is_early(&dir) {
             return (fetched, false);
         }
         let mut doubts = self.state().doubts.take();
         doubts.retain(|doubt| !renewal.is_cleared(doubt));
         let damaged = doubt::damaged(&dir, &doubts);
-        renewal.clear(doubts.difference(&damaged), Some(Instant::now()));
+        renewal.clear(doubts.difference(&damaged), AGAIN);
         let failed = match &fetched {
             Ok(()) => attempt.is_unreadable,
-            Err(error) => !has_head(&dir).unwrap_or(true) || is_local(&dir, error),
+            Err(error) => !has_head(&dir).unwrap_or(true) || error.may_be_local(),
         };
         if !failed && damaged.is_empty() {
             return (fetched, false);
         }
         let tried = self.tried(&dir, renewal, &damaged, (&fetched, attempt));
-        let exchanged = match tried {
-            Tried::Better => self.exchange(&dir, &why(&dir, &fetched, &damaged)),
-            Tried::Passed => {
-                drop(removed(&beside(&dir)[0]));
-                return (Ok(()), false);
-            }
-            Tried::Vain => false,
+        let done = match tried {
+            Tried::Better => self
+                .exchange(&dir, &why(&dir, &fetched, &damaged))
+                .then_some((Ok(()), true)),
+            Tried::Passed => Some((Ok(()), false)),
+            Tried::Vain => None,
         };
-        if exchanged {
+        if done.as_ref().is_some_and(|(_, is_new)| *is_new) {
+            renewal.next = None;
             return (Ok(()), true);
         }
         drop(removed(&beside(&dir)[0]));
-        (fetched, false)
+        let doubts = damaged.iter().filter(|doubt| !renewal.is_cleared(doubt));
+        self.state().doubts.put_back(doubts);
+        done.unwrap_or((fetched, false))
     }
 
-    /// Fetches a new copy beside the one in `dir`.
+    /// Fetches a new copy beside the one in `dir`, where that one is found damaged and the remote answers.
     fn tried(
         &self,
         dir: &Path,
@@ -121,16 +137,23 @@ impl Mirror {
         (fetched, attempt): (&Result<(), GitError>, &Attempt<'_>),
     ) -> Tried {
         let Ok(fresh) = begun(dir) else {
+            renewal.pause(dir);
             return Tried::Vain;
         };
         let fresh = fresh.path().to_owned();
         let git = self.git().beside(&fresh);
-        // It may be the remote, which is asked for one ref before anything is fetched.
+        // Most often it is the remote, which is asked for one ref before anything is looked for.
         if git.reach(FIRST_ANSWER.min(attempt.timeout)).is_err() {
             return Tried::Vain;
         }
-        // Where this cannot be written, nor can a copy be.
-        drop(fs::write(mark(dir), ""));
+        let is_sound = match fetched {
+            Err(error) => damaged.is_empty() && !is_local(dir, self.caller(), error),
+            Ok(()) => false,
+        };
+        renewal.pause(dir);
+        if is_sound {
+            return Tried::Vain;
+        }
         let mut specs = attempt.specs.to_vec();
         if attempt.apps.len() <= LEDGERS_MAX {
             let ledgers = attempt.apps.iter().map(|app| {
@@ -139,12 +162,14 @@ impl Mirror {
             });
             specs.extend(ledgers);
         }
-        if git.fetch(&specs, &[], PATIENCE).is_err() {
+        let made = git.fetch(&specs, &[], PATIENCE);
+        renewal.pause(dir);
+        if made.is_err() {
             return Tried::Vain;
         }
         let lacks = doubt::damaged(&fresh, damaged);
         let is_better = lacks.len() < damaged.len();
-        renewal.clear(lacks.iter(), None);
+        renewal.clear(lacks.iter(), LACKING);
         match fetched {
             // What failed for a moment does not fail once more.
             Err(_) if (attempt.again)().is_ok() && !is_better => Tried::Passed,
@@ -165,7 +190,6 @@ impl Mirror {
         });
         match exchanged {
             Ok(aside) => {
-                drop(removed(&mark(dir)));
                 let aside = aside.map_or_else(String::new, |aside| {
                     format!("; what stood there is in {}", aside.display())
                 });
@@ -187,23 +211,23 @@ impl Mirror {
     }
 }
 
-/// The file whose time is that of the last try that was of no use.
+/// The file in a copy whose time is that of the last try that was of no use.
 fn mark(dir: &Path) -> PathBuf {
-    dir.with_extension("tried")
+    dir.join("cutwater-tried")
 }
 
 /// True shortly after a try that was of no use. One in the future is of another clock.
-fn is_early(dir: &Path) -> bool {
+fn is_marked(dir: &Path) -> bool {
     let tried = fs::metadata(mark(dir)).and_then(|mark| mark.modified());
     tried.is_ok_and(|tried| tried.elapsed().is_ok_and(|age| age < AGAIN))
 }
 
 /// True where the copy in `dir` is the cause of an error of a fetch.
-fn is_local(dir: &Path, error: &GitError) -> bool {
-    match error.kind {
-        GitErrorKind::NotWritable | GitErrorKind::InTheWay => true,
-        _ => error.may_be_local() && git::is_damaged(dir),
-    }
+fn is_local(dir: &Path, caller: Caller, error: &GitError) -> bool {
+    let kinds = [GitErrorKind::NotWritable, GitErrorKind::InTheWay];
+    !has_head(dir).unwrap_or(true)
+        || kinds.contains(&error.kind)
+        || git::damage(dir, caller, LOOK).is_some()
 }
 
 /// What is wrong with a copy, in words.

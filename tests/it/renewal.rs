@@ -181,7 +181,12 @@ fn a_commit_that_was_cut_off_is_no_reason_to_wait_for_ever() {
             let shares = |mirror: &Mirror| mirror.shares(&heads[2], &heads[..1]);
             assert_eq!(shares(&mirror), None);
             assert!(!mirror.went_back(&heads[2], &heads[0]));
-            mirror.fetch("main", &apps(), PATIENCE).unwrap();
+            // The remote is away for a moment: what could not be read is not forgotten.
+            let away = shop.dir.path().join("away");
+            fs::rename(shop.remote(), &away).unwrap();
+            assert!(mirror.fetch("main", &apps(), PATIENCE).is_err());
+            fs::rename(&away, shop.remote()).unwrap();
+            assert!(mirror.fetch("main", &apps(), PATIENCE).unwrap().renewed);
             assert_eq!(shares(&mirror), Some(true));
             assert!(mirror.went_back(&heads[2], &heads[0]));
             assert!(!mirror.went_back(&heads[0], &heads[2]));

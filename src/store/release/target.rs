@@ -44,6 +44,12 @@ fn what(request: &ReleaseRequest) -> String {
     }
 }
 
+/// True for an object of the kind, the app and the alias that the request is about.
+pub(super) fn is_meant(request: &ReleaseRequest, release: &Release) -> bool {
+    let alias = alias(&request.wish).map(AliasName::as_str);
+    *release.app() == request.app && alias_name(release) == alias
+}
+
 /// The object that the request is about; `apps` are those of the branch.
 pub(super) fn find<'a>(
     request: &ReleaseRequest,
@@ -53,12 +59,9 @@ pub(super) fn find<'a>(
     apps: impl Fn() -> Vec<AppName>,
 ) -> Result<&'a Release, ReleaseError> {
     let app = &request.app;
-    let alias = alias(&request.wish);
     let what = what(request);
-    let of_kind = |release: &&Release| {
-        release.app() == app && alias_name(release) == alias.map(AliasName::as_str)
-    };
-    let all: Vec<&Release> = branch.releases.iter().filter(of_kind).collect();
+    let all = branch.releases.iter();
+    let all: Vec<&Release> = all.filter(|release| is_meant(request, release)).collect();
     if all.is_empty() {
         let gaps = branch.unreadable.iter().filter(|file| file.may_concern);
         let gaps: Vec<String> = gaps.map(|file| file.problem.clone()).collect();

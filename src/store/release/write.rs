@@ -17,7 +17,7 @@ use super::error::{ChangedMeanwhile, ReleaseError};
 use super::target;
 use super::{ReleaseOutcome, ReleaseRequest, Released, Wish, message, reach};
 use crate::git::{GitError, GitErrorKind, RefUpdate};
-use crate::releases::Release;
+use crate::releases::{self, Release};
 
 /// Most refusals in a row after which nothing had changed at the remote.
 const STANDSTILLS_MAX: u32 = 4;
@@ -127,19 +127,37 @@ fn check_branch(workspace: &Workspace, request: &ReleaseRequest) -> Result<(), R
     Ok(())
 }
 
-/// An object that is not there, where the file that would be proposed stands in the clone.
-fn on_disk(workspace: &Workspace, error: ReleaseError) -> ReleaseError {
+/// An object that is not there, where a file of the clone that the branch does not have says it.
+fn on_disk(
+    workspace: &Workspace,
+    request: &ReleaseRequest,
+    branch: &Branch,
+    error: ReleaseError,
+) -> ReleaseError {
     let file = match &error {
         ReleaseError::NotThere { file, .. } => file.clone(),
         ReleaseError::NewAlias(new) => new.file.clone(),
         _ => return error,
     };
-    let root = workspace.repo.workdir();
-    if !root.is_some_and(|root| root.join(&file).is_file()) {
+    let is_committed = || {
+        let commit = objects::commit(&workspace.repo, Oid::from_str(&branch.commit).ok()?).ok()?;
+        let root = objects::tree(&workspace.repo, commit.tree_id()).ok()?;
+        Some(root.get_path(Path::new(&file)).is_ok())
+    };
+    let says_it = || {
+        let bytes = std::fs::read(workspace.repo.workdir()?.join(&file)).ok()?;
+        let read = releases::read(&file, &bytes).ok()?;
+        Some(
+            read.releases
+                .iter()
+                .any(|release| target::is_meant(request, release)),
+        )
+    };
+    if is_committed() != Some(false) || says_it() != Some(true) {
         return error;
     }
     ReleaseError::OnDisk {
-        branch: workspace.settings().branch.clone(),
+        branch: branch.name.clone(),
         remote: workspace.remote().to_owned(),
         file,
     }
@@ -213,7 +231,7 @@ impl Look {
             tip.and_then(|tip| workspace.apps(&tip)).unwrap_or_default()
         };
         let release = target::find(request, settings, &survey, &branch, apps)
-            .map_err(|error| on_disk(workspace, error))?
+            .map_err(|error| on_disk(workspace, request, &branch, error))?
             .clone();
         let fail = |problem: String| StoreError::local(release.file.clone(), &problem);
         let tip =

@@ -3,8 +3,8 @@ use std::time::{Duration, Instant};
 use git2::{ObjectType, Oid, Repository};
 
 use super::{
-    Hostile, app_with_files, app_with_image, bounded, commit_text, refused, resolve, trailers,
-    tree_text,
+    Hostile, app_with_files, app_with_image, bounded, commit_text, fetch, refused, resolve,
+    trailers, tree_text,
 };
 
 const UNREADABLE: &str = "SnapshotUnreadable";
@@ -304,6 +304,9 @@ fn a_bomb_of_trees_is_fetched_listed_and_refused() {
         });
         hostile.version(2, &hostile.snapshot(&[("40000", b"bomb", &bomb)]));
         let mirror = hostile.mirror();
+        refused(&mirror, "v2", UNREADABLE, &["v2", "is one too many"]);
+        // Whether the copy is the cause is looked at with the next fetch.
+        fetch(&mirror).unwrap();
         refused(&mirror, "v2", UNREADABLE, &["v2", "is one too many"]);
         hostile.view("v2").unwrap();
         hostile.goes_on(&mirror);
