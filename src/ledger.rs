@@ -158,6 +158,14 @@ impl Served {
             // A bare `yes` or `1_0` is a text to some readers, and none to others.
             let Some(value) = value else { continue };
             let bare = format!("\n{field}: {value}\n");
+            let read = yaml::read(bare.as_bytes(), KIND);
+            let is_text = |node: &Node| {
+                let field = node.get(field);
+                field.is_some_and(|field| matches!(field.node.value, Value::Text(_)))
+            };
+            if read.is_ok_and(|node| is_text(&node)) {
+                continue;
+            }
             let quoted = format!("\n{field}: {}\n", serde_json::Value::from(value.as_str()));
             text = text.replacen(&bare, &quoted, 1);
         }
@@ -266,7 +274,7 @@ mod tests {
         let mut record = served();
         for bare in ["yes", "Off", "1_0", "0x1f"] {
             record.message = Some("plain".to_owned());
-            let text = record.write().unwrap().replace("\"plain\"", bare);
+            let text = record.write().unwrap().replace("plain", bare);
             let read = Served::read("x", text.as_bytes()).unwrap();
             assert_eq!(read.message.as_deref(), Some(bare));
         }

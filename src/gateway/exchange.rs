@@ -87,8 +87,9 @@ impl Exchange<'_> {
                 return Err((page, counts));
             };
             // The process has just ended: others are asked, as where it took no connection at first. What it may have seen may have
-            // ended it, and is not to end all.
-            if seen && std::mem::replace(&mut was_seen, true) {
+            // ended it, and is not to end all, nor one that nobody asked for.
+            let is_for_all = self.wish.is_by_chance() && !self.rule.holds;
+            if seen && (std::mem::replace(&mut was_seen, true) || !is_for_all) {
                 return Err((page, counts));
             }
             request = *again;

@@ -126,6 +126,13 @@ pub(super) struct Wish {
     user: Option<(VersionNumber, u64)>,
 }
 
+impl Wish {
+    /// True where chance decides who answers, and so any of the versions may.
+    pub(super) fn is_by_chance(&self) -> bool {
+        self.asked.is_none() && self.ruled.is_none() && self.user.is_none()
+    }
+}
+
 /// How a request asks for a version.
 #[derive(Debug)]
 struct Asked {

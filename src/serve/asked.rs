@@ -12,6 +12,7 @@ use super::state::{Served, Spec};
 use super::tip::{self, Tip};
 use super::versions::Materialised;
 use crate::plan::{self, Cause, Owner};
+use crate::record::VersionRecord;
 use crate::releases::Release;
 use crate::words::{AppName, FunctionName, VersionNumber, VersionWord};
 
@@ -112,11 +113,14 @@ impl App {
             let pinned = self.remembered.pinned.get(&owner).into_iter().flatten();
             let strayed = pinned.filter_map(|pinned| {
                 let record = self.remembered.records.get(&pinned.number)?;
-                // Where the repository is another one, or has not answered, nothing is known of it.
-                let answer = Some(self.lookups.answer(&VersionWord::Number(pinned.number)))
-                    .filter(|_| !tools.foreign)
-                    .filter(|answer| tools.own || !matches!(answer, Answer::Wrong(_)))?;
-                resolve::disagreement(record, &answer)
+                // What another repository, or one that has not answered, does not have may be there all the same.
+                let is_known = |answer: &Answer<'_>| {
+                    (tools.own && !tools.foreign) || !matches!(answer, Answer::Wrong(_))
+                };
+                let answer = self.lookups.answer(&VersionWord::Number(pinned.number));
+                Some(answer)
+                    .filter(is_known)
+                    .and_then(|answer| resolve::disagreement(record, &answer))
             });
             let held = if self.lingering.contains_key(&owner) {
                 let why = "it is not in the releases any more, and goes on where who claims its place does not answer yet";
@@ -140,8 +144,13 @@ impl App {
         let mut pinned = self.remembered.pinned.get(owner).into_iter().flatten();
         pinned.any(|pinned| {
             let record = self.remembered.records.get(&pinned.number);
-            let answer = self.lookups.answer(&VersionWord::Number(pinned.number));
-            matches!((record, answer), (Some(record), Answer::Is(found)) if found.commit != record.commit)
+            let word = VersionWord::Number(pinned.number);
+            let is_other =
+                |found: &VersionRecord| record.is_some_and(|record| found.commit != record.commit);
+            match self.lookups.answer(&word) {
+                Answer::Is(found) => is_other(found),
+                Answer::Wrong(_) | Answer::Asked => self.lookups.is_foreign(&word),
+            }
         })
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::resolve::Answer;
 use crate::record::VersionRecord;
-use crate::store::Mirror;
+use crate::store::{Mirror, ResolveError};
 use crate::words::{AppName, Label, VersionNumber, VersionWord};
 
 /// After how long what was not found is asked again though nothing came: a disk may have failed just then.
@@ -24,6 +24,8 @@ pub(super) struct Lookups {
 
 struct Known {
     found: Result<VersionRecord, String>,
+    /// Its tag names a commit that is no version.
+    is_foreign: bool,
     /// How often refs of the app had moved.
     moves: u64,
     at: Instant,
@@ -69,6 +71,7 @@ impl Lookups {
             let one = |word: VersionWord| {
                 let found = mirror.resolve(&app, &word);
                 let known = Known {
+                    is_foreign: matches!(found, Err(ResolveError::Foreign { .. })),
                     found: found.map_err(|error| error.to_string()),
                     moves,
                     at: Instant::now(),
@@ -87,6 +90,11 @@ impl Lookups {
             Some(Err(problem)) => Answer::Wrong(problem),
             None => Answer::Asked,
         }
+    }
+
+    /// True where the tag of a word is known to name a commit that is no version.
+    pub(super) fn is_foreign(&self, word: &VersionWord) -> bool {
+        self.known.get(word).is_some_and(|known| known.is_foreign)
     }
 
     /// The labels of a version now, where they are known.

@@ -343,6 +343,7 @@ impl Source {
             unreadable: unreadable
                 .map(|file| (file.file.as_str(), file.problem.as_str()))
                 .collect(),
+            bare: &read.bare,
             empty: empty.as_deref(),
             follows: &|before| {
                 let asked = follows.borrow().get(before).copied();

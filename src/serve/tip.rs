@@ -49,6 +49,8 @@ pub(super) struct Commit<'a> {
     pub(super) releases: &'a [Release],
     /// The files that cannot be read, and what is wrong.
     pub(super) unreadable: Vec<(&'a str, &'a str)>,
+    /// The files that hold nothing at all.
+    pub(super) bare: &'a [String],
     /// That the folder of releases is absent, or holds nothing of ours, in words.
     pub(super) empty: Option<&'a str>,
     /// True for each commit that this one follows.
@@ -141,6 +143,7 @@ impl Tip {
         stay.extend(doubled);
         releases.retain(|release| !stay.contains(release.app()));
         let is_read = files.is_empty() && !refused;
+        let emptied = |old: &Release| commit.bare.contains(&old.file);
         let mut held = BTreeMap::new();
         let (mut stays, mut slipped) = (Vec::new(), Vec::new());
         let mut missing = self.unread(&commit);
@@ -149,7 +152,13 @@ impl Tip {
             if releases.iter().any(|release| self::owner(release) == owner) {
                 continue;
             }
-            if is_read && !stay.contains(old.app()) {
+            if emptied(old) {
+                problems.push(format!(
+                    "{}: holds nothing any more, so that {owner} is missing; write it there again, or remove the file to take it away",
+                    old.file
+                ));
+                slipped.push(owner);
+            } else if is_read && !stay.contains(old.app()) {
                 missing.insert(owner);
             } else {
                 slipped.push(owner);

@@ -50,6 +50,7 @@ fn commit<'a>(id: &'a str, releases: &'a [Release]) -> Commit<'a> {
         settings: Settings::default(),
         releases,
         unreadable: Vec::new(),
+        bare: &[],
         empty: None,
         follows: &|_| true,
         known: NOTHING,
@@ -322,6 +323,7 @@ fn what_was_kept_stays_until_a_commit_that_had_it_is_followed_by_one_without_it(
                 _ => Vec::new(),
             };
             tip.next(Commit {
+                bare: &[],
                 empty: releases.is_empty().then_some("releases"),
                 follows: &|before| before == *id || behind.contains(&before),
                 ..commit(id, &releases)
@@ -353,4 +355,24 @@ fn what_was_kept_stays_until_a_commit_that_had_it_is_followed_by_one_without_it(
             "{all:?}: {said:?}"
         );
     }
+}
+
+#[test]
+fn a_file_that_was_emptied_takes_nothing_away_and_one_that_was_removed_does() {
+    let both = ["shop", "blog"].map(|name| object("Deployment", name, name, 1));
+    let (before, _) = next(&Tip::default(), "a", &both, &[]);
+    let follows = |_: &str| true;
+    let with = |bare: &[String]| {
+        before.next(Commit {
+            bare,
+            follows: &follows,
+            ..commit("b", &both[1..])
+        })
+    };
+    let (tip, problems) = with(&[both[0].file.clone()]);
+    assert_eq!(tip.releases.len(), 2);
+    let said = problems.join("\n");
+    assert!(said.contains("holds nothing any more"), "{said}");
+    let (tip, problems) = with(&[]);
+    assert_eq!((tip.releases.len(), problems.len()), (1, 0));
 }

@@ -33,7 +33,8 @@ pub(super) struct Doubts(BTreeSet<Doubt>);
 
 impl Doubts {
     pub(super) fn note(&mut self, doubt: Doubt) {
-        if self.0.len() < MAX {
+        // That of no commit is written where a commit is not known.
+        if self.0.len() < MAX && !doubt.commit().is_zero() {
             self.0.insert(doubt);
         }
     }

@@ -63,6 +63,7 @@ impl Mirror {
             releases: Arc::clone(&read.releases),
             unreadable: Arc::clone(&read.unreadable),
             aside: Arc::clone(&read.aside),
+            bare: Arc::clone(&read.bare),
         })
     }
 

@@ -306,6 +306,12 @@ impl Mirror {
         globs: &[String],
         timeout: Duration,
     ) -> StoreError {
+        if !has_head(&self.dir()).unwrap_or(true) {
+            return StoreError::local(
+                format!("the copy of {} in {}", self.inner.url, self.dir().display()),
+                &"is gone, or is no repository; it is made anew once the repository can be read",
+            );
+        }
         let url = self.inner.url.to_string();
         let specs = if globs.is_empty() {
             vec!["+refs/tags/none/*:refs/tags/none/*".to_owned()]

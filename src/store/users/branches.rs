@@ -29,6 +29,8 @@ pub struct Branch {
     pub unreadable: Arc<Vec<Unreadable>>,
     /// Objects of others in them, which concern no app: each in a sentence, with its place.
     pub aside: Arc<Vec<String>>,
+    /// The files that hold no object at all, of whomever.
+    pub bare: Arc<Vec<String>>,
 }
 
 /// A file that cannot be read.
@@ -50,6 +52,7 @@ pub(in crate::store) struct Read {
     pub(in crate::store) releases: Arc<Vec<Release>>,
     pub(in crate::store) unreadable: Arc<Vec<Unreadable>>,
     pub(in crate::store) aside: Arc<Vec<String>>,
+    pub(in crate::store) bare: Arc<Vec<String>>,
 }
 
 type File = Arc<Result<Content, Unreadable>>;
@@ -151,6 +154,7 @@ impl<'a> Reader<'a> {
         let mut unreadable = Vec::new();
         let mut good = Vec::new();
         let mut aside = Vec::new();
+        let mut bare = Vec::new();
         for item in items {
             let path = format!("{}/{}", self.folder, item.path);
             if !releases::is_read(&path) {
@@ -161,6 +165,7 @@ impl<'a> Reader<'a> {
                 }
                 continue;
             }
+            let name = path.clone();
             let file = if item.kind == Kind::Link {
                 Arc::new(Err(Unreadable {
                     file: path.clone(),
@@ -179,6 +184,9 @@ impl<'a> Reader<'a> {
             };
             match file.as_ref() {
                 Ok(content) => {
+                    if content.releases.is_empty() && content.aside.is_empty() {
+                        bare.push(name);
+                    }
                     good.push(Ok(content.releases.clone()));
                     aside.extend_from_slice(&content.aside);
                 }
@@ -196,6 +204,7 @@ impl<'a> Reader<'a> {
             releases: Arc::new(all.list),
             unreadable: Arc::new(unreadable),
             aside: Arc::new(aside),
+            bare: Arc::new(bare),
         })
     }
 

@@ -89,6 +89,7 @@ impl Workspace {
                 releases: read.releases,
                 unreadable: read.unreadable,
                 aside: read.aside,
+                bare: read.bare,
             }
         };
         Ok(Survey {

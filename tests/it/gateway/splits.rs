@@ -385,15 +385,25 @@ async fn dying() -> Arc<Upstream> {
 #[tokio::test]
 async fn a_request_on_its_way_to_a_process_that_ends_is_given_to_another_one() {
     let (v7, v8) = (dying().await, backend("v8").await);
+    let stage = Stage::new(vec![route(&[(7, 9_999, Some(&v7)), (8, 1, Some(&v8))])]).await;
+    let mut client = stage.client().await;
+    assert_eq!(client.get("/", &[]).await.unwrap().1, "v7");
+    let (status, page) = client.get("/", &[]).await.unwrap();
+    assert_eq!((status.as_u16(), page.as_str()), (200, "v8"));
+    let metrics = stage.printed_metrics();
+    let line = r#"gateway_in_flight{app="checkout",version="7",function="web"} 0"#;
+    assert!(metrics.lines().any(|printed| printed == line), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_request_for_one_version_that_may_have_ended_it_is_given_to_no_other() {
+    let (v7, v8) = (dying().await, backend("v8").await);
     let stage = Stage::new(vec![route(&[(7, 0, Some(&v7)), (8, 10_000, Some(&v8))])]).await;
     let mut client = stage.client().await;
     let asked = ("cutwater-version-checkout", "7");
     assert_eq!(client.get("/", &[asked]).await.unwrap().1, "v7");
     let (status, page) = client.get("/", &[asked]).await.unwrap();
-    assert_eq!((status.as_u16(), page.as_str()), (200, "v8"));
-    let metrics = stage.printed_metrics();
-    let line = r#"gateway_in_flight{app="checkout",version="7",function="web"} 0"#;
-    assert!(metrics.lines().any(|printed| printed == line), "{metrics}");
+    assert_eq!(status.as_u16(), 502, "{page}");
 }
 
 #[tokio::test]
