@@ -86,7 +86,9 @@ pub(super) fn world(
     let answers = shares.chain(intact).flatten();
     let answers =
         answers.filter(|(number, share)| !share.is_zero() && records.contains_key(number));
+    let held = resolutions.iter().flat_map(|r| r.holds.iter().copied());
     let numbers: BTreeSet<VersionNumber> = (listed.map(|(number, _)| *number))
+        .chain(held)
         .chain(answers.map(|(number, _)| number))
         .chain(materialised.iter().copied())
         .collect();
@@ -247,6 +249,7 @@ fn unread_split(
         wanted: None,
         shares: None,
         protects: BTreeSet::new(),
+        holds: BTreeSet::new(),
         leaving,
         drain: given.delays.drain,
         last,
@@ -346,6 +349,7 @@ fn split(
         protects: (wish.status.wanted.iter().map(|entry| entry.number))
             .chain(wish.status.serving.iter().map(|entry| entry.number))
             .collect(),
+        holds: resolution.holds.clone(),
         leaving: wish.leaving,
         drain: (wanted.and_then(|wanted| wanted.drain_delay))
             .map_or(given.delays.drain, asked::seconds),

@@ -171,6 +171,11 @@ async fn resolutions(
 ) -> Vec<Resolution> {
     let mut resolutions = Vec::with_capacity(wishes.len());
     let home = wish::repository(wishes);
+    let there = records.keys().copied().collect();
+    let known = resolve::Known {
+        wishes,
+        there: &there,
+    };
     for wish in wishes {
         let resolution = match wish::conflict(wish, home) {
             Some(message) => {
@@ -181,7 +186,7 @@ async fn resolutions(
                 };
                 resolve::fall_back(wish, records, vec![trouble])
             }
-            None => resolve::resolve(&context.repositories, key, wish, records).await,
+            None => resolve::resolve(&context.repositories, key, wish, &known, records).await,
         };
         resolutions.push(checked(wish, resolution, records));
     }
@@ -334,7 +339,10 @@ fn checked(wish: &Wish, resolution: Resolution, records: &Records) -> Resolution
             pending: false,
         };
         let troubles = resolution.troubles.iter().cloned().chain([trouble]);
-        resolve::fall_back(wish, records, troubles.collect())
+        Resolution {
+            holds: resolution.holds.clone(),
+            ..resolve::fall_back(wish, records, troubles.collect())
+        }
     };
     if !wanted.rules.is_empty() {
         let message = "spec.rules are not something that gateways of this cluster can do; take them out, or ask for a version with the override header";

@@ -124,8 +124,8 @@ impl Facts<'_> {
             .collect()
     }
 
-    /// Versions whose pods are kept though the owner does not list them: those that others step in for, and those that going back to is
-    /// instant, which are the Deployment's to tell.
+    /// Versions whose pods are kept though the owner does not list them: those that others step in for, those that are named and
+    /// cannot be had yet, and those that going back to is instant, which are the Deployment's to tell.
     fn kept(&self, plan: &Plan) -> Vec<VersionNumber> {
         let intact = plan.memory.intact.get(&self.wish.owner);
         let intact = intact.map_or(&[][..], |intact| &intact.shares);
@@ -133,7 +133,8 @@ impl Facts<'_> {
         let left = |number: &VersionNumber| {
             let past = plan.memory.versions.get(number);
             let drains = past.is_some_and(|past| past.released.is_some() && !past.listed);
-            (tells && drains) || intact.iter().any(|(lost, _)| lost == number)
+            let held = self.resolution.holds.contains(number);
+            held || (tells && drains) || intact.iter().any(|(lost, _)| lost == number)
         };
         let pinned = |number: &VersionNumber| {
             (self.resolution.pinned.iter()).any(|entry| entry.number == *number)

@@ -50,6 +50,7 @@ impl Story {
             drain: SignedDuration::from_secs(30),
             progress_deadline: SignedDuration::from_mins(10),
             protects: BTreeSet::new(),
+            holds: BTreeSet::new(),
             functions: [web()].into(),
             last: Shares::new(),
             routes: RouteFacts::default(),
