@@ -119,6 +119,7 @@ fn world(change: bool) -> World {
             },
         }],
         versions,
+        sent_by_others: BTreeSet::new(),
         memory: Memory::default(),
     }
 }

@@ -124,6 +124,7 @@ pub(super) fn world(
         settle: given.delays.settle,
         splits,
         versions,
+        sent_by_others: objects.strangers.values().flatten().copied().collect(),
         memory,
     }
 }

@@ -23,6 +23,7 @@ use super::report::Reports;
 use super::repositories::Repositories;
 use super::resolve::{self, Records, Resolution, Trouble};
 use super::status::{self, Facts};
+use super::strangers;
 use super::wish::{self, Wish};
 use crate::api::{OverrideRule, Reason};
 use crate::kubernetes::RouteSpec;
@@ -223,6 +224,9 @@ struct Decided<'a> {
 /// Writes the status of each owner, where it differs.
 async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outcome {
     let objects = context.cache.app(key);
+    let kept = strangers::said(key, &objects.strangers, &decided.plan.for_others);
+    let reports = &context.reports;
+    reports.all_owners(key, &objects, Reason::ForeignRoute, kept);
     let mut outcome = Outcome::default();
     for (wish, resolution) in decided.wishes.iter().zip(decided.resolutions) {
         if decided.unreadable.contains(&wish.owner) {
@@ -237,7 +241,7 @@ async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outco
             .cloned()
             .collect();
         let facts = Facts {
-            app: &key.app,
+            key,
             wish,
             resolution,
             records: decided.records,
@@ -249,7 +253,6 @@ async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outco
             now: decided.now,
         };
         let status = status::status(&facts);
-        let reports = &context.reports;
         match reports.owner(&context.cache, key, wish, &status).await {
             Ok(None) => {}
             Ok(Some(wait)) => {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::answer::{Answer, Gateways};
 use super::apply::Failure;
-use super::cache::AppObjects;
+use super::cache::{AppKey, AppObjects};
 use super::observe;
 use super::places;
 use super::resolve::{Records, Resolution};
@@ -16,14 +16,14 @@ use crate::api::{DeploymentStatus, HistoryEntry, HistoryShare, RouteState, Servi
 use crate::kubernetes::names;
 use crate::plan::effective::share_of;
 use crate::plan::{OwnerKind, Plan, RoutePlan, Scale, Shares, SplitPlan};
-use crate::words::{AppName, FunctionName, Share, VersionNumber};
+use crate::words::{FunctionName, Share, VersionNumber};
 
 /// Deployments that the status remembers.
 const HISTORY: usize = 10;
 
 /// Everything that a status is made from.
 pub(super) struct Facts<'a> {
-    pub(super) app: &'a AppName,
+    pub(super) key: &'a AppKey,
     pub(super) wish: &'a Wish,
     pub(super) resolution: &'a Resolution,
     pub(super) records: &'a Records,
@@ -75,8 +75,9 @@ impl Facts<'_> {
         let owner = &self.wish.owner;
         let wanted = self.wish.wanted.as_ref();
         let names = wanted.iter().flat_map(|wanted| &wanted.routes);
-        let listed = names.map(|route| names::route(self.app, owner, route.name.as_str()));
-        if let Some(served) = observe::served(self.app, self.objects, owner, &listed.collect()) {
+        let listed = names.map(|route| names::route(&self.key.app, owner, route.name.as_str()));
+        if let Some(served) = observe::served(&self.key.app, self.objects, owner, &listed.collect())
+        {
             return served;
         }
         match split.map(|split| &split.route) {
@@ -146,7 +147,7 @@ impl Facts<'_> {
     }
 
     pub(super) fn ready(&self, number: VersionNumber, function: &FunctionName) -> u32 {
-        let service = names::workload(self.app, number, function);
+        let service = names::workload(&self.key.app, number, function);
         observe::ready_endpoints(self.objects, &service)
     }
 
@@ -156,7 +157,7 @@ impl Facts<'_> {
         };
         (wanted.routes.iter())
             .map(|named| {
-                let name = names::route(self.app, &self.wish.owner, named.name.as_str());
+                let name = names::route(&self.key.app, &self.wish.owner, named.name.as_str());
                 let route = self.objects.routes.get(&name);
                 RouteState {
                     name: named.name.clone(),

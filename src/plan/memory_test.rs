@@ -121,6 +121,30 @@ fn what_is_named_and_cannot_be_had_yet_keeps_its_pods_and_gets_no_share() {
     assert_eq!(story.serving(), shares(&[(1, 100)]));
 }
 
+#[test]
+fn what_routes_of_others_send_to_stays_and_goes_when_they_do_not() {
+    let mut story = shifted();
+    story.world.sent_by_others = [v(7)].into();
+    story.act();
+    for _ in 0..3 {
+        story.pass(4000).act();
+        assert_eq!(plan(&story.world).for_others, [v(7)].into());
+    }
+    assert_eq!(story.running(), [7, 8]);
+    assert_eq!(story.serving(), shares(&[(8, 100)]));
+    // Its window begins anew: whoever sends to it no more may want it back.
+    story.world.sent_by_others.clear();
+    story.act();
+    assert!(plan(&story.world).for_others.is_empty());
+    assert_eq!(story.running(), [7, 8]);
+    story.pass(4000).act();
+    assert_eq!(story.running(), [8]);
+    // What is listed, and what nobody ever made, is not kept for others.
+    story.world.sent_by_others = [v(6), v(8)].into();
+    story.act();
+    assert!(plan(&story.world).for_others.is_empty());
+}
+
 proptest! {
     #[test]
     fn no_time_in_what_is_remembered_or_asked_for_can_overflow(

@@ -61,6 +61,7 @@ impl Story {
                 settle: SignedDuration::from_secs(1),
                 splits: vec![split],
                 versions: BTreeMap::new(),
+                sent_by_others: BTreeSet::new(),
                 memory: Memory::default(),
             },
             last: None,

@@ -22,6 +22,8 @@ pub struct World {
     pub splits: Vec<Split>,
     /// Versions that are wanted or have workloads.
     pub versions: BTreeMap<VersionNumber, Version>,
+    /// Versions that routes send to which belong to nobody here: what stands behind them stays.
+    pub sent_by_others: BTreeSet<VersionNumber>,
     /// What the last plan wanted remembered.
     pub memory: Memory,
 }

@@ -88,6 +88,7 @@ impl App {
             settle: SignedDuration::ZERO,
             splits,
             versions,
+            sent_by_others: BTreeSet::new(),
             memory: self.remembered.memory.clone(),
         }
     }
