@@ -102,6 +102,7 @@ fn world(change: bool) -> World {
             drain: SignedDuration::from_secs(30),
             progress_deadline: SignedDuration::from_mins(10),
             protects: BTreeSet::new(),
+            holds: BTreeSet::new(),
             functions: BTreeSet::from([names[0].clone()]),
             last: shares(1_000),
             routes: RouteFacts {
@@ -118,6 +119,7 @@ fn world(change: bool) -> World {
             },
         }],
         versions,
+        sent_by_others: BTreeSet::new(),
         memory: Memory::default(),
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::app::Function;
-use crate::words::{AppName, FunctionName, Label, VersionNumber};
+use crate::words::{AppName, FunctionName, Label, VersionNumber, VersionWord};
 
 /// Everything that running a version takes, except the contents of its files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct VersionRecord {
     pub commit: String,
     /// When it was published.
     pub published_at: Timestamp,
+    /// The Repository object that it was read from; nothing where none was. Number 3 of one repository is not number 3 of another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
     /// Labels at the time of resolution, sorted. Later ones do not reach pods that run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<Label>,
@@ -57,7 +60,34 @@ pub struct FileItem {
     pub executable: bool,
 }
 
+/// Of the records that are there, the one that a word names whatever git says now: the one of that number, or the only one of
+/// that id. A label may have been given to another version since, which only git knows.
+#[must_use]
+pub fn named<'a>(
+    records: &'a BTreeMap<VersionNumber, VersionRecord>,
+    word: &VersionWord,
+) -> Option<&'a VersionRecord> {
+    match word {
+        VersionWord::Number(number) => records.get(number),
+        VersionWord::Id(_) => {
+            let mut found = records.values().filter(|record| record.may_be(word));
+            found.next().filter(|_| found.next().is_none())
+        }
+        VersionWord::Label(_) => None,
+    }
+}
+
 impl VersionRecord {
+    /// A word names this version, as far as the record tells.
+    #[must_use]
+    pub fn may_be(&self, word: &VersionWord) -> bool {
+        match word {
+            VersionWord::Number(number) => self.number == *number,
+            VersionWord::Id(hex) => self.tree.starts_with(hex) || self.commit.starts_with(hex),
+            VersionWord::Label(label) => self.labels.contains(label),
+        }
+    }
+
     /// The function of that name.
     #[must_use]
     pub fn function(&self, name: &FunctionName) -> Option<&Function> {

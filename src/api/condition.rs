@@ -134,6 +134,8 @@ words! {
         NoRoutes,
         /// An object of somebody else's has a name that is needed.
         NameTaken,
+        /// An HTTPRoute of somebody else's keeps pods that nobody asks for any more (an event only).
+        ForeignRoute,
         /// The wait for the gateway to take up what it accepted.
         Settling,
         /// No wanted version is ready; the last split stays.
@@ -184,6 +186,7 @@ impl Reason {
             | Self::GatewayApiMissing
             | Self::ApiServerError
             | Self::MemoryLost
+            | Self::ForeignRoute
             | Self::Unknown => Class::Fault,
             Self::InvalidSpec
             | Self::MalformedObject

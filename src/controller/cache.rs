@@ -20,9 +20,13 @@ use super::observe;
 use crate::api::Repository;
 use crate::kubernetes::names;
 use crate::plan::{Owner, OwnerKind};
+use crate::words::VersionNumber;
 
 /// Namespace and name.
 pub(super) type ObjectKey = (String, String);
+
+/// The versions of each app that a route sends to.
+type Sends = BTreeMap<AppKey, BTreeSet<VersionNumber>>;
 
 /// Objects that went lately. The answer to a write may come after the news that the object is gone: it must not bring it
 /// back, for nobody would ever say again that it went.
@@ -92,6 +96,8 @@ pub(super) struct State {
     /// The app of each Deployment and Alias: one that is made anew may be of another.
     homes: HashMap<Place, AppKey>,
     removed: Removed,
+    /// The apps that each HTTPRoute of somebody else's sends to.
+    strangers: HashMap<ObjectKey, BTreeSet<AppKey>>,
     pub(super) repositories: HashMap<ObjectKey, Arc<Repository>>,
     /// Repositories that cannot be read: they are there all the same.
     pub(super) unread_repositories: HashSet<ObjectKey>,
@@ -248,6 +254,45 @@ impl Cache {
             state.homes.remove(&place);
         }
         absent.into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// Takes in an HTTPRoute that is not ours, or that no longer is one of somebody else's; the apps that it changes.
+    pub(super) fn note_stranger(&self, route: &ObjectKey, mut sends: Sends) -> Vec<AppKey> {
+        let mut state = self.lock();
+        for key in state.strangers.remove(route).unwrap_or_default() {
+            sends.entry(key).or_default();
+        }
+        let changed = sends.into_iter().filter(|(key, versions)| {
+            let objects = state.apps.entry(key.clone()).or_default();
+            let before = objects.strangers.remove(route);
+            if versions.is_empty() {
+                if objects.is_empty() {
+                    state.apps.remove(key);
+                }
+                return before.is_some();
+            }
+            let changed = before.as_ref() != Some(versions);
+            objects.strangers.insert(route.clone(), versions.clone());
+            let apps = state.strangers.entry(route.clone()).or_default();
+            apps.insert(key.clone());
+            changed
+        });
+        changed.map(|(key, _)| key).collect()
+    }
+
+    /// Forgets all HTTPRoutes of others but the named ones; the apps that this changes.
+    pub(super) fn retain_strangers(&self, keep: &HashSet<ObjectKey>) -> Vec<AppKey> {
+        let gone: Vec<ObjectKey> = {
+            let state = self.lock();
+            let gone = state
+                .strangers
+                .keys()
+                .filter(|route| !keep.contains(*route));
+            gone.cloned().collect()
+        };
+        (gone.iter())
+            .flat_map(|route| self.note_stranger(route, Sends::new()))
+            .collect()
     }
 
     /// Keeps what a plan wants remembered.

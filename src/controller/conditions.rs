@@ -5,6 +5,7 @@
 use super::answer::{self, Answer};
 use super::observe;
 use super::status::{Facts, one_line, pods_of};
+use super::strangers;
 use crate::api::condition::{self, Say, State};
 use crate::api::gateway::HttpRoute;
 use crate::api::{Class, Reason, Type};
@@ -22,7 +23,7 @@ impl Facts<'_> {
                 Reason::AppTaken,
                 format!(
                     "{first} has this place of app `{}` in this namespace already; delete one of the two, nothing is done for this one",
-                    self.app
+                    self.key.app
                 ),
             );
         }
@@ -95,8 +96,9 @@ impl Facts<'_> {
             let mut message =
                 "being deleted: routes go first, open requests are given time, then pods go"
                     .to_owned();
-            if let Some(failure) = self.failures.first() {
-                message = format!("{message}; {}", failure.message);
+            let failure = self.failures.first().map(|failure| failure.message.clone());
+            for more in failure.into_iter().chain(self.kept_for_others()) {
+                message = format!("{message}; {more}");
             }
             return Say::new(Type::Ready, false, Reason::Draining, message);
         }
@@ -158,7 +160,21 @@ impl Facts<'_> {
         Say::new(type_, true, Reason::Succeeded, all.join(", "))
     }
 
+    /// What is said of versions that run for routes of others alone.
+    fn kept_for_others(&self) -> Option<String> {
+        let plan = self.plan?;
+        strangers::said(self.key, &self.objects.strangers, &plan.for_others)
+    }
+
     fn workloads(&self) -> Say {
+        let mut say = self.needed_workloads();
+        if let Some(kept) = self.kept_for_others() {
+            say.message = format!("{}; {kept}", say.message);
+        }
+        say
+    }
+
+    fn needed_workloads(&self) -> Say {
         let type_ = Type::WorkloadsReady;
         if let Some(failure) = self.failures.first() {
             return Say::new(type_, false, failure.reason, failure.message.clone());
@@ -206,7 +222,7 @@ impl Facts<'_> {
             }
         }
         // Pods that could not even be made have no words of their own.
-        let workload = names::workload(self.app, number, function);
+        let workload = names::workload(&self.key.app, number, function);
         if let Some(refused) = observe::refusal(self.objects, &workload) {
             reason = Reason::PodsRefused;
             text = format!("; pods are refused: {refused}{text}");
@@ -236,7 +252,7 @@ impl Facts<'_> {
             return Say::new(type_, false, obstacle.reason, obstacle.message.clone());
         }
         for named in &wanted.routes {
-            let name = names::route(self.app, &self.wish.owner, named.name.as_str());
+            let name = names::route(&self.key.app, &self.wish.owner, named.name.as_str());
             let Some(route) = self.objects.routes.get(&name) else {
                 let nothing = split.is_none_or(|split| split.route == RoutePlan::Keep);
                 let (reason, message) = if nothing {

@@ -135,6 +135,7 @@ mod tests {
         let plan = Plan {
             run: BTreeMap::new(),
             remove: BTreeSet::new(),
+            for_others: BTreeSet::new(),
             splits: vec![split],
             release: BTreeSet::new(),
             close: false,

@@ -44,6 +44,7 @@ mod secret;
 #[cfg(test)]
 pub(crate) mod simulated;
 mod status;
+mod strangers;
 mod watch;
 mod wish;
 

@@ -16,6 +16,7 @@ use super::facts::{PodFacts, SliceFacts};
 use super::memory::Kept;
 use super::moment::Moment;
 use super::ownership;
+use super::strangers::Strangers;
 use crate::api::gateway::HttpRoute;
 use crate::api::{Alias, Deployment};
 use crate::kubernetes::{Kind, names};
@@ -128,6 +129,8 @@ pub(super) struct AppObjects {
     pub(super) routes: Slot<HttpRoute>,
     pub(super) slices: Slot<SliceFacts>,
     pub(super) pods: Slot<PodFacts>,
+    /// HTTPRoutes of others that send to versions of the app.
+    pub(super) strangers: Strangers,
     /// What the last plan wanted remembered, for an anchor that is gone or cannot be written.
     pub(super) kept: Option<Arc<Kept>>,
 }
@@ -138,6 +141,7 @@ impl AppObjects {
             && self.aliases.is_empty()
             && self.slices.is_empty()
             && self.pods.is_empty()
+            && self.strangers.is_empty()
             && !self.has_made()
     }
 

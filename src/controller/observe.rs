@@ -86,7 +86,9 @@ pub(super) fn world(
     let answers = shares.chain(intact).flatten();
     let answers =
         answers.filter(|(number, share)| !share.is_zero() && records.contains_key(number));
+    let held = resolutions.iter().flat_map(|r| r.holds.iter().copied());
     let numbers: BTreeSet<VersionNumber> = (listed.map(|(number, _)| *number))
+        .chain(held)
         .chain(answers.map(|(number, _)| number))
         .chain(materialised.iter().copied())
         .collect();
@@ -122,6 +124,7 @@ pub(super) fn world(
         settle: given.delays.settle,
         splits,
         versions,
+        sent_by_others: objects.strangers.values().flatten().copied().collect(),
         memory,
     }
 }
@@ -247,6 +250,7 @@ fn unread_split(
         wanted: None,
         shares: None,
         protects: BTreeSet::new(),
+        holds: BTreeSet::new(),
         leaving,
         drain: given.delays.drain,
         last,
@@ -346,6 +350,7 @@ fn split(
         protects: (wish.status.wanted.iter().map(|entry| entry.number))
             .chain(wish.status.serving.iter().map(|entry| entry.number))
             .collect(),
+        holds: resolution.holds.clone(),
         leaving: wish.leaving,
         drain: (wanted.and_then(|wanted| wanted.drain_delay))
             .map_or(given.delays.drain, asked::seconds),

@@ -23,6 +23,7 @@ use super::report::Reports;
 use super::repositories::Repositories;
 use super::resolve::{self, Records, Resolution, Trouble};
 use super::status::{self, Facts};
+use super::strangers;
 use super::wish::{self, Wish};
 use crate::api::{OverrideRule, Reason};
 use crate::kubernetes::RouteSpec;
@@ -171,6 +172,11 @@ async fn resolutions(
 ) -> Vec<Resolution> {
     let mut resolutions = Vec::with_capacity(wishes.len());
     let home = wish::repository(wishes);
+    let there = records.keys().copied().collect();
+    let known = resolve::Known {
+        wishes,
+        there: &there,
+    };
     for wish in wishes {
         let resolution = match wish::conflict(wish, home) {
             Some(message) => {
@@ -181,7 +187,7 @@ async fn resolutions(
                 };
                 resolve::fall_back(wish, records, vec![trouble])
             }
-            None => resolve::resolve(&context.repositories, key, wish, records).await,
+            None => resolve::resolve(&context.repositories, key, wish, &known, records).await,
         };
         resolutions.push(checked(wish, resolution, records));
     }
@@ -218,6 +224,9 @@ struct Decided<'a> {
 /// Writes the status of each owner, where it differs.
 async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outcome {
     let objects = context.cache.app(key);
+    let kept = strangers::said(key, &objects.strangers, &decided.plan.for_others);
+    let reports = &context.reports;
+    reports.all_owners(key, &objects, Reason::ForeignRoute, kept);
     let mut outcome = Outcome::default();
     for (wish, resolution) in decided.wishes.iter().zip(decided.resolutions) {
         if decided.unreadable.contains(&wish.owner) {
@@ -232,7 +241,7 @@ async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outco
             .cloned()
             .collect();
         let facts = Facts {
-            app: &key.app,
+            key,
             wish,
             resolution,
             records: decided.records,
@@ -244,7 +253,6 @@ async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outco
             now: decided.now,
         };
         let status = status::status(&facts);
-        let reports = &context.reports;
         match reports.owner(&context.cache, key, wish, &status).await {
             Ok(None) => {}
             Ok(Some(wait)) => {
@@ -334,7 +342,10 @@ fn checked(wish: &Wish, resolution: Resolution, records: &Records) -> Resolution
             pending: false,
         };
         let troubles = resolution.troubles.iter().cloned().chain([trouble]);
-        resolve::fall_back(wish, records, troubles.collect())
+        Resolution {
+            holds: resolution.holds.clone(),
+            ..resolve::fall_back(wish, records, troubles.collect())
+        }
     };
     if !wanted.rules.is_empty() {
         let message = "spec.rules are not something that gateways of this cluster can do; take them out, or ask for a version with the override header";

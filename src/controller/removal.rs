@@ -10,6 +10,7 @@ use kube::{Resource, ResourceExt};
 use super::answer::{Answer, Gateways};
 use super::objects::{AppKey, AppObjects};
 use super::resolve::Records;
+use super::strangers;
 use super::wish::Wish;
 use crate::api::gateway::HttpRoute;
 use crate::kubernetes::render::Rendered;
@@ -190,13 +191,12 @@ impl Removal<'_> {
             .then(|| Doomed::new(Kind::ConfigMap, anchor.as_ref()))
     }
 
-    /// Versions that some route still sends requests to, whatever the plan says.
+    /// Versions that some route still sends requests to, ours or not, whatever the plan says.
     fn sent_to(&self) -> BTreeSet<VersionNumber> {
         (self.objects.routes.iter())
-            .flat_map(|(_, route)| &route.spec.rules)
-            .flat_map(|rule| &rule.backend_refs)
-            .filter(|backend| backend.weight != Some(0))
+            .flat_map(|(_, route)| strangers::backends(route))
             .filter_map(|backend| names::version_of(&self.key.app, &backend.name))
+            .chain(self.objects.strangers.values().flatten().copied())
             .collect()
     }
 }

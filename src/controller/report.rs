@@ -33,8 +33,8 @@ pub(super) struct Reports {
     written: Mutex<HashMap<(AppKey, Owner), Instant>>,
     /// Owners that were ready and are not, though nobody asked for anything, while that has not been said in an event.
     unsaid: Mutex<HashSet<(AppKey, Owner)>>,
-    /// Apps whose memory could not be read, while that is so.
-    forgotten: Mutex<HashSet<AppKey>>,
+    /// What was said of apps in an event of each owner, while it is so.
+    told: Mutex<HashMap<(AppKey, Reason), String>>,
 }
 
 impl Reports {
@@ -44,7 +44,7 @@ impl Reports {
             client,
             written: Mutex::default(),
             unsaid: Mutex::default(),
-            forgotten: Mutex::default(),
+            told: Mutex::default(),
         }
     }
 
@@ -183,25 +183,37 @@ impl Reports {
 
     /// Says once, in an event of each owner, that what the anchor remembers could not be read.
     pub(super) fn forgotten(&self, key: &AppKey, objects: &AppObjects, lost: Option<&str>) {
-        let mut forgotten = (self.forgotten.lock()).unwrap_or_else(PoisonError::into_inner);
-        let Some(lost) = lost else {
-            forgotten.remove(key);
-            return;
-        };
-        if !forgotten.insert(key.clone()) {
-            return;
-        }
-        drop(forgotten);
-        let note = format!(
+        let note = lost.map(|lost| format!(
             "what was remembered of app `{}` is lost: {lost}; every version that runs counts as having served until now, and is kept for its rollback window",
             key.app
-        );
+        ));
+        self.all_owners(key, objects, Reason::MemoryLost, note);
+    }
+
+    /// Says something of an app once, in an event of each owner, and again when it is something else or was over.
+    pub(super) fn all_owners(
+        &self,
+        key: &AppKey,
+        objects: &AppObjects,
+        reason: Reason,
+        note: Option<String>,
+    ) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = (key.clone(), reason);
+        let Some(note) = note else {
+            told.remove(&place);
+            return;
+        };
+        if told.insert(place, note.clone()).as_ref() == Some(&note) {
+            return;
+        }
+        drop(told);
         warn!(namespace = key.namespace, app = %key.app, note);
         let deployments = objects.deployments.iter().map(|(_, o)| o.object_ref(&()));
         let aliases = objects.aliases.iter().map(|(_, o)| o.object_ref(&()));
         for reference in deployments.chain(aliases) {
             self.events
-                .publish(&reference, true, Reason::MemoryLost.as_str(), &note);
+                .publish(&reference, true, reason.as_str(), &note);
         }
     }
 

@@ -2,14 +2,14 @@
 //!
 //! Reads git through [`Repositories`]; writes nothing. What git cannot tell now is unknown, never absent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cache::AppKey;
 use super::repositories::{Lookup, Repositories};
 use super::wish::Wish;
 use crate::api::{Reason, ResolvedVersion, WantedVersion};
 use crate::plan::Shares;
-use crate::record::VersionRecord;
+use crate::record::{self, VersionRecord};
 use crate::words::{VersionNumber, VersionWord};
 
 /// Records by number.
@@ -33,6 +33,17 @@ pub(super) struct Resolution {
     pub(super) shares: Option<Shares>,
     /// What stands against it.
     pub(super) troubles: Vec<Trouble>,
+    /// Versions that run and that the wish names, while what was pinned before goes on: nothing of theirs may go, for what git
+    /// has under their numbers now may be something else.
+    pub(super) holds: BTreeSet<VersionNumber>,
+}
+
+/// What is known beside the wish that is resolved.
+pub(super) struct Known<'a> {
+    /// All wishes of the app.
+    pub(super) wishes: &'a [Wish],
+    /// Versions of which the cluster has a record.
+    pub(super) there: &'a BTreeSet<VersionNumber>,
 }
 
 /// Resolves what a wish wants, and adds the records that it took to `records`.
@@ -40,6 +51,7 @@ pub(super) async fn resolve(
     repositories: &Repositories,
     key: &AppKey,
     wish: &Wish,
+    known: &Known<'_>,
     records: &mut Records,
 ) -> Resolution {
     let Ok(wanted) = &wish.wanted else {
@@ -49,12 +61,18 @@ pub(super) async fn resolve(
         repositories,
         key,
         repository: &wanted.repository,
+        known,
     };
     let mut pinned = Vec::new();
     let mut troubles = Vec::new();
+    let mut holds = BTreeSet::new();
     for entry in &wanted.versions {
+        let own = records.values().filter(|record| place.is_own(record));
+        let meant = own.filter(|record| record.may_be(&entry.version));
+        let meant: Vec<VersionNumber> = meant.map(|record| record.number).collect();
         match place.version(wish, entry, records, &mut troubles).await {
             Ok(record) => {
+                holds.insert(record.number);
                 pinned.push(ResolvedVersion {
                     version: entry.version.clone(),
                     number: record.number,
@@ -64,11 +82,18 @@ pub(super) async fn resolve(
                 });
                 records.entry(record.number).or_insert(record);
             }
-            Err(trouble) => troubles.push(trouble),
+            Err(trouble) => {
+                holds.extend(meant);
+                troubles.push(trouble);
+            }
         }
     }
+    holds.retain(|number| known.there.contains(number));
     if pinned.len() < wanted.versions.len() {
-        return fall_back(wish, records, troubles);
+        return Resolution {
+            holds,
+            ..fall_back(wish, records, troubles)
+        };
     }
     for (index, entry) in pinned.iter().enumerate() {
         if let Some(other) = pinned[..index]
@@ -83,13 +108,17 @@ pub(super) async fn resolve(
                 ),
                 pending: false,
             });
-            return fall_back(wish, records, troubles);
+            return Resolution {
+                holds,
+                ..fall_back(wish, records, troubles)
+            };
         }
     }
     Resolution {
         shares: Some(shares(&pinned)),
         pinned,
         troubles,
+        holds,
     }
 }
 
@@ -111,6 +140,7 @@ pub(super) fn fall_back(wish: &Wish, records: &Records, troubles: Vec<Trouble>) 
         shares: known.then(|| shares(&pinned)),
         pinned,
         troubles,
+        holds: BTreeSet::new(),
     }
 }
 
@@ -118,9 +148,16 @@ struct Place<'a> {
     repositories: &'a Repositories,
     key: &'a AppKey,
     repository: &'a str,
+    known: &'a Known<'a>,
 }
 
 impl Place<'_> {
+    /// A record is of the repository that is asked. One that does not say of which it is, is of the only one that there was.
+    fn is_own(&self, record: &VersionRecord) -> bool {
+        let named = record.repository.as_deref();
+        named.is_none_or(|named| named == self.repository)
+    }
+
     async fn version(
         &self,
         wish: &Wish,
@@ -133,22 +170,16 @@ impl Place<'_> {
             .wanted
             .iter()
             .find(|old| old.version == entry.version);
-        let held = match (before, &entry.version) {
-            (Some(before), _) => {
+        let held = match before {
+            Some(before) => {
                 (records.get(&before.number)).filter(|record| record.commit == before.commit)
             }
-            (None, VersionWord::Number(number)) => records.get(number),
-            (None, _) => None,
+            None => record::named(records, &entry.version).filter(|record| self.is_own(record)),
         };
         if let Some(record) = held {
-            // It runs: git has no say in whether it goes on, but people are told when git no longer agrees.
-            match self.disagreement(record).await {
-                // What was not pinned yet is not pinned against git: it may be of a repository that the app had before.
-                Some(trouble) if before.is_none() && trouble.reason == Reason::VersionMoved => {
-                    return Err(trouble);
-                }
-                trouble => troubles.extend(trouble),
-            }
+            // It runs, or did a moment ago: git has no say in whether it goes on, nor in whether traffic goes back to it. But
+            // people are told when git no longer agrees.
+            troubles.extend(self.disagreement(record).await);
             return Ok(record.clone());
         }
         let word = match before {
@@ -156,12 +187,21 @@ impl Place<'_> {
             None => entry.version.clone(),
         };
         let record = self.lookup(&word).await?;
-        match before {
-            Some(before) if before.commit != record.commit => Err(moved(&record, &before.commit)),
-            _ => match records.get(&record.number) {
-                Some(held) if held.commit != record.commit => Err(moved(&record, &held.commit)),
-                held => Ok(held.cloned().unwrap_or(record)),
-            },
+        let pinned = before.map(|before| before.commit.as_str());
+        if let Some(pinned) =
+            pinned.or_else(|| pin(self.known.wishes, self.repository, record.number))
+            && pinned != record.commit
+        {
+            return Err(moved(&record, pinned));
+        }
+        match records.get(&record.number) {
+            Some(held) if held.commit == record.commit => Ok(held.clone()),
+            Some(held) if !self.is_own(held) => Err(foreign(held, self.repository)),
+            Some(held) => Err(moved(&record, &held.commit)),
+            None => Ok(VersionRecord {
+                repository: Some(self.repository.to_owned()),
+                ..record
+            }),
         }
     }
 
@@ -214,6 +254,17 @@ impl Place<'_> {
     }
 }
 
+/// The commit that some owner that counts has pinned for a number of a repository.
+fn pin<'w>(wishes: &'w [Wish], repository: &str, number: VersionNumber) -> Option<&'w str> {
+    let is_of = |wish: &&Wish| {
+        let wanted = wish.wanted.as_ref();
+        wish.taken_by.is_none() && wanted.is_ok_and(|wanted| wanted.repository == repository)
+    };
+    let pins = (wishes.iter().filter(is_of)).flat_map(|wish| &wish.status.wanted);
+    let mut of_number = pins.filter(|pin| pin.number == number);
+    of_number.next().map(|pin| pin.commit.as_str())
+}
+
 /// Why a cluster cannot run this version, where a function of it has no image.
 fn without_image(record: &VersionRecord) -> Option<String> {
     let function = (record.functions.iter()).find(|function| function.image.is_none())?;
@@ -236,6 +287,50 @@ fn moved(found: &VersionRecord, pinned: &str) -> Trouble {
     }
 }
 
+/// Pods of an app that came from another repository keep the number of theirs until they are gone.
+fn foreign(held: &VersionRecord, repository: &str) -> Trouble {
+    let (number, other) = (held.number, held.repository.as_deref().unwrap_or_default());
+    Trouble {
+        reason: Reason::RepositoryConflict,
+        message: format!(
+            "{number} of Repository `{other}` still has pods here; {number} of Repository `{repository}` is taken up when they are gone; or name a version with another number"
+        ),
+        pending: false,
+    }
+}
+
 fn short(id: &str) -> &str {
     id.get(..12).unwrap_or(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::Alias;
+    use crate::controller::cache::Cache;
+    use crate::controller::wish;
+
+    #[test]
+    fn what_one_owner_has_pinned_is_no_other_commit_for_another_one() {
+        let cache = Cache::default();
+        let alias: Alias = serde_json::from_value(json!({
+            "apiVersion": "cutwater.dev/v1alpha1", "kind": "Alias",
+            "metadata": {"name": "stage", "namespace": "prod"},
+            "spec": {"app": "shop", "repository": "main", "version": 1},
+            "status": {"wanted": [
+                {"version": 1, "percentage": 100, "number": 1, "id": "g1", "commit": "abc"},
+            ]},
+        }))
+        .unwrap();
+        let key = cache.put(alias).remove(0);
+        let wishes = wish::wishes(&cache.app(&key), &BTreeMap::new());
+        let pin = |repository: &str, number: u32| {
+            pin(&wishes, repository, VersionNumber::new(number).unwrap())
+        };
+        assert_eq!(pin("main", 1), Some("abc"));
+        assert_eq!(pin("main", 2), None);
+        assert_eq!(pin("other", 1), None);
+    }
 }

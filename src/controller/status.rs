@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::answer::{Answer, Gateways};
 use super::apply::Failure;
-use super::cache::AppObjects;
+use super::cache::{AppKey, AppObjects};
 use super::observe;
 use super::places;
 use super::resolve::{Records, Resolution};
@@ -16,14 +16,14 @@ use crate::api::{DeploymentStatus, HistoryEntry, HistoryShare, RouteState, Servi
 use crate::kubernetes::names;
 use crate::plan::effective::share_of;
 use crate::plan::{OwnerKind, Plan, RoutePlan, Scale, Shares, SplitPlan};
-use crate::words::{AppName, FunctionName, Share, VersionNumber};
+use crate::words::{FunctionName, Share, VersionNumber};
 
 /// Deployments that the status remembers.
 const HISTORY: usize = 10;
 
 /// Everything that a status is made from.
 pub(super) struct Facts<'a> {
-    pub(super) app: &'a AppName,
+    pub(super) key: &'a AppKey,
     pub(super) wish: &'a Wish,
     pub(super) resolution: &'a Resolution,
     pub(super) records: &'a Records,
@@ -75,8 +75,9 @@ impl Facts<'_> {
         let owner = &self.wish.owner;
         let wanted = self.wish.wanted.as_ref();
         let names = wanted.iter().flat_map(|wanted| &wanted.routes);
-        let listed = names.map(|route| names::route(self.app, owner, route.name.as_str()));
-        if let Some(served) = observe::served(self.app, self.objects, owner, &listed.collect()) {
+        let listed = names.map(|route| names::route(&self.key.app, owner, route.name.as_str()));
+        if let Some(served) = observe::served(&self.key.app, self.objects, owner, &listed.collect())
+        {
             return served;
         }
         match split.map(|split| &split.route) {
@@ -124,8 +125,8 @@ impl Facts<'_> {
             .collect()
     }
 
-    /// Versions whose pods are kept though the owner does not list them: those that others step in for, and those that going back to is
-    /// instant, which are the Deployment's to tell.
+    /// Versions whose pods are kept though the owner does not list them: those that others step in for, those that are named and
+    /// cannot be had yet, and those that going back to is instant, which are the Deployment's to tell.
     fn kept(&self, plan: &Plan) -> Vec<VersionNumber> {
         let intact = plan.memory.intact.get(&self.wish.owner);
         let intact = intact.map_or(&[][..], |intact| &intact.shares);
@@ -133,7 +134,8 @@ impl Facts<'_> {
         let left = |number: &VersionNumber| {
             let past = plan.memory.versions.get(number);
             let drains = past.is_some_and(|past| past.released.is_some() && !past.listed);
-            (tells && drains) || intact.iter().any(|(lost, _)| lost == number)
+            let held = self.resolution.holds.contains(number);
+            held || (tells && drains) || intact.iter().any(|(lost, _)| lost == number)
         };
         let pinned = |number: &VersionNumber| {
             (self.resolution.pinned.iter()).any(|entry| entry.number == *number)
@@ -145,7 +147,7 @@ impl Facts<'_> {
     }
 
     pub(super) fn ready(&self, number: VersionNumber, function: &FunctionName) -> u32 {
-        let service = names::workload(self.app, number, function);
+        let service = names::workload(&self.key.app, number, function);
         observe::ready_endpoints(self.objects, &service)
     }
 
@@ -155,7 +157,7 @@ impl Facts<'_> {
         };
         (wanted.routes.iter())
             .map(|named| {
-                let name = names::route(self.app, &self.wish.owner, named.name.as_str());
+                let name = names::route(&self.key.app, &self.wish.owner, named.name.as_str());
                 let route = self.objects.routes.get(&name);
                 RouteState {
                     name: named.name.clone(),

@@ -2,7 +2,7 @@
 //!
 //! Only reads. One task per kind; a kind that the API server does not know is asked for again until it does.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,6 +27,7 @@ use super::facts::{PodFacts, SliceFacts};
 use super::follow::follow;
 use super::owners;
 use super::queue::Queue;
+use super::strangers;
 use crate::api::gateway::{Gateway, HttpRoute};
 use crate::api::{Alias, Deployment, Repository};
 use crate::kubernetes::names;
@@ -228,17 +229,25 @@ pub(super) fn mark(sink: &Sink, kind: &'static str, there: bool) {
     }
 }
 
-/// Our routes are tracked; all of them claim.
+/// Our routes are tracked, and so is what others send to versions of ours; all of them claim.
 fn route_event(sink: &Sink, happened: Happened<HttpRoute>) {
     match happened {
         Happened::Seen(route, listed) => {
             let (claimant, claims) = route_claims(&route);
             let touched = sink.cache.lock().claims.set(&claimant, claims);
             sink.touch(touched);
+            let sends = match sink.cache.home(&route) {
+                Some(_) => BTreeMap::new(),
+                None => strangers::sends(&route),
+            };
+            // What others send to is known before it is forgotten that the route was ours.
+            sink.touch(sink.cache.note_stranger(&key_of(&route), sends));
             sink.touch(sink.cache.put_listed(route, listed));
         }
         Happened::Gone(route) => {
             let (namespace, name) = key_of(&route);
+            let key = (namespace.clone(), name.clone());
+            sink.touch(sink.cache.note_stranger(&key, BTreeMap::new()));
             let name = format!("{}{name}", claims::ROUTE);
             let touched = sink.cache.lock().claims.remove(&namespace, &name);
             sink.touch(touched);
@@ -247,6 +256,7 @@ fn route_event(sink: &Sink, happened: Happened<HttpRoute>) {
         Happened::Listed(keep) => {
             let touched = sink.cache.lock().claims.retain(claims::ROUTE, &keep);
             sink.touch(touched);
+            sink.touch(sink.cache.retain_strangers(&keep));
             sink.touch(sink.cache.retain::<HttpRoute>(&keep));
         }
     }

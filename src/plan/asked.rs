@@ -29,6 +29,8 @@ pub struct Asked<'a> {
     pub shares: Option<Shares>,
     /// Versions that its status names.
     pub protects: BTreeSet<VersionNumber>,
+    /// Versions that run and that it names, while what it wanted before goes on.
+    pub holds: BTreeSet<VersionNumber>,
     /// The owner is being deleted.
     pub leaving: bool,
     /// How long open requests are given by time alone.
@@ -62,6 +64,7 @@ impl Asked<'_> {
             progress_deadline: (self.wanted)
                 .map_or(DEFAULT_DEADLINE, |wanted| seconds(wanted.progress_deadline)),
             protects: self.protects,
+            holds: self.holds,
             functions,
             last: self.last,
             routes: self.routes,

@@ -34,6 +34,7 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
     let open = is_open(world, &shifts, &times);
     let mut run = BTreeMap::new();
     let mut remove = BTreeSet::new();
+    let mut for_others = BTreeSet::new();
     let mut settled = true;
     for shift in &shifts {
         // What this very plan moves has not even been written yet.
@@ -68,6 +69,12 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
             remove.insert(version);
             continue;
         }
+        let ours = listed
+            || is_answering(&shifts, version)
+            || shifts.iter().any(|shift| shift.carries(version));
+        if !ours && world.sent_by_others.contains(&version) {
+            for_others.insert(version);
+        }
         let keeps_pods = match now.released {
             Some(since) => !wake.reached(later(since, times.window.max(times.drain))),
             None => open,
@@ -94,6 +101,7 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
     Plan {
         run,
         remove,
+        for_others,
         splits: shifts.into_iter().map(|shift| shift.plan).collect(),
         release,
         close,
@@ -207,7 +215,8 @@ fn remember(
             let ruled = !listed && routes.ruled.contains(&version);
             ruled || unsure
         });
-    let sent = (shifts.iter()).any(|shift| shift.split.routes.sent.contains(&version));
+    // Whoever takes the place of a route of ours has its requests.
+    let sent = is_answering(shifts, version) || world.sent_by_others.contains(&version);
     let same = past.listed == listed;
     now.released = match past.released {
         _ if carries || (listed && !now.served) => None,
@@ -219,6 +228,11 @@ fn remember(
     };
     now.listed = listed && now.released.is_some();
     now
+}
+
+/// True where one of our routes gives the version a share, whichever of them counts.
+fn is_answering(shifts: &[Shift<'_>], version: VersionNumber) -> bool {
+    (shifts.iter()).any(|shift| shift.split.routes.sent.contains(&version))
 }
 
 /// True when the workloads of a version that nobody lists may go.

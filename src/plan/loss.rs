@@ -44,7 +44,14 @@ pub(super) fn intact(
                 ..Standing::NONE
             }
         } else {
-            decided[&version]
+            let standing = decided[&version];
+            // Where the routes do not name it, it gets nothing more yet, and others keep what they had.
+            let bears = if standing.named {
+                standing.bears
+            } else {
+                Share::ZERO
+            };
+            Standing { bears, ..standing }
         }
     };
     effective::effective(wanted, origin, origin, on_loss, restored)

@@ -76,6 +76,7 @@ fn alias(story: &Story) -> Split {
         last: Shares::new(),
         routes: RouteFacts::default(),
         protects: BTreeSet::new(),
+        holds: BTreeSet::new(),
         ..story.world.splits[0].clone()
     }
 }
@@ -96,6 +97,52 @@ fn an_owner_of_whom_nothing_is_known_protects_what_it_names_and_nothing_else() {
         story.pass(100).act();
     }
     assert_eq!(story.running(), [2, 3, 6]);
+}
+
+#[test]
+fn what_is_named_and_cannot_be_had_yet_keeps_its_pods_and_gets_no_share() {
+    let mut story = Story::new();
+    for number in 1..=3 {
+        story.version(number, 2, 2).want(&[(number, 100)]).act();
+        story.ready(number, 2).act();
+        story.pass(2).act();
+        story.pass(100).act();
+    }
+    story.world.splits[0].holds = [v(1)].into();
+    story.act();
+    for _ in 0..3 {
+        story.pass(4000).act();
+    }
+    assert_eq!(story.running(), [1, 3]);
+    assert_eq!(story.serving(), shares(&[(3, 100)]));
+    story.world.splits[0].holds.clear();
+    story.want(&[(1, 100)]).act();
+    story.pass(2).act();
+    assert_eq!(story.serving(), shares(&[(1, 100)]));
+}
+
+#[test]
+fn what_routes_of_others_send_to_stays_and_goes_when_they_do_not() {
+    let mut story = shifted();
+    story.world.sent_by_others = [v(7)].into();
+    story.act();
+    for _ in 0..3 {
+        story.pass(4000).act();
+        assert_eq!(plan(&story.world).for_others, [v(7)].into());
+    }
+    assert_eq!(story.running(), [7, 8]);
+    assert_eq!(story.serving(), shares(&[(8, 100)]));
+    // Its window begins anew: whoever sends to it no more may want it back.
+    story.world.sent_by_others.clear();
+    story.act();
+    assert!(plan(&story.world).for_others.is_empty());
+    assert_eq!(story.running(), [7, 8]);
+    story.pass(4000).act();
+    assert_eq!(story.running(), [8]);
+    // What is listed, and what nobody ever made, is not kept for others.
+    story.world.sent_by_others = [v(6), v(8)].into();
+    story.act();
+    assert!(plan(&story.world).for_others.is_empty());
 }
 
 proptest! {

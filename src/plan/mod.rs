@@ -35,6 +35,9 @@ pub struct Plan {
     pub run: BTreeMap<VersionNumber, BTreeMap<FunctionName, Scale>>,
     /// Versions whose workloads go now.
     pub remove: BTreeSet<VersionNumber>,
+    /// Versions that run because routes send to them which belong to nobody here: nobody lists them, and no other route sends
+    /// to them.
+    pub for_others: BTreeSet<VersionNumber>,
     /// What each split gets, in the order of the world's splits.
     pub splits: Vec<SplitPlan>,
     /// Owners that are being deleted and for which nothing is left to do.

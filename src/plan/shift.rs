@@ -75,6 +75,9 @@ impl Shift<'_> {
         if self.split.leaving {
             return false;
         }
+        if self.split.holds.contains(&version) {
+            return true;
+        }
         if let Some(wanted) = &self.split.wanted {
             return wanted.iter().any(|(listed, _)| *listed == version);
         }

@@ -22,6 +22,8 @@ pub struct World {
     pub splits: Vec<Split>,
     /// Versions that are wanted or have workloads.
     pub versions: BTreeMap<VersionNumber, Version>,
+    /// Versions that routes send to which belong to nobody here: what stands behind them stays.
+    pub sent_by_others: BTreeSet<VersionNumber>,
     /// What the last plan wanted remembered.
     pub memory: Memory,
 }
@@ -98,6 +100,9 @@ pub struct Split {
     pub progress_deadline: SignedDuration,
     /// Versions that count as listed while it is not known what is wanted: those that the owner's status names.
     pub protects: BTreeSet<VersionNumber>,
+    /// Versions that run and that the owner names, though what it wanted before goes on, because not all of it can be: they
+    /// count as listed, and get no share by it. What went could come back as something else.
+    pub holds: BTreeSet<VersionNumber>,
     /// Functions that the routes reach; a version serves while each of them has a ready pod.
     pub functions: BTreeSet<FunctionName>,
     /// What the routes say now; empty where there is none.

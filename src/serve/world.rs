@@ -88,6 +88,7 @@ impl App {
             settle: SignedDuration::ZERO,
             splits,
             versions,
+            sent_by_others: BTreeSet::new(),
             memory: self.remembered.memory.clone(),
         }
     }
@@ -128,6 +129,7 @@ impl App {
             wanted: Some(&release.wanted),
             shares: resolution.shares.clone(),
             protects,
+            holds: resolution.holds.clone(),
             leaving: false,
             // Open requests are waited for, and not a time.
             drain: SignedDuration::ZERO,
@@ -145,6 +147,7 @@ impl App {
             wanted: None,
             shares: None,
             protects: BTreeSet::new(),
+            holds: BTreeSet::new(),
             leaving: true,
             drain: SignedDuration::ZERO,
             last,

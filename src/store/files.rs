@@ -49,6 +49,7 @@ pub(super) fn record(
         tree: version.tree.clone(),
         commit: version.commit.clone(),
         published_at: version.published_at,
+        repository: None,
         labels: version.labels.clone(),
         functions: app.spec.functions,
         files,

@@ -154,6 +154,7 @@ fn says(trouble: &Trouble) -> Vec<Say> {
     let plan = Plan {
         run: [(version, [(function(), Scale::Fixed(2))].into())].into(),
         remove: BTreeSet::new(),
+        for_others: BTreeSet::new(),
         splits: vec![split],
         release: BTreeSet::new(),
         close: false,
@@ -162,7 +163,7 @@ fn says(trouble: &Trouble) -> Vec<Say> {
         wake: None,
     };
     let facts = Facts {
-        app: &key().app,
+        key: &key(),
         wish: &wishes[0],
         resolution: &resolution,
         records: &BTreeMap::new(),

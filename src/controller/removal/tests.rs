@@ -49,6 +49,7 @@ impl Case {
             plan: Plan {
                 run: BTreeMap::new(),
                 remove: BTreeSet::new(),
+                for_others: BTreeSet::new(),
                 splits: Vec::new(),
                 release: BTreeSet::new(),
                 close: false,
@@ -289,4 +290,27 @@ fn nothing_goes_that_a_route_still_sends_to_and_nothing_of_a_strange_name() {
         .workload("shop-notes")
         .split("cwd/shop", RoutePlan::Keep);
     assert_eq!(case.doomed().1, ["shop-v2-web"]);
+}
+
+#[test]
+fn nothing_goes_that_a_route_of_somebody_else_sends_to() {
+    let case = || Case::new().workload("shop-v1-web").workload("shop-v2-web");
+    let gone = case();
+    assert_eq!(gone.doomed().1, ["shop-v1-web", "shop-v2-web"]);
+    let held = case();
+    let route = ("prod".to_owned(), "shop.main".to_owned());
+    let sends = |version: &str| [(key(), [version.parse().unwrap()].into())].into();
+    assert_eq!(held.cache.note_stranger(&route, sends("v1")), [key()]);
+    assert!(held.cache.note_stranger(&route, sends("v1")).is_empty());
+    assert_eq!(held.doomed().1, ["shop-v2-web"]);
+    assert_eq!(held.cache.note_stranger(&route, sends("v2")), [key()]);
+    assert_eq!(held.doomed().1, ["shop-v1-web"]);
+    assert_eq!(held.cache.retain_strangers(&[].into()), [key()]);
+    assert_eq!(held.doomed().1, ["shop-v1-web", "shop-v2-web"]);
+    // Of an app of which there is nothing else, nothing is left.
+    let empty = Cache::default();
+    empty.note_stranger(&route, sends("v1"));
+    assert_eq!(empty.apps(), [key()]);
+    empty.note_stranger(&route, BTreeMap::new());
+    assert!(empty.apps().is_empty());
 }

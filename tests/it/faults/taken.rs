@@ -1,12 +1,16 @@
 //! Names that somebody else's objects have: they are never touched.
 
 use cutwater::api::FIELD_MANAGER;
+use cutwater::api::gateway::HttpRoute;
 use futures::future::join_all;
+use k8s_openapi::api::apps::v1::Deployment as Workload;
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
+use crate::lab::faults::AWHILE;
 use crate::lab::{Lab, SOON, Scope};
 use crate::support::wait::stays;
 use crate::support::wait_for;
@@ -210,6 +214,130 @@ async fn what_somebody_else_makes_anew_under_a_name_of_ours_is_theirs() {
     join_all(looks).await;
 }
 
+/// v1 and v2 have files of their own, and v2 serves all traffic. What is gone back from keeps its pods for no longer than it must.
+async fn second_serves(lab: &Lab, name: &str) -> Scope {
+    let scope = lab.scope(name).await;
+    for number in 1..=2 {
+        let text = format!("{number}\n");
+        (scope.releases).write("apps/shop/public/index.html", &text);
+        let files = "files: {mountPath: /app, include: [public/**]}\n";
+        scope.releases.publish("shop", files);
+        scope.deploy("shop", &[(number, 100.0)]).await;
+        scope.until_ready("shop").await;
+    }
+    scope.until_workloads("shop", &["shop-v2-web"]).await;
+    scope
+}
+
+/// The live route of the app, as somebody writes it down and applies it elsewhere.
+async fn copy(scope: &Scope, name: &str) -> Value {
+    let live = scope.api::<HttpRoute>().get("shop.main").await.unwrap();
+    json!({
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {
+            "name": name,
+            "labels": live.metadata.labels,
+            "annotations": live.metadata.annotations,
+        },
+        "spec": serde_json::to_value(&live.spec).unwrap(),
+    })
+}
+
+/// What is made for v2: its workload, its Service, and the files that it mounts.
+async fn made_for_second(scope: &Scope) -> Vec<String> {
+    let workload = scope.api::<Workload>().get_opt("shop-v2-web").await;
+    let Some(workload) = workload.unwrap() else {
+        return Vec::new();
+    };
+    let pods = workload.spec.template.spec.unwrap();
+    let maps = pods.volumes.into_iter().flatten();
+    let maps = maps.filter_map(|volume| Some(volume.config_map?.name));
+    let services = scope.api::<Service>();
+    let service = services.get_opt("shop-v2-web").await.unwrap();
+    let mut made = vec![workload.metadata.uid.unwrap()];
+    made.extend(service.and_then(|service| service.metadata.uid));
+    for name in maps {
+        let map = scope.api::<ConfigMap>().get_opt(&name).await.unwrap();
+        made.extend(map.and_then(|map| map.metadata.uid));
+    }
+    made
+}
+
+/// Somebody deletes our route and makes it again from what was written down, while the controller is away: requests still go to
+/// what it names.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_route_of_somebody_else_sends_to_stays() {
+    let mut lab = Lab::lent();
+    let scope = second_serves(&lab, "taken-route").await;
+    lab.controller.kill();
+    let foreign = Foreign::instead(&scope, copy(&scope, "shop.main").await).await;
+    let made = made_for_second(&scope).await;
+    assert_eq!(made.len(), 3, "{made:?}");
+    lab.controller.again();
+    scope.deploy("shop", &[(1, 100.0)]).await;
+    scope.until_event("shop", "ForeignRoute").await;
+    scope
+        .until_fault("shop", "WorkloadsReady", "NameTaken")
+        .await;
+    wait_for("what is kept to be said", SOON, async || {
+        let said = scope.conditions("shop").await;
+        if said.contains("is somebody else's and sends to v2") {
+            Ok(())
+        } else {
+            Err(said)
+        }
+    })
+    .await;
+    stays("what v2 has", AWHILE * 3, made, async || {
+        made_for_second(&scope).await
+    })
+    .await;
+    assert_eq!(scope.events("shop").await["ForeignRoute"], 1);
+    foreign.delete().await;
+    scope.until_weights("shop", &[(1, 10_000)]).await;
+    scope.until_workloads("shop", &["shop-v1-web"]).await;
+    scope.until_ready("shop").await;
+}
+
+/// A copy of our route under another name has the requests of another hostname, say. It keeps what it sends to, also where the
+/// Deployment is deleted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_copy_of_a_route_sends_to_stays() {
+    let scope = second_serves(Lab::shared(), "copied-route").await;
+    let mut copied = copy(&scope, "mine").await;
+    copied["spec"]["hostnames"] = json!([scope.hostname("mine")]);
+    let foreign = Foreign::make(&scope, copied).await;
+    let made = made_for_second(&scope).await;
+    scope.deploy("shop", &[(1, 100.0)]).await;
+    scope.until_weights("shop", &[(1, 10_000)]).await;
+    scope.until_ready("shop").await;
+    scope.until_event("shop", "ForeignRoute").await;
+    let message = scope
+        .until_condition("shop", "WorkloadsReady", "True", "Succeeded")
+        .await;
+    assert!(
+        message.contains("HTTPRoute `mine` is somebody else's"),
+        "{message}"
+    );
+    scope.delete("shop", &DeleteParams::background()).await;
+    scope.until_workloads("shop", &["shop-v2-web"]).await;
+    let message = scope
+        .until_condition("shop", "Ready", "False", "Draining")
+        .await;
+    assert!(
+        message.contains("delete it, or take the Services"),
+        "{message}"
+    );
+    stays("what v2 has", AWHILE * 2, made, async || {
+        made_for_second(&scope).await
+    })
+    .await;
+    foreign.delete().await;
+    scope.until_gone("shop", SOON).await;
+    assert!(scope.workloads("shop").await.is_empty());
+}
+
 /// Names of a version to come are taken: the one that serves goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_that_is_taken_holds_back_only_the_version_that_needs_it() {
@@ -230,7 +358,7 @@ async fn a_name_that_is_taken_holds_back_only_the_version_that_needs_it() {
     scope.stays_put("shop").await;
     assert_eq!(scope.weights("shop").await, [(1, 10_000)].into());
     // What is ours is still put right.
-    let services = scope.api::<k8s_openapi::api::core::v1::Service>();
+    let services = scope.api::<Service>();
     services
         .delete("shop-v1-web", &DeleteParams::default())
         .await
@@ -242,15 +370,10 @@ async fn a_name_that_is_taken_holds_back_only_the_version_that_needs_it() {
     // Deleting the Deployment leaves what is not its own.
     scope.delete("shop", &DeleteParams::background()).await;
     scope.until_gone("shop", SOON).await;
-    stays(
-        "somebody else's objects",
-        crate::lab::faults::AWHILE,
-        (),
-        async || {
-            for object in &foreign {
-                object.untouched().await;
-            }
-        },
-    )
+    stays("somebody else's objects", AWHILE, (), async || {
+        for object in &foreign {
+            object.untouched().await;
+        }
+    })
     .await;
 }

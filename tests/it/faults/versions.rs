@@ -3,7 +3,11 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use crate::lab::{Lab, Releases, Scope};
+use cutwater::api::Repository;
+use serde_json::json;
+
+use crate::lab::{Lab, Releases, SOON, Scope};
+use crate::support::wait_for;
 
 /// The tree without entries.
 const EMPTY: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
@@ -193,6 +197,84 @@ async fn a_tag_that_moves_changes_no_traffic() {
     // A share may still move among what was pinned and what is good.
     scope.deploy("shop", &[(1, 50.0), (2, 50.0)]).await;
     scope.until_weights("shop", &[(1, 5_000), (2, 5_000)]).await;
+    assert_eq!(scope.pods("shop", 1).await, pods);
+    set_tag(&scope.releases, 1, &good);
+    scope.until_ready("shop").await;
+}
+
+/// v3 serves all traffic, v1 and v2 keep their pods for their rollback window, and the controller knows that the tag of v1 moved.
+/// The commit of v1, and the pods of v1.
+async fn left_and_moved(name: &str, window: &str) -> (Scope, String, Vec<String>) {
+    let scope = Lab::shared().scope(name).await;
+    let window = json!({"rollbackWindow": window});
+    for number in 1..=3 {
+        scope.releases.publish("shop", "");
+        scope
+            .deploy_with("shop", &[(number, 100.0)], window.clone())
+            .await;
+        scope.until_ready("shop").await;
+    }
+    let good = commit_of(&scope.releases, 1);
+    let pods = scope.pods("shop", 1).await;
+    assert!(!pods.is_empty());
+    let tree = remote_git(
+        &scope.releases,
+        &["rev-parse", &format!("{}^{{tree}}", tag(2))],
+    );
+    set_tag(&scope.releases, 1, &snapshot(&scope.releases, 1, &tree, ""));
+    scope.releases.commit("After the tag");
+    let head = remote_git(&scope.releases, &["rev-parse", "refs/heads/main"]);
+    wait_for("the controller to know", SOON, async || {
+        let api = scope.api::<Repository>();
+        let status = api.get("main").await.unwrap().status.unwrap_or_default();
+        match status.head {
+            Some(seen) if seen == head => Ok(()),
+            seen => Err(format!("{seen:?}")),
+        }
+    })
+    .await;
+    assert_eq!(scope.pods("shop", 1).await, pods);
+    (scope, good, pods)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_way_back_does_not_wait_where_the_tag_moved() {
+    let (scope, good, pods) = left_and_moved("moved-back", "1h").await;
+    let window = json!({"rollbackWindow": "4s"});
+    scope.deploy_with("shop", &[(1, 100.0)], window).await;
+    scope.until_weights("shop", &[(1, 10_000)]).await;
+    let message = scope
+        .until_fault("shop", "VersionsResolved", "VersionMoved")
+        .await;
+    assert!(message.contains(&good[..12]), "{message}");
+    // The window of those that were left ends, and nothing else changes.
+    scope.until_workloads("shop", &["shop-v1-web"]).await;
+    scope.stays_put("shop").await;
+    assert_eq!(scope.pods("shop", 1).await, pods);
+    assert_eq!(scope.weights("shop").await, [(1, 10_000)].into());
+    set_tag(&scope.releases, 1, &good);
+    scope.until_ready("shop").await;
+    assert_eq!(scope.pods("shop", 1).await, pods);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_spec_names_keeps_its_pods_where_not_all_of_it_can_be() {
+    let (scope, good, pods) = left_and_moved("moved-held", "1h").await;
+    let window = json!({"rollbackWindow": "4s"});
+    let versions = [(1, 50.0), (9, 50.0)];
+    scope.deploy_with("shop", &versions, window.clone()).await;
+    scope
+        .until_condition("shop", "VersionsResolved", "False", "VersionMoved")
+        .await;
+    // What nobody names goes at the end of its window, which was that of v1 as well.
+    scope
+        .until_workloads("shop", &["shop-v1-web", "shop-v3-web"])
+        .await;
+    scope.stays_put("shop").await;
+    assert_eq!(scope.weights("shop").await, [(3, 10_000)].into());
+    assert_eq!(scope.pods("shop", 1).await, pods);
+    scope.deploy_with("shop", &[(1, 100.0)], window).await;
+    scope.until_weights("shop", &[(1, 10_000)]).await;
     assert_eq!(scope.pods("shop", 1).await, pods);
     set_tag(&scope.releases, 1, &good);
     scope.until_ready("shop").await;
