@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 
 use super::progress;
 use super::shift::{self, Shift};
-use super::world::{Memory, Owner, Version, VersionMemory, World};
+use super::world::{Memory, Owner, Served, Version, VersionMemory, World};
 use super::{Plan, Scale, Wake, later};
 use crate::words::{FunctionName, VersionNumber};
 
@@ -29,6 +29,7 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
         intact: (shifts.iter())
             .filter_map(|shift| Some((shift.plan.owner.clone(), shift.intact.clone()?)))
             .collect(),
+        served: BTreeMap::new(),
     };
     let times = Times::of(world, &shifts);
     let open = is_open(world, &shifts, &times);
@@ -89,6 +90,7 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
         run.insert(version, scale(state, &now));
         memory.versions.insert(version, now);
     }
+    memory.served = served(&shifts, |version| run.contains_key(&version));
 
     let (release, close) = release(world, &shifts, run.is_empty(), &mut memory, &mut wake);
     Plan {
@@ -101,6 +103,21 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
         memory,
         wake: wake.next,
     }
+}
+
+/// What each owner goes back to, as far as it runs.
+fn served(
+    shifts: &[Shift<'_>],
+    runs: impl Fn(VersionNumber) -> bool,
+) -> BTreeMap<Owner, BTreeMap<VersionNumber, Served>> {
+    let of = |shift: &Shift<'_>| -> BTreeMap<VersionNumber, Served> {
+        let served = shift.served.iter().filter(|(version, _)| runs(**version));
+        served.map(|(version, it)| (*version, *it)).collect()
+    };
+    (shifts.iter())
+        .map(|shift| (shift.plan.owner.clone(), of(shift)))
+        .filter(|(_, served)| !served.is_empty())
+        .collect()
 }
 
 /// Owners that are let go, and whether nothing is left at all.

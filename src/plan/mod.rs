@@ -2,8 +2,8 @@
 //!
 //! Pure: no client, no git, no clock. Time comes in with the [`World`], the next wake-up goes out with the [`Plan`].
 //! Shares are decided in [`effective`], what pods bear in [`capacity`], whether that gets on in [`progress`], what comes back
-//! after a loss in [`loss`], what routes name beside their shares in [`naming`], how long versions live in [`lifetime`],
-//! which version a user meets in [`slots`]. What an owner asks for comes in by [`asked`].
+//! after a loss in [`loss`], what an owner goes back to in [`served`], what routes name beside their shares in [`naming`], how
+//! long versions live in [`lifetime`], which version a user meets in [`slots`]. What an owner asks for comes in by [`asked`].
 
 pub mod asked;
 pub mod capacity;
@@ -12,6 +12,7 @@ mod lifetime;
 mod loss;
 mod naming;
 mod progress;
+mod served;
 mod shift;
 pub mod slots;
 mod world;
@@ -22,8 +23,8 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use effective::{OnLoss, Shares};
 pub use world::{
-    FunctionState, Intact, Memory, Named, Owner, OwnerKind, Progress, RouteFacts, Split, Version,
-    VersionMemory, World,
+    FunctionState, Intact, Memory, Named, Owner, OwnerKind, Progress, RouteFacts, Served, Split,
+    Version, VersionMemory, World,
 };
 
 use crate::words::{FunctionName, VersionNumber};
@@ -187,5 +188,7 @@ mod loss_test;
 mod memory_test;
 #[cfg(test)]
 mod naming_test;
+#[cfg(test)]
+mod served_test;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,8 @@ use super::effective::{self, Standing, share_of};
 use super::loss;
 use super::naming::{self, Known};
 use super::progress;
-use super::world::{Intact, Progress, Split, Version, World};
+use super::served;
+use super::world::{Intact, Progress, Served, Split, Version, World};
 use super::{BACKENDS_MAX, Cause, RoutePlan, Shares, SplitPlan, Waiting, Wake, later};
 use crate::words::{FunctionName, Share, VersionNumber};
 
@@ -23,6 +24,8 @@ pub(super) struct Shift<'w> {
     pub(super) needs: BTreeMap<VersionNumber, BTreeMap<FunctionName, u32>>,
     /// Versions that its routes name.
     pub(super) known: Known,
+    /// Versions that its routes have served.
+    pub(super) served: BTreeMap<VersionNumber, Served>,
     /// How far it is, while it waits.
     pub(super) progress: Option<Progress>,
     /// Pods that are left to the versions that give way.
@@ -172,6 +175,7 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
         basis: (short || lean).then_some(basis),
         needs,
         known,
+        served: served::served(world, split),
         progress,
         left,
         intact,
@@ -227,6 +231,11 @@ fn undecided<'w>(world: &World, split: &'w Split, leaving: bool, known: Known) -
         basis: None,
         needs: BTreeMap::new(),
         known,
+        served: if leaving {
+            BTreeMap::new()
+        } else {
+            served::served(world, split)
+        },
         progress: None,
         left: BTreeMap::new(),
         intact: intact.filter(|_| !leaving).cloned(),
@@ -313,7 +322,7 @@ fn standing(
     let first = split.last.is_empty();
     let held = !share_of(&split.last, version).is_zero();
     // A version that served is known to work: what no request reaches of it may come later.
-    let proven = overdue || progress::served_lately(world, split, version);
+    let proven = overdue || served::lately(world, split, version);
     let ready = serves && (all_ready || proven);
     let settled = match state.ready_since {
         _ if !ready => false,
