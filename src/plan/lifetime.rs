@@ -12,7 +12,7 @@ use super::world::{Memory, Owner, Served, Version, VersionMemory, World};
 use super::{Plan, Scale, Wake, later};
 use crate::words::{FunctionName, VersionNumber};
 
-pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> Plan {
+pub(super) fn settle(world: &World, mut shifts: Vec<Shift<'_>>, mut wake: Wake) -> Plan {
     let mut memory = Memory {
         versions: BTreeMap::new(),
         basis: (shifts.iter())
@@ -36,16 +36,9 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
     let mut run = BTreeMap::new();
     let mut remove = BTreeSet::new();
     let mut settled = true;
-    for shift in &shifts {
-        // What this very plan moves has not even been written yet.
-        let written = if shift.moves() {
-            Some(world.now)
-        } else {
-            shift.split.routes.written
-        };
-        if let Some(written) = written {
-            settled &= wake.reached(later(written, world.settle));
-        }
+    for shift in &mut shifts {
+        shift.plan.settled = is_settled(world, shift, &mut wake);
+        settled &= shift.plan.settled;
     }
     let cramped = (world.versions.keys()).any(|version| progress::has_no_room(world, *version));
     let mut candidates: BTreeSet<VersionNumber> = world.versions.keys().copied().collect();
@@ -103,6 +96,23 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
         memory,
         wake: wake.next,
     }
+}
+
+/// Gateways have had the settle delay since the routes of a split were written, and since they accepted them without what lost
+/// its share. What other owners of the app do is no matter of this one's users.
+fn is_settled(world: &World, shift: &Shift<'_>, wake: &mut Wake) -> bool {
+    // What this very plan moves has not even been written yet.
+    let written = if shift.moves() {
+        Some(world.now)
+    } else {
+        shift.split.routes.written
+    };
+    let left = shift.served.values().filter_map(|served| served.left);
+    let mut settled = true;
+    for since in written.into_iter().chain(left) {
+        settled &= wake.reached(later(since, world.settle));
+    }
+    settled
 }
 
 /// What each owner goes back to, as far as it runs.

@@ -42,7 +42,7 @@ pub struct Plan {
     pub release: BTreeSet<Owner>,
     /// Nothing is left at all: the anchor goes, before any of `release`.
     pub close: bool,
-    /// Gateways have had the settle delay since the routes were written last.
+    /// Gateways have had the settle delay since the routes of any split were written last.
     pub settled: bool,
     /// What the next plan has to know.
     pub memory: Memory,
@@ -73,6 +73,8 @@ pub struct SplitPlan {
     pub route: RoutePlan,
     /// The routes say what is wanted, and no share waits for anything.
     pub complete: bool,
+    /// Gateways have had the settle delay since its own routes were written last, and accepted without what lost its share.
+    pub settled: bool,
     /// What holds back the wanted versions that have not their whole share, in the order wanted.
     pub waiting: Vec<Waiting>,
     /// None of that made progress within the deadline.

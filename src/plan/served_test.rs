@@ -125,3 +125,31 @@ fn a_way_back_that_has_begun_ends_after_the_window_is_over() {
     silently(&mut story);
     assert_eq!(story.serving(), shares(&[(2, 100)]));
 }
+
+#[test]
+fn what_the_routes_of_one_owner_wait_for_is_no_matter_of_another() {
+    let mut story = beside_an_alias();
+    let settled = |story: &Story| {
+        let plan = plan(&story.world);
+        let splits = plan.splits.iter().map(|split| split.settled);
+        (splits.collect::<Vec<_>>(), plan.settled)
+    };
+    assert_eq!(settled(&story), (vec![true, true], true));
+    story.want(&[(1, 100)]);
+    assert_eq!(settled(&story), (vec![false, true], false), "to be written");
+    story.act();
+    assert_eq!(settled(&story), (vec![false, true], false), "just written");
+    story.pass(1).act();
+    assert_eq!(settled(&story), (vec![true, true], true));
+    // Accepted without what lost its share, some time after it was written.
+    story.want(&[(2, 100)]).act().pass(1).act().pass(1).act();
+    silently(&mut story);
+    story.want(&[(1, 100)]);
+    silently(&mut story);
+    story.pass(100);
+    story.world.splits[0].routes.accepted = true;
+    story.act();
+    assert_eq!(settled(&story), (vec![false, true], false));
+    story.pass(1).act();
+    assert_eq!(settled(&story), (vec![true, true], true));
+}

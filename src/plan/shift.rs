@@ -168,6 +168,7 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
                 overrides,
             }),
             complete,
+            settled: false,
             waiting,
             stalled,
             unheard,
@@ -224,6 +225,7 @@ fn undecided<'w>(world: &World, split: &'w Split, leaving: bool, known: Known) -
                 RoutePlan::Keep
             },
             complete: leaving && !split.routes.exist,
+            settled: false,
             waiting: Vec::new(),
             stalled: false,
             unheard: Vec::new(),
