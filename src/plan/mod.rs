@@ -96,7 +96,8 @@ pub enum RoutePlan {
         /// Shares of traffic; they total 100 %.
         shares: Shares,
         /// Versions that are named beside them, with no share: those that may get one next, and those that lost theirs. A
-        /// gateway that learns of routes and of what stands behind them apart loses requests where one write does both.
+        /// gateway that learns of routes and of what stands behind them apart loses requests where one write does both. In the
+        /// order of their numbers.
         idle: Vec<VersionNumber>,
         /// Versions that the override header reaches, in the order wanted.
         overrides: Vec<VersionNumber>,

@@ -167,11 +167,9 @@ pub(super) fn beside(
         .collect();
     leaving.sort_by(|a, b| b.cmp(a));
     let room = places.saturating_sub(idle.len());
-    let mut leaving: Vec<VersionNumber> = (leaving.into_iter().take(room))
-        .map(|(_, version)| version)
-        .collect();
-    leaving.sort_unstable();
-    idle.extend(leaving);
+    idle.extend(leaving.into_iter().take(room).map(|(_, version)| version));
+    // Why each is named changes from plan to plan. In the order of their numbers that alone is no reason to write.
+    idle.sort_unstable();
     Beside { idle, crowded }
 }
 

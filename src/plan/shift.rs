@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::capacity::{self, Pods};
-use super::effective::{self, Standing, share_of};
+use super::effective::{self, Standing, is_same, share_of};
 use super::loss;
 use super::naming::{self, Known};
 use super::progress;
@@ -58,7 +58,7 @@ impl Shift<'_> {
             return false;
         }
         let names = idle.iter().any(|version| !routes.named.contains(version));
-        *shares != self.split.last || names || routes.surplus
+        !is_same(shares, &self.split.last) || names || routes.surplus
     }
 
     /// The owner wants the version to have a share.
@@ -116,6 +116,8 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     let (last, on_loss) = (&split.last, split.on_loss);
     let intact = loss::intact(wanted, on_loss, &origin, (&as_they_are, &standings));
     let shares = effective::effective(wanted, last, &intact, on_loss, |v| standings[&v]);
+    // In another order they are no other split: the routes stay as they are.
+    let shares = shares.map(|shares| effective::in_order_of(shares, last));
     let mut waiting = waiting(world, split, shares.as_deref(), &standings, &basis);
     let ready = |version| standings.get(&version).is_some_and(|it| it.serves);
     let said = shares.as_ref().unwrap_or(&split.last);
@@ -149,7 +151,8 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     let has_share = |version, shares: &Shares| !share_of(shares, version).is_zero();
     let strays = (split.routes.sent.iter())
         .any(|version| !has_share(*version, &served) && !has_share(*version, last));
-    let complete = shares.as_ref() == Some(&served) && waiting.is_empty() && !strays;
+    let all = (shares.as_ref()).is_some_and(|shares| is_same(shares, &served));
+    let complete = all && waiting.is_empty() && !strays;
     let asked_for = |version: &VersionNumber| {
         let awaited = (world.versions.get(version)).is_some_and(|state| state.awaited);
         standings[version].eligible || (awaited && split.routes.ruled.contains(version))
