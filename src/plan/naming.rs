@@ -3,8 +3,8 @@
 //! Pure. A gateway may learn of a route and of the backends behind it apart, in any order. So no write names a version and
 //! gives it a share, and none takes away a version that had a share: it is named first, gets its share once the gateways
 //! have accepted that and had the settle delay, keeps its name at no share while going back is to be instant, and loses
-//! its name before its pods go. The way back to what the same routes served lately is the one exception: a gateway that says
-//! nothing at all is waited for no longer than the deadline, for nobody may be there who could answer.
+//! its name before its pods go. The way back is the one exception, to what the same routes served or what is older: a gateway
+//! that says nothing at all is waited for no longer than the deadline, for nobody may be there who could answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 
 use super::effective::share_of;
 use super::loss;
+use super::progress;
 use super::served;
 use super::world::{Named, Split, World};
 use super::{BACKENDS_MAX, Shares, Wake, later};
@@ -64,8 +65,7 @@ pub(super) fn known(world: &World, split: &Split) -> Known {
         .collect()
 }
 
-/// True once the gateways know a version for sure, or where traffic goes back to what these routes served and they said nothing
-/// for too long.
+/// True once the gateways know a version for sure, or where traffic goes back to it and they said nothing for too long.
 pub(super) fn is_settled(
     world: &World,
     split: &Split,
@@ -79,7 +79,8 @@ pub(super) fn is_settled(
     if let Some(since) = named.since {
         return wake.reached(later(since, world.settle));
     }
-    served::lately(world, split, version) && is_unheard(world.settle, split, named, wake)
+    let returns = progress::returns(world, split, version) || served::lately(world, split, version);
+    returns && is_unheard(world.settle, split, named, wake)
 }
 
 /// Versions with a share that the gateways have said nothing of for longer than the way back waits. Where nothing was gone back

@@ -64,21 +64,6 @@ fn a_version_that_an_alias_serves_does_not_go_past_a_silent_gateway() {
     assert_eq!(story.serving(), shares(&[(3, 100)]));
 }
 
-/// Nor does an older one that these routes never served: whether anybody ever got an answer from it by them is not known.
-#[test]
-fn an_older_version_that_only_an_alias_served_does_not_either() {
-    let mut story = beside_an_alias();
-    story.version(4, 1, 1).want(&[(4, 100)]).act();
-    story.ready(4, 1).act().pass(1).act();
-    assert_eq!(story.serving(), shares(&[(4, 100)]));
-    story.want(&[(3, 100)]);
-    for _ in 0..10 {
-        silently(&mut story);
-        story.pass(600);
-    }
-    assert_eq!(story.serving(), shares(&[(4, 100)]));
-}
-
 #[test]
 fn a_version_that_an_alias_serves_does_not_get_more_than_its_pods_bear() {
     let mut story = beside_an_alias();
