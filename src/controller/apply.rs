@@ -29,6 +29,7 @@ use super::removal::Doomed;
 use crate::api::Reason;
 use crate::api::gateway::HttpRoute;
 use crate::kubernetes::{self, Kind, Object, diff, names};
+use crate::plan::Owner;
 
 /// Longest time for one request.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -51,8 +52,8 @@ pub(super) struct Applier {
     verified: Mutex<HashMap<Target, (u64, String)>>,
     /// When each route was written last, by this process, with something that changes what happens to requests.
     routes: Mutex<HashMap<(String, String), Moment>>,
-    /// When a route of an app was deleted last, by this process.
-    deleted: Mutex<HashMap<AppKey, Moment>>,
+    /// When each route was deleted last, by this process.
+    deleted: Mutex<HashMap<(String, String), Moment>>,
     /// When this process began.
     began: Moment,
 }
@@ -146,10 +147,16 @@ impl Applier {
         self.began.time(now)
     }
 
-    /// When a route of an app was deleted last. Not known of what an earlier process did: that was long ago.
-    pub(super) fn route_deleted(&self, key: &AppKey, now: Timestamp) -> Option<Timestamp> {
+    /// When a route of an owner was deleted last. Not known of what an earlier process did: that was long ago.
+    pub(super) fn route_deleted(
+        &self,
+        key: &AppKey,
+        owner: &Owner,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
         let deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(deleted.get(key)?.time(now))
+        let of_owner = deleted.iter().filter(|(route, _)| is_of(key, owner, route));
+        of_owner.map(|(_, moment)| moment.time(now)).max()
     }
 
     /// When a route was written last. Not known of what an earlier process wrote: that was long ago.
@@ -164,12 +171,10 @@ impl Applier {
         Some(written.time(now))
     }
 
-    /// True where a route of an app was written after that moment.
-    pub(super) fn wrote_route_after(&self, key: &AppKey, moment: Moment) -> bool {
+    /// True where a route of an owner was written after that moment.
+    pub(super) fn wrote_route_after(&self, key: &AppKey, owner: &Owner, moment: Moment) -> bool {
         let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut routes = routes.iter().filter(|((namespace, name), _)| {
-            *namespace == key.namespace && names::alias_of_route(&key.app, name).is_some()
-        });
+        let mut routes = routes.iter().filter(|(route, _)| is_of(key, owner, route));
         routes.any(|(_, written)| written.is_after(moment))
     }
 
@@ -181,7 +186,7 @@ impl Applier {
         } else {
             routes.remove(&route);
             let mut deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner);
-            deleted.insert(key.clone(), Moment::now());
+            deleted.insert(route, Moment::now());
         }
     }
 
@@ -194,6 +199,8 @@ impl Applier {
         (self.lock()).retain(|(_, namespace, name), _| !of_app(namespace, name));
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         routes.retain(|(namespace, name), _| !of_app(namespace, name));
+        let mut deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+        deleted.retain(|(namespace, name), _| !of_app(namespace, name));
     }
 
     /// True when the cluster holds what is wanted of an object.
@@ -349,6 +356,11 @@ impl Applier {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Target, (u64, String)>> {
         self.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// True for a route, by namespace and name, that serves an owner.
+fn is_of(key: &AppKey, owner: &Owner, (namespace, name): &(String, String)) -> bool {
+    *namespace == key.namespace && names::is_route_of(&key.app, owner, name)
 }
 
 fn fingerprint(object: &Object) -> u64 {

@@ -6,10 +6,12 @@
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
+use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 
 use super::apply::Failure;
 use super::cache::AppKey;
+use super::concerns::{About, Fault};
 use super::memory::Kept;
 use super::objects::AppObjects;
 use super::ownership;
@@ -20,7 +22,8 @@ use super::resolve::Records;
 use super::wish::{self, Wish};
 use crate::kubernetes::render::{self, Rendered};
 use crate::kubernetes::{Kind, Object, names};
-use crate::plan::{Memory, Owner, Plan};
+use crate::plan::{Memory, Owner, Plan, later};
+use crate::record::VersionRecord;
 use crate::words::VersionNumber;
 
 /// A plan, and what it takes to carry it out.
@@ -41,9 +44,11 @@ pub(super) struct Doing<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Done {
     /// What could not be done.
-    pub(super) failures: Vec<Failure>,
+    pub(super) faults: Vec<Fault>,
     /// Something that nobody waits for could not be done.
     pub(super) again: bool,
+    /// When a route may go that others take over from.
+    pub(super) over: Option<Timestamp>,
 }
 
 impl Doing<'_> {
@@ -55,7 +60,7 @@ impl Doing<'_> {
         if !self.plan.run.is_empty() {
             let anchored = self.anchor(&rendered).await;
             let begun = anchored.is_ok() || !self.objects.workloads.is_empty();
-            done.failures.extend(anchored.err());
+            done.faults.extend(anchored.err().map(of_app));
             if begun {
                 unwritten = self.make(&rendered, &mut done).await;
             }
@@ -87,19 +92,19 @@ impl Doing<'_> {
             .objects
             .iter()
             .partition(|object| object.kind == Kind::HttpRoute);
-        done.failures.extend(self.files(rendered).await);
+        done.faults.extend(self.files(rendered).await);
         for (object, failure) in self.ensure(&workloads).await {
             // What only drains is missed by nobody.
             if names::version_of(&self.key.app, &object.name).is_some_and(|v| self.drains(v)) {
                 done.again = true;
             } else {
-                done.failures.push(failure);
+                done.faults.push(self.about(&object.name, failure));
             }
         }
         let mut unwritten = BTreeSet::new();
         for (object, failure) in self.ensure(&http_routes).await {
             unwritten.insert(object.name.clone());
-            done.failures.push(failure);
+            done.faults.push(self.about(&object.name, failure));
         }
         unwritten
     }
@@ -109,8 +114,10 @@ impl Doing<'_> {
     async fn take_away(&self, rendered: &Rendered, unwritten: &BTreeSet<String>, done: &mut Done) {
         let objects = self.context.cache.app(self.key);
         let gateways = self.context.cache.lock().gateways.clone();
+        let accepted = self.context.acceptance.look(self.key, &objects, &gateways);
         let removal = Removal {
-            gateways: &gateways,
+            accepted: &accepted,
+            settle: self.context.delays.settle,
             key: self.key,
             objects: &objects,
             plan: self.plan,
@@ -120,9 +127,11 @@ impl Doing<'_> {
             routes_seen: !self.context.cache.lock().missing.contains("HTTPRoute"),
             unwritten,
         };
-        done.failures
+        let wait = removal.over_in(rendered);
+        done.over = wait.map(|wait| later(Timestamp::now(), wait));
+        done.faults
             .extend(self.delete(removal.routes(rendered)).await);
-        done.failures
+        done.faults
             .extend(self.delete(removal.workloads(rendered)).await);
         if !self.plan.close {
             let anchor = objects.config_maps.get(&names::anchor(&self.key.app));
@@ -131,11 +140,11 @@ impl Doing<'_> {
                 failed = self.remember(rendered).await.err();
             }
             self.keep(failed.is_some());
-            done.failures.extend(failed);
-        } else if done.failures.is_empty() {
+            done.faults.extend(failed.map(of_app));
+        } else if done.faults.is_empty() {
             self.context.cache.keep(self.key, None);
             let anchor = removal.anchor().into_iter().collect();
-            done.failures.extend(self.delete(anchor).await);
+            done.faults.extend(self.delete(anchor).await);
         }
     }
 
@@ -151,13 +160,33 @@ impl Doing<'_> {
         self.context.cache.keep(self.key, Some(kept));
     }
 
-    async fn delete(&self, doomed: Vec<Doomed>) -> Vec<Failure> {
-        let mut failures = Vec::new();
+    async fn delete(&self, doomed: Vec<Doomed>) -> Vec<Fault> {
+        let mut faults = Vec::new();
         for object in &doomed {
             let deleted = self.context.applier.delete(self.key, object).await;
-            failures.extend(deleted.err());
+            faults.extend(deleted.err().map(|it| self.about(object.name(), it)));
         }
-        failures
+        faults
+    }
+
+    /// What could not be done to the object of a name.
+    fn about(&self, name: &str, failure: Failure) -> Fault {
+        let about = match self.records_with(name) {
+            _ if name == names::anchor(&self.key.app) => About::App,
+            versions if versions.is_empty() => About::of(self.key, name),
+            versions => About::Versions(versions),
+        };
+        Fault { about, failure }
+    }
+
+    /// The versions that mount the files in a `ConfigMap` of that name.
+    fn records_with(&self, name: &str) -> BTreeSet<VersionNumber> {
+        let mounts = |record: &VersionRecord| {
+            let mut sets = record.files.values();
+            sets.any(|set| names::files(&self.key.app, &set.digest) == name)
+        };
+        let records = self.records.iter().filter(|(_, record)| mounts(record));
+        records.map(|(version, _)| *version).collect()
     }
 
     /// No owner that stays lists it, and no route sends to it.
@@ -189,8 +218,8 @@ impl Doing<'_> {
     }
 
     /// Contents of files are only read where their `ConfigMap` is not there yet.
-    async fn files(&self, rendered: &Rendered) -> Vec<Failure> {
-        let mut failures = Vec::new();
+    async fn files(&self, rendered: &Rendered) -> Vec<Fault> {
+        let mut faults = Vec::new();
         for (name, version) in &rendered.files {
             let map = self.objects.config_maps.get(name);
             let is_whole = map.is_some_and(|map| {
@@ -200,10 +229,10 @@ impl Doing<'_> {
                 continue;
             }
             if let Err(failure) = self.file_set(name, *version).await {
-                failures.push(failure);
+                faults.push(self.about(name, failure));
             }
         }
-        failures
+        faults
     }
 
     async fn file_set(&self, name: &str, version: VersionNumber) -> Result<(), Failure> {
@@ -238,5 +267,12 @@ impl Doing<'_> {
             .applier
             .ensure(self.key, &objects, &object)
             .await
+    }
+}
+
+fn of_app(failure: Failure) -> Fault {
+    Fault {
+        about: About::App,
+        failure,
     }
 }

@@ -288,8 +288,7 @@ impl Facts<'_> {
     /// True where all that the gateway has not accepted yet is that versions without a share are named no more. `Ready` would
     /// else go off for a moment at the end of each rollback window, with nothing new for any request.
     fn only_unnamed(&self, route: &HttpRoute, split: Option<&SplitPlan>) -> bool {
-        let rests =
-            self.plan.is_some_and(|plan| plan.settled) && split.is_some_and(|split| split.complete);
+        let rests = split.is_some_and(|split| split.settled && split.complete);
         // Any other write of ours comes with a new spec, or ends the settle delay anew.
         let conditions = &self.wish.status.conditions;
         let before = condition::find(conditions, Type::RoutesAccepted);
@@ -303,7 +302,7 @@ impl Facts<'_> {
 
     fn converged(&self, split: Option<&SplitPlan>, routes: &Say) -> Say {
         let type_ = Type::Converged;
-        let Some((plan, split)) = self.plan.zip(split) else {
+        let Some(split) = split else {
             return Say::new(
                 type_,
                 State::Unknown,
@@ -337,7 +336,7 @@ impl Facts<'_> {
         if routes.state != State::True {
             return Say::new(type_, false, routes.reason, routes.message.clone());
         }
-        if !plan.settled {
+        if !split.settled {
             return Say::new(
                 type_,
                 false,

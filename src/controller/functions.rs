@@ -128,6 +128,7 @@ mod tests {
                 idle: idle.iter().copied().map(v).collect(),
             },
             complete: true,
+            settled: true,
             waiting: Vec::new(),
             stalled: false,
             unheard: Vec::new(),

@@ -9,11 +9,13 @@
 //!               +---- own writes ----+     mirrors ------+ (fetched on their interval, and when a version is missing)
 //! ```
 
+mod acceptance;
 mod answer;
 mod apply;
 mod cache;
 mod carry_out;
 mod claims;
+mod concerns;
 mod conditions;
 pub(crate) mod connect;
 mod doubt;

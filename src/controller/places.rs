@@ -165,6 +165,11 @@ fn listeners(gateway: &Gateway) -> String {
 
 /// True if a route is where it is wished.
 pub(super) fn is_at(live: &HttpRoute, wished: &Route) -> bool {
+    is_at_path(live, wished) && live.spec.hostnames == wished.hostnames
+}
+
+/// True if a route is at the gateway and path where it is wished, by whatever hostnames.
+pub(super) fn is_at_path(live: &HttpRoute, wished: &Route) -> bool {
     let namespace = live.namespace().unwrap_or_default();
     let parent = ParentRef {
         namespace: wished.gateway.namespace.clone(),
@@ -177,7 +182,6 @@ pub(super) fn is_at(live: &HttpRoute, wished: &Route) -> bool {
         .map(|path| path.value.as_str());
     let parents = &live.spec.parent_refs;
     parents.iter().all(|live| live.is_same(&parent, &namespace))
-        && live.spec.hostnames == wished.hostnames
         && path == Some(wished.path.as_str())
 }
 

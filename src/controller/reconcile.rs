@@ -9,10 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use tracing::{debug, warn};
 
+use super::acceptance::Acceptance;
 use super::answer::Gateways;
 use super::apply::{Applier, Failure};
 use super::cache::{AppKey, Cache};
 use super::carry_out::Doing;
+use super::concerns::{Fault, Users};
 use super::finalizer::Held;
 use super::memory;
 use super::moment::Moment;
@@ -27,7 +29,7 @@ use super::strangers;
 use super::wish::{self, Wish};
 use crate::api::{OverrideRule, Reason};
 use crate::kubernetes::RouteSpec;
-use crate::plan::{self, Owner, Plan, World, asked, later};
+use crate::plan::{self, Memory, Owner, Plan, World, asked, later};
 
 /// What a reconcile works with.
 pub(super) struct Context {
@@ -35,6 +37,7 @@ pub(super) struct Context {
     pub(super) cache: Arc<Cache>,
     pub(super) repositories: Arc<Repositories>,
     pub(super) applier: Applier,
+    pub(super) acceptance: Acceptance,
     pub(super) reports: Reports,
     pub(super) delays: Delays,
 }
@@ -65,6 +68,7 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     }
     if wishes.is_empty() && unread.is_empty() && !objects.has_made() {
         context.applier.forget(key);
+        context.acceptance.forget(key);
         return Outcome::default();
     }
     // I/O: one write per new owner.
@@ -128,10 +132,7 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     };
     let begun = Moment::now();
     let done = doing.carry_out(&routes).await;
-    // The plan knows nothing of a route that was not there: its gateways have had no time yet, however soon they accept it.
-    let wrote = context.applier.wrote_route_after(key, begun);
-    plan.settled &= !wrote;
-    let settles = wrote.then(|| later(Timestamp::now(), given.delays.settle));
+    let settles = unsettle(context, key, &mut plan, begun);
     let decided = Decided {
         wishes: &wishes,
         resolutions: &resolutions,
@@ -140,21 +141,34 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
         plan: &plan,
         obstacles: &obstacles,
         gateways: &gateways,
-        failures: &done.failures,
+        faults: &done.faults,
+        before: &world.memory,
         unheld: &unheld,
         now,
     };
     let reported = report(context, key, &decided).await;
-    let mut failed =
-        done.again || !done.failures.is_empty() || !unheld.is_empty() || reported.failed;
+    let mut failed = done.again || !done.faults.is_empty() || !unheld.is_empty() || reported.failed;
     // The last owner stays until all of it is gone.
-    if !plan.close || done.failures.is_empty() {
+    if !plan.close || done.faults.is_empty() {
         failed |= !release(context, key, &wishes, &unread, &plan).await;
     }
-    warn_of(key, done.failures.iter().chain(unheld.values()));
-    let wakes = [plan.wake, reported.wake, again, settles];
+    let failures = done.faults.iter().map(|fault| &fault.failure);
+    warn_of(key, failures.chain(unheld.values()));
+    let wakes = [plan.wake, reported.wake, again, settles, done.over];
     let wake = wakes.into_iter().flatten().min();
     Outcome { wake, failed }
+}
+
+/// The plan knows nothing of a route that was not there: its gateways have had no time yet, however soon they accept it. When
+/// they have had it.
+fn unsettle(context: &Context, key: &AppKey, plan: &mut Plan, begun: Moment) -> Option<Timestamp> {
+    let mut wrote = false;
+    for split in &mut plan.splits {
+        let own = (context.applier).wrote_route_after(key, &split.owner, begun);
+        split.settled &= !own;
+        wrote |= own;
+    }
+    wrote.then(|| later(Timestamp::now(), context.delays.settle))
 }
 
 fn warn_of<'a>(key: &AppKey, failures: impl Iterator<Item = &'a Failure>) {
@@ -201,7 +215,7 @@ fn note_writes(applier: &Applier, key: &AppKey, objects: &AppObjects, world: &mu
             .filter_map(|route| route.metadata.name.as_ref());
         split.routes.written = names
             .filter_map(|name| applier.route_written(key, name, world.now))
-            .chain(applier.route_deleted(key, world.now))
+            .chain(applier.route_deleted(key, &split.owner, world.now))
             .max();
     }
 }
@@ -215,7 +229,9 @@ struct Decided<'a> {
     plan: &'a Plan,
     obstacles: &'a Obstacles,
     gateways: &'a Gateways,
-    failures: &'a [Failure],
+    faults: &'a [Fault],
+    /// What was remembered when it was decided.
+    before: &'a Memory,
     /// Owners whose finalizer could not be written.
     unheld: &'a BTreeMap<Owner, Failure>,
     now: Timestamp,
@@ -228,6 +244,13 @@ async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outco
     let reports = &context.reports;
     reports.all_owners(key, &objects, Reason::ForeignRoute, kept);
     let mut outcome = Outcome::default();
+    let users = Users {
+        key,
+        wishes: decided.wishes,
+        resolutions: decided.resolutions,
+        plan: decided.plan,
+        before: decided.before,
+    };
     for (wish, resolution) in decided.wishes.iter().zip(decided.resolutions) {
         if decided.unreadable.contains(&wish.owner) {
             // Its status says that; what was last read of it would say otherwise.
@@ -237,7 +260,7 @@ async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outco
         let unheld = decided.unheld.get(&wish.owner);
         let failures: Vec<Failure> = unheld
             .into_iter()
-            .chain(decided.failures)
+            .chain(users.concern(&wish.owner, decided.faults))
             .cloned()
             .collect();
         let facts = Facts {

@@ -5,10 +5,12 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
 use kube::{Resource, ResourceExt};
 
-use super::answer::{Answer, Gateways};
+use super::acceptance::Ages;
 use super::objects::{AppKey, AppObjects};
+use super::places;
 use super::resolve::Records;
 use super::strangers;
 use super::wish::Wish;
@@ -59,8 +61,10 @@ pub(super) struct Removal<'a> {
     pub(super) unreadable: &'a BTreeSet<Owner>,
     /// HTTPRoutes are a kind that can be seen.
     pub(super) routes_seen: bool,
-    /// What the gateways say.
-    pub(super) gateways: &'a Gateways,
+    /// Routes that the gateways accept as they are, and for how long they have.
+    pub(super) accepted: &'a Ages,
+    /// How long a gateway is given to act on what it has accepted.
+    pub(super) settle: SignedDuration,
     /// Routes that could not be written just now.
     pub(super) unwritten: &'a BTreeSet<String>,
 }
@@ -89,7 +93,8 @@ impl Removal<'_> {
             .collect()
     }
 
-    /// The owner does not wish for it any more, and the gateways have accepted the routes that are to take its requests.
+    /// The owner does not wish for it any more, and the gateways have accepted the routes that are to take its requests, and had
+    /// the settle delay: what one of them says it has accepted, not each of its pods has yet.
     fn is_taken_out(&self, owner: &Owner, name: &str, route: &HttpRoute) -> bool {
         let wish = self.wishes.iter().find(|wish| wish.owner == *owner);
         let Some(Ok(wanted)) = wish.map(|wish| &wish.wanted) else {
@@ -97,13 +102,33 @@ impl Removal<'_> {
         };
         wanted.routes.iter().all(|named| {
             let other = names::route(&self.key.app, owner, named.name.as_str());
-            let mut hostnames = named.route.hostnames.iter();
-            let takes_over = hostnames.any(|hostname| route.spec.hostnames.contains(hostname));
-            let accepted = |route: &HttpRoute| Answer::of(route, self.gateways).is_accepted();
+            let hostnames = named.route.hostnames.iter();
+            let hostnames = hostnames.filter(|hostname| route.spec.hostnames.contains(hostname));
+            let takes_over: Vec<&String> = hostnames.collect();
+            let has = |live: &HttpRoute| {
+                places::is_at_path(live, &named.route)
+                    && (takes_over.iter()).all(|hostname| live.spec.hostnames.contains(hostname))
+            };
             let stands = !self.unwritten.contains(&other)
-                && (self.objects.routes.get(&other)).is_some_and(|route| accepted(route));
-            other != name && (!takes_over || stands)
+                && (self.objects.routes.get(&other)).is_some_and(|live| has(live))
+                && (self.accepted.get(&other)).is_some_and(|age| *age >= self.settle);
+            other != name && (takes_over.is_empty() || stands)
         })
+    }
+
+    /// How long until the next route that is accepted may take over from one that is not wished for any more.
+    pub(super) fn over_in(&self, rendered: &Rendered) -> Option<SignedDuration> {
+        let is_surplus = |name: &str| {
+            let mut splits = self.plan.splits.iter();
+            let serves = splits.any(|split| {
+                matches!(split.route, RoutePlan::Serve { .. })
+                    && names::is_route_of(&self.key.app, &split.owner, name)
+            });
+            serves && !has(rendered, Kind::HttpRoute, name)
+        };
+        (self.objects.routes.iter()).find(|(name, _)| is_surplus(name))?;
+        let left = (self.accepted.values()).map(|age| self.settle.saturating_sub(*age));
+        left.filter(SignedDuration::is_positive).min()
     }
 
     /// No object that can be the owner is there, readable or not.

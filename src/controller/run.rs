@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{error, info};
 
+use super::acceptance::Acceptance;
 use super::apply::Applier;
 use super::cache::{AppKey, Cache};
 use super::connect;
@@ -112,6 +113,7 @@ pub async fn run(
         cache: sink.cache.clone(),
         repositories,
         applier: Applier::new(client.clone(), sink.cache.clone()),
+        acceptance: Acceptance::default(),
         reports: Reports::new(client.clone()),
         delays: settings.delays,
     });

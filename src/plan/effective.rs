@@ -158,6 +158,20 @@ pub fn share_of(shares: &[(VersionNumber, Share)], version: VersionNumber) -> Sh
         .map_or(Share::ZERO, |(_, share)| *share)
 }
 
+/// True for splits that give each version the same, in whatever order.
+pub(super) fn is_same(some: &[(VersionNumber, Share)], others: &[(VersionNumber, Share)]) -> bool {
+    some.len() == others.len() && some.iter().all(|share| others.contains(share))
+}
+
+/// The same split as `last`, where it is that in another order.
+pub(super) fn in_order_of(shares: Shares, last: &Shares) -> Shares {
+    if is_same(&shares, last) {
+        last.clone()
+    } else {
+        shares
+    }
+}
+
 struct Entry {
     version: VersionNumber,
     wanted: u32,

@@ -8,11 +8,11 @@ use jiff::SignedDuration;
 
 use super::progress;
 use super::shift::{self, Shift};
-use super::world::{Memory, Owner, Version, VersionMemory, World};
+use super::world::{Memory, Owner, Served, Version, VersionMemory, World};
 use super::{Plan, Scale, Wake, later};
 use crate::words::{FunctionName, VersionNumber};
 
-pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> Plan {
+pub(super) fn settle(world: &World, mut shifts: Vec<Shift<'_>>, mut wake: Wake) -> Plan {
     let mut memory = Memory {
         versions: BTreeMap::new(),
         basis: (shifts.iter())
@@ -29,6 +29,7 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
         intact: (shifts.iter())
             .filter_map(|shift| Some((shift.plan.owner.clone(), shift.intact.clone()?)))
             .collect(),
+        served: BTreeMap::new(),
     };
     let times = Times::of(world, &shifts);
     let open = is_open(world, &shifts, &times);
@@ -36,16 +37,9 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
     let mut remove = BTreeSet::new();
     let mut for_others = BTreeSet::new();
     let mut settled = true;
-    for shift in &shifts {
-        // What this very plan moves has not even been written yet.
-        let written = if shift.moves() {
-            Some(world.now)
-        } else {
-            shift.split.routes.written
-        };
-        if let Some(written) = written {
-            settled &= wake.reached(later(written, world.settle));
-        }
+    for shift in &mut shifts {
+        shift.plan.settled = is_settled(world, shift, &mut wake);
+        settled &= shift.plan.settled;
     }
     let cramped = (world.versions.keys()).any(|version| progress::has_no_room(world, *version));
     let mut candidates: BTreeSet<VersionNumber> = world.versions.keys().copied().collect();
@@ -96,6 +90,7 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
         run.insert(version, scale(state, &now));
         memory.versions.insert(version, now);
     }
+    memory.served = served(&shifts, |version| run.contains_key(&version));
 
     let (release, close) = release(world, &shifts, run.is_empty(), &mut memory, &mut wake);
     Plan {
@@ -109,6 +104,38 @@ pub(super) fn settle(world: &World, shifts: Vec<Shift<'_>>, mut wake: Wake) -> P
         memory,
         wake: wake.next,
     }
+}
+
+/// Gateways have had the settle delay since the routes of a split were written, and since they accepted them without what lost
+/// its share. What other owners of the app do is no matter of this one's users.
+fn is_settled(world: &World, shift: &Shift<'_>, wake: &mut Wake) -> bool {
+    // What this very plan moves has not even been written yet.
+    let written = if shift.moves() {
+        Some(world.now)
+    } else {
+        shift.split.routes.written
+    };
+    let left = shift.served.values().filter_map(|served| served.left);
+    let mut settled = true;
+    for since in written.into_iter().chain(left) {
+        settled &= wake.reached(later(since, world.settle));
+    }
+    settled
+}
+
+/// What each owner goes back to, as far as it runs.
+fn served(
+    shifts: &[Shift<'_>],
+    runs: impl Fn(VersionNumber) -> bool,
+) -> BTreeMap<Owner, BTreeMap<VersionNumber, Served>> {
+    let of = |shift: &Shift<'_>| -> BTreeMap<VersionNumber, Served> {
+        let served = shift.served.iter().filter(|(version, _)| runs(**version));
+        served.map(|(version, it)| (*version, *it)).collect()
+    };
+    (shifts.iter())
+        .map(|shift| (shift.plan.owner.clone(), of(shift)))
+        .filter(|(_, served)| !served.is_empty())
+        .collect()
 }
 
 /// Owners that are let go, and whether nothing is left at all.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::Shares;
-use super::effective::{self, OnLoss, Standing, share_of};
+use super::effective::{self, OnLoss, Standing, is_same, share_of};
 use super::world::{Intact, Split, World};
 use crate::words::{Share, VersionNumber};
 
@@ -67,12 +67,13 @@ pub(super) fn remembered(
     said: &Shares,
 ) -> Option<Intact> {
     let listed = wanted.iter().filter(|(_, share)| !share.is_zero());
+    let listed: Shares = listed.copied().collect();
     // A write may fail, and what it was to bring with it.
-    let unwritten = !past.is_empty() && said != last;
-    let shares = if listed.eq(said) {
+    let unwritten = !past.is_empty() && !is_same(said, last);
+    let shares = if is_same(&listed, said) {
         unwritten.then(|| past.clone())
     } else {
-        (intact != *said || unwritten).then_some(intact)
+        (!is_same(&intact, said) || unwritten).then_some(intact)
     };
     shares.map(|shares| Intact {
         shares,

@@ -2,8 +2,8 @@
 //!
 //! Pure: no client, no git, no clock. Time comes in with the [`World`], the next wake-up goes out with the [`Plan`].
 //! Shares are decided in [`effective`], what pods bear in [`capacity`], whether that gets on in [`progress`], what comes back
-//! after a loss in [`loss`], what routes name beside their shares in [`naming`], how long versions live in [`lifetime`],
-//! which version a user meets in [`slots`]. What an owner asks for comes in by [`asked`].
+//! after a loss in [`loss`], what an owner goes back to in [`served`], what routes name beside their shares in [`naming`], how
+//! long versions live in [`lifetime`], which version a user meets in [`slots`]. What an owner asks for comes in by [`asked`].
 
 pub mod asked;
 pub mod capacity;
@@ -12,6 +12,7 @@ mod lifetime;
 mod loss;
 mod naming;
 mod progress;
+mod served;
 mod shift;
 pub mod slots;
 mod world;
@@ -22,8 +23,8 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use effective::{OnLoss, Shares};
 pub use world::{
-    FunctionState, Intact, Memory, Named, Owner, OwnerKind, Progress, RouteFacts, Split, Version,
-    VersionMemory, World,
+    FunctionState, Intact, Memory, Named, Owner, OwnerKind, Progress, RouteFacts, Served, Split,
+    Version, VersionMemory, World,
 };
 
 use crate::words::{FunctionName, VersionNumber};
@@ -44,7 +45,7 @@ pub struct Plan {
     pub release: BTreeSet<Owner>,
     /// Nothing is left at all: the anchor goes, before any of `release`.
     pub close: bool,
-    /// Gateways have had the settle delay since the routes were written last.
+    /// Gateways have had the settle delay since the routes of any split were written last.
     pub settled: bool,
     /// What the next plan has to know.
     pub memory: Memory,
@@ -75,6 +76,8 @@ pub struct SplitPlan {
     pub route: RoutePlan,
     /// The routes say what is wanted, and no share waits for anything.
     pub complete: bool,
+    /// Gateways have had the settle delay since its own routes were written last, and accepted without what lost its share.
+    pub settled: bool,
     /// What holds back the wanted versions that have not their whole share, in the order wanted.
     pub waiting: Vec<Waiting>,
     /// None of that made progress within the deadline.
@@ -96,7 +99,8 @@ pub enum RoutePlan {
         /// Shares of traffic; they total 100 %.
         shares: Shares,
         /// Versions that are named beside them, with no share: those that may get one next, and those that lost theirs. A
-        /// gateway that learns of routes and of what stands behind them apart loses requests where one write does both.
+        /// gateway that learns of routes and of what stands behind them apart loses requests where one write does both. In the
+        /// order of their numbers.
         idle: Vec<VersionNumber>,
         /// Versions that the override header reaches, in the order wanted.
         overrides: Vec<VersionNumber>,
@@ -190,5 +194,7 @@ mod loss_test;
 mod memory_test;
 #[cfg(test)]
 mod naming_test;
+#[cfg(test)]
+mod served_test;
 #[cfg(test)]
 mod tests;

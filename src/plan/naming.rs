@@ -3,8 +3,8 @@
 //! Pure. A gateway may learn of a route and of the backends behind it apart, in any order. So no write names a version and
 //! gives it a share, and none takes away a version that had a share: it is named first, gets its share once the gateways
 //! have accepted that and had the settle delay, keeps its name at no share while going back is to be instant, and loses
-//! its name before its pods go. The way back is the one exception: a gateway that says nothing at all is waited for no
-//! longer than the deadline, for nobody may be there who could answer.
+//! its name before its pods go. The way back is the one exception, to what the same routes served or what is older: a gateway
+//! that says nothing at all is waited for no longer than the deadline, for nobody may be there who could answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +13,7 @@ use jiff::SignedDuration;
 use super::effective::share_of;
 use super::loss;
 use super::progress;
+use super::served;
 use super::world::{Named, Split, World};
 use super::{BACKENDS_MAX, Shares, Wake, later};
 use crate::words::{Share, VersionNumber};
@@ -78,8 +79,7 @@ pub(super) fn is_settled(
     if let Some(since) = named.since {
         return wake.reached(later(since, world.settle));
     }
-    let returns =
-        progress::returns(world, split, version) || progress::served_lately(world, split, version);
+    let returns = progress::returns(world, split, version) || served::lately(world, split, version);
     returns && is_unheard(world.settle, split, named, wake)
 }
 
@@ -168,11 +168,9 @@ pub(super) fn beside(
         .collect();
     leaving.sort_by(|a, b| b.cmp(a));
     let room = places.saturating_sub(idle.len());
-    let mut leaving: Vec<VersionNumber> = (leaving.into_iter().take(room))
-        .map(|(_, version)| version)
-        .collect();
-    leaving.sort_unstable();
-    idle.extend(leaving);
+    idle.extend(leaving.into_iter().take(room).map(|(_, version)| version));
+    // Why each is named changes from plan to plan. In the order of their numbers that alone is no reason to write.
+    idle.sort_unstable();
     Beside { idle, crowded }
 }
 

@@ -246,3 +246,39 @@ fn a_route_that_its_gateway_refuses_holds_up_no_other() {
     };
     assert_eq!(*got, shares(&[(8, 100)]));
 }
+
+/// What the routes are to say, in order.
+fn written(story: &Story) -> (Shares, Vec<u32>) {
+    let plan = plan(&story.world);
+    let RoutePlan::Serve { shares, idle, .. } = &plan.splits[0].route else {
+        panic!("{plan:?}");
+    };
+    let idle = idle.iter().map(|version| version.get());
+    (shares.clone(), idle.collect())
+}
+
+#[test]
+fn an_order_alone_is_never_written() {
+    let mut story = Story::new();
+    story.version(1, 1, 1).want(&[(1, 100)]).act();
+    story.ready(1, 1).act();
+    for canary in [4, 2] {
+        story.version(canary, 1, 1);
+        story.want(&[(1, 90), (canary, 10)]).act();
+        story.ready(canary, 1).act().pass(1).act();
+        assert_eq!(story.serving(), shares(&[(1, 90), (canary, 10)]));
+    }
+    // The same in another order is what is there.
+    story.want(&[(2, 10), (1, 90)]);
+    assert_eq!(written(&story), (shares(&[(1, 90), (2, 10)]), vec![4]));
+    story.pass(1).act();
+    assert!(story.plan().splits[0].complete && story.plan().settled);
+    // One has just lost its share and the other long ago, until both have.
+    for older in [2, 4] {
+        story.want(&[(1, 100)]);
+        assert_eq!(written(&story), (shares(&[(1, 100)]), vec![2, 4]));
+        story.act().pass(1).act();
+        assert_eq!(written(&story), (shares(&[(1, 100)]), vec![2, 4]));
+        story.want(&[(1, 90), (6 - older, 10)]).act().pass(1).act();
+    }
+}

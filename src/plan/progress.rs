@@ -3,6 +3,7 @@
 //! Pure. Where there is no room for the pods that a shift waits for, the versions that leave give way after a while. What makes no progress within its deadline is said to be stalled; the way back does not wait longer than that.
 
 use super::effective::share_of;
+use super::served;
 use super::world::{Progress, Split, World};
 use super::{Cause, Shares, Waiting, Wake, later};
 use crate::words::{Share, VersionNumber};
@@ -39,7 +40,7 @@ pub(super) fn progress(
         ready: ready.sum(),
         points: points.sum(),
         back: (wanted.iter().map(|(version, _)| *version))
-            .filter(|version| served_lately(world, split, *version))
+            .filter(|version| served::lately(world, split, *version))
             .collect(),
         lean: false,
     };
@@ -97,17 +98,7 @@ pub(super) fn is_stalled(split: &Split, progress: &Progress, wake: &mut Wake) ->
     wake.reached(later(progress.moved, split.progress_deadline))
 }
 
-/// True for a version that has no share now and had one within its rollback window: it is known to work.
-pub(super) fn served_lately(world: &World, split: &Split, version: VersionNumber) -> bool {
-    let past = world.memory.versions.get(&version);
-    let lately = past.is_some_and(|past| {
-        let over = |since| later(since, split.rollback_window) <= world.now;
-        past.served && !past.released.is_some_and(over)
-    });
-    lately && share_of(&split.last, version).is_zero()
-}
-
-/// True for a version that traffic goes back to: it had served lately when the shift began, or is older than one that serves.
+/// True for a version that traffic goes back to: the same routes had served it lately when the shift began, or it is older than one that serves.
 pub(super) fn returns(world: &World, split: &Split, version: VersionNumber) -> bool {
     let newer = |(other, share): &(VersionNumber, Share)| *other > version && !share.is_zero();
     let back = past(world, split).is_some_and(|past| past.back.contains(&version));

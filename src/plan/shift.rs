@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::capacity::{self, Pods};
-use super::effective::{self, Standing, share_of};
+use super::effective::{self, Standing, is_same, share_of};
 use super::loss;
 use super::naming::{self, Known};
 use super::progress;
-use super::world::{Intact, Progress, Split, Version, World};
+use super::served;
+use super::world::{Intact, Progress, Served, Split, Version, World};
 use super::{BACKENDS_MAX, Cause, RoutePlan, Shares, SplitPlan, Waiting, Wake, later};
 use crate::words::{FunctionName, Share, VersionNumber};
 
@@ -23,6 +24,8 @@ pub(super) struct Shift<'w> {
     pub(super) needs: BTreeMap<VersionNumber, BTreeMap<FunctionName, u32>>,
     /// Versions that its routes name.
     pub(super) known: Known,
+    /// Versions that its routes have served.
+    pub(super) served: BTreeMap<VersionNumber, Served>,
     /// How far it is, while it waits.
     pub(super) progress: Option<Progress>,
     /// Pods that are left to the versions that give way.
@@ -55,7 +58,7 @@ impl Shift<'_> {
             return false;
         }
         let names = idle.iter().any(|version| !routes.named.contains(version));
-        *shares != self.split.last || names || routes.surplus
+        !is_same(shares, &self.split.last) || names || routes.surplus
     }
 
     /// The owner wants the version to have a share.
@@ -116,6 +119,8 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     let (last, on_loss) = (&split.last, split.on_loss);
     let intact = loss::intact(wanted, on_loss, &origin, (&as_they_are, &standings));
     let shares = effective::effective(wanted, last, &intact, on_loss, |v| standings[&v]);
+    // In another order they are no other split: the routes stay as they are.
+    let shares = shares.map(|shares| effective::in_order_of(shares, last));
     let mut waiting = waiting(world, split, shares.as_deref(), &standings, &basis);
     let ready = |version| standings.get(&version).is_some_and(|it| it.serves);
     let said = shares.as_ref().unwrap_or(&split.last);
@@ -149,7 +154,8 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     let has_share = |version, shares: &Shares| !share_of(shares, version).is_zero();
     let strays = (split.routes.sent.iter())
         .any(|version| !has_share(*version, &served) && !has_share(*version, last));
-    let complete = shares.as_ref() == Some(&served) && waiting.is_empty() && !strays;
+    let all = (shares.as_ref()).is_some_and(|shares| is_same(shares, &served));
+    let complete = all && waiting.is_empty() && !strays;
     let asked_for = |version: &VersionNumber| {
         let awaited = (world.versions.get(version)).is_some_and(|state| state.awaited);
         standings[version].eligible || (awaited && split.routes.ruled.contains(version))
@@ -168,6 +174,7 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
                 overrides,
             }),
             complete,
+            settled: false,
             waiting,
             stalled,
             unheard,
@@ -175,6 +182,7 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
         basis: (short || lean).then_some(basis),
         needs,
         known,
+        served: served::served(world, split),
         progress,
         left,
         intact,
@@ -223,6 +231,7 @@ fn undecided<'w>(world: &World, split: &'w Split, leaving: bool, known: Known) -
                 RoutePlan::Keep
             },
             complete: leaving && !split.routes.exist,
+            settled: false,
             waiting: Vec::new(),
             stalled: false,
             unheard: Vec::new(),
@@ -230,6 +239,11 @@ fn undecided<'w>(world: &World, split: &'w Split, leaving: bool, known: Known) -
         basis: None,
         needs: BTreeMap::new(),
         known,
+        served: if leaving {
+            BTreeMap::new()
+        } else {
+            served::served(world, split)
+        },
         progress: None,
         left: BTreeMap::new(),
         intact: intact.filter(|_| !leaving).cloned(),
@@ -316,7 +330,7 @@ fn standing(
     let first = split.last.is_empty();
     let held = !share_of(&split.last, version).is_zero();
     // A version that served is known to work: what no request reaches of it may come later.
-    let proven = overdue || progress::served_lately(world, split, version);
+    let proven = overdue || served::lately(world, split, version);
     let ready = serves && (all_ready || proven);
     let settled = match state.ready_since {
         _ if !ready => false,

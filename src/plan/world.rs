@@ -194,6 +194,9 @@ pub struct Memory {
     /// For each split in which versions step in for one that was lost: what it would be if none were.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub intact: BTreeMap<Owner, Intact>,
+    /// For each split: the versions that its own routes have served, while they have workloads.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub served: BTreeMap<Owner, BTreeMap<VersionNumber, Served>>,
 }
 
 /// A split of which a version is lost.
@@ -204,6 +207,18 @@ pub struct Intact {
     pub shares: Shares,
     /// What its routes said then, and were to say. Where they say neither, this is of another time.
     pub said: [Shares; 2],
+}
+
+/// A version that the routes of a split have given a share.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Served {
+    /// Since when the gateways have accepted routes that give it none; nothing while it has one, or comes back to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<Timestamp>,
+    /// It was asked for again within the rollback window, and is still: its way back has begun, however long it takes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub back: bool,
 }
 
 /// A version that the routes of a split name.
@@ -250,6 +265,8 @@ impl Memory {
         let moments = (self.versions.values_mut())
             .filter_map(|version| version.released.as_mut())
             .chain(self.gone.values_mut());
+        let served = self.served.values_mut().flat_map(BTreeMap::values_mut);
+        let moments = moments.chain(served.filter_map(|served| served.left.as_mut()));
         let named = self.named.values_mut().flat_map(BTreeMap::values_mut);
         let named = named.flat_map(|named| [&mut named.since, &mut named.silent, &mut named.idle]);
         let named = named.map(Option::as_mut);
@@ -266,7 +283,7 @@ impl Memory {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct VersionMemory {
-    /// It has had a share of traffic.
+    /// It has had a share of traffic, whoever gave it.
     pub served: bool,
     /// Since when no gateway sends to it.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,6 +5,8 @@
 mod alone;
 /// The API server goes away and comes back.
 mod apiserver;
+/// A Deployment and an Alias of one app.
+mod beside;
 /// What people change by hand.
 mod drift;
 /// Gateways that are not there, refuse or keep silent.
@@ -25,6 +27,8 @@ mod owners;
 mod pods;
 /// Objects that can never be written.
 mod refused;
+/// Routes that take over the hostnames of others of their owner.
+mod renamed;
 /// Release repositories that cannot be read, or may not.
 mod repository;
 /// Names that somebody else's objects have.

@@ -29,6 +29,8 @@ struct Trouble {
     pods: Option<(u32, &'static str)>,
     /// The plan waits no longer for a gateway that says nothing.
     unheard: bool,
+    /// The routes of this owner, or only those of others of the app, have just been written.
+    written: Option<&'static str>,
 }
 
 fn failure(reason: Reason) -> Failure {
@@ -147,6 +149,7 @@ fn says(trouble: &Trouble) -> Vec<Say> {
             overrides: vec![version],
         },
         complete: true,
+        settled: trouble.written != Some("own"),
         waiting: Vec::new(),
         stalled: false,
         unheard: trouble.unheard.then_some(version).into_iter().collect(),
@@ -158,7 +161,7 @@ fn says(trouble: &Trouble) -> Vec<Say> {
         splits: vec![split],
         release: BTreeSet::new(),
         close: false,
-        settled: true,
+        settled: trouble.written.is_none(),
         memory: Memory::default(),
         wake: None,
     };
@@ -222,6 +225,19 @@ fn pods(ready: u32, words: &'static str) -> Trouble {
 fn all_is_well() {
     let wanted = (State::True, Reason::Succeeded, State::False, State::False);
     assert_eq!(said(&answered(&good())), wanted);
+}
+
+#[test]
+fn only_its_own_routes_make_an_owner_settle() {
+    let written = |written| Trouble {
+        written: Some(written),
+        said: good(),
+        ..Trouble::default()
+    };
+    let ready = (State::True, Reason::Succeeded, State::False, State::False);
+    assert_eq!(said(&written("others")), ready);
+    let settling = (State::False, Reason::Settling, State::False, State::True);
+    assert_eq!(said(&written("own")), settling);
 }
 
 #[test]

@@ -11,6 +11,9 @@ use crate::kubernetes::Object;
 use crate::plan::{Memory, SplitPlan};
 use crate::words::Share;
 
+/// Seconds that gateways are given.
+const SETTLE: i64 = 5;
+
 /// What is there, what is planned, and what is known.
 struct Case {
     cache: Cache,
@@ -20,15 +23,9 @@ struct Case {
     routes_seen: bool,
     unwritten: BTreeSet<String>,
     rendered: Rendered,
-    /// What gateways say of the routes that are put in from now on.
-    accepted: &'static str,
-}
-
-fn condition(type_: &str, status: &str) -> Value {
-    json!({
-        "type": type_, "status": status, "observedGeneration": 1, "reason": "Because", "message": "",
-        "lastTransitionTime": "2026-01-01T00:00:00Z",
-    })
+    /// Whether gateways accept the routes that are put in from now on, and for how many seconds they have.
+    accepted: Option<i64>,
+    ages: Ages,
 }
 
 fn key() -> AppKey {
@@ -65,12 +62,19 @@ impl Case {
                 objects: Vec::new(),
                 files: BTreeMap::new(),
             },
-            accepted: "True",
+            accepted: Some(SETTLE),
+            ages: Ages::new(),
         }
     }
 
     fn refusing(mut self) -> Self {
-        self.accepted = "False";
+        self.accepted = None;
+        self
+    }
+
+    /// The gateways have accepted the routes that are put in from now on for that long.
+    fn accepted_for(mut self, seconds: i64) -> Self {
+        self.accepted = Some(seconds);
         self
     }
 
@@ -83,17 +87,22 @@ impl Case {
     }
 
     fn route(self, name: &str, version: u32) -> Self {
-        let accepted = self.accepted;
+        self.route_at(name, version, "shop.test", "/")
+    }
+
+    fn route_at(mut self, name: &str, version: u32, hostname: &str, path: &str) -> Self {
+        if let Some(seconds) = self.accepted {
+            let age = SignedDuration::from_secs(seconds);
+            self.ages.insert(name.to_owned(), age);
+        }
         self.put::<HttpRoute>(json!({
             "metadata": {
                 "name": name, "generation": 1, "annotations": {"cutwater.dev/owner": "cwd/shop"},
             },
-            "spec": {"hostnames": ["shop.test"], "parentRefs": [{"name": "web"}], "rules": [
-                {"backendRefs": [{"name": format!("shop-v{version}-web"), "weight": 10000}]}
-            ]},
-            "status": {"parents": [{"parentRef": {"name": "web"}, "controllerName": "test", "conditions": [
-                condition("Accepted", accepted), condition("ResolvedRefs", accepted),
-            ]}]},
+            "spec": {"hostnames": [hostname], "parentRefs": [{"name": "web"}], "rules": [{
+                "matches": [{"path": {"type": "PathPrefix", "value": path}}],
+                "backendRefs": [{"name": format!("shop-v{version}-web"), "weight": 10000}],
+            }]},
         }))
     }
 
@@ -106,6 +115,7 @@ impl Case {
             owner: owner(who),
             route,
             complete: false,
+            settled: true,
             waiting: Vec::new(),
             stalled: false,
             unheard: Vec::new(),
@@ -150,8 +160,30 @@ impl Case {
     }
 
     fn doomed(&self) -> (Vec<String>, Vec<String>) {
+        let names = |doomed: Vec<Doomed>| {
+            assert!(doomed.iter().all(|doomed| doomed.uid() == Some("u")));
+            doomed
+                .iter()
+                .map(|doomed| doomed.name().to_owned())
+                .collect()
+        };
+        self.asks(|removal| {
+            (
+                names(removal.routes(&self.rendered)),
+                names(removal.workloads(&self.rendered)),
+            )
+        })
+    }
+
+    /// Seconds until a route may go.
+    fn over_in(&self) -> Option<i64> {
+        let wait = self.asks(|removal| removal.over_in(&self.rendered));
+        wait.map(|wait| wait.as_secs())
+    }
+
+    fn asks<T>(&self, ask: impl Fn(&Removal<'_>) -> T) -> T {
         let objects = self.cache.app(&key());
-        let removal = Removal {
+        ask(&Removal {
             key: &key(),
             objects: &objects,
             plan: &self.plan,
@@ -160,19 +192,9 @@ impl Case {
             unreadable: &self.unreadable,
             routes_seen: self.routes_seen,
             unwritten: &self.unwritten,
-            gateways: &Gateways::new(),
-        };
-        let names = |doomed: Vec<Doomed>| {
-            assert!(doomed.iter().all(|doomed| doomed.uid() == Some("u")));
-            doomed
-                .iter()
-                .map(|doomed| doomed.name().to_owned())
-                .collect()
-        };
-        (
-            names(removal.routes(&self.rendered)),
-            names(removal.workloads(&self.rendered)),
-        )
+            accepted: &self.ages,
+            settle: SignedDuration::from_secs(SETTLE),
+        })
     }
 }
 
@@ -209,30 +231,6 @@ fn a_route_goes_only_where_its_owner_is_known_to_be_gone_or_to_say_so() {
         (
             "it is wanted, and held back",
             live().split("cwd/shop", serve()).wishes(&["main"], &[]),
-            &stays,
-        ),
-        (
-            "another route takes over and is not there",
-            live()
-                .split("cwd/shop", serve())
-                .wishes(&["web"], &["shop.web"]),
-            &stays,
-        ),
-        (
-            "another route has taken over",
-            live()
-                .route("shop.web", 1)
-                .split("cwd/shop", serve())
-                .wishes(&["web"], &["shop.web"]),
-            &goes,
-        ),
-        (
-            "another route takes over and is refused",
-            live()
-                .refusing()
-                .route("shop.web", 1)
-                .split("cwd/shop", serve())
-                .wishes(&["web"], &["shop.web"]),
             &stays,
         ),
         (
@@ -279,6 +277,83 @@ fn a_route_goes_only_where_its_owner_is_known_to_be_gone_or_to_say_so() {
     assert_eq!(alias.doomed().0, ["shop.stage.main"]);
     alias.unreadable.insert(owner("cwa/stage"));
     assert_eq!(alias.doomed().0, stays);
+}
+
+#[test]
+fn a_route_that_is_taken_over_from_goes_once_the_other_stands() {
+    let live = || Case::new().route("shop.main", 1);
+    let goes = vec!["shop.main".to_owned()];
+    let stays = Vec::<String>::new();
+    let cases = [
+        (
+            "another route takes over and is not there",
+            live()
+                .split("cwd/shop", serve())
+                .wishes(&["web"], &["shop.web"]),
+            &stays,
+        ),
+        (
+            "another route has taken over",
+            live()
+                .route("shop.web", 1)
+                .split("cwd/shop", serve())
+                .wishes(&["web"], &["shop.web"]),
+            &goes,
+        ),
+        (
+            "another route takes over and is refused",
+            live()
+                .refusing()
+                .route("shop.web", 1)
+                .split("cwd/shop", serve())
+                .wishes(&["web"], &["shop.web"]),
+            &stays,
+        ),
+        (
+            "another route has just taken over",
+            live()
+                .accepted_for(SETTLE - 1)
+                .route("shop.web", 1)
+                .split("cwd/shop", serve())
+                .wishes(&["web"], &["shop.web"]),
+            &stays,
+        ),
+        (
+            "another route takes over and is still elsewhere",
+            live()
+                .route_at("shop.web", 1, "other.test", "/")
+                .split("cwd/shop", serve())
+                .wishes(&["web"], &["shop.web"]),
+            &stays,
+        ),
+        (
+            "another route takes over and is still at another path",
+            live()
+                .route_at("shop.web", 1, "shop.test", "/old")
+                .split("cwd/shop", serve())
+                .wishes(&["web"], &["shop.web"]),
+            &stays,
+        ),
+    ];
+    for (what, case, expected) in cases {
+        assert_eq!(case.doomed().0, *expected, "{what}");
+    }
+}
+
+#[test]
+fn who_waits_for_the_settle_delay_is_told_when_it_is_over() {
+    let renamed = |seconds| {
+        (Case::new().route("shop.main", 1).accepted_for(seconds))
+            .route("shop.web", 1)
+            .split("cwd/shop", serve())
+            .wishes(&["web"], &["shop.web"])
+    };
+    assert_eq!(renamed(SETTLE - 2).over_in(), Some(2));
+    assert_eq!(renamed(SETTLE).over_in(), None);
+    let settled = (Case::new().accepted_for(1).route("shop.main", 1))
+        .split("cwd/shop", serve())
+        .wishes(&["main"], &["shop.main"]);
+    assert_eq!(settled.over_in(), None, "nothing waits for it");
 }
 
 #[test]

@@ -1,0 +1,123 @@
+//! Since when the gateways accept routes as they are, as far as this program has seen it.
+//!
+//! No gateway says it: the time in a condition is that of its status, and stays when a later generation is accepted. What was
+//! accepted before this program began counts from when it saw that, so that a delay is never shorter than it says.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+use jiff::SignedDuration;
+use kube::ResourceExt;
+
+use super::answer::{Answer, Gateways};
+use super::moment::Moment;
+use super::objects::{AppKey, AppObjects};
+use crate::api::gateway::HttpRoute;
+
+/// How long each route of an app has been accepted as it is; those that are not are not in it.
+pub(super) type Ages = BTreeMap<String, SignedDuration>;
+
+/// The routes of each app that are accepted as they are.
+#[derive(Debug, Default)]
+pub(super) struct Acceptance {
+    seen: Mutex<HashMap<AppKey, BTreeMap<String, Seen>>>,
+}
+
+/// A route as it was when it was first seen to be accepted.
+#[derive(Debug, Clone)]
+struct Seen {
+    uid: Option<String>,
+    generation: Option<i64>,
+    since: Moment,
+}
+
+impl Acceptance {
+    /// Looks at the routes of an app.
+    pub(super) fn look(&self, key: &AppKey, objects: &AppObjects, gateways: &Gateways) -> Ages {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = seen.remove(key).unwrap_or_default();
+        let since = |name: &str, route: &HttpRoute| {
+            let fresh = Seen {
+                uid: route.uid(),
+                generation: route.metadata.generation,
+                since: Moment::now(),
+            };
+            let same =
+                |before: &&Seen| (&before.uid, before.generation) == (&fresh.uid, fresh.generation);
+            before.get(name).filter(same).cloned().unwrap_or(fresh)
+        };
+        let accepted: BTreeMap<String, Seen> = (objects.routes.iter())
+            .filter(|(_, route)| Answer::of(route, gateways).is_accepted())
+            .map(|(name, route)| (name.to_owned(), since(name, route)))
+            .collect();
+        let ages = (accepted.iter())
+            .map(|(name, seen)| (name.clone(), seen.since.age()))
+            .collect();
+        if !accepted.is_empty() {
+            seen.insert(key.clone(), accepted);
+        }
+        ages
+    }
+
+    /// Forgets an app of which nothing is left.
+    pub(super) fn forget(&self, key: &AppKey) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::cache::Cache;
+    use super::*;
+    use crate::kubernetes::names;
+
+    #[test]
+    fn what_is_accepted_counts_from_when_it_was_seen_and_anew_for_another_generation() {
+        let key = AppKey {
+            namespace: "prod".to_owned(),
+            app: "shop".parse().unwrap(),
+        };
+        let objects = |generation: i64, observed: i64| {
+            let said = |type_: &str| {
+                json!({
+                    "type": type_, "status": "True", "observedGeneration": observed, "reason": "Because",
+                    "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z",
+                })
+            };
+            let route = json!({
+                "metadata": {
+                    "name": "shop.main", "namespace": "prod", "uid": "u", "generation": generation,
+                    "labels": {names::APP: "shop"}, "managedFields": [{"manager": names::FIELD_MANAGER}],
+                },
+                "spec": {"parentRefs": [{"name": "web"}], "hostnames": ["shop.test"], "rules": []},
+                "status": {"parents": [{
+                    "parentRef": {"name": "web"}, "controllerName": "test",
+                    "conditions": [said("Accepted"), said("ResolvedRefs")],
+                }]},
+            });
+            let cache = Cache::default();
+            cache.put::<HttpRoute>(serde_json::from_value(route).unwrap());
+            cache.app(&key)
+        };
+        let acceptance = Acceptance::default();
+        let gateways = Gateways::new();
+        let look = |generation, observed| {
+            let ages = acceptance.look(&key, &objects(generation, observed), &gateways);
+            ages.get("shop.main").copied()
+        };
+        let first = look(1, 1).unwrap();
+        let second = look(1, 1).unwrap();
+        assert!(
+            first < SignedDuration::from_secs(60),
+            "whatever its status says"
+        );
+        assert!(second > first);
+        assert_eq!(look(2, 1), None);
+        assert!(look(2, 2).unwrap() < second);
+        let third = look(3, 3).unwrap();
+        assert!(look(3, 3).unwrap() > third);
+    }
+}
