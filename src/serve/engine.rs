@@ -17,7 +17,7 @@ use super::app::{App, Stepped, Tools};
 use super::board::Board;
 use super::keeper::Keeper;
 use super::ledger::Ledger;
-use super::mending::Mending;
+use super::mending::{self, Mending};
 use super::programs::Starter;
 use super::source::{self, Found};
 use super::state::{Remembered, StateFolder};
@@ -96,7 +96,7 @@ impl Engine {
         changed: &Notify,
         interval: Duration,
     ) -> Infallible {
-        let pause = LOOK.min(interval);
+        let pause = LOOK.min(interval).min(mending::PACE);
         loop {
             self.hear(found.borrow().clone());
             let wake = self.step().map_or(pause, |wake| {
@@ -221,12 +221,17 @@ impl Engine {
         let (apps, keeper) = (&self.apps, &self.keeper);
         let known = || {
             let known = apps.iter().filter(|(name, app)| {
-                // Why something could not be written is said already.
-                app.remembered != Remembered::default() && keeper.problem(name).is_none()
+                // What was just noted is being written; why something could not be is said already.
+                keeper.is_quiet()
+                    && app.remembered != Remembered::default()
+                    && keeper.problem(name).is_none()
             });
             known.map(|(name, _)| name.clone()).collect()
         };
-        for name in self.mending.gone(&self.folder, known) {
+        for name in self
+            .mending
+            .gone(&self.folder, &self.starter.changed, known)
+        {
             if let Some(app) = self.apps.get(&name) {
                 tracing::warn!(
                     "{name}: what is remembered of it is not in the state folder any more, and is written again"

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
@@ -19,6 +19,8 @@ type Notes = BTreeMap<AppName, Remembered>;
 pub(super) struct Keeper {
     notes: mpsc::UnboundedSender<(AppName, Remembered)>,
     problems: Arc<Mutex<BTreeMap<AppName, String>>>,
+    /// When something was noted last.
+    noted: Mutex<Option<Instant>>,
     task: JoinHandle<()>,
 }
 
@@ -31,14 +33,21 @@ impl Keeper {
         Self {
             notes,
             problems,
+            noted: Mutex::default(),
             task,
         }
     }
 
     /// What is to be remembered of an app from now on.
     pub(super) fn note(&self, app: &AppName, remembered: Remembered) {
+        *lock(&self.noted) = Some(Instant::now());
         // It is gone with its task alone, at the end of all.
         drop(self.notes.send((app.clone(), remembered)));
+    }
+
+    /// True where all that was noted has had time to be written.
+    pub(super) fn is_quiet(&self) -> bool {
+        lock(&self.noted).is_none_or(|noted| noted.elapsed() > RETRY * 2)
     }
 
     /// Why what is remembered of an app is not what it should be.

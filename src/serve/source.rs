@@ -16,7 +16,7 @@ use super::counted::{Counted, UNKNOWN};
 use super::state::Remembered;
 use super::tasks::{self, Last};
 use super::tip::{Commit, Known, Tip, short};
-use super::trouble::{empty, exchanged, goes_on, is_gone, nothing_there, went_back};
+use super::trouble::{empty, exchanged, goes_on, is_gone, nothing_there, other_folder, went_back};
 use crate::plan::Owner;
 use crate::store::{Fetched, Mirror, StoreError};
 use crate::words::AppName;
@@ -323,7 +323,16 @@ impl Source {
         }
         // What stands in a file that cannot be read is not gone.
         let is_empty = read.releases.is_empty() && read.unreadable.is_empty();
-        let empty = is_empty.then(|| empty(&folder, read.aside.len()));
+        let before = &self.found.tip;
+        // Another folder that does not have all of it: what stood in the one before was not removed by anybody.
+        let is_other = self.folder.is_none()
+            && !before.commit.is_empty()
+            && before.settings.releases != folder;
+        let empty = if is_empty {
+            Some(empty(&folder, read.aside.len()))
+        } else {
+            is_other.then(|| other_folder(&folder, &before.settings.releases))
+        };
         let unreadable = read.unreadable.iter();
         // What is remembered may be of another branch or folder, whose objects may have the same names for other apps.
         let elsewhere = self.found.tip.commit.is_empty() && self.counted.commits().is_empty();

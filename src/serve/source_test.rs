@@ -387,6 +387,55 @@ fn what_was_judged_on_a_damaged_copy_is_judged_again() {
 }
 
 #[test]
+fn another_folder_of_releases_takes_nothing_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = dir.path().join("shop.git");
+    commit(&url, Some(SHOP));
+    let mut source = source(dir.path(), &url, b"");
+    source.folder = None;
+    let repo = git2::Repository::open(&url).unwrap();
+    let change = |settings: &str, file: &str, text: &str| {
+        let head = repo.find_reference("refs/heads/main").unwrap();
+        let head = head.peel_to_commit().unwrap();
+        let blob = |text: &str| repo.blob(text.as_bytes()).unwrap();
+        let mut update = git2::build::TreeUpdateBuilder::new();
+        update
+            .upsert("cutwater.yaml", blob(settings), git2::FileMode::Blob)
+            .upsert(file, blob(text), git2::FileMode::Blob);
+        let tree = update.create_updated(&repo, &head.tree().unwrap()).unwrap();
+        let (who, tree) = (head.author(), repo.find_tree(tree).unwrap());
+        repo.commit(
+            Some("refs/heads/main"),
+            &who,
+            &who,
+            "change",
+            &tree,
+            &[&head],
+        )
+        .unwrap();
+    };
+    let settings = |folder: &str| {
+        format!("apiVersion: cutwater.dev/v1alpha1\nkind: Settings\nreleases: {folder}\n")
+    };
+    change(&settings("releases/prod"), "releases/prod/blog.yaml", BLOG);
+    source.look();
+    assert_eq!(
+        source.found.tip.releases.len(),
+        2,
+        "{:?}",
+        source.found.problems
+    );
+    change(&settings("release"), "release/blog.yaml", BLOG);
+    source.look();
+    assert_eq!(source.found.tip.releases.len(), 2);
+    let said = source.found.problems.join("\n");
+    assert!(
+        said.contains("names the folder `release` now in place of"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_branch_that_goes_back_is_said_until_it_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let url = dir.path().join("shop.git");

@@ -415,7 +415,10 @@ impl StateFolder {
             return copies::remove(&path).map_err(fail);
         }
         let text = serde_json::to_vec(remembered).map_err(|error| fail(error.into()))?;
-        copies::write(&path, &text).map_err(fail)
+        // Somebody may have removed the folder.
+        copies::write(&path, &text)
+            .or_else(|_| made(&self.dir.join("apps")).and_then(|()| copies::write(&path, &text)))
+            .map_err(fail)
     }
 }
 

@@ -72,6 +72,13 @@ pub(super) fn nothing_there(
     )
 }
 
+/// What is said of a folder of releases that is named in place of the one before, and does not have all of it.
+pub(super) fn other_folder(folder: &str, before: &str) -> String {
+    format!(
+        "cutwater.yaml names the folder `{folder}` now in place of `{before}`, and not all that stood there is there"
+    )
+}
+
 /// What is said of a folder of releases in which nothing is ours; `others` are the objects of others in it.
 pub(super) fn empty(folder: &str, others: usize) -> String {
     match others {
