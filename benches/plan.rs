@@ -116,6 +116,7 @@ fn world(change: bool) -> World {
                 ruled: BTreeSet::new(),
                 held: numbers.iter().copied().collect(),
                 surplus: false,
+                outgoing: BTreeSet::new(),
             },
         }],
         versions,

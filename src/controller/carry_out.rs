@@ -242,7 +242,8 @@ impl Doing<'_> {
         let function = (record.files.iter())
             .find(|(_, set)| names::files(&self.key.app, &set.digest) == name)
             .map(|(function, _)| function);
-        let repository = wish::repository(self.wishes).map(|(_, repository)| repository);
+        let named = wish::repository(self.wishes).map(|(_, repository)| repository);
+        let repository = record.repository.as_deref().or(named);
         let (Some(function), Some(repository)) = (function, repository) else {
             return Ok(());
         };

@@ -36,6 +36,8 @@ impl About {
     pub(super) fn of(key: &AppKey, name: &str) -> Self {
         match names::version_of(&key.app, name) {
             Some(version) => Self::Versions([version].into()),
+            // Files that no version mounts any more.
+            None if names::is_files(&key.app, name) => Self::App,
             None => Self::Route(name.to_owned()),
         }
     }

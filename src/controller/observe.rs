@@ -290,6 +290,13 @@ fn route_facts(
         routes.clone_from(&all);
     }
     let last = routes.first().map(|route| shares(&key.app, route));
+    let sent = |routes: &mut dyn Iterator<Item = &HttpRoute>| -> BTreeSet<VersionNumber> {
+        let shares = routes.flat_map(|route| shares(&key.app, route));
+        let sent = shares.filter(|(_, share)| !share.is_zero());
+        sent.map(|(version, _)| version).collect()
+    };
+    let is_surplus =
+        |route: &&HttpRoute| listed.is_some_and(|listed| !listed.contains(&name(route)));
     let backends = |route: &HttpRoute| -> BTreeSet<VersionNumber> {
         versions_of(key, main_rule(route)).collect()
     };
@@ -305,11 +312,7 @@ fn route_facts(
             && (routes.iter())
                 .all(|route| is_open(route) || is_accepted(route) || answer::is_rejected(route)),
         written: None,
-        sent: (routes.iter())
-            .flat_map(|route| shares(&key.app, route))
-            .filter(|(_, share)| !share.is_zero())
-            .map(|(version, _)| version)
-            .collect(),
+        sent: sent(&mut routes.iter().copied()),
         named: (named.reduce(|some, others| &some & &others)).unwrap_or_default(),
         ruled: (all.iter())
             .flat_map(|route| route.spec.rules.iter().filter(|rule| has_headers(rule)))
@@ -319,8 +322,8 @@ fn route_facts(
             .flat_map(|route| &route.spec.rules)
             .flat_map(|rule| versions_of(key, Some(rule)))
             .collect(),
-        surplus: listed
-            .is_some_and(|listed| all.iter().any(|route| !listed.contains(&name(route)))),
+        surplus: all.iter().any(is_surplus),
+        outgoing: sent(&mut all.iter().copied().filter(|route| is_surplus(route))),
     };
     (last.unwrap_or_default(), facts)
 }

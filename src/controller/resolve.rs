@@ -179,7 +179,18 @@ impl Place<'_> {
         if let Some(record) = held {
             // It runs, or did a moment ago: git has no say in whether it goes on, nor in whether traffic goes back to it. But
             // people are told when git no longer agrees.
-            troubles.extend(self.disagreement(record).await);
+            let trouble = self.disagreement(record).await;
+            let pinned = pin(self.known.wishes, self.repository, record.number);
+            // One of an earlier program does not say of which repository it is: it may be of one that the app had before.
+            let is_sure = before.is_some()
+                || record.repository.is_some()
+                || pinned == Some(record.commit.as_str());
+            if let Some(trouble) = trouble {
+                if !is_sure && trouble.reason == Reason::VersionMoved {
+                    return Err(trouble);
+                }
+                troubles.push(trouble);
+            }
             return Ok(record.clone());
         }
         let word = match before {
@@ -293,7 +304,7 @@ fn foreign(held: &VersionRecord, repository: &str) -> Trouble {
     Trouble {
         reason: Reason::RepositoryConflict,
         message: format!(
-            "{number} of Repository `{other}` still has pods here; {number} of Repository `{repository}` is taken up when they are gone; or name a version with another number"
+            "{number} of Repository `{other}` still has pods here; {number} of Repository `{repository}` is taken up once no route sends to them and they are gone; or name a version with another number"
         ),
         pending: false,
     }

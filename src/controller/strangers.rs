@@ -29,6 +29,13 @@ pub(super) fn sends(route: &HttpRoute) -> BTreeMap<AppKey, BTreeSet<VersionNumbe
         }) else {
             continue;
         };
+        let is_far = backend
+            .namespace
+            .as_ref()
+            .is_some_and(|namespace| *namespace != home);
+        if is_far && !is_allowed(route) {
+            continue;
+        }
         if labelled || names::alias_of_route(&app, &route.name_any()).is_some() {
             let namespace = backend.namespace.clone().unwrap_or_else(|| home.clone());
             let key = AppKey { namespace, app };
@@ -36,6 +43,14 @@ pub(super) fn sends(route: &HttpRoute) -> BTreeMap<AppKey, BTreeSet<VersionNumbe
         }
     }
     sends
+}
+
+/// True where a gateway says that a route may send to all that it names, also in other namespaces. Whoever may write routes there could
+/// hold what runs here otherwise.
+fn is_allowed(route: &HttpRoute) -> bool {
+    let parents = route.status.iter().flat_map(|status| &status.parents);
+    let mut said = parents.flat_map(|parent| &parent.conditions);
+    said.any(|condition| condition.type_ == "ResolvedRefs" && condition.status == "True")
 }
 
 /// Backends that a route sends requests to.
@@ -117,7 +132,19 @@ mod tests {
             {"name": "shop-v5-web", "namespace": "stage"},
             {"name": "shop-v6-web", "kind": "Bucket", "group": "example.com"},
         ]);
-        assert_eq!(sent(&route("mine", &label, &odd)), ["stage/shop v5"]);
+        let mut far = route("mine", &label, &odd);
+        assert!(sent(&far).is_empty(), "nobody allowed that");
+        for (said, sends) in [("False", &[][..]), ("True", &["stage/shop v5"])] {
+            far.status = serde_json::from_value(json!({"parents": [{
+                "parentRef": {"name": "web"}, "controllerName": "example.com/gateway",
+                "conditions": [{
+                    "type": "ResolvedRefs", "status": said, "reason": "x", "message": "",
+                    "lastTransitionTime": "2026-11-01T00:00:00Z",
+                }],
+            }]}))
+            .unwrap();
+            assert_eq!(sent(&far), sends);
+        }
     }
 
     #[test]

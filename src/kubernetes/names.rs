@@ -58,6 +58,15 @@ pub fn files(app: &AppName, digest: &str) -> String {
     format!("{app}.files-{digest}")
 }
 
+/// True for the name of a `ConfigMap` with files of that app.
+#[must_use]
+pub fn is_files(app: &AppName, name: &str) -> bool {
+    let digest = name
+        .strip_prefix(app.as_str())
+        .and_then(|rest| rest.strip_prefix(".files-"));
+    digest.is_some_and(|digest| digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 /// Name of the HTTPRoute of a route: one dot for a Deployment's, two or more for an Alias', so that they never meet.
 #[must_use]
 pub fn route(app: &AppName, owner: &Owner, route: &str) -> String {
@@ -111,6 +120,20 @@ pub fn override_header(app: &AppName) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_are_told_from_routes_by_their_names() {
+        let app: AppName = "shop".parse().unwrap();
+        assert!(is_files(&app, &files(&app, "00ab")));
+        for name in [
+            "shop.main",
+            "shop.files",
+            "shop.files-of-mine",
+            "blog.files-00",
+        ] {
+            assert!(!is_files(&app, name), "{name}");
+        }
+    }
 
     #[test]
     fn a_version_is_read_back_from_a_workload_name() {

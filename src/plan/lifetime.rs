@@ -259,7 +259,10 @@ fn remember(
 
 /// True where one of our routes gives the version a share, whichever of them counts.
 fn is_answering(shifts: &[Shift<'_>], version: VersionNumber) -> bool {
-    (shifts.iter()).any(|shift| shift.split.routes.sent.contains(&version))
+    (shifts.iter()).any(|shift| {
+        let routes = &shift.split.routes;
+        routes.sent.contains(&version) || routes.outgoing.contains(&version)
+    })
 }
 
 /// True when the workloads of a version that nobody lists may go.

@@ -122,6 +122,25 @@ fn what_is_named_and_cannot_be_had_yet_keeps_its_pods_and_gets_no_share() {
 }
 
 #[test]
+fn what_a_route_that_was_taken_out_still_sends_to_stays_until_it_is_gone() {
+    let mut story = shifted();
+    story.world.splits[0].routes.outgoing = [v(7)].into();
+    story.act();
+    for _ in 0..3 {
+        story.pass(4000).act();
+    }
+    assert_eq!(story.running(), [7, 8]);
+    // Its window begins when that route is gone.
+    story.world.splits[0].routes.outgoing.clear();
+    story.act();
+    assert_eq!(story.running(), [7, 8]);
+    for _ in 0..3 {
+        story.pass(4000).act();
+    }
+    assert_eq!(story.running(), [8]);
+}
+
+#[test]
 fn what_routes_of_others_send_to_stays_and_goes_when_they_do_not() {
     let mut story = shifted();
     story.world.sent_by_others = [v(7)].into();
