@@ -8,6 +8,9 @@ use super::*;
 use crate::git::{Caller, RemoteUrl};
 use crate::releases;
 
+#[path = "slips_test.rs"]
+mod slips;
+
 const SHOP: &str = "apiVersion: cutwater.dev/v1alpha1\nkind: Deployment\nmetadata: {name: shop}\nspec: {app: shop, repository: shop, versions: [{version: 1, percentage: 100}]}\n";
 
 /// What follows a repository at `url`, where `counted` stands in the state folder and a shop is remembered.
@@ -303,43 +306,6 @@ fn what_counted_is_read_again_once_it_is_fetched_again() {
 }
 
 #[test]
-fn a_file_whose_ending_is_one_letter_off_takes_nothing_away() {
-    let dir = tempfile::tempdir().unwrap();
-    let url = dir.path().join("shop.git");
-    commit(&url, Some(SHOP));
-    let mut source = source(dir.path(), &url, b"");
-    source.look();
-    assert_eq!(source.found.tip.releases.len(), 1);
-    let repo = git2::Repository::open(&url).unwrap();
-    let head = repo.find_reference("refs/heads/main").unwrap();
-    let head = head.peel_to_commit().unwrap();
-    let mut update = git2::build::TreeUpdateBuilder::new();
-    update.remove("releases/prod/shop.yaml").upsert(
-        "releases/prod/shop.yamll",
-        repo.blob(SHOP.as_bytes()).unwrap(),
-        git2::FileMode::Blob,
-    );
-    let tree = update.create_updated(&repo, &head.tree().unwrap()).unwrap();
-    let (who, tree) = (head.author(), repo.find_tree(tree).unwrap());
-    repo.commit(
-        Some("refs/heads/main"),
-        &who,
-        &who,
-        "rename",
-        &tree,
-        &[&head],
-    )
-    .unwrap();
-    source.look();
-    assert_eq!(source.found.tip.releases.len(), 1);
-    let said = source.found.problems.join("\n");
-    assert!(
-        said.contains("shop.yamll") && said.contains("rename it"),
-        "{said}"
-    );
-}
-
-#[test]
 fn what_was_judged_on_a_damaged_copy_is_judged_again() {
     let dir = tempfile::tempdir().unwrap();
     let url = dir.path().join("shop.git");
@@ -384,85 +350,6 @@ fn what_was_judged_on_a_damaged_copy_is_judged_again() {
         "{:?}",
         source.found.problems
     );
-}
-
-#[test]
-fn another_folder_of_releases_takes_nothing_away() {
-    let dir = tempfile::tempdir().unwrap();
-    let url = dir.path().join("shop.git");
-    commit(&url, Some(SHOP));
-    let mut source = source(dir.path(), &url, b"");
-    source.folder = None;
-    let repo = git2::Repository::open(&url).unwrap();
-    let change = |settings: &str, file: &str, text: &str| {
-        let head = repo.find_reference("refs/heads/main").unwrap();
-        let head = head.peel_to_commit().unwrap();
-        let blob = |text: &str| repo.blob(text.as_bytes()).unwrap();
-        let mut update = git2::build::TreeUpdateBuilder::new();
-        update
-            .upsert("cutwater.yaml", blob(settings), git2::FileMode::Blob)
-            .upsert(file, blob(text), git2::FileMode::Blob);
-        let tree = update.create_updated(&repo, &head.tree().unwrap()).unwrap();
-        let (who, tree) = (head.author(), repo.find_tree(tree).unwrap());
-        repo.commit(
-            Some("refs/heads/main"),
-            &who,
-            &who,
-            "change",
-            &tree,
-            &[&head],
-        )
-        .unwrap();
-    };
-    let settings = |folder: &str| {
-        format!("apiVersion: cutwater.dev/v1alpha1\nkind: Settings\nreleases: {folder}\n")
-    };
-    change(&settings("releases/prod"), "releases/prod/blog.yaml", BLOG);
-    source.look();
-    assert_eq!(
-        source.found.tip.releases.len(),
-        2,
-        "{:?}",
-        source.found.problems
-    );
-    change(&settings("release"), "release/blog.yaml", BLOG);
-    source.look();
-    assert_eq!(source.found.tip.releases.len(), 2);
-    let said = source.found.problems.join("\n");
-    assert!(
-        said.contains("names the folder `release` now in place of"),
-        "{said}"
-    );
-}
-
-#[test]
-fn a_branch_that_goes_back_is_said_until_it_goes_on() {
-    let dir = tempfile::tempdir().unwrap();
-    let url = dir.path().join("shop.git");
-    let id = || {
-        let repo = git2::Repository::open(&url).unwrap();
-        repo.refname_to_id("refs/heads/main").unwrap()
-    };
-    commit(&url, Some(SHOP));
-    let first = id();
-    let mut source = source(dir.path(), &url, b"");
-    source.look();
-    commit(&url, Some(BLOG));
-    let second = id();
-    source.look();
-    assert!(source.found.problems.is_empty());
-    for (to, is_said) in [(first, true), (second, false)] {
-        let repo = git2::Repository::open(&url).unwrap();
-        repo.reference("refs/heads/main", to, true, "").unwrap();
-        source.look();
-        let said = source.found.problems.join("\n");
-        assert_eq!(
-            said.contains("the branch went back from"),
-            is_said,
-            "{said}"
-        );
-        assert_eq!(source.found.tip.commit, to.to_string());
-    }
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub struct Mirror {
     inner: Arc<Inner>,
 }
 
-pub(super) struct Inner {
+struct Inner {
     dir: PathBuf,
     caller: Caller,
     url: RemoteUrl,
