@@ -12,17 +12,7 @@ use crate::support::wait::stays;
 use crate::support::wait_for;
 
 fn stage(scope: &Scope, canary: Option<u32>) -> Value {
-    let mut alias = json!({
-        "apiVersion": "cutwater.dev/v1alpha1",
-        "kind": "Alias",
-        "metadata": {"name": "stage"},
-        "spec": {
-            "app": "shop",
-            "repository": "main",
-            "version": 1,
-            "routes": [{"hostnames": [scope.hostname("stage")], "gateway": {"name": "web", "namespace": "default"}}],
-        },
-    });
+    let mut alias = super::held::alias(scope);
     if let Some(version) = canary {
         alias["spec"]["canary"] = json!({"version": version, "percentage": 10});
     }

@@ -86,7 +86,8 @@ async fn a_live_route_outlives_what_cannot_be_read_written_or_listed() {
     .await;
 }
 
-fn alias(scope: &Scope) -> Value {
+/// An Alias of the app, at a hostname of its own.
+pub(super) fn alias(scope: &Scope) -> Value {
     json!({
         "apiVersion": "cutwater.dev/v1alpha1",
         "kind": "Alias",
