@@ -127,10 +127,9 @@ impl Doing<'_> {
             routes_seen: !self.context.cache.lock().missing.contains("HTTPRoute"),
             unwritten,
         };
-        let wait = removal.over_in(rendered);
+        let wait = removal.over_in();
         done.over = wait.map(|wait| later(Timestamp::now(), wait));
-        done.faults
-            .extend(self.delete(removal.routes(rendered)).await);
+        done.faults.extend(self.delete(removal.routes()).await);
         done.faults
             .extend(self.delete(removal.workloads(rendered)).await);
         if !self.plan.close {

@@ -182,15 +182,8 @@ mod tests {
         };
         let resolutions: Vec<Resolution> = wishes.iter().map(resolution).collect();
         let plan = Plan {
-            run: BTreeMap::new(),
-            remove: BTreeSet::new(),
-            splits: Vec::new(),
-            release: BTreeSet::new(),
-            for_others: BTreeSet::new(),
-            close: false,
             settled: true,
-            memory: Memory::default(),
-            wake: None,
+            ..Plan::default()
         };
         let before = json!({"served": {"cwd/shop": {"3": {}}, "cwa/stage": {"1": {}}}});
         let users = Users {

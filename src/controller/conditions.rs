@@ -2,6 +2,8 @@
 //!
 //! Pure. How a condition keeps its time is in [`crate::api::condition`].
 
+use kube::ResourceExt;
+
 use super::answer::{self, Answer};
 use super::observe;
 use super::status::{Facts, one_line, pods_of};
@@ -32,7 +34,7 @@ impl Facts<'_> {
         }
         let resolved = self.resolved();
         let workloads = self.workloads();
-        let routes = self.routes_accepted(split);
+        let routes = self.with_left_out(self.routes_accepted(split));
         let converged = self.converged(split, &routes);
         let parts = [resolved, routes, workloads, converged];
         let ready = self.ready_condition(split, &parts);
@@ -285,6 +287,25 @@ impl Facts<'_> {
         Say::new(type_, true, Reason::Succeeded, "accepted as they are now")
     }
 
+    /// Names the routes that were taken out of the spec and stay until the others stand: requests still go by them.
+    fn with_left_out(&self, mut say: Say) -> Say {
+        let listed = self.wish.http_routes(&self.key.app);
+        let Some(listed) = listed.filter(|_| say.state != State::True) else {
+            return say;
+        };
+        let routes = observe::routes_of(&self.key.app, self.objects, &self.wish.owner);
+        let left = routes.map(ResourceExt::name_any);
+        let left: Vec<String> = left.filter(|name| !listed.contains(name)).collect();
+        if !left.is_empty() {
+            say.message = format!(
+                "{}; HTTPRoute {} is not in the spec any more and stays until then",
+                say.message,
+                left.join(", ")
+            );
+        }
+        say
+    }
+
     /// True where all that the gateway has not accepted yet is that versions without a share are named no more. `Ready` would
     /// else go off for a moment at the end of each rollback window, with nothing new for any request.
     fn only_unnamed(&self, route: &HttpRoute, split: Option<&SplitPlan>) -> bool {
@@ -330,7 +351,10 @@ impl Facts<'_> {
         if split.route == RoutePlan::Keep && waits.is_empty() {
             waits.push("it is not known what is wanted; the last split stays".to_owned());
         }
-        if !waits.is_empty() || !split.complete {
+        if waits.is_empty() && !split.complete && routes.state == State::True {
+            waits.push("not every HTTPRoute says what is wanted yet".to_owned());
+        }
+        if !waits.is_empty() {
             return Say::new(type_, false, Reason::Progressing, waits.join("; "));
         }
         if routes.state != State::True {

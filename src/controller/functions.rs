@@ -69,13 +69,11 @@ fn is_there(live: &HttpRoute, spec: &RouteSpec) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use serde_json::{Value, json};
 
     use super::*;
     use crate::kubernetes::{Kind, render};
-    use crate::plan::{Memory, Owner, OwnerKind, Plan, RoutePlan, Shares, SplitPlan};
+    use crate::plan::{Owner, OwnerKind, Plan, RoutePlan, Shares, SplitPlan};
     use crate::words::Share;
 
     fn v(number: u32) -> VersionNumber {
@@ -134,15 +132,9 @@ mod tests {
             unheard: Vec::new(),
         };
         let plan = Plan {
-            run: BTreeMap::new(),
-            remove: BTreeSet::new(),
-            for_others: BTreeSet::new(),
             splits: vec![split],
-            release: BTreeSet::new(),
-            close: false,
             settled: true,
-            memory: Memory::default(),
-            wake: None,
+            ..Plan::default()
         };
         let app = "shop".parse().unwrap();
         let routes = [(owner, vec![spec])].into();

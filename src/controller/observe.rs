@@ -11,8 +11,8 @@ use super::answer::{self, Answer, Gateways};
 use super::cache::{AppKey, AppObjects, Unreadable};
 use super::resolve::{Records, Resolution};
 use super::wish::Wish;
-use crate::api::OverrideRule;
 use crate::api::gateway::{HttpRoute, Rule};
+use crate::api::{NamedRoute, OverrideRule};
 use crate::kubernetes::{RouteSpec, names};
 use crate::plan::asked::{self, Asked};
 use crate::plan::{
@@ -337,12 +337,7 @@ fn split(
     given: Given<'_>,
 ) -> Split {
     let wanted = wish.wanted.as_ref().ok();
-    let listed = wanted.map(|wanted| {
-        let names = wanted.routes.iter().map(|route| route.name.as_str());
-        names
-            .map(|name| names::route(&key.app, &wish.owner, name))
-            .collect()
-    });
+    let listed = wish.http_routes(&key.app);
     let (last, routes) = route_facts(key, objects, &wish.owner, listed.as_ref(), given);
     // Nothing is begun for an owner without its finalizer. One that is served already goes on as it wishes.
     let counts = wish.taken_by.is_none() && (wish.held || routes.exist);
@@ -421,19 +416,31 @@ pub(super) fn route_specs(
     };
     (wanted.routes.iter())
         .map(|named| {
-            let route = &named.route;
-            Ok(RouteSpec {
-                name: named.name.to_string(),
-                hostnames: route.hostnames.clone(),
-                path: route.path.clone(),
-                function: asked::function_of(named, record)?,
-                others: BTreeMap::new(),
-                gateway_namespace: (route.gateway.namespace.clone())
-                    .unwrap_or_else(|| key.namespace.clone()),
-                gateway: route.gateway.name.clone(),
-                section: route.gateway.section_name.clone(),
-                overrides: wanted.override_rule == OverrideRule::Header,
-            })
+            let function = asked::function_of(named, record)?;
+            Ok(route_spec(key, wish, named, function))
         })
         .collect()
+}
+
+/// A route of a wish as it is to be written, to a function.
+pub(super) fn route_spec(
+    key: &AppKey,
+    wish: &Wish,
+    named: &NamedRoute,
+    function: FunctionName,
+) -> RouteSpec {
+    let route = &named.route;
+    let wanted = wish.wanted.as_ref();
+    RouteSpec {
+        name: named.name.to_string(),
+        hostnames: route.hostnames.clone(),
+        path: route.path.clone(),
+        function,
+        others: BTreeMap::new(),
+        gateway_namespace: (route.gateway.namespace.clone())
+            .unwrap_or_else(|| key.namespace.clone()),
+        gateway: route.gateway.name.clone(),
+        section: route.gateway.section_name.clone(),
+        overrides: wanted.is_ok_and(|wanted| wanted.override_rule == OverrideRule::Header),
+    }
 }

@@ -18,7 +18,8 @@ use super::wish::Wish;
 use crate::api::gateway::{Gateway, HttpRoute, ParentRef};
 use crate::api::{Reason, Route};
 use crate::kubernetes::{RouteSpec, names};
-use crate::plan::Owner;
+use crate::plan::{Owner, Plan, RoutePlan};
+use crate::words::FunctionName;
 
 /// The routes that may be written. An owner that is not in it keeps what it has.
 pub(super) type Routes = BTreeMap<Owner, Vec<RouteSpec>>;
@@ -31,6 +32,7 @@ pub(super) struct Around<'a> {
     pub(super) routes_known: bool,
     pub(super) gateways: &'a Gateways,
     pub(super) claims: &'a Claims,
+    pub(super) plan: &'a Plan,
     /// The gateways have had the settle delay since the routes were written last.
     pub(super) settled: bool,
 }
@@ -73,13 +75,13 @@ pub(super) fn places(
             });
             continue;
         }
+        let step = |live: &HttpRoute, spec: RouteSpec| RouteSpec {
+            others: functions::others(key, live, &spec, records, around.learned(live)),
+            ..spec
+        };
         let places = specs.into_iter().filter_map(|spec| {
             let name = names::route(&key.app, &wish.owner, &spec.name);
             let live = objects.routes.get(&name);
-            let step = |live: &HttpRoute, spec: RouteSpec| RouteSpec {
-                others: functions::others(key, live, &spec, records, around.learned(live)),
-                ..spec
-            };
             let Some(mut obstacle) = obstacle(key, &wish.owner, &spec, &leaving, around) else {
                 return Some(match live {
                     Some(live) => step(live, spec),
@@ -97,10 +99,55 @@ pub(super) fn places(
                 None => (!waits).then_some(spec),
             }
         });
-        let places = places.collect();
+        let mut places: Vec<RouteSpec> = places.collect();
+        let left = left_out(key, objects, wish, records, around.plan);
+        places.extend(left.map(|(live, spec)| step(live, spec)));
         routes.insert(wish.owner.clone(), places);
     }
     (routes, obstacles)
+}
+
+/// Routes that were taken out of a spec and are still there: requests go by them until others take over, so their shares move
+/// with those of the others. One whose function some version does not have stays as it is.
+fn left_out<'a>(
+    key: &'a AppKey,
+    objects: &'a AppObjects,
+    wish: &'a Wish,
+    records: &'a Records,
+    plan: &'a Plan,
+) -> impl Iterator<Item = (&'a HttpRoute, RouteSpec)> {
+    let mut splits = plan.splits.iter();
+    let split = splits.find(|split| split.owner == wish.owner);
+    let split = split.map(|split| &split.route);
+    let has = move |function: &FunctionName| {
+        let Some(RoutePlan::Serve {
+            shares,
+            idle,
+            overrides,
+        }) = split
+        else {
+            return false;
+        };
+        let shares = shares.iter().map(|(version, _)| version);
+        let mut versions = shares.chain(idle).chain(overrides);
+        versions.all(|version| {
+            (records.get(version))
+                .is_none_or(|it| it.functions.iter().any(|it| it.name == *function))
+        })
+    };
+    let listed = wish.http_routes(&key.app).unwrap_or_default();
+    let routes = observe::routes_of(&key.app, objects, &wish.owner);
+    let left = routes.filter(move |route| !listed.contains(&route.name_any()));
+    left.filter_map(move |route| {
+        let like = wish.wanted.as_ref().ok()?.routes.first()?;
+        let (_, name) = route.metadata.name.as_deref()?.rsplit_once('.')?;
+        let backend = observe::main_rule(route)?.backend_refs.first()?;
+        let function = names::function_of(&key.app, &backend.name)?;
+        let spec = observe::route_spec(key, wish, like, function);
+        let name = name.to_owned();
+        let spec = kept(key, route, RouteSpec { name, ..spec });
+        has(&spec.function).then_some((route, spec))
+    })
 }
 
 /// What stands against a place.

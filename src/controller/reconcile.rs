@@ -112,6 +112,7 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
             routes_known: given.routes_known,
             gateways: &gateways,
             claims: &state.claims,
+            plan: &plan,
             settled: plan.settled && known <= world.now,
         };
         places::places(key, &objects, &wishes, &resolutions, &records, &around)
@@ -152,8 +153,7 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     if !plan.close || done.faults.is_empty() {
         failed |= !release(context, key, &wishes, &unread, &plan).await;
     }
-    let failures = done.faults.iter().map(|fault| &fault.failure);
-    warn_of(key, failures.chain(unheld.values()));
+    warn_of(key, &done.faults, &unheld);
     let wakes = [plan.wake, reported.wake, again, settles, done.over];
     let wake = wakes.into_iter().flatten().min();
     Outcome { wake, failed }
@@ -171,8 +171,9 @@ fn unsettle(context: &Context, key: &AppKey, plan: &mut Plan, begun: Moment) -> 
     wrote.then(|| later(Timestamp::now(), context.delays.settle))
 }
 
-fn warn_of<'a>(key: &AppKey, failures: impl Iterator<Item = &'a Failure>) {
-    for failure in failures {
+fn warn_of(key: &AppKey, faults: &[Fault], unheld: &BTreeMap<Owner, Failure>) {
+    let faults = faults.iter().map(|fault| &fault.failure);
+    for failure in faults.chain(unheld.values()) {
         warn!(namespace = key.namespace, app = %key.app, reason = %failure.reason, message = failure.message, "could not be done, it is tried again");
     }
 }

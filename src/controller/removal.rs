@@ -71,7 +71,7 @@ pub(super) struct Removal<'a> {
 
 impl Removal<'_> {
     /// Routes of owners that leave or are gone, and those that were taken out of a spec.
-    pub(super) fn routes(&self, rendered: &Rendered) -> Vec<Doomed> {
+    pub(super) fn routes(&self) -> Vec<Doomed> {
         if !self.routes_seen {
             return Vec::new();
         }
@@ -81,9 +81,7 @@ impl Removal<'_> {
             match split.map(|split| (&split.owner, &split.route)) {
                 Some((_, RoutePlan::Off)) => true,
                 Some((_, RoutePlan::Keep)) => false,
-                Some((owner, RoutePlan::Serve { .. })) => {
-                    !has(rendered, Kind::HttpRoute, name) && self.is_taken_out(owner, name, route)
-                }
+                Some((owner, RoutePlan::Serve { .. })) => self.is_taken_out(owner, name, route),
                 None => self.is_nobodys(name, route),
             }
         };
@@ -117,14 +115,16 @@ impl Removal<'_> {
     }
 
     /// How long until the next route that is accepted may take over from one that is not wished for any more.
-    pub(super) fn over_in(&self, rendered: &Rendered) -> Option<SignedDuration> {
+    pub(super) fn over_in(&self) -> Option<SignedDuration> {
         let is_surplus = |name: &str| {
             let mut splits = self.plan.splits.iter();
-            let serves = splits.any(|split| {
+            splits.any(|split| {
+                let wish = self.wishes.iter().find(|wish| wish.owner == split.owner);
+                let listed = wish.and_then(|wish| wish.http_routes(&self.key.app));
                 matches!(split.route, RoutePlan::Serve { .. })
                     && names::is_route_of(&self.key.app, &split.owner, name)
-            });
-            serves && !has(rendered, Kind::HttpRoute, name)
+                    && listed.is_some_and(|listed| !listed.contains(name))
+            })
         };
         (self.objects.routes.iter()).find(|(name, _)| is_surplus(name))?;
         let left = (self.accepted.values()).map(|age| self.settle.saturating_sub(*age));

@@ -7,10 +7,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::cache::AppKey;
 use super::repositories::{Lookup, Repositories};
 use super::wish::Wish;
-use crate::api::{Reason, ResolvedVersion, WantedVersion};
+use crate::api::condition::{self, State};
+use crate::api::{Reason, ResolvedVersion, Type, WantedVersion};
 use crate::plan::Shares;
 use crate::record::{self, VersionRecord};
 use crate::words::{VersionNumber, VersionWord};
+
+/// What git may say against a version that runs.
+const AGAINST_RUNNING: [Reason; 6] = [
+    Reason::VersionMoved,
+    Reason::VersionNotFound,
+    Reason::VersionForeign,
+    Reason::VersionAmbiguous,
+    Reason::VersionDeleted,
+    Reason::SnapshotUnreadable,
+];
 
 /// Records by number.
 pub(super) type Records = BTreeMap<VersionNumber, VersionRecord>;
@@ -64,13 +75,13 @@ pub(super) async fn resolve(
         known,
     };
     let mut pinned = Vec::new();
-    let mut troubles = Vec::new();
+    let mut said = Said::default();
     let mut holds = BTreeSet::new();
     for entry in &wanted.versions {
         let own = records.values().filter(|record| place.is_own(record));
         let meant = own.filter(|record| record.may_be(&entry.version));
         let meant: Vec<VersionNumber> = meant.map(|record| record.number).collect();
-        match place.version(wish, entry, records, &mut troubles).await {
+        match place.version(wish, entry, records, &mut said).await {
             Ok(record) => {
                 holds.insert(record.number);
                 pinned.push(ResolvedVersion {
@@ -84,16 +95,23 @@ pub(super) async fn resolve(
             }
             Err(trouble) => {
                 holds.extend(meant);
-                troubles.push(trouble);
+                said.troubles.push(trouble);
             }
         }
     }
     holds.retain(|number| known.there.contains(number));
+    let Said {
+        mut troubles,
+        unasked,
+    } = said;
     if pinned.len() < wanted.versions.len() {
         return Resolution {
             holds,
             ..fall_back(wish, records, troubles)
         };
+    }
+    if unasked && troubles.is_empty() {
+        troubles.extend(said_before(wish));
     }
     for (index, entry) in pinned.iter().enumerate() {
         if let Some(other) = pinned[..index]
@@ -144,6 +162,14 @@ pub(super) fn fall_back(wish: &Wish, records: &Records, troubles: Vec<Trouble>) 
     }
 }
 
+/// What was said on the way.
+#[derive(Debug, Default)]
+struct Said {
+    troubles: Vec<Trouble>,
+    /// Git could not be asked of a version that runs.
+    unasked: bool,
+}
+
 struct Place<'a> {
     repositories: &'a Repositories,
     key: &'a AppKey,
@@ -163,7 +189,7 @@ impl Place<'_> {
         wish: &Wish,
         entry: &WantedVersion,
         records: &Records,
-        troubles: &mut Vec<Trouble>,
+        said: &mut Said,
     ) -> Result<VersionRecord, Trouble> {
         let before = wish
             .status
@@ -179,7 +205,9 @@ impl Place<'_> {
         if let Some(record) = held {
             // It runs, or did a moment ago: git has no say in whether it goes on, nor in whether traffic goes back to it. But
             // people are told when git no longer agrees.
-            let trouble = self.disagreement(record).await;
+            let answer = self.disagreement(record).await;
+            said.unasked |= answer.is_none();
+            let trouble = answer.flatten();
             let pinned = pin(self.known.wishes, self.repository, record.number);
             // One of an earlier program does not say of which repository it is: it may be of one that the app had before.
             let is_sure = before.is_some()
@@ -189,7 +217,7 @@ impl Place<'_> {
                 if !is_sure && trouble.reason == Reason::VersionMoved {
                     return Err(trouble);
                 }
-                troubles.push(trouble);
+                said.troubles.push(trouble);
             }
             return Ok(record.clone());
         }
@@ -246,14 +274,14 @@ impl Place<'_> {
         }
     }
 
-    /// What git says now about a version that runs, where git can be asked without waiting.
-    async fn disagreement(&self, record: &VersionRecord) -> Option<Trouble> {
+    /// What git says now against a version that runs, if anything; nothing where git cannot be asked without waiting.
+    async fn disagreement(&self, record: &VersionRecord) -> Option<Option<Trouble>> {
         let word = VersionWord::Number(record.number);
         let namespace = &self.key.namespace;
         let lookup = self
             .repositories
             .peek(namespace, self.repository, &self.key.app, &word);
-        match lookup.await? {
+        Some(match lookup.await? {
             Ok(found) if found.commit == record.commit => None,
             Ok(found) => Some(moved(&found, &record.commit)),
             Err((reason, message)) => Some(Trouble {
@@ -261,8 +289,22 @@ impl Place<'_> {
                 message: format!("{message}; what runs goes on"),
                 pending: false,
             }),
-        }
+        })
     }
+}
+
+/// What git said against the versions of a wish when it could be asked last: that it says nothing now does not make it good.
+fn said_before(wish: &Wish) -> Option<Trouble> {
+    let said = condition::find(&wish.status.conditions, Type::VersionsResolved)?;
+    let stands =
+        said.status == State::False.as_str() && said.observed_generation == wish.generation;
+    let mut reasons = AGAINST_RUNNING.into_iter();
+    let reason = reasons.find(|reason| reason.as_str() == said.reason)?;
+    stands.then(|| Trouble {
+        reason,
+        message: said.message.clone(),
+        pending: false,
+    })
 }
 
 /// The commit that some owner that counts has pinned for a number of a repository.
@@ -322,6 +364,37 @@ mod tests {
     use crate::api::Alias;
     use crate::controller::cache::Cache;
     use crate::controller::wish;
+
+    /// An Alias of version 1, as of generation 2, whose versions were said to be so.
+    fn said(generation: i64, status: &str, reason: &str) -> Wish {
+        let alias: Alias = serde_json::from_value(json!({
+            "apiVersion": "cutwater.dev/v1alpha1", "kind": "Alias",
+            "metadata": {"name": "stage", "namespace": "prod", "generation": 2},
+            "spec": {"app": "shop", "repository": "main", "version": 1},
+            "status": {"conditions": [{
+                "type": "VersionsResolved", "status": status, "reason": reason, "message": "words",
+                "observedGeneration": generation, "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }]},
+        }))
+        .unwrap();
+        let cache = Cache::default();
+        let key = cache.put(alias).remove(0);
+        wish::wishes(&cache.app(&key), &BTreeMap::new()).remove(0)
+    }
+
+    #[test]
+    fn what_git_said_against_a_version_stands_until_it_can_be_asked_again() {
+        for reason in AGAINST_RUNNING {
+            let trouble = said_before(&said(2, "False", reason.as_str())).unwrap();
+            assert_eq!(
+                (trouble.reason, trouble.message.as_str()),
+                (reason, "words")
+            );
+            assert!(said_before(&said(1, "False", reason.as_str())).is_none());
+        }
+        assert!(said_before(&said(2, "True", "Succeeded")).is_none());
+        assert!(said_before(&said(2, "False", "RepositoryUnreachable")).is_none());
+    }
 
     #[test]
     fn what_one_owner_has_pinned_is_no_other_commit_for_another_one() {

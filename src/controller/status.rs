@@ -72,12 +72,9 @@ impl Facts<'_> {
     /// What the routes say, whatever the plan wanted of them: one that could not be written sends to whom it did. Of an owner that
     /// wants none, what was decided.
     pub(super) fn shares(&self, split: Option<&SplitPlan>) -> Shares {
-        let owner = &self.wish.owner;
-        let wanted = self.wish.wanted.as_ref();
-        let names = wanted.iter().flat_map(|wanted| &wanted.routes);
-        let listed = names.map(|route| names::route(&self.key.app, owner, route.name.as_str()));
-        if let Some(served) = observe::served(&self.key.app, self.objects, owner, &listed.collect())
-        {
+        let (app, owner) = (&self.key.app, &self.wish.owner);
+        let listed = self.wish.http_routes(app).unwrap_or_default();
+        if let Some(served) = observe::served(app, self.objects, owner, &listed) {
             return served;
         }
         match split.map(|split| &split.route) {

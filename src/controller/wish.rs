@@ -2,7 +2,7 @@
 //!
 //! Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -10,7 +10,9 @@ use kube::ResourceExt;
 
 use super::cache::AppObjects;
 use crate::api::{Alias, AliasStatus, Deployment, DeploymentStatus, FINALIZER, SpecError, Wanted};
+use crate::kubernetes::names;
 use crate::plan::{Owner, OwnerKind};
+use crate::words::{AppName, RouteName};
 
 /// What one owner wishes for.
 #[derive(Debug, Clone)]
@@ -43,6 +45,13 @@ impl Wish {
             resource_version: self.resource_version.clone(),
             ..ObjectMeta::default()
         }
+    }
+
+    /// Names of the HTTPRoutes that it lists; nothing where it is not known what it wants.
+    pub(super) fn http_routes(&self, app: &AppName) -> Option<BTreeSet<String>> {
+        let listed = self.wanted.as_ref().ok()?.routes.iter();
+        let name = |name: &RouteName| names::route(app, &self.owner, name.as_str());
+        Some(listed.map(|route| name(&route.name)).collect())
     }
 }
 

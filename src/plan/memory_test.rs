@@ -130,9 +130,11 @@ fn what_a_route_that_was_taken_out_still_sends_to_stays_until_it_is_gone() {
         story.pass(4000).act();
     }
     assert_eq!(story.running(), [7, 8]);
+    assert!(!story.plan().splits[0].complete);
     // Its window begins when that route is gone.
     story.world.splits[0].routes.outgoing.clear();
     story.act();
+    assert!(story.plan().splits[0].complete);
     assert_eq!(story.running(), [7, 8]);
     for _ in 0..3 {
         story.pass(4000).act();

@@ -30,7 +30,7 @@ pub use world::{
 use crate::words::{FunctionName, VersionNumber};
 
 /// What is to be made true.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {
     /// Versions that run, with the scale of each function.
     pub run: BTreeMap<VersionNumber, BTreeMap<FunctionName, Scale>>,

@@ -139,7 +139,7 @@ pub struct RouteFacts {
     pub held: BTreeSet<VersionNumber>,
     /// There is one that the owner does not list any more.
     pub surplus: bool,
-    /// Versions that such a one gives a share. It is not written any more, and requests go by it until others take them.
+    /// Versions that such a one gives a share: requests go by it until others take them.
     pub outgoing: BTreeSet<VersionNumber>,
 }
 

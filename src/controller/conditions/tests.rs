@@ -1,6 +1,6 @@
 //! A table of troubles: what `Ready`, `Stalled` and `Reconciling` say in each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::controller::cache::{AppKey, AppObjects, Cache};
 use crate::controller::facts::{PodFacts, SliceFacts};
 use crate::controller::resolve::Resolution;
 use crate::controller::wish;
-use crate::plan::{Memory, Plan};
+use crate::plan::Plan;
 use crate::words::Share;
 
 /// What can be in the way of a Deployment that serves v1 at 100 % with two pods.
@@ -156,14 +156,9 @@ fn says(trouble: &Trouble) -> Vec<Say> {
     };
     let plan = Plan {
         run: [(version, [(function(), Scale::Fixed(2))].into())].into(),
-        remove: BTreeSet::new(),
-        for_others: BTreeSet::new(),
         splits: vec![split],
-        release: BTreeSet::new(),
-        close: false,
         settled: trouble.written.is_none(),
-        memory: Memory::default(),
-        wake: None,
+        ..Plan::default()
     };
     let facts = Facts {
         key: &key(),

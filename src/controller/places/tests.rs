@@ -10,6 +10,7 @@ use crate::api::Deployment;
 use crate::controller::cache::Cache;
 use crate::controller::claims::route_claims;
 use crate::controller::wish;
+use crate::plan::SplitPlan;
 use crate::words::{Share, VersionNumber};
 
 /// A Gateway with a listener for each name.
@@ -70,12 +71,23 @@ fn live((hostname, path, function, gateway): At<'_>) -> HttpRoute {
     .unwrap()
 }
 
-/// Where the route is to be, if it is to be written, and what stands against that.
+/// Where the first route is to be, if it is to be written, and what stands against that.
 fn decided(
     wanted: At<'_>,
     served: Option<At<'_>>,
     others: &[HttpRoute],
 ) -> (Option<String>, Option<Reason>) {
+    let served: Vec<HttpRoute> = served.map(live).into_iter().collect();
+    let (at, reason) = all_decided(wanted, &served, others);
+    (at.into_iter().next(), reason)
+}
+
+/// Where all routes are to be that are to be written, and what stands against those of the spec.
+fn all_decided(
+    wanted: At<'_>,
+    served: &[HttpRoute],
+    others: &[HttpRoute],
+) -> (Vec<String>, Option<Reason>) {
     let key = AppKey {
         namespace: "prod".to_owned(),
         app: "shop".parse().unwrap(),
@@ -83,7 +95,7 @@ fn decided(
     let mut claims = Claims::default();
     let cache = Cache::default();
     cache.put(deployment(wanted));
-    for route in served.map(live).iter().chain(others) {
+    for route in served.iter().chain(others) {
         let (claimant, taken) = route_claims(route);
         claims.set(&claimant, taken);
         cache.put(route.clone());
@@ -100,8 +112,26 @@ fn decided(
         "app": "shop", "number": 1, "tree": "1".repeat(40), "commit": "2".repeat(40),
         "publishedAt": "2026-01-01T00:00:00Z", "functions": [function("web"), function("api")],
     }));
+    let split = SplitPlan {
+        owner: wishes[0].owner.clone(),
+        route: RoutePlan::Serve {
+            shares: vec![(version, Share::ALL)],
+            idle: Vec::new(),
+            overrides: vec![version],
+        },
+        complete: true,
+        settled: true,
+        waiting: Vec::new(),
+        stalled: false,
+        unheard: Vec::new(),
+    };
     let around = Around {
         routes_known: true,
+        plan: &Plan {
+            splits: vec![split],
+            settled: true,
+            ..Plan::default()
+        },
         gateways: &[
             gateway("web", &["http", "https"]),
             gateway("other", &["http"]),
@@ -119,7 +149,7 @@ fn decided(
         &around,
     );
     let owner = &wishes[0].owner;
-    let at = routes[owner].first().map(|spec| {
+    let at = routes[owner].iter().map(|spec| {
         let section = spec.section.as_ref().map(|name| format!("/{name}"));
         format!(
             "{}{} {} {}{}",
@@ -130,7 +160,8 @@ fn decided(
             section.unwrap_or_default()
         )
     });
-    (at, obstacles[owner].first().map(|obstacle| obstacle.reason))
+    let reason = obstacles[owner].first().map(|obstacle| obstacle.reason);
+    (at.collect(), reason)
 }
 
 #[test]
@@ -189,6 +220,27 @@ fn a_live_route_stays_where_it_is_until_the_new_place_can_be_had() {
 }
 
 #[test]
+fn a_route_that_was_taken_out_is_written_as_long_as_it_is_there() {
+    let left = |function| {
+        let mut route = live(("a.test", "/old", function, "web/http"));
+        route.metadata.name = Some("shop.old".to_owned());
+        route
+    };
+    let wanted = ("a.test", "/", "web", "wbe");
+    let missing = Some(Reason::GatewayNotFound);
+    let both = ["a.test/ web wbe", "a.test/old api web/http"].map(str::to_owned);
+    assert_eq!(
+        all_decided(wanted, &[left("api")], &[]),
+        (both.to_vec(), missing)
+    );
+    // There would be nothing behind it.
+    assert_eq!(
+        all_decided(wanted, &[left("gone")], &[]),
+        (both[..1].to_vec(), missing)
+    );
+}
+
+#[test]
 fn a_first_route_is_written_where_only_its_gateway_is_missing() {
     for (gateway, reason) in [
         ("wbe", Reason::GatewayNotFound),
@@ -238,6 +290,7 @@ fn a_gateway_that_cannot_use_a_new_function_is_not_sent_to_it() {
     };
     let around = |settled| Around {
         routes_known: true,
+        plan: Box::leak(Box::new(Plan::default())),
         gateways: Box::leak(Box::new(Gateways::new())),
         claims: Box::leak(Box::new(Claims::default())),
         settled,

@@ -8,7 +8,7 @@ use super::*;
 use crate::api::{Deployment, DeploymentStatus, SpecError};
 use crate::controller::cache::{Cache, Tracked};
 use crate::kubernetes::Object;
-use crate::plan::{Memory, SplitPlan};
+use crate::plan::SplitPlan;
 use crate::words::Share;
 
 /// Seconds that gateways are given.
@@ -44,15 +44,8 @@ impl Case {
         Self {
             cache: Cache::default(),
             plan: Plan {
-                run: BTreeMap::new(),
-                remove: BTreeSet::new(),
-                for_others: BTreeSet::new(),
-                splits: Vec::new(),
-                release: BTreeSet::new(),
-                close: false,
                 settled: true,
-                memory: Memory::default(),
-                wake: None,
+                ..Plan::default()
             },
             wishes: Vec::new(),
             unreadable: BTreeSet::new(),
@@ -169,7 +162,7 @@ impl Case {
         };
         self.asks(|removal| {
             (
-                names(removal.routes(&self.rendered)),
+                names(removal.routes()),
                 names(removal.workloads(&self.rendered)),
             )
         })
@@ -177,8 +170,7 @@ impl Case {
 
     /// Seconds until a route may go.
     fn over_in(&self) -> Option<i64> {
-        let wait = self.asks(|removal| removal.over_in(&self.rendered));
-        wait.map(|wait| wait.as_secs())
+        self.asks(|removal| removal.over_in().map(|wait| wait.as_secs()))
     }
 
     fn asks<T>(&self, ask: impl Fn(&Removal<'_>) -> T) -> T {

@@ -62,3 +62,31 @@ async fn a_route_that_is_renamed_goes_after_the_settle_delay() {
     assert!(before.elapsed() >= settle, "{:?}", before.elapsed());
     scope.until_ready("shop").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_that_was_taken_out_goes_back_with_the_others() {
+    let lab = Lab::shared();
+    let scope = lab.scope("taken-out").await;
+    scope.releases.publish("shop", "");
+    scope.releases.publish("shop", "");
+    scope.deploy("shop", &[(1, 100.0)]).await;
+    scope.until_ready("shop").await;
+    // What takes over can never be accepted, and the release is a bad one.
+    let hostname = scope.hostname("shop");
+    let gateway = json!({"name": "missing", "namespace": "default"});
+    let nowhere =
+        json!({"routes": [{"name": "other", "hostnames": [hostname], "gateway": gateway}]});
+    for version in [2, 1] {
+        scope
+            .deploy_with("shop", &[(version, 100.0)], nowhere.clone())
+            .await;
+        scope.until_weights("shop", &[(version, 10_000)]).await;
+        let message = scope
+            .until_fault("shop", "RoutesAccepted", "GatewayNotFound")
+            .await;
+        assert!(
+            message.contains("HTTPRoute shop.main is not in the spec any more and stays"),
+            "{message}"
+        );
+    }
+}
