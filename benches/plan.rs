@@ -116,7 +116,6 @@ fn world(change: bool) -> World {
                 ruled: BTreeSet::new(),
                 held: numbers.iter().copied().collect(),
                 surplus: false,
-                outgoing: BTreeSet::new(),
             },
         }],
         versions,

@@ -25,7 +25,7 @@ pub use alias::{Alias, AliasSpec, AliasStatus, Canary};
 pub use condition::{Class, Reason, Type};
 pub use deployment::{Deployment, DeploymentSpec, DeploymentStatus};
 pub use repository::{Ledger, Repository, RepositorySpec, RepositoryStatus, SecretName};
-pub use route::{GatewayRef, Route, path_key};
+pub use route::{GatewayRef, Route, covers_hostname, path_key};
 pub use status::{HistoryEntry, HistoryShare, ResolvedVersion, RouteState, ServingVersion};
 pub use traffic::{Affinity, OnLoss, Override, OverrideMode, SecretKey, WantedVersion};
 pub use version_rule::{CookieRule, HeaderRule, QueryRule, VersionRule};

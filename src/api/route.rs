@@ -56,6 +56,14 @@ pub fn path_key(path: &str) -> &str {
     path.trim_end_matches('/')
 }
 
+/// True if `outer` stands for the hostname `inner`: the same, or a wildcard above it. `*.example.com` stands for any number of
+/// labels before `.example.com`, and not for `example.com` itself (Gateway API, `Hostname`).
+#[must_use]
+pub fn covers_hostname(outer: &str, inner: &str) -> bool {
+    let below = |domain: &str| inner.trim_start_matches('*').ends_with(domain);
+    outer == inner || outer.strip_prefix('*').is_some_and(below)
+}
+
 fn root() -> String {
     "/".to_owned()
 }

@@ -76,7 +76,7 @@ trait Made:
         match metadata.generation {
             Some(generation) if generation > 0 => {
                 let mut hasher = DefaultHasher::new();
-                (&metadata.labels, &metadata.annotations).hash(&mut hasher);
+                (&metadata.uid, &metadata.labels, &metadata.annotations).hash(&mut hasher);
                 ownership::is_nameless(metadata).hash(&mut hasher);
                 for owner in metadata.owner_references.iter().flatten() {
                     (&owner.kind, &owner.name, &owner.uid).hash(&mut hasher);
@@ -272,6 +272,10 @@ impl Applier {
         }
         let target = (object.kind, key.namespace.clone(), object.name.clone());
         let applied = applied.map_err(|error| {
+            // Without an answer it may have been written all the same.
+            if object.kind == Kind::HttpRoute && !matches!(error, kube::Error::Api(_)) {
+                self.note_route(key, &object.name, true);
+            }
             failure(&format!("apply {} `{}`", object.kind, object.name), &error)
         })?;
         self.lock()
@@ -391,7 +395,7 @@ fn is_refusal(code: u16) -> bool {
 }
 
 /// The uid in a write is not that of the object of that name, or there is none.
-fn is_about_uid(error: &kube::Error) -> bool {
+pub(super) fn is_about_uid(error: &kube::Error) -> bool {
     let kube::Error::Api(status) = error else {
         return false;
     };

@@ -223,6 +223,11 @@ impl Cache {
         version: u128,
     ) -> Option<AppKey> {
         let mut state = self.lock();
+        // One that was made anew meanwhile is another.
+        let objects = state.apps.entry(key.clone()).or_default();
+        if version > 0 && K::slot(objects).is_newer(name, version, None) {
+            return None;
+        }
         let had = state.forget::<K>(key, name);
         let place = (TypeId::of::<K>(), key.namespace.clone(), name.to_owned());
         state.homes.remove(&place);

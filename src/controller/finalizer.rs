@@ -69,7 +69,10 @@ impl<'a> Held<'a> {
         let params = PatchParams::apply(FINALIZER_MANAGER).force();
         let patch = Patch::Apply(&body);
         let written = timed(api.patch_metadata(&wish.owner.name, &params, &patch)).await?;
-        self.take_in::<K>(&wish.owner, written.metadata);
+        // Where somebody changed the spec meanwhile, the watch brings it: the old one is not of this resource version.
+        if !wish.is_outdated(&written.metadata) {
+            self.take_in::<K>(&wish.owner, written.metadata);
+        }
         Ok(())
     }
 

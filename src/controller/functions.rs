@@ -22,7 +22,7 @@ pub(super) fn others(
     records: &Records,
     learned: bool,
 ) -> BTreeMap<VersionNumber, Reached> {
-    // Requests of another place are not those that the old function answers.
+    // Requests of another place are not those that the old function answers; where some stay, no request of theirs may be lost.
     let moves = !is_there(live, spec);
     let reached = |(version, functions): (VersionNumber, Vec<FunctionName>)| {
         let now = functions.first()?.clone();
@@ -64,7 +64,8 @@ fn named(key: &AppKey, live: &HttpRoute) -> BTreeMap<VersionNumber, Vec<Function
 
 fn is_there(live: &HttpRoute, spec: &RouteSpec) -> bool {
     let path = main_rule(live).and_then(|rule| rule.matches.first()?.path.as_ref());
-    live.spec.hostnames == spec.hostnames && path.is_some_and(|path| path.value == spec.path)
+    let stays = (live.spec.hostnames.iter()).any(|hostname| spec.hostnames.contains(hostname));
+    stays && path.is_some_and(|path| path.value == spec.path)
 }
 
 #[cfg(test)]
@@ -234,6 +235,16 @@ mod tests {
         let next = next(&live, &spec("api", "b.test"), &records, false);
         let live = written(next, &[(7, 10_000)], &[]);
         assert_eq!(backends(&live), ["v7-api 10000", "v7-api 1"]);
+    }
+
+    #[test]
+    fn a_hostname_that_stays_has_its_function_changed_in_steps() {
+        let records = records(&[(7, &["web", "api"])]);
+        let live = written(spec("web", "a.test"), &[(7, 10_000)], &[]);
+        let mut wished = spec("api", "a.test");
+        wished.hostnames.push("b.test".to_owned());
+        let live = written(next(&live, &wished, &records, true), &[(7, 10_000)], &[]);
+        assert_eq!(backends(&live), ["v7-web 10000", "v7-api 0", "v7-web 1"]);
     }
 
     #[test]

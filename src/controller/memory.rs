@@ -48,7 +48,7 @@ pub(super) fn read(key: &AppKey, objects: &AppObjects, now: Timestamp) -> Rememb
     let text = anchor.and_then(|anchor| anchor.data.as_ref()?.get("memory"));
     let mut found = parse(
         text.map(String::as_str),
-        &observe::materialised(key, objects),
+        &observe::with_workloads(key, objects),
         now,
     );
     found.lost = found.lost.map(|lost| format!("ConfigMap `{name}` {lost}"));
@@ -71,10 +71,8 @@ fn parse(text: Option<&str>, there: &BTreeSet<VersionNumber>, now: Timestamp) ->
         return Remembered::lost("remembers no version, though some run", there);
     }
     for number in there {
-        let place = format!("versions.{}", number.get());
-        if bad.iter().any(|bad| *bad == place || bad == "versions") {
-            memory.versions.insert(*number, served());
-        }
+        // It was taken out, or this is an older copy.
+        memory.versions.entry(*number).or_insert_with(served);
     }
     let lost = (!bad.is_empty()).then(|| format!("cannot be read at {}", bad.join(", ")));
     Remembered { memory, lost }
@@ -251,6 +249,14 @@ mod tests {
             Some(at("2026-03-01T11:00:00Z"))
         );
         assert_eq!(found.memory.gone.len(), 1);
+    }
+
+    #[test]
+    fn what_runs_and_is_not_remembered_counts_as_served() {
+        let found = parsed(Some(r#"{"versions": {"2": {}}}"#));
+        assert_eq!(found.lost, None);
+        assert!(found.memory.versions[&number(1)].served);
+        assert!(!found.memory.versions[&number(2)].served);
     }
 
     #[test]

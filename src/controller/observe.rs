@@ -124,13 +124,45 @@ pub(super) fn world(
         settle: given.delays.settle,
         splits,
         versions,
-        sent_by_others: objects.strangers.values().flatten().copied().collect(),
+        sent_by_others: (objects.strangers.values().flatten().copied())
+            .chain(sent_by_nobody(key, objects, owners))
+            .collect(),
         memory,
     }
 }
 
-/// Versions with a workload.
+/// Versions that routes of ours send to whose owner is gone, until they are gone, too.
+fn sent_by_nobody(
+    key: &AppKey,
+    objects: &AppObjects,
+    owners: &Owners<'_>,
+) -> BTreeSet<VersionNumber> {
+    let known = (owners.wishes.iter().map(|wish| &wish.owner)).chain(owners.unread.keys());
+    let known: Vec<&Owner> = known.collect();
+    let of_nobody = |name: &str| {
+        let mut known = known.iter();
+        !known.any(|owner| names::is_route_of(&key.app, owner, name))
+    };
+    (objects.routes.iter())
+        .filter(|(name, _)| of_nobody(name))
+        .flat_map(|(_, route)| shares(&key.app, route))
+        .map(|(version, _)| version)
+        .collect()
+}
+
+/// Versions with a workload, or with a Service: a route may name that one still, and a gateway refuses the whole of a route that names
+/// what is not there.
 pub(super) fn materialised(key: &AppKey, objects: &AppObjects) -> BTreeSet<VersionNumber> {
+    let services = objects.services.iter().map(|(name, _)| name);
+    let named = services.filter_map(|name| names::version_of(&key.app, name));
+    with_workloads(key, objects)
+        .into_iter()
+        .chain(named)
+        .collect()
+}
+
+/// Versions with a workload.
+pub(super) fn with_workloads(key: &AppKey, objects: &AppObjects) -> BTreeSet<VersionNumber> {
     (objects.workloads.iter())
         .filter_map(|(name, _)| names::version_of(&key.app, name))
         .collect()
@@ -272,7 +304,8 @@ pub(super) fn served(
     Some(shares(app, route))
 }
 
-/// What the routes of an owner say, and how they stand. `listed` are the names of those that it wants, where that is known.
+/// What the routes of an owner say, and how they stand. `listed` are the names of those that it wants, where that is known. One
+/// that was taken out of the spec counts as long as requests go by it, but says nothing of what is served.
 fn route_facts(
     key: &AppKey,
     objects: &AppObjects,
@@ -281,49 +314,42 @@ fn route_facts(
     given: Given<'_>,
 ) -> (Shares, RouteFacts) {
     let routes: Vec<&HttpRoute> = routes_of(&key.app, objects, owner).collect();
-    // One that was taken out of the spec stays until others take its requests, and says nothing of what is served.
-    let name = |route: &HttpRoute| route.metadata.name.clone().unwrap_or_default();
-    let is_listed = |route: &&HttpRoute| listed.is_some_and(|listed| listed.contains(&name(route)));
-    let all = routes;
-    let mut routes: Vec<&HttpRoute> = all.iter().copied().filter(is_listed).collect();
-    if routes.is_empty() {
-        routes.clone_from(&all);
-    }
-    let last = routes.first().map(|route| shares(&key.app, route));
-    let sent = |routes: &mut dyn Iterator<Item = &HttpRoute>| -> BTreeSet<VersionNumber> {
-        let shares = routes.flat_map(|route| shares(&key.app, route));
-        let sent = shares.filter(|(_, share)| !share.is_zero());
-        sent.map(|(version, _)| version).collect()
-    };
     let is_surplus =
-        |route: &&HttpRoute| listed.is_some_and(|listed| !listed.contains(&name(route)));
-    let backends = |route: &HttpRoute| -> BTreeSet<VersionNumber> {
-        versions_of(key, main_rule(route)).collect()
+        |route: &HttpRoute| listed.is_some_and(|listed| !listed.contains(&route.name_any()));
+    let last = routes.iter().min_by_key(|route| is_surplus(route));
+    let last = last.map(|route| shares(&key.app, route));
+    let sent = routes.iter().flat_map(|route| shares(&key.app, route));
+    let named = routes
+        .iter()
+        .map(|route| versions_of(key, main_rule(route)).collect::<BTreeSet<_>>());
+    let answers: Vec<Answer> = (routes.iter())
+        .map(|route| Answer::of(route, given.gateways))
+        .collect();
+    let serves_nothing: Vec<bool> = (routes.iter())
+        .map(|route| answer::is_rejected(route) || answer::is_nowhere(route, given.gateways))
+        .collect();
+    let all = |fits: fn(&Answer) -> bool| {
+        let mut each = answers.iter().zip(&serves_nothing);
+        each.all(|(answer, nothing)| *nothing || fits(answer))
     };
-    let named = routes.iter().map(|route| backends(route));
-    let is_accepted = |route: &HttpRoute| Answer::of(route, given.gateways).is_accepted();
-    let is_open = |route: &HttpRoute| Answer::of(route, given.gateways).is_open();
     let facts = RouteFacts {
         exist: !routes.is_empty(),
-        accepted: routes.iter().all(|route| is_accepted(route)),
-        rejected: routes.iter().any(|route| is_accepted(route))
-            && (routes.iter()).all(|route| is_accepted(route) || answer::is_rejected(route)),
-        silent: routes.iter().any(|route| is_open(route))
-            && (routes.iter())
-                .all(|route| is_open(route) || is_accepted(route) || answer::is_rejected(route)),
+        accepted: answers.iter().all(Answer::is_accepted),
+        rejected: answers.iter().any(Answer::is_accepted) && all(Answer::is_accepted),
+        silent: answers.iter().any(Answer::is_open)
+            && all(|answer| answer.is_open() || answer.is_accepted()),
         written: None,
-        sent: sent(&mut routes.iter().copied()),
+        sent: sent.map(|(version, _)| version).collect(),
         named: (named.reduce(|some, others| &some & &others)).unwrap_or_default(),
-        ruled: (all.iter())
+        ruled: (routes.iter())
             .flat_map(|route| route.spec.rules.iter().filter(|rule| has_headers(rule)))
             .flat_map(|rule| versions_of(key, Some(rule)))
             .collect(),
-        held: (all.iter())
+        held: (routes.iter())
             .flat_map(|route| &route.spec.rules)
             .flat_map(|rule| versions_of(key, Some(rule)))
             .collect(),
-        surplus: all.iter().any(is_surplus),
-        outgoing: sent(&mut all.iter().copied().filter(|route| is_surplus(route))),
+        surplus: routes.iter().any(|route| is_surplus(route)),
     };
     (last.unwrap_or_default(), facts)
 }

@@ -16,7 +16,7 @@ use super::observe;
 use super::resolve::{Records, Resolution};
 use super::wish::Wish;
 use crate::api::gateway::{Gateway, HttpRoute, ParentRef};
-use crate::api::{Reason, Route};
+use crate::api::{Reason, Route, covers_hostname};
 use crate::kubernetes::{RouteSpec, names};
 use crate::plan::{Owner, Plan, RoutePlan};
 use crate::words::FunctionName;
@@ -181,6 +181,17 @@ fn obstacle(
             ),
         });
     }
+    if let Some((hostname, taken)) = unheard(gateway, spec.section.as_deref(), &spec.hostnames) {
+        return Some(Failure {
+            reason: Reason::ListenerNotFound,
+            message: format!(
+                "no listener of Gateway `{}` in namespace `{}` that the route names takes requests for {hostname} (they take {}); add one, or choose another hostname",
+                at.1,
+                at.0,
+                taken.join(", ")
+            ),
+        });
+    }
     spec.hostnames.iter().find_map(|hostname| {
         let claim = Claim::new(at.clone(), spec.section.as_deref(), hostname, &spec.path);
         let name = owner.to_string();
@@ -199,6 +210,26 @@ fn obstacle(
             ),
         })
     })
+}
+
+/// The first hostname that no listener takes, and those that are taken. A gateway ignores it without a word where it takes another one
+/// of the same route (Gateway API, `HTTPRouteSpec.hostnames`).
+fn unheard<'a>(
+    gateway: &'a Gateway,
+    section: Option<&str>,
+    hostnames: &'a [String],
+) -> Option<(&'a String, Vec<&'a str>)> {
+    let listeners = gateway.spec.listeners.iter();
+    let named = listeners.filter(|it| section.is_none_or(|section| it.name == section));
+    // One without a hostname takes all.
+    let taken: Option<Vec<&str>> = named.map(|it| it.hostname.as_deref()).collect();
+    let taken = taken.filter(|taken| !taken.is_empty())?;
+    let meets = |hostname: &&String| {
+        let mut taken = taken.iter();
+        taken.any(|taken| covers_hostname(taken, hostname) || covers_hostname(hostname, taken))
+    };
+    let unheard = hostnames.iter().find(|hostname| !meets(hostname))?;
+    Some((unheard, taken))
 }
 
 /// The listeners that a gateway has, as part of a message.

@@ -14,6 +14,7 @@ use super::places;
 use super::resolve::Records;
 use super::strangers;
 use super::wish::Wish;
+use crate::api::covers_hostname;
 use crate::api::gateway::HttpRoute;
 use crate::kubernetes::render::Rendered;
 use crate::kubernetes::{Kind, names};
@@ -100,9 +101,11 @@ impl Removal<'_> {
         };
         wanted.routes.iter().all(|named| {
             let other = names::route(&self.key.app, owner, named.name.as_str());
-            let hostnames = named.route.hostnames.iter();
-            let hostnames = hostnames.filter(|hostname| route.spec.hostnames.contains(hostname));
-            let takes_over: Vec<&String> = hostnames.collect();
+            let meets = |hostname: &&String| {
+                let mut old = route.spec.hostnames.iter();
+                old.any(|old| covers_hostname(old, hostname) || covers_hostname(hostname, old))
+            };
+            let takes_over: Vec<&String> = named.route.hostnames.iter().filter(meets).collect();
             let has = |live: &HttpRoute| {
                 places::is_at_path(live, &named.route)
                     && (takes_over.iter()).all(|hostname| live.spec.hostnames.contains(hostname))

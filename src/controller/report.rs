@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client, Resource};
 use serde_json::json;
 use tracing::warn;
 
-use super::apply::{Failure, failure, is_not_found, timed};
-use super::cache::{AppKey, AppObjects, Cache, ObjectKey};
+use super::apply::{Failure, failure, is_about_uid, is_not_found, timed};
+use super::cache::{AppKey, AppObjects, Cache, ObjectKey, Tracked};
 use super::events::Events;
 use super::repositories::Fetch;
 use super::wish::{self, Wish};
@@ -92,7 +94,7 @@ impl Reports {
     }
 
     /// Writes the status of an owner if it differs, and an event if its readiness has another reason than before. Returns
-    /// how long to wait where it differs too little to be written now.
+    /// when to look again: where it differs too little to be written now, or the answer says that the owner has changed.
     pub(super) async fn owner(
         &self,
         cache: &Cache,
@@ -110,28 +112,16 @@ impl Reports {
         let reference = match wish.owner.kind {
             OwnerKind::Deployment => {
                 let api = Api::<Deployment>::namespaced(self.client.clone(), &key.namespace);
-                let object = write(&api, name, status).await;
-                object.map(|object| {
-                    object.map(|object| {
-                        let reference = object.object_ref(&());
-                        cache.put(object);
-                        reference
-                    })
-                })
+                let object = write(&api, name, wish.uid.as_ref(), status).await;
+                object.map(|object| object.map(|object| take_in(cache, object)))
             }
             OwnerKind::Alias => {
                 let api = Api::<Alias>::namespaced(self.client.clone(), &key.namespace);
-                let object = write(&api, name, status).await;
-                object.map(|object| {
-                    object.map(|object| {
-                        let reference = object.object_ref(&());
-                        cache.put(object);
-                        reference
-                    })
-                })
+                let object = write(&api, name, wish.uid.as_ref(), status).await;
+                object.map(|object| object.map(|object| take_in(cache, object)))
             }
         };
-        let Some(reference) = reference
+        let Some((reference, answer)) = reference
             .map_err(|error| failure(&format!("write the status of {}", wish.owner), &error))?
         else {
             return Ok(None);
@@ -178,7 +168,7 @@ impl Reports {
             self.events
                 .publish(&reference, true, "IgnoredFields", &note);
         }
-        Ok(None)
+        Ok(wish.is_outdated(&answer).then_some(Duration::ZERO))
     }
 
     /// Says once, in an event of each owner, that what the anchor remembers could not be read.
@@ -253,7 +243,7 @@ impl Reports {
             return;
         }
         let api = Api::<Repository>::namespaced(self.client.clone(), &key.0);
-        match write(&api, &key.1, &status).await {
+        match write(&api, &key.1, repository.metadata.uid.as_ref(), &status).await {
             Ok(Some(object)) => {
                 let reference = object.object_ref(&());
                 let (fault, reason, note) = match &fetch.head {
@@ -401,10 +391,21 @@ fn repository_status(
     status
 }
 
-/// Server-side apply of a status. `None` where the object is gone.
+/// Takes in the answer to a status. It may hold a change by somebody else that no watch will tell of as news, once this is known.
+fn take_in<K>(cache: &Cache, object: K) -> (ObjectReference, ObjectMeta)
+where
+    K: Tracked + Resource<DynamicType = ()>,
+{
+    let answer = (object.object_ref(&()), object.meta().clone());
+    cache.put(object);
+    answer
+}
+
+/// Server-side apply of a status. `None` where the object is gone, or is another one now.
 async fn write<K>(
     api: &Api<K>,
     name: &str,
+    uid: Option<&String>,
     status: &impl serde::Serialize,
 ) -> Result<Option<K>, kube::Error>
 where
@@ -413,13 +414,13 @@ where
     let body = json!({
         "apiVersion": K::api_version(&()),
         "kind": K::kind(&()),
-        "metadata": {"name": name},
+        "metadata": {"name": name, "uid": uid},
         "status": status,
     });
     let params = PatchParams::apply(STATUS_MANAGER).force();
     match timed(api.patch_status(name, &params, &Patch::Apply(&body))).await {
         Ok(object) => Ok(Some(object)),
-        Err(error) if is_not_found(&error) => Ok(None),
+        Err(error) if is_not_found(&error) || is_about_uid(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 
 use super::progress;
 use super::shift::{self, Shift};
+use super::vanished;
 use super::world::{Memory, Owner, Served, Version, VersionMemory, World};
 use super::{Plan, Scale, Wake, later};
 use crate::words::{FunctionName, VersionNumber};
@@ -29,6 +30,7 @@ pub(super) fn settle(world: &World, mut shifts: Vec<Shift<'_>>, mut wake: Wake) 
         intact: (shifts.iter())
             .filter_map(|shift| Some((shift.plan.owner.clone(), shift.intact.clone()?)))
             .collect(),
+        shares: vanished::shares(world, &shifts),
         served: BTreeMap::new(),
     };
     let times = Times::of(world, &shifts);
@@ -65,7 +67,7 @@ pub(super) fn settle(world: &World, mut shifts: Vec<Shift<'_>>, mut wake: Wake) 
         }
         let ours = listed
             || is_answering(&shifts, version)
-            || shifts.iter().any(|shift| shift.carries(version));
+            || (shifts.iter()).any(|shift| shift.split.routes.exist && shift.carries(version));
         if !ours && world.sent_by_others.contains(&version) {
             for_others.insert(version);
         }
@@ -259,10 +261,7 @@ fn remember(
 
 /// True where one of our routes gives the version a share, whichever of them counts.
 fn is_answering(shifts: &[Shift<'_>], version: VersionNumber) -> bool {
-    (shifts.iter()).any(|shift| {
-        let routes = &shift.split.routes;
-        routes.sent.contains(&version) || routes.outgoing.contains(&version)
-    })
+    (shifts.iter()).any(|shift| shift.split.routes.sent.contains(&version))
 }
 
 /// True when the workloads of a version that nobody lists may go.

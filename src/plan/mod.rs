@@ -2,7 +2,7 @@
 //!
 //! Pure: no client, no git, no clock. Time comes in with the [`World`], the next wake-up goes out with the [`Plan`].
 //! Shares are decided in [`effective`], what pods bear in [`capacity`], whether that gets on in [`progress`], what comes back
-//! after a loss in [`loss`], what an owner goes back to in [`served`], what routes name beside their shares in [`naming`], how
+//! after a loss in [`loss`], what routes that are gone go on saying in [`vanished`], what an owner goes back to in [`served`], what routes name beside their shares in [`naming`], how
 //! long versions live in [`lifetime`], which version a user meets in [`slots`]. What an owner asks for comes in by [`asked`].
 
 pub mod asked;
@@ -15,6 +15,7 @@ mod progress;
 mod served;
 mod shift;
 pub mod slots;
+mod vanished;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -143,10 +144,10 @@ pub const BACKENDS_MAX: usize = 16;
 #[must_use]
 pub fn plan(world: &World) -> Plan {
     let mut wake = Wake::after(world.now);
-    let world = &World {
+    let world = &vanished::restored(World {
         memory: world.memory.clone().until(world.now),
         ..world.clone()
-    };
+    });
     let shifts: Vec<shift::Shift> = (world.splits.iter())
         .map(|split| shift::shift(world, split, &mut wake))
         .collect();
@@ -198,3 +199,5 @@ mod naming_test;
 mod served_test;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vanished_test;

@@ -152,7 +152,7 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
         .collect();
     // One of several routes that cannot be written sends to whom the others do not any more.
     let has_share = |version, shares: &Shares| !share_of(shares, version).is_zero();
-    let strays = (split.routes.sent.union(&split.routes.outgoing))
+    let strays = (split.routes.sent.iter())
         .any(|version| !has_share(*version, &served) && !has_share(*version, last));
     let all = (shares.as_ref()).is_some_and(|shares| is_same(shares, &served));
     let complete = all && waiting.is_empty() && !strays;

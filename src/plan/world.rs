@@ -122,10 +122,10 @@ pub struct RouteFacts {
     pub exist: bool,
     /// All gateways have accepted all of them at their current generation.
     pub accepted: bool,
-    /// At least one is accepted, and the others are refused as they are now: their gateways serve nothing of them.
+    /// At least one is accepted, and the others are served by nobody: refused as they are now, or on a gateway that is not there.
     pub rejected: bool,
-    /// A gateway has not said yet whether it serves one of them as it is now, and each of the others is accepted or refused
-    /// as a whole.
+    /// A gateway has not said yet whether it serves one of them as it is now, and each of the others is accepted or served by
+    /// nobody.
     pub silent: bool,
     /// When any of them was last written, as far as that is known; long ago where it is not.
     pub written: Option<Timestamp>,
@@ -137,10 +137,8 @@ pub struct RouteFacts {
     pub sent: BTreeSet<VersionNumber>,
     /// Versions that any of them refers to in any way.
     pub held: BTreeSet<VersionNumber>,
-    /// There is one that the owner does not list any more.
+    /// There is one that the owner does not list any more: it counts until others take its requests.
     pub surplus: bool,
-    /// Versions that such a one gives a share: requests go by it until others take them.
-    pub outgoing: BTreeSet<VersionNumber>,
 }
 
 /// A version that is wanted or has workloads.
@@ -196,6 +194,9 @@ pub struct Memory {
     /// For each split in which versions step in for one that was lost: what it would be if none were.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub intact: BTreeMap<Owner, Intact>,
+    /// For each split with routes: the shares that they give, or are to give.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub shares: BTreeMap<Owner, Shares>,
     /// For each split: the versions that its own routes have served, while they have workloads.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub served: BTreeMap<Owner, BTreeMap<VersionNumber, Served>>,

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::api::{NamedRoute, Route};
+use crate::api::{NamedRoute, Route, covers_hostname};
 use crate::plan::Owner;
 use crate::words::AppName;
 
@@ -56,11 +56,7 @@ pub(super) fn place(hostname: &str, path: &str) -> String {
 /// True where requests for the place `inner` came to `outer` while nobody had `inner`: it is below it, or one of its hostnames.
 pub(super) fn covers(outer: &str, inner: &str) -> bool {
     let ((wide, above), (hostname, path)) = (parts(outer), parts(inner));
-    let is_of = match wide.strip_prefix('*') {
-        Some(domain) => hostname.trim_start_matches('*').ends_with(domain),
-        None => hostname == wide,
-    };
-    outer != inner && is_of && path.starts_with(above)
+    outer != inner && covers_hostname(wide, hostname) && path.starts_with(above)
 }
 
 /// Of two places that cover a request, the one with the higher rank gets it: a hostname before any wildcard, then the longer

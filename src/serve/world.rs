@@ -109,7 +109,6 @@ impl App {
             ruled: served.overrides.iter().copied().collect(),
             held: shares.chain(served.overrides.iter().copied()).collect(),
             surplus: false,
-            outgoing: BTreeSet::new(),
         };
         (served.shares.clone(), facts)
     }

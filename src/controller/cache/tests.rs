@@ -40,6 +40,17 @@ fn a_late_answer_does_not_bring_back_what_is_gone() {
     assert!(!cache.put(service(8)).is_empty(), "made again");
 }
 
+#[test]
+fn the_end_of_one_that_was_made_anew_meanwhile_is_not_the_end_of_the_other() {
+    let cache = Cache::default();
+    let key = cache.put(service(7)).remove(0);
+    let name = "shop-v1-web";
+    assert_eq!(cache.forget::<Service>(&key, name, 6), None);
+    assert!(cache.holds::<Service>(&key, name));
+    assert_eq!(cache.forget::<Service>(&key, name, 8), Some(key.clone()));
+    assert!(!cache.holds::<Service>(&key, name));
+}
+
 /// The API server went back to a backup: its resource versions are lower than those that were seen before.
 #[test]
 fn a_list_is_newer_than_all_that_was_seen_before_it_began() {

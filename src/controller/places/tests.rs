@@ -241,6 +241,27 @@ fn a_route_that_was_taken_out_is_written_as_long_as_it_is_there() {
 }
 
 #[test]
+fn a_hostname_that_no_listener_takes_is_not_said_to_be_served() {
+    let mut hears = (*gateway("web", &["http", "https"]).1).clone();
+    for (listener, hostname) in hears.spec.listeners.iter_mut().zip(["*.a.test", "b.test"]) {
+        listener.hostname = Some(hostname.to_owned());
+    }
+    let table = [
+        (vec!["x.a.test", "b.test"], None, true),
+        (vec!["*.test"], None, true),
+        (vec!["a.test"], None, false),
+        (vec!["x.a.test", "c.test"], None, false),
+        (vec!["b.test"], Some("https"), true),
+        (vec!["b.test"], Some("http"), false),
+    ];
+    for (hostnames, section, fits) in table {
+        let hostnames: Vec<String> = hostnames.into_iter().map(str::to_owned).collect();
+        let unheard = unheard(&hears, section, &hostnames);
+        assert_eq!(unheard.is_none(), fits, "{hostnames:?} {section:?}");
+    }
+}
+
+#[test]
 fn a_first_route_is_written_where_only_its_gateway_is_missing() {
     for (gateway, reason) in [
         ("wbe", Reason::GatewayNotFound),

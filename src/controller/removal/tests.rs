@@ -118,8 +118,20 @@ impl Case {
 
     /// A Deployment that wishes for routes of these names, of which some are rendered.
     fn wishes(mut self, routes: &[&str], rendered: &[&str]) -> Self {
+        for name in rendered {
+            self.rendered.objects.push(Object {
+                kind: Kind::HttpRoute,
+                name: (*name).to_owned(),
+                body: Value::Null,
+            });
+        }
+        self.wishes_at(routes, "shop.test")
+    }
+
+    /// A Deployment that wishes for routes of these names, for a hostname.
+    fn wishes_at(mut self, routes: &[&str], hostname: &str) -> Self {
         let routes: Vec<Value> = (routes.iter())
-            .map(|name| json!({"name": name, "hostnames": ["shop.test"], "gateway": {"name": "web"}}))
+            .map(|name| json!({"name": name, "hostnames": [hostname], "gateway": {"name": "web"}}))
             .collect();
         let object = json!({
             "apiVersion": "cutwater.dev/v1alpha1",
@@ -142,13 +154,6 @@ impl Case {
             status: DeploymentStatus::default(),
             taken_by: None,
         });
-        for name in rendered {
-            self.rendered.objects.push(Object {
-                kind: Kind::HttpRoute,
-                name: (*name).to_owned(),
-                body: Value::Null,
-            });
-        }
         self
     }
 
@@ -309,6 +314,35 @@ fn a_route_that_is_taken_over_from_goes_once_the_other_stands() {
                 .split("cwd/shop", serve())
                 .wishes(&["web"], &["shop.web"]),
             &stays,
+        ),
+        (
+            "a route for all hostnames below takes over and is not there",
+            (Case::new().route_at("shop.main", 1, "eu.shop.test", "/"))
+                .split("cwd/shop", serve())
+                .wishes_at(&["web"], "*.shop.test"),
+            &stays,
+        ),
+        (
+            "one for a hostname below takes over and is not there",
+            (Case::new().route_at("shop.main", 1, "*.test", "/"))
+                .split("cwd/shop", serve())
+                .wishes(&["web"], &["shop.web"]),
+            &stays,
+        ),
+        (
+            "a route for all hostnames below has taken over",
+            (Case::new().route_at("shop.main", 1, "eu.shop.test", "/"))
+                .route_at("shop.web", 1, "*.shop.test", "/")
+                .split("cwd/shop", serve())
+                .wishes_at(&["web"], "*.shop.test"),
+            &goes,
+        ),
+        (
+            "another hostname takes nothing over",
+            (Case::new().route_at("shop.main", 1, "shop.test.org", "/"))
+                .split("cwd/shop", serve())
+                .wishes_at(&["web"], "*.shop.test"),
+            &goes,
         ),
         (
             "another route takes over and is still elsewhere",

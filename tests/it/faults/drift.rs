@@ -116,3 +116,34 @@ async fn what_is_changed_or_deleted_by_hand_is_put_right() {
     .await;
     scope.until_ready("shop").await;
 }
+
+/// A release is under way that cannot end, and somebody deletes the route.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_that_is_deleted_during_a_release_comes_back_with_what_served() {
+    let scope = Lab::shared().scope("drift-release").await;
+    scope.releases.publish("shop", "");
+    scope.deploy("shop", &[(1, 100.0)]).await;
+    scope.until_ready("shop").await;
+    scope
+        .releases
+        .publish("shop", "env: [{name: TEST_POD, value: crash}]");
+    scope.deploy("shop", &[(2, 100.0)]).await;
+    scope
+        .until_condition("shop", "WorkloadsReady", "False", "PodsCrashing")
+        .await;
+    let routes = scope.api::<HttpRoute>();
+    let before = routes.get("shop.main").await.unwrap().metadata.uid;
+    routes
+        .delete("shop.main", &DeleteParams::default())
+        .await
+        .unwrap();
+    wait_for("another route", SOON, async || {
+        let route = routes.get_opt("shop.main").await.unwrap()?;
+        (route.metadata.uid != before).then_some(())
+    })
+    .await;
+    assert_eq!(scope.weights("shop").await, [(1, 10_000)].into());
+    scope.mark_pods("shop", 2, "ready").await;
+    scope.until_weights("shop", &[(2, 10_000)]).await;
+    scope.until_ready("shop").await;
+}
