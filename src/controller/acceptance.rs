@@ -10,8 +10,9 @@ use jiff::SignedDuration;
 use kube::ResourceExt;
 
 use super::answer::{Answer, Gateways};
+use super::key::AppKey;
 use super::moment::Moment;
-use super::objects::{AppKey, AppObjects};
+use super::objects::AppObjects;
 use crate::api::gateway::HttpRoute;
 
 /// How long each route of an app has been accepted as it is; those that are not are not in it.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
-use super::cache::ObjectKey;
+use super::key::ObjectKey;
 use crate::api::gateway::{Gateway, HttpRoute, RouteParentStatus};
 
 /// The Gateways of the cluster.

@@ -8,7 +8,6 @@ use std::collections::hash_map::DefaultHasher;
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment as Workload;
@@ -21,7 +20,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::cache::{AppKey, AppObjects, Cache, Tracked};
+use super::failure::{Failure, failure, is_about_uid, is_conflict, is_not_found, timed};
+use super::key::AppKey;
+
+use super::objects::{AppObjects, Tracked};
+
+use super::cache::Cache;
 use super::moment::Moment;
 use super::objects::Slot;
 use super::ownership;
@@ -30,16 +34,6 @@ use crate::api::Reason;
 use crate::api::gateway::HttpRoute;
 use crate::kubernetes::{self, Kind, Object, diff, names};
 use crate::plan::Owner;
-
-/// Longest time for one request.
-pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Why something could not be written.
-#[derive(Debug, Clone)]
-pub(super) struct Failure {
-    pub(super) reason: Reason,
-    pub(super) message: String,
-}
 
 /// Kind, namespace and name.
 type Target = (Kind, String, String);
@@ -371,56 +365,4 @@ fn fingerprint(object: &Object) -> u64 {
     let mut hasher = DefaultHasher::new();
     object.body.to_string().hash(&mut hasher);
     hasher.finish()
-}
-
-/// A request with an end: the client itself would try for minutes.
-pub(super) async fn timed<T>(
-    request: impl Future<Output = Result<T, kube::Error>>,
-) -> Result<T, kube::Error> {
-    match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
-        Ok(result) => result,
-        Err(_) => Err(kube::Error::Service(
-            format!("no answer within {} s", REQUEST_TIMEOUT.as_secs()).into(),
-        )),
-    }
-}
-
-pub(super) fn is_not_found(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code == 404)
-}
-
-/// Answers that stay the same however often one asks: a right, a quota, an admission rule or a schema is in the way.
-fn is_refusal(code: u16) -> bool {
-    matches!(code, 400 | 403 | 405 | 413 | 415 | 422)
-}
-
-/// The uid in a write is not that of the object of that name, or there is none.
-pub(super) fn is_about_uid(error: &kube::Error) -> bool {
-    let kube::Error::Api(status) = error else {
-        return false;
-    };
-    matches!(status.code, 409 | 422) && status.message.to_lowercase().contains("uid")
-}
-
-pub(super) fn is_conflict(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code == 409)
-}
-
-/// What people are told. The API server's messages name fields and values that we sent, none of which is secret.
-pub(super) fn failure(what: &str, error: &kube::Error) -> Failure {
-    let (reason, detail) = match error {
-        kube::Error::Api(status) if status.code == 404 && what.contains("HTTPRoute") => (
-            Reason::GatewayApiMissing,
-            "the Gateway API is not installed".to_owned(),
-        ),
-        kube::Error::Api(status) if is_refusal(status.code) => {
-            (Reason::ApiServerRefused, status.message.clone())
-        }
-        kube::Error::Api(status) => (Reason::ApiServerError, status.message.clone()),
-        other => (Reason::ApiServerError, other.to_string()),
-    };
-    Failure {
-        reason,
-        message: format!("could not {what}: {detail}"),
-    }
 }

@@ -13,17 +13,15 @@ use kube::Resource;
 
 use super::answer::Gateways;
 use super::claims::Claims;
-use super::follow::Failing;
-use super::memory::Kept;
-pub(super) use super::objects::{AppKey, AppObjects, Tracked};
-use super::observe;
+use super::failing::Failing;
+use super::key::AppKey;
+use super::key::ObjectKey;
+use super::objects::Kept;
+use super::objects::{AppObjects, Tracked};
 use crate::api::Repository;
 use crate::kubernetes::names;
 use crate::plan::{Owner, OwnerKind};
 use crate::words::VersionNumber;
-
-/// Namespace and name.
-pub(super) type ObjectKey = (String, String);
 
 /// The versions of each app that a route sends to.
 type Sends = BTreeMap<AppKey, BTreeSet<VersionNumber>>;
@@ -389,9 +387,7 @@ impl State {
     /// Apps of a namespace whose routes say that they serve an owner.
     pub(super) fn apps_served(&self, namespace: &str, owner: &Owner) -> Vec<AppKey> {
         (self.apps.iter())
-            .filter(|(key, objects)| {
-                key.namespace == namespace && observe::serves(key, objects, owner)
-            })
+            .filter(|(key, objects)| key.namespace == namespace && objects.serves(key, owner))
             .map(|(key, _)| key.clone())
             .collect()
     }

@@ -9,14 +9,14 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 
-use super::apply::Failure;
-use super::cache::AppKey;
 use super::concerns::{About, Fault};
-use super::memory::Kept;
+use super::context::Context;
+use super::failure::Failure;
+use super::key::AppKey;
 use super::objects::AppObjects;
+use super::objects::Kept;
 use super::ownership;
 use super::places::Routes;
-use super::reconcile::Context;
 use super::removal::{Doomed, Removal};
 use super::resolve::Records;
 use super::wish::{self, Wish};

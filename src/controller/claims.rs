@@ -8,7 +8,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::cache::{AppKey, ObjectKey, Tracked};
+use super::key::{AppKey, ObjectKey};
+
+use super::objects::Tracked;
 use crate::api::gateway::{Gateway, HttpRoute, ParentRef, RouteParentStatus};
 use crate::api::{Alias, Deployment, Route, path_key};
 use crate::kubernetes::names;

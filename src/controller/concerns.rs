@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::apply::Failure;
-use super::objects::AppKey;
+use super::failure::Failure;
+use super::key::AppKey;
 use super::resolve::Resolution;
 use super::wish::Wish;
 use crate::kubernetes::names;

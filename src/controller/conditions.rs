@@ -293,7 +293,7 @@ impl Facts<'_> {
         let Some(listed) = listed.filter(|_| say.state != State::True) else {
             return say;
         };
-        let routes = observe::routes_of(&self.key.app, self.objects, &self.wish.owner);
+        let routes = self.objects.routes_of(&self.key.app, &self.wish.owner);
         let left = routes.map(ResourceExt::name_any);
         let left: Vec<String> = left.filter(|name| !listed.contains(name)).collect();
         if !left.is_empty() {

@@ -14,10 +14,11 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::apply::timed;
-use super::cache::{AppKey, Tracked};
+use super::failure::timed;
+use super::key::AppKey;
+use super::objects::Tracked;
 use super::queue::{Queue, Retries};
-use super::watch::Sink;
+use super::sink::Sink;
 use crate::kubernetes::names;
 
 /// When a lookup that failed is tried again, and one that found an object without its label: at first, and at most.

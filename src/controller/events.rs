@@ -9,7 +9,7 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
-use super::apply::timed;
+use super::failure::timed;
 
 /// Events that are sent at the same time; the others wait for their turn.
 const EVENTS: usize = 8;

@@ -5,8 +5,8 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
 
+use super::key::{AppKey, app_by_label, identity_of};
 use super::moment::Moment;
-use super::objects::{AppKey, app_by_label, identity_of};
 use crate::kubernetes::names;
 use crate::words::{FunctionName, VersionNumber};
 

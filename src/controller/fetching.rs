@@ -11,22 +11,14 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::error;
 
-use super::cache::ObjectKey;
+use super::context::Context;
 use super::isolation::guarded;
+use super::key::ObjectKey;
 use super::queue::Queue;
-use super::reconcile::Context;
+use super::repositories::Lane;
 
 /// When a repository is fetched again after the work on it broke off.
 const BROKEN_AGAIN: Duration = Duration::from_mins(1);
-
-/// Where a repository waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Lane {
-    /// It was read last time, or has not been tried.
-    Fast,
-    /// It failed last time.
-    Slow,
-}
 
 /// What has turns of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

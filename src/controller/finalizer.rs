@@ -11,8 +11,10 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::apply::{Failure, failure, is_conflict, is_not_found, timed};
-use super::cache::{AppKey, Cache, ObjectKey, Tracked, Unreadable, owner_of};
+use super::cache::{Cache, Unreadable, owner_of};
+use super::failure::{Failure, failure, is_conflict, is_not_found, timed};
+use super::key::{AppKey, ObjectKey};
+use super::objects::Tracked;
 use super::wish::Wish;
 use crate::api::{Alias, Deployment, FINALIZER, FINALIZER_MANAGER};
 use crate::plan::{Owner, OwnerKind};

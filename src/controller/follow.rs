@@ -13,33 +13,17 @@ use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tracing::{error, info, warn};
 
-use super::cache::{ObjectKey, State};
+use super::key::ObjectKey;
+
+use super::cache::State;
 use super::connect::chain;
+use super::failing::{Failing, QUIET};
 use super::isolation::guarded_now;
-use super::watch::{Happened, Sink, key_of, mark};
+use super::key::key_of;
+use super::sink::{Happened, Sink, mark};
 
 /// Longest time between two objects, or two pages, of a list. A list that brings nothing for longer is begun anew.
 const LIST_SILENCE: Duration = Duration::from_mins(1);
-/// A watch that has not failed again for this time goes on: it is tried at least every five seconds, and a connection is given
-/// up after thirty.
-const QUIET: Duration = Duration::from_secs(45);
-/// From this time on, a watch that fails makes the controller unready.
-const LASTING: Duration = Duration::from_secs(30);
-
-/// A kind whose watch fails.
-#[derive(Debug)]
-pub(super) struct Failing {
-    since: Instant,
-    again: Instant,
-    pub(super) why: String,
-}
-
-impl Failing {
-    pub(super) fn lasts(&self) -> bool {
-        self.again.elapsed() < QUIET && self.since.elapsed() > LASTING
-    }
-}
-
 /// How long a watch waits before it is tried again: twice as long each time, up to five seconds. A shift must not wait for
 /// half a minute because the API server was restarted, and twelve watches are no crowd.
 struct Patience(Duration);

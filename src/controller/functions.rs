@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::objects::AppKey;
+use super::key::AppKey;
 use super::observe::main_rule;
 use super::resolve::Records;
 use crate::api::gateway::HttpRoute;

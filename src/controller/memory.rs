@@ -8,7 +8,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::cache::{AppKey, AppObjects};
+use super::key::AppKey;
+use super::objects::Kept;
+
+use super::objects::AppObjects;
 use super::observe;
 use crate::kubernetes::names;
 use crate::plan::{Memory, VersionMemory};
@@ -20,14 +23,6 @@ pub(super) struct Remembered {
     pub(super) memory: Memory,
     /// What could not be read of it, for people.
     pub(super) lost: Option<String>,
-}
-
-/// What a plan wanted remembered, as this program knows it.
-#[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) memory: Memory,
-    /// The resource version of an anchor that could not be written: what that one says is older.
-    pub(super) over: Option<String>,
 }
 
 /// Reads the anchor of an app.

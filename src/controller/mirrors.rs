@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tracing::warn;
 
-use super::cache::ObjectKey;
+use super::key::ObjectKey;
 use crate::api::Reason;
 use crate::git::{Credentials, RemoteUrl};
 use crate::store::{Mirror, StoreError};

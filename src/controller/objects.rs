@@ -13,21 +13,15 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::{Resource, ResourceExt};
 
 use super::facts::{PodFacts, SliceFacts};
-use super::memory::Kept;
+use super::key::{AppKey, identity_of};
 use super::moment::Moment;
 use super::ownership;
 use super::strangers::Strangers;
 use crate::api::gateway::HttpRoute;
 use crate::api::{Alias, Deployment};
 use crate::kubernetes::{Kind, names};
+use crate::plan::{Memory, Owner, OwnerKind};
 use crate::words::AppName;
-
-/// One app in one namespace: what one reconcile is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct AppKey {
-    pub(super) namespace: String,
-    pub(super) app: AppName,
-}
 
 /// Objects of one kind by name.
 #[derive(Debug)]
@@ -116,6 +110,14 @@ impl<T> Slot<T> {
     }
 }
 
+/// What a plan wanted remembered, as this program knows it.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) memory: Memory,
+    /// The resource version of an anchor that could not be written: what that one says is older.
+    pub(super) over: Option<String>,
+}
+
 /// Everything that belongs to one app in one namespace.
 #[derive(Debug, Clone, Default)]
 pub(super) struct AppObjects {
@@ -166,6 +168,27 @@ impl AppObjects {
             && self.budgets.is_empty()
             && self.routes.is_empty())
     }
+
+    /// HTTPRoutes that serve an owner.
+    pub(super) fn routes_of(
+        &self,
+        app: &AppName,
+        owner: &Owner,
+    ) -> impl Iterator<Item = &HttpRoute> {
+        (self.routes.iter())
+            .filter(|(name, _)| names::is_route_of(app, owner, name))
+            .map(|(_, route)| route.as_ref())
+    }
+
+    /// True when a route says of itself that it serves an owner. The name alone does not tell one Deployment from another.
+    pub(super) fn serves(&self, key: &AppKey, owner: &Owner) -> bool {
+        let text = owner.to_string();
+        self.routes_of(&key.app, owner).any(|route| {
+            let annotations = route.metadata.annotations.as_ref();
+            owner.kind == OwnerKind::Alias
+                || annotations.and_then(|all| all.get(names::OWNER)) == Some(&text)
+        })
+    }
 }
 
 /// An object that belongs to one app.
@@ -186,27 +209,6 @@ pub(super) trait Tracked: Sized + Send + Sync + 'static {
     fn prune(&mut self) {}
     /// Takes over what only an earlier sight of the object can tell.
     fn inherit(&mut self, _earlier: &Self) {}
-}
-
-/// The app that the labels of a pod name: they come with the template, and a pod without them is no pod of ours any more.
-pub(super) fn app_by_label<K: ResourceExt>(object: &K) -> Option<AppKey> {
-    let labels = object.labels();
-    if labels.get(names::MANAGED_BY).map(String::as_str) != Some(names::FIELD_MANAGER) {
-        return None;
-    }
-    Some(AppKey {
-        namespace: object.namespace()?,
-        app: labels.get(names::APP)?.parse().ok()?,
-    })
-}
-
-pub(super) fn identity_of<K: ResourceExt>(object: &K) -> (String, String, u128) {
-    let version = object.resource_version().and_then(|text| text.parse().ok());
-    (
-        object.namespace().unwrap_or_default(),
-        object.name_any(),
-        version.unwrap_or(0),
-    )
 }
 
 /// The identity of what is kept as facts: it lies in the namespace of its app.

@@ -8,7 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use super::answer::{self, Answer, Gateways};
-use super::cache::{AppKey, AppObjects, Unreadable};
+use super::cache::Unreadable;
+use super::key::AppKey;
+use super::objects::AppObjects;
 use super::resolve::{Records, Resolution};
 use super::wish::Wish;
 use crate::api::gateway::{HttpRoute, Rule};
@@ -108,7 +110,7 @@ pub(super) fn world(
     // Whose place is taken counts as long as routes serve it.
     let splits = (owners.wishes.iter().zip(resolutions))
         .filter(|(wish, _)| {
-            wish.taken_by.is_none() || routes_of(&key.app, objects, &wish.owner).next().is_some()
+            wish.taken_by.is_none() || objects.routes_of(&key.app, &wish.owner).next().is_some()
         })
         .filter(|(wish, _)| wish.owner.kind == OwnerKind::Alias || counts(wish))
         .map(|(wish, resolution)| split(key, objects, wish, resolution, records, given))
@@ -253,19 +255,9 @@ pub(super) fn unread(
             OwnerKind::Deployment => objects.deployments.get(&owner.name).is_none(),
             OwnerKind::Alias => objects.aliases.get(&owner.name).is_none(),
         })
-        .filter(|(owner, _)| serves(key, objects, owner))
+        .filter(|(owner, _)| objects.serves(key, owner))
         .map(|(owner, unreadable)| (owner.clone(), unreadable.is_leaving()))
         .collect()
-}
-
-/// True when a route says of itself that it serves an owner. The name alone does not tell one Deployment from another.
-pub(super) fn serves(key: &AppKey, objects: &AppObjects, owner: &Owner) -> bool {
-    let text = owner.to_string();
-    routes_of(&key.app, objects, owner).any(|route| {
-        let annotations = route.metadata.annotations.as_ref();
-        owner.kind == OwnerKind::Alias
-            || annotations.and_then(|all| all.get(names::OWNER)) == Some(&text)
-    })
 }
 
 /// The split of an owner that cannot be read: all that is known is what its routes say.
@@ -298,7 +290,7 @@ pub(super) fn served(
     owner: &Owner,
     listed: &BTreeSet<String>,
 ) -> Option<Shares> {
-    let routes = routes_of(app, objects, owner);
+    let routes = objects.routes_of(app, owner);
     let is_surplus = |route: &&HttpRoute| !listed.contains(&route.name_any());
     let route = routes.min_by_key(is_surplus)?;
     Some(shares(app, route))
@@ -313,7 +305,7 @@ fn route_facts(
     listed: Option<&BTreeSet<String>>,
     given: Given<'_>,
 ) -> (Shares, RouteFacts) {
-    let routes: Vec<&HttpRoute> = routes_of(&key.app, objects, owner).collect();
+    let routes: Vec<&HttpRoute> = objects.routes_of(&key.app, owner).collect();
     let is_surplus =
         |route: &HttpRoute| listed.is_some_and(|listed| !listed.contains(&route.name_any()));
     let last = routes.iter().min_by_key(|route| is_surplus(route));
@@ -387,17 +379,6 @@ fn split(
         },
     };
     asked.split(records)
-}
-
-/// HTTPRoutes that serve an owner.
-pub(super) fn routes_of<'a>(
-    app: &AppName,
-    objects: &'a AppObjects,
-    owner: &Owner,
-) -> impl Iterator<Item = &'a HttpRoute> {
-    (objects.routes.iter())
-        .filter(|(name, _)| names::is_route_of(app, owner, name))
-        .map(|(_, route)| route.as_ref())
 }
 
 /// The rule of a route of ours that any request meets.

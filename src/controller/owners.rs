@@ -10,10 +10,15 @@ use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
 use tracing::warn;
 
-use super::cache::{ObjectKey, Tracked, Unreadable, owner_of};
+use super::key::ObjectKey;
+
+use super::objects::Tracked;
+
+use super::cache::{Unreadable, owner_of};
 use super::claims::{Claim, Claimant};
-use super::objects::identity_of;
-use super::watch::{Happened, Sink, key_of};
+use super::key::identity_of;
+use super::key::key_of;
+use super::sink::{Happened, Sink};
 
 /// What to do with what happens to objects of a kind that claim routes.
 pub(super) fn told<K>(

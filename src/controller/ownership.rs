@@ -6,7 +6,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-use super::objects::AppKey;
+use super::key::AppKey;
 use crate::kubernetes::names;
 use crate::words::AppName;
 

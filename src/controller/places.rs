@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use kube::ResourceExt;
 
 use super::answer::{self, Answer, Gateways};
-use super::apply::Failure;
-use super::cache::{AppKey, AppObjects};
 use super::claims::{self, Claim, Claims};
+use super::failure::Failure;
 use super::functions;
+use super::key::AppKey;
+use super::objects::AppObjects;
 use super::observe;
 use super::resolve::{Records, Resolution};
 use super::wish::Wish;
@@ -136,7 +137,7 @@ fn left_out<'a>(
         })
     };
     let listed = wish.http_routes(&key.app).unwrap_or_default();
-    let routes = observe::routes_of(&key.app, objects, &wish.owner);
+    let routes = objects.routes_of(&key.app, &wish.owner);
     let left = routes.filter(move |route| !listed.contains(&route.name_any()));
     left.filter_map(move |route| {
         let like = wish.wanted.as_ref().ok()?.routes.first()?;

@@ -3,26 +3,23 @@
 //! The list of stages. What each decides is in its own module; this one only passes things on.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use kube::Client;
 use tracing::{debug, warn};
 
-use super::acceptance::Acceptance;
 use super::answer::Gateways;
-use super::apply::{Applier, Failure};
-use super::cache::{AppKey, Cache};
+use super::apply::Applier;
 use super::carry_out::Doing;
 use super::concerns::{Fault, Users};
+use super::context::Context;
+use super::failure::Failure;
 use super::finalizer::Held;
+use super::key::AppKey;
 use super::memory;
 use super::moment::Moment;
 use super::objects::AppObjects;
-use super::observe::{self, Delays, Given};
+use super::observe::{self, Given};
 use super::places::{self, Around, Obstacles};
-use super::report::Reports;
-use super::repositories::Repositories;
 use super::resolve::{self, Records, Resolution, Trouble};
 use super::status::{self, Facts};
 use super::strangers;
@@ -30,17 +27,6 @@ use super::wish::{self, Wish};
 use crate::api::{OverrideRule, Reason};
 use crate::kubernetes::RouteSpec;
 use crate::plan::{self, Memory, Owner, Plan, World, asked, later};
-
-/// What a reconcile works with.
-pub(super) struct Context {
-    pub(super) client: Client,
-    pub(super) cache: Arc<Cache>,
-    pub(super) repositories: Arc<Repositories>,
-    pub(super) applier: Applier,
-    pub(super) acceptance: Acceptance,
-    pub(super) reports: Reports,
-    pub(super) delays: Delays,
-}
 
 /// How a reconcile ended.
 #[derive(Debug, Default)]
@@ -212,7 +198,8 @@ async fn resolutions(
 /// When routes were written or deleted last only this process knows.
 fn note_writes(applier: &Applier, key: &AppKey, objects: &AppObjects, world: &mut World) {
     for split in &mut world.splits {
-        let names = observe::routes_of(&key.app, objects, &split.owner)
+        let names = objects
+            .routes_of(&key.app, &split.owner)
             .filter_map(|route| route.metadata.name.as_ref());
         split.routes.written = names
             .filter_map(|name| applier.route_written(key, name, world.now))

@@ -9,7 +9,8 @@ use jiff::SignedDuration;
 use kube::{Resource, ResourceExt};
 
 use super::acceptance::Ages;
-use super::objects::{AppKey, AppObjects};
+use super::key::AppKey;
+use super::objects::AppObjects;
 use super::places;
 use super::resolve::Records;
 use super::strangers;

@@ -12,9 +12,11 @@ use kube::{Api, Client, Resource};
 use serde_json::json;
 use tracing::warn;
 
-use super::apply::{Failure, failure, is_about_uid, is_not_found, timed};
-use super::cache::{AppKey, AppObjects, Cache, ObjectKey, Tracked};
+use super::cache::Cache;
 use super::events::Events;
+use super::failure::{Failure, failure, is_about_uid, is_not_found, timed};
+use super::key::{AppKey, ObjectKey};
+use super::objects::{AppObjects, Tracked};
 use super::repositories::Fetch;
 use super::wish::{self, Wish};
 use crate::api::condition::{self, Say, State};

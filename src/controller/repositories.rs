@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use kube::Client;
 use tokio::time::Instant;
 
-use super::cache::{AppKey, Cache, ObjectKey};
-use super::fetching::Lane;
+use super::key::{AppKey, ObjectKey};
+
+use super::cache::Cache;
 use super::mirrors::{self, Fetched, Order, Unfetched};
 use super::queue::Queue;
 use super::secret::credentials;
@@ -39,6 +40,15 @@ pub(super) enum Lookup {
     Pending,
     /// There is no such version, or no such repository.
     Refused(Reason, String),
+}
+
+/// Where a repository waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Lane {
+    /// It was read last time, or has not been tried.
+    Fast,
+    /// It failed last time.
+    Slow,
 }
 
 /// What one fetch led to.

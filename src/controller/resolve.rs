@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cache::AppKey;
+use super::key::AppKey;
 use super::repositories::{Lookup, Repositories};
 use super::wish::Wish;
 use crate::api::condition::{self, State};

@@ -15,18 +15,21 @@ use tracing::{error, info};
 
 use super::acceptance::Acceptance;
 use super::apply::Applier;
-use super::cache::{AppKey, Cache};
+use super::cache::Cache;
 use super::connect;
+use super::context::Context;
 use super::fetching;
 use super::finalizer;
 use super::health;
 use super::isolation::{self, guarded};
+use super::key::AppKey;
 use super::observe::Delays;
 use super::queue::{Queue, Retries};
-use super::reconcile::{self, Context};
+use super::reconcile;
 use super::report::Reports;
 use super::repositories::Repositories;
-use super::watch::{self, Sink};
+use super::sink::Sink;
+use super::watch;
 
 /// How the controller is started.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 
-use super::apply::{failure, timed};
+use super::failure::{failure, timed};
 use crate::api::Reason;
 use crate::git::Credentials;
 

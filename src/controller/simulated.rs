@@ -12,8 +12,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::answer::Gateways;
-use super::cache::{AppKey, Cache};
+use super::cache::Cache;
 use super::facts::{PodFacts, SliceFacts};
+use super::key::AppKey;
 use super::memory;
 use super::moment::Moment;
 use super::observe::{self, Delays, Given, Owners};
@@ -92,7 +93,8 @@ impl Cluster {
             given,
         );
         for split in &mut world.splits {
-            let names = observe::routes_of(&self.key.app, &objects, &split.owner)
+            let names = objects
+                .routes_of(&self.key.app, &split.owner)
                 .filter_map(|route| route.metadata.name.as_ref());
             split.routes.written = names.map(|name| self.routes[name].1).max();
         }
@@ -146,7 +148,7 @@ impl Cluster {
             .iter()
             .filter(|split| split.route == RoutePlan::Off);
         for split in off {
-            for route in observe::routes_of(&self.key.app, &objects, &split.owner) {
+            for route in objects.routes_of(&self.key.app, &split.owner) {
                 let name = route.metadata.name.as_ref().unwrap();
                 self.cache.forget::<HttpRoute>(&self.key, name, self.writes);
                 self.routes.remove(name);
@@ -201,7 +203,7 @@ impl Cluster {
         }
     }
 
-    fn put<K: super::cache::Tracked + DeserializeOwned>(&mut self, mut body: Value) {
+    fn put<K: super::objects::Tracked + DeserializeOwned>(&mut self, mut body: Value) {
         self.writes += 1;
         body["metadata"]["namespace"] = json!(self.key.namespace);
         body["metadata"]["managedFields"] = json!([{"manager": names::FIELD_MANAGER}]);

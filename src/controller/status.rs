@@ -5,8 +5,9 @@
 use jiff::Timestamp;
 
 use super::answer::{Answer, Gateways};
-use super::apply::Failure;
-use super::cache::{AppKey, AppObjects};
+use super::failure::Failure;
+use super::key::AppKey;
+use super::objects::AppObjects;
 use super::observe;
 use super::places;
 use super::resolve::{Records, Resolution};

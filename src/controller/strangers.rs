@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt;
 
-use super::cache::ObjectKey;
-use super::objects::AppKey;
+use super::key::AppKey;
+use super::key::ObjectKey;
 use crate::api::gateway::{BackendRef, HttpRoute};
 use crate::kubernetes::names;
 use crate::words::VersionNumber;

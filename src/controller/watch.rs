@@ -2,10 +2,9 @@
 //!
 //! Only reads. One task per kind; a kind that the API server does not know is asked for again until it does.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::Instant;
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment as Workload;
@@ -15,35 +14,28 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::core::DeserializeGuard;
 use kube::runtime::watcher::Config;
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
-use tracing::{debug, info, warn};
+use tracing::warn;
 
-use super::cache::{AppKey, Cache, ObjectKey, State, Tracked};
+use super::key::ObjectKey;
+use super::key::key_of;
+use super::sink::{Happened, Sink};
+
+use super::cache::State;
+
 use super::claims::{self, route_claims};
 use super::doubt;
 use super::facts::{PodFacts, SliceFacts};
 use super::follow::follow;
+use super::objects::Tracked;
 use super::owners;
 use super::queue::Queue;
 use super::strangers;
 use crate::api::gateway::{Gateway, HttpRoute};
 use crate::api::{Alias, Deployment, Repository};
 use crate::kubernetes::names;
-
-/// Where events go.
-#[derive(Clone)]
-pub(super) struct Sink {
-    pub(super) cache: Arc<Cache>,
-    pub(super) queue: Arc<Queue<AppKey>>,
-    /// Repositories whose object changed.
-    pub(super) repositories: Arc<Queue<ObjectKey>>,
-    /// Custom resources that turned out to be unreadable, by kind.
-    pub(super) unreadable: Arc<Queue<(&'static str, ObjectKey)>>,
-    /// Address of the API server, for messages.
-    pub(super) server: Arc<str>,
-}
 
 /// Kinds that must have been listed once before anything is decided.
 pub(super) const KINDS: [&str; 12] = [
@@ -60,10 +52,6 @@ pub(super) const KINDS: [&str; 12] = [
     "HTTPRoute",
     "Gateway",
 ];
-
-/// Kinds that a cluster may go without. Ours are not among them: a server that does not know them yet knows nothing of
-/// any owner, and what has no owner would be taken down.
-const OPTIONAL: [&str; 2] = ["HTTPRoute", "Gateway"];
 
 /// Objects per page of a list: a page is held in memory several times over while it is read.
 const PAGE: u32 = 100;
@@ -97,15 +85,6 @@ pub(super) fn start(client: &Client, sink: &Sink, tasks: &mut JoinSet<()>) {
     spawn.run::<HttpRoute>("HTTPRoute", Config::default(), route_event);
     spawn.run::<Gateway>("Gateway", Config::default(), gateway_event);
     spawn.run::<DeserializeGuard<Repository>>("Repository", Config::default(), repository_event);
-}
-
-/// One thing that happened to one object, or the end of a list.
-pub(super) enum Happened<K> {
-    /// With the time at which the list began that it is from, if it is from one.
-    Seen(K, Option<Instant>),
-    Gone(K),
-    /// These and no others are there.
-    Listed(HashSet<ObjectKey>),
 }
 
 struct Spawner<'a> {
@@ -181,51 +160,6 @@ impl Spawner<'_> {
             }
             Happened::Listed(keep) => sink.touch(sink.cache.retain::<PodFacts>(&keep)),
         });
-    }
-}
-
-impl Sink {
-    pub(super) fn touch(&self, apps: impl IntoIterator<Item = AppKey>) {
-        for app in apps {
-            self.queue.add(app);
-        }
-    }
-}
-
-pub(super) fn key_of<K: ResourceExt>(object: &K) -> ObjectKey {
-    (object.namespace().unwrap_or_default(), object.name_any())
-}
-
-/// Notes that a kind is there and listed, or missing. When that changes, every app has to be looked at.
-pub(super) fn mark(sink: &Sink, kind: &'static str, there: bool) {
-    if !there && !OPTIONAL.contains(&kind) {
-        if sink.cache.lock().unknown.insert(kind) {
-            warn!(
-                kind,
-                server = %sink.server,
-                "the API server does not know this kind; install it with `cutwater crd | kubectl apply --server-side -f -`"
-            );
-        }
-        return;
-    }
-    let mut state = sink.cache.lock();
-    let changed = if there {
-        state.unknown.remove(kind);
-        state.missing.remove(kind) | state.synced.insert(kind)
-    } else {
-        state.missing.insert(kind)
-    };
-    drop(state);
-    if changed {
-        if there {
-            debug!(kind, "listed");
-        } else {
-            info!(
-                kind,
-                "the API server does not know this kind; it is asked again"
-            );
-        }
-        sink.touch(sink.cache.apps());
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
-use super::cache::AppObjects;
+use super::objects::AppObjects;
 use crate::api::{Alias, AliasStatus, Deployment, DeploymentStatus, FINALIZER, SpecError, Wanted};
 use crate::kubernetes::names;
 use crate::plan::{Owner, OwnerKind};

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::{Deployment, DeploymentStatus, SpecError};
-use crate::controller::cache::{Cache, Tracked};
+use crate::controller::cache::Cache;
+use crate::controller::objects::Tracked;
 use crate::kubernetes::Object;
 use crate::plan::SplitPlan;
 use crate::words::Share;

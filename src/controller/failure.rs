@@ -1,0 +1,67 @@
+//! Why a request to the API server failed, and what people are told of it.
+
+use std::time::Duration;
+
+use crate::api::Reason;
+
+/// Longest time for one request.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Why something could not be written.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    pub(super) reason: Reason,
+    pub(super) message: String,
+}
+
+/// A request with an end: the client itself would try for minutes.
+pub(super) async fn timed<T>(
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, kube::Error> {
+    match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
+        Ok(result) => result,
+        Err(_) => Err(kube::Error::Service(
+            format!("no answer within {} s", REQUEST_TIMEOUT.as_secs()).into(),
+        )),
+    }
+}
+
+pub(super) fn is_not_found(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
+}
+
+/// Answers that stay the same however often one asks: a right, a quota, an admission rule or a schema is in the way.
+fn is_refusal(code: u16) -> bool {
+    matches!(code, 400 | 403 | 405 | 413 | 415 | 422)
+}
+
+/// The uid in a write is not that of the object of that name, or there is none.
+pub(super) fn is_about_uid(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else {
+        return false;
+    };
+    matches!(status.code, 409 | 422) && status.message.to_lowercase().contains("uid")
+}
+
+pub(super) fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
+}
+
+/// What people are told. The API server's messages name fields and values that we sent, none of which is secret.
+pub(super) fn failure(what: &str, error: &kube::Error) -> Failure {
+    let (reason, detail) = match error {
+        kube::Error::Api(status) if status.code == 404 && what.contains("HTTPRoute") => (
+            Reason::GatewayApiMissing,
+            "the Gateway API is not installed".to_owned(),
+        ),
+        kube::Error::Api(status) if is_refusal(status.code) => {
+            (Reason::ApiServerRefused, status.message.clone())
+        }
+        kube::Error::Api(status) => (Reason::ApiServerError, status.message.clone()),
+        other => (Reason::ApiServerError, other.to_string()),
+    };
+    Failure {
+        reason,
+        message: format!("could not {what}: {detail}"),
+    }
+}
