@@ -5,11 +5,11 @@ use std::sync::Arc;
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
+use super::client::Gateway;
 use super::failures::{Who, unanswered, unserved};
 use super::head::Place;
 use super::metrics::Counts;
 use super::page::Page;
-use super::serve::Gateway;
 use super::table::{Rule, Target, Wish};
 use super::upstream::{Connection, Open, SendError, Upstream};
 use crate::words::{VersionNumber, shown};

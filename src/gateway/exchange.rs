@@ -5,13 +5,14 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 
-use super::body::{Flight, Progress, Upload, silence};
 use super::choice::{Choice, Tried, Unreached, choose_again, reach};
+use super::client::Gateway;
+use super::download::Flight;
 use super::failures::{Failure, Who, failed};
 use super::metrics::Counts;
 use super::page::Page;
-use super::serve::Gateway;
 use super::table::{Rule, Wish};
+use super::upload::{Progress, Upload, silence};
 use super::upstream::{Connection, SendError, Sender};
 use crate::words::VersionNumber;
 

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 
 use hyper::StatusCode;
 
-use super::body::{Flight, Progress, Silent};
+use super::client::Gateway;
+use super::download::Flight;
 use super::metrics::Counts;
 use super::page::Page;
-use super::serve::Gateway;
 use super::table::Rule;
+use super::upload::{Progress, Silent};
 use super::upstream::SendError;
 use crate::words::VersionNumber;
 

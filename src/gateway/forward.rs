@@ -12,17 +12,18 @@ use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::body::{Download, Flight, Upload};
 use super::choice::{Choice, Tried, Unreached, choose, reach};
+use super::client::{Client, Gateway};
+use super::download::{Download, Flight};
 use super::exchange::{Answered, Exchange};
 use super::failures::{Who, too_large};
 use super::head::{self, Place};
 use super::metrics::Counts;
 use super::page::{Answer, Page};
 use super::path::{self, Normal};
-use super::serve::{Client, Gateway};
 use super::table::Rule;
 use super::upgrade;
+use super::upload::Upload;
 use super::upstream::{Connection, Sender};
 use crate::words::VersionNumber;
 

@@ -45,9 +45,10 @@
 //! - A request with `Cutwater-Version: ?` is answered with `Cutwater-Version: <app>/<number>`.
 //! - [`Limits`] bound connections, open requests, sizes and times; [`Metrics`] count.
 
-mod body;
 mod choice;
+mod client;
 mod crowd;
+mod download;
 mod exchange;
 mod failures;
 mod forward;
@@ -61,6 +62,7 @@ mod said;
 mod serve;
 mod table;
 mod upgrade;
+mod upload;
 mod upstream;
 mod wire;
 

@@ -7,7 +7,7 @@ use hyper::body::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
 
-use super::body::Download;
+use super::download::Download;
 
 /// The body of an answer: a page, or what a process sends.
 pub(super) type Answer = Either<Full<Bytes>, Download>;

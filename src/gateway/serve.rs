@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -18,7 +18,8 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::crowd::{Crowd, Member, is_among};
+use super::client::{Client, Gateway};
+use super::crowd::{Crowd, is_among};
 use super::loud::Loud;
 use super::reader::Streams;
 use super::{Limits, Metrics, Table, forward};
@@ -35,41 +36,6 @@ const STREAMS: u32 = 128;
 const PING: Duration = Duration::from_secs(20);
 /// Smallest head limit that HTTP/1 can be given.
 const HEAD_MIN: usize = 8_192;
-
-/// What all requests of a gateway share.
-#[derive(Debug)]
-pub(super) struct Gateway {
-    pub(super) table: Arc<ArcSwap<Table>>,
-    pub(super) limits: Limits,
-    pub(super) metrics: Metrics,
-    /// Open requests.
-    pub(super) requests: Arc<Semaphore>,
-    /// Connections and upgrades.
-    pub(super) tasks: TaskTracker,
-    /// Cuts whatever is still open.
-    pub(super) stop: CancellationToken,
-}
-
-/// What the requests of one connection share.
-#[derive(Debug)]
-pub(super) struct Client {
-    pub(super) gateway: Arc<Gateway>,
-    pub(super) address: SocketAddr,
-    /// It is a proxy that is believed.
-    pub(super) trusted: bool,
-    /// A request has come since this was looked at last.
-    asked: AtomicBool,
-    /// One of the connections of the gateway; an upgrade holds it for as long as it is open.
-    _permit: OwnedSemaphorePermit,
-    /// One of those of its address, where they are counted.
-    _member: Option<Member>,
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        self.gateway.metrics.connections.dec();
-    }
-}
 
 /// Serves until `shutdown` is cancelled, then lets open requests end for up to `limits.drain_time`.
 ///
@@ -110,15 +76,14 @@ pub async fn serve(
                 }
                 continue;
             }
-            gateway.metrics.connections.inc();
-            let client = Arc::new(Client {
-                gateway: Arc::clone(&gateway),
+            let client = Client::new(
+                Arc::clone(&gateway),
                 address,
                 trusted,
-                asked: AtomicBool::new(false),
-                _permit: permit,
-                _member: member.flatten(),
-            });
+                permit,
+                member.flatten(),
+            );
+            let client = Arc::new(client);
             let connection = connection(Arc::clone(&server), client, stream, shutdown.clone());
             gateway.tasks.spawn(connection);
         }

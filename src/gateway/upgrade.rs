@@ -8,7 +8,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 use tokio_util::io::InspectReader;
 
-use super::body::Flight;
+use super::download::Flight;
 
 /// Copies until both ends have closed, one breaks, or no byte has come from either for `time`, or at most twice that long.
 pub(super) async fn copy(client: OnUpgrade, process: OnUpgrade, flight: Flight, time: Duration) {

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use super::body::Upload;
+use super::upload::Upload;
 use super::wire::Wire;
 
 /// Most idle connections that are kept.
