@@ -5,8 +5,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::proxies::HOST;
 use crate::support::tools::system;
+
+/// The hostname that is asked for.
+pub const HOST: &str = "shop.localhost";
 
 /// Keep-alive connections of each client.
 pub const CONNECTIONS: u32 = 64;

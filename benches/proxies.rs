@@ -13,14 +13,11 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::clients::Connection;
+use crate::clients::{Connection, HOST};
 use crate::lab::cutwater;
 use crate::store::{finish, git, sealed};
 use crate::support::Process;
 use crate::support::tools::{system, tool};
-
-/// The hostname that is asked for.
-pub const HOST: &str = "shop.localhost";
 
 /// What all nginx need that are to write nowhere but in their folder.
 const COMMON: &str = "\

@@ -8,9 +8,6 @@ use serde::{Deserialize, Serialize};
 
 pub use super::http_route::*;
 
-/// Group of the Gateway API.
-pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
-
 /// Where traffic enters.
 #[derive(kube::CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[kube(

@@ -5,7 +5,8 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::{Deserialize, Serialize};
 
-use super::gateway::GATEWAY_GROUP;
+/// Group of the Gateway API.
+pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 
 /// How requests at hostnames reach backends.
 #[derive(kube::CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
