@@ -244,7 +244,7 @@ fn tell(mirror: &Mirror, waiting: Waiting, releases: Option<&str>) -> Served {
         record.author = Some(short(change.author.name));
         record.message = Some(short(change.message));
         record.source = Some(change.source.unwrap_or_else(|| "releases".to_owned()));
-        record.rolled_back_from = change.rolled_back_from.first().copied();
+        record.leave(&change.rolled_back_from);
         record.release_commit = Some(change.commit);
     }
     record

@@ -310,12 +310,15 @@ fn a_version_that_does_not_live_is_passed_over() {
 }
 
 #[test]
-fn a_rollback_leaves_all_others_the_largest_first() {
-    let now = parts("1:20 2:10 3:70");
-    let left = |to: &str| {
-        let left = left_by(&now, number(to));
-        left.iter().map(ToString::to_string).collect::<Vec<_>>()
-    };
-    assert_eq!(left("1"), ["v3", "v2"]);
-    assert_eq!(left("9"), ["v3", "v1", "v2"]);
+fn a_rollback_leaves_all_others_that_had_a_share_the_largest_first() {
+    for (now, to, expected) in [
+        ("1:20 2:10 3:70", "1", "v3 v2"),
+        ("1:20 2:10 3:70", "9", "v3 v1 v2"),
+        ("2:0 12:0 7:100", "12", "v7"),
+        ("7:100 2:0", "7", ""),
+    ] {
+        let left = left_by(&parts(now), number(to));
+        let left: Vec<_> = left.iter().map(ToString::to_string).collect();
+        assert_eq!(left.join(" "), expected, "{now} to {to}");
+    }
 }
