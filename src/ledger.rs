@@ -43,9 +43,12 @@ pub struct Served {
     pub message: Option<String>,
     /// Which versions, 1 to 10, and how much of the traffic each got: 100 % in total.
     pub versions: Vec<ServedVersion>,
-    /// For a rollback: the version that it went away from.
+    /// For a rollback: the version that it went away from; of several, the one that had the largest share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolled_back_from: Option<VersionNumber>,
+    /// The others that it went away from. Whoever knows of one alone reads over them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_rolled_back_from: Vec<VersionNumber>,
     /// The commit of the branch whose `releases/` asked for it: 40 hex digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release_commit: Option<String>,
@@ -87,8 +90,22 @@ impl Served {
             message: None,
             versions,
             rolled_back_from: None,
+            also_rolled_back_from: Vec::new(),
             release_commit: None,
         }
+    }
+
+    /// Says which versions it went away from, the one that had the largest share first.
+    pub fn leave(&mut self, left: &[VersionNumber]) {
+        let (first, others) = left.split_first().unzip();
+        self.rolled_back_from = first.copied();
+        self.also_rolled_back_from = others.map(<[_]>::to_vec).unwrap_or_default();
+    }
+
+    /// The versions that it went away from.
+    pub fn left(&self) -> impl Iterator<Item = VersionNumber> {
+        let others = self.also_rolled_back_from.iter().copied();
+        self.rolled_back_from.into_iter().chain(others)
     }
 
     /// Reads a record. `file` is its name in messages.
@@ -230,6 +247,28 @@ mod tests {
         // What a later version of this program says is no reason to stop.
         let more = format!("{text}cluster: {{uid: x}}\n");
         assert_eq!(Served::read("x", more.as_bytes()).unwrap(), served());
+    }
+
+    #[test]
+    fn all_that_was_left_is_written_and_who_knows_of_one_reads_one() {
+        let number = |text: &str| text.parse::<VersionNumber>().unwrap();
+        for (left, expected) in [
+            ("", ""),
+            ("2", "rolledBackFrom: 2\n"),
+            ("9 2", "rolledBackFrom: 9\nalsoRolledBackFrom:\n- 2\n"),
+        ] {
+            let left: Vec<_> = left.split_whitespace().map(number).collect();
+            let mut record = served();
+            record.leave(&left);
+            let text = record.write().unwrap();
+            let said = text.split_once("rolledBackFrom").map_or("", |_| expected);
+            assert!(
+                text.contains(expected) && said.is_empty() == left.is_empty(),
+                "{text}"
+            );
+            let read = Served::read("x", text.as_bytes()).unwrap();
+            assert!(read.left().eq(left), "{text}");
+        }
     }
 
     #[test]

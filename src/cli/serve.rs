@@ -83,7 +83,7 @@ pub(super) struct Args {
     /// CUTWATER_WEBHOOK_SECRET
     #[arg(long, value_name = "FILE")]
     webhook_secret_file: Option<PathBuf>,
-    /// How often a repository elsewhere is asked
+    /// How often the repository is asked for all that it has; the branch of one on this machine is looked at all the time
     #[arg(long, value_name = "TIME", default_value = "10s")]
     interval: Period,
     /// Folder with what apps take from Secrets: the file DIR/NAME/KEY for key KEY of Secret NAME, read at each start of a

@@ -5,6 +5,7 @@
 //! is changed in the text of the file ([`edit`]), and where a rollback goes is chosen in [`rollback`].
 
 pub mod edit;
+mod numbers;
 mod read;
 pub mod rollback;
 mod schema;

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::numbers;
 use super::schema::{ALIAS, DEPLOYMENT};
 use super::{Kind, Object, Release, collide, twin};
 use crate::api::{Alias, AliasSpec, Deployment, DeploymentSpec, GROUP, SpecError, VERSION, Wanted};
@@ -96,6 +97,8 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Content, Problems> {
         list,
     };
     let documents = yaml::read_all(bytes).map_err(|problem| all(vec![problem]))?;
+    // What was read is a text.
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
     let mut problems = Vec::new();
     let mut content = Content::default();
     for document in &documents {
@@ -105,7 +108,12 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Content, Problems> {
             continue;
         }
         let releases = &mut content.releases;
+        let misread = numbers::misread(document, text);
+        let is_misread = !misread.is_empty();
+        problems.extend(misread);
         match read_one(file, document) {
+            // What else is wrong may come of that.
+            _ if is_misread => {}
             Ok(None) => {}
             Ok(Some(release)) => match releases.iter().find(|first| collide(first, &release)) {
                 Some(first) => problems.push(twin(first, &release)),

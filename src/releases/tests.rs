@@ -72,6 +72,11 @@ fn each_problem_has_file_line_and_column() {
             "releases/x.yaml:9:5: spec.versions: the percentages total 100.01",
         ),
         (
+            "percentage: 14.29",
+            "percentage: 014.29",
+            "releases/x.yaml:10:",
+        ),
+        (
             "percentage: 85.71",
             "percentage: 85.714",
             "releases/x.yaml:9:30: spec.versions[0].percentage: `85.714` is not a percentage",

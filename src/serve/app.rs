@@ -307,12 +307,6 @@ impl App {
         for split in &plan.splits {
             rerouted |= self.route(split, now);
         }
-        for owner in &plan.release {
-            self.remembered.asked.remove(owner);
-            self.remembered.pinned.remove(owner);
-            self.remembered.served.remove(owner);
-            self.reached.remove(owner);
-        }
         self.remembered.memory = plan.memory.clone();
         rerouted
     }

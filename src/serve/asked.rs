@@ -75,8 +75,8 @@ impl App {
             wanted.insert(owner, release);
         }
         self.remembered
-            .asked
-            .retain(|owner, _| wanted.contains_key(owner));
+            .leave_behind(|owner| wanted.contains_key(owner));
+        self.reached.retain(|owner, _| wanted.contains_key(owner));
         let same = |a: &Arc<Release>, b: &Arc<Release>| Arc::ptr_eq(a, b) || a.object == b.object;
         let changed = wanted.len() != self.wanted.len()
             || !(wanted.iter()).all(|(owner, release)| {
@@ -203,5 +203,43 @@ impl App {
         let troubles = self.running.get(&version).map(Materialised::troubles);
         let troubles = troubles.filter(|troubles| !troubles.is_empty());
         troubles.map(|troubles| troubles.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::state::Remembered;
+    use super::*;
+    use crate::releases;
+
+    /// A shop that served version 1 when it was removed, and goes on for as long as `goes_on`.
+    fn removed(goes_on: bool) -> App {
+        let text = "apiVersion: cutwater.dev/v1alpha1\nkind: Deployment\nmetadata: {name: shop}\nspec: {app: shop, repository: shop, versions: [{version: 1, percentage: 100}]}\n";
+        let release = releases::read("releases/shop.yaml", text.as_bytes()).unwrap();
+        let release = Arc::new(release.releases[0].clone());
+        let spec = Spec::from(&release.object);
+        let pinned = json!([{"word": "v1", "number": 1, "share": 100}]);
+        let remembered: Remembered = serde_json::from_value(json!({
+            "asked": {"cwd/shop": spec}, "shown": {"cwd/shop": spec},
+            "pinned": {"cwd/shop": pinned}, "words": {"cwd/shop": pinned},
+        }))
+        .unwrap();
+        let mut app = App::of(remembered);
+        let asked = if goes_on { vec![release] } else { Vec::new() };
+        let pending = [Resolution {
+            pending: true,
+            ..Resolution::default()
+        }];
+        app.adopt(&asked, &pending[..asked.len()]);
+        app
+    }
+
+    #[test]
+    fn what_was_removed_leaves_no_versions_that_it_could_come_back_with() {
+        assert_eq!(removed(false).remembered, Remembered::default());
+        let held = removed(true).remembered;
+        assert!(held.pinned.len() == 1 && held.asked.len() == 1 && held.words.len() == 1);
     }
 }

@@ -320,6 +320,7 @@ fn entry(entry: &LedgerEntry) -> EntryDetail {
             })
             .collect(),
         rolled_back_from: served.rolled_back_from,
+        also_rolled_back_from: served.also_rolled_back_from.clone(),
         release_commit: served.release_commit.clone(),
         commit: entry.commit.clone(),
     }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use super::app::App;
@@ -32,6 +32,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const PACE: Duration = Duration::from_secs(1);
 /// After a push that fails, at first and at last.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+/// How long a push may run before that is said: most take a moment.
+const SLOW: SignedDuration = SignedDuration::from_secs(2);
 /// Most records of an app in one push.
 const BATCH: usize = 100;
 /// Longest message in a record, in characters.
@@ -43,6 +45,8 @@ pub(super) struct Ledger {
     outbox: Mutex<Outbox>,
     /// Why records wait, by app.
     problems: Mutex<BTreeMap<AppName, String>>,
+    /// The app whose records are being pushed, and since when; nothing while none are.
+    pushing: Mutex<Option<(AppName, Timestamp)>>,
     /// The repository has answered and is the one that the records are of.
     own: AtomicBool,
     /// Told when a record waits, and when the repository has answered.
@@ -55,6 +59,7 @@ impl Ledger {
             outbox: Mutex::new(Outbox::open(dir, &environment)?),
             environment,
             problems: Mutex::default(),
+            pushing: Mutex::default(),
             own: AtomicBool::new(false),
             noted: Notify::new(),
         })
@@ -123,6 +128,13 @@ impl Ledger {
         if !self.own.load(Ordering::Relaxed) {
             problems.extend(apps.map(held));
         }
+        let pushing = lock(&self.pushing).clone();
+        let slow = pushing.filter(|(_, since)| Timestamp::now().duration_since(*since) >= SLOW);
+        problems.extend(slow.map(|(app, since)| {
+            format!(
+                "the ledger of {app} is being pushed since {since:.0}, and the repository has not answered yet"
+            )
+        }));
         let apps = lock(&self.outbox).counts();
         LedgerStatus {
             environment: self.environment.clone(),
@@ -181,6 +193,7 @@ pub(super) async fn write(ledger: Arc<Ledger>, mirror: Mirror, releases: Option<
         let mut all_done = true;
         for (app, batch) in batches {
             let newest = (batch.last()).map_or(0, |waiting| waiting.record.sequence);
+            *lock(&ledger.pushing) = Some((app.clone(), Timestamp::now()));
             let done = {
                 let (ledger, mirror, app) = (Arc::clone(&ledger), mirror.clone(), app.clone());
                 let releases = releases.clone();
@@ -189,6 +202,7 @@ pub(super) async fn write(ledger: Arc<Ledger>, mirror: Mirror, releases: Option<
                 })
                 .await
             };
+            *lock(&ledger.pushing) = None;
             match done {
                 Ok(done) => all_done &= ledger.ended(&app, newest, done),
                 Err(error) => {
@@ -244,7 +258,7 @@ fn tell(mirror: &Mirror, waiting: Waiting, releases: Option<&str>) -> Served {
         record.author = Some(short(change.author.name));
         record.message = Some(short(change.message));
         record.source = Some(change.source.unwrap_or_else(|| "releases".to_owned()));
-        record.rolled_back_from = change.rolled_back_from.first().copied();
+        record.leave(&change.rolled_back_from);
         record.release_commit = Some(change.commit);
     }
     record
@@ -449,6 +463,15 @@ mod tests {
             let status = ledger.status();
             assert_eq!(status.waiting, 1);
             assert_eq!(status.apps, [(app.clone(), 1)].into());
+        }
+        // While a push runs, that is why they wait; of a moment nothing is said.
+        ledger.admit(true);
+        for (since, count) in [(Timestamp::now(), 0), (now, 1)] {
+            *lock(&ledger.pushing) = Some((app.clone(), since));
+            let problems = ledger.status().problems;
+            assert_eq!(problems.len(), count, "{problems:?}");
+            let said = "the ledger of shop is being pushed since 1970-01-01T00:00:00Z";
+            assert!(problems.iter().all(|problem| problem.starts_with(said)));
         }
     }
 }

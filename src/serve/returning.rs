@@ -171,11 +171,16 @@ mod tests {
 
     /// A step of the plan where all of `wanted` is wanted, and these versions are ready; what it serves afterwards.
     fn step(app: &mut App, wanted: u32, ready: &[u32]) -> (Plan, Shares) {
+        step_to(app, &[(wanted, 100)], ready)
+    }
+
+    /// The same where this split is wanted.
+    fn step_to(app: &mut App, wanted: &[(u32, u32)], ready: &[u32]) -> (Plan, Shares) {
         let text = "apiVersion: cutwater.dev/v1alpha1\nkind: Deployment\nmetadata: {name: shop}\nspec: {app: shop, repository: shop, rollbackWindow: 0s, versions: [{version: 1, percentage: 100}]}\n";
         let all = releases::read("releases/shop.yaml", text.as_bytes()).unwrap();
         let all: Vec<&Release> = all.releases.iter().collect();
         let resolutions = [Resolution {
-            shares: Some(shares(&[(wanted, 100)])),
+            shares: Some(shares(wanted)),
             ..Resolution::default()
         }];
         app.returning
@@ -259,6 +264,32 @@ mod tests {
         step(&mut app, 3, &[]);
         let (_, served) = step(&mut app, 3, &[3]);
         assert_eq!(served, shares(&[(3, 100)]));
+    }
+
+    #[test]
+    fn a_new_version_beside_others_gets_its_share_once_what_served_is_back() {
+        for (before, wanted) in [
+            (&[(3, 100)][..], &[(2, 50), (3, 50)][..]),
+            (&[(3, 90), (1, 10)], &[(2, 10), (3, 90)]),
+            (&[(1, 100)], &[(2, 50), (3, 50)]),
+        ] {
+            let mut app = shop(before);
+            for ready in [&[][..], &[2]] {
+                let (plan, served) = step_to(&mut app, wanted, ready);
+                assert_eq!(served, shares(before), "{ready:?}");
+                assert!(!plan.splits[0].complete);
+                let all = before.iter().chain(wanted).map(|(number, _)| *number);
+                assert_eq!(runs(&plan), numbers(&all.collect::<Vec<_>>()));
+            }
+            let (_, served) = step_to(&mut app, wanted, &[1, 2, 3]);
+            assert_eq!(served, shares(wanted));
+        }
+        // One that has failed is not waited for, and keeps what it had.
+        let mut app = shop(&[(3, 100)]);
+        step_to(&mut app, &[(2, 50), (3, 50)], &[2]);
+        assert!(app.returning.arrive(&BTreeMap::new(), &numbers(&[3])));
+        let (_, served) = step_to(&mut app, &[(2, 50), (3, 50)], &[2]);
+        assert_eq!(served, shares(&[(2, 50), (3, 50)]));
     }
 
     #[test]

@@ -192,6 +192,15 @@ pub(super) struct Served {
 }
 
 impl Remembered {
+    /// Forgets what owners asked for that are not there any more. One that is made again later is a new one: no versions were
+    /// before it that could go on in place of those that it names. What the gateway does for it the plan ends.
+    pub(super) fn leave_behind(&mut self, stays: impl Fn(&Owner) -> bool) {
+        self.asked.retain(|owner, _| stays(owner));
+        self.pinned.retain(|owner, _| stays(owner));
+        self.shown.retain(|owner, _| stays(owner));
+        self.words.retain(|owner, _| stays(owner));
+    }
+
     /// The versions that each owner is served by, or was until others stepped in for them.
     pub(super) fn answers(&self) -> impl Iterator<Item = (&Owner, VersionNumber)> {
         (self.served.iter()).flat_map(|(owner, served)| {

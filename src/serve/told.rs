@@ -197,8 +197,11 @@ pub struct EntryDetail {
     pub message: Option<String>,
     /// The versions, and how much each got.
     pub versions: Vec<ShareStatus>,
-    /// For a rollback: the version that it went away from.
+    /// For a rollback: the version that it went away from; of several, the one that had the largest share.
     pub rolled_back_from: Option<VersionNumber>,
+    /// The others that it went away from.
+    #[serde(default)]
+    pub also_rolled_back_from: Vec<VersionNumber>,
     /// The commit of the branch that asked for it.
     pub release_commit: Option<String>,
     /// The commit in the ledger.

@@ -11,7 +11,7 @@ use super::versions::{self, Materialised};
 use crate::plan::asked::Asked;
 use crate::plan::{self, Owner, RouteFacts, Split, World};
 use crate::releases::Release;
-use crate::words::VersionNumber;
+use crate::words::{Share, VersionNumber};
 
 impl App {
     /// The versions that are wanted, run, or are to run again because they are served.
@@ -72,7 +72,7 @@ impl App {
             .map(|(number, _)| *number)
             .collect();
         let mut splits: Vec<Split> = (releases.iter().zip(resolutions))
-            .map(|(release, resolution)| self.split(release, resolution, &here))
+            .map(|(release, resolution)| self.split(release, resolution, &versions, &here))
             .collect();
         let owners: BTreeSet<Owner> = releases.iter().map(|release| tip::owner(release)).collect();
         let leaving = self
@@ -117,6 +117,7 @@ impl App {
         &self,
         release: &Release,
         resolution: &Resolution,
+        versions: &BTreeMap<VersionNumber, plan::Version>,
         here: &BTreeSet<VersionNumber>,
     ) -> Split {
         let owner = tip::owner(release);
@@ -124,10 +125,12 @@ impl App {
         let pinned = self.remembered.pinned.get(&owner);
         let pinned = pinned.into_iter().flatten();
         let protects = pinned.map(|pinned| pinned.number).collect();
+        let shares = resolution.shares.as_ref();
+        let shares = shares.map(|wanted| self.until_back(&owner, &last, wanted, versions));
         let asked = Asked {
             owner,
             wanted: Some(&release.wanted),
-            shares: resolution.shares.clone(),
+            shares,
             protects,
             holds: resolution.holds.clone(),
             leaving: false,
@@ -137,6 +140,42 @@ impl App {
             routes,
         };
         asked.split(&self.remembered.records)
+    }
+
+    /// What an owner is to have now: what it wants, but while a version that served it is on its way back after a restart, what it
+    /// had, and nothing for others. The gateway gives the requests of one that does not answer yet to those that do: a new version
+    /// that is ready first would get all of them, whatever its share. Where the versions that are ready are to have everything,
+    /// nobody is waited for.
+    fn until_back(
+        &self,
+        owner: &Owner,
+        last: &plan::Shares,
+        wanted: &plan::Shares,
+        versions: &BTreeMap<VersionNumber, plan::Version>,
+    ) -> plan::Shares {
+        let is_awaited = |(number, share): &(VersionNumber, Share)| {
+            !share.is_zero() && self.returning.is_undecided(*number)
+        };
+        let is_ready = |number: &VersionNumber| {
+            let functions = versions.get(number).map(|version| &version.functions);
+            functions.is_some_and(|all| all.values().all(|function| function.ready > 0))
+        };
+        let is_missing =
+            |(number, share): &(VersionNumber, Share)| !share.is_zero() && !is_ready(number);
+        // What others stepped in for comes back as well.
+        let intact = self.remembered.memory.intact.get(owner);
+        let intact = intact.filter(|intact| intact.said.contains(last));
+        let had = intact.map_or(last, |intact| &intact.shares);
+        if !had.iter().chain(last).any(is_awaited) || !wanted.iter().any(is_missing) {
+            return wanted.clone();
+        }
+        let mut shares = had.clone();
+        for (number, _) in wanted {
+            if shares.iter().all(|(other, _)| other != number) {
+                shares.push((*number, Share::ZERO));
+            }
+        }
+        shares
     }
 
     /// The split of an owner that is not in the releases any more.

@@ -30,6 +30,8 @@ mod picked;
 mod programs;
 /// Commits that are served, and those that are not.
 mod releases;
+/// What is removed, and made again.
+mod removed;
 /// Routes that change together with versions.
 mod rerouted;
 /// A restart while what is wanted cannot run.

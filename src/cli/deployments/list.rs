@@ -136,10 +136,13 @@ fn row(entry: &Deployed) -> Vec<String> {
     let shares: Vec<String> = shares
         .map(|share| format!("{} {}%", share.version, share.percentage))
         .collect();
-    let versions = match entry.rolled_back_from {
+    let left = entry.rolled_back_from.iter();
+    let left = left.chain(&entry.also_rolled_back_from);
+    let left: Vec<String> = left.map(ToString::to_string).collect();
+    let versions = match left.as_slice() {
         _ if shares.is_empty() => "removed".to_owned(),
-        Some(from) => format!("{} (back from {from})", shares.join(", ")),
-        None => shares.join(", "),
+        [] => shares.join(", "),
+        left => format!("{} (back from {})", shares.join(", "), left.join(", ")),
     };
     let versions = match entry.outcome {
         Some(Unserved::NeverServed) => format!("{versions}, never served"),

@@ -202,10 +202,11 @@ pub fn only(parts: &[Part]) -> Option<VersionNumber> {
     all.map(|part| part.version)
 }
 
-/// What a rollback to `target` goes away from: the other versions of now, the one with the largest share first.
+/// What a rollback to `target` goes away from: the other versions of now that have a share, the one with the largest first.
 #[must_use]
 pub fn left_by(now: &[Part], target: VersionNumber) -> Vec<VersionNumber> {
-    let mut others: Vec<&Part> = now.iter().filter(|part| part.version != target).collect();
+    let others = now.iter().filter(|part| part.version != target);
+    let mut others: Vec<&Part> = (others.filter(|part| part.percentage != Share::ZERO)).collect();
     others.sort_by_key(|part| std::cmp::Reverse(part.percentage));
     others.into_iter().map(|part| part.version).collect()
 }

@@ -1,8 +1,9 @@
 //! Which versions each deployment left.
 //!
 //! A command says so: `rollback` names them, and `deploy` leaves none, whatever its number is. Who goes back by hand, with `git
-//! revert` or by a squash, leaves no word of that: a step to a version that was stable before the one of now is taken for a way
-//! back.
+//! revert` or by a squash, leaves no word of that: a step that gives all of the traffic to a version that was stable before the one of
+//! now is taken for a way back, and leaves all that had a share since. A step to a split is none, whatever it is made of: it may be
+//! on the way to such a step, or try an older version beside others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,14 +87,7 @@ impl Walk {
 
     /// The way back that a step by hand is, if it is one.
     fn by_hand(&self, parts: &[Part]) -> Option<Step> {
-        match only(parts) {
-            Some(version) => self.back(version),
-            None => self.back_by_split(&with_share(parts)),
-        }
-    }
-
-    /// The same, for a step to this version.
-    fn back(&self, version: VersionNumber) -> Option<Step> {
+        let version = only(parts)?;
         // One that was stable before this version is no way back from it.
         let last = self.stable.get(&version);
         let later = |other: &VersionNumber| {
@@ -112,20 +106,6 @@ impl Walk {
             left: others,
             sure: last.is_some(),
         })
-    }
-
-    /// The same, for a step to a split among these versions.
-    fn back_by_split(&self, share: &[VersionNumber]) -> Option<Step> {
-        let others = self.since.iter().copied();
-        let others: Vec<_> = others.filter(|other| !share.contains(other)).collect();
-        let is_new =
-            |version: &VersionNumber| !self.since.contains(version) && !self.away.contains(version);
-        let mut back = share.iter().copied().filter(is_new);
-        let sure = (back.clone()).any(|version| self.stable.contains_key(&version));
-        let is_back = !share.is_empty()
-            && !others.is_empty()
-            && (sure || back.any(|version| self.is_down(version, &others)));
-        is_back.then_some(Step { left: others, sure })
     }
 
     /// A version that was never stable came later than those with smaller numbers, if nothing else is known.

@@ -115,7 +115,6 @@ fn who_goes_back_by_hand_goes_back_too() {
         (&["2", "3:90 2:10", "3", "2", "1"], "v1"),
         (&["2", "2:90 3:10", "2", "1"], "v1"),
         // By way of a split: with a newer canary, or with an older version.
-        (&["2:90 4:10", "3", "2", "1"], "v2"),
         (&["2", "2:90 4:10", "3", "2", "1"], "v1"),
         (&["2", "2:50 4:50", "2:90 4:10", "3", "2", "1"], "v1"),
         (&["2", "1:50 2:50", "3", "2", "1"], "v1"),
@@ -134,6 +133,32 @@ fn who_goes_back_by_hand_goes_back_too() {
         (&["2", "", "3", "2", "1"], "v1"),
         // A smaller number that was never stable is new.
         (&["2", "3", "1"], "v3"),
+    ] {
+        assert_eq!(back(past, false, &[]), expected, "{past:?}");
+    }
+}
+
+#[test]
+fn a_split_by_hand_is_no_way_back_before_one_version_has_it_all() {
+    for (past, expected) in [
+        // As `cutwater deploy` would have it, whatever the split is made of: older versions, newer ones, both, or what was there.
+        (&["2:10 9:90", "7", "12", "2"][..], "v7"),
+        (&["=2:10 9:90", "7", "12", "2"], "v7"),
+        (&["2:90 4:10", "3", "2", "1"], "v3"),
+        (&["=2:90 4:10", "3", "2", "1"], "v3"),
+        (&["2:90 3:10", "3", "2", "1"], "v3"),
+        (&["1:50 2:50", "3", "2", "1"], "v3"),
+        (&["2:10 9:90", "2:90 9:10", "7", "2"], "v7"),
+        // Once it arrives, all on the way is left.
+        (&["2", "2:10 9:90", "7", "12", "2"], "v12"),
+        (&["12", "12:50 9:50", "7", "12", "2"], "v2"),
+        (&["2", "2:50 4:50", "!2:90 4:10", "3", "2", "1"], "v1"),
+        // It arrives at what is new, or was given up.
+        (&["9", "2:10 9:90", "7", "12", "2"], "v7"),
+        (&["4", "2:90 4:10", "3", "2", "1"], "v3"),
+        (&["7", "2:10 9:90", "7", "12", "2"], "v12"),
+        // What was asked for and never served.
+        (&["9", "!2:10 9:90", "7", "12", "2"], "v7"),
     ] {
         assert_eq!(back(past, false, &[]), expected, "{past:?}");
     }
@@ -262,7 +287,7 @@ fn what_is_not_known_is_never_passed_over() {
         // A step down may be a way back: what would tell is not known.
         (&["2", "3"], true, "?"),
         (&["2", "3", "1"], true, "?v1"),
-        (&["2:90 4:10", "3"], true, "?"),
+        (&["2:90 4:10", "3"], true, "v3"),
         (&["2", "2:90 4:10", "3", "1"], true, "?v1"),
         (&["2", "3", "?", "1"], false, "?v1"),
         (&["2", "3", "2", "1"], true, "v1"),
@@ -285,12 +310,15 @@ fn a_version_that_does_not_live_is_passed_over() {
 }
 
 #[test]
-fn a_rollback_leaves_all_others_the_largest_first() {
-    let now = parts("1:20 2:10 3:70");
-    let left = |to: &str| {
-        let left = left_by(&now, number(to));
-        left.iter().map(ToString::to_string).collect::<Vec<_>>()
-    };
-    assert_eq!(left("1"), ["v3", "v2"]);
-    assert_eq!(left("9"), ["v3", "v1", "v2"]);
+fn a_rollback_leaves_all_others_that_had_a_share_the_largest_first() {
+    for (now, to, expected) in [
+        ("1:20 2:10 3:70", "1", "v3 v2"),
+        ("1:20 2:10 3:70", "9", "v3 v1 v2"),
+        ("2:0 12:0 7:100", "12", "v7"),
+        ("7:100 2:0", "7", ""),
+    ] {
+        let left = left_by(&parts(now), number(to));
+        let left: Vec<_> = left.iter().map(ToString::to_string).collect();
+        assert_eq!(left.join(" "), expected, "{now} to {to}");
+    }
 }

@@ -283,7 +283,7 @@ fn of_record(served: &Served, changes: &[&Change]) -> Deployed {
                 percentage: version.percentage,
             })
             .collect(),
-        left: served.rolled_back_from.into_iter().collect(),
+        left: served.left().collect(),
         by_hand: !by_command,
         doubt: None,
     }

@@ -34,8 +34,10 @@ pub struct Deployed {
     pub message: Option<String>,
     /// The versions and their shares from then on; none where it was removed.
     pub versions: Vec<DeployedShare>,
-    /// For a rollback: the version that it went away from.
+    /// For a rollback: the version that it went away from; of several, the one that had the largest share.
     pub rolled_back_from: Option<VersionNumber>,
+    /// The others that it went away from.
+    pub also_rolled_back_from: Vec<VersionNumber>,
     /// Where the ledger has no record that it was served.
     pub outcome: Option<Unserved>,
 }
@@ -293,6 +295,7 @@ fn of_object(context: &str, object: &ClusterObject) -> Vec<Placed> {
             .map(|share| of_number(share.number, share.percentage))
             .collect(),
         rolled_back_from: entry.rolled_back_from,
+        also_rolled_back_from: Vec::new(),
         outcome: None,
     });
     entries.map(|entry| (None, entry)).collect()
@@ -319,6 +322,7 @@ fn of_ledger(commit: &str, served: &crate::ledger::Served) -> Deployed {
             .map(|version| of_number(version.version, version.percentage))
             .collect(),
         rolled_back_from: served.rolled_back_from,
+        also_rolled_back_from: served.also_rolled_back_from.clone(),
         outcome: None,
     }
 }
@@ -342,6 +346,7 @@ fn of_branch(change: &Change, outcome: Option<Unserved>) -> Deployed {
             })
             .collect(),
         rolled_back_from: change.rolled_back_from.first().copied(),
+        also_rolled_back_from: change.rolled_back_from.iter().skip(1).copied().collect(),
         outcome,
     }
 }

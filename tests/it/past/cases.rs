@@ -94,6 +94,22 @@ pub(super) const CASES: &[Case] = &[
         rollback: &["v1 100% (back from v2)"], list: "2, 2:90 4:10, 3, 2, 1", ..USUAL
     },
     Case {
+        name: "a hand edit to a split with older versions", branch: &["=1", "=3", "=2", "1:10 4:90"],
+        rollback: &["v2 100% (back from v4, v1)"], list: "1:10 4:90, 2, 3, 1", ..USUAL
+    },
+    Case {
+        name: "the same by deploy", branch: &["=1", "=3", "=2", "=1:10 4:90"],
+        rollback: &["v2 100% (back from v4, v1)"], list: "1:10 4:90, 2, 3, 1", ..USUAL
+    },
+    Case {
+        name: "a hand edit back by way of a split", branch: &["=1", "=3", "=2", "1:10 4:90", "1"],
+        rollback: &["v3 100% (back from v1)"], list: "1, 1:10 4:90, 2, 3, 1", ..USUAL
+    },
+    Case {
+        name: "beside versions at 0 %", branch: &["=1", "=3", "1:0 3:0 2:100"],
+        rollback: &["v3 100% (back from v2)"], list: "1:0 3:0 2, 3, 1", ..USUAL
+    },
+    Case {
         name: "a canary named by a label", branch: &["1", "2", "3", "1:90 stable:10", "1"],
         rollback: &["deployed: it said `stable`, which means v2 now", "had all of the traffic, and were left for another: v3, v2;"],
         list: "1, 1:90 stable:10, 3, 2, 1", ..USUAL

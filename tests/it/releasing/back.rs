@@ -51,6 +51,17 @@ fn a_rollback_goes_to_the_newest_version_that_was_stable_and_not_left() {
         "unchanged checkout: v3 100%\n"
     );
     shop.refused(&["rollback", "checkout", "v9"]);
+    // All that had a share is left, and what had none is not.
+    shop.ok(&["deploy", "checkout", "v3=70", "v1=10", "v2=20", "v4=0"]);
+    let line = shop.ok(&["rollback", "checkout", "v3"]);
+    assert_eq!(line, "rolled back checkout: v3 100% (back from v2, v1)\n");
+    let list = shop.ok(&["deployments", "list", "checkout"]);
+    assert!(list.contains("v3 100% (back from v2, v1)"), "{list}");
+    let json = shop.ok(&["deployments", "list", "checkout", "--json"]);
+    let json: Json = serde_json::from_str(&json).unwrap();
+    let newest = &json["deployments"][0];
+    assert_eq!(newest["rolledBackFrom"], 2);
+    assert_eq!(newest["alsoRolledBackFrom"], json!([1]));
 }
 
 #[test]

@@ -137,6 +137,35 @@ async fn what_was_served_does_not_wait_for_what_is_wanted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_new_version_waits_for_what_served_where_both_are_to_have_a_share() {
+    let mut standalone = Standalone::of(1);
+    let dir = standalone.shop.dir.path().to_owned();
+    standalone.publish_program(&moody(&dir));
+    std::fs::write(dir.join("go"), "").unwrap();
+    standalone.deploy(&[(2, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(2, "100")]).await;
+    // What served is slow to start, and the new one is not.
+    std::fs::remove_file(dir.join("go")).unwrap();
+    standalone.serving.take().unwrap().kill();
+    standalone.deploy(&[(1, "50"), (2, "50")]);
+    standalone.start().await;
+    until("the new version is ready", async || {
+        let status = standalone.status().await;
+        (status["apps"]["checkout"]["versions"]["1"] == serde_json::json!([])).then_some(())
+    })
+    .await;
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(1) {
+        let (status, body) = standalone.get(&[]).await;
+        assert_eq!(status, 503, "{body}");
+        assert_eq!(standalone.split().await["versions"], serde_json::json!([]));
+    }
+    std::fs::write(dir.join("go"), "").unwrap();
+    standalone.serves(&[(1, "50"), (2, "50")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_takes_no_requests_is_not_said_to_be_served() {
     let mut standalone = Standalone::of(1);
     let dir = standalone.shop.dir.path().to_owned();
