@@ -266,6 +266,23 @@ mod tests {
     }
 
     #[test]
+    fn a_tab_is_found_where_it_stands() {
+        for (text, line) in [
+            ("limits:\n\tfile: 1Mi\n", 4),
+            ("limits:\n  file: 1Mi\n\tsnapshot: 2Mi\n", 5),
+            ("limits:\n  file: 1Mi\n  \tsnapshot: 2Mi\nbranch: main\n", 5),
+        ] {
+            let text = format!("{HEAD}{text}");
+            let error = Settings::read(text.as_bytes()).unwrap_err().to_string();
+            let place = format!("cutwater.yaml:{line}:");
+            assert!(
+                error.starts_with(&place) && error.contains("tabs"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
     fn each_problem_has_its_place() {
         let text =
             format!("{HEAD}aps: x\napps: ../out\nreleases: a\nremote: -x\nlimits:\n  file: 2Ti\n");

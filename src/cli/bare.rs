@@ -5,6 +5,7 @@
 
 use super::context::quoted;
 use super::output::Failure;
+use crate::releases::Asked;
 use crate::words::{Share, VersionWord, WORD_MAX, shown};
 
 /// A number that may be meant as a share, and whether it could be a version too.
@@ -24,8 +25,45 @@ pub(super) fn check(command: &str, words: &[String]) -> Result<(), Failure> {
     }
 }
 
+/// The words with each share that a space keeps from its version behind it: `v5 = 50`, `v5= 50`, `v5 =50`, `v5 @50`. Nothing where
+/// there is none.
+fn joined(words: &[String]) -> Option<Vec<String>> {
+    let mut parts: Vec<String> = Vec::new();
+    let mut is_open = false;
+    for word in words {
+        let bare = word.trim_start_matches(['=', '@', ':']);
+        match parts.last_mut() {
+            Some(last) if (is_open || bare.len() < word.len()) && !last.contains('=') => {
+                is_open = bare.is_empty();
+                if !is_open {
+                    last.push('=');
+                    last.push_str(bare.trim_end_matches('%'));
+                }
+            }
+            _ => {
+                let bare = word.trim_end_matches(['=', '@', ':']);
+                is_open = bare.len() < word.len();
+                parts.push(bare.to_owned());
+            }
+        }
+    }
+    let is_right = |part: &String| part.parse::<Asked>().is_ok();
+    (parts.len() < words.len() && parts.iter().all(is_right)).then_some(parts)
+}
+
 /// What is not clear, and what to write instead.
 fn doubt(command: &str, words: &[String]) -> Option<(String, Vec<String>)> {
+    if let Some(parts) = joined(words) {
+        let problem = format!(
+            "`{}`: a share stands right behind its version and its `=`, without a space; nothing was changed",
+            shown(&words.join(" "), WORD_MAX)
+        );
+        let parts: Vec<String> = parts.iter().map(|part| as_version(part)).collect();
+        return Some((
+            problem,
+            vec![format!("write: {command} {}", parts.join(" "))],
+        ));
+    }
     let numbers: Vec<(&String, bool)> = (words.iter())
         .filter_map(|word| Some((word, share(word)?.1)))
         .collect();
@@ -139,6 +177,20 @@ mod tests {
                 parts.iter().all(|part| said.contains(part)),
                 "{line}: {said}"
             );
+        }
+    }
+
+    #[test]
+    fn a_share_behind_a_space_is_put_where_it_belongs() {
+        for line in [
+            "v5 = 50 v6",
+            "v5= 50 v6",
+            "v5 =50 v6",
+            "v5 @50% v6",
+            "v5@ 50 v6",
+        ] {
+            let said = said(line);
+            assert!(said.ends_with("; write: deploy v5=50 v6"), "{line}: {said}");
         }
     }
 

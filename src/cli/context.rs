@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Global;
-use super::order::{Apps, Shape};
+use super::order::{Apps, Shape, is_version};
 use super::output::{Failure, Ui};
 use crate::ci::{self, Pipeline};
 use crate::store::{History, Person, Provenance, Workspace};
@@ -73,8 +73,10 @@ impl Context {
             }
             apps => {
                 let names: Vec<&str> = apps.iter().map(AppName::as_str).collect();
-                Err(Failure::usage("which app is meant?")
-                    .hint(format!("name one of: {}", names.join(", "))))
+                Err(Failure::usage(format!(
+                    "which app is meant? name one of: {}",
+                    names.join(", ")
+                )))
             }
         }
     }
@@ -135,14 +137,14 @@ impl Context {
     }
 
     /// Splits words of the form `[APP] FIRST [SECOND]`. Of two words the first is the app where one is called so, or
-    /// where the place says no app.
+    /// where the place says no app and it can be one.
     pub(super) fn app_and_one_or_two(
         &self,
         words: Vec<String>,
     ) -> Result<(AppName, Vec<String>), Failure> {
         let versions = match words.as_slice() {
             [first, _] => {
-                if self.is_app(first) || self.app(None, None).is_err() {
+                if self.is_app(first) || (!is_version(first) && self.app(None, None).is_err()) {
                     1
                 } else {
                     2

@@ -6,7 +6,7 @@ pub const OK: u8 = 0;
 pub const FAILED: u8 = 1;
 /// The command line is wrong.
 pub const USAGE: u8 = 2;
-/// Ctrl-C or SIGTERM stopped a push; stderr says what had arrived.
+/// Ctrl-C or SIGTERM stopped a push, or `--wait` behind one; stderr says what had arrived.
 pub const INTERRUPTED: u8 = 130;
 
 /// What `--help` says about them.
@@ -15,4 +15,4 @@ Exit codes:
   0  done, also when there was nothing to do
   1  refused or failed; stderr says why
   2  the command line is wrong
-130  Ctrl-C or SIGTERM stopped a push; stderr says whether it had arrived";
+130  Ctrl-C or SIGTERM stopped a push, or --wait behind one; stderr says whether it had arrived";

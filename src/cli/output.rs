@@ -290,3 +290,8 @@ impl Ui {
         }
     }
 }
+/// A number of lines on the command line.
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    let problem = |_| "write a whole number, such as 20; 0 is for all".to_owned();
+    text.parse().map_err(problem)
+}

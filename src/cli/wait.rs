@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::context::Context;
 use super::output::{Failure, Ui};
 use super::standalone::{self, AdminArgs, Standalone};
+use crate::git::{self, Shield};
 use crate::releases::Kind;
 use crate::serve::told::Status;
 use crate::store::Released;
@@ -92,7 +93,12 @@ impl Waiting {
             self.standalone
         ));
         let deadline = Instant::now() + Duration::from_secs(u64::from(self.patience.as_secs()));
+        // Whoever stops the waiting has to know that it takes nothing back.
+        let _shield = Shield::raise();
         loop {
+            if git::was_interrupted() {
+                return Err(stopped(context, released, &shown));
+            }
             let obstacles = match self.standalone.ask::<Status>("/status") {
                 Ok(status) => {
                     self.standalone.follows(context, &status)?;
@@ -136,7 +142,7 @@ impl Waiting {
         let deadline = end.min(Instant::now() + RECORD_PATIENCE);
         let begun = Instant::now();
         while let Some((environment, problems)) = unrecorded(&status, released) {
-            if Instant::now() >= deadline {
+            if Instant::now() >= deadline || git::was_interrupted() {
                 ui.warning(format!(
                     "it is served, and after {} s the ledger of {environment} does not say so yet{problems}; until it does, `cutwater rollback {}` without a version may stop, since it goes by that",
                     begun.elapsed().as_secs(),
@@ -177,6 +183,23 @@ impl Waiting {
             None => false,
         })
     }
+}
+
+/// Ctrl-C or SIGTERM came while it was waited.
+fn stopped(context: &Context, released: &Released, commit: &str) -> Failure {
+    let done = match &released.commit {
+        Some(_) => format!(
+            "the change is pushed and stands: commit {commit} is in branch {}",
+            released.branch
+        ),
+        None => "nothing was changed".to_owned(),
+    };
+    let (app, branch) = (&released.app, &released.branch);
+    let failure = Failure::new(format!("stopped; only the waiting ended, and {done}"));
+    let status = context.command(&format!("deployments status {app}"));
+    failure.hint(format!(
+        "a server that follows branch {branch} goes on by itself; `{status}` shows what is served"
+    ))
 }
 
 /// The environment whose ledger does not have all yet that was served of the app, and what the server says stands in the way.

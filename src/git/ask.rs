@@ -41,6 +41,13 @@ pub fn commit_of(dir: &Path, word: &str) -> Option<String> {
     )
 }
 
+/// The names of the remotes of the repository at `dir`.
+#[must_use]
+pub fn remotes(dir: &Path) -> Vec<String> {
+    let names = ask(dir, &["remote"]).unwrap_or_default();
+    names.lines().map(str::to_owned).collect()
+}
+
 /// The name and the address that git would write into a commit made in `dir`; nothing where it would refuse to.
 #[must_use]
 pub fn author(dir: &Path) -> Option<(String, String)> {

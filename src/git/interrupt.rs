@@ -49,11 +49,13 @@ pub fn was_interrupted() -> bool {
     SIGNALS.get().is_some_and(came)
 }
 
-/// A push that goes on: signals end it, and not this program.
-pub(super) struct Shield(());
+/// A push that goes on, or what is done after it: signals end that, and not this program. A second one ends the program.
+pub struct Shield(());
 
 impl Shield {
-    pub(super) fn raise() -> Self {
+    /// From now on, until it is dropped.
+    #[must_use]
+    pub fn raise() -> Self {
         let signals = SIGNALS.get_or_init(|| {
             let signals = Signals {
                 idle: Arc::new(AtomicBool::new(true)),

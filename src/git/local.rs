@@ -97,12 +97,12 @@ pub fn is_on_branch(dir: &Path, remote: &str, commit: &str) -> Option<bool> {
         let args: Vec<&str> = (options.iter().chain(args).chain(below)).copied().collect();
         run(dir, &args, Vec::new(), Vec::new(), String::new(), LOOK).ok()
     };
-    let branches = format!("refs/remotes/{remote}/");
-    if refs(&[], &[&branches])?.is_empty() {
-        return None;
-    }
     let contains = format!("--contains={commit}");
-    Some(!refs(&[&contains], &SHARED)?.is_empty())
+    if !refs(&[&contains], &SHARED)?.is_empty() {
+        return Some(true);
+    }
+    let branches = format!("refs/remotes/{remote}/");
+    (!refs(&[], &[&branches])?.is_empty()).then_some(false)
 }
 
 /// True where the person's git is set up to sign every commit that is made at `dir`.

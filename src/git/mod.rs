@@ -9,6 +9,7 @@ mod ask;
 mod classify;
 mod credentials;
 mod diff;
+mod elsewhere;
 mod embedded;
 mod error;
 mod interrupt;
@@ -19,11 +20,12 @@ mod upkeep;
 mod url;
 mod whereabouts;
 
-pub use ask::{author, commit_of};
+pub use ask::{author, commit_of, remotes};
 pub use credentials::Credentials;
 pub use diff::{ChangedFile, Form, Trees};
+pub use elsewhere::pushes_elsewhere;
 pub use error::{Caller, GitError, GitErrorKind};
-pub use interrupt::{was_interrupted, watch, watch_pushes_with};
+pub use interrupt::{Shield, was_interrupted, watch, watch_pushes_with};
 pub use local::{
     UnsignedCommit, check_signature, fast_forward, has_conflicts, is_on_branch, repository_of,
     sign, signs_commits, uncommitted, update_refs, work_tree,

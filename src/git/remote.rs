@@ -235,6 +235,18 @@ impl Git {
         Ok(Some(output.lines().filter_map(name).collect()))
     }
 
+    /// True where the remote has a branch.
+    ///
+    /// # Errors
+    /// In the words of `git`, without credentials.
+    pub fn has_branch(&self, timeout: Duration) -> Result<bool, GitError> {
+        let options = ["ls-remote", "--quiet", "--refs", "--end-of-options"];
+        let args = options.map(OsString::from).to_vec();
+        let patterns = vec!["refs/heads/*".into()];
+        let output = self.call(args, patterns, String::new(), true, timeout)?;
+        Ok(!output.is_empty())
+    }
+
     /// Pushes these changes, each only if the remote is as expected; all or none where `atomic`.
     ///
     /// # Errors

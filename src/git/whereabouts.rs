@@ -10,7 +10,7 @@ const LINKS_MAX: u8 = 40;
 
 /// The path without links and `..`, as far as that is known: what is there is resolved as the system does it, and what is not stays
 /// as it was written.
-fn whereabouts(path: &Path) -> PathBuf {
+pub(super) fn whereabouts(path: &Path) -> PathBuf {
     resolve(path, LINKS_MAX)
 }
 

@@ -36,6 +36,7 @@ pub fn delete(
     ask: AskRunning<'_>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Vec<Deletion>, DeleteError> {
+    workspace.may_push()?;
     let app = &request.app;
     progress(&format!(
         "looking for users of {app} at {}",

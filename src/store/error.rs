@@ -131,7 +131,7 @@ impl SnapshotError {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ResolveError {
     /// Nothing is called so.
-    #[error("app `{app}` has no version `{word}`{}", suggestion(near))]
+    #[error("app `{app}` has no version `{word}`{}", suggestion(word, near))]
     UnknownVersion {
         /// The app.
         app: AppName,
@@ -214,12 +214,19 @@ pub enum ResolveError {
     },
 }
 
-fn suggestion(near: &[String]) -> String {
+fn suggestion(word: &VersionWord, near: &[String]) -> String {
     if near.is_empty() {
-        "; publish one with `cutwater versions publish`".to_owned()
-    } else {
-        format!("; there are: {}", near.join(", "))
+        return "; publish one with `cutwater versions publish`".to_owned();
     }
+    let low = word.to_string().to_ascii_lowercase();
+    let is_meant = |name: &&String| **name == low || name.parse::<Label>().is_ok();
+    let meant: Vec<&str> = (near.iter().filter(is_meant)).map(String::as_str).collect();
+    let meant = match meant.as_slice() {
+        _ if low == "latest" => " `LATEST` is the tracked branch, and no version;".to_owned(),
+        [] => String::new(),
+        meant => format!(" did you mean {}?", meant.join(", ")),
+    };
+    format!(";{meant} there are: {}", near.join(", "))
 }
 
 fn list(names: &[String]) -> String {
@@ -408,6 +415,37 @@ impl LabelError {
                 )
             }
             other => other.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_that_is_not_there_leads_to_the_one_that_is_meant() {
+        let near =
+            |names: &[&str]| -> Vec<String> { names.iter().map(ToString::to_string).collect() };
+        for (word, names, said) in [
+            (
+                "stabel",
+                &["stable", "v3"][..],
+                "; did you mean stable? there are: stable, v3",
+            ),
+            ("V2", &["v2", "v3"], "; did you mean v2? there are: v2, v3"),
+            ("v9", &["v3", "and 4 more"], "; there are: v3, and 4 more"),
+            (
+                "Latest",
+                &["v3"],
+                "; `LATEST` is the tracked branch, and no version; there are: v3",
+            ),
+        ] {
+            assert_eq!(
+                suggestion(&word.parse().unwrap(), &near(names)),
+                said,
+                "{word}"
+            );
         }
     }
 }

@@ -229,6 +229,27 @@ impl Workspace {
         refs.map_err(|error| StoreError::local("the fetched refs", &error.message()))
     }
 
+    /// What every command asks before it reads what it is to push: it must not decide on what is in one repository, and push
+    /// to another one.
+    ///
+    /// # Errors
+    /// When pushes lead to another repository than fetches.
+    pub(super) fn may_push(&self) -> Result<(), StoreError> {
+        let remote = &self.remote;
+        let Some(found) = git::pushes_elsewhere(self.home(), remote) else {
+            return Ok(());
+        };
+        let (fetch, push) = (found.fetch, found.push);
+        // The real one has its password, which is not shown.
+        let url = if fetch.contains("***") { "URL" } else { &fetch };
+        Err(StoreError::local(
+            format!("remote `{remote}`"),
+            &format!(
+                "pushes go to {push}, which is another repository than {fetch}, from which is fetched: what is decided on the one would be written to the other, so nothing is pushed; send pushes there too: git remote set-url --push {remote} {url}; or name the remote that is meant with --remote"
+            ),
+        ))
+    }
+
     pub(super) fn push(&self, updates: &[RefUpdate], atomic: bool) -> Result<(), GitError> {
         self.git.push(updates, atomic, self.timeout)
     }

@@ -216,23 +216,36 @@ impl History {
     }
 }
 
-/// The labels among `labels` that look like the word, the first of `numbers`, and how many more there are.
+/// The one of `numbers` that is written like the word but for a capital, the labels among `labels` that look like the word, the first
+/// of `numbers`, and how many more there are.
 pub(super) fn near<'a>(
     labels: impl Iterator<Item = &'a str>,
     numbers: impl Iterator<Item = VersionNumber>,
     word: &VersionWord,
 ) -> Vec<String> {
     let word = word.to_string();
+    let low = word.to_ascii_lowercase();
+    let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
+    // `V2`
+    let meant = numbers
+        .iter()
+        .find(|number| **number == low && low != word)
+        .cloned();
     let far = 3.min(word.len() / 2);
     let distance = |name: &str| strsim::damerau_levenshtein(name, &word);
     let mut labels: Vec<&str> = labels.filter(|name| distance(name) <= far).collect();
     labels.sort_by_key(|name| distance(name));
     let labels = labels.into_iter().take(3).map(str::to_owned);
-    let mut numbers = numbers.map(|number| number.to_string());
-    let shown: Vec<String> = numbers.by_ref().take(3).collect();
-    let more = numbers.count();
+    let rest = numbers
+        .iter()
+        .filter(|number| meant.as_ref() != Some(number));
+    let shown: Vec<String> = rest.take(3).cloned().collect();
+    let more = numbers.len() - shown.len() - usize::from(meant.is_some());
     let more = (more > 0).then(|| format!("and {more} more"));
-    labels.chain(shown).chain(more).collect()
+    (meant.into_iter().chain(labels))
+        .chain(shown)
+        .chain(more)
+        .collect()
 }
 
 /// The highest number of the tags, of what this clone ever saw, and of `last`.

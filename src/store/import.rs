@@ -235,6 +235,7 @@ pub fn import(
     dry_run: bool,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Vec<Imported>, ImportError> {
+    workspace.may_push()?;
     let mut wanted: BTreeSet<AppName> = apps.iter().cloned().collect();
     if wanted.is_empty() {
         progress(&format!("listing the tags of {}", origin.shown));

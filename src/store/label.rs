@@ -94,6 +94,7 @@ pub fn label(
     request: &LabelRequest,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Labelled, LabelError> {
+    workspace.may_push()?;
     let (app, remote) = (&request.app, workspace.remote());
     progress(&format!("reading the versions of {app} at {remote}"));
     let refs = workspace.refresh(app)?;

@@ -47,6 +47,7 @@ use super::refs::{AppRefs, Space};
 use super::request::{Outcome, Published, Request, Warning, WarningReason};
 use super::workspace::Workspace;
 use crate::git::GitError;
+use crate::words::VersionNumber;
 
 /// Most refusals for which the refs show no reason.
 const TRIES_MAX: u32 = 10;
@@ -64,6 +65,7 @@ pub fn publish(
     request: &Request,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Published, PublishError> {
+    workspace.may_push()?;
     let seen = workspace.seen_refs(&request.app)?;
     let attempt = Attempt::new(workspace, request, &seen)?;
     let mut tried = None;
@@ -176,7 +178,9 @@ impl Attempt<'_> {
                         return self.landed(candidate, &refs, &error);
                     }
                     // It arrived all the same; a label that is not there is added to it now.
-                    let labelled = self.unchanged(candidate.version, &refs)?;
+                    let mut labelled = self.unchanged(candidate.version, &refs)?;
+                    let lost = self.lost(labelled.version.number);
+                    labelled.warnings.splice(0..0, lost);
                     return Ok(Published {
                         outcome: Outcome::Published,
                         ..labelled
@@ -291,18 +295,23 @@ impl Attempt<'_> {
         Err(PublishError::Interrupted(error))
     }
 
-    pub(super) fn done(&self, outcome: Outcome, candidate: Candidate) -> Published {
-        let source = &self.request.source;
-        let lost = source.on_no_branch.then(|| Warning {
+    /// A warning where no branch of the remote holds what the version is made from, as far as is known.
+    fn lost(&self, number: VersionNumber) -> Option<Warning> {
+        let (source, workspace) = (&self.request.source, self.workspace);
+        let is_held = source.is_held.unwrap_or_else(|| workspace.has_branch());
+        (!is_held).then(|| Warning {
             reason: WarningReason::SourceNotPushed,
             message: format!(
-                "{} {} is made from {:.12}, which no branch of remote `{}` is known to hold; push it, for a version says for ever what it was made from",
+                "{} {number} is made from {:.12}, which no branch of remote `{}` is known to hold; push it, for a version says for ever what it was made from",
                 self.request.app,
-                candidate.version.number,
                 source.oid,
-                self.workspace.remote()
+                workspace.remote()
             ),
-        });
+        })
+    }
+
+    pub(super) fn done(&self, outcome: Outcome, candidate: Candidate) -> Published {
+        let lost = self.lost(candidate.version.number);
         Published {
             outcome,
             version: candidate.version,

@@ -26,6 +26,7 @@ pub fn publish_all(
     requests: &[Request],
     progress: &mut dyn FnMut(&str),
 ) -> Result<Vec<Result<Published, PublishError>>, StoreError> {
+    workspace.may_push()?;
     let apps: BTreeSet<AppName> = requests.iter().map(|request| request.app.clone()).collect();
     let mut results: Vec<Option<Result<Published, PublishError>>> = Vec::new();
     let mut attempts = Vec::new();

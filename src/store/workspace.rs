@@ -2,6 +2,7 @@
 //! [`super::exchange`].
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use git2::{Commit, ErrorCode, Oid, Repository};
@@ -29,6 +30,8 @@ pub struct Workspace {
     pub(super) ssh_is_set: bool,
     pub(super) timeout: Duration,
     settings: Settings,
+    /// Whether the remote has a branch, once it was asked.
+    branches: OnceLock<bool>,
 }
 
 impl Workspace {
@@ -92,6 +95,7 @@ impl Workspace {
             ssh_is_set,
             timeout,
             settings,
+            branches: OnceLock::new(),
         })
     }
 
@@ -153,8 +157,7 @@ impl Workspace {
     /// When there is no such commit.
     pub fn source_to_publish(&self, reference: Option<&str>) -> Result<SourceCommit, StoreError> {
         let mut source = self.source(reference)?;
-        let held = git::is_on_branch(self.home(), &self.remote, &source.oid.to_string());
-        source.on_no_branch = held == Some(false);
+        source.is_held = git::is_on_branch(self.home(), &self.remote, &source.oid.to_string());
         Ok(source)
     }
 
@@ -170,6 +173,12 @@ impl Workspace {
             )
         })?;
         Ok(SourceCommit::new(reference, &commit))
+    }
+
+    /// False where the remote is known to have no branch. It is asked once.
+    pub(super) fn has_branch(&self) -> bool {
+        let ask = || self.git.has_branch(self.timeout).unwrap_or(true);
+        *self.branches.get_or_init(ask)
     }
 
     /// Where `git` is started.
@@ -306,8 +315,8 @@ pub struct SourceCommit {
     pub(super) tree: Oid,
     /// First line of its message.
     pub(super) subject: String,
-    /// The clone knows branches of the remote, and none of them holds it.
-    pub(super) on_no_branch: bool,
+    /// Whether a branch of the remote holds it; nothing where the clone knows no branch.
+    pub(super) is_held: Option<bool>,
 }
 
 impl SourceCommit {
@@ -318,7 +327,7 @@ impl SourceCommit {
             oid: commit.id(),
             tree: commit.tree_id(),
             subject: subject.chars().filter(|c| is_plain(*c)).collect(),
-            on_no_branch: false,
+            is_held: Some(true),
         }
     }
 }

@@ -84,11 +84,34 @@ fn reads_as_version(part: &str) -> bool {
         .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
+/// What is meant by a word that is more than the name of an app: the path of its directory, or the app and a version in one word.
+fn instead_of_app(given: &str) -> Option<String> {
+    let is_app = |word: &&str| check_dns_label("", word, APP_NAME_MAX).is_ok();
+    let mut words = given.trim_end_matches('/').rsplit(['/', '@', ':']);
+    let last = words.next()?;
+    if reads_as_version(last) {
+        return Some(format!("{} {last}", words.next().filter(is_app)?));
+    }
+    let is_path = !given.contains(['@', ':']) && last != given;
+    Some(last)
+        .filter(is_app)
+        .filter(|_| is_path)
+        .map(str::to_owned)
+}
+
 impl FromStr for AppName {
     type Err = NameError;
 
     fn from_str(given: &str) -> Result<Self, NameError> {
-        check_dns_label("app name", given, APP_NAME_MAX)?;
+        check_dns_label("app name", given, APP_NAME_MAX).map_err(|error| {
+            match instead_of_app(given) {
+                Some(right) => NameError {
+                    problem: format!("{}; write `{right}`", error.problem),
+                    ..error
+                },
+                None => error,
+            }
+        })?;
         Ok(Self(given.to_owned()))
     }
 }
@@ -209,6 +232,24 @@ mod tests {
             "", "A", "-a", "a-", "v1", "a-v1", "v12-b", "a-v1-b", "a_b", "a.b", "ä", &long,
         ] {
             assert!(bad.parse::<AppName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_app_that_is_more_than_a_name_is_told_what_to_write() {
+        for (given, right) in [
+            ("apps/pay", "write `pay`"),
+            ("pay/", "write `pay`"),
+            ("pay@v5", "write `pay v5`"),
+            ("pay:v5", "write `pay v5`"),
+            ("apps/pay/v5", "write `pay v5`"),
+        ] {
+            let said = given.parse::<AppName>().unwrap_err().to_string();
+            assert!(said.ends_with(right), "{given}: {said}");
+        }
+        for given in ["pay@x", "/", "@v5", "apps/Pay", "v5"] {
+            let said = given.parse::<AppName>().unwrap_err().to_string();
+            assert!(!said.contains("write `"), "{given}: {said}");
         }
     }
 

@@ -124,8 +124,9 @@ impl Node {
 
 /// Reads one document. `kind` is what it must hold, such as `App`.
 pub(crate) fn read(bytes: &[u8], kind: &str) -> Result<Node, Problem> {
-    let node = serde_saphyr::from_str_with_options::<Node>(text(bytes)?, options())
-        .map_err(|error| problem(&error, kind))?;
+    let text = text(bytes)?;
+    let node = serde_saphyr::from_str_with_options::<Node>(text, options())
+        .map_err(|error| problem(&error, kind, text))?;
     if matches!(node.value, Value::Null) {
         return Err(Problem {
             place: Place::default(),
@@ -141,8 +142,9 @@ pub(crate) fn read(bytes: &[u8], kind: &str) -> Result<Node, Problem> {
 
 /// Reads any number of documents, in their order. Those that hold nothing are left out.
 pub(crate) fn read_all(bytes: &[u8]) -> Result<Vec<Node>, Problem> {
-    serde_saphyr::from_multiple_with_options::<Node>(text(bytes)?, options())
-        .map_err(|error| problem(&error, "object"))
+    let text = text(bytes)?;
+    serde_saphyr::from_multiple_with_options::<Node>(text, options())
+        .map_err(|error| problem(&error, "object", text))
 }
 
 /// The text, if it is one and not too large.
@@ -184,8 +186,25 @@ fn options() -> serde_saphyr::Options {
     }
 }
 
-/// What the reader said, for people.
-fn problem(error: &serde_saphyr::Error, kind: &str) -> Problem {
+/// The line that begins with a tab, or with blanks and one: the nearest to where the reader stopped, which may be another.
+fn tabbed(text: &str, place: Place) -> Place {
+    let is_tabbed = |line: &str| line.trim_start_matches(' ').starts_with('\t');
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| is_tabbed(line));
+    let nearest = lines.min_by_key(|(number, _)| place.line.abs_diff(*number));
+    let nearest = nearest.filter(|(line, _)| *line != place.line);
+    nearest.map_or(place, |(line, text)| Place {
+        line,
+        column: text
+            .chars()
+            .take_while(|c| *c == ' ')
+            .map(|_| 1)
+            .sum::<u64>()
+            + 1,
+    })
+}
+
+/// What the reader said of `content`, for people.
+fn problem(error: &serde_saphyr::Error, kind: &str, content: &str) -> Problem {
     let text = error.without_snippet().to_string();
     // The reader puts the place into its text; it stands in front of ours already.
     let text = text
@@ -209,8 +228,13 @@ fn problem(error: &serde_saphyr::Error, kind: &str) -> Problem {
         }
         _ => format!("cannot be read as YAML: {text}"),
     };
+    let stopped = error.location().map(place).unwrap_or_default();
     Problem {
-        place: error.location().map(place).unwrap_or_default(),
+        place: if text.contains("tab") {
+            tabbed(content, stopped)
+        } else {
+            stopped
+        },
         field: String::new(),
         message,
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::delete::{alias, commit_record, deployment, push, record, shop_with};
+use super::delete::{alias, commit_record, deployment, push, record, record_of, shop_with};
 use super::shop::{Shop, text};
 
 fn list(shop: &Shop, args: &[&str]) -> Vec<Json> {
@@ -142,5 +142,98 @@ fn a_ledger_goes_before_the_branch_and_is_read_as_far_as_it_is_one() {
         text(&output.stderr).contains("the ledger of test cannot be read"),
         "{}",
         text(&output.stderr)
+    );
+}
+
+/// The outcome, or what remembers it, and the shares of each.
+fn marked(list: &[Json]) -> Vec<String> {
+    let mark = |entry: &Json| {
+        let name = entry["name"].as_str().or(entry["environment"].as_str());
+        let outcome = entry["outcome"].as_str().unwrap_or("-");
+        format!("{} {outcome}", name.unwrap())
+    };
+    (list.iter().zip(shares(list)))
+        .map(|(entry, shares)| format!("{} {shares}", mark(entry)))
+        .collect()
+}
+
+#[test]
+fn a_limit_cuts_what_is_printed_and_not_what_it_is_told_from() {
+    let shop = shop_with(2);
+    let clone = shop.clone_dir();
+    let served = |sequence: u64, version: &str| {
+        let commit = shop.rev(&clone, "HEAD");
+        record_of(&shop, "prod", sequence, &[(version, "100")], &commit);
+    };
+    for sequence in 1..=8 {
+        let version = if sequence % 2 == 1 { "1" } else { "2" };
+        let file = deployment(&[(version, "100")]);
+        shop.commit("releases/checkout.yaml", file);
+        served(sequence, &format!("v{version}"));
+    }
+    push(&shop, "main");
+    // The branch goes back, and what it asks for then is served.
+    shop.git(&clone, &["fetch", "-q"]);
+    shop.git(&clone, &["reset", "-q", "--hard", "HEAD~2"]);
+    shop.git(&clone, &["push", "-q", "-f", "origin", "HEAD:main"]);
+    served(9, "v2");
+    let all = list(&shop, &["--limit", "0"]);
+    assert_eq!(all.len(), 9, "{all:?}");
+    assert!(
+        all.iter().all(|entry| entry["outcome"].is_null()),
+        "{all:?}"
+    );
+    for limit in 1..9 {
+        let some = list(&shop, &["--limit", &limit.to_string()]);
+        assert_eq!(marked(&some), marked(&all[..limit]), "{limit}");
+    }
+}
+
+#[test]
+fn what_is_gone_is_told_once_with_what_became_of_it() {
+    let shop = shop_with(3);
+    let file = "releases/checkout.yaml";
+    let serve = |sequence: u64, version: &str| {
+        shop.commit(file, deployment(&[(version, "100")]));
+        let commit = shop.rev(&shop.clone_dir(), "HEAD");
+        let shares = format!("v{version}");
+        record_of(&shop, "local", sequence, &[(&shares, "100")], &commit);
+    };
+    shop.commit("releases/prod.yaml", alias("prod", "v2"));
+    serve(1, "1");
+    serve(2, "2");
+    let copy = deployment(&[("2", "100")]).replace("name: checkout", "name: copy");
+    shop.commit("releases/copy.yaml", copy);
+    shop.commit(file, deployment(&[("3", "100")]));
+    for gone in ["releases/copy.yaml", file] {
+        std::fs::remove_file(shop.clone_dir().join(gone)).unwrap();
+        shop.commit_all();
+    }
+    push(&shop, "main");
+    let all = marked(&list(&shop, &[]));
+    let expected = [
+        "checkout notRecorded ",
+        "checkout notRecorded 3 100",
+        "copy - ",
+        "copy - 2 100",
+        "local - 2 100",
+        "local - 1 100",
+        "prod - 2 100",
+    ];
+    let sorted = |lines: &[&str]| {
+        let mut lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+        lines.sort();
+        lines
+    };
+    let lines: Vec<&str> = all.iter().map(String::as_str).collect();
+    assert_eq!(sorted(&lines), sorted(&expected), "{all:?}");
+    // A later record says nothing of a removal, which has none of its own.
+    serve(3, "1");
+    push(&shop, "main");
+    let all = marked(&list(&shop, &[]));
+    assert!(all.contains(&"checkout notRecorded ".to_owned()), "{all:?}");
+    assert!(
+        all.contains(&"checkout neverServed 3 100".to_owned()),
+        "{all:?}"
     );
 }

@@ -90,7 +90,7 @@ fn a_ref_that_could_not_be_written_is_named() {
     fs::remove_file(&lock).unwrap();
     let (line, warning) = publish(&shop, "three", &[]);
     assert!(line.starts_with("published checkout v3 "), "{line}");
-    assert_eq!(warning.matches("Warning").count(), 0, "{warning}");
+    assert!(!warning.contains("are not safe"), "{warning}");
 }
 
 #[test]

@@ -39,6 +39,8 @@ fn a_work_tree_is_published_as_git_would_add_it() {
     shop.commit(".gitignore", "*.log\n/apps/checkout/dist/\n");
     shop.commit("apps/checkout/old", "x");
     shop.commit("apps/checkout/kept", "as it is");
+    let main = ["push", "-q", "origin", "HEAD:main"];
+    shop.git(&shop.clone_dir(), &main);
     shop.write("apps/checkout/new/deep", "y");
     shop.write("apps/checkout/noise.log", "ignored");
     shop.write("apps/checkout/dist/bundle", "ignored");
@@ -421,6 +423,8 @@ fn conflicts_are_seen_in_every_kind_of_index_and_what_a_sparse_checkout_leaves_o
     }
     let shop = Shop::new();
     shop.commit("apps/other/file", "x");
+    let main = ["push", "-q", "origin", "HEAD:main"];
+    shop.git(&shop.clone_dir(), &main);
     shop.git(&shop.clone_dir(), &["sparse-checkout", "set", "apps/other"]);
     assert!(!shop.clone_dir().join("apps/checkout").exists());
     let output = shop.run(&["versions", "publish", "checkout", "--quiet"]);

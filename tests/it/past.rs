@@ -122,7 +122,7 @@ fn a_copied_file_that_kept_the_name_is_refused_and_both_files_are_named() {
     );
     let (_, error) = place.run(&clone, &["rollback", "checkout", "--name", "other"]);
     assert!(
-        error.contains("run `cutwater rollback checkout v3 --name other`"),
+        error.contains("all the same: cutwater rollback checkout VERSION --name other\n"),
         "{error}"
     );
 }
@@ -243,7 +243,7 @@ fn a_clone_that_does_not_hold_everything_knows_all_the_same() {
     );
     assert!(
         error.contains(
-            "`git fetch --unshallow` brings them; to go to v2, run `cutwater rollback checkout v2`"
+            "`git fetch --unshallow` brings them; never had all of it, as far as is known: v2, v1, v4; to go to one"
         ),
         "{error}"
     );

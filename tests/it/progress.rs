@@ -48,9 +48,12 @@ fn what_takes_a_while_is_said_in_one_line_that_is_taken_away() {
 #[test]
 fn nothing_is_said_with_quiet_or_without_a_terminal() {
     let shop = slow();
+    let main = ["push", "-q", "origin", "HEAD:main"];
+    shop.git(&shop.clone_dir(), &main);
     let seen = at_a_terminal(&shop, "versions publish --quiet");
     assert!(seen.starts_with("published checkout v1"), "{seen:?}");
     shop.commit("apps/checkout/more", "more");
+    shop.git(&shop.clone_dir(), &main);
     let output = shop.run(&["versions", "publish"]);
     assert!(text(&output.stdout).starts_with("published checkout v2"));
     assert_eq!(text(&output.stderr), "");

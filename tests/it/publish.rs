@@ -143,6 +143,8 @@ fn a_version_without_images_is_for_one_machine_and_says_so() {
     let shop = Shop::new();
     let local = format!("{APP}    local: {{command: [python3, server.py]}}\n");
     shop.commit("apps/checkout/app.yaml", &local);
+    let main = ["push", "-q", "origin", "HEAD:main"];
+    shop.git(&shop.clone_dir(), &main);
     let output = shop.run(&["versions", "publish"]);
     assert!(output.status.success(), "{output:?}");
     assert_eq!(

@@ -258,6 +258,8 @@ fn many_apps_are_one_look_at_the_remote_and_few_pushes() {
         shop.write(&format!("apps/{name}/app.yaml"), app(&name, "1"));
     }
     shop.commit_all();
+    let main = ["push", "-q", "origin", "HEAD:main"];
+    shop.git(&shop.clone_dir(), &main);
     let args = ["versions", "publish", "--changed", "base", "--json"];
     let (output, calls) = shop.exchanges(&args);
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -336,4 +338,18 @@ fn what_a_version_will_never_say_is_said_at_publish() {
     shop.commit("apps/checkout/page", "y");
     shop.git(&dir, &["update-ref", "refs/pipelines/7", "HEAD"]);
     assert_eq!(publish(&[]), "");
+    // Neither warning hides the other.
+    shop.hook("update", "case $1 in refs/cutwater/*) exit 1;; esac");
+    shop.commit("apps/checkout/page", "z");
+    assert_eq!(publish(&[]), "\"sourceNotPushed\" \"numbersNotKept\"");
+    // A remote that has no branch yet.
+    let shop = Shop::new();
+    let warning =
+        |args: &[&str]| text(&shop.run(&[&["versions", "publish"], args].concat()).stderr);
+    assert!(warning(&[]).contains("no branch of remote `origin`"));
+    let dir = shop.clone_dir();
+    shop.git(&dir, &["push", "-q", "origin", "HEAD:main"]);
+    shop.git(&dir, &["update-ref", "-d", "refs/remotes/origin/main"]);
+    shop.commit("apps/checkout/page", "x");
+    assert!(!warning(&[]).contains("no branch"));
 }

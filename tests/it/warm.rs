@@ -56,19 +56,23 @@ fn a_warm_publish_is_one_push_and_everything_else_asks_first() {
     let bin = counted(&shop);
     let (line, calls) = publish(&shop, &bin, &[]);
     assert!(line.starts_with("published checkout v1"), "{line}");
-    let first = ["var", "fetch", "push", "fetch"];
+    let first = ["var", "config", "fetch", "push", "fetch"];
     assert_eq!(calls, first, "that `last` is kept is looked at once");
     for (digit, number) in [("2", "v2"), ("3", "v3")] {
         new_content(&shop, digit);
         let (line, calls) = publish(&shop, &bin, &["--label", &format!("release-{digit}")]);
         assert!(line.starts_with(&format!("published checkout {number}")));
-        assert_eq!(calls, ["var", "push"], "what was pushed was seen");
+        assert_eq!(calls, ["var", "config", "push"], "what was pushed was seen");
     }
     let (line, calls) = publish(&shop, &bin, &["--label", "release-3"]);
     assert!(line.starts_with("unchanged checkout v3"), "{line}");
-    assert_eq!(calls, ["var", "fetch"], "`unchanged` is never said unseen");
+    assert_eq!(
+        calls,
+        ["var", "config", "fetch"],
+        "`unchanged` is never said unseen"
+    );
     let (_, calls) = publish(&shop, &bin, &["--dry-run"]);
-    assert_eq!(calls, ["var", "fetch"]);
+    assert_eq!(calls, ["var", "config", "fetch"]);
     // What is seen is what is there.
     let refs = |dir: &Path, prefix: &str| {
         let format = "--format=%(objectname) %(refname)";

@@ -1,7 +1,7 @@
 //! A real web server, lighttpd, in front of `git http-backend`, on http and https with an authority of its own.
 //!
 //! The repositories of one folder, below several addresses: `/open/`; `/basic/`, for the user and password of [`USER`] and
-//! [`PASSWORD`]; `/bearer/`, for the token [`TOKEN`]; `/moved/`, which sends to `/open/`; `/broken/`, which fails.
+//! [`PASSWORD`]; `/half/`, the same by https and open by http; `/bearer/`, for the token [`TOKEN`]; `/moved/`, which sends to `/open/`; `/broken/`, which fails.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -86,12 +86,16 @@ server.upload-dirs = ("{directory}/uploads")
 $SERVER["socket"] == "127.0.0.1:{https}" {{
   ssl.engine = "enable"
   ssl.pemfile = "{directory}/server.pem"
+  auth.require = (
+    "/basic/" => ("method" => "basic", "realm" => "git", "require" => "valid-user"),
+    "/half/" => ("method" => "basic", "realm" => "git", "require" => "valid-user"),
+  )
 }}
-alias.url = ("/open" => "{backend}", "/basic" => "{backend}", "/bearer" => "{backend}", "/broken" => "{directory}/broken.sh")
+alias.url = ("/open" => "{backend}", "/basic" => "{backend}", "/half" => "{backend}", "/bearer" => "{backend}", "/broken" => "{directory}/broken.sh")
 auth.backend = "plain"
 auth.backend.plain.userfile = "{directory}/users"
 auth.require = ("/basic/" => ("method" => "basic", "realm" => "git", "require" => "valid-user"))
-$HTTP["url"] =~ "^/(open|basic|bearer|broken)/" {{
+$HTTP["url"] =~ "^/(open|basic|half|bearer|broken)/" {{
   cgi.assign = ("" => "")
   setenv.add-environment = (
     "PATH" => "{path}",

@@ -53,7 +53,13 @@ impl AliasJson {
             number: history.version(&entry.version).ok().map(|v| v.number),
             percentage: entry.percentage,
         });
-        let routes = alias.spec.routes.iter();
+        // Several routes may be at one hostname.
+        let mut hostnames: Vec<String> = Vec::new();
+        for hostname in alias.spec.routes.iter().flat_map(|route| &route.hostnames) {
+            if !hostnames.contains(hostname) {
+                hostnames.push(hostname.clone());
+            }
+        }
         Some(Self {
             name: alias_name(release)?.to_owned(),
             namespace: release.namespace().map(str::to_owned),
@@ -62,7 +68,7 @@ impl AliasJson {
             line: release.place.line,
             description: alias.spec.description.clone(),
             versions: versions.collect(),
-            hostnames: routes.flat_map(|route| route.hostnames.clone()).collect(),
+            hostnames,
         })
     }
 

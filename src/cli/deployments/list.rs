@@ -8,7 +8,7 @@ use crate::cli::cluster::ClusterArgs;
 use crate::cli::context::Context;
 use crate::cli::live::{self, named};
 use crate::cli::moment;
-use crate::cli::output::{Failure, Ui};
+use crate::cli::output::{Failure, Ui, count};
 use crate::store::{Deployed, Memory, Scope, Unserved, deployed};
 use crate::words::{AppName, EnvironmentName};
 
@@ -18,7 +18,7 @@ pub(in crate::cli) struct Args {
     #[arg(add = candidates::apps())]
     app: Option<AppName>,
     /// Most deployments to print, 0 for all
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = count)]
     limit: usize,
     /// Only what this environment or namespace was given
     #[arg(long, value_name = "NAME")]
@@ -48,9 +48,9 @@ impl Args {
             self.limit
         };
         let cluster = Some(&self.cluster);
-        // One more than is shown says whether there are more.
-        let more = limit.saturating_add(1);
-        let looked = live::look(ui, context, &app, Scope::Tracked, more, cluster);
+        // One more than is shown says whether there are more. What a record tells of a commit depends on those before it.
+        let (more, records) = (limit.saturating_add(1), usize::MAX);
+        let looked = live::look(ui, context, &app, Scope::Tracked, records, cluster);
         let looked = looked.map_err(|failure| {
             failure.hint(format!(
                 "what was deployed stands in the repository; what is served, a `cutwater serve` and a cluster tell without it: {}",

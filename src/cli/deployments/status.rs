@@ -271,6 +271,12 @@ impl StatusJson {
             .server
             .iter()
             .flat_map(|server| server.problems.clone());
+        let idle = (self.server.iter())
+            .filter(|server| server.splits.is_empty())
+            .map(|server| {
+                let (address, app) = (&server.address, &self.app);
+                format!("the server whose admin address is {address} serves nothing of `{app}`")
+            });
         let cluster = self.cluster.iter().filter_map(|object| {
             let ready = object
                 .ready
@@ -279,7 +285,7 @@ impl StatusJson {
             let what = named(object.kind, Some(&object.namespace), &object.name);
             Some(format!("{what}: {}", ready.message))
         });
-        server.chain(cluster).collect()
+        server.chain(idle).chain(cluster).collect()
     }
 
     fn of(
@@ -307,10 +313,16 @@ impl StatusJson {
         }
     }
 
-    /// True where an object is in no file, and may be in one that cannot be read.
-    fn is_unknown(&self, kind: Kind, name: &str) -> bool {
+    /// Why an object that is served is not ready: no file asks for it, or that cannot be known.
+    fn doubt(&self, kind: Kind, name: &str) -> Option<&'static str> {
         let mut releases = self.releases.iter();
-        self.has_unreadable && !releases.any(|wanted| wanted.kind == kind && wanted.name == name)
+        if releases.any(|wanted| wanted.kind == kind && wanted.name == name) {
+            None
+        } else if self.has_unreadable {
+            Some("Unknown (what is wanted cannot be read)")
+        } else {
+            Some("False (no file of the branch asks for it)")
+        }
     }
 
     /// True where nothing is known of the app.

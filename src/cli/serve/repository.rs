@@ -52,6 +52,9 @@ pub(super) fn expect(url: &RemoteUrl, state: &Path) -> Result<(), Failure> {
         return Ok(());
     };
     let is_there = path.join("HEAD").is_file() || path.join(".git").exists();
+    if let Some(said) = of_clone(&path) {
+        tracing::warn!("{said}");
+    }
     if is_there || serve::remembers(state) {
         return Ok(());
     }
@@ -65,6 +68,18 @@ pub(super) fn expect(url: &RemoteUrl, state: &Path) -> Result<(), Failure> {
         Some(near) => format!("did you mean {}?", near.display()),
         None => "write the path of a repository, or an address such as ssh://user@host/path; one that was served before is waited for".to_owned(),
     }))
+}
+
+/// What is said where the repository is a person's clone of another one.
+fn of_clone(path: &Path) -> Option<String> {
+    if !path.join(".git").exists() {
+        return None;
+    }
+    let remote = git::remotes(path).into_iter().next()?;
+    Some(format!(
+        "{} is a clone, and what is in it is what is followed: pushes to its remote `{remote}` are not seen; without a path, `cutwater serve` in it follows that remote",
+        path.display()
+    ))
 }
 
 /// A path that is there and is written nearly so.
@@ -92,6 +107,22 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn a_clone_is_told_from_the_repository_that_it_is_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        git2::Repository::init_bare(path("hub.git")).unwrap();
+        let alone = git2::Repository::init(path("alone")).unwrap();
+        assert_eq!(of_clone(&path("hub.git")), None);
+        assert_eq!(of_clone(&path("alone")), None);
+        alone.remote("hub", "../hub.git").unwrap();
+        let said = of_clone(&path("alone")).unwrap();
+        assert!(
+            said.contains("pushes to its remote `hub` are not seen"),
+            "{said}"
+        );
+    }
 
     #[test]
     fn a_path_that_never_was_is_an_error_and_one_that_was_is_waited_for() {

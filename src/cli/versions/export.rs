@@ -53,13 +53,13 @@ impl Args {
         let (app, mut words) = context.app_and(self.words, 2)?;
         let last = words.pop().unwrap_or_default();
         let first = words.concat();
-        let word: VersionWord = first.parse().map_err(Failure::usage)?;
+        let turned = || context.turned(&SHAPE, &app, [&first, &last]);
+        let word: VersionWord =
+            (first.parse()).map_err(|error| turned().unwrap_or_else(|| Failure::usage(error)))?;
         let workspace = &context.workspace;
         let history = context.history(ui, &app)?;
-        let version = (history.version(&word)).map_err(|error| {
-            let turned = context.turned(&SHAPE, &app, [&first, &last]);
-            turned.unwrap_or_else(|| error.into())
-        })?;
+        let version =
+            (history.version(&word)).map_err(|error| turned().unwrap_or_else(|| error.into()))?;
         let folder = PathBuf::from(last);
         ui.progress(&format!("writing {app} {}", version.number));
         let exported = store::export(workspace, &Content::of_version(version)?, &folder)?;

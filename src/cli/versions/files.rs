@@ -47,14 +47,14 @@ impl Args {
         let (app, words) = context.app_and_one_or_two(self.words)?;
         let mut words = words.into_iter();
         let first = words.next().unwrap_or_default();
-        let word: VersionWord = first.parse().map_err(Failure::usage)?;
         let path = words.next().unwrap_or_default();
+        let turned = || context.turned(&SHAPE, &app, [&first, &path]);
+        let word: VersionWord =
+            (first.parse()).map_err(|error| turned().unwrap_or_else(|| Failure::usage(error)))?;
         let workspace = &context.workspace;
         let history = context.history(ui, &app)?;
-        let version = (history.version(&word)).map_err(|error| {
-            let turned = context.turned(&SHAPE, &app, [&first, &path]);
-            turned.unwrap_or_else(|| error.into())
-        })?;
+        let version =
+            (history.version(&word)).map_err(|error| turned().unwrap_or_else(|| error.into()))?;
         let found = store::look(workspace, &Content::of_version(version)?, &path)?;
         if ui.json {
             return ui.json(&FilesJson {

@@ -12,7 +12,7 @@ use crate::cli::candidates;
 use crate::cli::context::{Context, quoted};
 use crate::cli::live;
 use crate::cli::moment::{self, Edge};
-use crate::cli::output::{Failure, Ui};
+use crate::cli::output::{Failure, Ui, count};
 use crate::cli::running::RunningArgs;
 use crate::store::{Entry, Filter, History, RefProblem, Running, Survey, Use, users_of};
 use crate::words::{AppName, VersionNumber};
@@ -26,7 +26,7 @@ pub(in crate::cli) struct Args {
     #[arg(add = candidates::apps())]
     app: Option<AppName>,
     /// Most versions to print, 0 for all
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = count)]
     limit: usize,
     /// Begin below this version: the next page
     #[arg(long, value_name = "VERSION")]

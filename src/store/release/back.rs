@@ -66,21 +66,22 @@ impl Back<'_> {
         let history = &self.survey.history;
         let lives = |number: VersionNumber| history.version(&VersionWord::Number(number)).is_ok();
         let (target, left) = rollback::target(&memory.events, memory.cut.as_deref(), lives);
-        let (why, guess) = match target {
+        let (why, guess, now) = match target {
             Target::Version(version) => return Ok(version),
-            Target::Unknown { why, guess } => (format!("it is not known {why}"), guess),
+            Target::Unknown { why, guess } => (format!("it is not known {why}"), guess, Vec::new()),
             Target::Nothing => {
                 let place = &memory.place;
                 let why = format!(
                     "{place} knows no earlier version that had 100 %, lives, and was not left for another"
                 );
-                (why, None)
+                (why, None, memory.now.clone())
             }
         };
         let living = history.living().map(|version| version.number);
         Err(ReleaseError::NothingStable(Box::new(NothingStable {
             app: self.request.app.clone(),
             object: self.request.object.clone(),
+            now,
             why,
             guess,
             candidates: rollback::candidates(&memory.events, &left, living),

@@ -4,10 +4,11 @@ use jiff::Timestamp;
 
 use super::super::commit::CommitError;
 use super::super::error::{ResolveError, StoreError};
+use super::decide::listed;
 use crate::git::GitError;
-use crate::releases::SplitError;
 use crate::releases::edit::EditError;
 use crate::releases::rollback::Candidates;
+use crate::releases::{Part, SplitError};
 use crate::words::{AliasName, AppName, VersionNumber, VersionWord, instead, instead_of_alias};
 
 /// Most versions of a kind that an error lists.
@@ -246,12 +247,14 @@ pub struct NewAlias {
 
 /// Why a rollback cannot choose by itself.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("there is nothing that `{app}` can go back to by itself: {why}; {}", self.advice())]
+#[error("{}there is nothing that `{app}` can go back to by itself: {why}; {}", self.now(), self.advice())]
 pub struct NothingStable {
     /// The app.
     pub app: AppName,
     /// The object, as it was named.
     pub object: Option<String>,
+    /// What it asks for now, where nothing else is known to go back to.
+    pub now: Vec<Part>,
     /// What was looked at, and what is not known.
     pub why: String,
     /// The version that is probably meant.
@@ -261,17 +264,42 @@ pub struct NothingStable {
 }
 
 impl NothingStable {
-    /// A command, and which versions there are.
+    /// What stays as it is, where that is the answer.
+    fn now(&self) -> String {
+        if self.now.is_empty() {
+            return String::new();
+        }
+        format!(
+            "nothing was changed, `{}` stays at {}: ",
+            self.app,
+            listed(&self.now)
+        )
+    }
+
+    /// Which versions there are, and a command: with a version where one is known to have had all of the traffic.
     fn advice(&self) -> String {
-        let Some(version) = self.guess.or_else(|| self.candidates.best()) else {
+        if self.guess.is_none() && self.candidates.best().is_none() {
             return "no other version lives".to_owned();
-        };
+        }
+        let known = self
+            .guess
+            .or_else(|| self.candidates.stable.first().copied());
         let app = &self.app;
         let name = self.object.as_ref().map_or_else(String::new, |object| {
             format!(" --name {}", shlex::try_quote(object).unwrap_or_default())
         });
-        let command = format!("cutwater rollback {app} {version}{name}");
-        let mut advice = vec![format!("to go to {version}, run `{command}`")];
+        let mut advice = Vec::new();
+        let last = match known {
+            Some(version) => {
+                advice.push(format!(
+                    "to go to {version}, run `cutwater rollback {app} {version}{name}`"
+                ));
+                None
+            }
+            None => Some(format!(
+                "to go to one of them all the same: cutwater rollback {app} VERSION{name}"
+            )),
+        };
         let Candidates {
             stable,
             left,
@@ -293,6 +321,7 @@ impl NothingStable {
                 advice.push(format!("{what}: {}", names.join(", ")));
             }
         }
+        advice.extend(last);
         advice.join("; ")
     }
 }

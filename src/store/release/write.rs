@@ -37,6 +37,7 @@ pub fn release(
     request: &ReleaseRequest,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Released, ReleaseError> {
+    workspace.may_push()?;
     check_branch(workspace, request)?;
     let remote = workspace.remote().to_owned();
     progress(&format!(

@@ -11,7 +11,7 @@ use super::super::workspace::Workspace;
 use super::branches::Branch;
 use super::cluster::{Cluster, ClusterObject};
 use super::meaning::parts;
-use super::owner::{ledger_of, ledger_of_gone};
+use super::owner::{is_recorded_of, ledger_before, ledger_of, ledger_of_gone};
 use super::past::{Change, Past};
 use super::survey::Survey;
 use super::timeline::{Fate, Item, timeline};
@@ -48,7 +48,8 @@ pub struct Deployed {
 pub enum Unserved {
     /// Something else was deployed before all of it was served: the ledger has a record of that.
     NeverServed,
-    /// Nobody knows whether it was served: no record of the ledger is of it or of a later one, or records are missing there.
+    /// Nobody knows whether it was served: no record of the ledger is of it or of a later one, records are missing there, or it is
+    /// a removal, of which no record is written.
     NotRecorded,
     /// The same, but the newest record has the same versions: they are served unless something in between was.
     AsRecorded,
@@ -122,7 +123,7 @@ pub fn deployed(
     let is_meant = |name: Option<&str>| {
         environment.is_none_or(|environment| name == Some(environment.as_str()))
     };
-    let mut sources = Vec::new();
+    let mut sources: Vec<Source> = Vec::new();
     let mut problems = Vec::new();
     let mut told = BTreeSet::new();
     for branch in &survey.branches {
@@ -138,21 +139,29 @@ pub fn deployed(
                 continue;
             };
             let ledger = ledger_of(survey, branch, newest)
-                .or_else(|| ledger_of_gone(survey, branch, newest, &objects))
+                .or_else(|| ledger_of_gone(survey, branch, newest, &objects, &past))
                 .filter(|ledger| told.insert(ledger.environment.clone()));
             let name = ledger.map(|ledger| ledger.environment.as_str());
             if !is_meant(newest.namespace.as_deref()) && !is_meant(name) {
                 continue;
             }
-            let told = timeline(changes, &past, ledger, |change| {
+            let before = ledger_before(survey, branch, newest);
+            let before = before
+                .filter(|before| ledger.is_none() && is_meant(Some(before.environment.as_str())));
+            let is_told = |change: &&Change| {
+                before.is_some_and(|before| is_recorded_of(survey, before, &past, change, &objects))
+            };
+            let changes: Vec<&Change> = (changes.iter().copied())
+                .filter(|change| !is_told(change))
+                .collect();
+            let told = timeline(&changes, &past, ledger, |change| {
                 parts(&survey.history, &change.versions)
             });
-            sources.push(told.items.iter().filter_map(of_item).collect());
             problems.extend(told.items.iter().filter_map(|item| unknown(branch, item)));
-            // At the limit nothing further is looked at.
-            let limited = ledger.is_some_and(|ledger| !ledger.whole && ledger.problem.is_none());
-            let cut = told.cut.filter(|_| !limited);
-            problems.extend(cut.map(|why| older(&newest.name, &why)));
+            sources.push(Source {
+                placed: told.items.iter().filter_map(of_item).collect(),
+                why: told.cut.map(|why| older(&newest.name, &why)),
+            });
         }
         problems.extend(
             (past.changes.is_empty())
@@ -165,27 +174,39 @@ pub fn deployed(
     });
     for ledger in others {
         let entries = ledger.entries.iter();
-        sources.push(
-            entries
-                .map(|entry| (None, of_ledger(&entry.commit, &entry.served)))
-                .collect(),
-        );
         // One without any entry is told of by the survey.
         let broken = ledger.problem.as_ref();
-        problems.extend(broken.filter(|_| !ledger.entries.is_empty()).cloned());
+        sources.push(Source {
+            placed: entries
+                .map(|entry| (None, of_ledger(&entry.commit, &entry.served)))
+                .collect(),
+            why: broken.filter(|_| !ledger.entries.is_empty()).cloned(),
+        });
     }
     if let Some(cluster) = cluster {
         let objects = cluster.objects.iter();
         let objects = objects.filter(|object| is_meant(Some(&object.namespace)));
-        sources.extend(objects.map(|object| of_object(&cluster.context, object)));
+        sources.extend(objects.map(|object| Source {
+            placed: of_object(&cluster.context, object),
+            why: None,
+        }));
     }
+    let (all, ended) = merged(sources, limit);
+    problems.extend(ended);
     problems.sort();
     problems.dedup();
-    (merged(sources, limit), problems)
+    (all, problems)
 }
 
 /// A deployment, with the place of its commit in the branch where it has one.
 type Placed = (Option<usize>, Deployed);
+
+/// What remembers deployments, the newest first.
+struct Source {
+    placed: Vec<Placed>,
+    /// Why it may not be all.
+    why: Option<String>,
+}
 
 /// The changes of a branch, with the places of the commits that its ledgers name.
 fn past_of(workspace: &Workspace, survey: &Survey, branch: &Branch, limit: usize) -> Past {
@@ -224,6 +245,8 @@ fn of_item(item: &Item<'_>) -> Option<Placed> {
         Item::Asked(change, _) if change.unknown.is_some() || change.passing => None,
         Item::Asked(change, fate) => {
             let outcome = match fate {
+                // No record is written of a removal.
+                Fate::Never if change.versions.is_empty() => Some(Unserved::NotRecorded),
                 Fate::Never => Some(Unserved::NeverServed),
                 Fate::Unrecorded => Some(Unserved::NotRecorded),
                 Fate::Again => Some(Unserved::AsRecorded),
@@ -253,10 +276,10 @@ fn older(name: &str, why: &str) -> String {
     format!("older deployments of {name} are not known: {why}")
 }
 
-/// All sources in one, each in its own order.
-fn merged(sources: Vec<Vec<Placed>>, limit: usize) -> Vec<Deployed> {
+/// The newest `limit` of all sources, each in its own order, and why those may not be all that are told up to their end.
+fn merged(sources: Vec<Source>, limit: usize) -> (Vec<Deployed>, Vec<String>) {
     let mut sources: Vec<_> = (sources.into_iter())
-        .map(|source| source.into_iter().peekable())
+        .map(|source| (source.placed.into_iter().peekable(), source.why))
         .collect();
     let newer = |one: &Placed, other: &Placed| match (one.0, other.0) {
         (Some(one), Some(other)) => one < other,
@@ -265,7 +288,7 @@ fn merged(sources: Vec<Vec<Placed>>, limit: usize) -> Vec<Deployed> {
     let mut all = Vec::new();
     while all.len() < limit {
         let mut first: Option<(usize, Placed)> = None;
-        for (index, source) in sources.iter_mut().enumerate() {
+        for (index, (source, _)) in sources.iter_mut().enumerate() {
             let head = source.peek();
             let head = head.filter(|head| first.as_ref().is_none_or(|(_, best)| newer(head, best)));
             if let Some(head) = head {
@@ -273,9 +296,12 @@ fn merged(sources: Vec<Vec<Placed>>, limit: usize) -> Vec<Deployed> {
             }
         }
         let Some((index, _)) = first else { break };
-        all.extend(sources[index].next().map(|(_, deployed)| deployed));
+        all.extend(sources[index].0.next().map(|(_, deployed)| deployed));
     }
-    all
+    // Behind the limit nothing is told of.
+    let ended = sources.into_iter();
+    let ended = ended.filter_map(|(mut source, why)| why.filter(|_| source.peek().is_none()));
+    (all, ended.collect())
 }
 
 fn of_object(context: &str, object: &ClusterObject) -> Vec<Placed> {

@@ -1,9 +1,11 @@
 //! Whose records a ledger holds: the Deployment of the branch whose environment it is about.
 
 use super::branches::Branch;
-use super::ledgers::Ledger;
-use super::past::Change;
+use super::ledgers::{Ledger, LedgerEntry};
+use super::meaning::parts;
+use super::past::{Change, Past};
 use super::survey::Survey;
+use super::timeline::is_same;
 use crate::releases::{Kind, Release};
 use crate::words::EnvironmentName;
 
@@ -42,21 +44,80 @@ pub(in crate::store) fn ledger_of<'a>(
 }
 
 /// The same for a Deployment that is not in the branch any more, or whose file cannot be read now: nobody else may be recorded in
-/// that ledger, neither one that is there nor another one of `objects`, which were there once.
+/// that ledger. Of several of `objects` that were there once, one after the other or one as a copy, it is the one that the records
+/// tell most of.
 pub(super) fn ledger_of_gone<'a>(
     survey: &'a Survey,
     branch: &Branch,
     newest: &Change,
     objects: &[Vec<&Change>],
+    past: &Past,
 ) -> Option<&'a Ledger> {
-    let is_here = ours(survey, branch).any(|release| newest.is_of(release));
-    if newest.kind != Kind::Deployment || is_here {
+    if !is_gone(survey, branch, newest) {
         return None;
     }
-    let changes = objects.iter().filter_map(|changes| changes.first());
-    let deployments = changes.filter(|change| change.kind == Kind::Deployment);
-    let alone = || ours(survey, branch).next().is_none() && deployments.count() == 1;
-    named(survey, newest).or_else(|| only(survey).filter(|_| alone()))
+    let only = only(survey).filter(|ledger| {
+        let deployments = objects.iter().filter(|changes| {
+            let first = changes.first();
+            first.is_some_and(|first| first.kind == Kind::Deployment)
+        });
+        let count = |changes: &&Vec<&Change>| {
+            let recorded = changes.iter();
+            recorded
+                .filter(|change| is_recorded(survey, ledger, past, change))
+                .count()
+        };
+        // The newest one of those that are told of as much.
+        let most = deployments.clone().rev().max_by_key(count);
+        let most = most.filter(|most| deployments.clone().count() == 1 || count(most) > 0);
+        let most = most.and_then(|most| most.first());
+        ours(survey, branch).next().is_none()
+            && most.is_some_and(|most| most.is_of_the_same(newest))
+    });
+    named(survey, newest).or(only)
+}
+
+/// The ledger that may tell of a Deployment that is not in the branch any more, though it is not its own: where a file was
+/// renamed together with what is in it, the one of the Deployment that came after it.
+pub(super) fn ledger_before<'a>(
+    survey: &'a Survey,
+    branch: &Branch,
+    newest: &Change,
+) -> Option<&'a Ledger> {
+    only(survey).filter(|_| is_gone(survey, branch, newest))
+}
+
+/// True for a Deployment that is not in the branch, as far as it can be read.
+fn is_gone(survey: &Survey, branch: &Branch, newest: &Change) -> bool {
+    newest.kind == Kind::Deployment && !ours(survey, branch).any(|release| newest.is_of(release))
+}
+
+/// True where the ledger has a record of what this change asked for, and not of another one of its commit.
+pub(super) fn is_recorded_of(
+    survey: &Survey,
+    ledger: &Ledger,
+    past: &Past,
+    change: &Change,
+    objects: &[Vec<&Change>],
+) -> bool {
+    let mut all = objects.iter().flatten();
+    let is_other = |other: &&&Change| {
+        other.position == change.position
+            && other.kind == Kind::Deployment
+            && !other.is_of_the_same(change)
+            && is_recorded(survey, ledger, past, other)
+    };
+    is_recorded(survey, ledger, past, change) && !all.any(|other| is_other(&other))
+}
+
+/// True where the ledger has a record of what the commit of this change asked for.
+fn is_recorded(survey: &Survey, ledger: &Ledger, past: &Past, change: &Change) -> bool {
+    let Some(parts) = parts(&survey.history, &change.versions) else {
+        return false;
+    };
+    let place = |entry: &LedgerEntry| past.place(entry.served.release_commit.as_deref()?);
+    (ledger.entries.iter())
+        .any(|entry| place(entry) == Some(change.position) && is_same(&parts, entry))
 }
 
 /// The environments that have a ledger, where none of them is known to be that of a Deployment.

@@ -1,6 +1,6 @@
 //! What a branch deployed: the commits of the tracked branch that changed what the releases say about an app.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use git2::{Oid, Repository};
 use jiff::Timestamp;
@@ -17,6 +17,9 @@ use crate::releases::{Kind, Release};
 use crate::words::{AppName, VersionNumber};
 #[cfg(test)]
 use crate::words::{Share, VersionWord};
+
+/// The place of a commit that is behind all that were looked at.
+pub(super) const BEYOND: usize = usize::MAX;
 
 /// A change of one Deployment or Alias of the app.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,12 +119,15 @@ impl Past {
     }
 
     /// The place of a commit that was asked for: of itself, or of the merge that brought it. Behind all that were looked at
-    /// where there are more; nothing where nobody can tell.
+    /// where it is there; nothing where it is not in the branch, or nobody can tell.
     #[must_use]
     pub fn place(&self, commit: &str) -> Option<usize> {
-        let beyond = !self.whole && self.problem.is_none();
-        let place = self.places.get(commit).copied();
-        place.or(beyond.then_some(usize::MAX))
+        self.places.get(commit).copied()
+    }
+
+    /// True where there are older changes that were not looked at.
+    pub(super) fn is_limited(&self) -> bool {
+        !self.whole && self.problem.is_none()
     }
 }
 
@@ -134,17 +140,17 @@ pub(in crate::store) struct Reach<'a> {
 }
 
 impl Workspace {
-    /// The newest `limit` changes of the app's objects in the branch: along first parents, so a merge is one change, and through a pull
+    /// The newest `limit` changes of the app's objects in the branch, or some more: along first parents, so a merge is one change, and through a pull
     /// along the second one. Says the
     /// places of the commits `marks` as well. Where the clone is shallow, older commits are fetched as they are needed.
     #[must_use]
     pub fn past(&self, app: &AppName, branch: &Branch, limit: usize, marks: &[&str]) -> Past {
         let fetches = DEPTHS.len();
-        let mut past = self.past_until(app, branch, &Reach { marks, fetches }, |changes| {
-            changes.len() >= limit
-        });
-        past.changes.truncate(limit);
-        past
+        // Changes that are told of as a problem, or not at all, count for nothing.
+        let is_told = |change: &&Change| change.unknown.is_none() && !change.passing;
+        self.past_until(app, branch, &Reach { marks, fetches }, |changes| {
+            changes.len() >= limit && changes.iter().filter(is_told).count() >= limit
+        })
     }
 
     /// The changes of the app's objects in the branch until there are enough.
@@ -197,22 +203,8 @@ impl Workspace {
 
 /// The changes, and the places of these commits.
 fn found(repo: &Repository, walked: Walked, marks: &[&str]) -> Past {
-    let chain: HashMap<Oid, usize> = (walked.chain.iter().enumerate())
-        .map(|(index, oid)| (*oid, index))
-        .collect();
-    let place = |mark: &&str| {
-        let oid = Oid::from_str(mark).ok()?;
-        // One that came by a merge is where the merge is.
-        let holds = |above: &Oid| repo.graph_descendant_of(*above, oid).unwrap_or(false);
-        let merged = || {
-            let count = walked.chain.partition_point(holds);
-            (walked.end == End::Root).then_some(count)?.checked_sub(1)
-        };
-        let index = chain.get(&oid).copied().or_else(merged)?;
-        Some(((*mark).to_owned(), index))
-    };
     Past {
-        places: marks.iter().filter_map(place).collect(),
+        places: places(repo, &walked, marks),
         changes: walked.changes,
         whole: walked.end == End::Root,
         shallow: walked.end == End::Shallow,
@@ -222,6 +214,68 @@ fn found(repo: &Repository, walked: Walked, marks: &[&str]) -> Past {
             End::Root | End::Enough => None,
         },
     }
+}
+
+/// The places of these commits: of those that were walked over, of those that merges among them brought, and [`BEYOND`] for those
+/// behind them. One that is in the branch no more has none, however far was walked.
+fn places(repo: &Repository, walked: &Walked, marks: &[&str]) -> HashMap<String, usize> {
+    let chain: HashMap<Oid, usize> = (walked.chain.iter().enumerate())
+        .map(|(index, oid)| (*oid, index))
+        .collect();
+    let marks: BTreeSet<Oid> = (marks.iter())
+        .filter_map(|mark| Oid::from_str(mark).ok())
+        .collect();
+    let mut places: HashMap<String, usize> = (marks.iter())
+        .filter_map(|oid| Some((oid.to_string(), *chain.get(oid)?)))
+        .collect();
+    let mut open: BTreeSet<Oid> = (marks.into_iter())
+        .filter(|oid| !chain.contains_key(oid))
+        .collect();
+    let (Some(tip), Some(last)) = (walked.chain.first(), walked.chain.last()) else {
+        return places;
+    };
+    for oid in above(repo, *tip, Some(*last), &mut open) {
+        // One that came by a merge is where the merge is.
+        let holds = |above: &Oid| repo.graph_descendant_of(*above, oid).unwrap_or(false);
+        let count = walked.chain.partition_point(holds);
+        places.insert(oid.to_string(), count.saturating_sub(1));
+    }
+    if walked.end == End::Enough {
+        let mut behind = Vec::new();
+        if repo.is_shallow() {
+            // What is behind its end cannot be told from what is gone.
+            behind.extend(open);
+        } else {
+            open.retain(|oid| repo.find_commit(*oid).is_ok());
+            behind = above(repo, *last, None, &mut open);
+        }
+        places.extend(behind.iter().map(|oid| (oid.to_string(), BEYOND)));
+    }
+    places
+}
+
+/// Those of the commits `open` that `from` came after and `hidden` did not, as far as they can be read; they are taken out.
+fn above(repo: &Repository, from: Oid, hidden: Option<Oid>, open: &mut BTreeSet<Oid>) -> Vec<Oid> {
+    let mut found = Vec::new();
+    // It may be a walk over all commits.
+    if open.is_empty() {
+        return found;
+    }
+    let walk = || {
+        let mut walk = repo.revwalk()?;
+        walk.push(from)?;
+        hidden.map_or(Ok(()), |hidden| walk.hide(hidden))?;
+        Ok::<_, git2::Error>(walk)
+    };
+    for oid in walk().into_iter().flatten().flatten() {
+        if open.remove(&oid) {
+            found.push(oid);
+        }
+        if open.is_empty() {
+            break;
+        }
+    }
+    found
 }
 
 impl Mirror {

@@ -46,7 +46,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         name: "twice by hand", branch: &["1", "2", "3", "2", "1"],
-        rollback: &["not left for another; to go to v2, run `cutwater rollback checkout v2`; had all of the traffic, and were left for another: v2, v3; never had all of it, as far as is known: v4\n"], list: "1, 2, 3, 2, 1", ..USUAL
+        rollback: &["not left for another; had all of the traffic, and were left for another: v2, v3; never had all of it, as far as is known: v4; to go to one of them all the same: cutwater rollback checkout VERSION\n"], list: "1, 2, 3, 2, 1", ..USUAL
     },
     Case { name: "deployed again", branch: &["1", "2", "3", "2<3", "3"], rollback: &["v2 100% (back from v3)"], list: "3, 2<3, 3, 2, 1", ..USUAL },
     Case {
@@ -150,7 +150,7 @@ pub(super) const CASES: &[Case] = &[
         name: "moved to another folder, and named otherwise", branch: &["1", "2", "3", "move", "2", "name"],
         rollback: &["v1 100% (back from v2)"], list: "2, 3, 2, 1", ..USUAL
     },
-    Case { name: "nothing before", branch: &["1"], rollback: &["knows no earlier version", "to go to v4, run", "never had all of it, as far as is known: v4, v3, v2\n"], list: "1", ..USUAL },
+    Case { name: "nothing before", branch: &["1"], rollback: &["nothing was changed, `checkout` stays at v1 100%: ", "knows no earlier version", "never had all of it, as far as is known: v4, v3, v2; to go to one"], list: "1", ..USUAL },
     Case { name: "a ledger that began late", branch: &["1", "1:90 2:10", "1:50 2:50", "3"], ledger: &[(1, "1:90 2:10"), (2, "1:50 2:50"), (3, "3")], rollback: &["v1 100% (back from v3)"], list: "3, 1:50 2:50, 1:90 2:10, 1", ..USUAL },
     Case { name: "a ledger that began now", branch: &["1", "2"], ledger: &[(1, "2")], rollback: &["v1 100% (back from v2)"], list: "2, 1", ..USUAL },
     Case { name: "never converged", branch: &["1", "2", "4", "2<4", "3"], ledger: &[(0, "1"), (1, "2"), (4, "3")], rollback: &["v2 100% (back from v3)"], list: "3, 2<4, 4!, 2, 1", ..USUAL },

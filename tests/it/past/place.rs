@@ -215,12 +215,19 @@ impl Place {
         }
         let (out, error) = self.run(dir, &["deployments", "list", "checkout", "--json"]);
         let list: Json = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{name}: {error}"));
-        let listed = list["deployments"].as_array().unwrap().iter().map(shown);
+        let all = list["deployments"].as_array().unwrap();
+        let listed = all.iter().map(shown);
         assert_eq!(
             listed.collect::<Vec<_>>().join(", "),
             case.list,
             "{name}: {error}"
         );
+        // A limit cuts what is printed, and makes nothing of it untrue.
+        let limited = ["deployments", "list", "checkout", "--json", "--limit", "1"];
+        let (out, error) = self.run(dir, &limited);
+        let list: Json = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{name}: {error}"));
+        let limited = list["deployments"].as_array().unwrap();
+        assert_eq!(limited[..], all[..1.min(all.len())], "{name}");
     }
 
     pub(super) fn clone(&self, name: &str, args: &[&str]) -> PathBuf {

@@ -13,7 +13,7 @@ fn a_rollback_goes_to_the_newest_version_that_was_stable_and_not_left() {
     assert!(
         error.contains("branch main knows no earlier version")
             && error.contains(
-                "run `cutwater rollback checkout v4`; never had all of it, as far as is known: v4, v3, v2\n"
+                "never had all of it, as far as is known: v4, v3, v2; to go to one of them all the same: cutwater rollback checkout VERSION\n"
             ),
         "{error}"
     );
@@ -41,7 +41,11 @@ fn a_rollback_goes_to_the_newest_version_that_was_stable_and_not_left() {
     assert_eq!(json["versions"], json!([{"version": 1, "percentage": 100}]));
     assert_eq!(json["rolledBackFrom"], json!([2]));
     let error = shop.refused(&["rollback", "checkout"]);
-    let said = "run `cutwater rollback checkout v2`; had all of the traffic, and were left for another: v2, v3; never had all of it, as far as is known: v4\n";
+    let said = "had all of the traffic, and were left for another: v2, v3; never had all of it, as far as is known: v4; to go to one of them all the same: cutwater rollback checkout VERSION\n";
+    assert!(
+        error.contains("nothing was changed, `checkout` stays at v1 100%: "),
+        "{error}"
+    );
     assert!(error.contains(said), "{error}");
     // A version that is named is taken as it is.
     let line = shop.ok(&["rollback", "checkout", "v3"]);

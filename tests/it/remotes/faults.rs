@@ -230,3 +230,62 @@ fn a_web_server_that_forbids_breaks_or_sends_elsewhere_is_said() {
         "{error}"
     );
 }
+
+#[test]
+fn nothing_is_pushed_to_another_repository_than_is_read() {
+    let shop = Shop::new();
+    shop.publish(&["--label", "first"]);
+    let fork = shop.dir.path().join("fork.git");
+    let clone = shop.clone_dir();
+    let [from, to] = [shop.remote(), fork.clone()].map(|path| path.display().to_string());
+    shop.git(shop.dir.path(), &["clone", "-q", "--bare", &from, &to]);
+    shop.git(&clone, &["push", "-q", "origin", "HEAD:refs/heads/main"]);
+    let refs = || (shop.refs(), shop.git(&fork, &["for-each-ref"]));
+    let before = refs();
+    shop.commit("apps/checkout/new", "x");
+    let unset = || shop.git(&clone, &["config", "--unset", "remote.origin.pushurl"]);
+    let rule = format!("url.{to}.pushInsteadOf");
+    for by_rule in [false, true] {
+        if by_rule {
+            unset();
+            let url = shop.git(&clone, &["remote", "get-url", "origin"]);
+            shop.config(&rule, url.trim());
+        } else {
+            shop.git(&clone, &["remote", "set-url", "--push", "origin", &to]);
+        }
+        for args in [
+            &["versions", "publish"][..],
+            &["versions", "publish", "--dry-run"],
+            &["versions", "publish", "--changed", "HEAD~1"],
+            &["versions", "label", "checkout", "v1", "good"],
+            &["versions", "label", "checkout", "v1", "first", "--remove"],
+            &["versions", "delete", "checkout", "v1", "--yes"],
+            &["versions", "import", "../fork.git"],
+            &["deploy", "checkout", "v1"],
+            &["rollback", "checkout"],
+            &["alias", "set", "checkout", "prod", "v1"],
+        ] {
+            let error = shop.refused(args);
+            let told = format!("pushes go to {to}, which is another repository than ");
+            assert!(error.contains(&told), "{args:?}: {error}");
+            assert!(
+                error.contains("git remote set-url --push origin "),
+                "{error}"
+            );
+            assert_eq!(refs(), before, "{args:?}");
+        }
+        shop.ok(&["versions", "list"]);
+    }
+    shop.git(&clone, &["config", "--global", "--unset", &rule]);
+    // Further addresses are for copies.
+    shop.git(
+        &clone,
+        &["remote", "set-url", "--add", "--push", "origin", &from],
+    );
+    shop.git(
+        &clone,
+        &["remote", "set-url", "--add", "--push", "origin", &to],
+    );
+    let line = shop.publish(&[]);
+    assert!(line.starts_with("published checkout v2 "), "{line}");
+}

@@ -67,7 +67,10 @@ fn an_address_with_a_password_works_however_git_is_told_of_it() {
     );
 
     // Read in one way, and written in another.
-    set_url(&shop, &web.http("/open/remote.git"));
+    shop.config("http.sslCAInfo", &web.ca().display().to_string());
+    let login = format!("://{USER}:{PASSWORD_ESCAPED}@");
+    let full = web.https("/half/remote.git").replace("://", &login);
+    set_url(&shop, &web.http("/half/remote.git"));
     shop.git(&shop.remote(), &["config", "http.receivepack", "false"]);
     let denied = shop.run(&["versions", "publish", "--label", "denied"]);
     assert!(!denied.status.success());
@@ -80,8 +83,8 @@ fn an_address_with_a_password_works_however_git_is_told_of_it() {
     let push = |args: &[&str]| shop.git(&shop.clone_dir(), args);
     push(&["config", "--unset", "remote.origin.pushurl"]);
     shop.config(
-        &format!("url.{prefix}basic/.pushInsteadOf"),
-        &web.http("/open/"),
+        &format!("url.{}.pushInsteadOf", full.replace("remote.git", "")),
+        &web.http("/half/"),
     );
     shop.publish(&["--label", "rewritten"]);
     let list = shop.ok(&["versions", "list"]);

@@ -1,6 +1,7 @@
 use std::path::Path;
+use std::process::{Command, Stdio};
 
-use super::{Standalone, app, push};
+use super::{Standalone, app, push, until};
 use crate::it::shop::{Shop, text};
 use crate::support::http;
 
@@ -156,4 +157,35 @@ async fn without_the_right_server_nothing_is_changed() {
         "{said}"
     );
     assert_eq!(standalone.commits(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_stops_the_waiting_is_told_that_the_change_stands() {
+    let mut standalone = Standalone::of(1);
+    standalone.deploy(&[(1, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    standalone.publish_program("print('no cart', flush=True)\nraise SystemExit(7)");
+    let before = standalone.commits();
+    let args = ["deploy", "checkout", "v2", "--wait"];
+    let mut command = (standalone.shop).command_in(&standalone.shop.clone_dir(), &args);
+    command.env("CUTWATER_ADMIN", standalone.admin.to_string());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    until("the server has the commit", async || {
+        let status = standalone.status().await.to_string();
+        status.contains("no cart").then_some(())
+    })
+    .await;
+    let id = child.id().to_string();
+    let killed = Command::new("kill").args(["-INT", &id]).status();
+    assert!(killed.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(
+        said.contains("only the waiting ended, and the change is pushed and stands: commit "),
+        "{said}"
+    );
+    assert_ne!(standalone.commits(), before);
 }

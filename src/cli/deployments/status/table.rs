@@ -61,18 +61,18 @@ impl StatusJson {
                 ),
             ]
         });
-        let is_unknown = move |kind, name: &str| self.is_unknown(kind, name);
-        let server = (self.server.iter()).flat_map(move |server| server_rows(server, is_unknown));
+        let doubt = move |kind, name: &str| self.doubt(kind, name);
+        let server = (self.server.iter()).flat_map(move |server| server_rows(server, doubt));
         (wanted.chain(ledgers).chain(cluster))
             .chain(server)
             .collect()
     }
 }
 
-/// What a server serves; ready as far as what is wanted of an object is known.
+/// What a server serves; ready as far as it is wanted. `doubt` says why one that serves all that it knows of is not.
 fn server_rows(
     server: &ServerJson,
-    is_unknown: impl Fn(Kind, &str) -> bool,
+    doubt: impl Fn(Kind, &str) -> Option<&'static str>,
 ) -> impl Iterator<Item = Vec<String>> {
     server.splits.iter().map(move |(key, split)| {
         let (kind, name) = match key.split_once('/') {
@@ -82,10 +82,8 @@ fn server_rows(
         };
         let shares =
             (split.versions.iter()).map(|share| format!("{} {}%", share.version, share.percentage));
-        let ready = if split.complete && is_unknown(kind, name) {
-            "Unknown (what is wanted cannot be read)".to_owned()
-        } else if split.complete {
-            "True".to_owned()
+        let ready = if split.complete {
+            doubt(kind, name).unwrap_or("True").to_owned()
         } else {
             format!("False {}", server.problems.join("; "))
         };

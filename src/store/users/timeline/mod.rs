@@ -77,7 +77,9 @@ pub(in crate::store) fn timeline<'a>(
     let (ahead, rest) = changes.split_at(count);
     let newest = ledger.entries.first();
     let newest = newest.filter(|newest| place(newest).is_some());
-    let mut items = unrecorded(ahead, |change| {
+    // Which of them came first is not known while older ones were not looked at.
+    let open = rest.is_empty() && past.is_limited();
+    let mut items = unrecorded(ahead, open, |change| {
         newest.is_some_and(|newest| is_same(change, newest))
     });
     let mut rest = rest.iter().copied().peekable();
@@ -155,9 +157,14 @@ pub(in crate::store) fn timeline<'a>(
 }
 
 /// Changes that are newer than all records. `is_same` says that one asks for what the newest record has: it is served where nothing
-/// else was asked for since.
-fn unrecorded<'a>(ahead: &[&'a Change], is_same: impl Fn(&Change) -> bool) -> Vec<Item<'a>> {
-    let same = ahead.iter().rev().take_while(|change| is_same(change));
+/// else was asked for since. There are more of them where it is `open`.
+fn unrecorded<'a>(
+    ahead: &[&'a Change],
+    open: bool,
+    is_same: impl Fn(&Change) -> bool,
+) -> Vec<Item<'a>> {
+    let same = ahead.iter().rev();
+    let same = same.take_while(|change| !open && is_same(change));
     let first = ahead.len() - same.count();
     let item = |(index, change): (usize, &&'a Change)| {
         let fate = match is_same(change) {
@@ -171,7 +178,7 @@ fn unrecorded<'a>(ahead: &[&'a Change], is_same: impl Fn(&Change) -> bool) -> Ve
 }
 
 /// True where a record has these shares.
-fn is_same(parts: &[Part], entry: &LedgerEntry) -> bool {
+pub(super) fn is_same(parts: &[Part], entry: &LedgerEntry) -> bool {
     let sorted = |shares: &mut dyn Iterator<Item = (VersionNumber, Share)>| {
         let mut shares: Vec<_> = shares.filter(|(_, share)| *share != Share::ZERO).collect();
         shares.sort_unstable();
