@@ -3,6 +3,7 @@
 //! The only part that writes workloads, routes and anchors. An object of somebody else's is never touched: before a name
 //! is used for the first time it is asked who has it.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::fmt::Debug;
@@ -26,6 +27,7 @@ use super::key::AppKey;
 use super::objects::{AppObjects, Tracked};
 
 use super::cache::Cache;
+use super::claims;
 use super::moment::Moment;
 use super::objects::Slot;
 use super::ownership;
@@ -285,6 +287,10 @@ impl Applier {
         };
         if object.kind == Kind::HttpRoute && !quiet() {
             self.note_route(key, &object.name, true);
+        }
+        if let Some(route) = (&applied as &dyn Any).downcast_ref::<HttpRoute>() {
+            let (claimant, claims) = claims::route_claims(route);
+            self.cache.lock().claims.foretell(&claimant, claims);
         }
         self.take_in(applied);
         Ok(())

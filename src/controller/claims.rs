@@ -12,7 +12,7 @@ use super::key::{AppKey, ObjectKey};
 
 use super::objects::Tracked;
 use crate::api::gateway::{Gateway, HttpRoute, ParentRef, RouteParentStatus};
-use crate::api::{Alias, Deployment, Route, path_key};
+use crate::api::{Alias, Deployment, Route, RouteState, path_key};
 use crate::kubernetes::names;
 
 /// Requests for a hostname and a path on a gateway.
@@ -28,6 +28,8 @@ struct Place {
 pub(super) struct Claim {
     place: Place,
     listeners: Selector,
+    /// By its status, who claims it had it a moment ago: a route that somebody deletes is made again before others get the place.
+    served: bool,
 }
 
 impl Claim {
@@ -47,6 +49,7 @@ impl Claim {
                 section: section.map(str::to_owned),
                 port: None,
             },
+            served: false,
         }
     }
 }
@@ -100,6 +103,8 @@ impl Selector {
 enum Standing {
     /// A route has it, and no gateway has refused it.
     Live,
+    /// Somebody asks for it whose route had it a moment ago.
+    Served,
     /// Somebody asks for it.
     Wished,
     /// A route asks for it and was refused: it takes nothing, and nor does the wish behind it.
@@ -124,7 +129,27 @@ pub(super) struct Claimant {
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     by_place: HashMap<Place, BTreeSet<(Claimant, Selector)>>,
-    by_object: HashMap<ObjectKey, (Claimant, HashSet<Claim>)>,
+    by_object: HashMap<ObjectKey, Held>,
+}
+
+/// What one object claims.
+#[derive(Debug)]
+struct Held {
+    claimant: Claimant,
+    claims: HashSet<Claim>,
+    /// The apps that it touches know of it.
+    told: bool,
+}
+
+impl Claimant {
+    /// Who claims, as far as that one claim goes.
+    fn by(&self, claim: &Claim) -> Self {
+        let mut claimant = self.clone();
+        if claim.served && claimant.standing == Standing::Wished {
+            claimant.standing = Standing::Served;
+        }
+        claimant
+    }
 }
 
 impl Claims {
@@ -133,7 +158,7 @@ impl Claims {
         let key = (claimant.namespace.clone(), claimant.object.clone());
         let held = self.by_object.get(&key);
         let same = match held {
-            Some((held, old)) => held == claimant && *old == claims,
+            Some(held) => held.told && held.claimant == *claimant && held.claims == claims,
             None => claims.is_empty(),
         };
         if same {
@@ -143,25 +168,43 @@ impl Claims {
         for claim in &claims {
             let claimants = self.by_place.entry(claim.place.clone()).or_default();
             touched.extend(claimants.iter().filter_map(|(other, _)| other.app.clone()));
-            claimants.insert((claimant.clone(), claim.listeners.clone()));
+            claimants.insert((claimant.by(claim), claim.listeners.clone()));
         }
         if !claims.is_empty() {
-            self.by_object.insert(key, (claimant.clone(), claims));
+            let held = Held {
+                claimant: claimant.clone(),
+                claims,
+                told: true,
+            };
+            self.by_object.insert(key, held);
         }
         touched.extend(claimant.app.clone());
         touched
+    }
+
+    /// Sets what somebody claims by what was just written, before a watch tells of it. The apps for which that is news are those
+    /// that [`Self::set`] then returns.
+    pub(super) fn foretell(&mut self, claimant: &Claimant, claims: HashSet<Claim>) {
+        self.set(claimant, claims);
+        let key = (claimant.namespace.clone(), claimant.object.clone());
+        if let Some(held) = self.by_object.get_mut(&key) {
+            held.told = false;
+        }
     }
 
     /// Takes back all claims of an object; the apps to look at again.
     pub(super) fn remove(&mut self, namespace: &str, object: &str) -> BTreeSet<AppKey> {
         let key = (namespace.to_owned(), object.to_owned());
         let mut touched = BTreeSet::new();
-        let Some((claimant, claims)) = self.by_object.remove(&key) else {
+        let Some(Held {
+            claimant, claims, ..
+        }) = self.by_object.remove(&key)
+        else {
             return touched;
         };
         for claim in claims {
             if let Some(claimants) = self.by_place.get_mut(&claim.place) {
-                claimants.remove(&(claimant.clone(), claim.listeners));
+                claimants.remove(&(claimant.by(&claim), claim.listeners));
                 touched.extend(claimants.iter().filter_map(|(other, _)| other.app.clone()));
                 if claimants.is_empty() {
                     self.by_place.remove(&claim.place);
@@ -201,7 +244,7 @@ impl Claims {
                     return None;
                 }
             } else if listeners.overlaps(&claim.listeners, gateway)
-                && !(claimant.standing == Standing::Wished && was_refused(claimants, claimant))
+                && !(claimant.standing != Standing::Live && was_refused(claimants, claimant))
             {
                 return Some(claimant);
             }
@@ -227,12 +270,20 @@ pub(super) const ROUTE: &str = "httproute/";
 
 /// What a Deployment wishes for.
 pub(super) fn deployment_claims(object: &Deployment) -> (Claimant, HashSet<Claim>) {
-    wishes(DEPLOYMENT, object, &object.spec.app, &object.spec.routes)
+    let status = object.status.as_ref();
+    let of_now = status.filter(|it| it.observed_generation == object.metadata.generation);
+    let served = of_now.map_or(&[][..], |status| &status.routes);
+    let (app, routes) = (&object.spec.app, &object.spec.routes);
+    wishes(DEPLOYMENT, object, app, routes, served)
 }
 
 /// What an Alias wishes for.
 pub(super) fn alias_claims(object: &Alias) -> (Claimant, HashSet<Claim>) {
-    wishes(ALIAS, object, &object.spec.app, &object.spec.routes)
+    let status = object.status.as_ref();
+    let of_now = status.filter(|it| it.observed_generation == object.metadata.generation);
+    let served = of_now.map_or(&[][..], |status| &status.routes);
+    let (app, routes) = (&object.spec.app, &object.spec.routes);
+    wishes(ALIAS, object, app, routes, served)
 }
 
 fn wishes<K: ResourceExt>(
@@ -240,6 +291,7 @@ fn wishes<K: ResourceExt>(
     object: &K,
     app: &crate::words::AppName,
     routes: &[Route],
+    served: &[RouteState],
 ) -> (Claimant, HashSet<Claim>) {
     let namespace = object.namespace().unwrap_or_default();
     let name = format!("{kind}{}", object.name_any());
@@ -260,9 +312,19 @@ fn wishes<K: ResourceExt>(
         let gateway = &route.gateway;
         let of = gateway.namespace.as_ref().unwrap_or(&claimant.namespace);
         let key = (of.clone(), gateway.name.clone());
+        // One without a name is the only one.
+        let is_it =
+            |state: &&RouteState| route.name.as_ref().is_none_or(|name| *name == state.name);
+        let served = served
+            .iter()
+            .find(is_it)
+            .is_some_and(|state| state.accepted);
         (route.hostnames.iter()).map(move |hostname| {
             let section = gateway.section_name.as_deref();
-            Claim::new(key.clone(), section, hostname, &route.path)
+            Claim {
+                served,
+                ..Claim::new(key.clone(), section, hostname, &route.path)
+            }
         })
     });
     let claims = claims.collect();

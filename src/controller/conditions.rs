@@ -242,6 +242,14 @@ impl Facts<'_> {
                 "the spec cannot work",
             );
         };
+        if self.wish.leaving {
+            return Say::new(
+                type_,
+                false,
+                Reason::Draining,
+                "being deleted: its routes go first",
+            );
+        }
         if wanted.routes.is_empty() {
             return Say::new(
                 type_,
@@ -331,6 +339,14 @@ impl Facts<'_> {
                 "nothing could be decided",
             );
         };
+        if self.wish.leaving {
+            return Say::new(
+                type_,
+                false,
+                Reason::Draining,
+                "being deleted: nothing is wanted any more",
+            );
+        }
         // The plan is about what was pinned: where the spec has moved on, that is not what is wanted.
         if let Some(trouble) = self.resolution.troubles.first()
             && !self.is_pinned_as_wanted()

@@ -121,6 +121,7 @@ pub(super) fn world(
                 .map(|(owner, leaving)| unread_split(key, objects, owner, *leaving, given)),
         )
         .collect();
+    let memory = with_shares(memory, owners);
     World {
         now: given.now,
         settle: given.delays.settle,
@@ -131,6 +132,22 @@ pub(super) fn world(
             .collect(),
         memory,
     }
+}
+
+/// What is remembered, and, where it does not say what the routes of an owner gave, what the status of that owner says.
+fn with_shares(mut memory: Memory, owners: &Owners<'_>) -> Memory {
+    let has_routes = |wish: &&Wish| wish.taken_by.is_none() && !wish.status.routes.is_empty();
+    for wish in owners.wishes.iter().filter(has_routes) {
+        let serving = wish.status.serving.iter();
+        let shares = serving.filter(|entry| !entry.percentage.is_zero());
+        let shares: Shares = shares
+            .map(|entry| (entry.number, entry.percentage))
+            .collect();
+        if !shares.is_empty() {
+            memory.shares.entry(wish.owner.clone()).or_insert(shares);
+        }
+    }
+    memory
 }
 
 /// Versions that routes of ours send to whose owner is gone, until they are gone, too.

@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
 use kube::ResourceExt;
 
+use super::acceptance::Ages;
 use super::answer::{self, Answer, Gateways};
 use super::claims::{self, Claim, Claims};
 use super::failure::Failure;
@@ -17,10 +19,13 @@ use super::observe;
 use super::resolve::{Records, Resolution};
 use super::wish::Wish;
 use crate::api::gateway::{Gateway, HttpRoute, ParentRef};
-use crate::api::{Reason, Route, covers_hostname};
+use crate::api::{NamedRoute, Reason, Route, covers_hostname};
 use crate::kubernetes::{RouteSpec, names};
 use crate::plan::{Owner, Plan, RoutePlan};
 use crate::words::FunctionName;
+
+/// Most hostnames of one route in the Gateway API (HTTPRouteSpec, `hostnames`).
+const HOSTNAMES_MAX: usize = 16;
 
 /// The routes that may be written. An owner that is not in it keeps what it has.
 pub(super) type Routes = BTreeMap<Owner, Vec<RouteSpec>>;
@@ -34,6 +39,10 @@ pub(super) struct Around<'a> {
     pub(super) gateways: &'a Gateways,
     pub(super) claims: &'a Claims,
     pub(super) plan: &'a Plan,
+    /// Routes that the gateways accept as they are, and for how long they have.
+    pub(super) accepted: &'a Ages,
+    /// How long a gateway is given to act on what it has accepted.
+    pub(super) settle: SignedDuration,
     /// The gateways have had the settle delay since the routes were written last.
     pub(super) settled: bool,
 }
@@ -85,7 +94,7 @@ pub(super) fn places(
             let live = objects.routes.get(&name);
             let Some(mut obstacle) = obstacle(key, &wish.owner, &spec, &leaving, around) else {
                 return Some(match live {
-                    Some(live) => step(live, spec),
+                    Some(live) => step(live, handing_over(key, objects, wish, live, spec, around)),
                     None => spec,
                 });
             };
@@ -106,6 +115,72 @@ pub(super) fn places(
         routes.insert(wish.owner.clone(), places);
     }
     (routes, obstacles)
+}
+
+/// True when the gateways have accepted a route where it is wished, with those hostnames, and had the time to act on it: what one of them
+/// says it has accepted, not each of its pods has yet.
+pub(super) fn stands(
+    (objects, accepted): (&AppObjects, &Ages),
+    settle: SignedDuration,
+    name: &str,
+    wished: &Route,
+    hostnames: &[&String],
+) -> bool {
+    let has = |live: &HttpRoute| {
+        is_at_path(live, wished)
+            && (hostnames.iter()).all(|hostname| live.spec.hostnames.contains(hostname))
+    };
+    objects.routes.get(name).is_some_and(|live| has(live))
+        && accepted.get(name).is_some_and(|age| *age >= settle)
+}
+
+/// The hostnames of a wished route that requests for those of a live one may come to.
+pub(super) fn takes_over<'a>(wished: &'a Route, live: &[String]) -> Vec<&'a String> {
+    let meets = |hostname: &&String| {
+        let mut live = live.iter();
+        live.any(|live| covers_hostname(live, hostname) || covers_hostname(hostname, live))
+    };
+    wished.hostnames.iter().filter(meets).collect()
+}
+
+/// The route as it is wished, with the hostnames that go to another route of the same owner which does not stand yet.
+fn handing_over(
+    key: &AppKey,
+    objects: &AppObjects,
+    wish: &Wish,
+    live: &HttpRoute,
+    spec: RouteSpec,
+    around: &Around<'_>,
+) -> RouteSpec {
+    let others = wish.wanted.iter().flat_map(|wanted| &wanted.routes);
+    let others: Vec<&NamedRoute> = others.filter(|it| it.name.as_str() != spec.name).collect();
+    let is_awaited = |hostname: &String| {
+        others.iter().any(|other| {
+            let hostnames = takes_over(&other.route, std::slice::from_ref(hostname));
+            let name = names::route(&key.app, &wish.owner, other.name.as_str());
+            let seen = (objects, around.accepted);
+            !hostnames.is_empty() && !stands(seen, around.settle, &name, &other.route, &hostnames)
+        })
+    };
+    let gone = (live.spec.hostnames.iter())
+        .filter(|hostname| !spec.hostnames.contains(hostname) && is_awaited(hostname));
+    let hostnames: Vec<String> = spec.hostnames.iter().chain(gone).cloned().collect();
+    if hostnames.len() > HOSTNAMES_MAX || !is_there(key, live, &spec) {
+        return spec;
+    }
+    RouteSpec { hostnames, ..spec }
+}
+
+/// True if a live route is at the gateway and path of a spec.
+fn is_there(key: &AppKey, live: &HttpRoute, spec: &RouteSpec) -> bool {
+    let now = kept(key, live, spec.clone());
+    (now.path, now.gateway, now.gateway_namespace, now.section)
+        == (
+            spec.path.clone(),
+            spec.gateway.clone(),
+            spec.gateway_namespace.clone(),
+            spec.section.clone(),
+        )
 }
 
 /// Routes that were taken out of a spec and are still there: requests go by them until others take over, so their shares move

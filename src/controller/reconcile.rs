@@ -19,7 +19,7 @@ use super::memory;
 use super::moment::Moment;
 use super::objects::AppObjects;
 use super::observe::{self, Given};
-use super::places::{self, Around, Obstacles};
+use super::places::{self, Around, Obstacles, Routes};
 use super::resolve::{self, Records, Resolution, Trouble};
 use super::status::{self, Facts};
 use super::strangers;
@@ -76,9 +76,8 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
         unread: &unread,
     };
     let remembered = memory::read(key, &objects, now);
-    context
-        .reports
-        .forgotten(key, &objects, remembered.lost.as_deref());
+    let reports = &context.reports;
+    reports.forgotten(key, &objects, remembered.lost.as_deref());
     let mut world = observe::world(
         key,
         &objects,
@@ -92,17 +91,9 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     let mut plan = plan::plan(&world);
     // Another process may have written a route a moment before this one began.
     let known = later(context.applier.began(world.now), given.delays.settle);
-    let (routes, obstacles) = {
-        let state = context.cache.lock();
-        let around = Around {
-            routes_known: given.routes_known,
-            gateways: &gateways,
-            claims: &state.claims,
-            plan: &plan,
-            settled: plan.settled && known <= world.now,
-        };
-        places::places(key, &objects, &wishes, &resolutions, &records, &around)
-    };
+    let settled = plan.settled && known <= world.now;
+    let said = (&wishes[..], &resolutions[..], &records);
+    let (routes, obstacles) = routes(context, key, &objects, said, &plan, given, settled);
     let changes = |spec: &RouteSpec| !spec.others.is_empty();
     let again = (known > world.now && routes.values().flatten().any(changes)).then_some(known);
     // I/O: only what differs.
@@ -134,15 +125,40 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
         now,
     };
     let reported = report(context, key, &decided).await;
-    let mut failed = done.again || !done.faults.is_empty() || !unheld.is_empty() || reported.failed;
-    // The last owner stays until all of it is gone.
-    if !plan.close || done.faults.is_empty() {
-        failed |= !release(context, key, &wishes, &unread, &plan).await;
-    }
     warn_of(key, &done.faults, &unheld);
+    // The last owner stays until all of it is gone.
+    let may_go = !plan.close || done.faults.is_empty();
+    let released = !may_go || release(context, key, &wishes, &unread, &plan).await;
+    let unfinished = done.again || !done.faults.is_empty() || !unheld.is_empty();
     let wakes = [plan.wake, reported.wake, again, settles, done.over];
-    let wake = wakes.into_iter().flatten().min();
-    Outcome { wake, failed }
+    Outcome {
+        wake: wakes.into_iter().flatten().min(),
+        failed: unfinished || reported.failed || !released,
+    }
+}
+
+/// Where routes may be, as the claims of all apps stand now.
+fn routes(
+    context: &Context,
+    key: &AppKey,
+    objects: &AppObjects,
+    (wishes, resolutions, records): (&[Wish], &[Resolution], &Records),
+    plan: &Plan,
+    given: Given<'_>,
+    settled: bool,
+) -> (Routes, Obstacles) {
+    let accepted = (context.acceptance).look(key, objects, given.gateways);
+    let state = context.cache.lock();
+    let around = Around {
+        routes_known: given.routes_known,
+        gateways: given.gateways,
+        claims: &state.claims,
+        plan,
+        accepted: &accepted,
+        settle: given.delays.settle,
+        settled,
+    };
+    places::places(key, objects, wishes, resolutions, records, &around)
 }
 
 /// The plan knows nothing of a route that was not there: its gateways have had no time yet, however soon they accept it. When

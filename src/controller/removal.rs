@@ -15,7 +15,7 @@ use super::places;
 use super::resolve::Records;
 use super::strangers;
 use super::wish::Wish;
-use crate::api::covers_hostname;
+use crate::api::Wanted;
 use crate::api::gateway::HttpRoute;
 use crate::kubernetes::render::Rendered;
 use crate::kubernetes::{Kind, names};
@@ -93,8 +93,7 @@ impl Removal<'_> {
             .collect()
     }
 
-    /// The owner does not wish for it any more, and the gateways have accepted the routes that are to take its requests, and had
-    /// the settle delay: what one of them says it has accepted, not each of its pods has yet.
+    /// The owner does not wish for it any more, and the routes that are to take its requests stand.
     fn is_taken_out(&self, owner: &Owner, name: &str, route: &HttpRoute) -> bool {
         let wish = self.wishes.iter().find(|wish| wish.owner == *owner);
         let Some(Ok(wanted)) = wish.map(|wish| &wish.wanted) else {
@@ -102,37 +101,39 @@ impl Removal<'_> {
         };
         wanted.routes.iter().all(|named| {
             let other = names::route(&self.key.app, owner, named.name.as_str());
-            let meets = |hostname: &&String| {
-                let mut old = route.spec.hostnames.iter();
-                old.any(|old| covers_hostname(old, hostname) || covers_hostname(hostname, old))
-            };
-            let takes_over: Vec<&String> = named.route.hostnames.iter().filter(meets).collect();
-            let has = |live: &HttpRoute| {
-                places::is_at_path(live, &named.route)
-                    && (takes_over.iter()).all(|hostname| live.spec.hostnames.contains(hostname))
-            };
+            let hostnames = places::takes_over(&named.route, &route.spec.hostnames);
+            let seen = (self.objects, self.accepted);
             let stands = !self.unwritten.contains(&other)
-                && (self.objects.routes.get(&other)).is_some_and(|live| has(live))
-                && (self.accepted.get(&other)).is_some_and(|age| *age >= self.settle);
-            other != name && (takes_over.is_empty() || stands)
+                && places::stands(seen, self.settle, &other, &named.route, &hostnames);
+            other != name && (hostnames.is_empty() || stands)
         })
     }
 
-    /// How long until the next route that is accepted may take over from one that is not wished for any more.
+    /// How long until the next route that is accepted may take over from one that is not wished any more, or has hostnames that are not.
     pub(super) fn over_in(&self) -> Option<SignedDuration> {
-        let is_surplus = |name: &str| {
+        let waits = |name: &str, route: &HttpRoute| {
             let mut splits = self.plan.splits.iter();
             splits.any(|split| {
                 let wish = self.wishes.iter().find(|wish| wish.owner == split.owner);
-                let listed = wish.and_then(|wish| wish.http_routes(&self.key.app));
+                let wanted = wish.and_then(|wish| wish.wanted.as_ref().ok());
                 matches!(split.route, RoutePlan::Serve { .. })
                     && names::is_route_of(&self.key.app, &split.owner, name)
-                    && listed.is_some_and(|listed| !listed.contains(name))
+                    && wanted.is_some_and(|wanted| !self.has_all(wanted, &split.owner, name, route))
             })
         };
-        (self.objects.routes.iter()).find(|(name, _)| is_surplus(name))?;
+        (self.objects.routes.iter()).find(|(name, route)| waits(name, route))?;
         let left = (self.accepted.values()).map(|age| self.settle.saturating_sub(*age));
         left.filter(SignedDuration::is_positive).min()
+    }
+
+    /// A route is wished with all of the hostnames that it has.
+    fn has_all(&self, wanted: &Wanted, owner: &Owner, name: &str, route: &HttpRoute) -> bool {
+        let mut routes = wanted.routes.iter();
+        routes.any(|named| {
+            let hostnames = &named.route.hostnames;
+            names::route(&self.key.app, owner, named.name.as_str()) == name
+                && (route.spec.hostnames.iter()).all(|hostname| hostnames.contains(hostname))
+        })
     }
 
     /// No object that can be the owner is there, readable or not.

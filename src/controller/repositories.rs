@@ -82,8 +82,9 @@ struct State {
     fetched: BTreeSet<AppName>,
     /// What was read since the last fetch that changed something.
     known: Known,
-    /// Words that were not there, and have been asked of the remote once more.
-    missed: HashSet<(AppName, VersionWord)>,
+    /// Words that were not there, each with the number of fetches that had begun when it was asked for first: one that begins after
+    /// that may bring it.
+    missed: HashMap<(AppName, VersionWord), u64>,
     /// Apps that wait for the next fetch.
     waiting: BTreeSet<AppName>,
     failure: Option<(Reason, String)>,
@@ -93,8 +94,23 @@ struct State {
     /// When it was read last, be it by an earlier program.
     as_of: Option<Timestamp>,
     fetched_at: Option<Instant>,
-    /// Counts fetches: what was read before one is not kept after it.
+    /// Counts fetches that ended: what was read before one is not kept after it.
     fetches: u64,
+    /// Counts fetches that began.
+    begun: u64,
+    /// The number of the last one that ended.
+    ended: u64,
+}
+
+impl State {
+    /// Notes that a word is not there: when the remote may be asked for it, and whether no fetch has ended yet that began after it was
+    /// asked for first.
+    fn miss(&mut self, asked: (AppName, VersionWord)) -> (Instant, bool) {
+        let since = *self.missed.entry(asked).or_insert(self.begun);
+        let now = Instant::now();
+        let due = self.fetched_at.map_or(now, |at| at + ASK_AGAIN);
+        (due.max(now), self.ended <= since)
+    }
 }
 
 impl Repositories {
@@ -160,15 +176,19 @@ impl Repositories {
             return Lookup::Pending;
         };
         match read {
-            Ok(record) => Lookup::Found(Box::new((*record).clone())),
+            Ok(record) => {
+                state.missed.remove(&(app.clone(), word.clone()));
+                Lookup::Found(Box::new((*record).clone()))
+            }
             Err((reason, message)) => {
-                let first = reason == Reason::VersionNotFound
-                    && state.missed.insert((app.clone(), word.clone()));
-                let ask = state.fetched_at.is_none_or(|at| at.elapsed() > ASK_AGAIN);
-                if reason == Reason::VersionNotFound && ask && state.failure.is_none() {
-                    state.waiting.insert(app.clone());
-                    self.queue.add(key);
-                    if first {
+                let may_come = state.failure.is_none() && !object.spec.suspend;
+                if reason == Reason::VersionNotFound && may_come {
+                    let (due, pending) = state.miss((app.clone(), word.clone()));
+                    if pending || due <= Instant::now() {
+                        state.waiting.insert(app.clone());
+                        self.queue.add_at(key, due);
+                    }
+                    if pending {
                         return Lookup::Pending;
                     }
                 }
@@ -262,6 +282,12 @@ impl Repositories {
         if repository.spec.suspend {
             return None;
         }
+        let number = {
+            let mut states = self.lock();
+            let state = states.entry(key.clone()).or_default();
+            state.begun += 1;
+            state.begun
+        };
         let users = self.cache.lock().apps_of_repository(&key.0, &key.1);
         let mut apps: BTreeSet<AppName> = users.into_iter().map(|user| user.app).collect();
         apps.extend(
@@ -274,7 +300,7 @@ impl Repositories {
         );
         let result = self.fetch_now(key, &repository, apps.clone()).await;
         let interval = Duration::from_secs(u64::from(repository.spec.interval.as_secs()));
-        let (touched, again) = self.take_in(key, &result, apps, interval);
+        let (touched, again) = self.take_in(key, number, &result, apps, interval);
         for app in touched {
             self.apps.add(AppKey {
                 namespace: key.0.clone(),
@@ -397,6 +423,7 @@ impl Repositories {
     fn take_in(
         &self,
         key: &ObjectKey,
+        number: u64,
         result: &Result<(Fetched, Access), Unfetched>,
         apps: BTreeSet<AppName>,
         interval: Duration,
@@ -405,6 +432,7 @@ impl Repositories {
         let state = states.entry(key.clone()).or_default();
         let mut touched = std::mem::take(&mut state.waiting);
         state.fetches += 1;
+        state.ended = state.ended.max(number);
         state.fetched_at = Some(Instant::now());
         match result {
             Ok((fetched, access)) => {
@@ -417,7 +445,7 @@ impl Repositories {
                 });
                 // A word that is missing still is asked of the remote again, at the next interval.
                 touched.extend(fetched.changed.iter().cloned());
-                touched.extend(state.missed.iter().map(|(app, _)| app.clone()));
+                touched.extend(state.missed.keys().map(|(app, _)| app.clone()));
                 let new = apps.difference(&state.fetched).cloned().collect::<Vec<_>>();
                 touched.extend(new);
                 state.fetched = apps;
@@ -431,7 +459,9 @@ impl Repositories {
                     state.known.clear();
                 }
                 state.access = Some(access.clone());
-                state.missed.retain(|(app, _)| state.fetched.contains(app));
+                state
+                    .missed
+                    .retain(|(app, _), _| state.fetched.contains(app));
                 (touched, interval)
             }
             Err(Unfetched { failure, kept }) => {

@@ -149,6 +149,43 @@ fn who_serves_a_place_keeps_it_from_an_older_wish() {
 }
 
 #[test]
+fn whose_route_was_just_deleted_has_the_place_before_an_older_wish() {
+    let old = wish(1, "old", &json!({}));
+    for (generation, accepted, holds) in [(3, true, true), (3, false, false), (2, true, false)] {
+        let mut young = wish(2, "young", &json!({}));
+        young.metadata.generation = Some(3);
+        young.status = serde_json::from_value(json!({
+            "observedGeneration": generation, "routes": [{"name": "main", "accepted": accepted}],
+        }))
+        .unwrap();
+        let mut claims = claims(&[&young, &old], &[]);
+        let (first, second) = if holds {
+            (NOBODY, "young cwd/shop")
+        } else {
+            ("old cwd/shop", NOBODY)
+        };
+        assert_eq!(against(&claims, "young", None, "/"), first);
+        assert_eq!(against(&claims, "old", None, "/"), second);
+        // It leaves nothing behind.
+        claims.remove("young", "cwd/shop");
+        assert_eq!(against(&claims, "old", None, "/"), NOBODY);
+        let live = self::claims(&[&young, &old], &[&whole(9, "old", true, Some(true))]);
+        assert_eq!(against(&live, "young", None, "/"), "old cwd/shop");
+    }
+}
+
+#[test]
+fn what_was_just_written_counts_at_once_and_is_news_when_a_watch_tells_it() {
+    let (old, young) = (wish(1, "old", &json!({})), wish(2, "young", &json!({})));
+    let mut claims = claims(&[&young, &old], &[]);
+    let (claimant, taken) = route_claims(&whole(9, "young", true, None));
+    claims.foretell(&claimant, taken.clone());
+    assert_eq!(against(&claims, "old", None, "/"), "young cwd/shop");
+    assert!(!claims.set(&claimant, taken.clone()).is_empty());
+    assert!(claims.set(&claimant, taken).is_empty());
+}
+
+#[test]
 fn what_a_gateway_refuses_takes_nothing() {
     let young = wish(5, "young", &json!({}));
     for (said, wanted) in [

@@ -127,6 +127,8 @@ fn all_decided(
     };
     let around = Around {
         routes_known: true,
+        accepted: &Ages::new(),
+        settle: SignedDuration::ZERO,
         plan: &Plan {
             splits: vec![split],
             settled: true,
@@ -241,6 +243,51 @@ fn a_route_that_was_taken_out_is_written_as_long_as_it_is_there() {
 }
 
 #[test]
+fn a_hostname_stays_on_its_route_until_the_one_that_gets_it_stands() {
+    let mut wanted = deployment(("a.test", "/", "web", "web"));
+    let mut other = wanted.spec.routes[0].clone();
+    wanted.spec.routes[0].name = Some("main".parse().unwrap());
+    other.name = Some("other".parse().unwrap());
+    other.hostnames = vec!["*.b.test".to_owned()];
+    wanted.spec.routes.push(other);
+    let key = AppKey {
+        namespace: "prod".to_owned(),
+        app: "shop".parse().unwrap(),
+    };
+    let mut main = live(("a.test", "/", "web", "web"));
+    main.spec
+        .hostnames
+        .extend(["x.b.test".to_owned(), "c.test".to_owned()]);
+    let mut taker = live(("*.b.test", "/", "web", "web"));
+    taker.metadata.name = Some("shop.other".to_owned());
+    let hostnames = |taker: Option<&HttpRoute>, age: i64| {
+        let cache = Cache::default();
+        cache.put(wanted.clone());
+        cache.put(main.clone());
+        if let Some(route) = taker {
+            cache.put(route.clone());
+        }
+        let objects = cache.app(&key);
+        let wish = wish::wishes(&objects, &BTreeMap::new()).remove(0);
+        let around = Around {
+            routes_known: true,
+            gateways: &Gateways::new(),
+            claims: &Claims::default(),
+            plan: &Plan::default(),
+            accepted: &[("shop.other".to_owned(), SignedDuration::from_secs(age))].into(),
+            settle: SignedDuration::from_secs(5),
+            settled: true,
+        };
+        let named = &wish.wanted.as_ref().unwrap().routes[0];
+        let spec = observe::route_spec(&key, &wish, named, "web".parse().unwrap());
+        handing_over(&key, &objects, &wish, &main, spec, &around).hostnames
+    };
+    assert_eq!(hostnames(None, 9), ["a.test", "x.b.test"]);
+    assert_eq!(hostnames(Some(&taker), 4), ["a.test", "x.b.test"]);
+    assert_eq!(hostnames(Some(&taker), 5), ["a.test"]);
+}
+
+#[test]
 fn a_hostname_that_no_listener_takes_is_not_said_to_be_served() {
     let mut hears = (*gateway("web", &["http", "https"]).1).clone();
     for (listener, hostname) in hears.spec.listeners.iter_mut().zip(["*.a.test", "b.test"]) {
@@ -311,6 +358,8 @@ fn a_gateway_that_cannot_use_a_new_function_is_not_sent_to_it() {
     };
     let around = |settled| Around {
         routes_known: true,
+        accepted: Box::leak(Box::new(Ages::new())),
+        settle: SignedDuration::ZERO,
         plan: Box::leak(Box::new(Plan::default())),
         gateways: Box::leak(Box::new(Gateways::new())),
         claims: Box::leak(Box::new(Claims::default())),

@@ -298,3 +298,33 @@ async fn a_route_of_somebody_elses_that_is_older_keeps_a_hostname() {
     scope.until_weights("shop", &[(1, 10_000)]).await;
     scope.until_ready("shop").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_that_is_deleted_leaves_its_place_to_no_older_claim() {
+    let scope = Lab::shared().scope("kept-place").await;
+    for app in ["old", "shop"] {
+        scope.releases.publish(app, "");
+        scope.deploy(app, &[(1, 100.0)]).await;
+        scope.until_ready(app).await;
+    }
+    let web = json!({"name": "web", "namespace": "default"});
+    let same = on(&scope.hostname("shop"), &web);
+    scope.deploy_with("old", &[(1, 100.0)], same).await;
+    scope
+        .until_fault("old", "RoutesAccepted", "RouteClaimed")
+        .await;
+    let routes = scope.api::<HttpRoute>();
+    for _ in 0..5 {
+        let before = routes.get("shop.main").await.unwrap().metadata.uid;
+        let gone = DeleteParams::default();
+        routes.delete("shop.main", &gone).await.unwrap();
+        wait_for("the route again", SOON, async || {
+            let route = routes.get_opt("shop.main").await.unwrap()?;
+            (route.metadata.uid != before).then_some(())
+        })
+        .await;
+        scope.until_ready("shop").await;
+        let old = routes.get_opt("old.main").await.unwrap();
+        assert!(old.is_none_or(|it| it.spec.hostnames == [scope.hostname("old")]));
+    }
+}
