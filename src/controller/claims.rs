@@ -28,11 +28,19 @@ struct Place {
 pub(super) struct Claim {
     place: Place,
     listeners: Selector,
-    /// By its status, who claims it had it a moment ago: a route that somebody deletes is made again before others get the place.
+    /// Who claims it has had it, by its status or as far as is known here: a route that somebody deletes is made again before others
+    /// get the place.
     served: bool,
 }
 
 impl Claim {
+    fn as_served(&self) -> Self {
+        Self {
+            served: true,
+            ..self.clone()
+        }
+    }
+
     pub(super) fn new(
         gateway: ObjectKey,
         section: Option<&str>,
@@ -157,6 +165,17 @@ impl Claims {
     pub(super) fn set(&mut self, claimant: &Claimant, claims: HashSet<Claim>) -> BTreeSet<AppKey> {
         let key = (claimant.namespace.clone(), claimant.object.clone());
         let held = self.by_object.get(&key);
+        // Who has had a place has it for as long as it asks for it.
+        let claims: HashSet<Claim> = (claims.into_iter())
+            .map(|claim| {
+                let served = claim.as_served();
+                if held.is_some_and(|held| held.claims.contains(&served)) {
+                    served
+                } else {
+                    claim
+                }
+            })
+            .collect();
         let same = match held {
             Some(held) => held.told && held.claimant == *claimant && held.claims == claims,
             None => claims.is_empty(),
@@ -164,7 +183,7 @@ impl Claims {
         if same {
             return BTreeSet::new();
         }
-        let mut touched = self.remove(&key.0, &key.1);
+        let mut touched = self.take_back(&key).1;
         for claim in &claims {
             let claimants = self.by_place.entry(claim.place.clone()).or_default();
             touched.extend(claimants.iter().filter_map(|(other, _)| other.app.clone()));
@@ -195,23 +214,49 @@ impl Claims {
     /// Takes back all claims of an object; the apps to look at again.
     pub(super) fn remove(&mut self, namespace: &str, object: &str) -> BTreeSet<AppKey> {
         let key = (namespace.to_owned(), object.to_owned());
+        let (held, touched) = self.take_back(&key);
+        if let Some(held) = held.filter(|held| held.claimant.standing == Standing::Live) {
+            self.keep(&held);
+        }
+        touched
+    }
+
+    fn take_back(&mut self, key: &ObjectKey) -> (Option<Held>, BTreeSet<AppKey>) {
         let mut touched = BTreeSet::new();
-        let Some(Held {
-            claimant, claims, ..
-        }) = self.by_object.remove(&key)
-        else {
-            return touched;
-        };
-        for claim in claims {
+        let held = self.by_object.remove(key);
+        for (held, claim) in
+            (held.iter()).flat_map(|held| held.claims.iter().map(move |it| (held, it)))
+        {
             if let Some(claimants) = self.by_place.get_mut(&claim.place) {
-                claimants.remove(&(claimant.by(&claim), claim.listeners));
+                claimants.remove(&(held.claimant.by(claim), claim.listeners.clone()));
                 touched.extend(claimants.iter().filter_map(|(other, _)| other.app.clone()));
                 if claimants.is_empty() {
                     self.by_place.remove(&claim.place);
                 }
             }
         }
-        touched
+        (held, touched)
+    }
+
+    /// A route is gone that had a place: the wish behind it has it before others, as far as it still asks for it.
+    fn keep(&mut self, route: &Held) {
+        let owner = (
+            route.claimant.namespace.clone(),
+            route.claimant.name.clone(),
+        );
+        let Some(wish) = self.by_object.get_mut(&owner) else {
+            return;
+        };
+        let places: HashSet<&Place> = route.claims.iter().map(|claim| &claim.place).collect();
+        let claims = wish.claims.iter().map(|claim| {
+            if places.contains(&claim.place) {
+                claim.as_served()
+            } else {
+                claim.clone()
+            }
+        });
+        let (claimant, claims) = (wish.claimant.clone(), claims.collect());
+        self.set(&claimant, claims);
     }
 
     /// Forgets the objects of one kind (`httproute/`) that a new list does not hold; the apps to look at again.

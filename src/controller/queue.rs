@@ -110,12 +110,26 @@ pub(super) struct Retries<K> {
     first: Duration,
     longest: Duration,
     failures: HashMap<K, u32>,
-    /// How often in a row keys were worked on before their wait was over.
-    early: HashMap<K, u32>,
+    pending: HashMap<K, Pending>,
+}
+
+/// A wait that may be cut short.
+#[derive(Debug)]
+struct Pending {
+    /// When it is over.
+    over: Instant,
+    /// When something else is due before that.
+    due: Option<Instant>,
+    /// How often something was.
+    early: u32,
 }
 
 /// So many things in a row may be due one after the other, as at a deletion: a settle delay, a drain delay, and the end.
 const EARLY: u32 = 4;
+/// After this time one more may.
+const EARLY_AGAIN: Duration = Duration::from_secs(10);
+/// Two times so near to each other are one.
+const SAME: Duration = Duration::from_millis(200);
 
 impl<K: Clone + Eq + Hash> Retries<K> {
     pub(super) fn new(first: Duration, longest: Duration) -> Self {
@@ -123,7 +137,7 @@ impl<K: Clone + Eq + Hash> Retries<K> {
             first,
             longest,
             failures: HashMap::new(),
-            early: HashMap::new(),
+            pending: HashMap::new(),
         }
     }
 
@@ -135,23 +149,47 @@ impl<K: Clone + Eq + Hash> Retries<K> {
         self.first.saturating_mul(times).min(self.longest)
     }
 
-    /// It failed once more, and something else is due after `due`; the wait. What is due may be due anew after each failure, so no
-    /// more than a few waits in a row are cut short by it.
+    /// It failed once more, and something else is due after `due`; the wait. Work before the wait is over, because of some event, makes it
+    /// no longer. What is due may be due anew after each failure, so no more than a few waits in a row are cut short by it.
     pub(super) fn failed_with(&mut self, key: &K, due: Option<Duration>) -> Duration {
-        let wait = self.failed(key);
-        let due = due.map_or(wait, |due| due.max(self.first));
-        let before = self.early.remove(key).unwrap_or(0);
-        if due < wait && before < EARLY {
-            self.early.insert(key.clone(), before + 1);
-            return due;
+        let now = Instant::now();
+        let waits = (self.pending.get(key)).is_some_and(|pending| pending.over > now);
+        if !waits {
+            let wait = self.failed(key);
+            let early = self.pending.get(key).map_or(0, |pending| pending.early);
+            let pending = Pending {
+                over: now + wait,
+                due: None,
+                early: early.saturating_sub(1),
+            };
+            self.pending.insert(key.clone(), pending);
         }
-        wait
+        let Some(pending) = self.pending.get_mut(key) else {
+            return self.first;
+        };
+        let wait = pending.over - now;
+        let due = due.map_or(wait, |due| due.max(self.first));
+        if due >= wait {
+            return wait;
+        }
+        let at = now + due;
+        let last = pending.due;
+        let is_same = last.is_some_and(|last| at.max(last) - at.min(last) <= SAME);
+        let is_long_ago = last.is_some_and(|last| now > last + EARLY_AGAIN);
+        if !is_same && !is_long_ago && pending.early >= EARLY {
+            return wait;
+        }
+        if !is_same {
+            pending.early = (pending.early + 1).min(EARLY);
+            pending.due = Some(at);
+        }
+        due
     }
 
     /// It went well: the next failure is a first one.
     pub(super) fn over(&mut self, key: &K) {
         self.failures.remove(key);
-        self.early.remove(key);
+        self.pending.remove(key);
     }
 }
 
@@ -202,6 +240,41 @@ mod tests {
         assert_eq!(retries.failed(&"b").as_secs(), 1);
         retries.over(&"a");
         assert_eq!(retries.failed(&"a").as_secs(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_make_no_wait_longer_and_what_is_due_comes_in_time() {
+        let secs = Duration::from_secs;
+        let mut retries = Retries::new(secs(1), secs(600));
+        // Ten events while a settle delay passes: each attempt fails, and the delay is over when it is.
+        for _ in 0..10 {
+            retries.failed_with(&"a", None);
+            tokio::time::advance(Duration::from_millis(50)).await;
+        }
+        assert_eq!(retries.failed_with(&"a", None), Duration::from_millis(500));
+        tokio::time::advance(secs(600)).await;
+        for _ in 0..8 {
+            retries.failed_with(&"a", None);
+            tokio::time::advance(secs(600)).await;
+        }
+        let mut left = Duration::from_secs(5);
+        for _ in 0..10 {
+            assert_eq!(retries.failed_with(&"a", Some(left)), left);
+            tokio::time::advance(Duration::from_millis(100)).await;
+            left -= Duration::from_millis(100);
+        }
+        // Steps of a shift, one after the other, then a pause.
+        let mut cut = 0;
+        for _ in 0..10 {
+            let wait = retries.failed_with(&"a", Some(secs(2)));
+            cut += u32::from(wait == secs(2));
+            tokio::time::advance(secs(2)).await;
+        }
+        assert!((3..=5).contains(&cut), "{cut}");
+        tokio::time::advance(secs(12)).await;
+        assert_eq!(retries.failed_with(&"a", Some(secs(2))), secs(2));
+        retries.over(&"a");
+        assert_eq!(retries.failed_with(&"a", None), secs(1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -19,6 +19,9 @@ use crate::words::VersionNumber;
 /// nobody says how long.
 const PATIENCE: Duration = Duration::from_mins(10);
 
+/// For how long what is new gets nothing beside such a version: from then on a version that is ready answers for one that may never be.
+const HOLD: Duration = Duration::from_secs(30);
+
 /// The versions that are on their way back.
 #[derive(Debug, Default)]
 pub(super) struct Returning {
@@ -30,6 +33,8 @@ pub(super) struct Returning {
     owners: BTreeSet<Owner>,
     /// Until when they may take; nothing where none was served.
     until: Option<Instant>,
+    /// Until when what is new gets nothing beside them.
+    held_until: Option<Instant>,
 }
 
 impl Returning {
@@ -44,7 +49,13 @@ impl Returning {
             versions,
             owners: remembered.served.keys().cloned().collect(),
             until: Instant::now().checked_add(PATIENCE),
+            held_until: Instant::now().checked_add(HOLD),
         }
+    }
+
+    /// True while what is new gets nothing beside a version that served.
+    pub(super) fn holds_back(&self) -> bool {
+        self.held_until.is_some_and(|until| Instant::now() < until)
     }
 
     pub(super) fn has(&self, version: VersionNumber) -> bool {

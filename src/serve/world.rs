@@ -166,7 +166,8 @@ impl App {
         let intact = self.remembered.memory.intact.get(owner);
         let intact = intact.filter(|intact| intact.said.contains(last));
         let had = intact.map_or(last, |intact| &intact.shares);
-        if !had.iter().chain(last).any(is_awaited) || !wanted.iter().any(is_missing) {
+        let is_held = self.returning.holds_back() && had.iter().chain(last).any(is_awaited);
+        if !is_held || !wanted.iter().any(is_missing) {
             return wanted.clone();
         }
         let mut shares = had.clone();

@@ -175,6 +175,22 @@ fn whose_route_was_just_deleted_has_the_place_before_an_older_wish() {
 }
 
 #[test]
+fn whose_route_is_deleted_before_a_gateway_took_it_has_the_place_all_the_same() {
+    let (old, young) = (wish(1, "old", &json!({})), wish(2, "young", &json!({})));
+    let serving = whole(9, "young", true, None);
+    let mut claims = claims(&[&young, &old], &[&serving]);
+    claims.remove("young", "httproute/shop.main");
+    assert_eq!(against(&claims, "old", None, "/"), "young cwd/shop");
+    // Whatever its status says meanwhile, and until it asks for something else.
+    let (claimant, wanted) = deployment_claims(&young);
+    claims.set(&claimant, wanted.clone());
+    assert_eq!(against(&claims, "old", None, "/"), "young cwd/shop");
+    claims.set(&claimant, HashSet::new());
+    claims.set(&claimant, wanted);
+    assert_eq!(against(&claims, "young", None, "/"), "old cwd/shop");
+}
+
+#[test]
 fn what_was_just_written_counts_at_once_and_is_news_when_a_watch_tells_it() {
     let (old, young) = (wish(1, "old", &json!({})), wish(2, "young", &json!({})));
     let mut claims = claims(&[&young, &old], &[]);

@@ -319,8 +319,13 @@ async fn a_route_that_is_deleted_leaves_its_place_to_no_older_claim() {
         let gone = DeleteParams::default();
         routes.delete("shop.main", &gone).await.unwrap();
         wait_for("the route again", SOON, async || {
-            let route = routes.get_opt("shop.main").await.unwrap()?;
-            (route.metadata.uid != before).then_some(())
+            let route = routes.get_opt("shop.main").await.unwrap();
+            let is_new = route.is_some_and(|route| route.metadata.uid != before);
+            if is_new {
+                Ok(())
+            } else {
+                Err(scope.conditions("shop").await)
+            }
         })
         .await;
         scope.until_ready("shop").await;
