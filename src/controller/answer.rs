@@ -106,13 +106,12 @@ pub(super) fn is_rejected(route: &HttpRoute) -> bool {
     count >= parents && accepted.all(|said| said.is_some_and(|said| said.status == "False"))
 }
 
-/// True when none of the gateways that a route names is there, and none has ever answered: nobody serves it.
+/// True when none of the gateways that a route names is there: nobody serves it, whatever was said of it before.
 pub(super) fn is_nowhere(route: &HttpRoute, gateways: &Gateways) -> bool {
     let namespace = route.namespace().unwrap_or_default();
     let is_there = |key: ObjectKey| gateways.contains_key(&key);
-    let silent = (route.status.as_ref()).is_none_or(|status| status.parents.is_empty());
     let mut parents = route.spec.parent_refs.iter();
-    silent && !parents.any(|parent| parent.gateway(&namespace).is_none_or(is_there))
+    !parents.any(|parent| parent.gateway(&namespace).is_none_or(is_there))
 }
 
 /// What one implementation says of a route at one gateway.

@@ -3,7 +3,6 @@
 //! The only part that writes workloads, routes and anchors. An object of somebody else's is never touched: before a name
 //! is used for the first time it is asked who has it.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::fmt::Debug;
@@ -27,7 +26,6 @@ use super::key::AppKey;
 use super::objects::{AppObjects, Tracked};
 
 use super::cache::Cache;
-use super::claims;
 use super::moment::Moment;
 use super::objects::Slot;
 use super::ownership;
@@ -288,11 +286,10 @@ impl Applier {
         if object.kind == Kind::HttpRoute && !quiet() {
             self.note_route(key, &object.name, true);
         }
-        if let Some(route) = (&applied as &dyn Any).downcast_ref::<HttpRoute>() {
-            let (claimant, claims) = claims::route_claims(route);
-            self.cache.lock().claims.foretell(&claimant, claims);
-        }
         self.take_in(applied);
+        if object.kind == Kind::HttpRoute {
+            self.cache.lock().foretell(key, &object.name);
+        }
         Ok(())
     }
 

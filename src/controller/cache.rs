@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 
 use super::answer::Gateways;
-use super::claims::Claims;
+use super::claims::{self, Claims};
 use super::failing::Failing;
 use super::key::AppKey;
 use super::key::ObjectKey;
@@ -330,6 +330,15 @@ impl State {
             self.apps.remove(key);
         }
         had
+    }
+
+    /// Claims what an HTTPRoute of ours takes that was just written, as it is held now, before a watch tells of it.
+    pub(super) fn foretell(&mut self, key: &AppKey, route: &str) {
+        let objects = self.apps.get(key);
+        if let Some(route) = objects.and_then(|objects| objects.routes.get(route)) {
+            let (claimant, claims) = claims::route_claims(route);
+            self.claims.foretell(&claimant, claims);
+        }
     }
 
     /// The app of which an object of that kind and name is held, and whether it is this very one.

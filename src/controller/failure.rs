@@ -40,7 +40,9 @@ pub(super) fn is_about_uid(error: &kube::Error) -> bool {
     let kube::Error::Api(status) = error else {
         return false;
     };
-    matches!(status.code, 409 | 422) && status.message.to_lowercase().contains("uid")
+    let says = |words: &str| status.message.to_lowercase().contains(words);
+    let about = ["uid in precondition", "uid mismatch", "metadata.uid"];
+    matches!(status.code, 409 | 422) && about.into_iter().any(says)
 }
 
 pub(super) fn is_conflict(error: &kube::Error) -> bool {

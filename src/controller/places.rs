@@ -164,9 +164,14 @@ fn handing_over(
     };
     let gone = (live.spec.hostnames.iter())
         .filter(|hostname| !spec.hostnames.contains(hostname) && is_awaited(hostname));
-    let hostnames: Vec<String> = spec.hostnames.iter().chain(gone).cloned().collect();
-    if hostnames.len() > HOSTNAMES_MAX || !is_there(key, live, &spec) {
+    let mut hostnames: Vec<String> = spec.hostnames.iter().chain(gone).cloned().collect();
+    if !is_there(key, live, &spec) {
         return spec;
+    }
+    // What it takes already goes before what is new to it.
+    if hostnames.len() > HOSTNAMES_MAX {
+        hostnames.sort_by_key(|hostname| !live.spec.hostnames.contains(hostname));
+        hostnames.truncate(HOSTNAMES_MAX);
     }
     RouteSpec { hostnames, ..spec }
 }

@@ -129,7 +129,7 @@ const EARLY: u32 = 4;
 /// After this time one more may.
 const EARLY_AGAIN: Duration = Duration::from_secs(10);
 /// Two times so near to each other are one.
-const SAME: Duration = Duration::from_millis(200);
+const SAME: Duration = Duration::from_millis(100);
 
 impl<K: Clone + Eq + Hash> Retries<K> {
     pub(super) fn new(first: Duration, longest: Duration) -> Self {

@@ -48,6 +48,11 @@ pub(super) fn status(facts: &Facts<'_>) -> DeploymentStatus {
         status.serving = facts.serving(split);
         status.routes = facts.routes();
         status.versions = Some(one_line(&facts.shares(split))).filter(|line| !line.is_empty());
+    } else {
+        // Nothing is made for it: no place that it asks for now is its own.
+        for route in &mut status.routes {
+            route.accepted = false;
+        }
     }
     let says = facts.conditions(split);
     for say in &says {

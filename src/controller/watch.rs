@@ -168,8 +168,6 @@ fn route_event(sink: &Sink, happened: Happened<HttpRoute>) {
     match happened {
         Happened::Seen(route, listed) => {
             let (claimant, claims) = route_claims(&route);
-            let touched = sink.cache.lock().claims.set(&claimant, claims);
-            sink.touch(touched);
             let sends = match sink.cache.home(&route) {
                 Some(_) => BTreeMap::new(),
                 None => strangers::sends(&route),
@@ -177,6 +175,9 @@ fn route_event(sink: &Sink, happened: Happened<HttpRoute>) {
             // What others send to is known before it is forgotten that the route was ours.
             sink.touch(sink.cache.note_stranger(&key_of(&route), sends));
             sink.touch(sink.cache.put_listed(route, listed));
+            // Last: what is held is never older than what is claimed by it.
+            let touched = sink.cache.lock().claims.set(&claimant, claims);
+            sink.touch(touched);
         }
         Happened::Gone(route) => {
             let (namespace, name) = key_of(&route);

@@ -13,7 +13,8 @@ use super::world::{Owner, Split, World};
 /// The world as if those routes still said what they said.
 pub(super) fn restored(mut world: World) -> World {
     for split in &mut world.splits {
-        let went = split.last.is_empty() && !split.routes.exist;
+        // Where the kind is not known, nobody can say that they are there.
+        let went = split.last.is_empty() && split.routes.held.is_empty();
         if !went || split.leaving || split.functions.is_empty() {
             continue;
         }
@@ -27,13 +28,14 @@ pub(super) fn restored(mut world: World) -> World {
     world
 }
 
-/// What is remembered of the shares that the routes give: what they are to say now, or go on saying.
+/// What is remembered of the shares that the routes give: what those that are there are to say now, or go on saying. Of an owner whose
+/// routes were never there nothing is.
 pub(super) fn shares(world: &World, shifts: &[Shift<'_>]) -> BTreeMap<Owner, Shares> {
     let of = |split: &Split, plan: &RoutePlan| match plan {
-        RoutePlan::Serve { shares, .. } => Some(shares.clone()),
-        RoutePlan::Keep if split.last.is_empty() => world.memory.shares.get(&split.owner).cloned(),
-        RoutePlan::Keep => Some(split.last.clone()),
         RoutePlan::Off => None,
+        _ if split.routes.held.is_empty() => world.memory.shares.get(&split.owner).cloned(),
+        RoutePlan::Serve { shares, .. } => Some(shares.clone()),
+        RoutePlan::Keep => Some(split.last.clone()),
     };
     (shifts.iter())
         .filter(|shift| {

@@ -71,3 +71,40 @@ fn who_wants_no_routes_any_more_is_not_held_to_what_they_said() {
     story.act();
     assert!(story.plan().memory.shares.is_empty());
 }
+
+#[test]
+fn a_kind_that_is_not_known_for_a_while_is_no_reason_to_begin_anew() {
+    let mut story = shifting();
+    story.ready(8, 1).act();
+    let before = story.serving();
+    // Nobody can say that they are gone.
+    lose_routes(&mut story);
+    story.world.splits[0].routes.exist = true;
+    for _ in 0..3 {
+        story.pass(600);
+        let decided = plan(&story.world);
+        assert!(decided.run.contains_key(&v(7)));
+        story.world.memory = decided.memory;
+    }
+    story.world.splits[0].routes.exist = false;
+    story.act();
+    assert_eq!(story.serving(), before);
+}
+
+#[test]
+fn what_no_route_ever_gave_is_not_remembered() {
+    let mut story = Story::new();
+    story.version(7, 1, 1).want(&[(7, 100)]);
+    story.world.versions.get_mut(&v(7)).unwrap().materialised = true;
+    story.ready(7, 1);
+    // The place is somebody else's: nothing can be written.
+    for _ in 0..2 {
+        let decided = plan(&story.world);
+        assert!(decided.memory.shares.is_empty());
+        story.world.memory = decided.memory;
+    }
+    story.version(8, 1, 1).want(&[(8, 100)]);
+    story.world.versions.get_mut(&v(8)).unwrap().materialised = true;
+    story.ready(8, 1).act();
+    assert_eq!(story.serving(), shares(&[(8, 100)]));
+}
