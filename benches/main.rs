@@ -79,13 +79,13 @@ fn main() {
     match words.as_slice() {
         ["table", file] => table::print(file),
         ["plan"] => plan::measure(),
-        ["store"] => store::measure(),
+        ["store"] => versions(),
         ["serve"] => serve::measure(),
         ["release"] => runtime.block_on(release::measure()),
         ["lab", parts @ ..] => runtime.block_on(figures::measure(parts)),
         [] => {
             plan::measure();
-            store::measure();
+            versions();
             serve::measure();
             runtime.block_on(figures::measure(&[]));
         }
@@ -97,6 +97,14 @@ fn main() {
         }
     }
     runtime.shutdown_background();
+}
+
+/// The store among many versions, and publishing from small and large apps.
+fn versions() {
+    store::measure();
+    for files in [10, 10_000] {
+        publishing::measure(files);
+    }
 }
 
 /// Progress, on standard error.

@@ -1,4 +1,4 @@
-//! The store: 100,000 versions of 1,000 apps in one repository, and publishing; each beside bare git in the same run.
+//! The store: 100,000 versions of 1,000 apps in one repository, beside bare git in the same run.
 //!
 //! The two take turns, so that both meet the same machine. Remotes are paths, where git itself is quickest.
 
@@ -31,9 +31,6 @@ pub fn measure() {
     crowd.lists();
     crowd.polls();
     crowd.resolves();
-    for files in [10, 10_000] {
-        crate::publishing::measure(files);
-    }
 }
 
 /// The repository with all versions, what is made from it, and its server.

@@ -18,6 +18,8 @@
     reason = "a test that panics has said what it has to say, and nobody outside uses it"
 )]
 
+use std::path::Path;
+
 mod lab;
 mod support;
 
@@ -109,16 +111,26 @@ mod it {
 /// A file that nobody declared would never run, and nobody would notice.
 #[test]
 fn every_file_under_it_is_a_module() {
-    let declared = include_str!("it.rs");
-    let root = support::tools::checkout().join("tests/it");
-    for entry in std::fs::read_dir(&root).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        if path.extension().is_none_or(|extension| extension == "rs") {
-            assert!(
-                declared.contains(&format!("    mod {name};")),
-                "tests/it/{name} is not declared in tests/it.rs, so its tests never run"
-            );
+    fn declared_in(file: &Path, folder: &Path) {
+        let text = std::fs::read_to_string(file).unwrap();
+        let declares = |name: &str| {
+            let declaration = format!("mod {name};");
+            (text.lines()).any(|line| line.trim().trim_start_matches("pub ") == declaration)
+        };
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                declared_in(&path.with_extension("rs"), &path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let (file, path) = (file.display(), path.display());
+                assert!(
+                    declares(&name),
+                    "{path} is not declared in {file}, so its tests never run"
+                );
+            }
         }
     }
+    let tests = support::tools::checkout().join("tests");
+    declared_in(&tests.join("it.rs"), &tests.join("it"));
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::deployment::{one_hour, ten_minutes};
 use super::route::Route;
 use super::rules;
+use super::specs;
 use super::status::{HistoryEntry, ResolvedVersion, RouteState, ServingVersion};
 use super::traffic::{Affinity, OnLoss, Override};
 use super::version_rule::{self, VersionRule};
@@ -70,7 +71,7 @@ use crate::words::{AliasName, AppName, Period, Share, VersionWord};
     )
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = rules::alias()))]
+#[schemars(extend("x-kubernetes-validations" = specs::alias()))]
 pub struct AliasSpec {
     /// Name of the app in the release repository: at most 30 lower-case letters, digits and dashes. It never changes; make a
     /// new object for another app.
@@ -94,7 +95,7 @@ pub struct AliasSpec {
     pub description: Option<String>,
     /// Where the alias is reached, up to 16 routes. Without routes its versions run but nothing is sent to them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "rules::routes")]
+    #[schemars(schema_with = "specs::routes")]
     pub routes: Vec<Route>,
     /// How a request may ask for one of the versions, whatever its share: by default with the header
     /// `Cutwater-Version-<app>: <number>`. Set `mode` to `none` where the internet must not choose.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::route::Route;
 use super::rules;
+use super::specs;
 use super::status::{HistoryEntry, ResolvedVersion, RouteState, ServingVersion};
 use super::traffic::{Affinity, OnLoss, Override, WantedVersion};
 use super::version_rule::{self, VersionRule};
@@ -71,7 +72,7 @@ use crate::words::{AppName, Period};
     )
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = rules::deployment()))]
+#[schemars(extend("x-kubernetes-validations" = specs::deployment()))]
 pub struct DeploymentSpec {
     /// Name of the app in the release repository: at most 30 lower-case letters, digits and dashes. It never changes; make a
     /// new object for another app.
@@ -81,11 +82,11 @@ pub struct DeploymentSpec {
     pub repository: String,
     /// Which versions get how much, 1 to 10. The percentages total exactly 100. One or two versions is the usual case. The
     /// order is kept.
-    #[schemars(schema_with = "rules::versions")]
+    #[schemars(schema_with = "specs::versions")]
     pub versions: Vec<WantedVersion>,
     /// Where the app is reached, up to 16 routes. Without routes the versions run but nothing is sent to them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "rules::routes")]
+    #[schemars(schema_with = "specs::routes")]
     pub routes: Vec<Route>,
     /// How a request may ask for one of the versions, whatever its share: by default with the header
     /// `Cutwater-Version-<app>: <number>`. Set `mode` to `none` where the internet must not choose.

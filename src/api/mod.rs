@@ -15,6 +15,7 @@ pub mod repository;
 pub mod route;
 mod rules;
 pub mod schema;
+mod specs;
 pub mod status;
 pub mod traffic;
 mod version_rule;

@@ -7,7 +7,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::{CustomResourceExt as _, ResourceExt as _};
 use serde_json::{Map, Value, json};
 
-use super::{Alias, Deployment, Repository, rules};
+use super::{Alias, Deployment, Repository, specs};
 
 /// A definition that could not be written out. It would be a fault in the types, never in what a person gave.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +72,7 @@ fn finish(crd: &CustomResourceDefinition) -> Result<CustomResourceDefinition, Sc
     let mut value = serde_json::to_value(crd).map_err(fail)?;
     if let Some(root) = value.pointer_mut("/spec/versions/0/schema/openAPIV3Schema") {
         tidy(root);
-        root["x-kubernetes-validations"] = rules::object(&kind);
+        root["x-kubernetes-validations"] = specs::object(&kind);
         if let Some(status) = root.pointer_mut("/properties/status") {
             status["description"] = json!("What is true now. Written by the controller only.");
             free(status);

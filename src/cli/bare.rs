@@ -3,8 +3,8 @@
 //!
 //! Pure: reads the words that were typed.
 
-use super::context::quoted;
 use super::output::Failure;
+use super::shell::quoted;
 use crate::releases::Asked;
 use crate::words::{Share, VersionWord, WORD_MAX, shown};
 

@@ -1,12 +1,12 @@
 //! The clone that a command works in: where it is, what its remote holds, who works there, and which app is meant.
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Global;
 use super::order::{Apps, Shape, is_version};
 use super::output::{Failure, Ui};
+use super::shell::quoted;
 use crate::ci::{self, Pipeline};
 use crate::store::{History, Person, Provenance, Workspace};
 use crate::words::{AppName, VersionWord, WORD_MAX, instead, near, shown};
@@ -241,10 +241,4 @@ fn flags(global: &Global) -> String {
         .into_iter()
         .filter_map(|(flag, value)| Some(format!(" {flag} {}", quoted(&value?))))
         .collect()
-}
-
-/// A word for a shell.
-pub(super) fn quoted(word: &str) -> Cow<'_, str> {
-    // A word that holds a NUL byte came by no command line.
-    shlex::try_quote(word).unwrap_or_default()
 }

@@ -4,7 +4,8 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::context::quoted;
+use super::output::Failure;
+use super::shell::quoted;
 use super::{candidates, tree};
 
 /// Commands that other tools have, and what does the same here.
@@ -238,6 +239,31 @@ fn with_word(words: &[String], flag: &str) -> String {
     }
     line.push(value.filter(|value| !value.is_empty()).unwrap_or("VERSION"));
     line.join(" ")
+}
+
+impl Failure {
+    /// The command line cannot be read: `words` were typed behind the name of the program, and `usage` is the form that the
+    /// command has.
+    pub(super) fn command_line(mut error: clap::Error, words: &[String], usage: &str) -> Self {
+        let hints = hints(words, &error);
+        // This advice makes a flag of another tool a version or an app.
+        error.remove(ContextKind::Suggested);
+        if !hints.is_empty() {
+            error.remove(ContextKind::SuggestedArg);
+            error.remove(ContextKind::SuggestedSubcommand);
+        }
+        let text = error.render().to_string();
+        let text = text.trim().trim_start_matches("error: ");
+        let text = text.split("\n\nUsage:").next().unwrap_or(text);
+        let text = (text.split("\n\nFor more information").next()).unwrap_or(text);
+        let (message, tips) = text.split_once("\n\n  tip: ").unwrap_or((text, ""));
+        let tips = tips.split("\n  tip: ").filter(|tip| !tip.is_empty());
+        let mut failure = Self::usage(message);
+        for hint in tips.map(|tip| tip.trim().to_owned()).chain(hints) {
+            failure = failure.hint(hint);
+        }
+        failure.hint(format!("{usage}; --help says more"))
+    }
 }
 
 #[cfg(test)]

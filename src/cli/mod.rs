@@ -33,6 +33,7 @@ mod running;
 mod schema;
 mod screen;
 mod serve;
+mod shell;
 mod standalone;
 mod tree;
 mod versions;

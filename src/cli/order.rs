@@ -3,8 +3,8 @@
 //!
 //! Pure: knows the apps by a question, and reads nothing.
 
-use super::context::quoted;
 use super::output::Failure;
+use super::shell::quoted;
 use crate::words::{VersionWord, WORD_MAX, shown};
 
 /// The words that a command takes behind the app.

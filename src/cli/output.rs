@@ -4,13 +4,11 @@ use std::cell::Cell;
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal, Write};
 
-use clap::error::ContextKind;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::exit;
-use super::habits;
 use super::progress::Progress;
 use super::screen::{self, Content};
 
@@ -78,29 +76,6 @@ impl Failure {
             code: exit::USAGE,
             ..Self::new(message)
         }
-    }
-
-    /// The command line cannot be read: `words` were typed behind the name of the program, and `usage` is the form that the
-    /// command has.
-    pub(super) fn command_line(mut error: clap::Error, words: &[String], usage: &str) -> Self {
-        let hints = habits::hints(words, &error);
-        // This advice makes a flag of another tool a version or an app.
-        error.remove(ContextKind::Suggested);
-        if !hints.is_empty() {
-            error.remove(ContextKind::SuggestedArg);
-            error.remove(ContextKind::SuggestedSubcommand);
-        }
-        let text = error.render().to_string();
-        let text = text.trim().trim_start_matches("error: ");
-        let text = text.split("\n\nUsage:").next().unwrap_or(text);
-        let text = (text.split("\n\nFor more information").next()).unwrap_or(text);
-        let (message, tips) = text.split_once("\n\n  tip: ").unwrap_or((text, ""));
-        let tips = tips.split("\n  tip: ").filter(|tip| !tip.is_empty());
-        let mut failure = Self::usage(message);
-        for hint in tips.map(|tip| tip.trim().to_owned()).chain(hints) {
-            failure = failure.hint(hint);
-        }
-        failure.hint(format!("{usage}; --help says more"))
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {

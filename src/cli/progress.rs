@@ -3,9 +3,11 @@
 //! The line stands alone: whoever prints something else calls [`Progress::clear`] first.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// What takes no longer than this shows nothing.
 const DELAY: Duration = Duration::from_millis(500);
@@ -67,7 +69,7 @@ impl Progress {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+        self.line.lock()
     }
 
     fn run(&self) {
@@ -76,20 +78,13 @@ impl Shared {
             let left = line
                 .since
                 .map(|since| DELAY.saturating_sub(since.elapsed()));
-            line = match left {
-                Some(Duration::ZERO) if !line.shown => {
-                    line.draw();
-                    continue;
-                }
+            match left {
+                Some(Duration::ZERO) if !line.shown => line.draw(),
                 Some(left) if !line.shown => {
-                    let waited = self.changed.wait_timeout(line, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
+                    self.changed.wait_for(&mut line, left);
                 }
-                _ => {
-                    let waited = self.changed.wait(line);
-                    waited.unwrap_or_else(PoisonError::into_inner)
-                }
-            };
+                _ => self.changed.wait(&mut line),
+            }
         }
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! Pure: reads the words that were typed, and runs nothing.
 
-use super::context::quoted;
 use super::output::Failure;
+use super::shell::quoted;
 
 /// An error where words follow a message of one word, up to the next flag.
 pub(super) fn unquoted(typed: &[String]) -> Result<(), Failure> {

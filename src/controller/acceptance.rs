@@ -4,10 +4,10 @@
 //! accepted before this program began counts from when it saw that, so that a delay is never shorter than it says.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
 
 use jiff::SignedDuration;
 use kube::ResourceExt;
+use parking_lot::Mutex;
 
 use super::answer::{Answer, Gateways};
 use super::key::AppKey;
@@ -35,7 +35,7 @@ struct Seen {
 impl Acceptance {
     /// Looks at the routes of an app.
     pub(super) fn look(&self, key: &AppKey, objects: &AppObjects, gateways: &Gateways) -> Ages {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         let before = seen.remove(key).unwrap_or_default();
         let since = |name: &str, route: &HttpRoute| {
             let fresh = Seen {
@@ -62,7 +62,7 @@ impl Acceptance {
 
     /// Forgets an app of which nothing is left.
     pub(super) fn forget(&self, key: &AppKey) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         seen.remove(key);
     }
 }

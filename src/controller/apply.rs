@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment as Workload;
@@ -16,6 +16,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt};
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -148,7 +149,7 @@ impl Applier {
         owner: &Owner,
         now: Timestamp,
     ) -> Option<Timestamp> {
-        let deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+        let deleted = self.deleted.lock();
         let of_owner = deleted.iter().filter(|(route, _)| is_of(key, owner, route));
         of_owner.map(|(_, moment)| moment.time(now)).max()
     }
@@ -160,26 +161,26 @@ impl Applier {
         name: &str,
         now: Timestamp,
     ) -> Option<Timestamp> {
-        let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let routes = self.routes.lock();
         let written = routes.get(&(key.namespace.clone(), name.to_owned()))?;
         Some(written.time(now))
     }
 
     /// True where a route of an owner was written after that moment.
     pub(super) fn wrote_route_after(&self, key: &AppKey, owner: &Owner, moment: Moment) -> bool {
-        let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let routes = self.routes.lock();
         let mut routes = routes.iter().filter(|(route, _)| is_of(key, owner, route));
         routes.any(|(_, written)| written.is_after(moment))
     }
 
     fn note_route(&self, key: &AppKey, name: &str, written: bool) {
-        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut routes = self.routes.lock();
         let route = (key.namespace.clone(), name.to_owned());
         if written {
             routes.insert(route, Moment::now());
         } else {
             routes.remove(&route);
-            let mut deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut deleted = self.deleted.lock();
             deleted.insert(route, Moment::now());
         }
     }
@@ -191,9 +192,9 @@ impl Applier {
             namespace == key.namespace && (name.starts_with(&version) || name.starts_with(&other))
         };
         (self.lock()).retain(|(_, namespace, name), _| !of_app(namespace, name));
-        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut routes = self.routes.lock();
         routes.retain(|(namespace, name), _| !of_app(namespace, name));
-        let mut deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut deleted = self.deleted.lock();
         deleted.retain(|(namespace, name), _| !of_app(namespace, name));
     }
 
@@ -354,8 +355,8 @@ impl Applier {
         self.cache.put(object);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Target, (u64, String)>> {
-        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<Target, (u64, String)>> {
+        self.verified.lock()
     }
 }
 

@@ -5,11 +5,12 @@
 
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::answer::Gateways;
 use super::claims::{self, Claims};
@@ -115,7 +116,7 @@ pub(super) struct State {
 
 impl Cache {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Takes in an object; the apps that it changes, if it changes anything.

@@ -4,7 +4,7 @@
 //! the proxies: `proxy-url` of the kubeconfig, else `HTTPS_PROXY` unless `NO_PROXY` names the API server.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderValue, Request, Uri, header};
@@ -12,6 +12,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use kube::client::{Body, ClientBuilder};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
+use parking_lot::Mutex;
 use tower::util::MapRequestLayer;
 
 use crate::git::redact;
@@ -190,7 +191,7 @@ impl TokenFile {
 
     /// The header for a request; the last one that could be read where the file cannot be read now.
     fn header(&self) -> Option<HeaderValue> {
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut read = self.read.lock();
         if let Some((when, value)) = read.as_ref()
             && when.elapsed() < TOKEN_KEPT
         {
@@ -257,8 +258,7 @@ mod tests {
         let token = TokenFile::new(file.path().to_owned());
         assert_eq!(token.header().unwrap().to_str().unwrap(), "Bearer secret");
         std::fs::remove_file(file.path()).unwrap();
-        token.read.lock().unwrap().as_mut().unwrap().0 =
-            Instant::now().checked_sub(2 * TOKEN_KEPT).unwrap();
+        token.read.lock().as_mut().unwrap().0 = Instant::now().checked_sub(2 * TOKEN_KEPT).unwrap();
         assert!(token.header().is_some(), "the last one counts on");
     }
 }

@@ -3,9 +3,10 @@
 //! A repository that failed last time waits in a lane of its own; one that is new, or was read last time, never waits behind it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -69,7 +70,7 @@ impl Turns {
     }
 
     fn at(&self, lane: Lane, place: Place) -> Arc<Semaphore> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         all.retain(|_, turns| Arc::strong_count(turns) > 1);
         let turns = place.turns(lane);
         let turns = all
@@ -169,6 +170,6 @@ mod tests {
         assert!(free(&turns, Lane::Fast, "good", "up").await);
         held.clear();
         assert!(free(&turns, Lane::Fast, "good", "down").await);
-        assert_eq!(turns.0.lock().unwrap().len(), 4, "places are forgotten");
+        assert_eq!(turns.0.lock().len(), 4, "places are forgotten");
     }
 }

@@ -31,6 +31,7 @@ mod functions;
 mod health;
 mod isolation;
 mod key;
+mod known;
 mod memory;
 mod mirrors;
 mod moment;

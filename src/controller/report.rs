@@ -1,7 +1,6 @@
 //! Telling: status subresources and events. The one place that writes either, and only where something changed.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -9,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client, Resource};
+use parking_lot::Mutex;
 use serde_json::json;
 use tracing::warn;
 
@@ -62,7 +62,7 @@ impl Reports {
         is_ready: bool,
         reason: &str,
     ) -> bool {
-        let mut unsaid = self.unsaid.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unsaid = self.unsaid.lock();
         let place = (key.clone(), wish.owner.clone());
         let unasked = wish.status.observed_generation == wish.generation && !wish.leaving;
         if is_ready || !unasked {
@@ -80,7 +80,7 @@ impl Reports {
 
     /// How long a status may wait that differs in mere numbers and words from the one that stands; none where it must not.
     fn may_wait(&self, key: &AppKey, wish: &Wish, status: &DeploymentStatus) -> Option<Duration> {
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut written = self.written.lock();
         written.retain(|_, when| when.elapsed() < CALM);
         let place = (key.clone(), wish.owner.clone());
         let left = written
@@ -190,7 +190,7 @@ impl Reports {
         reason: Reason,
         note: Option<String>,
     ) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock();
         let place = (key.clone(), reason);
         let Some(note) = note else {
             told.remove(&place);

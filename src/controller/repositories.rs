@@ -4,27 +4,27 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::Client;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::key::{AppKey, ObjectKey};
+use super::known::{Access, State};
 
 use super::cache::Cache;
 use super::mirrors::{self, Fetched, Order, Unfetched};
 use super::queue::Queue;
 use super::secret::credentials;
 use crate::api::{Reason, Repository, condition};
-use crate::git::{Credentials, RemoteUrl};
+use crate::git::RemoteUrl;
 use crate::record::VersionRecord;
-use crate::store::{Mirror, ResolveError};
+use crate::store::ResolveError;
 use crate::words::{AppName, FunctionName, VersionWord};
 
-/// A version that is missing is asked of the remote at once, but not more often than this.
-const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// First wait after a fetch that failed; it doubles up to the interval.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 
@@ -70,49 +70,6 @@ pub(super) struct Repositories {
     states: Mutex<HashMap<ObjectKey, State>>,
 }
 
-type Known = HashMap<(AppName, VersionWord), Result<Arc<VersionRecord>, (Reason, String)>>;
-
-/// One mirror.
-#[derive(Default)]
-struct State {
-    mirror: Option<Mirror>,
-    /// How the mirror was fetched last.
-    access: Option<Access>,
-    /// Apps whose refs have been fetched.
-    fetched: BTreeSet<AppName>,
-    /// What was read since the last fetch that changed something.
-    known: Known,
-    /// Words that were not there, each with the number of fetches that had begun when it was asked for first: one that begins after
-    /// that may bring it.
-    missed: HashMap<(AppName, VersionWord), u64>,
-    /// Apps that wait for the next fetch.
-    waiting: BTreeSet<AppName>,
-    failure: Option<(Reason, String)>,
-    failures: u32,
-    /// Address that was tried last.
-    tried: String,
-    /// When it was read last, be it by an earlier program.
-    as_of: Option<Timestamp>,
-    fetched_at: Option<Instant>,
-    /// Counts fetches that ended: what was read before one is not kept after it.
-    fetches: u64,
-    /// Counts fetches that began.
-    begun: u64,
-    /// The number of the last one that ended.
-    ended: u64,
-}
-
-impl State {
-    /// Notes that a word is not there: when the remote may be asked for it, and whether no fetch has ended yet that began after it was
-    /// asked for first.
-    fn miss(&mut self, asked: (AppName, VersionWord)) -> (Instant, bool) {
-        let since = *self.missed.entry(asked).or_insert(self.begun);
-        let now = Instant::now();
-        let due = self.fetched_at.map_or(now, |at| at + ASK_AGAIN);
-        (due.max(now), self.ended <= since)
-    }
-}
-
 impl Repositories {
     pub(super) fn new(
         client: Client,
@@ -134,7 +91,7 @@ impl Repositories {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, State>> {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+        self.states.lock()
     }
 
     /// The version that a word names. Asks the remote once before it says that there is none.
@@ -482,13 +439,6 @@ impl Repositories {
             }
         }
     }
-}
-
-/// How a repository is reached.
-#[derive(Clone, PartialEq)]
-struct Access {
-    url: String,
-    credentials: Option<Credentials>,
 }
 
 /// Of when what is known is, where it is not of now.

@@ -4,11 +4,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::Client;
+use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{error, info};
@@ -223,7 +224,7 @@ fn wait(
     key: &AppKey,
     outcome: &reconcile::Outcome,
 ) -> Option<Duration> {
-    let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut failures = failures.lock();
     let due = outcome.wake.map(|wake| {
         let left = wake.duration_since(Timestamp::now());
         // A moment too far away is no time that anybody meant.

@@ -1,8 +1,8 @@
 //! Lines of the log that clients cause: some of them, and then how many more there would have been.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// Lines in one period.
@@ -24,7 +24,7 @@ impl Loud {
     /// What to put behind a line that is to be written now; nothing where it is not.
     pub(super) fn say(&self) -> Option<String> {
         let now = Instant::now();
-        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = self.0.lock();
         if said.since.is_none_or(|since| now - since >= PERIOD) {
             said.since = Some(now);
             said.lines = 0;

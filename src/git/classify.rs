@@ -1,6 +1,6 @@
 //! Which kind of failure a text of `git` speaks of. A guess, for the advice to people: nothing is decided by it.
 
-use super::error::GitErrorKind;
+use super::error::{Caller, GitError, GitErrorKind};
 
 /// The first row with one of its words in the text counts. Words are in lower case.
 type Rows = &'static [(GitErrorKind, &'static [&'static str])];
@@ -277,6 +277,17 @@ fn connects_elsewhere(low: &str) -> bool {
     let wanted = [authority.to_owned(), format!("{authority}{usual}")];
     let tried = [format!("{host}:{port}"), format!("[{host}]:{port}")];
     !tried.iter().any(|tried| wanted.contains(tried))
+}
+
+impl GitError {
+    /// From what a failed call printed, already cleaned.
+    pub(super) fn from_output(text: &str, caller: Caller) -> Self {
+        Self {
+            kind: kind_of(text),
+            caller,
+            message: text.to_owned(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,6 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use super::classify::kind_of;
-
 /// A call of the `git` program that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -152,15 +150,6 @@ impl GitError {
             kind: GitErrorKind::Unreachable,
             caller,
             message: format!("{what}: {error}"),
-        }
-    }
-
-    /// From what a failed call printed, already cleaned.
-    pub(super) fn from_output(text: &str, caller: Caller) -> Self {
-        Self {
-            kind: kind_of(text),
-            caller,
-            message: text.to_owned(),
         }
     }
 

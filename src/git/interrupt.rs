@@ -6,8 +6,9 @@
 //! A server ends at a signal whatever git does, so all its calls to a remote have that process beside them.
 
 use std::io::{self, BufRead, Write};
-use std::path::PathBuf;
-use std::process::Child;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -16,8 +17,6 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag::{register, register_conditional_default};
-
-use super::run;
 
 /// How long what is asked to end may take to remove its locks.
 pub(super) const GRACE: Duration = Duration::from_secs(2);
@@ -90,7 +89,7 @@ impl Watched {
     /// Starts that process. Without one the call goes on all the same.
     pub(super) fn start() -> Option<Self> {
         let (program, words) = WATCHER.get()?;
-        run::start_beside(program, words).ok().map(Self)
+        start_beside(program, words).ok().map(Self)
     }
 
     /// The call is this process group.
@@ -136,4 +135,17 @@ pub(super) fn end(group: Pid, mut reap: impl FnMut() -> bool) {
         thread::sleep(BREATH);
     }
     let _gone = kill_process_group(group, Signal::KILL);
+}
+
+/// Starts a program that hears of a call by its standard input, prints nothing, and is not ended by Ctrl-C at a terminal. It gets
+/// no environment: others of the same user may read it, and secrets of `serve` stand in ours.
+fn start_beside(program: &Path, words: &[String]) -> std::io::Result<Child> {
+    Command::new(program)
+        .args(words)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
 }

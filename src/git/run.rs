@@ -340,19 +340,6 @@ fn wait(
     End::Late
 }
 
-/// Starts a program that hears of a call by its standard input, prints nothing, and is not ended by Ctrl-C at a terminal. It gets
-/// no environment: others of the same user may read it, and secrets of `serve` stand in ours.
-pub(super) fn start_beside(program: &Path, words: &[String]) -> std::io::Result<Child> {
-    Command::new(program)
-        .args(words)
-        .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-}
-
 /// Ends a call, with all that it started.
 fn end(child: &mut Child) {
     if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {

@@ -4,6 +4,7 @@
 //! same types, and the same rules. What a version word means is said by [`crate::store`]. What people change by a command
 //! is changed in the text of the file ([`edit`]), and where a rollback goes is chosen in [`rollback`].
 
+mod document;
 pub mod edit;
 mod numbers;
 mod read;

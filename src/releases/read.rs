@@ -4,41 +4,16 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::Path;
 
-use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::document::Document;
 use super::numbers;
 use super::schema::{ALIAS, DEPLOYMENT};
 use super::{Kind, Object, Release, collide, twin};
 use crate::api::{Alias, AliasSpec, Deployment, DeploymentSpec, GROUP, SpecError, VERSION, Wanted};
 use crate::words::{AliasName, AppName, EnvironmentName};
 use crate::yaml::{self, Node, Problem, Problems, Shape, Value};
-
-/// An object as it stands in a file.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Document<S> {
-    /// Always `cutwater.dev/v1alpha1`.
-    api_version: String,
-    kind: String,
-    metadata: Metadata,
-    spec: S,
-}
-
-/// What people write about an object.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Metadata {
-    name: String,
-    #[serde(default)]
-    namespace: Option<String>,
-    #[serde(default)]
-    labels: BTreeMap<String, String>,
-    #[serde(default)]
-    annotations: BTreeMap<String, String>,
-}
 
 /// What a file holds.
 #[derive(Debug, Clone, Default, PartialEq)]

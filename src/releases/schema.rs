@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
-use super::read::Document;
+use super::document::Document;
 use crate::api::{AliasSpec, DeploymentSpec, GROUP, VERSION};
 
 pub(super) static DEPLOYMENT: LazyLock<Json> = LazyLock::new(of::<DeploymentSpec>);

@@ -1,9 +1,10 @@
 //! What was told last of everything: the engine writes it after each step, and [`super::admin`] answers with it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
@@ -182,7 +183,7 @@ impl Board {
 
     /// A panic elsewhere leaves nothing half done: what is guarded is replaced as a whole.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

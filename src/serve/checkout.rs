@@ -7,7 +7,8 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::tidy::NEW;
 use crate::record::VersionRecord;
@@ -49,7 +50,7 @@ impl Checkout {
     /// # Errors
     /// What is wrong with the snapshot or the disk.
     pub(super) fn ready(&self) -> Result<PathBuf, String> {
-        let _looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        let _looking = self.looking.lock();
         let folder = self.snapshots.join(&self.record.tree);
         if !is_folder(&folder) {
             self.clear(&folder)?;

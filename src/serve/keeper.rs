@@ -1,9 +1,10 @@
 //! Writes what has to survive the end of `serve`, in a task of its own: a disk that is slow or full holds up no decision.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
@@ -40,19 +41,21 @@ impl Keeper {
 
     /// What is to be remembered of an app from now on.
     pub(super) fn note(&self, app: &AppName, remembered: Remembered) {
-        *lock(&self.noted) = Some(Instant::now());
+        *self.noted.lock() = Some(Instant::now());
         // It is gone with its task alone, at the end of all.
         drop(self.notes.send((app.clone(), remembered)));
     }
 
     /// True where all that was noted has had time to be written.
     pub(super) fn is_quiet(&self) -> bool {
-        lock(&self.noted).is_none_or(|noted| noted.elapsed() > RETRY * 2)
+        self.noted
+            .lock()
+            .is_none_or(|noted| noted.elapsed() > RETRY * 2)
     }
 
     /// Why what is remembered of an app is not what it should be.
     pub(super) fn problem(&self, app: &AppName) -> Option<String> {
-        lock(&self.problems).get(app).cloned()
+        self.problems.lock().get(app).cloned()
     }
 
     /// Returns when all that was noted is written, or could not be.
@@ -97,8 +100,8 @@ async fn work(
         });
         for (app, remembered, problem) in written.await.unwrap_or_default() {
             let before = match &problem {
-                Some(problem) => lock(&problems).insert(app.clone(), problem.clone()),
-                None => lock(&problems).remove(&app),
+                Some(problem) => problems.lock().insert(app.clone(), problem.clone()),
+                None => problems.lock().remove(&app),
             };
             if before != problem {
                 changed.notify_one();
@@ -108,9 +111,4 @@ async fn work(
             }
         }
     }
-}
-
-/// A panic elsewhere leaves nothing half done: what is guarded is replaced as a whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

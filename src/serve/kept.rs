@@ -8,8 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::commit::{Commit, short};
 use super::counted::UNKNOWN;
-use super::tip::{Commit, short};
 use crate::plan::Owner;
 
 /// Why an object goes on.

@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::app::App;
@@ -67,7 +68,7 @@ impl Ledger {
 
     /// Takes down what Deployments serve in full, where that is a change.
     pub(super) fn note(&self, tip: &Tip, apps: &BTreeMap<AppName, App>, now: Timestamp) {
-        let mut outbox = lock(&self.outbox);
+        let mut outbox = self.outbox.lock();
         let mut changed = false;
         for release in &tip.releases {
             let owner = tip::owner(release);
@@ -109,7 +110,7 @@ impl Ledger {
     /// The records that may be written now.
     fn ready(&self) -> Vec<(AppName, Vec<Waiting>)> {
         if self.own.load(Ordering::Relaxed) {
-            lock(&self.outbox).waiting(BATCH)
+            self.outbox.lock().waiting(BATCH)
         } else {
             Vec::new()
         }
@@ -117,25 +118,25 @@ impl Ledger {
 
     pub(super) fn status(&self) -> LedgerStatus {
         // One after the other: nobody ever holds both, so nobody waits for the other in turn.
-        let waiting = lock(&self.outbox).waiting(1);
+        let waiting = self.outbox.lock().waiting(1);
         let apps = waiting.iter().map(|(app, _)| app);
         let held = |app: &AppName| {
             format!(
                 "cannot write the ledger of {app}: the repository has not answered since the start, or may be another one"
             )
         };
-        let mut problems: Vec<String> = lock(&self.problems).values().cloned().collect();
+        let mut problems: Vec<String> = self.problems.lock().values().cloned().collect();
         if !self.own.load(Ordering::Relaxed) {
             problems.extend(apps.map(held));
         }
-        let pushing = lock(&self.pushing).clone();
+        let pushing = self.pushing.lock().clone();
         let slow = pushing.filter(|(_, since)| Timestamp::now().duration_since(*since) >= SLOW);
         problems.extend(slow.map(|(app, since)| {
             format!(
                 "the ledger of {app} is being pushed since {since:.0}, and the repository has not answered yet"
             )
         }));
-        let apps = lock(&self.outbox).counts();
+        let apps = self.outbox.lock().counts();
         LedgerStatus {
             environment: self.environment.clone(),
             waiting: apps.values().sum(),
@@ -153,7 +154,7 @@ impl Ledger {
                 return false;
             }
         };
-        if lock(&self.problems).remove(app).is_some() {
+        if self.problems.lock().remove(app).is_some() {
             tracing::info!("the ledger of {app} is written again");
         }
         if recorded.newest > newest || recorded.forgotten {
@@ -162,7 +163,7 @@ impl Ledger {
                 recorded.newest
             );
         }
-        let mut outbox = lock(&self.outbox);
+        let mut outbox = self.outbox.lock();
         outbox.written(app, newest, recorded);
         if let Err(error) = outbox.keep() {
             // What is written twice is seen by what it says.
@@ -173,7 +174,7 @@ impl Ledger {
 
     /// Notes why an app's records cannot be written, and says it where it is new.
     fn trouble(&self, app: &AppName, problem: String) {
-        let mut problems = lock(&self.problems);
+        let mut problems = self.problems.lock();
         if problems.get(app) != Some(&problem) {
             tracing::warn!("{problem}");
             problems.insert(app.clone(), problem);
@@ -193,7 +194,7 @@ pub(super) async fn write(ledger: Arc<Ledger>, mirror: Mirror, releases: Option<
         let mut all_done = true;
         for (app, batch) in batches {
             let newest = (batch.last()).map_or(0, |waiting| waiting.record.sequence);
-            *lock(&ledger.pushing) = Some((app.clone(), Timestamp::now()));
+            *ledger.pushing.lock() = Some((app.clone(), Timestamp::now()));
             let done = {
                 let (ledger, mirror, app) = (Arc::clone(&ledger), mirror.clone(), app.clone());
                 let releases = releases.clone();
@@ -202,7 +203,7 @@ pub(super) async fn write(ledger: Arc<Ledger>, mirror: Mirror, releases: Option<
                 })
                 .await
             };
-            *lock(&ledger.pushing) = None;
+            *ledger.pushing.lock() = None;
             match done {
                 Ok(done) => all_done &= ledger.ended(&app, newest, done),
                 Err(error) => {
@@ -232,7 +233,7 @@ fn push(
 ) -> Result<Recorded, LedgerError> {
     let told = |waiting: Waiting| tell(mirror, waiting, releases);
     let records: Vec<Served> = batch.into_iter().map(told).collect();
-    let writer = lock(&ledger.outbox).writer().map(str::to_owned);
+    let writer = ledger.outbox.lock().writer().map(str::to_owned);
     let writer = writer.map_err(|error| LedgerError::Local {
         app: app.clone(),
         problem: error.to_string(),
@@ -302,11 +303,6 @@ fn is_asked(app: &App, release: &Release, owner: &Owner) -> bool {
         .map(|entry| (&entry.word, entry.share))
         .eq(words.map(|entry| (&entry.version, entry.percentage)));
     is_same && !app.has_strayed(owner)
-}
-
-/// A panic elsewhere leaves nothing half done: what is guarded is replaced as a whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -383,7 +379,7 @@ mod tests {
 
     /// Sequence and shares above 0 of all that waits.
     fn told(ledger: &Ledger) -> Vec<(u64, Shares)> {
-        let all = lock(&ledger.outbox).waiting(usize::MAX);
+        let all = ledger.outbox.lock().waiting(usize::MAX);
         let all = all.into_iter().flat_map(|(_, waiting)| waiting);
         let record = |waiting: Waiting| {
             let versions = waiting.record.versions.iter();
@@ -456,7 +452,10 @@ mod tests {
         };
         let now = Timestamp::UNIX_EPOCH;
         let place = (&app, "shop");
-        lock(&ledger.outbox).note(place, &environment, vec![version], &"3".repeat(40), now);
+        ledger
+            .outbox
+            .lock()
+            .note(place, &environment, vec![version], &"3".repeat(40), now);
         for own in [false, true, false, true] {
             ledger.admit(own);
             assert_eq!(!ledger.ready().is_empty(), own);
@@ -467,7 +466,7 @@ mod tests {
         // While a push runs, that is why they wait; of a moment nothing is said.
         ledger.admit(true);
         for (since, count) in [(Timestamp::now(), 0), (now, 1)] {
-            *lock(&ledger.pushing) = Some((app.clone(), since));
+            *ledger.pushing.lock() = Some((app.clone(), since));
             let problems = ledger.status().problems;
             assert_eq!(problems.len(), count, "{problems:?}");
             let said = "the ledger of shop is being pushed since 1970-01-01T00:00:00Z";

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::commit::short;
 use super::counted::UNKNOWN;
 use super::source::Source;
-use super::tip::{Tip, short};
+use super::tip::Tip;
 use super::trouble::exchanged;
 
 impl Source {

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 /// Where values come from.
 #[derive(Debug, Default)]
@@ -100,7 +101,7 @@ impl Secrets {
         let Some(value) = self.given.get(&variable) else {
             return Ok(None);
         };
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken.lock();
         let this = (name.to_owned(), key.to_owned());
         let (first_name, first_key) = taken.entry(variable.clone()).or_insert(this);
         if (first_name.as_str(), first_key.as_str()) != (name, key) {

@@ -12,10 +12,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 
+use super::commit::{Commit, Known, short};
 use super::counted::{Counted, UNKNOWN};
 use super::state::Remembered;
 use super::tasks::{self, Last};
-use super::tip::{Commit, Known, Tip, short};
+use super::tip::Tip;
 use super::trouble::{empty, exchanged, goes_on, is_gone, nothing_there, other_folder, went_back};
 use crate::plan::Owner;
 use crate::store::{Fetched, Mirror, StoreError};

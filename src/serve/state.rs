@@ -23,8 +23,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::claims::Claims;
 use super::copies;
 use super::counted::Counted;
+use super::folder;
 use super::tidy;
-use super::whose;
 use crate::api::{Alias, AliasSpec, Deployment, DeploymentSpec, Route};
 use crate::plan::slots::Slots;
 use crate::plan::{Memory, Owner, Shares};
@@ -299,7 +299,7 @@ impl StateFolder {
             new.recursive(true).mode(PRIVATE);
             new.create(dir).map_err(fail(dir))?;
         }
-        if let Some(name) = whose::stranger(dir).map_err(fail(dir))? {
+        if let Some(name) = folder::stranger(dir).map_err(fail(dir))? {
             return Err(StateError::NotOurs {
                 dir: dir.to_owned(),
                 name,

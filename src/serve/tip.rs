@@ -10,14 +10,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::commit::{Commit, Known, short};
 use super::kept::{self, Kept, Missing, Reasons};
 use crate::plan::{Owner, OwnerKind};
 use crate::releases::{Kind, Release};
 use crate::settings::Settings;
 use crate::words::AppName;
-
-/// Of which app and repository each object is that the state folder remembers. It counts where nothing else is known of the object.
-pub(super) type Known = BTreeMap<Owner, (AppName, String)>;
 
 /// The objects that go on though commits do not have them.
 type AllKept = BTreeMap<Owner, Kept>;
@@ -39,28 +37,6 @@ pub(super) struct Tip {
     lost: Vec<String>,
     /// What is neither among the releases nor kept is not wanted. Where it is false, something could not be read.
     pub(super) whole: bool,
-}
-
-/// What a commit says.
-pub(super) struct Commit<'a> {
-    pub(super) id: &'a str,
-    pub(super) settings: Settings,
-    /// The objects of all files that can be read.
-    pub(super) releases: &'a [Release],
-    /// The files that cannot be read, and what is wrong.
-    pub(super) unreadable: Vec<(&'a str, &'a str)>,
-    /// The files that hold nothing at all.
-    pub(super) bare: &'a [String],
-    /// That the folder of releases is absent, or holds nothing of ours, in words.
-    pub(super) empty: Option<&'a str>,
-    /// True for each commit that this one follows.
-    pub(super) follows: &'a dyn Fn(&str) -> bool,
-    /// What is known of objects beside the commits before it.
-    pub(super) known: &'a Known,
-    /// The commits before it that cannot be read any more.
-    pub(super) lost: &'a [String],
-    /// The objects that may go on though it does not have them, where a process before this one knew that.
-    pub(super) may_stay: Option<&'a BTreeSet<Owner>>,
 }
 
 impl Tip {
@@ -296,9 +272,4 @@ fn twins(releases: &[Arc<Release>]) -> (Vec<AppName>, Vec<String>) {
         }
     }
     (apps, problems)
-}
-
-/// A commit as people are told of it.
-pub(super) fn short(commit: &str) -> &str {
-    commit.get(..12).unwrap_or(commit)
 }

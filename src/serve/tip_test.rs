@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::tip::{Commit, Known, Tip, owner};
+use super::commit::{Commit, Known};
+use super::tip::{Tip, owner};
 use crate::releases::{self, Release};
 use crate::settings::Settings;
 

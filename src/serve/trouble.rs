@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::tip::short;
+use super::commit::short;
 use crate::store::StoreError;
 
 /// What is said of a commit of another repository.

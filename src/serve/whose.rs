@@ -8,55 +8,14 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use super::folder::FILE;
 use super::state::{StateError, remembers};
 use super::tidy;
 use crate::git::RemoteUrl;
 use crate::store::Mirror;
 
-/// The file with the address.
-const FILE: &str = "repository";
 /// Longest time for a look at an address that is new.
 const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// What is in a state folder. What was damaged stands beside it, under its name with an ending.
-const NAMES: [&str; 7] = [
-    "apps",
-    "counted",
-    "lock",
-    "logs",
-    "mirror.git",
-    FILE,
-    "snapshots",
-];
-
-/// The name of something in `dir` that shows that it is no state folder, but one of somebody else's: old checkouts and output are
-/// removed from a state folder. Hidden files are anybody's.
-///
-/// # Errors
-/// When it cannot be read.
-pub(super) fn stranger(dir: &Path) -> io::Result<Option<String>> {
-    // Each state folder has these from the first start on, and hardly any other folder has.
-    let lock = fs::symlink_metadata(dir.join("lock"));
-    if lock.is_ok_and(|lock| lock.is_file() && lock.len() == 0) || dir.join("mirror.git").is_dir() {
-        return Ok(None);
-    }
-    let is_known = |name: &str| {
-        let stem = name.split('.').next().unwrap_or_default();
-        let known = NAMES.contains(&name) || (name != stem && NAMES.contains(&stem));
-        known
-            || name.starts_with("mirror.")
-            || name.starts_with("ledger-")
-            || (name.starts_with('.') && name != ".git")
-            || name == "lost+found"
-    };
-    for entry in fs::read_dir(dir)? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if !is_known(&name) {
-            return Ok(Some(name));
-        }
-    }
-    Ok(None)
-}
 
 /// Makes sure that what is remembered in `dir` is of the repository at `url`, of which `commits` counted. Asks the remote only where
 /// the address is another one than last time. One that does not answer may be the same under another spelling: what is remembered
@@ -113,6 +72,7 @@ pub(super) fn check(
 
 #[cfg(test)]
 mod tests {
+    use super::super::folder::stranger;
     use super::*;
     use crate::git::Caller;
 

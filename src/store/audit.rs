@@ -8,8 +8,8 @@ use git2::{Oid, Repository};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::history::{Entry, Version, number_in};
 use super::refs::{AppRefs, Space, number_of};
+use super::version::{Entry, Version, number_in};
 use crate::words::{AppName, Label, VersionNumber, WORD_MAX, shown};
 
 /// A ref that is not as it should be.

@@ -4,14 +4,15 @@
 
 use git2::Oid;
 
+use super::attempt::Attempt;
 use super::commit::{NewCommit, Sign};
 use super::error::{PublishError, StoreError};
-use super::history::{self, Entry, Version};
+use super::history;
 use super::label::{self, Step};
-use super::publish::Attempt;
 use super::refs::AppRefs;
 use super::request::Request;
 use super::trailers::{self, Trailers};
+use super::version::{self, Entry, Version};
 use super::workspace::Workspace;
 use crate::git::RefUpdate;
 use crate::words::{VERSION_NUMBER_MAX, VersionNumber};
@@ -60,7 +61,7 @@ impl Attempt<'_> {
             label_moved_from = from;
         }
         // It is read as any reader will read it, before anybody can.
-        let entry = history::read_entry(&self.workspace.repo, &request.app, number, commit)
+        let entry = version::read_entry(&self.workspace.repo, &request.app, number, commit)
             .map_err(|problem| StoreError::local("the snapshot commit", &problem))?;
         match entry {
             Entry::Living(mut version) => {

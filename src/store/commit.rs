@@ -5,8 +5,8 @@
 use git2::{Oid, Signature, Time};
 use jiff::Zoned;
 
-use super::error::StoreError;
-use super::history::Person;
+use super::error::{CommitError, StoreError};
+use super::version::Person;
 use super::workspace::Workspace;
 use crate::git::{self, UnsignedCommit};
 
@@ -28,28 +28,6 @@ pub(super) enum Sign {
     Asked,
     /// Their git is set up to sign every commit.
     SetUp,
-}
-
-/// Why no commit was written.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum CommitError {
-    /// The repository of this machine cannot be read or written.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Nothing is left of the name that git could write.
-    #[error("the author `{0}` cannot be written; set user.name and user.email in git")]
-    Author(String),
-    /// The person's git could not sign.
-    #[error(
-        "it could not be signed: {said}; set up user.signingKey (and gpg.format ssh for an ssh key), and try `git commit -S`; a key with a passphrase must be held by an agent{}",
-        if *set_up { "; commit.gpgSign asks for it, and `git config commit.gpgSign false` leaves the commits of this clone unsigned" } else { "" }
-    )]
-    Signing {
-        /// In the words of git.
-        said: String,
-        /// Their git is set up to sign every commit.
-        set_up: bool,
-    },
 }
 
 impl Workspace {

@@ -3,8 +3,8 @@
 use git2::Oid;
 
 use super::error::{SnapshotError, StoreError};
-use super::history::Version;
 use super::snapshot;
+use super::version::Version;
 use super::workspace::{SourceCommit, Workspace};
 use crate::app::App;
 use crate::words::AppName;

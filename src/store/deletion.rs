@@ -4,11 +4,11 @@ use jiff::Zoned;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::commit::CommitError;
+use super::error::CommitError;
 use super::error::StoreError;
-use super::history::{Person, Tombstone, Version};
 use super::request::Provenance;
 use super::users::{Running, Use};
+use super::version::{Person, Tombstone, Version};
 use crate::words::{AppName, VersionNumber, VersionWord};
 
 /// What is to be deleted.

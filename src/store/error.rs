@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 
-use super::commit::CommitError;
 use crate::api::Reason;
 use crate::app::Problems;
 use crate::git::{GitError, GitErrorKind, UrlError};
@@ -417,6 +416,28 @@ impl LabelError {
             other => other.to_string(),
         }
     }
+}
+
+/// Why no commit was written.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CommitError {
+    /// The repository of this machine cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Nothing is left of the name that git could write.
+    #[error("the author `{0}` cannot be written; set user.name and user.email in git")]
+    Author(String),
+    /// The person's git could not sign.
+    #[error(
+        "it could not be signed: {said}; set up user.signingKey (and gpg.format ssh for an ssh key), and try `git commit -S`; a key with a passphrase must be held by an agent{}",
+        if *set_up { "; commit.gpgSign asks for it, and `git config commit.gpgSign false` leaves the commits of this clone unsigned" } else { "" }
+    )]
+    Signing {
+        /// In the words of git.
+        said: String,
+        /// Their git is set up to sign every commit.
+        set_up: bool,
+    },
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use git2::Oid;
 use super::error::StoreError;
 use super::history::{self, History};
 use super::refs::{AppRefs, Space};
+use super::version;
 use super::workspace::Workspace;
 use crate::git::{self, Git, GitError, RefUpdate};
 use crate::words::AppName;
@@ -107,7 +108,7 @@ impl Workspace {
         let Some(name) = space.spent.as_deref() else {
             return;
         };
-        let number = |oid| history::number_in(&self.repo, app, oid);
+        let number = |oid| version::number_in(&self.repo, app, oid);
         let known = refs.spent.and_then(number);
         let newest = history::newest_own(&self.repo, app, refs);
         let unbacked = history::unbacked(&self.repo, app, refs).is_some();

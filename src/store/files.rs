@@ -7,9 +7,9 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use sha2::{Digest, Sha256};
 
 use super::error::SnapshotError;
-use super::history::Version;
 use super::objects::{self, Kind};
 use super::snapshot::{Listing, Target};
+use super::version::Version;
 use crate::app::{App, Files};
 use crate::record::{FileItem, FileSet, VersionRecord};
 use crate::words::FunctionName;

@@ -2,9 +2,9 @@
 
 use git2::{Oid, Repository};
 
-use super::history::{self, Entry, Version};
 use super::objects;
 use super::refs::{AppRefs, number_of};
+use super::version::{self, Entry, Version};
 use crate::words::{AppName, VersionNumber};
 
 /// The living version whose tree is `tree`, as the refs say it; with labels.
@@ -18,7 +18,7 @@ pub(super) fn living(
     tree: Oid,
 ) -> Option<Version> {
     let hinted = refs.ids.get(&tree.to_string()).and_then(|commit| {
-        let number = history::number_in(repo, app, *commit)?;
+        let number = version::number_in(repo, app, *commit)?;
         (refs.tags.get(&number.to_string()) == Some(commit)).then_some((number, *commit))
     });
     if let Some(version) = hinted.and_then(|at| version(repo, app, refs, tree, at)) {
@@ -41,7 +41,7 @@ fn version(
     tree: Oid,
     (number, commit): (VersionNumber, Oid),
 ) -> Option<Version> {
-    let Ok(Entry::Living(mut version)) = history::read_entry(repo, app, number, commit) else {
+    let Ok(Entry::Living(mut version)) = version::read_entry(repo, app, number, commit) else {
         return None;
     };
     let names = refs.tags.iter().filter(|(_, oid)| **oid == commit);

@@ -8,8 +8,9 @@ use std::path::Path;
 
 use git2::Oid;
 
-use super::history::{self, Entry};
+use super::history;
 use super::refs::AppRefs;
+use super::version::{self, Entry};
 use super::workspace::Workspace;
 use crate::app::APP_FILE;
 use crate::words::{AppName, Label, VersionNumber};
@@ -86,7 +87,7 @@ impl Workspace {
     /// False for one that was deleted, or that Cutwater did not publish. Reads one commit.
     #[must_use]
     pub fn is_living(&self, app: &AppName, version: &KnownVersion) -> bool {
-        let entry = history::read_entry(&self.repo, app, version.number, version.commit);
+        let entry = version::read_entry(&self.repo, app, version.number, version.commit);
         matches!(entry, Ok(Entry::Living(_)))
     }
 

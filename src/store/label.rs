@@ -9,9 +9,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::error::{LabelError, ResolveError, StoreError};
-use super::history::{self, Entry, History};
+use super::history::History;
 use super::lookup::unreadable;
 use super::refs::{AppRefs, Space};
+use super::version::{self, Entry};
 use super::workspace::Workspace;
 use crate::git::RefUpdate;
 use crate::words::{AppName, Label, VersionNumber, VersionWord};
@@ -150,7 +151,7 @@ fn living(
             number,
         });
     };
-    let entry = history::read_entry(repo, app, number, *oid)
+    let entry = version::read_entry(repo, app, number, *oid)
         .map_err(|problem| LabelError::Resolve(unreadable(app, &number, &problem)))?;
     match entry {
         Entry::Living(_) => Ok(*oid),
@@ -208,7 +209,7 @@ pub(super) fn step(
     if Some(holder) == commit {
         return Ok(Step::Nothing);
     }
-    let number = history::number_in(repo, app, holder);
+    let number = version::number_in(repo, app, holder);
     match number {
         // One that only a deleted version has is free.
         Some(number) if may_move || is_deleted(repo, app, refs, number) => Ok(Step::Set {
@@ -231,7 +232,7 @@ pub(super) fn step(
 
 fn is_deleted(repo: &Repository, app: &AppName, refs: &AppRefs, number: VersionNumber) -> bool {
     let oid = refs.tags.get(&number.to_string());
-    let entry = oid.and_then(|oid| history::read_entry(repo, app, number, *oid).ok());
+    let entry = oid.and_then(|oid| version::read_entry(repo, app, number, *oid).ok());
     matches!(entry, Some(Entry::Deleted(_)))
 }
 
@@ -308,7 +309,7 @@ impl Target<'_> {
     /// Why it is not removed: something else has it.
     fn elsewhere(&self, repo: &Repository, holder: Oid) -> LabelError {
         let (app, label) = (self.app.clone(), self.label.clone());
-        match history::number_in(repo, self.app, holder) {
+        match version::number_in(repo, self.app, holder) {
             Some(holder) => LabelError::Elsewhere { app, label, holder },
             None => LabelError::Foreign {
                 app,

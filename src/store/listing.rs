@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::error::StoreError;
-use super::history::Version;
 use super::objects::{self, Kind};
+use super::version::Version;
 use super::workspace::Workspace;
 
 /// A file of a version.

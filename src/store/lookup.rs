@@ -8,9 +8,10 @@ use git2::{Oid, Repository};
 use super::doubt::{Doubt, Doubts};
 use super::error::ResolveError;
 use super::files;
-use super::history::{self, Entry, Version};
+use super::history;
 use super::refs::AppRefs;
 use super::snapshot;
+use super::version::{self, Entry, Version};
 use crate::app::App;
 use crate::record::VersionRecord;
 use crate::words::{AppName, Label, VersionNumber, VersionWord};
@@ -109,7 +110,7 @@ impl State {
             return Ok(Arc::clone(entry));
         }
         // What cannot be read now may be readable after the next fetch: it is not kept.
-        let entry = history::read_entry(&self.repo, app, number, oid).map_err(|problem| {
+        let entry = version::read_entry(&self.repo, app, number, oid).map_err(|problem| {
             self.doubts.note(Doubt::Version(oid));
             unreadable(app, &number, &problem)
         })?;
@@ -216,7 +217,7 @@ impl State {
             tag: format!("{app}/{label}"),
             why: why.to_owned(),
         };
-        let number = history::number_in(&self.repo, app, oid)
+        let number = version::number_in(&self.repo, app, oid)
             .ok_or_else(|| foreign("it does not point to a version of this app"))?;
         match refs.tags.get(&number.to_string()) {
             Some(tag) if *tag == oid => Ok((number, oid)),

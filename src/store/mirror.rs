@@ -2,13 +2,17 @@
 //!
 //! All of it blocks: call it where blocking is allowed. A [`Mirror`] is cheap to clone; clones share one repository.
 
+mod renewal;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use git2::{Oid, Repository};
+use parking_lot::{Mutex, MutexGuard};
 
+use self::renewal::{Attempt, Renewal};
 use super::damaged::{begun, beside, cleared, exchanged, has_head, may_be_damaged, removed};
 use super::doubt::Doubt;
 use super::error::{ResolveError, StoreError};
@@ -16,7 +20,6 @@ use super::files;
 use super::history::{self, History};
 use super::lookup::{State, unreadable};
 use super::refs::{ALL_TAGS, AppRefs, Space};
-use super::renewal::{Attempt, Renewal};
 use super::stale;
 use crate::git::{self, Caller, Credentials, Git, GitError, RemoteUrl};
 use crate::record::VersionRecord;
@@ -157,7 +160,7 @@ impl Mirror {
         apps: &BTreeSet<AppName>,
         timeout: Duration,
     ) -> Result<Fetched, StoreError> {
-        let mut shape = lock(&self.inner.fetching);
+        let mut shape = self.inner.fetching.lock();
         let head_ref = head_ref(branch);
         if !git2::Reference::is_valid_name(&head_ref) || branch.contains('*') {
             return Err(StoreError::BranchNotFound {
@@ -248,7 +251,7 @@ impl Mirror {
     /// nothing was fetched yet: git of an earlier program ends with it.
     #[must_use]
     pub fn unlock(&self) -> Vec<PathBuf> {
-        let _alone = lock(&self.inner.fetching);
+        let _alone = self.inner.fetching.lock();
         stale::remove_all(&self.dir())
     }
 
@@ -472,15 +475,10 @@ impl Mirror {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.inner.state)
+        self.inner.state.lock()
     }
 }
 
 fn head_ref(branch: &str) -> String {
     format!("refs/heads/{branch}")
-}
-
-/// A panic elsewhere leaves nothing half done here: what is guarded is only read and replaced.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

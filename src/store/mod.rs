@@ -11,6 +11,7 @@
 mod addition;
 mod ancestry;
 mod apps;
+mod attempt;
 mod audit;
 mod begin;
 mod browse;
@@ -47,7 +48,6 @@ mod publish_all;
 mod race;
 mod refs;
 mod release;
-mod renewal;
 mod request;
 mod select;
 mod signature;
@@ -56,6 +56,7 @@ mod stale;
 mod trailers;
 mod unchanged;
 mod users;
+mod version;
 mod work_tree;
 mod workspace;
 
@@ -64,16 +65,16 @@ pub use audit::RefProblem;
 pub use begin::{BeginError, Begun, Place};
 pub use browse::{Found, Listed, look};
 pub use changed::Changed;
-pub use commit::CommitError;
 pub use compare::{Comparison, FileChange, FileStatus};
 pub use content::{Content, ContentError, LATEST};
 pub use delete::delete;
 pub use deletion::{AskRunning, DeleteError, DeleteRequest, Deletion};
+pub use error::CommitError;
 pub use error::{LabelError, PublishError, ResolveError, SnapshotError, StoreError};
 pub use export::{Exported, export};
 pub use files::{FILES_MAX, RECORD_MAX};
 pub use followed::LocalBranch;
-pub use history::{Entry, History, Person, Tombstone, Version};
+pub use history::History;
 pub use import::{ImportError, ImportSource, Imported, Unfit, import};
 pub use intact::unlock;
 pub use known::KnownVersion;
@@ -95,4 +96,5 @@ pub use users::{
     Past, Running, Scope, Server, Survey, Unreadable, Unserved, Use, User, deployed, may_mean,
     numbers, users_of,
 };
+pub use version::{Entry, Person, Tombstone, Version};
 pub use workspace::{SourceCommit, Workspace};

@@ -4,10 +4,10 @@ use git2::Oid;
 
 use super::error::{PublishError, SnapshotError};
 use super::files;
-use super::history::Version;
 use super::objects;
 use super::request::Request;
 use super::snapshot::{self, Snapshot, TakeError};
+use super::version::Version;
 use super::workspace::Workspace;
 use crate::words::{AppName, VersionNumber, instead};
 

@@ -35,16 +35,14 @@
 //! not guard the tag, so refs that are old would not do: who finds a number free must have looked just now. What is left is
 //! a tag that is published and deleted by hand between that look and the push.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
-
+use super::attempt::Attempt;
 use super::candidate::{Candidate, highest};
 use super::error::PublishError;
-use super::history::{self, Version};
 use super::holder;
-use super::prepare::{Prepared, prepare};
 use super::race::Racer;
-use super::refs::{AppRefs, Space};
+use super::refs::AppRefs;
 use super::request::{Outcome, Published, Request, Warning, WarningReason};
+use super::version::{self, Version};
 use super::workspace::Workspace;
 use crate::git::GitError;
 use crate::words::VersionNumber;
@@ -81,7 +79,7 @@ pub fn publish(
 
 /// True where a push may be decided on refs that were seen some time ago: they are there, and were seen as a whole.
 fn known_well(workspace: &Workspace, request: &Request, seen: &AppRefs) -> bool {
-    let number = |last| history::number_in(&workspace.repo, &request.app, last);
+    let number = |last| version::number_in(&workspace.repo, &request.app, last);
     let newest = seen.last.and_then(number);
     newest.is_some_and(|number| seen.tags.contains_key(&number.to_string()))
 }
@@ -94,33 +92,6 @@ pub(super) struct Refused {
     pub(super) error: GitError,
     /// False where versions of other apps were in the same push, so that one of them may be the reason.
     pub(super) alone: bool,
-}
-
-/// One request to publish, through all its tries.
-pub(super) struct Attempt<'a> {
-    pub(super) workspace: &'a Workspace,
-    pub(super) request: &'a Request,
-    /// Names of refs at the remote.
-    pub(super) space: Space,
-    pub(super) prepared: Prepared,
-    pub(super) nonce: String,
-}
-
-impl<'a> Attempt<'a> {
-    /// Prepares what is to be published. `seen` are the refs as they were seen last.
-    pub(super) fn new(
-        workspace: &'a Workspace,
-        request: &'a Request,
-        seen: &AppRefs,
-    ) -> Result<Self, PublishError> {
-        Ok(Self {
-            workspace,
-            request,
-            space: Space::canonical(&request.app),
-            prepared: prepare(workspace, request, seen.last)?,
-            nonce: format!("{:016x}", RandomState::new().build_hasher().finish()),
-        })
-    }
 }
 
 impl Attempt<'_> {

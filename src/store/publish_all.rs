@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::attempt::Attempt;
 use super::candidate::Candidate;
 use super::error::{PublishError, StoreError};
-use super::publish::{Attempt, Refused};
+use super::publish::Refused;
 use super::refs::AppRefs;
 use super::request::{Outcome, Published, Request};
 use super::workspace::Workspace;

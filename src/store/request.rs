@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::addition::Addition;
-use super::history::{Person, Version};
+use super::version::{Person, Version};
 use super::workspace::SourceCommit;
 use crate::words::{AppName, FunctionName, Label, VersionNumber};
 

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use globset::GlobMatcher;
 use jiff::Timestamp;
 
-use super::history::{Entry, History, Person};
+use super::history::History;
+use super::version::{Entry, Person};
 use crate::words::VersionNumber;
 
 /// Which versions are wanted. Without anything, all are.

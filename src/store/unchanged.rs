@@ -2,13 +2,14 @@
 
 use git2::Oid;
 
+use super::attempt::Attempt;
 use super::candidate::update;
 use super::error::{PublishError, StoreError};
-use super::history::{self, Version};
+use super::history;
 use super::label::{Given, Target};
-use super::publish::Attempt;
 use super::refs::AppRefs;
 use super::request::{Outcome, Published, Warning, WarningReason};
+use super::version::{self, Version};
 use super::workspace::Workspace;
 use crate::words::{AppName, shown};
 
@@ -81,7 +82,7 @@ impl Attempt<'_> {
             let mut updates = Vec::new();
             let (repo, app) = (&self.workspace.repo, &self.request.app);
             let newest = history::newest_own(repo, app, &refs);
-            let last = refs.last.and_then(|oid| history::number_in(repo, app, oid));
+            let last = refs.last.and_then(|oid| version::number_in(repo, app, oid));
             let lagging = newest.filter(|(number, _)| last < Some(*number));
             if let Some((_, oid)) = lagging {
                 updates.push(update(self.space.last(), refs.last, oid));

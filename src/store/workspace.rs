@@ -9,10 +9,10 @@ use git2::{Commit, ErrorCode, Oid, Repository};
 use sha2::{Digest, Sha256};
 
 use super::error::StoreError;
-use super::history::{Person, Version};
 use super::loose;
 use super::objects;
 use super::snapshot;
+use super::version::{Person, Version};
 use crate::app::{App, Function};
 use crate::git::{self, Git};
 use crate::settings::{SETTINGS_FILE, Settings};

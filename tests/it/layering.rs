@@ -1,89 +1,149 @@
 //! Who may use whom: a module of the crate uses only those above it in the table of `src/lib.rs`, and what is pure stays pure.
-//!
-//! Checked by text, line by line, comments and unit tests left out.
-
-use std::path::{Path, PathBuf};
 
 use crate::support::tools::checkout;
 
+mod source;
+
+use source::Source;
+
 /// A clock that is read where it should be an argument.
-const CLOCK: [&str; 4] = [
-    "Timestamp::now",
-    "Zoned::now",
-    "SystemTime::",
-    "Instant::now",
-];
+const CLOCK: [&str; 4] = ["Timestamp::now", "Zoned::now", "SystemTime", "Instant::now"];
 /// What reaches outside of the process.
 const OUTSIDE: [&str; 6] = [
     "std::fs",
     "std::net",
     "std::process",
     "std::env",
-    "tokio::",
-    "git2::",
+    "tokio",
+    "git2",
 ];
 
-/// What a module must not name, beside the modules below it.
+/// What a module must not name, beside the modules below it. One word is a crate or type; more are a part of a path.
 fn forbidden(module: &str) -> Vec<&'static str> {
     let pure = [&CLOCK[..], &OUTSIDE[..]].concat();
     match module {
         "words" | "yaml" | "app" | "settings" | "ci" | "scaffold" | "releases" | "ledger"
-        | "record" | "plan" => [&pure[..], &["kube::", "k8s_openapi::"]].concat(),
-        "kubernetes" => [&pure[..], &["kube::"]].concat(),
+        | "record" | "plan" => [&pure[..], &["kube", "k8s_openapi"]].concat(),
+        "kubernetes" => [&pure[..], &["kube"]].concat(),
         // The derive of the custom resources needs the crate, and nobody a client.
         "api" => [&pure[..], &["kube::Client", "kube::Api", "kube::runtime"]].concat(),
         // Object ids are git2's; repositories are opened by the store alone.
-        "git" => vec!["git2::Repository", "kube::", "k8s_openapi::", "tokio::"],
-        "store" => vec![
-            "kube::",
-            "k8s_openapi::",
-            "tokio::",
-            "std::process",
-            "std::net",
-        ],
+        "git" => vec!["git2::Repository", "kube", "k8s_openapi", "tokio"],
+        "store" => vec!["kube", "k8s_openapi", "tokio", "std::process", "std::net"],
         "gateway" => vec![
-            "git2::",
-            "kube::",
-            "k8s_openapi::",
+            "git2",
+            "kube",
+            "k8s_openapi",
             "std::fs",
             "std::process",
             "std::env",
             "tokio::fs",
             "tokio::process",
         ],
-        "controller" => vec!["git2::", "std::process"],
+        "controller" => vec!["git2", "std::process"],
         _ => Vec::new(),
     }
+}
+
+/// What is wrong with the paths of a module.
+fn faults(modules: &[String], module: &str, paths: &[Vec<String>]) -> Vec<String> {
+    let rank = |name: &str| modules.iter().position(|other| other == name);
+    let mut faults = Vec::new();
+    for path in paths {
+        let written = path.join("::");
+        if path[0] == "crate" {
+            match path.get(1).map(String::as_str) {
+                // Nobody could see what comes by it.
+                Some("*") => faults.push(format!("`{module}` names the whole crate")),
+                Some(used) if rank(used) > rank(module) => faults.push(format!(
+                    "`{module}` uses `{used}`, which is below it in src/lib.rs: {written}"
+                )),
+                // Alone, it is how far something can be seen.
+                None | Some(_) => {}
+            }
+        }
+        for word in forbidden(module) {
+            if names(path, word) {
+                faults.push(format!("`{module}` must do without `{word}`: {written}"));
+            }
+        }
+    }
+    faults
+}
+
+/// True if a path has the parts of `word` in a row; a crate or the root of a path has to be its first.
+fn names(path: &[String], word: &str) -> bool {
+    let parts: Vec<&str> = word.split("::").collect();
+    let is_root = parts[0].starts_with(|first: char| first.is_ascii_lowercase());
+    let mut rows = path.windows(parts.len()).enumerate();
+    rows.any(|(at, row)| row == parts && (!is_root || at == 0))
+}
+
+fn sources(module: &str) -> Vec<Source> {
+    source::of_module(&checkout().join("src"), module)
 }
 
 #[test]
 fn a_module_uses_only_those_above_it_and_what_is_pure_stays_pure() {
     let modules = table();
     let mut wrong = Vec::new();
-    for (rank, module) in modules.iter().enumerate() {
-        for file in files(module) {
-            for (number, line) in code(&file) {
-                let mut fail = |what: &str| {
-                    let file = file.strip_prefix(checkout()).unwrap().display();
-                    wrong.push(format!("{file}:{number}: {what}: {}", line.trim()));
-                };
-                for used in words_after(&line, "crate::") {
-                    let place = modules.iter().position(|other| *other == used);
-                    if place.is_some_and(|place| place > rank) {
-                        fail(&format!(
-                            "`{module}` uses `{used}`, which is below it in src/lib.rs"
-                        ));
-                    }
-                }
-                for word in forbidden(module) {
-                    if starts_a_path(&line, word) {
-                        fail(&format!("`{module}` must do without `{word}`"));
-                    }
-                }
-            }
+    for module in &modules {
+        for source in sources(module) {
+            let file = source.file.strip_prefix(checkout()).unwrap().display();
+            let faults = faults(&modules, module, &source.paths);
+            wrong.extend(faults.iter().map(|fault| format!("{file}: {fault}")));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whatever way a path is written, it is seen.
+#[test]
+fn no_form_of_an_import_goes_unseen() {
+    let modules: Vec<String> = ["words", "plan", "store"].map(str::to_owned).to_vec();
+    let found = |text: &str| {
+        let place = ["plan", "shift"].map(str::to_owned);
+        let (source, _) = source::names(text, &place);
+        faults(&modules, "plan", &source.paths).len()
+    };
+    for seen in [
+        "use crate::store::Mirror;",
+        "use crate::{words::Share, store::Mirror};",
+        "use crate::{words::{Share, Label}, store};",
+        "use super::super::store::Mirror;",
+        "use super::{super::store::Mirror, world};",
+        "use self::super::super::store::Mirror;",
+        "use crate as all;",
+        "use crate::*;",
+        "use crate::store as other;",
+        "mod inner { use super::super::super::store::Mirror; }",
+        "fn a() -> crate::store::Mirror { todo!() }",
+        "fn a() { let b = crate::store::open(); }",
+        "fn a() { println!(\"{:?}\", crate::store::open()); }",
+        "macro_rules! a { () => { crate::store::open() } }",
+        "#[cfg(test)] mod tests { } use crate::store::Mirror;",
+        "#[cfg(unix)] use crate::store::Mirror;",
+        "fn a() { use std::fs; }",
+        "use std::{fs, fmt};",
+        "use std::fs::{self, File};",
+        "fn a() { let now = jiff::Timestamp::now(); }",
+        "use jiff::Timestamp as Time; fn a() { Time::now(); }",
+        "fn a() { let now = Timestamp::now; }",
+        "async fn a() { tokio::spawn(b()).await; }",
+    ] {
+        assert!(found(seen) > 0, "{seen}");
+    }
+    for fine in [
+        "use crate::words::Share;",
+        "use super::world::World;",
+        "// use crate::store::Mirror;\nfn a() -> &'static str { \"crate::store::Mirror\" }",
+        "#[cfg(test)] mod tests { use crate::store::Mirror; }",
+        "#[cfg(test)] use crate::store::Mirror;",
+        "use crate::words::kube::Name;",
+        "fn a(now: jiff::Timestamp) {}",
+    ] {
+        assert_eq!(found(fine), 0, "{fine}");
+    }
 }
 
 #[test]
@@ -101,38 +161,54 @@ fn the_table_of_the_crate_lists_every_module() {
 /// Only one module starts programs, and only one writes what the controller makes.
 #[test]
 fn programs_are_started_and_objects_written_in_one_place() {
-    let only = |word: &str, allowed: &[&str]| {
+    let only = |what: &str, allowed: &[&str], names: &dyn Fn(&Source) -> bool| {
         for module in table() {
-            for file in files(&module) {
-                let place = file.strip_prefix(checkout().join("src")).unwrap();
+            for source in sources(&module) {
+                let place = source.file.strip_prefix(checkout().join("src")).unwrap();
                 let place = place.to_string_lossy().into_owned();
-                let named = code(&file).any(|(_, line)| line.contains(word));
                 assert!(
-                    !named || allowed.contains(&place.as_str()),
-                    "{word} is for {allowed:?}, and stands in src/{place}"
+                    !names(&source) || allowed.contains(&place.as_str()),
+                    "{what} is for {allowed:?}, and stands in src/{place}"
                 );
             }
         }
     };
+    let has = |word: &'static str| {
+        move |source: &Source| source.paths.iter().any(|path| names(path, word))
+    };
     only(
         "Command::new",
         &[
+            "git/interrupt.rs",
             "git/run.rs",
             "processes/guard.rs",
             "processes/guarded.rs",
             "processes/last_step.rs",
         ],
+        &has("Command::new"),
     );
     // Objects; finalizers; status.
+    let patches = |source: &Source| {
+        let mut paths = source.paths.iter();
+        paths.any(|path| {
+            path[0] == "kube" && path.iter().rev().nth(1).is_some_and(|it| it == "Patch")
+        })
+    };
     only(
-        "Patch::",
+        "Patch",
         &[
             "controller/apply.rs",
             "controller/finalizer.rs",
             "controller/report.rs",
         ],
+        &patches,
     );
-    only(".delete(name, &", &["controller/apply.rs"]);
+    let deletes = |source: &Source| source.methods.contains(&("delete".to_owned(), 2));
+    only(
+        "a deletion",
+        &["controller/apply.rs", "controller/carry_out.rs"],
+        &deletes,
+    );
 }
 
 /// The modules in the order of the table in `src/lib.rs`.
@@ -146,52 +222,4 @@ fn table() -> Vec<String> {
         .collect();
     assert!(modules.len() > 5, "the table is read: {modules:?}");
     modules
-}
-
-fn files(module: &str) -> Vec<PathBuf> {
-    fn below(path: &Path, found: &mut Vec<PathBuf>) {
-        for entry in std::fs::read_dir(path).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                below(&path, found);
-            } else if path.file_stem().is_some_and(|stem| stem != "tests") {
-                found.push(path);
-            }
-        }
-    }
-    let mut found = Vec::new();
-    let root = checkout().join("src").join(module);
-    if root.is_dir() {
-        below(&root, &mut found);
-    } else {
-        found.push(root.with_extension("rs"));
-    }
-    found
-}
-
-/// The lines of a file with their numbers, without comments and up to its unit tests.
-fn code(file: &Path) -> impl Iterator<Item = (usize, String)> {
-    let text = std::fs::read_to_string(file).unwrap();
-    let lines: Vec<(usize, String)> = (text.lines().enumerate())
-        .take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
-        .filter(|(_, line)| !line.trim_start().starts_with("//"))
-        .map(|(index, line)| (index + 1, line.to_owned()))
-        .collect();
-    lines.into_iter()
-}
-
-/// The words right behind each `prefix`.
-fn words_after<'a>(line: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {
-    line.match_indices(prefix).map(move |(at, _)| {
-        let rest = &line[at + prefix.len()..];
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        &rest[..end.unwrap_or(rest.len())]
-    })
-}
-
-/// True when a path in the line starts with `word`: `kube::` is not in `crate::kube::`.
-fn starts_a_path(line: &str, word: &str) -> bool {
-    line.match_indices(word).any(|(at, _)| {
-        !line[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':')
-    })
 }

@@ -3,7 +3,6 @@
 mod list;
 mod server;
 mod status;
-mod watch;
 
 use clap::Subcommand;
 

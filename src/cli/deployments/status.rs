@@ -1,13 +1,13 @@
 //! `cutwater deployments status`: what is asked, and the document that answers it. [`table`] shows that to people.
 
 mod table;
+mod watch;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::server::ServerJson;
-use super::watch;
 use crate::cli::candidates;
 use crate::cli::cluster::ClusterArgs;
 use crate::cli::context::Context;

@@ -9,11 +9,12 @@ use serde::Serialize;
 
 use super::entry::{EntryJson, row};
 use crate::cli::candidates;
-use crate::cli::context::{Context, quoted};
+use crate::cli::context::Context;
 use crate::cli::live;
 use crate::cli::moment::{self, Edge};
 use crate::cli::output::{Failure, Ui, count};
 use crate::cli::running::RunningArgs;
+use crate::cli::shell::quoted;
 use crate::store::{Entry, Filter, History, RefProblem, Running, Survey, Use, users_of};
 use crate::words::{AppName, VersionNumber};
 

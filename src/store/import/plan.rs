@@ -1,11 +1,13 @@
 //! What an import has to push for one app. Reads objects of this machine, and changes nothing.
 
+use super::super::version;
 use git2::{Oid, Repository};
 
 use super::{Imported, Unfit};
 use crate::git::RefUpdate;
-use crate::store::history::{self, Entry, History, Version};
+use crate::store::history::{self, History};
 use crate::store::refs::{AppRefs, Space};
+use crate::store::version::{Entry, Version};
 use crate::words::{AppName, VersionNumber};
 
 /// What is missing here, and what is told about it.
@@ -152,7 +154,7 @@ fn stands(
     let Some(holder) = ours.tags.get(&number.to_string()) else {
         // Its tag is gone, but `last` remembers that the number was given.
         let other = ours.last.filter(|last| *last != oid);
-        let given = other.and_then(|last| history::number_in(repo, app, last));
+        let given = other.and_then(|last| version::number_in(repo, app, last));
         return if given == Some(number) {
             Stands::Taken("was given here to a version whose tag is gone".to_owned())
         } else {
@@ -194,8 +196,8 @@ fn last(
     tags: &[(VersionNumber, Oid)],
 ) -> Option<Oid> {
     let remembered = theirs.last.and_then(|oid| {
-        let number = history::number_in(repo, app, oid)?;
-        let entry = history::read_entry(repo, app, number, oid).ok()?;
+        let number = version::number_in(repo, app, oid)?;
+        let entry = version::read_entry(repo, app, number, oid).ok()?;
         (!matches!(entry, Entry::Foreign(_))).then_some((number, oid))
     });
     let highest = tags.iter().copied().chain(remembered).max()?;

@@ -4,7 +4,7 @@ use super::super::error::ResolveError;
 use super::super::history::History;
 use super::super::users::{Branch, Past, Survey, meaning};
 use super::back::Back;
-use super::error::ReleaseError;
+use super::error::{ReleaseError, listed};
 use super::{ReleaseRequest, Wish, alias_name};
 use crate::api::WantedVersion;
 use crate::releases::edit::{self, EditError};
@@ -216,12 +216,4 @@ fn resolved(history: &History, asked: &[Asked]) -> Result<Vec<Part>, ReleaseErro
         percentage,
     };
     Ok(parts.map(part).collect())
-}
-
-/// `v7 90%, v8 10%`
-pub(super) fn listed(parts: &[Part]) -> String {
-    let parts: Vec<String> = (parts.iter())
-        .map(|part| format!("{} {}%", part.version, part.percentage))
-        .collect();
-    parts.join(", ")
 }

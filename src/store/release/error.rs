@@ -2,9 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::super::commit::CommitError;
+use super::super::error::CommitError;
 use super::super::error::{ResolveError, StoreError};
-use super::decide::listed;
 use crate::git::GitError;
 use crate::releases::edit::EditError;
 use crate::releases::rollback::Candidates;
@@ -344,4 +343,12 @@ pub struct ChangedMeanwhile {
     pub message: String,
     /// What it asks for now.
     pub versions: String,
+}
+
+/// `v7 90%, v8 10%`
+pub(super) fn listed(parts: &[Part]) -> String {
+    let parts: Vec<String> = (parts.iter())
+        .map(|part| format!("{} {}%", part.version, part.percentage))
+        .collect();
+    parts.join(", ")
 }

@@ -22,9 +22,9 @@ use jiff::Zoned;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::history::Person;
 use super::request::Provenance;
 use super::users::DeployedShare;
+use super::version::Person;
 use crate::releases::{Asked, Kind};
 use crate::words::{AliasName, AppName, Share, VersionNumber, VersionWord};
 

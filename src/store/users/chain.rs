@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use git2::{Commit, Oid, Repository};
 
 use super::super::objects;
-use super::walk::Walk;
+use super::scope::Walk;
 
 /// Commits that are looked ahead for: what is missing of them is fetched at once.
 pub(super) const AHEAD: usize = 256;

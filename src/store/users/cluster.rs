@@ -1,6 +1,6 @@
 //! What a cluster says about an app, in one form for Deployments and Aliases. Somebody else asks the cluster.
 
-use super::super::history::Version;
+use super::super::version::Version;
 use super::may_mean;
 use crate::api::{
     Alias, Deployment, HistoryEntry, ResolvedVersion, ServingVersion, Type, WantedVersion,

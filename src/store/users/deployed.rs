@@ -9,10 +9,11 @@ use serde::Serialize;
 
 use super::super::workspace::Workspace;
 use super::branches::Branch;
+use super::change::Change;
 use super::cluster::{Cluster, ClusterObject};
-use super::meaning::parts;
 use super::owner::{is_recorded_of, ledger_before, ledger_of, ledger_of_gone};
-use super::past::{Change, Past};
+use super::parts::parts;
+use super::past::Past;
 use super::survey::Survey;
 use super::timeline::{Fate, Item, timeline};
 use crate::releases::Kind;

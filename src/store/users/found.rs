@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::past::Change;
+use super::change::Change;
 use super::states::{Key, State, States};
 use crate::releases::Kind;
 

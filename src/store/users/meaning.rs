@@ -1,46 +1,19 @@
 //! What the words of a release mean, and what they meant when they were deployed: a label may have moved since.
 
-use super::super::error::ResolveError;
 use super::super::history::History;
 use super::super::partial::DEPTHS;
 use super::super::workspace::Workspace;
 use super::branches::Branch;
+use super::change::Change;
 use super::ledgers::LedgerEntry;
 use super::owner::ledger_of;
-use super::past::{Change, Reach};
+use super::parts::parts;
+use super::past::Reach;
 use super::survey::Survey;
 use super::timeline::timeline;
 use crate::api::WantedVersion;
 use crate::releases::{Part, Release};
 use crate::words::{Share, VersionNumber, VersionWord};
-
-/// The versions that words meant, also one that does not live, where it is named by number; nothing where a label had a share: it
-/// may have named another version then.
-pub(in crate::store) fn parts(history: &History, words: &[WantedVersion]) -> Option<Vec<Part>> {
-    let mut parts = Vec::new();
-    for entry in words {
-        let version = match &entry.version {
-            VersionWord::Number(number) => *number,
-            VersionWord::Label(_) if entry.percentage == Share::ZERO => continue,
-            VersionWord::Label(_) => return None,
-            word @ VersionWord::Id(_) => match history.version(word) {
-                Ok(version) => version.number,
-                Err(ResolveError::Ambiguous { .. } | ResolveError::Unreadable { .. })
-                    if entry.percentage == Share::ALL =>
-                {
-                    return None;
-                }
-                // It does not live, so nobody goes back to it.
-                Err(_) => continue,
-            },
-        };
-        parts.push(Part {
-            version,
-            percentage: entry.percentage,
-        });
-    }
-    Some(parts)
-}
 
 /// The number that a word means now: also of a version that does not live, where it is named by number.
 pub(in crate::store) fn meaning(history: &History, word: &VersionWord) -> Option<VersionNumber> {

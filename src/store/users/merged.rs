@@ -9,10 +9,10 @@ use super::super::objects;
 use super::super::release::reason;
 use super::branches::folder_of;
 use super::chain::{AHEAD, Commits, main_parent};
+use super::change::Change;
 use super::found::Found;
-use super::past::Change;
+use super::scope::Walk;
 use super::states::{Reader, State, States};
-use super::walk::Walk;
 use crate::api::WantedVersion;
 use crate::words::{Share, VersionNumber, VersionWord};
 
@@ -200,7 +200,7 @@ fn left(changes: &[&Change]) -> Vec<VersionNumber> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::users::past::change_to;
+    use crate::store::users::change::change_to;
 
     fn numbers(list: &[u32]) -> Vec<VersionNumber> {
         let number = |version: &u32| VersionNumber::new(*version).unwrap();

@@ -10,6 +10,7 @@
 
 mod branches;
 mod chain;
+mod change;
 mod cluster;
 mod deployed;
 mod found;
@@ -17,7 +18,9 @@ mod ledgers;
 mod meaning;
 mod merged;
 mod owner;
+mod parts;
 mod past;
+mod scope;
 mod states;
 mod survey;
 mod timeline;
@@ -28,22 +31,24 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::history::Version;
+use super::version::Version;
 use crate::api::WantedVersion;
 use crate::releases::Kind;
 use crate::words::{EnvironmentName, Share, VersionNumber, VersionWord};
 
 pub use branches::{Branch, Unreadable};
 pub(super) use branches::{Reader, folder_of};
+pub use change::Change;
 pub use cluster::{Cluster, ClusterObject};
 pub use deployed::{Deployed, DeployedShare, Memory, Unserved, deployed};
 pub(super) use ledgers::one as read_ledger;
 pub use ledgers::{Ledger, LedgerEntry};
 pub use meaning::numbers;
-pub(super) use meaning::{meaning, meant, parts};
+pub(super) use meaning::{meaning, meant};
 pub(super) use owner::{apart, ledger_of};
+pub(super) use parts::parts;
+pub use past::Past;
 pub(super) use past::Reach;
-pub use past::{Change, Past};
 pub use survey::{Scope, Survey};
 pub(super) use timeline::{Fate, Item, Timeline, timeline};
 

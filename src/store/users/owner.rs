@@ -1,9 +1,10 @@
 //! Whose records a ledger holds: the Deployment of the branch whose environment it is about.
 
 use super::branches::Branch;
+use super::change::Change;
 use super::ledgers::{Ledger, LedgerEntry};
-use super::meaning::parts;
-use super::past::{Change, Past};
+use super::parts::parts;
+use super::past::Past;
 use super::survey::Survey;
 use super::timeline::is_same;
 use crate::releases::{Kind, Release};

@@ -1,35 +1,19 @@
 //! Goes back through the commits of a branch, along first parents (of a pull along the second one), and finds those that changed what the releases ask of an
 //! app. A commit whose releases are those of its parent costs no more than a look at two trees.
 
-use git2::{Oid, Repository};
-use jiff::Timestamp;
+use git2::Oid;
 
-use super::super::history::Person;
 use super::super::objects;
-use super::super::release::{made_by, reason, rolled_back_from};
 use super::branches::folder_of;
 use super::chain::{AHEAD, Commits};
+use super::change::Change;
 use super::found::{Found, file_of};
 use super::merged::Merge;
-use super::past::Change;
+use super::scope::Walk;
 use super::states::{Key, Reader, States};
-use crate::releases::Kind;
-use crate::words::AppName;
 
 /// Most commits that are looked at.
 const COMMITS_MAX: usize = 100_000;
-
-/// Where to walk.
-pub(super) struct Walk<'a> {
-    pub(super) repo: &'a Repository,
-    /// Folder of the releases.
-    pub(super) folder: &'a str,
-    /// The tracked branch, where it is known.
-    pub(super) branch: Option<&'a str>,
-    pub(super) app: &'a AppName,
-    /// Fetches what is missing of the releases of commits.
-    pub(super) bring: &'a dyn Fn(&[Oid]) -> Result<(), String>,
-}
 
 /// Why a walk ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,37 +190,5 @@ impl Walk<'_> {
             line.push(states.clone());
         }
         Ok(line)
-    }
-
-    /// What a commit says of itself, as a change of nothing yet.
-    pub(super) fn about(&self, oid: Oid, position: usize) -> Result<Change, String> {
-        let commit = objects::commit(self.repo, oid)?;
-        let text = |bytes: &[u8]| -> String {
-            let text = String::from_utf8_lossy(bytes);
-            text.chars().filter(|c| !c.is_control()).collect()
-        };
-        let author = commit.author();
-        let said = String::from_utf8_lossy(commit.message_bytes());
-        Ok(Change {
-            commit: oid.to_string(),
-            position,
-            author: Person {
-                name: text(author.name_bytes()),
-                email: text(author.email_bytes()),
-            },
-            at: Timestamp::from_second(commit.time().seconds()).unwrap_or_default(),
-            message: reason(&said, self.app)
-                .unwrap_or_else(|| text(commit.summary_bytes().unwrap_or_default())),
-            file: String::new(),
-            folder: String::new(),
-            kind: Kind::Deployment,
-            namespace: None,
-            name: String::new(),
-            source: made_by(&said, self.app),
-            versions: Vec::new(),
-            rolled_back_from: rolled_back_from(&said, self.app),
-            unknown: None,
-            passing: false,
-        })
     }
 }

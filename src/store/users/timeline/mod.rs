@@ -6,8 +6,9 @@
 #[cfg(test)]
 mod tests;
 
+use super::change::Change;
 use super::ledgers::{Ledger, LedgerEntry};
-use super::past::{Change, Past};
+use super::past::Past;
 use crate::releases::Part;
 use crate::words::{Share, VersionNumber};
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::*;
 use crate::ledger::{Served, ServedVersion};
-use crate::store::users::past::change_to;
+use crate::store::users::change::change_to;
 use crate::words::VersionWord;
 
 fn number(version: u32) -> VersionNumber {

@@ -7,8 +7,8 @@ use serde_json::Value as Json;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::server::ServerJson;
-use super::status::{self, StatusJson};
+use super::super::server::ServerJson;
+use super::StatusJson;
 use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::moment;
@@ -74,7 +74,7 @@ fn show(ui: &Ui, status: &StatusJson, before: &mut Vec<Vec<String>>) -> Result<(
     let time = moment::now().strftime("%H:%M:%S").to_string();
     if ui.clear_screen() {
         ui.result(format!("{time}, until Ctrl-C"));
-        ui.table(&status::HEAD, 0, rows);
+        ui.table(&super::HEAD, 0, rows);
         return Ok(());
     }
     for row in rows.iter().filter(|row| !before.contains(row)) {

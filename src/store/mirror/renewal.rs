@@ -8,11 +8,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::damaged::{begun, beside, cleared, exchanged, has_head, removed};
-use super::doubt::{self, Doubt};
-use super::lookup::State;
-use super::mirror::Mirror;
-use super::refs::Space;
+use super::super::damaged::{begun, beside, cleared, exchanged, has_head, removed};
+use super::super::doubt::{self, Doubt};
+use super::super::lookup::State;
+use super::super::refs::Space;
+use super::Mirror;
 use crate::git::{self, Caller, GitError, GitErrorKind};
 use crate::words::AppName;
 
