@@ -270,6 +270,12 @@ async fn what_a_spec_names_keeps_its_pods_where_not_all_of_it_can_be() {
     scope
         .until_workloads("shop", &["shop-v1-web", "shop-v3-web"])
         .await;
+    wait_for("the other one to be looked for in vain", SOON, async || {
+        let said = scope.conditions("shop").await;
+        let known = said.contains("has no version `v9`");
+        if known { Ok(()) } else { Err(said) }
+    })
+    .await;
     scope.stays_put("shop").await;
     assert_eq!(scope.weights("shop").await, [(3, 10_000)].into());
     assert_eq!(scope.pods("shop", 1).await, pods);
