@@ -119,19 +119,12 @@ mod tests {
         let shares: Shares = (shares.iter())
             .map(|(number, points)| (v(*number), Share::from_basis_points(*points)))
             .collect();
-        let split = SplitPlan {
-            owner: owner.clone(),
-            route: RoutePlan::Serve {
-                overrides: shares.iter().map(|(version, _)| *version).collect(),
-                shares,
-                idle: idle.iter().copied().map(v).collect(),
-            },
-            complete: true,
-            settled: true,
-            waiting: Vec::new(),
-            stalled: false,
-            unheard: Vec::new(),
+        let route = RoutePlan::Serve {
+            overrides: shares.iter().map(|(version, _)| *version).collect(),
+            shares,
+            idle: idle.iter().copied().map(v).collect(),
         };
+        let split = SplitPlan::settled(owner.clone(), route);
         let plan = Plan {
             splits: vec![split],
             settled: true,

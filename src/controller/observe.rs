@@ -329,10 +329,9 @@ fn route_facts(
     let last = last.map(|route| shares(&key.app, route));
     let sent = routes.iter().flat_map(|route| shares(&key.app, route));
     // One that was taken out may have to stay as it is: what it does not name holds up none of the others.
-    let counts = |route: &&&HttpRoute| !is_surplus(route);
     let all_surplus = routes.iter().all(|route| is_surplus(route));
     let named = (routes.iter())
-        .filter(|route| all_surplus || counts(route))
+        .filter(|route| all_surplus || !is_surplus(route))
         .map(|route| versions_of(key, main_rule(route)).collect::<BTreeSet<_>>());
     let answers: Vec<Answer> = (routes.iter())
         .map(|route| Answer::of(route, given.gateways))

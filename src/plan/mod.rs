@@ -88,6 +88,22 @@ pub struct SplitPlan {
     pub unheard: Vec<VersionNumber>,
 }
 
+#[cfg(test)]
+impl SplitPlan {
+    /// One that waits for nothing.
+    pub(crate) fn settled(owner: Owner, route: RoutePlan) -> Self {
+        Self {
+            owner,
+            route,
+            complete: true,
+            settled: true,
+            waiting: Vec::new(),
+            stalled: false,
+            unheard: Vec::new(),
+        }
+    }
+}
+
 /// What the routes of a split are to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoutePlan {

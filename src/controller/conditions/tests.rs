@@ -143,18 +143,15 @@ fn says(trouble: &Trouble) -> Vec<Say> {
         pinned: vec![pinned],
         ..Resolution::default()
     };
+    let route = RoutePlan::Serve {
+        shares: vec![(version, Share::ALL)],
+        idle: Vec::new(),
+        overrides: vec![version],
+    };
     let split = SplitPlan {
-        owner: wishes[0].owner.clone(),
-        route: RoutePlan::Serve {
-            shares: vec![(version, Share::ALL)],
-            idle: Vec::new(),
-            overrides: vec![version],
-        },
-        complete: true,
         settled: trouble.written != Some("own"),
-        waiting: Vec::new(),
-        stalled: false,
         unheard: trouble.unheard.then_some(version).into_iter().collect(),
+        ..SplitPlan::settled(wishes[0].owner.clone(), route)
     };
     let plan = Plan {
         run: [(version, [(function(), Scale::Fixed(2))].into())].into(),

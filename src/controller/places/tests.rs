@@ -112,19 +112,12 @@ fn all_decided(
         "app": "shop", "number": 1, "tree": "1".repeat(40), "commit": "2".repeat(40),
         "publishedAt": "2026-01-01T00:00:00Z", "functions": [function("web"), function("api")],
     }));
-    let split = SplitPlan {
-        owner: wishes[0].owner.clone(),
-        route: RoutePlan::Serve {
-            shares: vec![(version, Share::ALL)],
-            idle: Vec::new(),
-            overrides: vec![version],
-        },
-        complete: true,
-        settled: true,
-        waiting: Vec::new(),
-        stalled: false,
-        unheard: Vec::new(),
+    let route = RoutePlan::Serve {
+        shares: vec![(version, Share::ALL)],
+        idle: Vec::new(),
+        overrides: vec![version],
     };
+    let split = SplitPlan::settled(wishes[0].owner.clone(), route);
     let around = Around {
         routes_known: true,
         accepted: &Ages::new(),

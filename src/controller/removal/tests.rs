@@ -105,15 +105,8 @@ impl Case {
     }
 
     fn split(mut self, who: &str, route: RoutePlan) -> Self {
-        self.plan.splits.push(SplitPlan {
-            owner: owner(who),
-            route,
-            complete: false,
-            settled: true,
-            waiting: Vec::new(),
-            stalled: false,
-            unheard: Vec::new(),
-        });
+        let split = SplitPlan::settled(owner(who), route);
+        self.plan.splits.push(split);
         self
     }
 

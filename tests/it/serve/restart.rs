@@ -1,10 +1,22 @@
 //! A restart while what is wanted cannot run, or not yet: what was served goes on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{SERVER, Standalone, push, until};
 use crate::support::http;
+
+/// A server of version 2, whose program starts once there is a file `go` in the folder.
+async fn serving_moody() -> (Standalone, PathBuf) {
+    let mut standalone = Standalone::of(1);
+    let dir = standalone.shop.dir.path().to_owned();
+    standalone.publish_program(&moody(&dir));
+    std::fs::write(dir.join("go"), "").unwrap();
+    standalone.deploy(&[(2, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(2, "100")]).await;
+    (standalone, dir)
+}
 
 /// A server that waits for the file `go`, and ends while there is a file `broken`; its folder is shared with the test.
 fn moody(dir: &Path) -> String {
@@ -138,13 +150,7 @@ async fn what_was_served_does_not_wait_for_what_is_wanted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_version_waits_for_what_served_where_both_are_to_have_a_share() {
-    let mut standalone = Standalone::of(1);
-    let dir = standalone.shop.dir.path().to_owned();
-    standalone.publish_program(&moody(&dir));
-    std::fs::write(dir.join("go"), "").unwrap();
-    standalone.deploy(&[(2, "100")]);
-    standalone.start().await;
-    standalone.serves(&[(2, "100")]).await;
+    let (mut standalone, dir) = serving_moody().await;
     // What served is slow to start, and the new one is not.
     std::fs::remove_file(dir.join("go")).unwrap();
     standalone.serving.take().unwrap().kill();
@@ -167,13 +173,7 @@ async fn a_new_version_waits_for_what_served_where_both_are_to_have_a_share() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_takes_no_requests_is_not_said_to_be_served() {
-    let mut standalone = Standalone::of(1);
-    let dir = standalone.shop.dir.path().to_owned();
-    standalone.publish_program(&moody(&dir));
-    std::fs::write(dir.join("go"), "").unwrap();
-    standalone.deploy(&[(2, "100")]);
-    standalone.start().await;
-    standalone.serves(&[(2, "100")]).await;
+    let (mut standalone, dir) = serving_moody().await;
     // The next one takes a variable that is not there.
     let lacks = super::app("[python3, server.py]").replace(
         "    local:",
