@@ -23,6 +23,7 @@
 //! | [`git`] | the `git` program, for remotes | processes, network |
 //! | [`store`] | versions in a git repository, and the controller's mirror | files, remotes by `git` |
 //! | [`plan`] | what to do about one app: which version gets which share, what runs and for how long | nothing |
+//! | [`resolve`] | which versions the words of a split mean: what was resolved before stays | nothing |
 //! | [`gateway`] | the embedded HTTP gateway: which process gets a request, and the way there and back | the network |
 //! | [`kubernetes`] | a plan as Kubernetes objects, and what differs from what is there | nothing |
 //! | [`processes`] | programs that run on this machine | processes |
@@ -52,6 +53,7 @@ pub mod plan;
 pub mod processes;
 pub mod record;
 pub mod releases;
+pub mod resolve;
 pub mod scaffold;
 pub mod serve;
 pub mod settings;

@@ -18,6 +18,7 @@ pub mod schema;
 mod specs;
 pub mod status;
 pub mod traffic;
+pub mod trouble;
 mod version_rule;
 pub mod wanted;
 mod words;
@@ -29,6 +30,7 @@ pub use repository::{Ledger, Repository, RepositorySpec, RepositoryStatus, Secre
 pub use route::{GatewayRef, Route, covers_hostname, path_key};
 pub use status::{HistoryEntry, HistoryShare, ResolvedVersion, RouteState, ServingVersion};
 pub use traffic::{Affinity, OnLoss, Override, OverrideMode, SecretKey, WantedVersion};
+pub use trouble::Trouble;
 pub use version_rule::{CookieRule, HeaderRule, QueryRule, VersionRule};
 pub use wanted::{
     AffinityKey, NamedRoute, OverrideRule, RequestMatch, SpecError, Wanted, WantedRule,

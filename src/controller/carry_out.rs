@@ -18,12 +18,12 @@ use super::objects::Kept;
 use super::ownership;
 use super::places::Routes;
 use super::removal::{Doomed, Removal};
-use super::resolve::Records;
 use super::wish::{self, Wish};
 use crate::kubernetes::render::{self, Rendered};
 use crate::kubernetes::{Kind, Object, names};
 use crate::plan::{Memory, Owner, Plan, later};
 use crate::record::VersionRecord;
+use crate::resolve::Records;
 use crate::words::VersionNumber;
 
 /// A plan, and what it takes to carry it out.

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use super::key::AppKey;
 use super::observe::main_rule;
-use super::resolve::Records;
 use crate::api::gateway::HttpRoute;
 use crate::kubernetes::{Reached, RouteSpec, names};
+use crate::resolve::Records;
 use crate::words::{FunctionName, VersionNumber};
 
 /// The versions of a live route that are not simply reached by the function that is wished. `learned`: the gateways have said

@@ -11,7 +11,7 @@ use super::answer::{self, Answer, Gateways};
 use super::cache::Unreadable;
 use super::key::AppKey;
 use super::objects::AppObjects;
-use super::resolve::{Records, Resolution};
+use super::resolve::Resolution;
 use super::wish::Wish;
 use crate::api::gateway::{HttpRoute, Rule};
 use crate::api::{NamedRoute, OverrideRule};
@@ -21,6 +21,7 @@ use crate::plan::{
     FunctionState, Memory, Owner, OwnerKind, RouteFacts, Shares, Split, Version, World,
 };
 use crate::record::VersionRecord;
+use crate::resolve::Records;
 use crate::words::{AppName, FunctionName, Share, VersionNumber};
 
 /// Delays that the controller was started with.

@@ -16,12 +16,13 @@ use super::functions;
 use super::key::AppKey;
 use super::objects::AppObjects;
 use super::observe;
-use super::resolve::{Records, Resolution};
+use super::resolve::Resolution;
 use super::wish::Wish;
 use crate::api::gateway::{Gateway, HttpRoute, ParentRef};
 use crate::api::{NamedRoute, Reason, Route, covers_hostname};
 use crate::kubernetes::{RouteSpec, names};
 use crate::plan::{Owner, Plan, RoutePlan};
+use crate::resolve::Records;
 use crate::words::FunctionName;
 
 /// Most hostnames of one route in the Gateway API (HTTPRouteSpec, `hostnames`).

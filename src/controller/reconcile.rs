@@ -20,13 +20,14 @@ use super::moment::Moment;
 use super::objects::AppObjects;
 use super::observe::{self, Given};
 use super::places::{self, Around, Obstacles, Routes};
-use super::resolve::{self, Records, Resolution, Trouble};
+use super::resolve::{self, Resolution};
 use super::status::{self, Facts};
 use super::strangers;
 use super::wish::{self, Wish};
-use crate::api::{OverrideRule, Reason};
+use crate::api::{OverrideRule, Reason, Trouble};
 use crate::kubernetes::RouteSpec;
-use crate::plan::{self, Memory, Owner, Plan, World, asked, later};
+use crate::plan::{self, Memory, Owner, Plan, World, later};
+use crate::resolve::Records;
 
 /// How a reconcile ended.
 #[derive(Debug, Default)]
@@ -197,11 +198,7 @@ async fn resolutions(
     for wish in wishes {
         let resolution = match wish::conflict(wish, home) {
             Some(message) => {
-                let trouble = Trouble {
-                    reason: Reason::RepositoryConflict,
-                    message,
-                    pending: false,
-                };
+                let trouble = Trouble::new(Reason::RepositoryConflict, message);
                 resolve::fall_back(wish, records, vec![trouble])
             }
             None => resolve::resolve(&context.repositories, key, wish, &known, records).await,
@@ -356,18 +353,14 @@ async fn release(
     fine
 }
 
-/// Each wanted version must have the functions that the routes reach.
+/// What gateways of a cluster cannot do is refused as a whole.
 fn checked(wish: &Wish, resolution: Resolution, records: &Records) -> Resolution {
     let Ok(wanted) = &wish.wanted else {
         return resolution;
     };
     // What was pinned before goes on.
-    let refuse = |reason, message| {
-        let trouble = Trouble {
-            reason,
-            message,
-            pending: false,
-        };
+    let refuse = |message: &str| {
+        let trouble = Trouble::new(Reason::NotSupported, message);
         let troubles = resolution.troubles.iter().cloned().chain([trouble]);
         Resolution {
             holds: resolution.holds.clone(),
@@ -376,21 +369,16 @@ fn checked(wish: &Wish, resolution: Resolution, records: &Records) -> Resolution
     };
     if !wanted.rules.is_empty() {
         let message = "spec.rules are not something that gateways of this cluster can do; take them out, or ask for a version with the override header";
-        return refuse(Reason::NotSupported, message.to_owned());
+        return refuse(message);
     }
     if wanted.affinity.is_some() {
         let message =
             "spec.affinity is not something that gateways of this cluster can do; leave it out";
-        return refuse(Reason::NotSupported, message.to_owned());
+        return refuse(message);
     }
     if matches!(wanted.override_rule, OverrideRule::Key { .. }) {
         let message = "spec.override.mode `key` is not supported yet; use `header`, or `none` to let nobody choose";
-        return refuse(Reason::NotSupported, message.to_owned());
-    }
-    let listed = resolution.shares.iter().flatten();
-    let listed = listed.map(|(number, _)| *number).collect();
-    if let Err(problem) = asked::reachable(&wanted.routes, &listed, records) {
-        return refuse(Reason::FunctionNotFound, problem);
+        return refuse(message);
     }
     resolution
 }

@@ -12,7 +12,6 @@ use super::acceptance::Ages;
 use super::key::AppKey;
 use super::objects::AppObjects;
 use super::places;
-use super::resolve::Records;
 use super::strangers;
 use super::wish::Wish;
 use crate::api::Wanted;
@@ -20,6 +19,7 @@ use crate::api::gateway::HttpRoute;
 use crate::kubernetes::render::Rendered;
 use crate::kubernetes::{Kind, names};
 use crate::plan::{Owner, OwnerKind, Plan, RoutePlan};
+use crate::resolve::Records;
 use crate::words::VersionNumber;
 
 /// An object that goes, as it was seen: one that was made anew meanwhile under its name is another.

@@ -1,6 +1,6 @@
-//! Words into versions: from what is pinned already, from records in the cluster, and from git, in this order.
+//! Asks git what the words of an owner mean: from what is pinned already, from records in the cluster, and from git, in this order.
 //!
-//! Reads git through [`Repositories`]; writes nothing. What git cannot tell now is unknown, never absent.
+//! Reads git through [`Repositories`]; writes nothing. What is decided from the answers is in [`crate::resolve`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,9 +8,10 @@ use super::key::AppKey;
 use super::repositories::{Lookup, Repositories};
 use super::wish::Wish;
 use crate::api::condition::{self, State};
-use crate::api::{Reason, ResolvedVersion, Type, WantedVersion};
+use crate::api::{Reason, ResolvedVersion, Trouble, Type};
 use crate::plan::Shares;
-use crate::record::{self, VersionRecord};
+use crate::record::VersionRecord;
+use crate::resolve::{self, Answer, Asked, Pin, Records};
 use crate::words::{VersionNumber, VersionWord};
 
 /// What git may say against a version that runs.
@@ -23,18 +24,6 @@ const AGAINST_RUNNING: [Reason; 6] = [
     Reason::SnapshotUnreadable,
 ];
 
-/// Records by number.
-pub(super) type Records = BTreeMap<VersionNumber, VersionRecord>;
-
-/// Why a word did not lead to a version, or what is wrong with one that goes on serving.
-#[derive(Debug, Clone)]
-pub(super) struct Trouble {
-    pub(super) reason: Reason,
-    pub(super) message: String,
-    /// It is being looked up: no fault yet.
-    pub(super) pending: bool,
-}
-
 /// What the versions of one wish resolved to.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Resolution {
@@ -44,8 +33,7 @@ pub(super) struct Resolution {
     pub(super) shares: Option<Shares>,
     /// What stands against it.
     pub(super) troubles: Vec<Trouble>,
-    /// Versions that run and that the wish names, while what was pinned before goes on: nothing of theirs may go, for what git
-    /// has under their numbers now may be something else.
+    /// Versions that run and that the wish names: nothing of theirs may go.
     pub(super) holds: BTreeSet<VersionNumber>,
 }
 
@@ -68,228 +56,109 @@ pub(super) async fn resolve(
     let Ok(wanted) = &wish.wanted else {
         return fall_back(wish, records, Vec::new());
     };
-    let place = Place {
-        repositories,
-        key,
-        repository: &wanted.repository,
-        known,
+    let asked = Asked {
+        wanted,
+        before: pins(wish),
+        repository: Some(&wanted.repository),
+        there: known.there,
+        pinned: &pinned(known.wishes, &wanted.repository),
     };
-    let mut pinned = Vec::new();
-    let mut said = Said::default();
-    let mut holds = BTreeSet::new();
-    for entry in &wanted.versions {
-        let own = records.values().filter(|record| place.is_own(record));
-        let meant = own.filter(|record| record.may_be(&entry.version));
-        let meant: Vec<VersionNumber> = meant.map(|record| record.number).collect();
-        match place.version(wish, entry, records, &mut said).await {
-            Ok(record) => {
-                holds.insert(record.number);
-                pinned.push(ResolvedVersion {
-                    version: entry.version.clone(),
-                    number: record.number,
-                    id: format!("g{}", record.tree),
-                    commit: record.commit.clone(),
-                    percentage: entry.percentage,
-                });
-                records.entry(record.number).or_insert(record);
-            }
-            Err(trouble) => {
-                holds.extend(meant);
-                said.troubles.push(trouble);
-            }
+    let questions = asked.questions(records);
+    let mut words = BTreeMap::new();
+    for word in questions.words {
+        let found = look_up(repositories, key, &wanted.repository, &word).await;
+        words.insert(word, found);
+    }
+    let mut versions = BTreeMap::new();
+    for number in questions.versions {
+        let (namespace, word) = (&key.namespace, VersionWord::Number(number));
+        let answer = repositories.peek(namespace, &wanted.repository, &key.app, &word);
+        if let Some(found) = answer.await {
+            versions.insert(number, found);
         }
     }
-    holds.retain(|number| known.there.contains(number));
-    let Said {
-        mut troubles,
-        unasked,
-    } = said;
-    if pinned.len() < wanted.versions.len() {
-        return Resolution {
-            holds,
-            ..fall_back(wish, records, troubles)
-        };
-    }
-    if unasked && troubles.is_empty() {
-        troubles.extend(said_before(wish));
-    }
-    for (index, entry) in pinned.iter().enumerate() {
-        if let Some(other) = pinned[..index]
-            .iter()
-            .find(|other| other.number == entry.number)
-        {
-            troubles.push(Trouble {
-                reason: Reason::VersionTwice,
-                message: format!(
-                    "`{}` and `{}` are both {}; keep one entry with the whole percentage",
-                    other.version, entry.version, entry.number
-                ),
-                pending: false,
-            });
-            return Resolution {
-                holds,
-                ..fall_back(wish, records, troubles)
-            };
-        }
-    }
-    Resolution {
-        shares: Some(shares(&pinned)),
-        pinned,
-        troubles,
-        holds,
-    }
-}
-
-fn shares(pinned: &[ResolvedVersion]) -> Shares {
-    pinned
-        .iter()
-        .map(|entry| (entry.number, entry.percentage))
-        .collect()
+    let look = |word: &VersionWord| match words.get(word) {
+        Some(Ok(record)) => Answer::Is(record),
+        Some(Err(trouble)) => Answer::Not(trouble.clone()),
+        None => Answer::Unknown,
+    };
+    let check = |number: VersionNumber| match versions.get(&number) {
+        Some(Ok(record)) => Answer::Is(record),
+        Some(Err((reason, message))) => Answer::Not(Trouble::new(*reason, message.clone())),
+        None => Answer::Unknown,
+    };
+    let found = resolve::resolve(&asked, records, look, check);
+    taken(wish, found, records)
 }
 
 /// What was pinned before goes on, where its records are known.
 pub(super) fn fall_back(wish: &Wish, records: &Records, troubles: Vec<Trouble>) -> Resolution {
-    let pinned = wish.status.wanted.clone();
-    let known = !pinned.is_empty()
-        && pinned
-            .iter()
-            .all(|entry| (records.get(&entry.number)).is_some_and(|r| r.commit == entry.commit));
-    Resolution {
-        shares: known.then(|| shares(&pinned)),
-        pinned,
-        troubles,
-        holds: BTreeSet::new(),
-    }
+    let found = resolve::fall_back(&pins(wish), records, troubles);
+    taken(wish, found, records)
 }
 
-/// What was said on the way.
-#[derive(Debug, Default)]
-struct Said {
-    troubles: Vec<Trouble>,
-    /// Git could not be asked of a version that runs.
-    unasked: bool,
+/// What the status of a wish says that its words resolved to.
+fn pins(wish: &Wish) -> Vec<Pin<'_>> {
+    let pins = wish.status.wanted.iter();
+    pins.map(|entry| Pin {
+        word: &entry.version,
+        number: entry.number,
+        commit: Some(&entry.commit),
+        share: entry.percentage,
+    })
+    .collect()
 }
 
-struct Place<'a> {
-    repositories: &'a Repositories,
-    key: &'a AppKey,
-    repository: &'a str,
-    known: &'a Known<'a>,
-}
-
-impl Place<'_> {
-    /// A record is of the repository that is asked. One that does not say of which it is, is of the only one that there was.
-    fn is_own(&self, record: &VersionRecord) -> bool {
-        let named = record.repository.as_deref();
-        named.is_none_or(|named| named == self.repository)
-    }
-
-    async fn version(
-        &self,
-        wish: &Wish,
-        entry: &WantedVersion,
-        records: &Records,
-        said: &mut Said,
-    ) -> Result<VersionRecord, Trouble> {
-        let before = wish
-            .status
-            .wanted
-            .iter()
-            .find(|old| old.version == entry.version);
-        let held = match before {
-            Some(before) => {
-                (records.get(&before.number)).filter(|record| record.commit == before.commit)
-            }
-            None => record::named(records, &entry.version).filter(|record| self.is_own(record)),
-        };
-        if let Some(record) = held {
-            // It runs, or did a moment ago: git has no say in whether it goes on, nor in whether traffic goes back to it. But
-            // people are told when git no longer agrees.
-            let answer = self.disagreement(record).await;
-            said.unasked |= answer.is_none();
-            let trouble = answer.flatten();
-            let pinned = pin(self.known.wishes, self.repository, record.number);
-            // One of an earlier program does not say of which repository it is: it may be of one that the app had before.
-            let is_sure = before.is_some()
-                || record.repository.is_some()
-                || pinned == Some(record.commit.as_str());
-            if let Some(trouble) = trouble {
-                if !is_sure && trouble.reason == Reason::VersionMoved {
-                    return Err(trouble);
+/// A resolution in the words of a status.
+fn taken(wish: &Wish, found: resolve::Resolution, records: &Records) -> Resolution {
+    let wanted = wish.wanted.as_ref().map(|wanted| &wanted.versions);
+    let pinned = match (&found.numbers, wanted) {
+        (Some(numbers), Ok(entries)) => {
+            let entries = entries.iter().zip(numbers);
+            let pinned = entries.map(|(entry, number)| {
+                let record = &records[number];
+                ResolvedVersion {
+                    version: entry.version.clone(),
+                    number: *number,
+                    id: format!("g{}", record.tree),
+                    commit: record.commit.clone(),
+                    percentage: entry.percentage,
                 }
-                said.troubles.push(trouble);
-            }
-            return Ok(record.clone());
+            });
+            pinned.collect()
         }
-        let word = match before {
-            Some(before) => VersionWord::Number(before.number),
-            None => entry.version.clone(),
-        };
-        let record = self.lookup(&word).await?;
-        let pinned = before.map(|before| before.commit.as_str());
-        if let Some(pinned) =
-            pinned.or_else(|| pin(self.known.wishes, self.repository, record.number))
-            && pinned != record.commit
-        {
-            return Err(moved(&record, pinned));
-        }
-        match records.get(&record.number) {
-            Some(held) if held.commit == record.commit => Ok(held.clone()),
-            Some(held) if !self.is_own(held) => Err(foreign(held, self.repository)),
-            Some(held) => Err(moved(&record, &held.commit)),
-            None => Ok(VersionRecord {
-                repository: Some(self.repository.to_owned()),
-                ..record
-            }),
-        }
+        _ => wish.status.wanted.clone(),
+    };
+    let mut troubles: Vec<Trouble> = found.troubles;
+    troubles.extend(found.strayed);
+    if found.unasked && troubles.is_empty() {
+        troubles.extend(said_before(wish));
     }
-
-    async fn lookup(&self, word: &VersionWord) -> Result<VersionRecord, Trouble> {
-        let namespace = &self.key.namespace;
-        let lookup = self
-            .repositories
-            .resolve(namespace, self.repository, &self.key.app, word);
-        match lookup.await {
-            Lookup::Found(record) => match without_image(&record) {
-                None => Ok(*record),
-                Some(message) => Err(Trouble {
-                    reason: Reason::SnapshotUnreadable,
-                    message,
-                    pending: false,
-                }),
-            },
-            Lookup::Pending => Err(Trouble {
-                reason: Reason::Progressing,
-                message: format!(
-                    "looking for version `{word}` in Repository `{}`",
-                    self.repository
-                ),
-                pending: true,
-            }),
-            Lookup::Refused(reason, message) => Err(Trouble {
-                reason,
-                message,
-                pending: false,
-            }),
-        }
+    Resolution {
+        pinned,
+        shares: found.shares,
+        troubles,
+        holds: found.holds,
     }
+}
 
-    /// What git says now against a version that runs, if anything; nothing where git cannot be asked without waiting.
-    async fn disagreement(&self, record: &VersionRecord) -> Option<Option<Trouble>> {
-        let word = VersionWord::Number(record.number);
-        let namespace = &self.key.namespace;
-        let lookup = self
-            .repositories
-            .peek(namespace, self.repository, &self.key.app, &word);
-        Some(match lookup.await? {
-            Ok(found) if found.commit == record.commit => None,
-            Ok(found) => Some(moved(&found, &record.commit)),
-            Err((reason, message)) => Some(Trouble {
-                reason,
-                message: format!("{message}; what runs goes on"),
-                pending: false,
-            }),
-        })
+/// What git says of a word, which is asked for it if need be.
+async fn look_up(
+    repositories: &Repositories,
+    key: &AppKey,
+    repository: &str,
+    word: &VersionWord,
+) -> Result<VersionRecord, Trouble> {
+    let lookup = repositories.resolve(&key.namespace, repository, &key.app, word);
+    match lookup.await {
+        Lookup::Found(record) => match without_image(&record) {
+            None => Ok(*record),
+            Some(message) => Err(Trouble::new(Reason::SnapshotUnreadable, message)),
+        },
+        Lookup::Pending => Err(Trouble::pending(format!(
+            "looking for version `{word}` in Repository `{repository}`"
+        ))),
+        Lookup::Refused(reason, message) => Err(Trouble::new(reason, message)),
     }
 }
 
@@ -300,22 +169,22 @@ fn said_before(wish: &Wish) -> Option<Trouble> {
         said.status == State::False.as_str() && said.observed_generation == wish.generation;
     let mut reasons = AGAINST_RUNNING.into_iter();
     let reason = reasons.find(|reason| reason.as_str() == said.reason)?;
-    stands.then(|| Trouble {
-        reason,
-        message: said.message.clone(),
-        pending: false,
-    })
+    stands.then(|| Trouble::new(reason, said.message.clone()))
 }
 
-/// The commit that some owner that counts has pinned for a number of a repository.
-fn pin<'w>(wishes: &'w [Wish], repository: &str, number: VersionNumber) -> Option<&'w str> {
+/// The commits that owners that count have pinned for the versions of a repository.
+fn pinned(wishes: &[Wish], repository: &str) -> BTreeMap<VersionNumber, String> {
     let is_of = |wish: &&Wish| {
         let wanted = wish.wanted.as_ref();
         wish.taken_by.is_none() && wanted.is_ok_and(|wanted| wanted.repository == repository)
     };
-    let pins = (wishes.iter().filter(is_of)).flat_map(|wish| &wish.status.wanted);
-    let mut of_number = pins.filter(|pin| pin.number == number);
-    of_number.next().map(|pin| pin.commit.as_str())
+    let mut pinned = BTreeMap::new();
+    for pin in (wishes.iter().filter(is_of)).flat_map(|wish| &wish.status.wanted) {
+        pinned
+            .entry(pin.number)
+            .or_insert_with(|| pin.commit.clone());
+    }
+    pinned
 }
 
 /// Why a cluster cannot run this version, where a function of it has no image.
@@ -325,35 +194,6 @@ fn without_image(record: &VersionRecord) -> Option<String> {
     Some(format!(
         "function `{name}` of {number} has no image, so it runs with `cutwater serve` only; publish it with `--image {name}=REF@sha256:...`, and name that version"
     ))
-}
-
-fn moved(found: &VersionRecord, pinned: &str) -> Trouble {
-    Trouble {
-        reason: Reason::VersionMoved,
-        message: format!(
-            "the tag of {} points to commit {} now and pointed to {} when it was resolved; what was pinned goes on; put the tag back, or publish a new version",
-            found.number,
-            short(&found.commit),
-            short(pinned)
-        ),
-        pending: false,
-    }
-}
-
-/// Pods of an app that came from another repository keep the number of theirs until they are gone.
-fn foreign(held: &VersionRecord, repository: &str) -> Trouble {
-    let (number, other) = (held.number, held.repository.as_deref().unwrap_or_default());
-    Trouble {
-        reason: Reason::RepositoryConflict,
-        message: format!(
-            "{number} of Repository `{other}` still has pods here; {number} of Repository `{repository}` is taken up once no route sends to them and they are gone; or name a version with another number"
-        ),
-        pending: false,
-    }
-}
-
-fn short(id: &str) -> &str {
-    id.get(..12).unwrap_or(id)
 }
 
 #[cfg(test)]
@@ -410,11 +250,9 @@ mod tests {
         .unwrap();
         let key = cache.put(alias).remove(0);
         let wishes = wish::wishes(&cache.app(&key), &BTreeMap::new());
-        let pin = |repository: &str, number: u32| {
-            pin(&wishes, repository, VersionNumber::new(number).unwrap())
-        };
-        assert_eq!(pin("main", 1), Some("abc"));
-        assert_eq!(pin("main", 2), None);
-        assert_eq!(pin("other", 1), None);
+        let one = VersionNumber::new(1).unwrap();
+        let expected = BTreeMap::from([(one, "abc".to_owned())]);
+        assert_eq!(pinned(&wishes, "main"), expected);
+        assert_eq!(pinned(&wishes, "other"), BTreeMap::new());
     }
 }

@@ -18,13 +18,14 @@ use super::key::AppKey;
 use super::memory;
 use super::moment::Moment;
 use super::observe::{self, Delays, Given, Owners};
-use super::resolve::{Records, Resolution};
+use super::resolve::Resolution;
 use super::wish::Wish;
 use crate::api::gateway::HttpRoute;
 use crate::api::{DeploymentStatus, Wanted};
 use crate::kubernetes::object::Kind;
 use crate::kubernetes::{names, render};
 use crate::plan::{Owner, Plan, RoutePlan, Shares, World};
+use crate::resolve::Records;
 use crate::words::{AppName, FunctionName, VersionNumber};
 
 /// A cluster with one app.

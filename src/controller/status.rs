@@ -10,13 +10,14 @@ use super::key::AppKey;
 use super::objects::AppObjects;
 use super::observe;
 use super::places;
-use super::resolve::{Records, Resolution};
+use super::resolve::Resolution;
 use super::wish::Wish;
 use crate::api::condition::{self, Say, State};
 use crate::api::{DeploymentStatus, HistoryEntry, HistoryShare, RouteState, ServingVersion, Type};
 use crate::kubernetes::names;
 use crate::plan::effective::share_of;
 use crate::plan::{OwnerKind, Plan, RoutePlan, Scale, Shares, SplitPlan};
+use crate::resolve::Records;
 use crate::words::{FunctionName, Share, VersionNumber};
 
 /// Deployments that the status remembers.

@@ -12,16 +12,18 @@ use super::checkout::Checkout;
 use super::claims::{Refusal, Refused, Settled};
 use super::lookups::Lookups;
 use super::programs::Starter;
-use super::resolve::{self, Answer, Resolution};
+use super::resolve;
 use super::returning::{self, Returning};
 use super::secrets::Secrets;
 use super::state::{Remembered, Served, StateFolder};
 use super::tip::{self, Tip};
 use super::versions::Materialised;
+use crate::api::{Reason, Trouble};
 use crate::gateway::{Overrides, Route};
 use crate::plan::slots::slots;
 use crate::plan::{self, Owner, RoutePlan};
 use crate::releases::Release;
+use crate::resolve::{Answer, Resolution};
 use crate::store::Mirror;
 use crate::words::{AppName, VersionNumber, VersionWord};
 
@@ -156,17 +158,7 @@ impl App {
         self.problems.clear();
         let asked = self.asked(name, tools.tip);
         self.look_up(name, tools, &asked);
-        let resolutions: Vec<Resolution> = (asked.iter())
-            .map(|release| {
-                let (owner, lookups) = (tip::owner(release), &self.lookups);
-                let answer = |word: &VersionWord| match lookups.answer(word) {
-                    Answer::Is(_) | Answer::Wrong(_) if tools.foreign => Answer::Wrong(FOREIGN),
-                    Answer::Wrong(_) if !tools.own => Answer::Wrong(UNASKED),
-                    answer => answer,
-                };
-                resolve::resolve(&owner, &release.wanted, &mut self.remembered, answer)
-            })
-            .collect();
+        let resolutions = self.resolutions(tools, &asked);
         rerouted |= self.adopt(&asked, &resolutions);
         self.expect();
         let all: Vec<Arc<Release>> = self.wanted.values().cloned().collect();
@@ -198,7 +190,9 @@ impl App {
         // What cannot be started is known now, and keeps no room from others.
         let failed = self.returning.arrive(&self.running, &self.unfit);
         self.is_starting = self.starts(&resolutions);
-        self.misses = resolutions.iter().any(|found| !found.problems.is_empty());
+        self.misses = resolutions
+            .iter()
+            .any(|found| found.faults().next().is_some());
         let moved = self.take_over(&plan, now);
         rerouted |= moved | self.show() | self.admit(&tools.starter.secrets);
         self.assign(before);
@@ -218,6 +212,32 @@ impl App {
             },
             gone: self.wanted.is_empty() && self.running.is_empty() && plan.close,
         }
+    }
+
+    /// What the versions of each owner are.
+    fn resolutions(&mut self, tools: &Tools<'_>, asked: &[Arc<Release>]) -> Vec<Resolution> {
+        let there = self.remembered.records.keys().copied().collect();
+        let lookups = &self.lookups;
+        let look = |word: &VersionWord| match lookups.answer(word) {
+            Answer::Is(_) | Answer::Not(_) if tools.foreign => {
+                Answer::Not(Trouble::new(Reason::RepositoryConflict, FOREIGN))
+            }
+            Answer::Not(_) if !tools.own => {
+                Answer::Not(Trouble::new(Reason::RepositoryUnreachable, UNASKED))
+            }
+            answer => answer,
+        };
+        // What another repository, or one that has not answered, does not have may be there all the same.
+        let check = |number| match lookups.answer(&VersionWord::Number(number)) {
+            Answer::Not(_) if !tools.own || tools.foreign => Answer::Unknown,
+            answer => answer,
+        };
+        let remembered = &mut self.remembered;
+        let resolve = |release: &Arc<Release>| {
+            let (owner, wanted) = (tip::owner(release), &release.wanted);
+            resolve::resolve(&owner, wanted, remembered, &there, look, check)
+        };
+        asked.iter().map(resolve).collect()
     }
 
     /// Counts on what was served before for as long as somebody who is there is served by it.

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use super::app::{App, Tools};
 use super::keys;
 use super::lookups::Library;
-use super::resolve::{self, Answer, Resolution};
 use super::secrets::Secrets;
 use super::state::{Served, Spec};
 use super::tip::{self, Tip};
 use super::versions::Materialised;
+use crate::api::Reason;
 use crate::plan::{self, Cause, Owner};
 use crate::record::VersionRecord;
 use crate::releases::Release;
+use crate::resolve::{Answer, Resolution};
 use crate::words::{AppName, FunctionName, VersionNumber, VersionWord};
 
 impl App {
@@ -110,18 +111,6 @@ impl App {
     ) {
         for (release, resolution) in asked.iter().zip(resolutions) {
             let owner = tip::owner(release);
-            let pinned = self.remembered.pinned.get(&owner).into_iter().flatten();
-            let strayed = pinned.filter_map(|pinned| {
-                let record = self.remembered.records.get(&pinned.number)?;
-                // What another repository, or one that has not answered, does not have may be there all the same.
-                let is_known = |answer: &Answer<'_>| {
-                    (tools.own && !tools.foreign) || !matches!(answer, Answer::Wrong(_))
-                };
-                let answer = self.lookups.answer(&VersionWord::Number(pinned.number));
-                Some(answer)
-                    .filter(is_known)
-                    .and_then(|answer| resolve::disagreement(record, &answer))
-            });
             let held = if self.lingering.contains_key(&owner) {
                 let why = "it is not in the releases any more, and goes on where who claims its place does not answer yet";
                 Some(why.to_owned())
@@ -130,8 +119,8 @@ impl App {
                     format!("it is as {commit} has it; the problems of the repository say why")
                 })
             };
-            let problems = (resolution.problems.iter().cloned())
-                .chain(strayed)
+            let against = resolution.faults().chain(&resolution.strayed);
+            let problems = (against.map(ToString::to_string))
                 .chain(held)
                 .map(|problem| format!("{owner}: {problem}"));
             let problems: Vec<String> = problems.collect();
@@ -149,7 +138,9 @@ impl App {
                 |found: &VersionRecord| record.is_some_and(|record| found.commit != record.commit);
             match self.lookups.answer(&word) {
                 Answer::Is(found) => is_other(found),
-                Answer::Wrong(_) | Answer::Asked => self.lookups.is_foreign(&word),
+                // Its tag names a commit that is no version.
+                Answer::Not(trouble) => trouble.reason == Reason::VersionForeign,
+                Answer::Unknown => false,
             }
         })
     }
@@ -228,10 +219,7 @@ mod tests {
         .unwrap();
         let mut app = App::of(remembered);
         let asked = if goes_on { vec![release] } else { Vec::new() };
-        let pending = [Resolution {
-            pending: true,
-            ..Resolution::default()
-        }];
+        let pending = [Resolution::default()];
         app.adopt(&asked, &pending[..asked.len()]);
         app
     }

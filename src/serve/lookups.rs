@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
-use super::resolve::Answer;
+use crate::api::Trouble;
 use crate::record::VersionRecord;
-use crate::store::{Mirror, ResolveError};
+use crate::resolve::Answer;
+use crate::store::Mirror;
 use crate::words::{AppName, Label, VersionNumber, VersionWord};
 
 /// After how long what was not found is asked again though nothing came: a disk may have failed just then.
@@ -23,9 +24,7 @@ pub(super) struct Lookups {
 }
 
 struct Known {
-    found: Result<VersionRecord, String>,
-    /// Its tag names a commit that is no version.
-    is_foreign: bool,
+    found: Result<VersionRecord, Trouble>,
     /// How often refs of the app had moved.
     moves: u64,
     at: Instant,
@@ -71,8 +70,7 @@ impl Lookups {
             let one = |word: VersionWord| {
                 let found = mirror.resolve(&app, &word);
                 let known = Known {
-                    is_foreign: matches!(found, Err(ResolveError::Foreign { .. })),
-                    found: found.map_err(|error| error.to_string()),
+                    found: found.map_err(|error| Trouble::new(error.reason(), error.to_string())),
                     moves,
                     at: Instant::now(),
                 };
@@ -87,21 +85,16 @@ impl Lookups {
     pub(super) fn answer(&self, word: &VersionWord) -> Answer<'_> {
         match self.known.get(word).map(|known| &known.found) {
             Some(Ok(record)) => Answer::Is(record),
-            Some(Err(problem)) => Answer::Wrong(problem),
-            None => Answer::Asked,
+            Some(Err(trouble)) => Answer::Not(trouble.clone()),
+            None => Answer::Unknown,
         }
-    }
-
-    /// True where the tag of a word is known to name a commit that is no version.
-    pub(super) fn is_foreign(&self, word: &VersionWord) -> bool {
-        self.known.get(word).is_some_and(|known| known.is_foreign)
     }
 
     /// The labels of a version now, where they are known.
     pub(super) fn labels(&self, number: VersionNumber) -> Option<&[Label]> {
         match self.answer(&VersionWord::Number(number)) {
             Answer::Is(record) => Some(&record.labels),
-            Answer::Wrong(_) | Answer::Asked => None,
+            Answer::Not(_) | Answer::Unknown => None,
         }
     }
 }

@@ -10,13 +10,13 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::app::App;
-use super::resolve::Resolution;
 use super::tip;
 use super::versions;
 use crate::controller::simulated::{Asks, Cluster};
 use crate::plan::{self, FunctionState, Memory, Plan, RoutePlan, Shares, SplitPlan, Version};
 use crate::record::VersionRecord;
 use crate::releases::{self, Release};
+use crate::resolve::Resolution;
 use crate::words::{AppName, FunctionName, VersionNumber};
 
 /// Something that happens.

@@ -127,13 +127,13 @@ mod tests {
     use serde_json::json;
 
     use super::super::app::App;
-    use super::super::resolve::Resolution;
     use super::super::secrets::Kind;
     use super::super::versions;
     use super::*;
     use crate::plan::{Plan, RoutePlan, Shares, plan};
     use crate::record::VersionRecord;
     use crate::releases::{self, Release};
+    use crate::resolve::Resolution;
     use crate::words::Share;
 
     fn number(version: u32) -> VersionNumber {

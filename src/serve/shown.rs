@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::app::App;
-use super::resolve::Resolution;
 use super::state::Spec;
 use crate::api::OverrideRule;
 use crate::plan::Owner;
 use crate::releases::Release;
+use crate::resolve::Resolution;
 use crate::words::Share;
 
 impl App {

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::app::App;
-use super::resolve::Resolution;
 use super::tip;
 use super::versions::{self, Materialised};
 use crate::plan::asked::Asked;
 use crate::plan::{self, Owner, RouteFacts, Split, World};
 use crate::releases::Release;
+use crate::resolve::Resolution;
 use crate::words::{Share, VersionNumber};
 
 impl App {
@@ -52,7 +52,7 @@ impl App {
             self.complete.get(owner) != Some(&true)
                 && (!self.returning.had(owner) || self.answering(owner).is_empty())
                 && !self.refused.contains_key(owner)
-                && resolution.problems.is_empty()
+                && resolution.faults().next().is_none()
                 && !shares.into_iter().any(|(number, _)| failed(number))
         });
         starts || self.returning.undecided().next().is_some()

@@ -166,14 +166,16 @@ fn search(past: &[Event], cut: Option<&str>, lives: &impl Fn(VersionNumber) -> b
                 Event::Unknown { why, .. } => Doubt::add(&mut doubt, None, why),
             }
         }
-        if found.is_none() && !step.sure {
-            let names: Vec<String> = step.left.iter().map(ToString::to_string).collect();
-            let why = format!(
-                "whether {} was left for an older version, because {}",
-                names.join(" and "),
-                cut.unwrap_or("an older deployment is not known")
-            );
-            Doubt::add(&mut doubt, None, &why);
+        if found.is_none()
+            && let Some(reason) = step.doubt
+        {
+            // What was surely left by a newer step is no question any more.
+            let open = (step.left.iter()).filter(|version| !left.contains(*version));
+            let names: Vec<String> = open.map(ToString::to_string).collect();
+            if !names.is_empty() {
+                let why = unsure(&names.join(" and "), reason, cut);
+                Doubt::add(&mut doubt, None, &why);
+            }
         }
         left.extend(step.left);
     }
@@ -192,6 +194,20 @@ fn search(past: &[Event], cut: Option<&str>, lives: &impl Fn(VersionNumber) -> b
         found,
         unknown: unknown.map(|doubt| doubt.why),
         left,
+    }
+}
+
+/// Why nobody can tell whether these versions were left.
+fn unsure(names: &str, reason: steps::Doubt, cut: Option<&str>) -> String {
+    match reason {
+        steps::Doubt::Older => format!(
+            "whether {names} was left for an older version, because {}",
+            cut.unwrap_or("an older deployment is not known")
+        ),
+        steps::Doubt::NeverServed => format!(
+            "whether {names} was left on purpose: the change by hand after it asked for an older version, of which no record \
+             says that it was served"
+        ),
     }
 }
 

@@ -16,8 +16,24 @@ use crate::words::{Share, VersionNumber};
 pub(super) struct Step {
     /// The versions that were left.
     pub(super) left: Vec<VersionNumber>,
-    /// False where an older deployment that is not known may say otherwise.
-    pub(super) sure: bool,
+    /// Why they may not have been left, where that is so.
+    pub(super) doubt: Option<Doubt>,
+}
+
+/// Why a step may be no way back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// An older deployment that is not known may say otherwise.
+    Older,
+    /// What it asked for may never have been served, and what it went away from was: it may have been a slip.
+    NeverServed,
+}
+
+impl Step {
+    /// A step that says which versions it left.
+    fn said(left: Vec<VersionNumber>) -> Self {
+        Self { left, doubt: None }
+    }
 }
 
 /// The steps of all events, in their order: the newest first. `cut` is true where there were older ones.
@@ -42,6 +58,8 @@ struct Walk {
     away: BTreeSet<VersionNumber>,
     /// All that had a share since one version had all the traffic, and that version.
     since: Vec<VersionNumber>,
+    /// The versions that surely had a share.
+    served: BTreeSet<VersionNumber>,
     /// True while every older deployment is known.
     whole: bool,
 }
@@ -49,34 +67,26 @@ struct Walk {
 impl Walk {
     fn step(&mut self, index: usize, event: &Event) -> Step {
         let step = match event {
-            Event::Left(versions) => Step {
-                left: versions.clone(),
-                sure: true,
-            },
+            Event::Left(versions) => Step::said(versions.clone()),
             Event::Unknown { .. } => {
                 self.whole = false;
                 self.since.clear();
-                Step {
-                    left: Vec::new(),
-                    sure: true,
-                }
+                Step::said(Vec::new())
             }
             Event::Passed(parts) => {
-                let step = self.by_hand(parts).unwrap_or_else(|| Step {
-                    left: Vec::new(),
-                    sure: true,
-                });
+                let step = self.by_hand(parts, false);
                 self.since.extend(with_share(parts));
-                step
+                step.unwrap_or_else(|| Step::said(Vec::new()))
             }
             Event::Deployed(deployed) => {
+                let is_served = deployed.doubt.is_none();
                 let guessed = (deployed.by_hand && deployed.left.is_empty())
-                    .then(|| self.by_hand(&deployed.parts))
+                    .then(|| self.by_hand(&deployed.parts, is_served))
                     .flatten();
-                let step = guessed.unwrap_or_else(|| Step {
-                    left: deployed.left.clone(),
-                    sure: true,
-                });
+                let step = guessed.unwrap_or_else(|| Step::said(deployed.left.clone()));
+                if is_served {
+                    self.served.extend(with_share(&deployed.parts));
+                }
                 self.promote(index, deployed, &step);
                 step
             }
@@ -85,8 +95,8 @@ impl Walk {
         step
     }
 
-    /// The way back that a step by hand is, if it is one.
-    fn by_hand(&self, parts: &[Part]) -> Option<Step> {
+    /// The way back that a step by hand is, if it is one. `is_served` is false where what it asked for may never have been served.
+    fn by_hand(&self, parts: &[Part], is_served: bool) -> Option<Step> {
         let version = only(parts)?;
         // One that was stable before this version is no way back from it.
         let last = self.stable.get(&version);
@@ -102,9 +112,16 @@ impl Walk {
         let is_back = !others.is_empty()
             && !self.away.contains(&version)
             && (last.is_some() || self.is_down(version, &others));
+        let doubt = if last.is_none() {
+            Some(Doubt::Older)
+        } else if !is_served && others.iter().any(|other| self.served.contains(other)) {
+            Some(Doubt::NeverServed)
+        } else {
+            None
+        };
         is_back.then_some(Step {
             left: others,
-            sure: last.is_some(),
+            doubt,
         })
     }
 

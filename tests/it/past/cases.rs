@@ -207,7 +207,10 @@ pub(super) const CASES: &[Case] = &[
         rollback: &["deployed: Deployment `checkout` is in releases/checkout.yaml and in releases/copy.yaml; to go to v2, run"],
         list: "4, 2, 1", ..USUAL
     },
-    Case { name: "reverted before it was served", branch: &["1", "2", "3", "2"], ledger: &[(0, "1"), (1, "2"), (2, "3")], rollback: &["v1 100% (back from v2)"], list: "2~, 3, 2, 1", ..USUAL },
+    Case {
+        name: "reverted before it was served", branch: &["1", "2", "3", "2"], ledger: &[(0, "1"), (1, "2"), (2, "3")],
+        rollback: &["not known whether v3 was left on purpose", "to go to v1, run"], list: "2~, 3, 2, 1", ..USUAL
+    },
     Case {
         name: "rolled back before it was served, and again", branch: &["=1", "=2", "=3", "=4", "3<4", "=5"], ledger: &[(0, "1"), (1, "2"), (2, "3")],
         rollback: &["v3 100% (back from v5)"], list: "5~, 3<4^, 4~, 3, 2, 1", ..USUAL
