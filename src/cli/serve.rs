@@ -51,7 +51,7 @@ pub(super) struct Args {
     /// Folder for everything that is kept: a copy of the repository, checkouts, logs
     #[arg(long, value_name = "DIR", env = "CUTWATER_STATE_DIR")]
     state: Option<PathBuf>,
-    /// The branch whose releases count; the one of cutwater.yaml, or main, where absent
+    /// The branch whose releases count; that of cutwater.yaml where serve is started in a clone and no repository is named, else main
     #[arg(long, value_name = "NAME", value_parser = branch)]
     branch: Option<String>,
     /// Folder of the releases in the repository, where several are for different places

@@ -3,8 +3,8 @@
 //! The only part that writes workloads, routes and anchors. An object of somebody else's is never touched: before a name
 //! is used for the first time it is asked who has it.
 
-use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -21,7 +21,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::failure::{Failure, failure, is_about_uid, is_conflict, is_not_found, timed};
+use super::failure::{
+    Failure, failure, is_about_uid, is_conflict, is_not_found, is_refused, may_be_written, timed,
+};
 use super::key::AppKey;
 
 use super::objects::{AppObjects, Tracked};
@@ -36,6 +38,9 @@ use crate::api::gateway::HttpRoute;
 use crate::kubernetes::{self, Kind, Object, diff, names};
 use crate::plan::Owner;
 
+/// After how many attempts in vain a route holds up no other one. What the API server refuses is no matter of time.
+const ATTEMPTS: u32 = 3;
+
 /// Kind, namespace and name.
 type Target = (Kind, String, String);
 
@@ -49,6 +54,8 @@ pub(super) struct Applier {
     routes: Mutex<HashMap<(String, String), Moment>>,
     /// When each route was deleted last, by this process.
     deleted: Mutex<HashMap<(String, String), Moment>>,
+    /// How often in a row each route could not be written.
+    unwritten: Mutex<HashMap<(String, String), u32>>,
     /// When this process began.
     began: Moment,
 }
@@ -133,6 +140,7 @@ impl Applier {
             verified: Mutex::default(),
             routes: Mutex::default(),
             deleted: Mutex::default(),
+            unwritten: Mutex::default(),
             began: Moment::now(),
         }
     }
@@ -173,6 +181,26 @@ impl Applier {
         routes.any(|(_, written)| written.is_after(moment))
     }
 
+    /// Names of the routes of an app that cannot be written: each stays as it is, and what it does not name holds up no other.
+    pub(super) fn unwritable(&self, key: &AppKey) -> BTreeSet<String> {
+        let unwritten = self.unwritten.lock();
+        let of_app = unwritten.iter().filter(|((namespace, _), attempts)| {
+            *namespace == key.namespace && **attempts >= ATTEMPTS
+        });
+        of_app.map(|((_, name), _)| name.clone()).collect()
+    }
+
+    fn note_failure(&self, key: &AppKey, name: &str, error: &kube::Error) {
+        let mut unwritten = self.unwritten.lock();
+        let route = (key.namespace.clone(), name.to_owned());
+        let attempts = unwritten.entry(route).or_default();
+        *attempts = if is_refused(error) {
+            ATTEMPTS
+        } else {
+            attempts.saturating_add(1)
+        };
+    }
+
     fn note_route(&self, key: &AppKey, name: &str, written: bool) {
         let mut routes = self.routes.lock();
         let route = (key.namespace.clone(), name.to_owned());
@@ -196,6 +224,8 @@ impl Applier {
         routes.retain(|(namespace, name), _| !of_app(namespace, name));
         let mut deleted = self.deleted.lock();
         deleted.retain(|(namespace, name), _| !of_app(namespace, name));
+        let mut unwritten = self.unwritten.lock();
+        unwritten.retain(|(namespace, name), _| !of_app(namespace, name));
     }
 
     /// True when the cluster holds what is wanted of an object.
@@ -267,9 +297,11 @@ impl Applier {
         }
         let target = (object.kind, key.namespace.clone(), object.name.clone());
         let applied = applied.map_err(|error| {
-            // Without an answer it may have been written all the same.
-            if object.kind == Kind::HttpRoute && !matches!(error, kube::Error::Api(_)) {
-                self.note_route(key, &object.name, true);
+            if object.kind == Kind::HttpRoute {
+                if may_be_written(&error) {
+                    self.note_route(key, &object.name, true);
+                }
+                self.note_failure(key, &object.name, &error);
             }
             failure(&format!("apply {} `{}`", object.kind, object.name), &error)
         })?;
@@ -289,6 +321,8 @@ impl Applier {
         }
         self.take_in(applied);
         if object.kind == Kind::HttpRoute {
+            let route = (key.namespace.clone(), object.name.clone());
+            self.unwritten.lock().remove(&route);
             self.cache.lock().foretell(key, &object.name);
         }
         Ok(())

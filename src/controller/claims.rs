@@ -138,6 +138,8 @@ pub(super) struct Claimant {
 pub(super) struct Claims {
     by_place: HashMap<Place, BTreeSet<(Claimant, Selector)>>,
     by_object: HashMap<ObjectKey, Held>,
+    /// The apps that a write of ours touched and that have not been told: the news of it tells them.
+    untold: HashMap<ObjectKey, BTreeSet<AppKey>>,
 }
 
 /// What one object claims.
@@ -145,8 +147,6 @@ pub(super) struct Claims {
 struct Held {
     claimant: Claimant,
     claims: HashSet<Claim>,
-    /// The apps that it touches know of it.
-    told: bool,
 }
 
 impl Claimant {
@@ -164,6 +164,7 @@ impl Claims {
     /// Sets what somebody claims; the apps for which the answer of [`Self::holder`] may have changed.
     pub(super) fn set(&mut self, claimant: &Claimant, claims: HashSet<Claim>) -> BTreeSet<AppKey> {
         let key = (claimant.namespace.clone(), claimant.object.clone());
+        let mut touched = self.untold.remove(&key).unwrap_or_default();
         let held = self.by_object.get(&key);
         // Who has had a place has it for as long as it asks for it.
         let claims: HashSet<Claim> = (claims.into_iter())
@@ -177,13 +178,13 @@ impl Claims {
             })
             .collect();
         let same = match held {
-            Some(held) => held.told && held.claimant == *claimant && held.claims == claims,
+            Some(held) => held.claimant == *claimant && held.claims == claims,
             None => claims.is_empty(),
         };
         if same {
-            return BTreeSet::new();
+            return touched;
         }
-        let mut touched = self.take_back(&key).1;
+        touched.extend(self.take_back(&key).1);
         for claim in &claims {
             let claimants = self.by_place.entry(claim.place.clone()).or_default();
             touched.extend(claimants.iter().filter_map(|(other, _)| other.app.clone()));
@@ -193,7 +194,6 @@ impl Claims {
             let held = Held {
                 claimant: claimant.clone(),
                 claims,
-                told: true,
             };
             self.by_object.insert(key, held);
         }
@@ -201,20 +201,21 @@ impl Claims {
         touched
     }
 
-    /// Sets what somebody claims by what was just written, before a watch tells of it. The apps for which that is news are those
-    /// that [`Self::set`] then returns.
+    /// Sets what somebody claims by what was just written, before a watch tells of it. The apps for which that is news, those that
+    /// wait for what it does not claim any more among them, are returned by the [`Self::set`] or [`Self::remove`] that follows.
     pub(super) fn foretell(&mut self, claimant: &Claimant, claims: HashSet<Claim>) {
-        self.set(claimant, claims);
-        let key = (claimant.namespace.clone(), claimant.object.clone());
-        if let Some(held) = self.by_object.get_mut(&key) {
-            held.told = false;
+        let touched = self.set(claimant, claims);
+        if !touched.is_empty() {
+            let key = (claimant.namespace.clone(), claimant.object.clone());
+            self.untold.insert(key, touched);
         }
     }
 
     /// Takes back all claims of an object; the apps to look at again.
     pub(super) fn remove(&mut self, namespace: &str, object: &str) -> BTreeSet<AppKey> {
         let key = (namespace.to_owned(), object.to_owned());
-        let (held, touched) = self.take_back(&key);
+        let (held, mut touched) = self.take_back(&key);
+        touched.extend(self.untold.remove(&key).unwrap_or_default());
         if let Some(held) = held.filter(|held| held.claimant.standing == Standing::Live) {
             self.keep(&held);
         }
@@ -261,11 +262,12 @@ impl Claims {
 
     /// Forgets the objects of one kind (`httproute/`) that a new list does not hold; the apps to look at again.
     pub(super) fn retain(&mut self, kind: &str, keep: &HashSet<ObjectKey>) -> BTreeSet<AppKey> {
-        let gone = self.by_object.keys().filter(|(namespace, object)| {
+        let known = self.by_object.keys().chain(self.untold.keys());
+        let gone = known.filter(|(namespace, object)| {
             (object.strip_prefix(kind))
                 .is_some_and(|name| !keep.contains(&(namespace.clone(), name.to_owned())))
         });
-        let gone: Vec<ObjectKey> = gone.cloned().collect();
+        let gone: BTreeSet<ObjectKey> = gone.cloned().collect();
         (gone.iter())
             .flat_map(|(namespace, object)| self.remove(namespace, object))
             .collect()

@@ -35,6 +35,16 @@ fn is_refusal(code: u16) -> bool {
     matches!(code, 400 | 403 | 405 | 413 | 415 | 422)
 }
 
+/// The API server refuses what was asked for, and would do so again.
+pub(super) fn is_refused(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if is_refusal(status.code))
+}
+
+/// It is not known whether a write was done: there was no answer, or that of a server that failed on the way.
+pub(super) fn may_be_written(error: &kube::Error) -> bool {
+    !matches!(error, kube::Error::Api(status) if status.code < 500)
+}
+
 /// The uid in a write is not that of the object of that name, or there is none.
 pub(super) fn is_about_uid(error: &kube::Error) -> bool {
     let kube::Error::Api(status) = error else {

@@ -2,7 +2,7 @@
 //!
 //! Pure. What is lost or wrong makes nothing go: the versions that are there count as having served, from now on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,6 +13,7 @@ use super::objects::Kept;
 
 use super::objects::AppObjects;
 use super::observe;
+use super::ownership;
 use crate::kubernetes::names;
 use crate::plan::{Memory, VersionMemory};
 use crate::words::VersionNumber;
@@ -21,7 +22,7 @@ use crate::words::VersionNumber;
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Remembered {
     pub(super) memory: Memory,
-    /// What could not be read of it, for people.
+    /// What could not be read of it, or does not count, and what counts instead, for people.
     pub(super) lost: Option<String>,
 }
 
@@ -30,23 +31,36 @@ pub(super) fn read(key: &AppKey, objects: &AppObjects, now: Timestamp) -> Rememb
     let name = names::anchor(&key.app);
     let anchor = objects.config_maps.get(&name);
     let version = anchor.and_then(|anchor| anchor.metadata.resource_version.as_ref());
-    // It is gone, or could not be written and nobody else has written it since: this program still knows.
+    let editor = anchor.and_then(|anchor| ownership::editor(&anchor.metadata));
+    // It is gone, somebody else has written into it, or it could not be written and nobody has since: this program still knows.
     let counts = |kept: &&Arc<Kept>| {
-        anchor.is_none() || (version.is_some() && kept.over.as_ref() == version)
+        let unwritten = version.is_some() && kept.over.as_ref() == version;
+        anchor.is_none() || editor.is_some() || unwritten
     };
     if let Some(kept) = objects.kept.as_ref().filter(counts) {
+        let lost = editor.map(|editor| {
+            format!("ConfigMap `{name}` was changed by `{editor}`: what this controller remembers counts, and is written again")
+        });
         return Remembered {
             memory: kept.memory.clone(),
-            lost: None,
+            lost,
         };
     }
     let text = anchor.and_then(|anchor| anchor.data.as_ref()?.get("memory"));
-    let mut found = parse(
-        text.map(String::as_str),
-        &observe::with_workloads(key, objects),
-        now,
-    );
-    found.lost = found.lost.map(|lost| format!("ConfigMap `{name}` {lost}"));
+    let there = observe::with_workloads(key, objects);
+    let mut found = parse(text.map(String::as_str), &there, now);
+    if let Some(editor) = editor {
+        found.distrust(&there);
+        let lost = found.lost.get_or_insert_default();
+        *lost = format!("was changed by `{editor}`, and {lost}");
+        *lost = lost.trim_end_matches(", and ").to_owned();
+    }
+    found.lost = found.lost.map(|lost| {
+        format!(
+            "what was remembered of app `{}` is lost: ConfigMap `{name}` {lost}; every version that runs counts as having served until now, and is kept for its rollback window",
+            key.app
+        )
+    });
     found
 }
 
@@ -83,6 +97,23 @@ impl Remembered {
                 ..Memory::default()
             },
             lost: (!there.is_empty()).then(|| why.to_owned()),
+        }
+    }
+}
+
+impl Remembered {
+    /// Somebody else has written it, or put an older copy back: nothing goes by its times.
+    fn distrust(&mut self, there: &BTreeSet<VersionNumber>) {
+        for number in there {
+            self.memory.versions.insert(*number, served());
+        }
+        for named in self
+            .memory
+            .named
+            .values_mut()
+            .flat_map(BTreeMap::values_mut)
+        {
+            named.idle = None;
         }
     }
 }
@@ -196,7 +227,85 @@ mod tests {
         cache.keep(&key, Some(kept(Some("5"))));
         assert_eq!(known(), [2]);
         cache.put(anchor("6"));
-        assert_eq!(known(), [1], "somebody wrote it since");
+        assert_eq!(known(), [1], "another controller wrote it since");
+    }
+
+    #[test]
+    fn an_anchor_that_somebody_else_wrote_takes_no_time_away() {
+        let key = AppKey {
+            namespace: "prod".to_owned(),
+            app: "shop".parse().unwrap(),
+        };
+        // An older copy: version 1 lost its share a day ago, and has served again since.
+        let old = r#"{"versions": {"1": {"served": true, "released": "2026-02-28T12:00:00Z"}},
+                      "named": {"cwd/shop": {"1": {"idle": "2026-02-28T12:00:00Z"}}}}"#;
+        let anchor = |manager: Option<&str>| -> ConfigMap {
+            let mut managers = vec![json!({"manager": names::FIELD_MANAGER, "operation": "Apply"})];
+            managers.extend(manager.map(|manager| {
+                let fields = json!({"f:data": {"f:memory": {}}});
+                json!({"manager": manager, "operation": "Update", "fieldsType": "FieldsV1", "fieldsV1": fields})
+            }));
+            serde_json::from_value(json!({
+                "metadata": {
+                    "name": names::anchor(&key.app), "namespace": "prod", "resourceVersion": "7",
+                    "labels": {names::APP: "shop"}, "managedFields": managers,
+                },
+                "data": {"memory": old},
+            }))
+            .unwrap()
+        };
+        let workload: k8s_openapi::api::apps::v1::Deployment = serde_json::from_value(json!({
+            "metadata": {
+                "name": "shop-v1-web", "namespace": "prod", "labels": {names::APP: "shop"},
+                "managedFields": [{"manager": names::FIELD_MANAGER}],
+            },
+        }))
+        .unwrap();
+        for (manager, keeps, says) in [
+            (None, true, None),
+            (None, false, None),
+            (
+                Some("kubectl-edit"),
+                true,
+                Some("what this controller remembers counts"),
+            ),
+            (
+                Some("kubectl-edit"),
+                false,
+                Some("counts as having served until now"),
+            ),
+        ] {
+            let cache = Cache::default();
+            cache.put(workload.clone());
+            cache.put(anchor(manager));
+            let memory = || Memory {
+                versions: [(number(1), served())].into(),
+                ..Memory::default()
+            };
+            let kept = || Kept {
+                memory: memory(),
+                over: None,
+            };
+            cache.keep(&key, keeps.then(kept));
+            let found = read(&key, &cache.app(&key), at(NOW));
+            let version = &found.memory.versions[&number(1)];
+            assert_eq!(version.released.is_none(), manager.is_some(), "{found:?}");
+            let mut named = found.memory.named.values().flat_map(BTreeMap::values);
+            assert_eq!(
+                named.any(|it| it.idle.is_some()),
+                manager.is_none(),
+                "{found:?}"
+            );
+            let lost = found.lost.unwrap_or_default();
+            assert!(
+                says.map_or(lost.is_empty(), |says| lost.contains(says)),
+                "{lost}"
+            );
+            assert!(
+                manager.is_none_or(|manager| lost.contains(manager)),
+                "{lost}"
+            );
+        }
     }
 
     #[test]

@@ -14,8 +14,8 @@ use crate::git::{Credentials, RemoteUrl};
 use crate::store::{Mirror, StoreError};
 use crate::words::AppName;
 
-/// Longest time for one fetch.
-const FETCH_TIMEOUT: Duration = Duration::from_mins(2);
+/// Longest time without a word of a server in a fetch.
+const FETCH_SILENCE: Duration = Duration::from_mins(1);
 /// Longest time for the first answer of a server that has not been read before, or failed last time.
 const FIRST_ANSWER: Duration = Duration::from_secs(20);
 
@@ -79,7 +79,7 @@ impl Order {
         } else {
             mirror.reach(FIRST_ANSWER)
         };
-        let fetched = asked.and_then(|()| mirror.fetch(&self.branch, &self.apps, FETCH_TIMEOUT));
+        let fetched = asked.and_then(|()| mirror.fetch(&self.branch, &self.apps, FETCH_SILENCE));
         let fetched = fetched.map_err(|error| {
             let kept = (mirror.fetched_at()).and_then(|when| Timestamp::try_from(when).ok());
             let kept = kept.map(|when| Kept {

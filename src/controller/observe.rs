@@ -56,6 +56,8 @@ pub(super) struct Given<'a> {
     pub(super) gateways: &'a Gateways,
     /// HTTPRoutes are a kind that the API server knows.
     pub(super) routes_known: bool,
+    /// Names of HTTPRoutes that cannot be written.
+    pub(super) unwritable: &'a BTreeSet<String>,
     pub(super) now: Timestamp,
 }
 
@@ -329,10 +331,12 @@ fn route_facts(
     let last = routes.iter().min_by_key(|route| is_surplus(route));
     let last = last.map(|route| shares(&key.app, route));
     let sent = routes.iter().flat_map(|route| shares(&key.app, route));
-    // One that was taken out may have to stay as it is: what it does not name holds up none of the others.
-    let all_surplus = routes.iter().all(|route| is_surplus(route));
+    // One that was taken out or cannot be written may have to stay as it is: what it does not name holds up none of the others.
+    let follows =
+        |route: &HttpRoute| !is_surplus(route) && !given.unwritable.contains(&route.name_any());
+    let none_follows = !routes.iter().any(|route| follows(route));
     let named = (routes.iter())
-        .filter(|route| all_surplus || !is_surplus(route))
+        .filter(|route| none_follows || follows(route))
         .map(|route| versions_of(key, main_rule(route)).collect::<BTreeSet<_>>());
     let answers: Vec<Answer> = (routes.iter())
         .map(|route| Answer::of(route, given.gateways))

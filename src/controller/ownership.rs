@@ -35,10 +35,32 @@ pub(super) fn is_anchored(metadata: &ObjectMeta) -> bool {
     references.find_map(app_of_anchor).is_some()
 }
 
-/// Drops the managed fields, which are large, and leaves only whether we are among them: an empty list says no.
+/// Drops the managed fields, which are large, and leaves only whether we are among them: an empty list says no. Of an object of
+/// ours whose data somebody else has written since, that manager stays.
 pub(super) fn shorten(metadata: &mut ObjectMeta) {
     let managed = is_managed(metadata);
-    metadata.managed_fields = (!managed).then(Vec::new);
+    let mut others = metadata.managed_fields.take().unwrap_or_default();
+    others.retain(|entry| {
+        let fields = entry
+            .fields_v1
+            .as_ref()
+            .and_then(|fields| fields.0.get("f:data"));
+        managed && entry.manager.as_deref() != Some(names::FIELD_MANAGER) && fields.is_some()
+    });
+    others.truncate(1);
+    for entry in &mut others {
+        entry.fields_v1 = None;
+    }
+    metadata.managed_fields = (!managed || !others.is_empty()).then_some(others);
+}
+
+/// The field manager that has written data of an object of ours, where that is somebody else's.
+pub(super) fn editor(metadata: &ObjectMeta) -> Option<&str> {
+    let mut managers = metadata.managed_fields.iter().flatten();
+    managers.find_map(|entry| {
+        let manager = entry.manager.as_deref()?;
+        (manager != names::FIELD_MANAGER).then_some(manager)
+    })
 }
 
 /// Our name is not among the managers of an object of ours, so that it has to be written again.

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use tracing::{debug, warn};
 
@@ -66,10 +67,12 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     // Pure.
     let now = Timestamp::now();
     let gateways = context.cache.lock().gateways.clone();
+    let unwritable = context.applier.unwritable(key);
     let given = Given {
         delays: context.delays,
         gateways: &gateways,
         routes_known: !context.cache.lock().missing.contains("HTTPRoute"),
+        unwritable: &unwritable,
         now,
     };
     let owners = observe::Owners {
@@ -303,18 +306,18 @@ async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outco
 /// same where routes serve it: what stands between is no reason to take them away.
 async fn hold(context: &Context, key: &AppKey, wishes: &mut [Wish]) -> BTreeMap<Owner, Failure> {
     let finalizer = Held::new(&context.client, &context.cache, key);
-    let mut failures = BTreeMap::new();
-    for wish in wishes {
-        if !wish.held && !wish.leaving && wish.taken_by.is_none() {
-            match finalizer.put_on(wish).await {
-                Ok(()) => wish.held = true,
-                Err(failure) => {
-                    failures.insert(wish.owner.clone(), failure);
-                }
-            }
+    let new = wishes
+        .iter_mut()
+        .filter(|wish| !wish.held && !wish.leaving && wish.taken_by.is_none());
+    // All at once: what is slow for one Alias is not waited for once for each.
+    let writes = new.map(async |wish| match finalizer.put_on(wish).await {
+        Ok(()) => {
+            wish.held = true;
+            None
         }
-    }
-    failures
+        Err(failure) => Some((wish.owner.clone(), failure)),
+    });
+    join_all(writes).await.into_iter().flatten().collect()
 }
 
 /// Takes the finalizer off owners that nothing is left of, and off those that never counted or whose place another one has

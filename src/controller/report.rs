@@ -175,10 +175,7 @@ impl Reports {
 
     /// Says once, in an event of each owner, that what the anchor remembers could not be read.
     pub(super) fn forgotten(&self, key: &AppKey, objects: &AppObjects, lost: Option<&str>) {
-        let note = lost.map(|lost| format!(
-            "what was remembered of app `{}` is lost: {lost}; every version that runs counts as having served until now, and is kept for its rollback window",
-            key.app
-        ));
+        let note = lost.map(ToOwned::to_owned);
         self.all_owners(key, objects, Reason::MemoryLost, note);
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::Caller;
-use super::run::Call;
+use super::run::{Call, Heard};
 
 /// What a person's git is set to: what `git` answers to these arguments; nothing where it has no answer.
 pub(super) fn ask(dir: &Path, args: &[&str]) -> Option<String> {
@@ -20,6 +20,8 @@ pub(super) fn ask(dir: &Path, args: &[&str]) -> Option<String> {
         reads_output: true,
         is_push: false,
         timeout: Duration::from_secs(10),
+        silence: None,
+        heard: Heard::default(),
     };
     let text = String::from_utf8(call.run().ok()?).ok()?;
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())

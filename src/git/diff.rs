@@ -10,7 +10,7 @@ use std::time::Duration;
 use git2::Oid;
 
 use super::error::{Caller, GitError};
-use super::run::{Call, RESULT_MAX};
+use super::run::{Call, Heard, RESULT_MAX};
 
 /// Two trees of the repository that `dir` is in. The trees have been walked: they are not larger than may be.
 #[derive(Debug, Clone, Copy)]
@@ -125,6 +125,8 @@ impl Trees<'_> {
             reads_output: true,
             is_push: false,
             timeout: self.timeout,
+            silence: None,
+            heard: Heard::default(),
         }
         .run()
     }

@@ -121,6 +121,16 @@ impl GitError {
         }
     }
 
+    /// It went on, and had not ended by then.
+    pub(super) fn took_too_long(after: Duration, caller: Caller) -> Self {
+        let minutes = after.as_secs().div_ceil(60);
+        Self {
+            kind: GitErrorKind::TimedOut,
+            caller,
+            message: format!("not at its end after {minutes} min"),
+        }
+    }
+
     pub(super) fn interrupted(caller: Caller) -> Self {
         Self {
             kind: GitErrorKind::Interrupted,
@@ -265,6 +275,9 @@ impl GitError {
             }
             GitErrorKind::Protected => {
                 " (whoever publishes must be allowed to create tags <app>/* there, and to write refs/cutwater/*: change the rule, or use an account that it exempts)"
+            }
+            GitErrorKind::Full if server => {
+                " (the disk with the folder of --state is full, or a limit of it is reached: make room)"
             }
             GitErrorKind::Full => {
                 " (make room, raise the limit, or publish less: large files belong into the image)"

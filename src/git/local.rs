@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::{Caller, GitError};
-use super::run::Call;
+use super::run::{Call, Heard};
 
 /// Longest time for a look at the refs of a clone.
 const LOOK: Duration = Duration::from_secs(5);
@@ -248,6 +248,8 @@ fn run(
         reads_output: true,
         is_push: false,
         timeout,
+        silence: None,
+        heard: Heard::default(),
     };
     let output = call.run()?;
     Ok(String::from_utf8_lossy(&output).trim().to_owned())

@@ -14,6 +14,7 @@ mod embedded;
 mod error;
 mod interrupt;
 mod local;
+mod push;
 mod remote;
 mod run;
 mod upkeep;
@@ -30,7 +31,8 @@ pub use local::{
     UnsignedCommit, check_signature, fast_forward, has_conflicts, is_on_branch, repository_of,
     sign, signs_commits, uncommitted, update_refs, work_tree,
 };
-pub use remote::{Git, RefUpdate};
+pub use push::RefUpdate;
+pub use remote::Git;
 pub use upkeep::{damage, pack_objects, pack_refs};
 pub(crate) use url::redact;
 pub use url::{RemoteUrl, UrlError};

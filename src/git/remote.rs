@@ -1,37 +1,26 @@
-//! Fetch and push, and a look at the tags: all that is done with a remote.
+//! A remote, how it is called, what is fetched from it, and a look at its tags and branches.
 
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::ask::ask;
 use super::credentials::{Credentials, deliver};
 use super::embedded::Embedded;
 use super::error::{Caller, GitError, GitErrorKind};
-use super::run::{Call, RESULT_MAX};
+use super::run::{Call, Heard, RESULT_MAX};
 use super::url::RemoteUrl;
-
-/// One ref that a push changes: to `new`, only if it is at `expected` now. Nothing means that the ref is not there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefUpdate {
-    /// Full name.
-    pub name: String,
-    /// What the remote must hold for this to happen.
-    pub expected: Option<git2::Oid>,
-    /// What it holds afterwards.
-    pub new: Option<git2::Oid>,
-}
 
 /// A repository of this machine together with one remote of it.
 #[derive(Debug, Clone)]
 pub struct Git {
     dir: PathBuf,
-    remote: Remote,
+    pub(super) remote: Remote,
+    heard: Heard,
 }
 
 #[derive(Debug, Clone)]
-enum Remote {
+pub(super) enum Remote {
     /// A remote of a person's clone, by name or address, with all of that person's configuration.
     Person {
         name: String,
@@ -51,6 +40,23 @@ enum Remote {
 /// Seconds for which a server may send nothing to the controller. One that packs says every five that it is at work.
 const SILENCE: u32 = 30;
 
+/// How long a call may take.
+#[derive(Debug, Clone, Copy)]
+enum Patience {
+    /// In all.
+    Whole(Duration),
+    /// Without a word of git or the server, of one that tells of its progress.
+    Silence(Duration),
+}
+
+/// Has git tell of its progress.
+const PROGRESS: &str = "--progress";
+
+/// Longest time for a fetch of `serve`, which goes on all the while.
+const LONGEST: Duration = Duration::from_hours(1);
+/// The same of the controller, in which other repositories wait for a turn.
+const LONGEST_TURN: Duration = Duration::from_mins(10);
+
 /// How a fetch of what is missing begins.
 const FETCH: [&str; 6] = [
     "fetch",
@@ -59,18 +65,6 @@ const FETCH: [&str; 6] = [
     "--refmap=",
     "--no-write-fetch-head",
     "--no-recurse-submodules",
-];
-
-/// Longest time for the look at the remote after a push that was stopped.
-const LOOK: Duration = Duration::from_secs(10);
-
-/// How each push begins.
-const PUSH: [&str; 5] = [
-    "push",
-    "--porcelain",
-    "--no-verify",
-    "--no-follow-tags",
-    "--recurse-submodules=no",
 ];
 
 impl Git {
@@ -91,6 +85,7 @@ impl Git {
                     Embedded::of_remote(dir, name)
                 },
             },
+            heard: Heard::default(),
         }
     }
 
@@ -109,7 +104,14 @@ impl Git {
                 credentials,
                 caller,
             },
+            heard: Heard::default(),
         }
+    }
+
+    /// When the remote or git said something last in a call; nothing before any.
+    #[must_use]
+    pub fn heard_at(&self) -> Option<Instant> {
+        self.heard.at()
     }
 
     /// The same remote for another repository of this machine.
@@ -118,6 +120,7 @@ impl Git {
         Self {
             dir: dir.to_owned(),
             remote: self.remote.clone(),
+            heard: self.heard.clone(),
         }
     }
 
@@ -134,9 +137,42 @@ impl Git {
         known: &[String],
         timeout: Duration,
     ) -> Result<(), GitError> {
+        self.fetch_for("--quiet", refspecs, known, Patience::Whole(timeout))
+    }
+
+    /// The same for as long as something is seen of it: what takes longer than `silence` is begun once more if the server has
+    /// answered, and ends when nothing was seen of it for so long. A transfer that goes on ends after an hour, and after ten minutes
+    /// in the controller, where others wait for their turns.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`].
+    pub fn fetch_long(
+        &self,
+        refspecs: &[String],
+        known: &[String],
+        silence: Duration,
+    ) -> Result<(), GitError> {
+        let begun = Instant::now();
+        let soon = self.fetch_for(PROGRESS, refspecs, known, Patience::Whole(silence));
+        let answered = || self.heard_at().is_some_and(|at| at > begun);
+        match soon {
+            Err(error) if error.kind == GitErrorKind::TimedOut && answered() => {
+                self.fetch_for(PROGRESS, refspecs, known, Patience::Silence(silence))
+            }
+            ended => ended,
+        }
+    }
+
+    fn fetch_for(
+        &self,
+        says: &str,
+        refspecs: &[String],
+        known: &[String],
+        patience: Patience,
+    ) -> Result<(), GitError> {
         let options = [
             "fetch",
-            "--quiet",
+            says,
             "--no-tags",
             "--prune",
             "--refmap=",
@@ -155,7 +191,8 @@ impl Git {
         let stdin = refspecs
             .iter()
             .fold(String::new(), |all, spec| all + spec + "\n");
-        self.call(args, Vec::new(), stdin, false, timeout).map(drop)
+        self.call_for(args, Vec::new(), stdin, false, patience)
+            .map(drop)
     }
 
     /// Asks the remote for one ref: it answers, or why it does not.
@@ -247,128 +284,25 @@ impl Git {
         Ok(!output.is_empty())
     }
 
-    /// Pushes these changes, each only if the remote is as expected; all or none where `atomic`.
-    ///
-    /// # Errors
-    /// In the words of `git` and the server. Which changes were made, the refs say: read them again.
-    pub fn push(
-        &self,
-        updates: &[RefUpdate],
-        atomic: bool,
-        timeout: Duration,
-    ) -> Result<(), GitError> {
-        let mut args = PUSH.map(OsString::from).to_vec();
-        if atomic {
-            args.push("--atomic".into());
-        }
-        let text = |oid: Option<git2::Oid>| oid.map_or_else(String::new, |oid| oid.to_string());
-        for update in updates {
-            let expected = text(update.expected);
-            args.push(format!("--force-with-lease={}:{expected}", update.name).into());
-        }
-        args.push("--end-of-options".into());
-        let specs = updates
-            .iter()
-            .map(|update| format!("{}:{}", text(update.new), update.name).into())
-            .collect();
-        let pushed = self.call(args, specs, String::new(), false, timeout);
-        pushed
-            .map(drop)
-            .or_else(|error| self.stopped(updates, error))
-    }
-
-    /// What became of a push that a signal ended: done where everything arrived all the same, else an error that says what did
-    /// and what did not. Other errors are given back.
-    ///
-    /// # Errors
-    /// As it is told, with what the remote holds now.
-    pub fn stopped(&self, updates: &[RefUpdate], error: GitError) -> Result<(), GitError> {
-        if error.kind != GitErrorKind::Interrupted {
-            return Err(error);
-        }
-        // Some servers show no others than these.
-        let shown = |update: &&RefUpdate| {
-            let name = &update.name;
-            let usual = name.starts_with("refs/heads/") || name.starts_with("refs/tags/");
-            usual && update.expected != update.new
-        };
-        let wanted: Vec<&RefUpdate> = updates.iter().filter(shown).collect();
-        let names = wanted.iter().map(|update| (&update.name).into()).collect();
-        let options = ["ls-remote", "--quiet", "--refs", "--end-of-options"];
-        let args = options.map(OsString::from).to_vec();
-        let said = self.call(args, names, String::new(), true, LOOK);
-        let fail = |message: String| {
-            Err(GitError {
-                message,
-                ..error.clone()
-            })
-        };
-        let said = match said {
-            Ok(said) => String::from_utf8_lossy(&said).into_owned(),
-            Err(away) => {
-                return fail(format!(
-                    "the push was stopped; whether it arrived is not known, because the remote cannot be looked at ({away})"
-                ));
-            }
-        };
-        let now: HashMap<&str, &str> = (said.lines())
-            .filter_map(|line| line.split_once('\t').map(|(oid, name)| (name, oid)))
-            .collect();
-        let arrived = |update: &&&RefUpdate| {
-            let oid = update.new.map(|oid| oid.to_string());
-            now.get(update.name.as_str()).copied() == oid.as_deref()
-        };
-        let names = |updates: &mut dyn Iterator<Item = &&RefUpdate>| -> String {
-            let names = updates.map(|update| update.name.as_str());
-            names.collect::<Vec<_>>().join(", ")
-        };
-        let missing = names(&mut wanted.iter().filter(|update| !arrived(update)));
-        let there = names(&mut wanted.iter().filter(arrived));
-        match (missing.is_empty(), there.is_empty()) {
-            (true, false) => Ok(()),
-            (_, true) => fail(format!(
-                "stopped, and not pushed: the remote holds nothing of it{}",
-                self.may_go_on()
-            )),
-            (false, false) => fail(format!(
-                "stopped in the middle: {there} arrived, and {missing} did not{}",
-                self.may_go_on()
-            )),
-        }
-    }
-
-    /// A server elsewhere is not ended with the push.
-    fn may_go_on(&self) -> &'static str {
-        match &self.remote {
-            Remote::Person { local: true, .. } => "",
-            _ => " (a server that was at work on it may take it yet: look again)",
-        }
-    }
-
-    /// Pushes all refs below `prefix` (with a slash at its end) to the refs of those names below `refs/`. Where another one is
-    /// there already, it stays, and that is an error: git takes neither another tag nor an unrelated commit without force.
-    ///
-    /// With a refspec for each, git compares each with every ref of the remote: importing 3,000 versions took 17 s of processor
-    /// time in that way, and takes one in this.
-    ///
-    /// # Errors
-    /// In the words of `git` and the server. Which refs were made, the refs say: read them again.
-    pub fn push_new(&self, prefix: &str, timeout: Duration) -> Result<(), GitError> {
-        let mut args = PUSH.map(OsString::from).to_vec();
-        args.push("--end-of-options".into());
-        let specs = vec![format!("{prefix}*:refs/*").into()];
-        self.call(args, specs, String::new(), false, timeout)
-            .map(drop)
-    }
-
     /// Runs `args`, the remote, `rest`. Gives what it printed where that is wanted.
-    fn call(
+    pub(super) fn call(
+        &self,
+        args: Vec<OsString>,
+        rest: Vec<OsString>,
+        stdin: String,
+        reads_output: bool,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, GitError> {
+        self.call_for(args, rest, stdin, reads_output, Patience::Whole(timeout))
+    }
+
+    fn call_for(
         &self,
         mut args: Vec<OsString>,
         rest: Vec<OsString>,
         stdin: String,
         reads_output: bool,
-        timeout: Duration,
+        patience: Patience,
     ) -> Result<Vec<u8>, GitError> {
         let mut env = vec![("GIT_PROTOCOL_FROM_USER".to_owned(), "0".to_owned())];
         let mut config = vec![
@@ -447,6 +381,18 @@ impl Git {
             }
         }
         args.extend(rest);
+        let (timeout, silence) = match patience {
+            Patience::Whole(timeout) => (timeout, None),
+            Patience::Silence(silence) => {
+                // Few objects would be unpacked one by one, and nothing said while a large one comes.
+                config.push(("fetch.unpackLimit".to_owned(), "1".to_owned()));
+                let longest = match caller {
+                    Caller::Controller => LONGEST_TURN,
+                    Caller::Person | Caller::Server => LONGEST,
+                };
+                (longest, Some(silence))
+            }
+        };
         let call = Call {
             is_push: caller == Caller::Person && args.first().is_some_and(|arg| arg == "push"),
             dir: &self.dir,
@@ -458,6 +404,8 @@ impl Git {
             secrets,
             reads_output,
             timeout,
+            silence,
+            heard: self.heard.clone(),
         };
         call.run().map_err(|error| self.explain(error))
     }

@@ -6,10 +6,12 @@ use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustix::process::Pid;
 
 use super::error::{Caller, GitError};
@@ -41,6 +43,32 @@ pub(super) struct Call<'a> {
     /// A person's push: a signal ends it, and so does the end of this program.
     pub(super) is_push: bool,
     pub(super) timeout: Duration,
+    /// Longest time without a word from it, where it tells of its progress.
+    pub(super) silence: Option<Duration>,
+    /// When it said something last.
+    pub(super) heard: Heard,
+}
+
+/// When a call said something last; nothing before any did.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Heard(Arc<Mutex<Option<Instant>>>);
+
+impl Heard {
+    pub(super) fn at(&self) -> Option<Instant> {
+        *self.0.lock()
+    }
+
+    fn note(&self) {
+        *self.0.lock() = Some(Instant::now());
+    }
+}
+
+/// Which part of a stream is kept, where it is longer than that.
+#[derive(Clone)]
+enum Keep {
+    First,
+    /// The last part, for what was told of progress comes before what went wrong.
+    Last(Heard),
 }
 
 /// Variables that would send `git` to another repository or another index, or make it print what it sends.
@@ -102,7 +130,8 @@ impl Call<'_> {
         if let Some(watched) = &mut watched {
             watched.over(child.id());
         }
-        let deadline = Instant::now() + self.timeout;
+        let begun = Instant::now();
+        let deadline = begun + self.timeout;
         let (open, streams) = channel();
         let (out, err) = match self.attend(&mut child, open) {
             Ok(receivers) => receivers,
@@ -112,9 +141,23 @@ impl Call<'_> {
                 return Err(GitError::not_started(&error, self.caller));
             }
         };
-        let success = match wait(&mut child, deadline, &streams, self.is_push) {
+        let is_late = || {
+            let heard = self.heard.at().unwrap_or(begun).max(begun);
+            let is_silent = |silence: Duration| heard.elapsed() >= silence;
+            Instant::now() >= deadline || self.silence.is_some_and(is_silent)
+        };
+        let success = match wait(&mut child, is_late, &streams, self.is_push) {
             End::Itself(success) => success,
-            End::Late => return Err(GitError::timed_out(self.timeout, self.caller)),
+            End::Late => {
+                let late = self.silence.filter(|_| Instant::now() < deadline);
+                return Err(match late {
+                    Some(silence) => GitError::timed_out(silence, self.caller),
+                    None if self.silence.is_some() => {
+                        GitError::took_too_long(self.timeout, self.caller)
+                    }
+                    None => GitError::timed_out(self.timeout, self.caller),
+                });
+            }
             End::Interrupted => return Err(GitError::interrupted(self.caller)),
         };
         // What git left running may hold the pipes open: it is not waited for.
@@ -155,8 +198,12 @@ impl Call<'_> {
         } else {
             OUTPUT_MAX
         };
-        let out = drain(child.stdout.take(), room, open.clone())?;
-        let err = drain(child.stderr.take(), OUTPUT_MAX, open)?;
+        let out = drain(child.stdout.take(), (Keep::First, room), open.clone())?;
+        let err = drain(
+            child.stderr.take(),
+            (Keep::Last(self.heard.clone()), OUTPUT_MAX),
+            open,
+        )?;
         let stdin = child.stdin.take();
         let input = self.stdin.clone();
         thread::Builder::new().spawn(move || {
@@ -266,6 +313,7 @@ fn is_noise(line: &str) -> bool {
     ];
     let text = line.strip_prefix("remote:").unwrap_or(line).trim();
     text.starts_with("hint:")
+        || is_progress(line, text)
         // A first fetch has nothing to tell the server of.
         || text.starts_with("warning: ignoring --negotiation-tip")
         || text.starts_with("error: failed to push some refs to")
@@ -273,10 +321,29 @@ fn is_noise(line: &str) -> bool {
         || NOISE.contains(&text)
 }
 
-/// Reads a stream to its end, keeping its first `max` bytes. Holds `open` as long as it is not at its end.
+/// True for what a fetch tells of its progress, and of each ref that it brought.
+fn is_progress(line: &str, text: &str) -> bool {
+    const STEPS: [&str; 9] = [
+        "Enumerating objects: ",
+        "Counting objects: ",
+        "Compressing objects: ",
+        "Receiving objects: ",
+        "Resolving deltas: ",
+        "Unpacking objects: ",
+        "Checking connectivity: ",
+        "Finding sources: ",
+        "Total ",
+    ];
+    const REFS: [&str; 5] = [" * [", " + ", " - [", " t [", "   "];
+    STEPS.iter().any(|step| text.starts_with(step))
+        || REFS.iter().any(|begin| line.starts_with(begin))
+        || line.starts_with("From ")
+}
+
+/// Reads a stream to its end, keeping so many bytes of it. Holds `open` as long as it is not at its end.
 fn drain(
     stream: Option<impl Read + Send + 'static>,
-    max: usize,
+    (keep, max): (Keep, usize),
     open: Sender<Infallible>,
 ) -> std::io::Result<Output> {
     let (sender, receiver) = channel();
@@ -285,8 +352,17 @@ fn drain(
         if let Some(mut stream) = stream {
             let mut buffer = [0; 8192];
             while let Ok(count @ 1..) = stream.read(&mut buffer) {
-                let room = max.saturating_sub(kept.len());
-                kept.extend_from_slice(&buffer[..count.min(room)]);
+                match &keep {
+                    Keep::First => {
+                        let room = max.saturating_sub(kept.len());
+                        kept.extend_from_slice(&buffer[..count.min(room)]);
+                    }
+                    Keep::Last(heard) => {
+                        heard.note();
+                        kept.extend_from_slice(&buffer[..count]);
+                        kept.drain(..kept.len().saturating_sub(max));
+                    }
+                }
             }
         }
         // Nobody listens any more after a timeout.
@@ -312,7 +388,7 @@ enum End {
 /// running may hold them open, so it is looked at as well.
 fn wait(
     child: &mut Child,
-    deadline: Instant,
+    is_late: impl Fn() -> bool,
     streams: &Receiver<Infallible>,
     is_push: bool,
 ) -> End {
@@ -325,7 +401,7 @@ fn wait(
                 end(child);
                 return End::Interrupted;
             }
-            Ok(None) if Instant::now() < deadline => {}
+            Ok(None) if !is_late() => {}
             _ => break,
         }
         if closed {

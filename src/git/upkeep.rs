@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::{Caller, GitError};
-use super::run::Call;
+use super::run::{Call, Heard};
 
 /// Longest time for either: tens of seconds for the largest mirrors. Ending it early leaves a lock behind.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -64,6 +64,8 @@ fn call(dir: &Path, caller: Caller, args: &[&str], timeout: Duration) -> Result<
         reads_output: false,
         is_push: false,
         timeout,
+        silence: None,
+        heard: Heard::default(),
     };
     call.run().map(drop)
 }

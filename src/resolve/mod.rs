@@ -73,7 +73,7 @@ pub struct Resolution {
     pub shares: Option<Shares>,
     /// Why not all is as it is wanted.
     pub troubles: Vec<Trouble>,
-    /// What git says against the versions that count. They go on either way.
+    /// What git says against the versions that count, and those of what is wanted that are known. They go on either way.
     pub strayed: Vec<Trouble>,
     /// True where git could not be asked about one of them.
     pub unasked: bool,
@@ -118,7 +118,10 @@ pub fn resolve<'a>(
     let mut numbers: Vec<VersionNumber> = Vec::new();
     let mut troubles = Vec::new();
     let mut holds = BTreeSet::new();
+    // Git has just said what these are.
+    let mut looked_up = BTreeSet::new();
     for entry in &asked.wanted.versions {
+        let is_held = asked.held(entry, records).is_some();
         let own = records.values().filter(|record| asked.is_own(record));
         let meant = own.filter(|record| record.may_be(&entry.version));
         let meant: Vec<VersionNumber> = meant.map(|record| record.number).collect();
@@ -126,6 +129,9 @@ pub fn resolve<'a>(
             Ok(record) => {
                 let number = record.number;
                 holds.insert(number);
+                if !is_held {
+                    looked_up.insert(number);
+                }
                 if let Some(twin) = numbers.iter().position(|other| *other == number) {
                     let (first, second) = (&asked.wanted.versions[twin], entry);
                     troubles.push(twice(first, second, number));
@@ -145,6 +151,7 @@ pub fn resolve<'a>(
         let unreached = asked::reachable(&asked.wanted.routes, &listed, records).err();
         troubles.extend(unreached.map(|why| Trouble::new(Reason::FunctionNotFound, why)));
     }
+    let mut checked: BTreeSet<VersionNumber> = numbers.iter().copied().collect();
     let mut found = if troubles.is_empty() {
         let shares = asked.wanted.versions.iter().map(|entry| entry.percentage);
         Resolution {
@@ -156,10 +163,14 @@ pub fn resolve<'a>(
         fall_back(&asked.before, records, troubles)
     };
     found.holds = holds;
-    for (number, _) in found.shares.iter().flatten() {
-        let answer = check(*number);
+    checked.extend(found.shares.iter().flatten().map(|(number, _)| *number));
+    for number in checked
+        .into_iter()
+        .filter(|number| !looked_up.contains(number))
+    {
+        let answer = check(number);
         found.unasked |= matches!(answer, Answer::Unknown);
-        found.strayed.extend(against(&records[number], &answer));
+        found.strayed.extend(against(&records[&number], &answer));
     }
     found
 }

@@ -226,6 +226,23 @@ fn what_runs_goes_on_whatever_git_says_and_people_are_told() {
     }
     assert!(serving().slow("v1").resolve(&split("v1")).unasked);
     assert!(!serving().resolve(&split("v1")).unasked);
+    // Of what was just looked up git has said what it is.
+    assert!(
+        !owner()
+            .git("v1", record(1, "a"))
+            .resolve(&split("v1"))
+            .unasked
+    );
+    // Also where it is not all of what is wanted.
+    let mut half = owner()
+        .pinned("v3", 3, None)
+        .knows(record(3, "c"))
+        .git("v3", record(3, "c"));
+    half = half.knows(record(1, "a")).git("v1", record(1, "b"));
+    assert_eq!(
+        half.says(&split("v1 v9")),
+        "was v3 VersionNotFound ~VersionMoved +v1"
+    );
     let moved = serving().git("v1", record(1, "b")).resolve(&split("v1"));
     let gone = serving().resolve(&split("v1"));
     for (found, says) in [
@@ -272,7 +289,11 @@ fn what_is_remembered_is_gone_back_to_whatever_became_of_its_tag() {
             "stable",
             "was v3 VersionMoved",
         ),
-        (known(), "v1 v9", "was v3 VersionNotFound +v1"),
+        (
+            known(),
+            "v1 v9",
+            "was v3 VersionNotFound ~VersionNotFound +v1",
+        ),
     ] {
         assert_eq!(owner.says(&split(words)), expected, "{words}");
         assert_eq!(owner.records[&record(1, "a").number], record(1, "a"));

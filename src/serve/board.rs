@@ -259,6 +259,7 @@ fn split(app: &App, owner: &Owner) -> SplitDetail {
         percentage,
     };
     let wanted = app.remembered.pinned.get(owner).into_iter().flatten();
+    let answering = app.has_a_place(owner).then(|| app.answering(owner));
     SplitDetail {
         kind: match owner.kind {
             OwnerKind::Deployment => Kind::Deployment,
@@ -271,7 +272,7 @@ fn split(app: &App, owner: &Owner) -> SplitDetail {
         wanted: wanted
             .map(|entry| share(entry.number, entry.share))
             .collect(),
-        versions: (app.answering(owner).into_iter())
+        versions: (answering.into_iter().flatten())
             .map(|(number, percentage)| share(number, percentage))
             .collect(),
     }

@@ -111,6 +111,17 @@ impl App {
         .collect()
     }
 
+    /// False where all places of an owner are somebody else's, so that no request reaches its versions.
+    pub(super) fn has_a_place(&self, owner: &Owner) -> bool {
+        let Some(refused) = self.refused.get(owner) else {
+            return true;
+        };
+        let shown = self.shown.get(owner).into_iter();
+        let mut places = shown.flat_map(|release| release.wanted.routes.iter());
+        let stays = self.remembered.staying.contains_key(owner);
+        stays || places.any(|named| claims::places_of(named).any(|it| !refused.contains_key(&it)))
+    }
+
     /// The places of an owner at which a process takes requests.
     pub(super) fn answering_at(&self, owner: &Owner) -> BTreeSet<String> {
         let served = self.remembered.served.get(owner);

@@ -22,8 +22,11 @@ use crate::plan::Owner;
 use crate::store::{Fetched, Mirror, StoreError};
 use crate::words::AppName;
 
-/// Longest time for one fetch.
+/// Longest time without a word of the remote in a fetch.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often it is asked whether a look that lasts goes on.
+const PULSE: Duration = Duration::from_secs(1);
 
 /// What is followed.
 pub(super) struct Source {
@@ -104,7 +107,8 @@ pub(super) struct Rhythm {
 pub(super) async fn follow(mut source: Source, mut rhythm: Rhythm, tell: watch::Sender<Found>) {
     let mut started = false;
     loop {
-        let looking = tokio::task::spawn_blocking(move || {
+        let mirror = source.mirror.clone();
+        let mut looking = tokio::task::spawn_blocking(move || {
             let looked = std::panic::catch_unwind(AssertUnwindSafe(|| {
                 if started {
                     source.look();
@@ -117,7 +121,18 @@ pub(super) async fn follow(mut source: Source, mut rhythm: Rhythm, tell: watch::
             }
             source
         });
-        source = match looking.await {
+        let looked = loop {
+            tokio::select! {
+                looked = &mut looking => break looked,
+                // A long transfer that goes on is a look that goes on.
+                () = tokio::time::sleep(PULSE) => {
+                    if mirror.heard_at().is_some_and(|at| at.elapsed() < PULSE * 2) {
+                        rhythm.looked.note();
+                    }
+                }
+            }
+        };
+        source = match looked {
             Ok(source) => source,
             Err(error) => {
                 tracing::error!("the repository is not looked at any more: {error}");

@@ -14,8 +14,8 @@ use super::tidy;
 use crate::git::RemoteUrl;
 use crate::store::Mirror;
 
-/// Longest time for a look at an address that is new.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time for a look at an address that is new. Nothing is served meanwhile; where it takes longer, the first fetch tells.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Makes sure that what is remembered in `dir` is of the repository at `url`, of which `commits` counted. Asks the remote only where
 /// the address is another one than last time. One that does not answer may be the same under another spelling: what is remembered
@@ -47,6 +47,7 @@ pub(super) fn check(
     }
     if let Some(before) = before.filter(|_| remembers(dir)) {
         let dir = dir.to_owned();
+        tracing::info!("asking {now} whether it is the repository that was at {before}");
         match mirror.is_of(branch, commits, TIMEOUT) {
             Ok(true) => tracing::info!("the repository {before} is at {now} now"),
             Ok(false) => return Err(StateError::Foreign { dir, before, now }),

@@ -7,7 +7,7 @@ mod renewal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use git2::{Oid, Repository};
 use parking_lot::{Mutex, MutexGuard};
@@ -150,6 +150,7 @@ impl Mirror {
 
     /// Fetches the branch and the tags of these apps in one call of `git`, and nothing else; from many apps on, all tags.
     ///
+    /// `silence` is the longest time without a word of the remote: a transfer that goes on is let go on ([`git::Git::fetch_long`]).
     /// `last` and the hints are for publishers alone. Afterwards the mirror is packed anew where that is due.
     ///
     /// # Errors
@@ -158,7 +159,7 @@ impl Mirror {
         &self,
         branch: &str,
         apps: &BTreeSet<AppName>,
-        timeout: Duration,
+        silence: Duration,
     ) -> Result<Fetched, StoreError> {
         let mut shape = self.inner.fetching.lock();
         let head_ref = head_ref(branch);
@@ -186,7 +187,7 @@ impl Mirror {
         if !all {
             known.extend(known_before.iter().flat_map(|before| self.newest(before)));
         }
-        let fetch = || self.inner.git.fetch(&specs, &known, timeout);
+        let fetch = || self.inner.git.fetch_long(&specs, &known, silence);
         let mut removed = Vec::new();
         let fetched = fetch().or_else(|error| {
             removed = stale::remove(&self.dir(), SystemTime::now());
@@ -201,7 +202,7 @@ impl Mirror {
             apps,
             again: &fetch,
             is_unreadable: known_before.is_err() && self.read(apps).is_err(),
-            timeout,
+            timeout: silence,
         };
         let (fetched, is_new) = self.renewed(&mut shape.renewal, fetched, &attempt);
         // What was read of a copy that is replaced may have been wrong.
@@ -213,10 +214,11 @@ impl Mirror {
             moved.cloned().collect()
         };
         if let Err(error) = fetched {
+            stale::remove_halves(&self.dir());
             // git takes each ref that it can, and those that came are whole: they are read now, and not at the next start.
             let came = self.read(apps).map(|(after, _)| moved(&after));
             shape.untold.extend(came.unwrap_or_default());
-            return Err(self.explain(error, branch, &globs, timeout));
+            return Err(self.explain(error, branch, &globs, silence));
         }
         // Where it cannot be written, the disk is full, and the fetch or the next one says so.
         drop(std::fs::write(self.dir().join(FETCHED), ""));
@@ -252,6 +254,7 @@ impl Mirror {
     #[must_use]
     pub fn unlock(&self) -> Vec<PathBuf> {
         let _alone = self.inner.fetching.lock();
+        stale::remove_halves(&self.dir());
         stale::remove_all(&self.dir())
     }
 
@@ -264,6 +267,12 @@ impl Mirror {
             .git
             .reach(timeout)
             .map_err(|error| self.unread(error))
+    }
+
+    /// When git or the remote said something last; nothing before any call.
+    #[must_use]
+    pub fn heard_at(&self) -> Option<Instant> {
+        self.inner.git.heard_at()
     }
 
     /// When a fetch succeeded last, be it one of an earlier program.
@@ -322,7 +331,7 @@ impl Mirror {
             globs.to_vec()
         };
         if error.kind == crate::git::GitErrorKind::MissingRef
-            && self.inner.git.fetch(&specs, &[], timeout).is_ok()
+            && self.inner.git.fetch_long(&specs, &[], timeout).is_ok()
         {
             let branch = branch.to_owned();
             return StoreError::BranchNotFound { branch, url };

@@ -1,4 +1,5 @@
-//! What git processes left behind in a mirror when they were killed: locks, which nobody would ever take away.
+//! What git processes left behind in a mirror when they were killed: locks, which nobody would ever take away, and halves of packs,
+//! which fill the disk.
 //!
 //! Only for repositories that are this program's own. In anybody else's a lock is named, and stays.
 
@@ -20,6 +21,19 @@ pub(super) fn remove(dir: &Path, now: SystemTime) -> Vec<PathBuf> {
 /// Removes all locks, and gives their paths: for when nobody works in it.
 pub(super) fn remove_all(dir: &Path) -> Vec<PathBuf> {
     remove_if(dir, |_| true)
+}
+
+/// Removes the halves of packs that a fetch has left: for when no git works in it.
+pub(super) fn remove_halves(dir: &Path) {
+    let packs = fs::read_dir(dir.join("objects/pack"));
+    for entry in packs.into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("tmp_pack_") || name.starts_with("tmp_idx_") {
+            // What cannot be removed is in nobody's way but the disk's.
+            drop(fs::remove_file(entry.path()));
+        }
+    }
 }
 
 fn remove_if(dir: &Path, is_old: impl Fn(SystemTime) -> bool) -> Vec<PathBuf> {

@@ -37,6 +37,9 @@ pub enum WordError {
     /// Zero, or more than seven digits.
     #[error("version number `{0}` is not between 1 and 9999999")]
     NumberRange(String),
+    /// A zero in front: each version has one spelling.
+    #[error("version number `{0}` begins with a zero; write `{1}`")]
+    NumberZero(String, VersionNumber),
     /// `g` and hex digits, but too few or too many.
     #[error("version id `{0}` must be `g` and 7 to 40 hex digits")]
     IdLength(String),
@@ -87,10 +90,14 @@ impl FromStr for VersionNumber {
         let plain = !digits.is_empty()
             && digits.bytes().all(|b| b.is_ascii_digit())
             && !digits.starts_with('0');
-        plain
-            .then(|| digits.parse().ok().and_then(Self::new))
-            .flatten()
-            .ok_or_else(|| WordError::NumberRange(shown(given, WORD_MAX)))
+        let number = digits.parse().ok().and_then(Self::new);
+        match number {
+            Some(number) if plain => Ok(number),
+            Some(number) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+                Err(WordError::NumberZero(shown(given, WORD_MAX), number))
+            }
+            _ => Err(WordError::NumberRange(shown(given, WORD_MAX))),
+        }
     }
 }
 

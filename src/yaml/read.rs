@@ -226,6 +226,9 @@ fn problem(error: &serde_saphyr::Error, kind: &str, content: &str) -> Problem {
         _ if text.contains("tab") => {
             format!("cannot be read as YAML: {text}; indent with blanks in the place of tabs")
         }
+        _ if text.contains("deserialize null") => {
+            "cannot be read as YAML: there is no key before a `:`".to_owned()
+        }
         _ => format!("cannot be read as YAML: {text}"),
     };
     let stopped = error.location().map(place).unwrap_or_default();

@@ -10,6 +10,8 @@ mod faults;
 mod races;
 /// Credentials are in no message, no list of processes, no trace.
 mod secrets;
+/// A server that is far away.
+mod slow;
 /// ssh: keys, agents, host keys.
 mod ssh;
 /// http and https: logins, authorities, proxies.

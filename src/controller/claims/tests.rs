@@ -202,6 +202,37 @@ fn what_was_just_written_counts_at_once_and_is_news_when_a_watch_tells_it() {
 }
 
 #[test]
+fn who_waits_for_a_place_that_a_write_gave_up_is_told() {
+    let old = wish(2, "old", &json!({}));
+    let app = AppKey {
+        namespace: "old".to_owned(),
+        app: APP.parse().unwrap(),
+    };
+    for goes in [false, true] {
+        let (claimant, taken) = route_claims(&whole(9, "young", true, Some(true)));
+        let mut claims = claims(&[&old], &[&whole(9, "young", true, Some(true))]);
+        assert_eq!(against(&claims, "old", None, "/"), "young cwd/shop");
+        let gateway = ("default".to_owned(), "web".to_owned());
+        let other = Claim::new(gateway, None, "b.test", "/");
+        let less: HashSet<Claim> = HashSet::from([other]);
+        claims.foretell(&claimant, less.clone());
+        // A second write before any news comes, which may give up all.
+        let last = less.iter().filter(|_| !goes).cloned();
+        claims.foretell(&claimant, last.collect());
+        assert_eq!(against(&claims, "old", None, "/"), NOBODY);
+        let touched = if goes {
+            claims.remove("young", "httproute/shop.main")
+        } else {
+            claims.set(&claimant, less.clone())
+        };
+        assert!(touched.contains(&app), "{touched:?}");
+        assert!(!claims.set(&claimant, taken).is_empty());
+        assert!(!claims.set(&claimant, less.clone()).is_empty());
+        assert!(claims.set(&claimant, less).is_empty());
+    }
+}
+
+#[test]
 fn what_a_gateway_refuses_takes_nothing() {
     let young = wish(5, "young", &json!({}));
     for (said, wanted) in [

@@ -169,8 +169,8 @@ fn search(past: &[Event], cut: Option<&str>, lives: &impl Fn(VersionNumber) -> b
         if found.is_none()
             && let Some(reason) = step.doubt
         {
-            // What was surely left by a newer step is no question any more.
-            let open = (step.left.iter()).filter(|version| !left.contains(*version));
+            // What was surely left by a newer step is no question any more, and nor is the one that is to be left.
+            let open = (step.left.iter()).filter(|version| may(version));
             let names: Vec<String> = open.map(ToString::to_string).collect();
             if !names.is_empty() {
                 let why = unsure(&names.join(" and "), reason, cut);
@@ -206,7 +206,7 @@ fn unsure(names: &str, reason: steps::Doubt, cut: Option<&str>) -> String {
         ),
         steps::Doubt::NeverServed => format!(
             "whether {names} was left on purpose: the change by hand after it asked for an older version, of which no record \
-             says that it was served"
+             says that it was served; to stay with {names}, name it"
         ),
     }
 }

@@ -228,10 +228,13 @@ fn a_step_by_hand_counts_though_what_it_asked_for_was_never_served() {
         (&["~2", "=3", "=2", "=1"], "?v1"),
         (&["~2", "3", "2", "1"], "?v1"),
         (&["=4", "!2", "=3", "=2", "=1"], "?v2"),
+        // Who was told so, and stays with the newer one, is at the place from where others went on before.
+        (&["=4<2", "~2", "=4", "=3", "=2"], "v3"),
+        (&["4", "!2", "4", "3", "2"], "v3"),
         // No slip where a command says what was left, where what is left was not served itself, and where a newer step left it.
         (&["~=2<3", "=3", "=2", "=1"], "v1"),
         (&["~2", "~3", "=2", "=1"], "v1"),
-        (&["<3", "!2", "=3", "=2", "=1"], "v1"),
+        (&["<3", "!2", "=3", "=2", "=1"], "v2"),
     ] {
         assert_eq!(back(past, false, &[]), expected, "{past:?}");
     }

@@ -162,7 +162,7 @@ impl Mirror {
             });
             specs.extend(ledgers);
         }
-        let made = git.fetch(&specs, &[], PATIENCE);
+        let made = git.fetch_long(&specs, &[], PATIENCE);
         renewal.pause(dir);
         if made.is_err() {
             return Tried::Vain;

@@ -78,13 +78,16 @@ impl Back<'_> {
             }
         };
         let living = history.living().map(|version| version.number);
+        let mut candidates = rollback::candidates(&memory.events, &left, living);
+        // What is advised does not stand among those that were left.
+        candidates.left.retain(|version| Some(*version) != guess);
         Err(ReleaseError::NothingStable(Box::new(NothingStable {
             app: self.request.app.clone(),
             object: self.request.object.clone(),
             now,
             why,
             guess,
-            candidates: rollback::candidates(&memory.events, &left, living),
+            candidates,
         })))
     }
 

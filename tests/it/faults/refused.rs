@@ -1,10 +1,11 @@
 //! Objects that can never be written: what does not depend on them goes on.
 
 use cutwater::api::Deployment;
-use kube::api::DeleteParams;
-use serde_json::json;
+use cutwater::api::gateway::HttpRoute;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::{Value, json};
 
-use crate::lab::{Lab, SOON};
+use crate::lab::{Lab, SOON, Scope};
 use crate::support::wait_for;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -69,4 +70,97 @@ async fn a_name_that_is_taken_holds_back_no_deletion() {
     scope.until_workloads("shop", &[]).await;
     let found = scope.api::<Deployment>().get_opt("shop").await.unwrap();
     assert!(found.is_none());
+}
+
+/// An admission policy by which the HTTPRoute of this name in the namespace cannot be changed.
+fn frozen(scope: &Scope, route: &str) -> Value {
+    let name = format!("frozen-{}", scope.namespace);
+    json!({"apiVersion": "v1", "kind": "List", "items": [
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingAdmissionPolicy",
+            "metadata": {"name": name},
+            "spec": {
+                "matchConstraints": {"resourceRules": [{
+                    "apiGroups": ["gateway.networking.k8s.io"], "apiVersions": ["*"],
+                    "operations": ["UPDATE"], "resources": ["httproutes"],
+                }]},
+                "matchConditions": [{
+                    "name": "this-one",
+                    "expression": format!("request.namespace == '{}' && request.name == '{route}'", scope.namespace),
+                }],
+                "validations": [{"expression": "false", "message": "this hostname is frozen"}],
+            },
+        },
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": {"name": name},
+            "spec": {"policyName": name, "validationActions": ["Deny"]},
+        },
+    ]})
+}
+
+/// The route that cannot be written keeps what it gives; the others go on without it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_that_is_refused_holds_up_no_other_one() {
+    let lab = Lab::shared();
+    let scope = lab.scope("refused-route").await;
+    let route = |name: &str| {
+        let hostname = format!("{name}.{}.test", scope.namespace);
+        json!({"name": name, "hostnames": [hostname], "gateway": {"name": "web", "namespace": "default"}})
+    };
+    let two = json!({"routes": [route("main"), route("other")]});
+    for number in 1..=3 {
+        scope.releases.publish("shop", "");
+        if number < 3 {
+            let whole = [(number, 100.0)];
+            scope.deploy_with("shop", &whole, two.clone()).await;
+            scope.until_ready("shop").await;
+        }
+    }
+    let file = lab.server.directory().join("frozen-route.json");
+    let policy = frozen(&scope, "shop.other");
+    std::fs::write(&file, policy.to_string()).unwrap();
+    let file = file.to_str().unwrap();
+    assert!(lab.server.kubectl(&["apply", "-f", file]).status.success());
+    wait_for("the policy to act", SOON, async || {
+        let params = PatchParams {
+            dry_run: true,
+            ..PatchParams::default()
+        };
+        let note = json!({"metadata": {"annotations": {"note": "dry"}}});
+        let routes = scope.api::<HttpRoute>();
+        match routes
+            .patch("shop.other", &params, &Patch::Merge(&note))
+            .await
+        {
+            Err(_) => Ok(()),
+            Ok(_) => Err("the write is let through"),
+        }
+    })
+    .await;
+    // Forward to a version that no route names, and back to one whose name is gone.
+    for version in [3, 1] {
+        scope
+            .deploy_with("shop", &[(version, 100.0)], two.clone())
+            .await;
+        scope.until_weights("shop", &[(version, 10_000)]).await;
+        let message = scope
+            .until_condition("shop", "Ready", "False", "ApiServerRefused")
+            .await;
+        assert!(message.contains("this hostname is frozen"), "{message}");
+        let stays = scope.weights_of("shop", "shop.other").await;
+        assert_eq!(stays.into_iter().collect::<Vec<_>>(), [(2, 10_000)]);
+        assert!(
+            scope
+                .workloads("shop")
+                .await
+                .contains(&"shop-v2-web".to_owned())
+        );
+    }
+    assert!(lab.server.kubectl(&["delete", "-f", file]).status.success());
+    scope.until_ready("shop").await;
+    let goes = scope.weights_of("shop", "shop.other").await;
+    assert_eq!(goes.into_iter().collect::<Vec<_>>(), [(1, 10_000)]);
 }

@@ -264,7 +264,7 @@ async fn what_a_spec_names_keeps_its_pods_where_not_all_of_it_can_be() {
     let versions = [(1, 50.0), (9, 50.0)];
     scope.deploy_with("shop", &versions, window.clone()).await;
     scope
-        .until_condition("shop", "VersionsResolved", "False", "VersionMoved")
+        .until_condition("shop", "VersionsResolved", "False", "VersionNotFound")
         .await;
     // What nobody names goes at the end of its window, which was that of v1 as well.
     scope

@@ -85,7 +85,15 @@ fn server_rows(
         let ready = if split.complete {
             doubt(kind, name).unwrap_or("True").to_owned()
         } else {
-            format!("False {}", server.problems.join("; "))
+            // Another object's are in its own row.
+            let is_own = |problem: &&String| match problem.split_once(": ") {
+                Some((owner, _)) => owner == key || !server.splits.contains_key(owner),
+                None => true,
+            };
+            let own: Vec<&str> = (server.problems.iter().filter(is_own))
+                .map(String::as_str)
+                .collect();
+            format!("False {}", own.join("; "))
         };
         vec![
             named(kind, None, name),

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use super::change::Change;
 use super::ledgers::{Ledger, LedgerEntry};
 use super::past::Past;
@@ -93,6 +95,7 @@ pub(in crate::store) fn timeline<'a>(
         .iter()
         .rposition(|entry| place(entry).is_some());
     let (placed, beyond) = ledger.entries.split_at(placed.map_or(0, |last| last + 1));
+    let recorded = commits(&ledger.entries);
     for entry in placed {
         let place = place(entry);
         let lacks = before.is_some_and(|before| before.served.sequence > entry.served.sequence + 1);
@@ -100,6 +103,9 @@ pub(in crate::store) fn timeline<'a>(
         {
             let fate = if std::mem::take(&mut due) {
                 Fate::Recorded
+            } else if recorded.contains(change.commit.as_str()) {
+                // The branch went back behind it and came again: it was served the first time, and its record says so.
+                continue;
             } else if is_same(change, entry) {
                 Fate::Same
             } else if lacks {
@@ -121,7 +127,9 @@ pub(in crate::store) fn timeline<'a>(
         );
         if let Some(problem) = &past.problem {
             // What is here is newer than what is not.
-            items.extend(rest.by_ref().map(|change| Item::Asked(change, Fate::Never)));
+            let rest = rest.by_ref();
+            let others = rest.filter(|change| !recorded.contains(change.commit.as_str()));
+            items.extend(others.map(|change| Item::Asked(change, Fate::Never)));
             gap = Some((items.len(), problem.clone()));
         }
         items.extend(beyond.iter().map(Item::Served));
@@ -155,6 +163,14 @@ pub(in crate::store) fn timeline<'a>(
         gap,
         newest: newest.filter(|_| ahead.is_empty()),
     }
+}
+
+/// The commits that records name.
+fn commits(entries: &[LedgerEntry]) -> BTreeSet<&str> {
+    let named = entries.iter();
+    named
+        .filter_map(|entry| entry.served.release_commit.as_deref())
+        .collect()
 }
 
 /// Changes that are newer than all records. `is_same` says that one asks for what the newest record has: it is served where nothing

@@ -47,6 +47,12 @@ type Case = (
 
 const CASES: &[Case] = &[
     (&[(0, 2), (3, 1)], None, "v2 Alone, v1 Alone"),
+    // The branch went back two commits, and came again at once.
+    (
+        &[(0, 4), (1, 3), (2, 2)],
+        Some(&[("0", 4), ("2", 2), ("0", 4), ("1", 3), ("2", 2)]),
+        "4, v4 Recorded, 2, 4, 3, 2, v2 Recorded",
+    ),
     // The ledger began late.
     (
         &[(0, 3), (2, 2), (5, 1)],

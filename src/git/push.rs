@@ -1,0 +1,147 @@
+//! Pushes: which refs are changed, and what became of a push that a signal ended.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::time::Duration;
+
+use super::error::{GitError, GitErrorKind};
+use super::remote::{Git, Remote};
+
+/// One ref that a push changes: to `new`, only if it is at `expected` now. Nothing means that the ref is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefUpdate {
+    /// Full name.
+    pub name: String,
+    /// What the remote must hold for this to happen.
+    pub expected: Option<git2::Oid>,
+    /// What it holds afterwards.
+    pub new: Option<git2::Oid>,
+}
+
+/// Longest time for the look at the remote after a push that was stopped.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// How each push begins.
+const PUSH: [&str; 5] = [
+    "push",
+    "--porcelain",
+    "--no-verify",
+    "--no-follow-tags",
+    "--recurse-submodules=no",
+];
+
+impl Git {
+    /// Pushes these changes, each only if the remote is as expected; all or none where `atomic`.
+    ///
+    /// # Errors
+    /// In the words of `git` and the server. Which changes were made, the refs say: read them again.
+    pub fn push(
+        &self,
+        updates: &[RefUpdate],
+        atomic: bool,
+        timeout: Duration,
+    ) -> Result<(), GitError> {
+        let mut args = PUSH.map(OsString::from).to_vec();
+        if atomic {
+            args.push("--atomic".into());
+        }
+        let text = |oid: Option<git2::Oid>| oid.map_or_else(String::new, |oid| oid.to_string());
+        for update in updates {
+            let expected = text(update.expected);
+            args.push(format!("--force-with-lease={}:{expected}", update.name).into());
+        }
+        args.push("--end-of-options".into());
+        let specs = updates
+            .iter()
+            .map(|update| format!("{}:{}", text(update.new), update.name).into())
+            .collect();
+        let pushed = self.call(args, specs, String::new(), false, timeout);
+        pushed
+            .map(drop)
+            .or_else(|error| self.stopped(updates, error))
+    }
+
+    /// What became of a push that a signal ended: done where everything arrived all the same, else an error that says what did
+    /// and what did not. Other errors are given back.
+    ///
+    /// # Errors
+    /// As it is told, with what the remote holds now.
+    pub fn stopped(&self, updates: &[RefUpdate], error: GitError) -> Result<(), GitError> {
+        if error.kind != GitErrorKind::Interrupted {
+            return Err(error);
+        }
+        // Some servers show no others than these.
+        let shown = |update: &&RefUpdate| {
+            let name = &update.name;
+            let usual = name.starts_with("refs/heads/") || name.starts_with("refs/tags/");
+            usual && update.expected != update.new
+        };
+        let wanted: Vec<&RefUpdate> = updates.iter().filter(shown).collect();
+        let names = wanted.iter().map(|update| (&update.name).into()).collect();
+        let options = ["ls-remote", "--quiet", "--refs", "--end-of-options"];
+        let args = options.map(OsString::from).to_vec();
+        let said = self.call(args, names, String::new(), true, LOOK);
+        let fail = |message: String| {
+            Err(GitError {
+                message,
+                ..error.clone()
+            })
+        };
+        let said = match said {
+            Ok(said) => String::from_utf8_lossy(&said).into_owned(),
+            Err(away) => {
+                return fail(format!(
+                    "the push was stopped; whether it arrived is not known, because the remote cannot be looked at ({away})"
+                ));
+            }
+        };
+        let now: HashMap<&str, &str> = (said.lines())
+            .filter_map(|line| line.split_once('\t').map(|(oid, name)| (name, oid)))
+            .collect();
+        let arrived = |update: &&&RefUpdate| {
+            let oid = update.new.map(|oid| oid.to_string());
+            now.get(update.name.as_str()).copied() == oid.as_deref()
+        };
+        let names = |updates: &mut dyn Iterator<Item = &&RefUpdate>| -> String {
+            let names = updates.map(|update| update.name.as_str());
+            names.collect::<Vec<_>>().join(", ")
+        };
+        let missing = names(&mut wanted.iter().filter(|update| !arrived(update)));
+        let there = names(&mut wanted.iter().filter(arrived));
+        match (missing.is_empty(), there.is_empty()) {
+            (true, false) => Ok(()),
+            (_, true) => fail(format!(
+                "stopped, and not pushed: the remote holds nothing of it{}",
+                self.may_go_on()
+            )),
+            (false, false) => fail(format!(
+                "stopped in the middle: {there} arrived, and {missing} did not{}",
+                self.may_go_on()
+            )),
+        }
+    }
+
+    /// A server elsewhere is not ended with the push.
+    fn may_go_on(&self) -> &'static str {
+        match &self.remote {
+            Remote::Person { local: true, .. } => "",
+            _ => " (a server that was at work on it may take it yet: look again)",
+        }
+    }
+
+    /// Pushes all refs below `prefix` (with a slash at its end) to the refs of those names below `refs/`. Where another one is
+    /// there already, it stays, and that is an error: git takes neither another tag nor an unrelated commit without force.
+    ///
+    /// With a refspec for each, git compares each with every ref of the remote: importing 3,000 versions took 17 s of processor
+    /// time in that way, and takes one in this.
+    ///
+    /// # Errors
+    /// In the words of `git` and the server. Which refs were made, the refs say: read them again.
+    pub fn push_new(&self, prefix: &str, timeout: Duration) -> Result<(), GitError> {
+        let mut args = PUSH.map(OsString::from).to_vec();
+        args.push("--end-of-options".into());
+        let specs = vec![format!("{prefix}*:refs/*").into()];
+        self.call(args, specs, String::new(), false, timeout)
+            .map(drop)
+    }
+}
