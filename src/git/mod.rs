@@ -23,7 +23,7 @@ mod whereabouts;
 pub use ask::{author, commit_of, remotes};
 pub use credentials::Credentials;
 pub use diff::{ChangedFile, Form, Trees};
-pub use elsewhere::pushes_elsewhere;
+pub use elsewhere::{are_one, pushes_elsewhere};
 pub use error::{Caller, GitError, GitErrorKind};
 pub use interrupt::{Shield, was_interrupted, watch, watch_pushes_with};
 pub use local::{
