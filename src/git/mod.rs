@@ -27,8 +27,8 @@ pub use elsewhere::{are_one, pushes_elsewhere};
 pub use error::{Caller, GitError, GitErrorKind};
 pub use interrupt::{Shield, was_interrupted, watch, watch_pushes_with};
 pub use local::{
-    UnsignedCommit, check_signature, fast_forward, has_conflicts, is_on_branch, repository_of,
-    sign, signs_commits, uncommitted, update_refs, work_tree,
+    Standing, UnsignedCommit, check_signature, fast_forward, has_conflicts, is_on_branch,
+    repository_of, sign, signs_commits, uncommitted, update_refs, work_tree,
 };
 pub use remote::{Git, RefUpdate};
 pub use upkeep::{damage, pack_objects, pack_refs};
