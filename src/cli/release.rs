@@ -162,6 +162,12 @@ fn hints(
             context.workspace.remote()
         ));
     }
+    if let WorkTree::Torn { reason } = &released.work_tree {
+        ui.hint(format!(
+            "some files of this clone may be written, and others not ({reason}); its branch {tracked} is where it was. `git status` shows them; `git stash --include-untracked` puts all aside that differs, your own changes too, and then `git pull --rebase {} {tracked}` brings the change",
+            context.workspace.remote()
+        ));
+    }
     if released.outcome == ReleaseOutcome::Unchanged {
         ui.hint(unchanged(context, released, message));
     }

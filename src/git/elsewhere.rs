@@ -44,6 +44,13 @@ pub fn pushes_elsewhere(dir: &Path, name: &str) -> Option<Elsewhere> {
     })
 }
 
+/// True where two addresses lead to one repository, as far as they tell: protocols write them differently. Paths are absolute.
+#[must_use]
+pub fn are_one(one: &str, other: &str) -> bool {
+    let place = |address| Place::of(address, Path::new("/"));
+    place(one).is(&place(other))
+}
+
 /// What an address leads to.
 #[derive(Debug, PartialEq, Eq)]
 enum Place {
@@ -154,11 +161,11 @@ mod tests {
 
     use super::*;
 
-    fn are_one(one: &str, other: &str) -> bool {
+    fn same(one: &str, other: &str) -> bool {
         let place = |address| Place::of(address, Path::new("/srv"));
-        let same = place(one).is(&place(other));
-        assert_eq!(same, place(other).is(&place(one)), "{one} {other}");
-        same
+        let is_one = place(one).is(&place(other));
+        assert_eq!(is_one, place(other).is(&place(one)), "{one} {other}");
+        is_one
     }
 
     #[test]
@@ -194,7 +201,7 @@ mod tests {
             ("/srv/shop.git", "file:///srv/shop.git/"),
             ("/srv/shop.git", "shop.git"),
         ] {
-            assert!(are_one(one, other), "{one} {other}");
+            assert!(same(one, other), "{one} {other}");
         }
         for (one, other) in [
             (
@@ -215,7 +222,7 @@ mod tests {
             ("/srv/shop.git", "/srv/fork.git"),
             ("/srv/shop.git", "git.example:/srv/shop.git"),
         ] {
-            assert!(!are_one(one, other), "{one} {other}");
+            assert!(!same(one, other), "{one} {other}");
         }
     }
 
@@ -233,8 +240,8 @@ mod tests {
             ("link", "bare"),
             ("clone", "clone/.git/"),
         ] {
-            assert!(are_one(&path(one), &path(other)), "{one} {other}");
+            assert!(same(&path(one), &path(other)), "{one} {other}");
         }
-        assert!(!are_one(&path("bare"), &path("clone")));
+        assert!(!same(&path("bare"), &path("clone")));
     }
 }

@@ -56,7 +56,7 @@ impl Embedded {
         found
     }
 
-    /// Lets git read `raw`, which means `url`, as `url` without its password.
+    /// Lets git read `raw`, which means `url`, as `url` without its password or token.
     fn hide(&mut self, rule: &str, raw: &str, url: &str, seen: &mut BTreeSet<String>) {
         let Some(Parts {
             clean,
@@ -96,7 +96,37 @@ struct Parts<'a> {
     password: &'a str,
 }
 
-/// An address of the web with a password in it, taken apart.
+/// Fewest characters of a user name that may be a token by its looks alone.
+const TOKEN_MIN: usize = 32;
+/// How the tokens of forges begin.
+const TOKENS: [&str; 12] = [
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "gldt-",
+    "glcbt-",
+    "gloas-",
+    "ATBB",
+    "ATCTT",
+];
+
+/// True for a user name that looks like a token of a forge. A name has to stay in the address, because a helper may know a password
+/// for it there.
+fn is_token(user: &str) -> bool {
+    let is_of_one = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let known = TOKENS.iter().any(|start| user.starts_with(start));
+    let random = user.len() >= TOKEN_MIN
+        && user.chars().all(is_of_one)
+        && user.contains(|c: char| c.is_ascii_digit())
+        && user.contains(|c: char| c.is_ascii_alphabetic());
+    known || random
+}
+
+/// An address of the web with a password or a token in it, taken apart.
 fn split(url: &str) -> Option<Parts<'_>> {
     let (scheme, rest) = url.split_once("://")?;
     if !["http", "https"].contains(&scheme) {
@@ -105,7 +135,11 @@ fn split(url: &str) -> Option<Parts<'_>> {
     let end = rest.find('/').unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let (user, host) = authority.rsplit_once('@')?;
-    let (user, password) = user.split_once(':')?;
+    let (user, password) = match user.split_once(':') {
+        Some(pair) => pair,
+        None if is_token(user) => (user, ""),
+        None => return None,
+    };
     Some(Parts {
         clean: format!("{scheme}://{host}{path}"),
         user,
@@ -130,11 +164,36 @@ mod tests {
         for plain in [
             "https://git.example/a@b:c",
             "https://me@git.example/shop.git",
+            "https://ada.lovelace.of.the.release.team.42@git.example/shop.git",
+            "https://release-robot-of-the-web-shop@git.example/shop.git",
             "ssh://git:x@git.example/shop.git",
             "git@git.example:shop.git",
             "/srv/a:b@c",
         ] {
             assert!(split(plain).is_none(), "{plain}");
+        }
+    }
+
+    #[test]
+    fn a_token_may_stand_in_the_place_of_the_user() {
+        for token in [
+            "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+            "github_pat_11ABCDEFG0aBcDeF",
+            "glpat-x1y2z3",
+            "0123456789abcdef0123456789abcdef01234567",
+            "abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrst",
+        ] {
+            let url = format!("https://{token}@git.example/shop.git");
+            let parts = split(&url).unwrap();
+            assert_eq!(parts.clean, "https://git.example/shop.git");
+            assert_eq!((parts.user, parts.password), (token, ""));
+            let mut found = Embedded::default();
+            found.hide("insteadOf", &url, &url, &mut BTreeSet::new());
+            assert_eq!(
+                found.config[1].1,
+                format!("Authorization: {}", basic(token, ""))
+            );
+            assert!(found.secrets.contains(&token.to_owned()));
         }
     }
 

@@ -24,12 +24,12 @@ mod whereabouts;
 pub use ask::{author, commit_of, remotes};
 pub use credentials::Credentials;
 pub use diff::{ChangedFile, Form, Trees};
-pub use elsewhere::pushes_elsewhere;
+pub use elsewhere::{are_one, pushes_elsewhere};
 pub use error::{Caller, GitError, GitErrorKind};
 pub use interrupt::{Shield, was_interrupted, watch, watch_pushes_with};
 pub use local::{
-    UnsignedCommit, check_signature, fast_forward, has_conflicts, is_on_branch, repository_of,
-    sign, signs_commits, uncommitted, update_refs, work_tree,
+    Standing, UnsignedCommit, check_signature, fast_forward, has_conflicts, is_on_branch,
+    repository_of, sign, signs_commits, uncommitted, update_refs, work_tree,
 };
 pub use push::RefUpdate;
 pub use remote::Git;

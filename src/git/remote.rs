@@ -219,16 +219,16 @@ impl Git {
         deep: bool,
         timeout: Duration,
     ) -> Result<(), GitError> {
-        let filter = if deep {
-            "--filter=blob:none"
-        } else {
-            "--filter=tree:0"
-        };
-        let mut args = ["-c", "fetch.negotiationAlgorithm=noop"]
-            .map(OsString::from)
-            .to_vec();
+        let filter = if deep { "blob:none" } else { "tree:0" };
+        let mut args: Vec<OsString> = vec!["-c".into(), "fetch.negotiationAlgorithm=noop".into()];
+        if let Remote::Person { name, .. } = &self.remote {
+            // Git writes both into the clone's configuration where they are not set, also of a remote that has promised nothing.
+            for set in ["promisor=true", &format!("partialclonefilter={filter}")] {
+                args.extend(["-c".into(), format!("remote.{name}.{set}").into()]);
+            }
+        }
         args.extend(FETCH.map(OsString::from));
-        args.extend([filter, "--stdin", "--end-of-options"].map(OsString::from));
+        args.extend(["--filter", filter, "--stdin", "--end-of-options"].map(OsString::from));
         let lines: Vec<String> = objects.iter().map(|oid| format!("{oid}\n")).collect();
         self.call(args, Vec::new(), lines.concat(), false, timeout)
             .map(drop)

@@ -50,6 +50,7 @@ mod refs;
 mod release;
 mod request;
 mod select;
+mod settings_file;
 mod signature;
 mod snapshot;
 mod stale;

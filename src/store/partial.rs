@@ -8,7 +8,7 @@ use git2::{Odb, OdbLookupFlags, Oid, Repository};
 
 use super::error::StoreError;
 use super::objects;
-use super::workspace::Workspace;
+use super::workspace::{Workspace, reopened};
 use crate::ledger::LEDGER_FILE;
 use crate::releases;
 
@@ -43,7 +43,7 @@ impl Workspace {
                 "this clone is shallow, and older commits cannot be fetched ({error}); `git fetch --unshallow` brings them"
             )
         })?;
-        Repository::open(self.repo.path()).map_err(|error| error.message().to_owned())
+        reopened(&self.repo).map_err(|error| error.message().to_owned())
     }
 
     /// Has everything here that is in these trees.

@@ -11,15 +11,13 @@ use sha2::{Digest, Sha256};
 use super::error::StoreError;
 use super::loose;
 use super::objects;
+use super::settings_file;
 use super::snapshot;
 use super::version::{Person, Version};
 use crate::app::{App, Function};
 use crate::git::{self, Git};
-use crate::settings::{SETTINGS_FILE, Settings};
+use crate::settings::Settings;
 use crate::words::is_plain;
-
-/// Largest `cutwater.yaml` that is read.
-const SETTINGS_MAX: usize = 256 * 1024;
 
 /// A clone of the release repository, and one remote of it.
 pub struct Workspace {
@@ -79,7 +77,7 @@ impl Workspace {
                 StoreError::local(what(), &error.message())
             }
         })?;
-        let settings = settings(&repo)?;
+        let settings = settings_file::read(&repo, remote, ssh_is_set, timeout)?;
         let remote = remote.unwrap_or(&settings.remote);
         let Ok(found) = repo.find_remote(remote) else {
             return Err(no_remote(&repo, remote));
@@ -245,47 +243,25 @@ fn of_another_user(dir: &Path) -> Result<Repository, git2::Error> {
     Ok(repo)
 }
 
+/// The same repository, opened anew: it sees what was fetched meanwhile. That git trusts it was seen when it was opened first.
+pub(super) fn reopened(repo: &Repository) -> Result<Repository, git2::Error> {
+    let again = Repository::open(repo.path());
+    if !matches!(&again, Err(error) if error.code() == ErrorCode::Owner) {
+        return again;
+    }
+    let again = Repository::open_bare(repo.path())?;
+    if let Some(root) = repo.workdir() {
+        again.set_workdir(root, false)?;
+    }
+    Ok(again)
+}
+
 /// The nearest folder that holds a repository; the one itself where none does.
 fn root_of(dir: &Path) -> &Path {
     let mut above = dir.ancestors();
     above
         .find(|folder| folder.join(".git").exists())
         .unwrap_or(dir)
-}
-
-/// What the repository's `cutwater.yaml` says: the file of the work tree, or of HEAD where there is no work tree.
-fn settings(repo: &Repository) -> Result<Settings, StoreError> {
-    let fail = |problem: &dyn ToString| StoreError::local(SETTINGS_FILE, &problem.to_string());
-    let bytes = if let Some(root) = repo.workdir() {
-        let path = root.join(SETTINGS_FILE);
-        // Whoever wrote the repository may have put a link or a pipe there.
-        match path.symlink_metadata() {
-            Ok(file) if !file.is_file() => return Err(fail(&"is not a regular file")),
-            Ok(file) if file.len() > SETTINGS_MAX as u64 => {
-                let size = file.len();
-                return Err(fail(&format!(
-                    "has {size} bytes; at most {SETTINGS_MAX} are read"
-                )));
-            }
-            Ok(_) => std::fs::read(path).map_err(|error| fail(&error))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Settings::default());
-            }
-            Err(error) => return Err(fail(&error)),
-        }
-    } else {
-        let head = repo.head().ok().and_then(|head| head.target());
-        let Some(head) = head else {
-            return Ok(Settings::default());
-        };
-        let head = objects::commit(repo, head).map_err(|problem| fail(&problem))?;
-        let root = objects::tree(repo, head.tree_id()).map_err(|problem| fail(&problem))?;
-        let Some(entry) = root.get_name(SETTINGS_FILE) else {
-            return Ok(Settings::default());
-        };
-        objects::blob(repo, entry.id(), SETTINGS_MAX).map_err(|problem| fail(&problem))?
-    };
-    Settings::read(&bytes).map_err(StoreError::Settings)
 }
 
 /// The remote is not there: says which are.

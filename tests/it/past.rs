@@ -40,6 +40,23 @@ fn no_history_leads_to_a_silent_guess() {
     assert!(listed.contains("v4 100%, never served"), "{listed}");
 }
 
+#[test]
+fn what_another_repository_deployed_was_not_deployed_here() {
+    let place = Place::new();
+    let clone = place.shop.clone_dir();
+    let case = Case {
+        name: "a merge of what a fork was made from",
+        branch: &["1", "fork", "2", "3", "upstream"],
+        rollback: &["v1 100% (back from v3)"],
+        list: "3, 1",
+        ..USUAL
+    };
+    place.make(&case);
+    let add = ["remote", "add", "upstream", "https://example.com/first"];
+    place.shop.git(&clone, &add);
+    place.check(&clone, &case);
+}
+
 /// The case of this name.
 fn case(name: &str) -> &'static Case {
     CASES.iter().find(|case| case.name == name).unwrap()
@@ -71,6 +88,22 @@ fn a_label_says_what_it_meant_when_it_was_deployed() {
     assert!(
         out.starts_with("would roll back checkout: v1 100%\n"),
         "{out}{error}"
+    );
+}
+
+#[test]
+fn a_shallow_clone_is_deepened_for_what_a_label_meant_when_a_version_is_named_too() {
+    let place = Place::new();
+    place.make(&Case {
+        branch: &["1", "2", "stable", "note", "note"],
+        ledger: &[(0, "1"), (1, "2"), (2, "3")],
+        ..USUAL
+    });
+    let shallow = place.clone("shallow", &["--depth=1"]);
+    let (out, error) = place.run(&shallow, &["rollback", "checkout", "v1"]);
+    assert_eq!(
+        out, "rolled back checkout: v1 100% (back from v3)\n",
+        "{error}"
     );
 }
 

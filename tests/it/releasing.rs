@@ -226,6 +226,42 @@ fn a_new_branch_is_for_a_pull_request_and_takes_no_other_ones_place() {
 }
 
 #[test]
+fn files_have_the_time_that_they_take_and_are_not_said_to_stay_when_they_are_torn() {
+    let shop = shop(2);
+    let clone = shop.clone_dir();
+    shop.commit(".gitattributes", "releases/** filter=own\n");
+    push(&shop, "main");
+    let smudge = |program: &str| {
+        shop.git(&clone, &["config", "filter.own.smudge", program]);
+        shop.git(&clone, &["config", "filter.own.required", "true"]);
+        shop.git(&clone, &["config", "filter.own.clean", "cat"]);
+    };
+    smudge("sleep 6; cat");
+    shop.ok(&["deploy", "checkout", "v1", "v2=10", "--timeout", "5s"]);
+    assert_eq!(shop.rev(&clone, "HEAD"), shop.rev(&shop.remote(), "main"));
+    assert_eq!(shop.git(&clone, &["status", "--porcelain"]), "");
+    smudge("false");
+    let output = shop.run(&["deploy", "checkout", "v1", "v2=20"]);
+    let said = text(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.contains("some files of this clone may be written, and others not (")
+            && said.contains("smudge filter own failed")
+            && said.contains("its branch main is where it was")
+            && !said.contains("stay as they are"),
+        "{said}"
+    );
+    // What it says to do does it.
+    smudge("cat");
+    shop.git(&clone, &["stash", "-q", "--include-untracked"]);
+    shop.git(&clone, &["pull", "-q", "--rebase", "origin", "main"]);
+    assert_eq!(shop.rev(&clone, "HEAD"), shop.rev(&shop.remote(), "main"));
+    let output = shop.run(&["deploy", "checkout", "v1", "--json"]);
+    let json: Json = serde_json::from_str(&text(&output.stdout)).unwrap();
+    assert_eq!(json["workTree"], json!({"state": "updated"}));
+}
+
+#[test]
 fn files_that_were_changed_and_other_branches_are_left_alone() {
     let shop = shop(2);
     let clone = shop.clone_dir();

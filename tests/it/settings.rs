@@ -1,5 +1,6 @@
 //! `cutwater.yaml`: where it is read, what goes before it, and what is said about a wrong one.
 
+use super::delete::{deployment, push, shop_with};
 use super::shop::{Shop, app_with_image, text};
 
 const HEAD: &str = "apiVersion: cutwater.dev/v1alpha1\nkind: Settings\n";
@@ -100,6 +101,85 @@ fn a_bare_repository_has_the_settings_of_its_head() {
         .unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(shop.refs().contains(&"refs/tags/checkout/v1".to_owned()));
+}
+
+/// A shop with two versions that is released in another branch and another folder than usual, and in the usual ones too.
+fn released_elsewhere() -> Shop {
+    let shop = shop_with(2);
+    for folder in ["releases", "deploy"] {
+        let file = format!("{folder}/checkout.yaml");
+        shop.commit(&file, deployment(&[("v1", "100")]));
+    }
+    let filter = ["config", "uploadpack.allowFilter", "true"];
+    shop.git(&shop.remote(), &filter);
+    let settings = format!("{HEAD}branch: production\nreleases: deploy\n");
+    shop.commit("cutwater.yaml", settings);
+    for branch in ["main", "production"] {
+        push(&shop, branch);
+    }
+    shop
+}
+
+#[test]
+fn a_clone_without_the_file_has_the_settings_of_its_head() {
+    let shop = released_elsewhere();
+    let remote = shop.remote();
+    let main = shop.rev(&remote, "main");
+    let from = format!("file://{}", remote.display());
+    let clones = [
+        ("bare", &["--no-checkout"][..]),
+        ("blobless", &["--no-checkout", "--filter=blob:none"]),
+        ("treeless", &["--no-checkout", "--filter=tree:0"]),
+        ("sparse", &["--sparse", "--filter=blob:none"]),
+        ("deleted", &[]),
+    ];
+    for (count, (name, how)) in clones.into_iter().enumerate() {
+        let clone = [&["clone", "-q", "-b", "main"], how, &[&from, name]].concat();
+        shop.git(shop.dir.path(), &clone);
+        let clone = shop.dir.path().join(name);
+        if name == "sparse" {
+            shop.git(&clone, &["sparse-checkout", "set", "--no-cone", "/apps/"]);
+        }
+        if name == "deleted" {
+            std::fs::remove_file(clone.join("cutwater.yaml")).unwrap();
+        }
+        assert!(!clone.join("cutwater.yaml").exists(), "{name}");
+        let run = |words: &[&str]| {
+            let output = shop.command_in(&clone, words).output().unwrap();
+            (text(&output.stdout), text(&output.stderr))
+        };
+        let before = shop.rev(&remote, "production");
+        let share = format!("v2={}", count + 1);
+        let (out, error) = run(&["deploy", "checkout", "v1", &share]);
+        assert!(out.starts_with("deployed checkout"), "{name}: {error}");
+        assert_eq!(shop.rev(&remote, "main"), main, "{name}");
+        assert_eq!(shop.rev(&remote, "production^"), before, "{name}");
+        let changed = ["diff", "--name-only", "production^", "production"];
+        assert_eq!(shop.git(&remote, &changed), "deploy/checkout.yaml\n");
+        let (_, error) = run(&["versions", "delete", "checkout", "v1", "--yes"]);
+        assert!(error.contains("is in use"), "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_clone_that_is_behind_the_settings_changes_nothing() {
+    let shop = released_elsewhere();
+    shop.git(&shop.clone_dir(), &["reset", "-q", "--hard", "HEAD~1"]);
+    let before = shop.git(&shop.remote(), &["for-each-ref"]);
+    for words in [
+        &["deploy", "checkout", "v2"][..],
+        &["rollback", "checkout", "v2"],
+        &["versions", "delete", "checkout", "v2", "--yes"],
+    ] {
+        let error = shop.refused(words);
+        assert!(
+            error.contains(
+                "cutwater.yaml of branch `main` at remote `origin` says `branch: production`, and for this clone it is `main`; pull, or correct one of the two"
+            ),
+            "{words:?}: {error}"
+        );
+    }
+    assert_eq!(shop.git(&shop.remote(), &["for-each-ref"]), before);
 }
 
 #[test]

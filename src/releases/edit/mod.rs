@@ -6,6 +6,7 @@
 mod alias;
 mod list;
 mod remove;
+mod rules;
 mod scalar;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,7 @@ use std::ops::Range;
 use super::{Kind, Object, Part, Release, read};
 use crate::api::{Canary, WantedVersion};
 use crate::words::{VersionNumber, VersionWord};
-use crate::yaml::{self, Node, Problems};
+use crate::yaml::{self, Node, Problems, Value};
 
 pub use remove::remove;
 
@@ -76,9 +77,14 @@ pub fn deploy(
     message: Option<&str>,
     meaning: Meaning<'_>,
 ) -> Result<Vec<u8>, EditError> {
+    let listed: Vec<VersionNumber> = parts.iter().map(|part| part.version).collect();
     let splices = |text: &str, spec: &Node| {
         let versions = spec.get("versions")?;
         let mut splices = vec![list::rewritten(text, versions, parts, meaning)?];
+        if let Value::List(items) = &versions.node.value {
+            let first = &items.first()?.get("version")?.node;
+            splices.extend(rules::renamed(text, spec, first, &listed, meaning)?);
+        }
         if let Some(message) = message {
             splices.push(scalar::set(text, spec, "message", message, versions)?);
         }
@@ -87,6 +93,7 @@ pub fn deploy(
     let wanted = |object: &mut Object| {
         if let Object::Deployment(object) = object {
             object.spec.versions = parts.iter().copied().map(wanted).collect();
+            rules::name(&mut object.spec.rules, &listed, meaning);
             if let Some(message) = message {
                 object.spec.message = Some(message.to_owned());
             }
@@ -100,7 +107,7 @@ pub fn deploy(
         let lines: Vec<String> = std::iter::once("versions:".to_owned())
             .chain(lines)
             .collect();
-        lines.join("\n")
+        lines.join("\n") + &rules::advice(&release.wanted.rules, &listed, meaning)
     };
     changed(release, bytes, splices, wanted, advice)
 }
@@ -117,7 +124,15 @@ pub fn set_alias(
     canary: Option<Part>,
     meaning: Meaning<'_>,
 ) -> Result<Vec<u8>, EditError> {
-    let splices = |text: &str, spec: &Node| alias::set(text, spec, version, canary, meaning);
+    let listed: Vec<VersionNumber> = std::iter::once(version)
+        .chain(canary.map(|part| part.version))
+        .collect();
+    let splices = |text: &str, spec: &Node| {
+        let mut splices = alias::set(text, spec, version, canary, meaning)?;
+        let main = &spec.get("version")?.node;
+        splices.extend(rules::renamed(text, spec, main, &listed, meaning)?);
+        Some(splices)
+    };
     let wanted = |object: &mut Object| {
         if let Object::Alias(object) = object {
             object.spec.version = VersionWord::Number(version);
@@ -125,6 +140,7 @@ pub fn set_alias(
                 version: VersionWord::Number(part.version),
                 percentage: part.percentage,
             });
+            rules::name(&mut object.spec.rules, &listed, meaning);
         }
     };
     let advice = || {
@@ -132,7 +148,8 @@ pub fn set_alias(
             let (number, share) = (part.version.get(), part.percentage);
             format!("\ncanary: {{version: {number}, percentage: {share}}}")
         });
-        format!("version: {}{canary}", version.get())
+        let rules = rules::advice(&release.wanted.rules, &listed, meaning);
+        format!("version: {}{canary}{rules}", version.get())
     };
     changed(release, bytes, splices, wanted, advice)
 }

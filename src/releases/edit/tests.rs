@@ -108,6 +108,31 @@ fn lists_in_one_line_stay_in_one_line() {
 }
 
 #[test]
+fn a_rule_is_named_as_its_version_is_listed() {
+    check(
+        "  versions:\n  - {version: v6, percentage: 100}\n  - {version: live, percentage: 0} # beta\n  rules:\n  - version: live # who asks\n    query: {name: a, value: \"1\"}\n  - {version: 6, header: {name: X, value: z}}\n",
+        &["8=100", "7=0", "6=0"],
+        None,
+        "  versions:\n  - {version: v6, percentage: 0}\n  - {version: v7, percentage: 0} # beta\n  - {version: v8, percentage: 100}\n  rules:\n  - version: v7 # who asks\n    query: {name: a, value: \"1\"}\n  - {version: 6, header: {name: X, value: z}}\n",
+    );
+    check(
+        "  rules: [{cookie: {name: a, value: \"1\"}, version: \"g1a2b3c4\"}]\n  versions: [{version: g1a2b3c4, percentage: 100}]\n",
+        &["7=90", "8=10"],
+        None,
+        "  rules: [{cookie: {name: a, value: \"1\"}, version: 7}]\n  versions: [{version: 7, percentage: 90}, {version: 8, percentage: 10}]\n",
+    );
+    // One whose version is not listed is refused in the words of the file.
+    let rules = "  versions: [{version: live, percentage: 100}]\n  rules: [{version: live, query: {name: a, value: \"1\"}}]\n";
+    let error = edit(&format!("{HEAD}{rules}"), &["8=100"], None).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("rule 1 is for version live, which is not listed"),
+        "{error}"
+    );
+}
+
+#[test]
 fn labels_and_ids_become_numbers_and_keep_their_lines() {
     check(
         "  versions:\n  - version: live # the shop\n    percentage: 100\n",

@@ -28,8 +28,25 @@ struct Memory {
     cut: Option<String>,
     /// What remembers it, in words.
     place: String,
-    /// The parts of now, as far as they are known.
-    now: Vec<Part>,
+    now: Now,
+    /// True where `now` is all that the object asks for.
+    is_known: bool,
+}
+
+/// What the object is given now, as far as it is known, with the words for it.
+#[derive(Default)]
+pub(super) struct Now(Vec<(VersionWord, Part)>);
+
+impl Now {
+    pub(super) fn parts(&self) -> Vec<Part> {
+        self.0.iter().map(|(_, part)| *part).collect()
+    }
+
+    /// The version that the object is given by this word.
+    pub(super) fn meant(&self, word: &VersionWord) -> Option<VersionNumber> {
+        let found = self.0.iter().find(|(given, _)| given == word);
+        found.map(|(_, part)| part.version)
+    }
 }
 
 impl Back<'_> {
@@ -38,7 +55,7 @@ impl Back<'_> {
     pub(super) fn chosen(
         &self,
         past: impl Fn(usize) -> Past,
-    ) -> Result<(VersionNumber, Vec<Part>), ReleaseError> {
+    ) -> Result<(VersionNumber, Now), ReleaseError> {
         let mut fetches = 0;
         loop {
             let past = past(fetches);
@@ -53,12 +70,20 @@ impl Back<'_> {
     }
 
     /// What is deployed now, as far as it is known: a label may have named another version when it was deployed.
-    pub(super) fn now(&self, past: impl Fn(usize) -> Past) -> Vec<Part> {
+    pub(super) fn now(&self, past: impl Fn(usize) -> Past) -> Now {
         let words = &self.release.wanted.versions;
-        if words.iter().any(is_label) {
-            self.memory(&past(0)).now
-        } else {
-            self.as_named(words)
+        if !words.iter().any(is_label) {
+            return self.by_word(words);
+        }
+        let mut fetches = 0;
+        loop {
+            let past = past(fetches);
+            let memory = self.memory(&past);
+            // The commit that the ledger tells of may be one that is not here.
+            if memory.is_known || !past.shallow || fetches >= DEPTHS.len() {
+                return memory.now;
+            }
+            fetches += 1;
         }
     }
 
@@ -74,7 +99,7 @@ impl Back<'_> {
                 let why = format!(
                     "{place} knows no earlier version that had 100 %, lives, and was not left for another"
                 );
-                (why, None, memory.now.clone())
+                (why, None, memory.now.parts())
             }
         };
         let living = history.living().map(|version| version.number);
@@ -104,13 +129,14 @@ impl Back<'_> {
         });
         let mut events = self.events(&told, &changes);
         let known = self.known(&told);
-        let now = known.clone().unwrap_or_else(|| {
+        self.begin(&mut events, known.as_ref().map(Now::parts), newest);
+        let is_known = known.is_some();
+        let now = known.unwrap_or_else(|| {
             // The label is left out: nobody can say that its version was left.
             let words = self.release.wanted.versions.iter();
             let fixed = words.filter(|entry| !is_label(entry));
-            self.as_named(fixed)
+            self.by_word(fixed)
         });
-        self.begin(&mut events, known, newest);
         let place = ledger.map_or_else(
             || format!("branch {}", self.branch.name),
             |ledger| {
@@ -123,27 +149,33 @@ impl Back<'_> {
             cut: told.cut,
             place,
             now,
+            is_known,
         }
     }
 
     /// What the object asks for, in numbers; nothing where a label stands there and no ledger says what it meant.
-    fn known(&self, told: &Timeline<'_>) -> Option<Vec<Part>> {
+    fn known(&self, told: &Timeline<'_>) -> Option<Now> {
         let words = &self.release.wanted.versions;
         if !words.iter().any(is_label) {
-            return Some(self.as_named(words));
+            return Some(self.by_word(words));
         }
-        meant(&self.survey.history, words, told.newest?)
+        let parts = meant(&self.survey.history, words, told.newest?)?;
+        let pair = |(entry, part): (&WantedVersion, Option<Part>)| {
+            part.map(|part| (entry.version.clone(), part))
+        };
+        Some(Now(words.iter().zip(parts).filter_map(pair).collect()))
     }
 
     /// What words mean now, as far as they mean something.
-    fn as_named<'w>(&self, words: impl IntoIterator<Item = &'w WantedVersion>) -> Vec<Part> {
-        let part = |entry: &WantedVersion| {
-            Some(Part {
+    fn by_word<'w>(&self, words: impl IntoIterator<Item = &'w WantedVersion>) -> Now {
+        let pair = |entry: &WantedVersion| {
+            let part = Part {
                 version: meaning(&self.survey.history, &entry.version)?,
                 percentage: entry.percentage,
-            })
+            };
+            Some((entry.version.clone(), part))
         };
-        words.into_iter().filter_map(part).collect()
+        Now(words.into_iter().filter_map(pair).collect())
     }
 
     /// What is remembered, the newest first.
@@ -257,7 +289,7 @@ impl Back<'_> {
         );
         Event::Unknown {
             why: format!("{what}: it said `{word}`, which {means}"),
-            guess: self.as_named(words),
+            guess: self.by_word(words).parts(),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{ReleaseRequest, Wish, alias_name};
 use crate::api::WantedVersion;
 use crate::releases::edit::{self, EditError};
 use crate::releases::rollback;
-use crate::releases::{Asked, Object, Part, Release, split};
+use crate::releases::{Asked, Part, Release, split};
 use crate::words::{Share, VersionNumber, VersionWord};
 
 /// What is to be done.
@@ -68,14 +68,16 @@ pub(super) fn decide(
                 Some(word) => (history.version(word)?.number, back.now(past)),
                 None => back.chosen(past)?,
             };
+            // What a word meant when it was deployed counts before what it means now.
+            let meaning = |word: &VersionWord| now.meant(word).or_else(|| meaning(word));
             let mut parts = vec![Part {
                 version: target,
                 percentage: Share::ALL,
             }];
-            parts.extend(ruled(release, &now, target));
+            parts.extend(ruled(release, &now.parts(), target, &meaning));
             let parts = edit::arrange(&release.wanted.versions, &parts, &meaning);
             let title = format!("Roll back {app}: {}", listed(&parts));
-            let from = rollback::left_by(&now, target);
+            let from = rollback::left_by(&now.parts(), target);
             let message = request.message.as_deref();
             let wanted = (title, parts, from);
             Ok(deployed(release, bytes, wanted, message, &meaning)?)
@@ -137,20 +139,21 @@ pub(super) fn decide(
 }
 
 /// The versions besides `target` that a rule names, at 0 %: a rule keeps its version, and nothing may hold up a rollback.
-fn ruled(release: &Release, now: &[Part], target: VersionNumber) -> impl Iterator<Item = Part> {
-    let rules = match &release.object {
-        Object::Deployment(object) => object.spec.rules.as_slice(),
-        Object::Alias(_) => &[],
-    };
-    let is_named = move |number: VersionNumber| {
-        (rules.iter()).any(|rule| rule.version == VersionWord::Number(number))
-    };
+fn ruled(
+    release: &Release,
+    now: &[Part],
+    target: VersionNumber,
+    meaning: edit::Meaning<'_>,
+) -> Vec<Part> {
+    let rules = release.wanted.rules.iter();
+    let named: Vec<VersionNumber> = rules.filter_map(|rule| meaning(&rule.version)).collect();
     now.iter()
-        .filter(move |part| part.version != target && is_named(part.version))
+        .filter(|part| part.version != target && named.contains(&part.version))
         .map(|part| Part {
             version: part.version,
             percentage: Share::ZERO,
         })
+        .collect()
 }
 
 /// What is written for a Deployment.

@@ -148,6 +148,11 @@ pub enum WorkTree {
         /// Why.
         reason: String,
     },
+    /// Something ended it while they were written: some may be as in the new commit, though the branch of the clone is where it was.
+    Torn {
+        /// What.
+        reason: String,
+    },
     /// They are of another branch, or there are none, or nothing was pushed to their branch.
     Untouched,
 }

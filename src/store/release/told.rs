@@ -10,7 +10,7 @@ use super::decide::{Decision, Edit};
 use super::write::Look;
 use super::{ReleaseOutcome, ReleaseRequest, Released, WorkTree, alias_name, forge};
 use crate::api::WantedVersion;
-use crate::git;
+use crate::git::{self, Standing};
 use crate::releases::Part;
 use crate::words::VersionWord;
 
@@ -112,11 +112,10 @@ fn follow(workspace: &Workspace, branch: &str, commit: Oid) -> WorkTree {
     if head != Some(format!("refs/heads/{branch}").as_str()) {
         return WorkTree::Untouched;
     }
-    match git::fast_forward(root, &commit.to_string(), workspace.timeout()) {
+    match git::fast_forward(root, &commit.to_string()) {
         Ok(()) => WorkTree::Updated,
-        Err(error) => WorkTree::Kept {
-            reason: error.message,
-        },
+        Err(Standing::Kept(reason)) => WorkTree::Kept { reason },
+        Err(Standing::Torn(reason)) => WorkTree::Torn { reason },
     }
 }
 

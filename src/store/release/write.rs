@@ -221,6 +221,9 @@ impl Look {
             _ => 1,
         };
         let survey = workspace.survey(&request.app, scope, records)?;
+        if let Some(problem) = &survey.unlike {
+            return Err(StoreError::local("where releases are", problem).into());
+        }
         let mut branches = survey.branches.iter();
         let branch = branches.find(|branch| branch.name == settings.branch);
         let branch = branch.cloned().ok_or_else(|| ReleaseError::NoBranch {

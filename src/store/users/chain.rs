@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use git2::{Commit, Oid, Repository};
 
 use super::super::objects;
+use super::pulls::{Pull, Pulls};
 use super::scope::Walk;
 
 /// Commits that are looked ahead for: what is missing of them is fetched at once.
@@ -47,7 +48,7 @@ impl Commits {
                 match objects::commit(walk.repo, oid) {
                     Ok(commit) => {
                         self.chain.push(oid);
-                        self.next = commit.parent_ids().nth(main_parent(&commit, walk.branch));
+                        self.next = commit.parent_ids().nth(main_parent(&commit, walk.pulls));
                         if self.is_border(oid) {
                             self.next = None;
                         }
@@ -71,28 +72,13 @@ impl Commits {
     }
 }
 
-/// Which parent goes on with the branch: the first, but the second where somebody pulled the branch into commits of their own.
-pub(super) fn main_parent(commit: &Commit<'_>, branch: Option<&str>) -> usize {
-    let message = String::from_utf8_lossy(commit.message_bytes());
-    let first = message.lines().next().unwrap_or_default();
-    let pulls = branch.is_some_and(|branch| is_pull(first, branch));
-    usize::from(pulls && commit.parent_count() == 2)
-}
-
-/// True for git's own words for a pull of the branch.
-fn is_pull(message: &str, branch: &str) -> bool {
-    let of = |rest: &str| {
-        let rest = rest.strip_prefix(branch)?.strip_prefix('\'')?;
-        Some(rest.starts_with(" of "))
-    };
-    let tracking = |rest: &str| {
-        let (name, into) = rest.split_once('\'')?;
-        let (_, name) = name.split_once('/')?;
-        Some(name == branch && (into.is_empty() || into.starts_with(" into ")))
-    };
-    let pulled = message.strip_prefix("Merge branch '").and_then(of);
-    let fetched = (message.strip_prefix("Merge remote-tracking branch '")).and_then(tracking);
-    pulled == Some(true) || fetched == Some(true)
+/// Which parent goes on with the branch: the first, but the second where somebody pulled the branch into commits of their own, or
+/// where it looks so.
+pub(super) fn main_parent(commit: &Commit<'_>, pulls: Option<&Pulls>) -> usize {
+    match pulls.map(|pulls| pulls.by(commit)) {
+        Some(Pull::Branch | Pull::Unknown) => 1,
+        Some(Pull::Other) | None => 0,
+    }
 }
 
 /// The commits at which a shallow clone ends; git writes them down, and nobody else knows.
@@ -102,29 +88,4 @@ fn borders(repo: &Repository) -> BTreeSet<Oid> {
     list.lines()
         .filter_map(|line| Oid::from_str(line).ok())
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pull_of_the_branch_is_known_by_the_words_of_git() {
-        for (message, expected) in [
-            ("Merge branch 'main' of https://example.com/shop", true),
-            ("Merge branch 'main' of ../shop into main", true),
-            ("Merge remote-tracking branch 'origin/main'", true),
-            (
-                "Merge remote-tracking branch 'origin/main' into canary",
-                true,
-            ),
-            ("Merge branch 'canary' of https://example.com/shop", false),
-            ("Merge branch 'main'", false),
-            ("Merge branch 'main2' of https://example.com/shop", false),
-            ("Merge remote-tracking branch 'origin/canary'", false),
-            ("Merge pull request #7 from shop/main", false),
-        ] {
-            assert_eq!(is_pull(message, "main"), expected, "{message}");
-        }
-    }
 }

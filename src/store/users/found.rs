@@ -44,19 +44,25 @@ impl Found {
 
     /// Of a pull: `line` is what the commits asked that were made beside the branch, down to where it began, and `branch` what
     /// the branch asked. Where both changed an object, or the line changed it more than once, nobody can tell which of them was
-    /// deployed.
-    pub(super) fn doubt(&mut self, pull: &Change, branch: &States, line: &[States]) {
+    /// deployed; `brought` is what the branch asked down to there, where it may have been a line beside it itself.
+    pub(super) fn doubt(
+        &mut self,
+        pull: &Change,
+        branch: &States,
+        line: &[States],
+        brought: &[States],
+    ) {
         let Some(base) = line.last() else { return };
-        let keys: BTreeSet<Key> = (line.iter().chain([branch]))
+        let keys: BTreeSet<Key> = (line.iter().chain(brought).chain([branch]))
             .flat_map(States::keys)
             .cloned()
             .collect();
         for key in keys {
-            let neighbours = line.windows(2);
-            let changed = |pair: &&[States]| !pair[0].of(&key).is_like(&pair[1].of(&key));
-            let count = neighbours.filter(changed).count();
+            let differs = |pair: &&[States]| !pair[0].of(&key).is_like(&pair[1].of(&key));
+            let changes = |line: &[States]| line.windows(2).filter(differs).count();
+            let count = changes(line);
             let both = count > 0 && !branch.of(&key).is_like(&base.of(&key));
-            if count < 2 && !both {
+            if count < 2 && changes(brought) < 2 && !both {
                 continue;
             }
             let called = self.moved.get(&key).unwrap_or(&key);

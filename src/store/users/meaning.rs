@@ -23,13 +23,13 @@ pub(in crate::store) fn meaning(history: &History, word: &VersionWord) -> Option
     }
 }
 
-/// The versions that words meant when they were served, by the record of that: of a label, the only version with its share
-/// that no other word names. Nothing where that does not say it.
+/// The version that each of these words meant when they were served, by the record of that: of a label, the only version with its
+/// share that no other word names. Nothing where that does not say it; a word that names nothing to go back to has none.
 pub(in crate::store) fn meant(
     history: &History,
     words: &[WantedVersion],
     record: &LedgerEntry,
-) -> Option<Vec<Part>> {
+) -> Option<Vec<Option<Part>>> {
     let fixed = |entry: &WantedVersion| match &entry.version {
         VersionWord::Label(_) => None,
         word => meaning(history, word),
@@ -46,7 +46,7 @@ pub(in crate::store) fn meant(
             // One that does not live is nothing to go back to.
             _ => fixed(entry),
         };
-        parts.extend(version.map(|version| Part {
+        parts.push(version.map(|version| Part {
             version,
             percentage: entry.percentage,
         }));
@@ -109,11 +109,8 @@ fn then(
     });
     let words = &release.wanted.versions;
     let parts = meant(&survey.history, words, told.newest?)?;
-    let pairs = words.iter().zip(parts);
-    let is_whole = pairs.len() == words.len();
-    is_whole.then(|| {
-        pairs
-            .map(|(entry, part)| (entry.version.clone(), part.version))
-            .collect()
-    })
+    let pair = |(entry, part): (&WantedVersion, Option<Part>)| {
+        Some((entry.version.clone(), part?.version))
+    };
+    words.iter().zip(parts).map(pair).collect()
 }

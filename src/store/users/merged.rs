@@ -71,7 +71,7 @@ impl Walk<'_> {
     /// clone ends among them.
     fn beside(&self, commits: &Commits, merge: &Merge) -> Result<Option<Vec<Oid>>, String> {
         let commit = objects::commit(self.repo, merge.commit)?;
-        let place = 1 - main_parent(&commit, self.branch);
+        let place = 1 - main_parent(&commit, self.pulls);
         let Some(side) = (commit.parent_ids().nth(1)).and(commit.parent_ids().nth(place)) else {
             return Ok(Some(Vec::new()));
         };

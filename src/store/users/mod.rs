@@ -20,6 +20,7 @@ mod merged;
 mod owner;
 mod parts;
 mod past;
+mod pulls;
 mod scope;
 mod states;
 mod survey;

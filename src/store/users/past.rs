@@ -6,9 +6,10 @@ use git2::{Oid, Repository};
 
 use super::super::mirror::Mirror;
 use super::super::partial::DEPTHS;
-use super::super::workspace::Workspace;
+use super::super::workspace::{Workspace, reopened};
 use super::branches::Branch;
 use super::change::Change;
+use super::pulls::Pulls;
 use super::scope::Walk;
 use super::walk::{End, Walked};
 use crate::releases::Kind;
@@ -87,19 +88,20 @@ impl Workspace {
         enough: impl Fn(&[Change]) -> bool,
     ) -> Past {
         // What was fetched since this repository was opened is seen by one that is opened anew.
-        let opened = Repository::open(self.repo.path());
+        let opened = reopened(&self.repo);
         let (Ok(tip), Ok(mut repo)) = (Oid::from_str(&branch.commit), opened) else {
             return Past {
                 problem: Some("this clone cannot be opened".to_owned()),
                 ..Past::default()
             };
         };
+        let pulls = Pulls::of(self, &branch.name);
         let mut depths = DEPTHS.iter().take(reach.fetches);
         loop {
             let walk = Walk {
                 repo: &repo,
                 folder: &self.settings().releases,
-                branch: Some(&branch.name),
+                pulls: Some(&pulls),
                 app,
                 bring: &|commits| self.bring_releases(&repo, commits),
             };
@@ -223,7 +225,7 @@ impl Mirror {
         let walk = Walk {
             repo: &repo,
             folder: releases,
-            branch: None,
+            pulls: None,
             app,
             bring: &|_| Ok(()),
         };

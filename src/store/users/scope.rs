@@ -7,6 +7,7 @@ use super::super::objects;
 use super::super::release::{made_by, reason, rolled_back_from};
 use super::super::version::Person;
 use super::change::Change;
+use super::pulls::Pulls;
 use crate::releases::Kind;
 use crate::words::AppName;
 
@@ -15,8 +16,8 @@ pub(super) struct Walk<'a> {
     pub(super) repo: &'a Repository,
     /// Folder of the releases.
     pub(super) folder: &'a str,
-    /// The tracked branch, where it is known.
-    pub(super) branch: Option<&'a str>,
+    /// Which merges are pulls of the tracked branch, where that can be told.
+    pub(super) pulls: Option<&'a Pulls>,
     pub(super) app: &'a AppName,
     /// Fetches what is missing of the releases of commits.
     pub(super) bring: &'a dyn Fn(&[Oid]) -> Result<(), String>,

@@ -5,11 +5,12 @@ use git2::Oid;
 use super::super::error::StoreError;
 use super::super::history::History;
 use super::super::refs::{self, AppRefs, Space};
+use super::super::settings_file;
 use super::super::workspace::Workspace;
 use super::branches::{Branch, Reader, folder_of};
 use super::ledgers::{self, Ledger};
 use crate::git::GitErrorKind;
-use crate::settings::Settings;
+use crate::settings::{SETTINGS_FILE, Settings};
 use crate::words::AppName;
 
 /// Which branches are looked at.
@@ -34,6 +35,8 @@ pub struct Survey {
     pub ledgers: Vec<Ledger>,
     /// A place that `cutwater.yaml` names and that is not there: nobody in it can be seen.
     pub missing: Option<String>,
+    /// What the tracked branch says of where releases are, where this clone says another thing.
+    pub(in crate::store) unlike: Option<String>,
     pub(in crate::store) refs: AppRefs,
 }
 
@@ -49,7 +52,7 @@ impl Survey {
             })
         });
         let heads = (self.ledgers.iter()).filter(|ledger| ledger.entries.is_empty());
-        (self.missing.iter().cloned())
+        (self.missing.iter().chain(&self.unlike).cloned())
             .chain(branches)
             .chain(heads.filter_map(|ledger| ledger.problem.clone()))
             .collect()
@@ -76,6 +79,10 @@ impl Workspace {
         let commits: Vec<Oid> = heads.iter().map(|(_, oid)| *oid).collect();
         let brought = self.bring_releases(&self.repo, &commits);
         let records_here = self.bring_records(|| ledgers::trees(&self.repo, &space, records));
+        let tracked = heads
+            .iter()
+            .find(|(name, _)| *name == self.settings().branch);
+        let unlike = tracked.and_then(|(_, tip)| self.unlike(*tip));
         let missing = (self.missing(&heads, scope)).or_else(|| records_here.err());
         let mut reader = Reader::new(&self.repo, &self.settings().releases, Some(app));
         let branch = |(name, oid): (String, Oid)| {
@@ -94,11 +101,40 @@ impl Workspace {
         };
         Ok(Survey {
             missing,
+            unlike,
             branches: heads.into_iter().map(branch).collect(),
             ledgers: ledgers::read(&self.repo, &space, app, records).map_err(fail)?,
             history: History::read(&self.repo, app, &refs),
             refs,
         })
+    }
+
+    /// What the tracked branch says of where releases are, where this clone says another thing: one that is behind, or that was
+    /// changed, looks for them where nobody else does. A file that cannot be read says nothing, and neither does none.
+    fn unlike(&self, tip: Oid) -> Option<String> {
+        let bring = |oid: Oid| self.bring_tree(oid);
+        let bytes = match settings_file::of_commit(&self.repo, tip, &bring) {
+            Ok(bytes) => bytes?,
+            Err(problem) => {
+                return Some(format!(
+                    "{SETTINGS_FILE} of branch `{}` at remote `{}`: {problem}",
+                    self.settings().branch,
+                    self.remote()
+                ));
+            }
+        };
+        let theirs = Settings::read(&bytes).ok()?;
+        let ours = self.settings();
+        let both = [
+            ("branch", &theirs.branch, &ours.branch),
+            ("releases", &theirs.releases, &ours.releases),
+        ];
+        let (field, theirs, mine) = both.into_iter().find(|(_, theirs, ours)| theirs != ours)?;
+        Some(format!(
+            "{SETTINGS_FILE} of branch `{}` at remote `{}` says `{field}: {theirs}`, and for this clone it is `{mine}`; pull, or correct one of the two",
+            ours.branch,
+            self.remote()
+        ))
     }
 
     /// What the settings name and nobody has. The defaults may be absent: not everybody keeps releases in git.

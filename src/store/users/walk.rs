@@ -9,6 +9,7 @@ use super::chain::{AHEAD, Commits};
 use super::change::Change;
 use super::found::{Found, file_of};
 use super::merged::Merge;
+use super::pulls::Pull;
 use super::scope::Walk;
 use super::states::{Key, Reader, States};
 
@@ -111,9 +112,18 @@ impl Walk<'_> {
             }
             // What was done beside the branch before a pull is one change, if it is.
             if let Some((before, side)) = before.and_then(|oid| Some((oid, self.side(now, oid)?))) {
-                let lines = self.line(&mut reader, (&states, tree_before), before, side);
-                let lines = lines.map_err(|problem| cannot(side, problem))?;
-                found.doubt(&self.about(now, index - 1)?, &states, &lines);
+                let mut line = |other, side| {
+                    let line = self.line(&mut reader, (&states, tree_before), other, side);
+                    line.map_err(|problem| cannot(side, problem))
+                };
+                let beside = line(before, side)?;
+                // What looks like a pull may be a merge into the branch: what it brought is one change then.
+                let brought = if self.is_unknown(now) {
+                    line(side, before)?
+                } else {
+                    Vec::new()
+                };
+                found.doubt(&self.about(now, index - 1)?, &states, &beside, &brought);
             }
             let Some(before) = before else {
                 return Ok(End::Root);
@@ -148,6 +158,13 @@ impl Walk<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// True for a merge of which nobody can tell whether it is a pull.
+    fn is_unknown(&self, merge: Oid) -> bool {
+        let commit = objects::commit(self.repo, merge).ok();
+        let pulls = commit.and_then(|commit| Some(self.pulls?.by(&commit)));
+        pulls == Some(Pull::Unknown)
     }
 
     /// The first parent of a pull, where the walk goes on with the second one.

@@ -12,7 +12,8 @@ pub(super) struct Case {
     /// `move` puts the file into another folder, and `name` gives the object another name there;
     /// `=2` is by `cutwater deploy`, and `revert2` by `git revert`; `copy4` puts v4 into a copied file that keeps the object's name,
     /// `-copy` removes it, and `-own` the file that was copied;
-    /// `fork` makes a commit beside the branch (`fork4` deploys v4 there), and `pull` merges the branch into that one;
+    /// `fork` makes a commit beside the branch (`fork4` deploys v4 there), and `pull` merges the branch into that one; `elsewhere` does it
+    /// in words that name a repository which nobody knows, and `upstream` in words that name a remote;
     /// `broken` a file that cannot be read, `old` one of another time, `+other` and `-other` a file of others, `note` nothing.
     pub(super) branch: &'static [&'static str],
     /// Records of the ledger: the commit of the branch that asked, by its index, or `GONE`, and shares.
@@ -125,6 +126,14 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "a pull over a release of its own", branch: &["1", "fork4", "2", "3", "pull"],
         rollback: &["it is not known what commit", "both may have been deployed", "run `cutwater rollback checkout v2`"], list: "3, 2, 1", ..USUAL
+    },
+    Case {
+        name: "a merge from nobody knows where", branch: &["1", "fork", "2", "3", "elsewhere"],
+        rollback: &["it is not known what commit", "both may have been deployed"], list: "3, 2, 1", ..USUAL
+    },
+    Case {
+        name: "a merge from nobody knows where of one release", branch: &["1", "fork", "2", "elsewhere"],
+        rollback: &["v1 100% (back from v2)"], list: "2, 1", ..USUAL
     },
     Case {
         name: "beside files of others", branch: &["1", "+other", "2", "3", "-other", "note"],

@@ -75,8 +75,15 @@ impl Place {
                 message = String::from("Revert \"Deploy\"\n\nThis reverts commit 0123456789ab.\n");
             }
             let shares = reverted.unwrap_or(shares);
-            if *step == "pull" {
-                message = String::from("Merge branch 'main' of https://example.com/shop\n");
+            match *step {
+                "pull" => message = format!("Merge branch 'main' of {}\n", remote.display()),
+                "elsewhere" => {
+                    message = String::from("Merge branch 'main' of https://example.com/shop\n");
+                }
+                "upstream" => {
+                    message = String::from("Merge remote-tracking branch 'upstream/main'\n");
+                }
+                _ => {}
             }
             if step.starts_with("fork") {
                 let own = match *step {
@@ -88,7 +95,7 @@ impl Place {
                 continue;
             }
             let change = match *step {
-                "pull" => {
+                "pull" | "elsewhere" | "upstream" => {
                     stream.push_str("reset refs/heads/old\nfrom refs/heads/main\n\n");
                     let parents = "from refs/heads/side\nmerge refs/heads/old\n".to_owned();
                     parents + &inline(file, &last)

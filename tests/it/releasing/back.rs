@@ -107,6 +107,40 @@ fn a_rollback_keeps_what_a_rule_needs_and_is_not_held_up_by_it() {
 }
 
 #[test]
+fn a_rule_for_a_label_holds_up_neither_the_way_back_nor_a_deploy() {
+    let shop = shop(3);
+    shop.ok(&["versions", "label", "checkout", "v3", "beta"]);
+    shop.ok(&["deploy", "checkout", "v2"]);
+    let both = "    - {version: v2, percentage: 100}\n    - {version: beta, percentage: 0}\n";
+    let rules = "  rules:\n    - {version: beta, query: {name: preview, value: \"1\"}}\n";
+    let after = |main: &str| {
+        let versions = both.replace("v2", main).replace("beta", "v3");
+        format!("{versions}{}", rules.replace("beta", "v3"))
+    };
+    shop.commit(FILE, format!("{HEAD}{both}{rules}"));
+    push(&shop, "main");
+    let line = shop.ok(&["rollback", "checkout", "v1"]);
+    assert_eq!(
+        line,
+        "rolled back checkout: v3 0%, v1 100% (back from v2)\n"
+    );
+    let file = at_remote(&shop, "main", FILE);
+    assert!(
+        file.ends_with(&format!(
+            "    - {{version: v3, percentage: 0}}\n    - {{version: v1, percentage: 100}}\n{}",
+            rules.replace("beta", "v3")
+        )),
+        "{file}"
+    );
+    shop.commit(FILE, format!("{HEAD}{both}{rules}"));
+    push(&shop, "main");
+    shop.ok(&["deploy", "checkout", "v2=90", "beta=10"]);
+    let file = at_remote(&shop, "main", FILE);
+    let after = after("v2").replace("100", "90").replace(": 0", ": 10");
+    assert!(file.ends_with(&after), "{file}");
+}
+
+#[test]
 fn a_merged_pull_request_is_remembered_as_the_rollback_that_it_is() {
     let shop = shop(3);
     shop.ok(&["deploy", "checkout", "v2"]);

@@ -144,32 +144,81 @@ fn a_clone_of_another_user_is_used_where_git_trusts_it() {
         // Nobody else can give a folder away.
         return;
     }
-    let shop = Shop::new();
-    shop.publish(&[]);
+    let shop = shop_with(2);
+    shop.commit("releases/checkout.yaml", deployment(&[("v1", "100")]));
+    push(&shop, "main");
     let clone = shop.clone_dir();
     let chown = shop
         .sealed("chown", &clone)
         .args(["-R", "12345:12345", "."])
         .status();
     assert!(chown.unwrap().success());
-    let list = ["versions", "list", "checkout", "--no-live"];
-    let error = shop.refused(&list);
+    let list = ["versions", "list", "checkout", "--no-live"].as_slice();
+    let error = shop.refused(list);
     let advice = format!(
         "git config --global --add safe.directory {}",
         clone.canonicalize().unwrap().display()
     );
     assert!(error.contains(&advice), "{error}");
-    let mut command = shop.command_in(&clone, &list);
-    let trusting = command
-        .env("GIT_CONFIG_COUNT", "1")
-        .env("GIT_CONFIG_KEY_0", "safe.directory")
-        .env("GIT_CONFIG_VALUE_0", "*");
-    let output = trusting.output().unwrap();
-    assert!(
-        text(&output.stdout).contains("v1 "),
-        "{}",
-        text(&output.stderr)
+    let trusting = |words: &[&str]| {
+        let mut command = shop.command_in(&clone, words);
+        let trusting = command
+            .env("GIT_CONFIG_COUNT", "1")
+            .env("GIT_CONFIG_KEY_0", "safe.directory")
+            .env("GIT_CONFIG_VALUE_0", "*");
+        let output = trusting.output().unwrap();
+        (text(&output.stdout), text(&output.stderr))
+    };
+    let (out, err) = trusting(list);
+    assert!(out.contains("v1 "), "{err}");
+    // What is fetched on the way is seen there as well.
+    let (out, err) = trusting(&["deploy", "checkout", "v2"]);
+    assert!(out.contains("deployed checkout: v2"), "{err}");
+    let (out, err) = trusting(&["rollback", "checkout"]);
+    assert_eq!(
+        out, "rolled back checkout: v1 100% (back from v2)\n",
+        "{err}"
     );
+}
+
+#[test]
+fn a_remote_that_promised_nothing_is_not_set_up_as_if_it_had() {
+    let shop = shop_with(2);
+    shop.commit("releases/checkout.yaml", deployment(&[("v1", "100")]));
+    push(&shop, "main");
+    let filter = ["config", "uploadpack.allowFilter", "true"];
+    shop.git(&shop.remote(), &filter);
+    let dir = shop.dir.path();
+    let from = format!("file://{}", shop.remote().display());
+    for how in ["--filter=blob:none", "--filter=tree:0"] {
+        let name = &how[9..13];
+        let clone = [
+            "clone",
+            "-q",
+            "--no-checkout",
+            "-b",
+            "main",
+            how,
+            &from,
+            name,
+        ];
+        shop.git(dir, &clone);
+        let clone = dir.join(name);
+        shop.git(&clone, &["remote", "add", "upstream", &from]);
+        let before = std::fs::read_to_string(clone.join(".git/config")).unwrap();
+        for words in [
+            &["rollback", "checkout", "v2", "--dry-run"][..],
+            &["versions", "view", "checkout", "v1"],
+            &["versions", "diff", "checkout", "v1", "v2"],
+        ] {
+            let words = [words, &["--remote", "upstream"]].concat();
+            let output = shop.command_in(&clone, &words).output().unwrap();
+            assert!(output.status.success(), "{}", text(&output.stderr));
+        }
+        let after = std::fs::read_to_string(clone.join(".git/config")).unwrap();
+        assert_eq!(after, before, "{how}");
+        shop.git(&clone, &["fsck", "--connectivity-only"]);
+    }
 }
 
 #[test]

@@ -134,6 +134,51 @@ fn no_password_is_in_a_list_of_processes_while_a_push_runs() {
 }
 
 #[test]
+fn no_token_in_the_place_of_the_user_is_in_a_list_of_processes() {
+    const FORGE: &str = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+    let shop = Shop::new();
+    let web = web(&shop);
+    let token = web
+        .http("/basic/remote.git")
+        .replace("://", &format!("://{FORGE}@"));
+    set_url(&shop, &token);
+    let start = Instant::now();
+    let mut seen = BTreeSet::new();
+    while !seen
+        .iter()
+        .any(|line: &String| line.contains("git-remote-http"))
+    {
+        assert!(start.elapsed() < Duration::from_mins(1), "{seen:#?}");
+        let mut publisher = shop
+            .command_in(&shop.clone_dir(), &["versions", "publish"])
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        while publisher.try_wait().unwrap().is_none() {
+            seen.extend(command_lines(&shop));
+        }
+    }
+    let told = seen.iter().find(|line| line.contains(FORGE));
+    assert_eq!(told, None);
+    // A name goes on to a helper that asks by it.
+    let url = web.http("/basic/remote.git");
+    let named = url.replace("://", &format!("://{USER}@"));
+    set_url(&shop, &named);
+    let store = shop.dir.path().join("passwords");
+    let line = |user: &str, password: &str| {
+        let login = format!("://{user}:{password}@");
+        format!("{}\n", url.replace("://", &login))
+    };
+    let all = line("another", "wrong-password") + &line(USER, PASSWORD_ESCAPED);
+    fs::write(&store, all).unwrap();
+    shop.config(
+        "credential.helper",
+        &format!("store --file={}", store.display()),
+    );
+    publishes(&shop);
+}
+
+#[test]
 fn no_secret_of_the_controller_is_in_a_list_of_processes() {
     let shop = Shop::new();
     let web = web(&shop);
