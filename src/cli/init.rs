@@ -175,7 +175,7 @@ fn failure(error: BeginError) -> Failure {
         }
         BeginError::Failed { .. } => None,
     };
-    let failure = Failure::new(error);
+    let failure = Failure::from(error);
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,

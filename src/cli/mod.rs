@@ -26,6 +26,7 @@ mod order;
 mod output;
 mod progress;
 mod quotes;
+mod reason;
 mod reference;
 mod release;
 mod rollback;

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::exit;
 use super::progress::Progress;
+use super::reason::{self, Cause, Class};
 use super::screen::{self, Content};
 
 /// Where output goes, and in which form.
@@ -34,6 +35,10 @@ pub(super) struct FailureJson {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct ErrorJson {
+    /// Why, in one word that stays the same, such as `VersionNotFound`; `Refused` where there is none of its own.
+    reason: &'static str,
+    /// Whether trying again can help.
+    class: Class,
     /// What was wrong, and where.
     message: String,
     /// What to do.
@@ -49,6 +54,7 @@ pub(super) struct Failure {
     message: Option<String>,
     hints: Vec<String>,
     pub(super) code: u8,
+    pub(super) cause: Cause,
 }
 
 impl Failure {
@@ -58,6 +64,7 @@ impl Failure {
             message: Some(message.to_string()),
             hints: Vec::new(),
             code: exit::FAILED,
+            cause: reason::REFUSED,
         }
     }
 
@@ -67,6 +74,7 @@ impl Failure {
             message: None,
             hints: Vec::new(),
             code,
+            cause: reason::REFUSED,
         }
     }
 
@@ -74,8 +82,15 @@ impl Failure {
     pub(super) fn usage(message: impl Display) -> Self {
         Self {
             code: exit::USAGE,
+            cause: reason::USAGE,
             ..Self::new(message)
         }
+    }
+
+    /// The same for another cause.
+    pub(super) fn because(mut self, cause: Cause) -> Self {
+        self.cause = cause;
+        self
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -90,9 +105,10 @@ impl Display for Failure {
     }
 }
 
-impl<E: std::error::Error> From<E> for Failure {
+impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self::new(error)
+        let cause = reason::of(&error);
+        Self::new(error).because(cause)
     }
 }
 
@@ -216,6 +232,8 @@ impl Ui {
         if self.json {
             let failure = FailureJson {
                 error: ErrorJson {
+                    reason: failure.cause.0,
+                    class: failure.cause.1,
                     message: message.clone(),
                     hints: failure.hints.clone(),
                     exit_code: failure.code,

@@ -20,7 +20,9 @@ const HEAD: &str = "\
 Made by `make generate` from the program itself: `cutwater COMMAND --help` says the same.
 
 Results go to stdout; progress, warnings, hints and errors to stderr. With `--json` the result is one JSON value, whose schema is
-named below for each command, and an error is one line of JSON, the last one on stderr ([schema](schemas/error.json)). Progress is
+named below for each command, and an error is one line of JSON, the last one on stderr ([schema](schemas/error.json)), with a `reason`
+in one word and a `class`: `retry` where the same command may succeed later, `wait` where all is done and not served yet, `fix` where
+somebody has to change something first. Progress is
 shown at a terminal only, and only for what takes longer than half a second. Nothing ever asks unless stdin and stderr are both
 terminals.
 ";

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::output::{Failure, Ui};
+use super::reason;
 use super::standalone::{self, AdminArgs, Standalone};
 use crate::git::{self, Shield};
 use crate::releases::Kind;
@@ -129,7 +130,7 @@ impl Waiting {
                         self.standalone
                     ),
                 });
-                return Err(failure);
+                return Err(failure.because(reason::NOT_SERVED));
             }
             thread::sleep(PAUSE);
         }
@@ -196,6 +197,7 @@ fn stopped(context: &Context, released: &Released, commit: &str) -> Failure {
     };
     let (app, branch) = (&released.app, &released.branch);
     let failure = Failure::new(format!("stopped; only the waiting ended, and {done}"));
+    let failure = failure.because(reason::NOT_SERVED);
     let status = context.command(&format!("deployments status {app}"));
     failure.hint(format!(
         "a server that follows branch {branch} goes on by itself; `{status}` shows what is served"

@@ -161,26 +161,69 @@ fn what_each_command_prints_is_what_its_schema_says() {
 fn an_error_is_the_last_line_of_stderr_and_has_a_schema() {
     let shop = Shop::new();
     let schemas = schemas();
-    for (args, code, said) in [
+    let (gone, away) = ("/nowhere/shop.git", "ssh://nobody@127.0.0.1:1/shop.git");
+    for (url, args, code, reason, said) in [
         (
+            "",
             &["versions", "view", "checkout", "v9", "--json"][..],
             1,
+            "VersionNotFound fix",
             "has no version",
         ),
-        (&["versions", "publish", "nope", "--json"], 1, "nope"),
         (
+            "",
+            &["versions", "publish", "nope", "--json"],
+            1,
+            "InvalidRequest fix",
+            "nope",
+        ),
+        (
+            "",
             &["versions", "list", "--json", "--limit", "x"],
             2,
+            "Usage fix",
             "invalid value",
         ),
-        (&["versions", "--json"], 2, "requires a subcommand"),
-        (&["completions", "bash", "--json"], 2, "prints no JSON"),
         (
+            "",
+            &["versions", "--json"],
+            2,
+            "Usage fix",
+            "requires a subcommand",
+        ),
+        (
+            "",
+            &["completions", "bash", "--json"],
+            2,
+            "Usage fix",
+            "prints no JSON",
+        ),
+        (
+            "",
             &["-C", "/", "versions", "list", "--json", "-q"],
             1,
+            "CloneUnusable fix",
             "repository",
         ),
+        (
+            gone,
+            &["versions", "publish", "--json"],
+            1,
+            "NotARepository fix",
+            gone,
+        ),
+        (
+            away,
+            &["versions", "publish", "--json"],
+            1,
+            "RepositoryUnreachable retry",
+            "127.0.0.1",
+        ),
     ] {
+        if !url.is_empty() {
+            let set = ["remote", "set-url", "origin", url];
+            shop.git(&shop.clone_dir(), &set);
+        }
         let output = shop.run(args);
         assert_eq!(output.status.code(), Some(code), "{args:?}");
         assert_eq!(text(&output.stdout), "", "{args:?}");
@@ -192,6 +235,9 @@ fn an_error_is_the_last_line_of_stderr_and_has_a_schema() {
         let message = error["error"]["message"].as_str().unwrap();
         assert!(message.contains(said), "{args:?}: {message}");
         assert_eq!(error["error"]["exitCode"], code, "{args:?}");
+        let word = |field: &str| error["error"][field].as_str().unwrap().to_owned();
+        let cause = format!("{} {}", word("reason"), word("class"));
+        assert_eq!(cause, reason, "{args:?}: {message}");
     }
 }
 

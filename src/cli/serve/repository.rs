@@ -28,7 +28,7 @@ pub(super) fn find(
     let dir = global.repo.clone().map_or_else(std::env::current_dir, Ok)?;
     let timeout = Duration::from_secs(u64::from(global.timeout));
     let workspace = Workspace::open(&dir, global.remote.as_deref(), false, timeout)
-        .map_err(|error| Failure::new(error).hint("name the repository: cutwater serve PATH"))?;
+        .map_err(|error| Failure::from(error).hint("name the repository: cutwater serve PATH"))?;
     let branch = branch.cloned();
     let branch = branch.unwrap_or_else(|| workspace.settings().branch.clone());
     Ok((read(&workspace.address())?, branch))

@@ -124,7 +124,7 @@ impl Args {
         let functions = context.workspace.functions(version);
         let (functions, fault) = match functions {
             Ok(functions) => (Some(functions), Ok(())),
-            Err(error) => (None, Err(Failure::new(error))),
+            Err(error) => (None, Err(Failure::from(error))),
         };
         let files = context.workspace.listing(version);
         let files = files.map_err(|error| ui.warning(error)).ok();

@@ -1,0 +1,268 @@
+//! Why a command failed, in one word that stays the same, and whether trying again can help: for pipelines, which cannot read a
+//! message.
+//!
+//! Each error that a command may end with is matched here without a rest: a new variant does not compile before it has both.
+
+use std::error::Error;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::standalone::AskError;
+use crate::git::{GitError, GitErrorKind, UrlError};
+use crate::store::{
+    BeginError, CommitError, ContentError, DeleteError, ImportError, LabelError, PublishError,
+    ReleaseError, ResolveError, StoreError,
+};
+
+/// What helps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Class {
+    /// The same command may succeed later: the network, a server, or somebody who was faster.
+    Retry,
+    /// What was asked for is done, and is not served yet.
+    Wait,
+    /// Somebody has to change something first.
+    Fix,
+}
+
+/// Why, and what helps.
+pub(super) type Cause = (&'static str, Class);
+
+/// What is refused for a reason that has no word of its own.
+pub(super) const REFUSED: Cause = ("Refused", Class::Fix);
+/// The command line asks for something that cannot be.
+pub(super) const USAGE: Cause = ("Usage", Class::Fix);
+/// It is not served yet.
+pub(super) const NOT_SERVED: Cause = ("NotServed", Class::Wait);
+
+/// The cause of an error.
+pub(super) fn of(error: &(dyn Error + 'static)) -> Cause {
+    let found = (error.downcast_ref().map(store))
+        .or_else(|| error.downcast_ref().map(resolve))
+        .or_else(|| error.downcast_ref().map(publish))
+        .or_else(|| error.downcast_ref().map(label))
+        .or_else(|| error.downcast_ref().map(commit))
+        .or_else(|| error.downcast_ref().map(content))
+        .or_else(|| error.downcast_ref().map(delete))
+        .or_else(|| error.downcast_ref().map(release))
+        .or_else(|| error.downcast_ref().map(import))
+        .or_else(|| error.downcast_ref().map(begin))
+        .or_else(|| error.downcast_ref().map(git))
+        .or_else(|| error.downcast_ref().map(ask));
+    found.unwrap_or(REFUSED)
+}
+
+fn fix(reason: &'static str) -> Cause {
+    (reason, Class::Fix)
+}
+
+fn retry(reason: &'static str) -> Cause {
+    (reason, Class::Retry)
+}
+
+fn git(error: &GitError) -> Cause {
+    match error.kind {
+        GitErrorKind::NoGit => fix("NoGit"),
+        GitErrorKind::TimedOut => retry("TimedOut"),
+        GitErrorKind::Interrupted => retry("Interrupted"),
+        GitErrorKind::Authentication | GitErrorKind::Key | GitErrorKind::Forbidden => {
+            fix("CredentialsRefused")
+        }
+        GitErrorKind::NotARepository => fix("NotARepository"),
+        GitErrorKind::Certificate | GitErrorKind::HostKey => fix("ServerNotTrusted"),
+        GitErrorKind::MissingRef => fix("BranchNotFound"),
+        GitErrorKind::Refused | GitErrorKind::Protected | GitErrorKind::InTheWay => {
+            fix("PushRefused")
+        }
+        GitErrorKind::Full => fix("NoRoom"),
+        GitErrorKind::Shallow => fix("CloneShallow"),
+        GitErrorKind::NotAtomic
+        | GitErrorKind::ObjectFormat
+        | GitErrorKind::SignedPush
+        | GitErrorKind::Mirror => fix("NotSupported"),
+        GitErrorKind::Locked => retry("RepositoryLocked"),
+        GitErrorKind::Moved => retry("Raced"),
+        GitErrorKind::NotWritable => fix("NotWritable"),
+        GitErrorKind::Redirected => fix("RepositoryMoved"),
+        GitErrorKind::Proxy => fix("ProxyRefused"),
+        GitErrorKind::Away
+        | GitErrorKind::UnknownHost
+        | GitErrorKind::Server
+        | GitErrorKind::Unreachable => retry("RepositoryUnreachable"),
+    }
+}
+
+fn store(error: &StoreError) -> Cause {
+    match error {
+        StoreError::Url(_) => fix("RepositoryNotAllowed"),
+        StoreError::Git { source, .. } => git(source),
+        StoreError::BranchNotFound { .. } => fix("BranchNotFound"),
+        StoreError::Settings(_) => fix("InvalidSettings"),
+        StoreError::Local { .. } => fix("CloneUnusable"),
+    }
+}
+
+fn resolve(error: &ResolveError) -> Cause {
+    // The words of conditions, which are the same for the same thing.
+    fix(error.reason().as_str())
+}
+
+fn commit(error: &CommitError) -> Cause {
+    match error {
+        CommitError::Store(source) => store(source),
+        CommitError::Author(_) => fix("AuthorUnknown"),
+        CommitError::Signing { .. } => fix("NotSigned"),
+    }
+}
+
+fn publish(error: &PublishError) -> Cause {
+    match error {
+        PublishError::Store(source) => store(source),
+        PublishError::App(_) => fix("InvalidApp"),
+        PublishError::Snapshot { .. } => fix("InvalidSnapshot"),
+        PublishError::Request(_) => fix("InvalidRequest"),
+        PublishError::Label(source) => label(source),
+        PublishError::Commit(source) => commit(source),
+        PublishError::Refused(source) | PublishError::Interrupted(source) => git(source),
+        PublishError::Unbacked { .. } => fix("NumbersUnknown"),
+        PublishError::TooManyRaces { .. } => retry("Raced"),
+    }
+}
+
+fn label(error: &LabelError) -> Cause {
+    match error {
+        LabelError::Store(source) => store(source),
+        LabelError::Resolve(source) => resolve(source),
+        LabelError::Taken { .. } | LabelError::Elsewhere { .. } => fix("LabelTaken"),
+        LabelError::Foreign { .. } => fix("VersionForeign"),
+        LabelError::Misleads { .. } | LabelError::Twin { .. } => fix("InvalidLabel"),
+        LabelError::Gone { .. } => fix("VersionNotFound"),
+        LabelError::Refused(source) | LabelError::Interrupted(source) => git(source),
+    }
+}
+
+fn content(error: &ContentError) -> Cause {
+    match error {
+        ContentError::Store(source) => store(source),
+        ContentError::Snapshot { .. } => fix("SnapshotUnreadable"),
+        ContentError::NoDirectory { .. } | ContentError::NoPath { .. } => fix("PathNotFound"),
+        ContentError::TooLarge(..) => fix("TooLarge"),
+        ContentError::Write { .. } => fix("NotWritable"),
+    }
+}
+
+fn delete(error: &DeleteError) -> Cause {
+    match error {
+        DeleteError::Store(source) => store(source),
+        DeleteError::Unknown { .. } => fix("UsersUnknown"),
+        DeleteError::Running(_) => fix("VersionInUse"),
+        DeleteError::Commit(source) => commit(source),
+    }
+}
+
+fn release(error: &ReleaseError) -> Cause {
+    match error {
+        ReleaseError::Store(source) => store(source),
+        ReleaseError::Resolve(source) => resolve(source),
+        ReleaseError::Split(_) | ReleaseError::Turned { .. } => fix("InvalidSplit"),
+        ReleaseError::Edit(_) | ReleaseError::Unreadable { .. } => fix("ReleaseUnreadable"),
+        ReleaseError::Twice { .. } => fix("VersionTwice"),
+        ReleaseError::NoBranch { .. } => fix("BranchNotFound"),
+        ReleaseError::NotThere { .. }
+        | ReleaseError::OnDisk { .. }
+        | ReleaseError::NewAlias(_)
+        | ReleaseError::Gone { .. }
+        | ReleaseError::NoApp { .. }
+        | ReleaseError::NoAlias { .. } => fix("ReleaseNotFound"),
+        ReleaseError::OtherApp { .. } => fix("AppTaken"),
+        ReleaseError::Unreachable { .. } => fix("FunctionNotFound"),
+        ReleaseError::WhichOne { .. }
+        | ReleaseError::Twins { .. }
+        | ReleaseError::Rivals { .. } => fix("ReleaseAmbiguous"),
+        ReleaseError::NothingStable(_) => fix("NothingToRollBackTo"),
+        ReleaseError::Branch { .. } => fix("InvalidBranch"),
+        ReleaseError::Refused { .. } => fix("PushRefused"),
+        ReleaseError::Interrupted(source) => git(source),
+        ReleaseError::ChangedMeanwhile(_) | ReleaseError::GaveUp(_) => retry("Raced"),
+        ReleaseError::Commit(source) => commit(source),
+    }
+}
+
+fn import(error: &ImportError) -> Cause {
+    match error {
+        ImportError::Store(source) => store(source),
+        ImportError::Origin(_) => fix("NotARepository"),
+        ImportError::Address(source) => match source {
+            UrlError::Form(_) | UrlError::Local(_) | UrlError::Query(_) | UrlError::Password(_) => {
+                fix("RepositoryNotAllowed")
+            }
+        },
+        ImportError::Password(_) => fix("RepositoryNotAllowed"),
+        ImportError::Nothing { .. } => fix("VersionNotFound"),
+        ImportError::TooManyTags(_) => fix("TooLarge"),
+        ImportError::Refused { .. } => fix("PushRefused"),
+        ImportError::Interrupted { .. } => retry("Interrupted"),
+        ImportError::Raced { .. } => retry("Raced"),
+    }
+}
+
+fn begin(error: &BeginError) -> Cause {
+    match error {
+        BeginError::Inside { .. } | BeginError::Bare(_) => fix("CloneUnusable"),
+        BeginError::Taken { .. } => fix("NameTaken"),
+        BeginError::Failed { .. } => fix("NotWritable"),
+    }
+}
+
+fn ask(error: &AskError) -> Cause {
+    match error {
+        AskError::Silent { .. } | AskError::Late { .. } => retry("ServerUnreachable"),
+        AskError::Other { .. } => fix("ServerForeign"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::output::Failure;
+    use super::*;
+    use crate::words::VersionWord;
+
+    #[test]
+    fn an_error_has_one_word_and_a_class_whatever_it_is_wrapped_in() {
+        let word: VersionWord = "v9".parse().unwrap();
+        let missing = || ResolveError::UnknownVersion {
+            app: "shop".parse().unwrap(),
+            word: word.clone(),
+            near: Vec::new(),
+        };
+        let away = StoreError::BranchNotFound {
+            branch: "main".to_owned(),
+            url: "/srv/shop.git".to_owned(),
+        };
+        let raced = PublishError::TooManyRaces { tries: 3 };
+        let full = std::io::Error::other("no space");
+        for (failure, cause) in [
+            (Failure::from(missing()), fix("VersionNotFound")),
+            (
+                Failure::from(ReleaseError::from(missing())),
+                fix("VersionNotFound"),
+            ),
+            (
+                Failure::from(LabelError::from(missing())),
+                fix("VersionNotFound"),
+            ),
+            (
+                Failure::from(PublishError::from(away)),
+                fix("BranchNotFound"),
+            ),
+            (Failure::from(raced), retry("Raced")),
+            (Failure::from(full), REFUSED),
+            (Failure::usage("what"), USAGE),
+            (Failure::new("no"), REFUSED),
+        ] {
+            assert_eq!(failure.cause, cause, "{failure:?}");
+        }
+    }
+}
