@@ -40,6 +40,7 @@
 //!   and the connection is closed behind it; transfer codings other than `chunked` are refused.
 //! - A request is sent again, on another connection, if the idle connection that was to carry it had been closed before a byte
 //!   of it was sent; and where its method is idempotent and it has no body, also if the process closed it without an answer.
+//! - GET and HEAD are passed on with the body that they have, also where its length is not known.
 //! - An answer counts also where the process has not read the whole body. What the client still sends is read on for a while.
 //! - A connection to a process is not used again after HEAD, or after an answer that can have no body and tells of one.
 //! - A request with `Cutwater-Version: ?` is answered with `Cutwater-Version: <app>/<number>`.
