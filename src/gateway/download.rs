@@ -12,6 +12,10 @@ use super::metrics::Counts;
 use super::reader::Taken;
 use super::upstream::{Open, Sender};
 
+/// Largest part that is handed to a stream of HTTP/2, in bytes: the largest frame that a client takes unasked. A process that is
+/// fast comes in parts of some 100 KB, and of each is seen only whether the client has taken the whole of it.
+const PART: usize = 16 * 1024;
+
 /// What is held while a request or an upgraded connection is open.
 #[derive(Debug)]
 pub(super) struct Flight {
@@ -59,6 +63,8 @@ impl Drop for Flight {
 #[derive(Debug)]
 pub(super) struct Download {
     body: Incoming,
+    /// What follows of a part that was too large.
+    rest: Bytes,
     ended: bool,
     parts: u64,
     taken: Option<Arc<Taken>>,
@@ -71,6 +77,7 @@ impl Download {
     pub(super) fn new(body: Incoming, sender: Option<Sender>, flight: Flight) -> Self {
         Self {
             body,
+            rest: Bytes::new(),
             ended: false,
             parts: 0,
             taken: Taken::of_stream(),
@@ -78,20 +85,37 @@ impl Download {
             flight,
         }
     }
+
+    /// The same frame, or as much of it as goes to a stream of HTTP/2 at a time.
+    fn within(&mut self, frame: Option<Polled>) -> Option<Polled> {
+        match frame {
+            Some(Ok(frame)) if self.taken.is_some() => Some(Ok(frame.map_data(|mut data| {
+                if data.len() > PART {
+                    self.rest = data.split_off(PART);
+                }
+                data
+            }))),
+            other => other,
+        }
+    }
 }
+
+type Polled = Result<Frame<Bytes>, hyper::Error>;
 
 impl Body for Download {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Polled>> {
         if let Some(taken) = &self.taken {
             taken.asked();
         }
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let frame = if self.rest.is_empty() {
+            ready!(Pin::new(&mut self.body).poll_frame(cx))
+        } else {
+            Some(Ok(Frame::data(std::mem::take(&mut self.rest))))
+        };
+        let frame = self.within(frame);
         self.parts += 1;
         if let Some(taken) = &self.taken {
             taken.handed(self.parts);
@@ -111,11 +135,14 @@ impl Body for Download {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let hint = self.body.size_hint();
+        let rest = self.rest.len() as u64;
+        hint.exact()
+            .map_or(hint, |left| SizeHint::with_exact(left + rest))
     }
 }
 

@@ -163,6 +163,11 @@ async fn pass(
     let asks_for_head = head.method == Method::HEAD;
     gateway.table.load().conceal(&mut head.headers);
     head::outgoing(&mut head, &place, client.address.ip(), client.trusted);
+    if !body.is_end_stream() && body.size_hint().exact().is_none() {
+        // Without it hyper takes it that GET and HEAD have no body, and drops the one that is there. hyper frames it.
+        let chunked = HeaderValue::from_static("chunked");
+        head.headers.insert(TRANSFER_ENCODING, chunked);
+    }
 
     let limits = &gateway.limits;
     let counts = Arc::clone(&choice.counts);

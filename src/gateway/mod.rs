@@ -40,6 +40,7 @@
 //!   and the connection is closed behind it; transfer codings other than `chunked` are refused.
 //! - A request is sent again, on another connection, if the idle connection that was to carry it had been closed before a byte
 //!   of it was sent; and where its method is idempotent and it has no body, also if the process closed it without an answer.
+//! - GET and HEAD are passed on with the body that they have, also where its length is not known.
 //! - An answer counts also where the process has not read the whole body. What the client still sends is read on for a while.
 //! - A connection to a process is not used again after HEAD, or after an answer that can have no body and tells of one.
 //! - A request with `Cutwater-Version: ?` is answered with `Cutwater-Version: <app>/<number>`.
@@ -55,6 +56,7 @@ mod forward;
 mod head;
 mod loud;
 mod metrics;
+mod outlet;
 mod page;
 mod path;
 mod reader;
@@ -88,7 +90,7 @@ pub struct Limits {
     /// Bytes of the body of a request; more is answered with 413.
     pub body_bytes: u64,
     /// Time for the head of a request, counted also while a connection waits for its next one; then it is closed. An HTTP/2
-    /// connection without an open stream has up to twice as long.
+    /// connection without an open stream has up to twice as long. A client that takes the end of an answer is waited for.
     pub head_time: Duration,
     /// Time to connect to a process; then 504. Where it refuses at once, another version is asked.
     pub connect_time: Duration,
@@ -100,7 +102,8 @@ pub struct Limits {
     /// Proxies in front: what they say of the way of a request is believed, and they may have all connections.
     pub trusted: Vec<IpNet>,
     /// Time in which a client takes no byte of an answer that is there for it; then its connection is closed, or its stream
-    /// of an HTTP/2 connection reset.
+    /// of an HTTP/2 connection reset. What a client takes is seen in steps, mostly of 100 KB and
+    /// seldom of more than 400 KB.
     pub take_time: Duration,
     /// Time, up to twice as long, without a byte either way on an upgraded connection; then it is closed.
     pub upgrade_time: Duration,

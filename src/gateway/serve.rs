@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use super::client::{Client, Gateway};
 use super::crowd::{Crowd, is_among};
 use super::loud::Loud;
+use super::outlet::Outlet;
 use super::reader::Streams;
 use super::{Limits, Metrics, Table, forward};
 
@@ -159,10 +160,14 @@ async fn connection(
     stream: TcpStream,
     shutdown: CancellationToken,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!("a connection ended at once: {error}");
-        return;
-    }
+    let waits = Arc::<AtomicBool>::default();
+    let stream = match Outlet::new(stream, Arc::clone(&waits)) {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::debug!("a connection ended at once: {error}");
+            return;
+        }
+    };
     let gateway = &client.gateway;
     let service = service_fn(|request| {
         client.asked.store(true, Ordering::Relaxed);
@@ -178,7 +183,7 @@ async fn connection(
     let mut look = tokio::time::interval(gateway.limits.head_time);
     look.tick().await;
     let mut began = false;
-    let mut ending = false;
+    let mut ending = None;
     loop {
         tokio::select! {
             ended = serving.as_mut() => {
@@ -188,23 +193,29 @@ async fn connection(
                 return;
             }
             () = gateway.stop.cancelled() => return,
-            () = shutdown.cancelled(), if !ending => {
-                ending = true;
+            () = shutdown.cancelled(), if ending.is_none() => {
+                ending = Some(Instant::now());
                 serving.as_mut().graceful_shutdown();
             }
             _ = look.tick() => {
                 let asked = client.asked.swap(false, Ordering::Relaxed);
                 began |= asked;
-                // Each open request has the client too.
-                if asked || Arc::strong_count(&client) > 1 {
+                // Each open request has the client too. What waits for the socket has a limit of its own.
+                if asked || Arc::strong_count(&client) > 1 || waits.load(Ordering::Relaxed) {
                     continue;
                 }
-                // Told to end before, and given as long again: what is left is not taken.
-                if ending || !began {
+                if !began {
                     return;
                 }
-                ending = true;
-                serving.as_mut().graceful_shutdown();
+                match ending {
+                    // Over HTTP/2 the end of an answer may wait for the client to have room in its stream.
+                    Some(since) if since.elapsed() < gateway.limits.take_time => {}
+                    Some(_) => return,
+                    None => {
+                        ending = Some(Instant::now());
+                        serving.as_mut().graceful_shutdown();
+                    }
+                }
             }
         }
     }

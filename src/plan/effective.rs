@@ -159,7 +159,8 @@ pub fn share_of(shares: &[(VersionNumber, Share)], version: VersionNumber) -> Sh
 }
 
 /// True for splits that give each version the same, in whatever order.
-pub(super) fn is_same(some: &[(VersionNumber, Share)], others: &[(VersionNumber, Share)]) -> bool {
+#[must_use]
+pub fn is_same(some: &[(VersionNumber, Share)], others: &[(VersionNumber, Share)]) -> bool {
     some.len() == others.len() && some.iter().all(|share| others.contains(share))
 }
 

@@ -298,6 +298,9 @@ impl Engine {
         // What the programs said last is on its way to the clients.
         drop(tokio::time::timeout(LAST, served.cancelled()).await);
         self.keeper.close().await;
+        if let Some(ledger) = &self.ledger {
+            ledger.keep().await;
+        }
     }
 }
 

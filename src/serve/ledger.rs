@@ -1,7 +1,8 @@
-//! The ledger: each change of what is served, as a commit in the repository. It has a task of its own, and nobody waits for it.
+//! The ledger: each change of what is served, as a commit in the repository. It has a task of its own, and nobody waits for it, nor
+//! for the disk: a change is noted in memory, and in the file before it is pushed.
 //!
 //! ```text
-//! run --note--> Outbox (a file) --write--> Mirror::record (commit, push) --> written
+//! run --note--> Outbox --keep--> its file --push--> Mirror::record (commit, push) --> written
 //! ```
 
 use std::collections::BTreeMap;
@@ -16,13 +17,15 @@ use tokio::sync::Notify;
 
 use super::app::App;
 use super::claims;
-use super::outbox::{Outbox, Waiting};
+use super::outbox::Waiting;
+use super::outbox_file::OutboxFile;
 use super::state::StateError;
 use super::tasks;
 use super::tip::{self, Tip};
 use super::told::LedgerStatus;
 use crate::ledger::{Served, ServedVersion};
-use crate::plan::{Owner, OwnerKind};
+use crate::plan::effective::is_same;
+use crate::plan::{Owner, OwnerKind, Shares};
 use crate::releases::Release;
 use crate::store::{LedgerError, Mirror, Recorded};
 use crate::words::{AppName, EnvironmentName};
@@ -43,7 +46,7 @@ const MESSAGE_MAX: usize = 1024;
 /// The ledger of one environment.
 pub(super) struct Ledger {
     pub(super) environment: EnvironmentName,
-    outbox: Mutex<Outbox>,
+    outbox: OutboxFile,
     /// Why records wait, by app.
     problems: Mutex<BTreeMap<AppName, String>>,
     /// The app whose records are being pushed, and since when; nothing while none are.
@@ -52,17 +55,20 @@ pub(super) struct Ledger {
     own: AtomicBool,
     /// Told when a record waits, and when the repository has answered.
     noted: Notify,
+    /// Told when something is not in the file of the outbox yet.
+    unkept: Notify,
 }
 
 impl Ledger {
     pub(super) fn open(dir: &Path, environment: EnvironmentName) -> Result<Self, StateError> {
         Ok(Self {
-            outbox: Mutex::new(Outbox::open(dir, &environment)?),
+            outbox: OutboxFile::open(dir, &environment)?,
             environment,
             problems: Mutex::default(),
             pushing: Mutex::default(),
             own: AtomicBool::new(false),
             noted: Notify::new(),
+            unkept: Notify::new(),
         })
     }
 
@@ -90,12 +96,7 @@ impl Ledger {
             }
         }
         if changed {
-            if let Err(error) = outbox.keep() {
-                // It is in memory, and written with the next one.
-                tracing::warn!(
-                    "{error}; changes that are not in the ledger yet would be lost in a crash"
-                );
-            }
+            self.unkept.notify_one();
             self.noted.notify_one();
         }
     }
@@ -163,13 +164,25 @@ impl Ledger {
                 recorded.newest
             );
         }
-        let mut outbox = self.outbox.lock();
-        outbox.written(app, newest, recorded);
-        if let Err(error) = outbox.keep() {
-            // What is written twice is seen by what it says.
-            tracing::warn!("{error}");
-        }
+        // Where this is not in the file at the next start, it is written twice, which is seen by what it says.
+        self.outbox.lock().written(app, newest, recorded);
+        self.unkept.notify_one();
         true
+    }
+
+    /// Returns when all that was noted is in the file of the outbox, or could not be written.
+    pub(super) async fn keep(self: &Arc<Self>) {
+        let ledger = Arc::clone(self);
+        let kept = tokio::task::spawn_blocking(move || ledger.outbox.keep()).await;
+        let problem = match kept {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => format!("writing the outbox of the ledger {}", tasks::said(error)),
+        };
+        // It is in memory, and written with the next one.
+        tracing::warn!(
+            "{problem}; changes that are not in the ledger yet would be lost in a crash"
+        );
     }
 
     /// Notes why an app's records cannot be written, and says it where it is new.
@@ -182,8 +195,19 @@ impl Ledger {
     }
 }
 
-/// Writes what waits, for ever. Records of an app that cannot be written hold up no other app's.
+/// Writes what waits, to the file and to the repository, for ever.
 pub(super) async fn write(ledger: Arc<Ledger>, mirror: Mirror, releases: Option<String>) {
+    let keeping = async {
+        loop {
+            ledger.unkept.notified().await;
+            ledger.keep().await;
+        }
+    };
+    tokio::join!(keeping, push_all(&ledger, mirror, releases));
+}
+
+/// Pushes what waits, for ever. Records of an app that cannot be written hold up no other app's.
+async fn push_all(ledger: &Arc<Ledger>, mirror: Mirror, releases: Option<String>) {
     let mut pause = RETRY.0;
     loop {
         let batches = ledger.ready();
@@ -196,7 +220,7 @@ pub(super) async fn write(ledger: Arc<Ledger>, mirror: Mirror, releases: Option<
             let newest = (batch.last()).map_or(0, |waiting| waiting.record.sequence);
             *ledger.pushing.lock() = Some((app.clone(), Timestamp::now()));
             let done = {
-                let (ledger, mirror, app) = (Arc::clone(&ledger), mirror.clone(), app.clone());
+                let (ledger, mirror, app) = (Arc::clone(ledger), mirror.clone(), app.clone());
                 let releases = releases.clone();
                 tokio::task::spawn_blocking(move || {
                     push(&ledger, &mirror, &app, batch, releases.as_deref())
@@ -231,13 +255,15 @@ fn push(
     batch: Vec<Waiting>,
     releases: Option<&str>,
 ) -> Result<Recorded, LedgerError> {
-    let told = |waiting: Waiting| tell(mirror, waiting, releases);
-    let records: Vec<Served> = batch.into_iter().map(told).collect();
-    let writer = ledger.outbox.lock().writer().map(str::to_owned);
-    let writer = writer.map_err(|error| LedgerError::Local {
+    // What the repository has and the file does not would be another writer's after a crash.
+    let kept = ledger.outbox.keep();
+    kept.map_err(|error| LedgerError::Local {
         app: app.clone(),
         problem: error.to_string(),
     })?;
+    let told = |waiting: Waiting| tell(mirror, waiting, releases);
+    let records: Vec<Served> = batch.into_iter().map(told).collect();
+    let writer = ledger.outbox.lock().writer().to_owned();
     mirror.record(app, &ledger.environment, &writer, &records, TIMEOUT)
 }
 
@@ -270,11 +296,9 @@ fn tell(mirror: &Mirror, waiting: Waiting, releases: Option<&str>) -> Served {
 fn served(app: &App, release: &Release, owner: &Owner) -> Option<Vec<ServedVersion>> {
     let pinned = app.remembered.pinned.get(owner)?;
     let wanted = (pinned.iter()).filter(|entry| !entry.share.is_zero());
-    let shares = &app.remembered.served.get(owner)?.shares;
-    if !wanted
-        .map(|entry| (entry.number, entry.share))
-        .eq(shares.iter().copied())
-    {
+    let wanted: Shares = wanted.map(|entry| (entry.number, entry.share)).collect();
+    // The routes keep the order that they had.
+    if !is_same(&wanted, &app.remembered.served.get(owner)?.shares) {
         return None;
     }
     if let Some(refused) = app.refused.get(owner)
@@ -306,171 +330,5 @@ fn is_asked(app: &App, release: &Release, owner: &Owner) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::state::Pinned;
-    use super::*;
-    use crate::plan::Shares;
-    use crate::record::VersionRecord;
-    use crate::releases;
-    use crate::words::{Share, VersionNumber, VersionWord};
-
-    fn number(version: u32) -> VersionNumber {
-        VersionNumber::new(version).unwrap()
-    }
-
-    fn shares(list: &[(u32, u32)]) -> Shares {
-        let one = |(version, percent): &(u32, u32)| {
-            (number(*version), Share::from_basis_points(percent * 100))
-        };
-        list.iter().map(one).collect()
-    }
-
-    fn owner() -> Owner {
-        "cwd/shop".to_owned().try_into().unwrap()
-    }
-
-    /// What a server has whose commit wants these shares, resolved to `pinned`, and whose routes say `served`.
-    fn server(
-        wanted: &[(u32, u32)],
-        pinned: &[(u32, u32)],
-        served: &[(u32, u32)],
-    ) -> (Tip, BTreeMap<AppName, App>) {
-        let entries = wanted.iter();
-        let entries = entries
-            .map(|(version, percent)| format!("{{version: {version}, percentage: {percent}}}"));
-        let text = format!(
-            "apiVersion: cutwater.dev/v1alpha1\nkind: Deployment\nmetadata: {{name: shop}}\nspec:\n  app: shop\n  repository: shop\n  routes: [{{name: all, hostnames: [a.example, b.example], gateway: {{name: g}}}}]\n  versions: [{}]\n",
-            entries.collect::<Vec<_>>().join(", ")
-        );
-        let content = releases::read("releases/shop.yaml", text.as_bytes()).unwrap();
-        let mut tip = Tip::default();
-        tip.commit = "c".repeat(40);
-        tip.releases = content.releases.into_iter().map(Arc::new).collect();
-        let mut app = App::default();
-        app.complete.insert(owner(), false);
-        let remembered = &mut app.remembered;
-        for (version, share) in shares(pinned) {
-            let word = VersionWord::Number(version);
-            let entry = Pinned {
-                word,
-                number: version,
-                share,
-            };
-            remembered.pinned.entry(owner()).or_default().push(entry);
-            let record: VersionRecord = serde_json::from_value(serde_json::json!({
-                "app": "shop", "number": version, "tree": "1".repeat(40), "commit": "2".repeat(40),
-                "publishedAt": "2026-01-01T00:00:00Z", "functions": [],
-            }))
-            .unwrap();
-            remembered.records.insert(version, record);
-        }
-        let served = super::super::state::Served {
-            shares: shares(served),
-            overrides: Vec::new(),
-            since: Timestamp::UNIX_EPOCH,
-        };
-        remembered.served.insert(owner(), served);
-        (tip, [("shop".parse().unwrap(), app)].into())
-    }
-
-    fn open(dir: &Path) -> Ledger {
-        Ledger::open(dir, "local".parse().unwrap()).unwrap()
-    }
-
-    /// Sequence and shares above 0 of all that waits.
-    fn told(ledger: &Ledger) -> Vec<(u64, Shares)> {
-        let all = ledger.outbox.lock().waiting(usize::MAX);
-        let all = all.into_iter().flat_map(|(_, waiting)| waiting);
-        let record = |waiting: Waiting| {
-            let versions = waiting.record.versions.iter();
-            let shares = versions.map(|version| (version.version, version.percentage));
-            let shares = shares.filter(|(_, share)| !share.is_zero()).collect();
-            (waiting.record.sequence, shares)
-        };
-        all.map(record).collect()
-    }
-
-    #[test]
-    fn who_has_the_traffic_is_recorded_though_what_has_none_is_missing() {
-        let dir = tempfile::tempdir().unwrap();
-        let ledger = open(dir.path());
-        let note = |wanted: &[(u32, u32)], pinned: &[(u32, u32)], served: &[(u32, u32)]| {
-            let (tip, apps) = server(wanted, pinned, served);
-            ledger.note(&tip, &apps, Timestamp::UNIX_EPOCH);
-        };
-        note(&[(7, 100)], &[(7, 100)], &[(7, 100)]);
-        // v8 has not got its share yet, and then it has; v3 never starts.
-        note(&[(8, 100), (3, 0)], &[(8, 100), (3, 0)], &[(7, 100)]);
-        note(&[(8, 100), (3, 0)], &[(8, 100), (3, 0)], &[(8, 100)]);
-        let first = [(1, shares(&[(7, 100)])), (2, shares(&[(8, 100)]))];
-        assert_eq!(told(&ledger), first);
-        // Of two hostnames one is another's: who asks at the other one is served. Where both are, nobody is.
-        for (refused, count) in [(2, 2), (1, 3)] {
-            let (tip, mut apps) = server(&[(9, 100)], &[(9, 100)], &[(9, 100)]);
-            for app in apps.values_mut() {
-                let places = super::super::claims::places(&tip.releases[0].wanted.routes);
-                let refusal = |place: String| {
-                    let text = format!("{place} is another's");
-                    (
-                        place,
-                        super::super::claims::Refusal {
-                            is_left: false,
-                            undecided: false,
-                            text,
-                        },
-                    )
-                };
-                let places = places.take(refused).map(refusal).collect();
-                app.refused.insert(owner(), places);
-            }
-            ledger.note(&tip, &apps, Timestamp::UNIX_EPOCH);
-            assert_eq!(told(&ledger).len(), count);
-        }
-        // What is wanted cannot be resolved, and what was wanted before gets its share late: for whom is not known.
-        note(&[(6, 100)], &[(5, 100)], &[(9, 100)]);
-        note(&[(6, 100)], &[(5, 100)], &[(5, 100)]);
-        note(&[(6, 100)], &[(5, 100)], &[(5, 100)]);
-        note(&[(6, 100)], &[(6, 100)], &[(6, 100)]);
-        let sequences: Vec<u64> = told(&ledger)
-            .iter()
-            .map(|(sequence, _)| *sequence)
-            .collect();
-        assert_eq!(sequences, [1, 2, 3, 5]);
-    }
-
-    #[test]
-    fn records_wait_until_the_repository_is_known_to_be_theirs() {
-        let dir = tempfile::tempdir().unwrap();
-        let environment: EnvironmentName = "local".parse().unwrap();
-        let ledger = Ledger::open(dir.path(), environment.clone()).unwrap();
-        let app: AppName = "shop".parse().unwrap();
-        let version = ServedVersion {
-            version: "1".parse().unwrap(),
-            percentage: Share::ALL,
-            commit: "1".repeat(40),
-            tree: "2".repeat(40),
-        };
-        let now = Timestamp::UNIX_EPOCH;
-        let place = (&app, "shop");
-        ledger
-            .outbox
-            .lock()
-            .note(place, &environment, vec![version], &"3".repeat(40), now);
-        for own in [false, true, false, true] {
-            ledger.admit(own);
-            assert_eq!(!ledger.ready().is_empty(), own);
-            let status = ledger.status();
-            assert_eq!(status.waiting, 1);
-            assert_eq!(status.apps, [(app.clone(), 1)].into());
-        }
-        // While a push runs, that is why they wait; of a moment nothing is said.
-        ledger.admit(true);
-        for (since, count) in [(Timestamp::now(), 0), (now, 1)] {
-            *ledger.pushing.lock() = Some((app.clone(), since));
-            let problems = ledger.status().problems;
-            assert_eq!(problems.len(), count, "{problems:?}");
-            let said = "the ledger of shop is being pushed since 1970-01-01T00:00:00Z";
-            assert!(problems.iter().all(|problem| problem.starts_with(said)));
-        }
-    }
-}
+#[path = "ledger_test.rs"]
+mod tests;

@@ -30,6 +30,7 @@ mod ledger;
 mod lookups;
 mod mending;
 mod outbox;
+mod outbox_file;
 mod places;
 mod programs;
 mod recall;
@@ -77,7 +78,7 @@ use self::engine::Engine;
 use self::keeper::Keeper;
 use self::ledger::Ledger;
 use self::mending::Mending;
-use self::outbox::Outbox;
+use self::outbox_file::OutboxFile;
 use self::programs::Starter;
 use self::secrets::Secrets;
 use self::source::{Found, Rhythm, Source};
@@ -271,7 +272,7 @@ pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result
 
 /// The ledger that is written, if one is. The others of the state folder are not, for now.
 fn ledger(settings: &Settings) -> Result<Option<Arc<Ledger>>, StateError> {
-    if let Err(error) = Outbox::pause(&settings.state, settings.environment.as_ref()) {
+    if let Err(error) = OutboxFile::pause(&settings.state, settings.environment.as_ref()) {
         tracing::warn!("{error}; a later ledger would not tell that something is missing in it");
     }
     let environment = settings.environment.clone();

@@ -120,6 +120,19 @@ async fn curl_is_answered_whatever_it_sends() {
             "RFC 9113 8.1: a body",
         ),
         (
+            &[
+                "--data-binary",
+                &data,
+                "-H",
+                "Transfer-Encoding: chunked",
+                "-X",
+                "GET",
+            ],
+            "/size",
+            "2000000 bytes",
+            "9.3.1: GET with a body without a length",
+        ),
+        (
             &["--upload-file", file.path().to_str().unwrap()],
             "/size",
             "2000000 bytes",

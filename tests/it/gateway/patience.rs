@@ -4,9 +4,10 @@ use bytes::Bytes;
 use cutwater::gateway::Limits;
 use http_body_util::{BodyExt, Empty};
 use hyper::Request;
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::stage::{DEADLINE, Stage, backend, route};
 use crate::support::wait::wait_for;
@@ -22,6 +23,36 @@ fn limits() -> Limits {
         upgrade_time: TIME,
         ..Limits::default()
     }
+}
+
+/// How often the gateway looks whether a connection is in use, where a test waits for that.
+const LOOK: Duration = Duration::from_millis(200);
+
+fn looking_often() -> Limits {
+    Limits {
+        head_time: LOOK,
+        ..Limits::default()
+    }
+}
+
+/// A connection of a client whose kernel takes little for it.
+async fn narrow(stage: &Stage) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(128 << 10).unwrap();
+    socket.connect(stage.address).await.unwrap()
+}
+
+/// A connection of a client that takes this much of a stream before somebody reads it.
+async fn http2(stage: &Stage, window: u32) -> http2::SendRequest<Empty<Bytes>> {
+    let stream = TcpStream::connect(stage.address).await.unwrap();
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .initial_connection_window_size(1 << 24)
+        .initial_stream_window_size(window)
+        .handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    sender
 }
 
 fn get(path: &str) -> Request<Empty<Bytes>> {
@@ -63,14 +94,7 @@ async fn a_client_that_takes_nothing_is_cut_off_and_one_that_is_slow_is_not() {
 async fn a_stream_that_is_not_taken_is_reset_and_its_connection_goes_on() {
     let v7 = backend("v7").await;
     let stage = Stage::with(vec![route(&[(7, 10_000, Some(&v7))])], limits()).await;
-    let stream = TcpStream::connect(stage.address).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
-        .initial_connection_window_size(1 << 24)
-        .initial_stream_window_size(1 << 16)
-        .handshake(TokioIo::new(stream))
-        .await
-        .unwrap();
-    tokio::spawn(connection);
+    let mut sender = http2(&stage, 1 << 16).await;
     let big = sender.send_request(get("/big")).await.unwrap();
     assert_eq!(big.status(), 200);
     // One that the process is slow with waits for nobody, and is no client's fault.
@@ -88,6 +112,116 @@ async fn a_stream_that_is_not_taken_is_reset_and_its_connection_goes_on() {
     assert_eq!(again.into_body().collect().await.unwrap().to_bytes(), "v7");
 }
 
+/// A kernel takes much for a client before it sends it: that it takes no more for a while says nothing of the client.
+#[tokio::test]
+async fn a_client_that_takes_little_at_a_time_is_not_cut_off() {
+    let v7 = backend("v7").await;
+    let stage = Stage::with(vec![route(&[(7, 10_000, Some(&v7))])], limits()).await;
+    let mut stream = narrow(&stage).await;
+    (stream.write_all(b"GET /big HTTP/1.1\r\nHost: shop.test\r\n\r\n"))
+        .await
+        .unwrap();
+    let mut buffer = vec![0; 16 << 10];
+    let begin = Instant::now();
+    while begin.elapsed() < TIME * 5 {
+        stream.read_exact(&mut buffer).await.unwrap();
+        assert_eq!(v7.open_requests(), 1, "after {:?}", begin.elapsed());
+        tokio::time::sleep(TIME / 20).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_takes_little_at_a_time_is_not_reset() {
+    let v7 = backend("v7").await;
+    let stage = Stage::with(vec![route(&[(7, 10_000, Some(&v7))])], limits()).await;
+    let mut sender = http2(&stage, 8 << 10).await;
+    let mut big = sender.send_request(get("/big")).await.unwrap().into_body();
+    let begin = Instant::now();
+    while begin.elapsed() < TIME * 5 {
+        let frame = big.frame().await.unwrap();
+        assert!(frame.is_ok(), "after {:?}: {frame:?}", begin.elapsed());
+        tokio::time::sleep(TIME / 20).await;
+    }
+}
+
+/// What the process has sent is not yet what the client has.
+#[tokio::test]
+async fn a_client_that_pauses_gets_the_end_of_its_answer_also_at_a_stop() {
+    const SIZE: usize = 8 << 20;
+    for stops in [false, true] {
+        let v7 = backend("v7").await;
+        let stage = Stage::with(vec![route(&[(7, 10_000, Some(&v7))])], looking_often()).await;
+        let mut stream = narrow(&stage).await;
+        let request = format!("GET /sized?{SIZE} HTTP/1.1\r\nHost: shop.test\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let (mut answer, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
+        while answer.is_empty() || v7.open_requests() == 1 {
+            let read = stream.read(&mut buffer).await.unwrap();
+            answer.extend_from_slice(&buffer[..read]);
+        }
+        assert!(answer.len() < SIZE, "something is still on the way");
+        if stops {
+            stage.shutdown.cancel();
+        }
+        tokio::time::sleep(LOOK * 6).await;
+        // It is idle then, or the gateway stops, and is closed.
+        let rest = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut answer));
+        rest.await.expect("the connection is closed").unwrap();
+        let head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+        assert_eq!(answer.len() - head.unwrap() - 4, SIZE, "stops: {stops}");
+        if stops {
+            assert_eq!(stage.served.await.unwrap(), 0, "none is cut");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_pauses_gets_the_end_of_its_answer_also_at_a_stop() {
+    const WINDOW: u32 = 65_535;
+    for stops in [false, true] {
+        let v7 = backend("v7").await;
+        let stage = Stage::with(vec![route(&[(7, 10_000, Some(&v7))])], looking_often()).await;
+        let mut sender = http2(&stage, WINDOW).await;
+        // One byte more than the client has room for before it takes any.
+        let asked = get(&format!("/sized?{}", WINDOW + 1));
+        let answer = sender.send_request(asked).await.unwrap();
+        wait_for("all to have come from the process", DEADLINE, async || {
+            (v7.open_requests() == 0).then_some(())
+        })
+        .await;
+        if stops {
+            stage.shutdown.cancel();
+        }
+        tokio::time::sleep(LOOK * 6).await;
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body.len(), WINDOW as usize + 1, "stops: {stops}");
+        drop(sender);
+        if stops {
+            assert_eq!(stage.served.await.unwrap(), 0, "none is cut");
+        }
+    }
+}
+
+/// A stream whose client takes nothing of the end of its answer, which is all that is left of it.
+#[tokio::test]
+async fn an_end_that_is_not_taken_is_given_up() {
+    let v7 = backend("v7").await;
+    let limits = Limits {
+        take_time: TIME,
+        ..looking_often()
+    };
+    let stage = Stage::with(vec![route(&[(7, 10_000, Some(&v7))])], limits).await;
+    let mut sender = http2(&stage, 65_535).await;
+    let answer = sender.send_request(get("/sized?65536")).await.unwrap();
+    wait_for("the connection to be closed", DEADLINE, async || {
+        let metrics = stage.printed_metrics();
+        metrics.contains("gateway_connections 0").then_some(())
+    })
+    .await;
+    let taken = answer.into_body().collect().await;
+    assert!(taken.is_err(), "its end did not come");
+}
+
 #[tokio::test]
 async fn an_http2_connection_without_a_request_is_closed() {
     let v7 = backend("v7").await;
@@ -97,10 +231,9 @@ async fn an_http2_connection_without_a_request_is_closed() {
     };
     let stage = Stage::with(vec![route(&[(7, 10_000, Some(&v7))])], limits).await;
     let stream = TcpStream::connect(stage.address).await.unwrap();
-    let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-            .await
-            .unwrap();
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .unwrap();
     let connection = tokio::spawn(connection);
     // A stream that is longer than the limit keeps it.
     let slow = sender.send_request(get("/slow")).await.unwrap();

@@ -262,6 +262,33 @@ async fn a_body_has_one_length() {
             "0 bytes",
         ),
         case(
+            "RFC 9110 9.3.1: GET with a body in chunks is passed on with it",
+            size(chunked, "3\r\nabc\r\n0\r\n\r\n").replacen("POST", "GET", 1),
+            &[200],
+            "3 bytes",
+        ),
+        case(
+            "RFC 9110 9.3.1: and what follows where the connection is to end is no request",
+            size(chunked, &format!("0\r\n\r\n{NEXT}")).replacen("POST", "GET", 1),
+            &[200],
+            "0 bytes",
+        ),
+        case(
+            "RFC 9110 9.3.1: GET with a length is passed on with its body",
+            size("Content-Length: 3\r\n", "abc").replacen("POST", "GET", 1),
+            &[200],
+            "3 bytes",
+        ),
+        case(
+            "9.3.2: behind a GET with a body in chunks comes the next request",
+            format!(
+                "GET /size HTTP/1.1\r\nHost: shop.test\r\n{chunked}\r\n3\r\nabc\r\n0\r\n\r\n{}",
+                get("")
+            ),
+            &[200, 200],
+            "3 bytes",
+        ),
+        case(
             "9.3.2: requests in a row are answered in a row",
             format!(
                 "POST /size HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 3\r\n\r\nabc{}",

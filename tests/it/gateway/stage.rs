@@ -212,6 +212,11 @@ async fn reply(
                 collected.to_bytes().len()
             ))
         }
+        // As many bytes as the query says.
+        "/sized" => {
+            let size = request.uri().query().unwrap().parse().unwrap();
+            text_response("x".repeat(size))
+        }
         "/echo" => Response::new(request.into_body().boxed()),
         "/trailers" => {
             let trailers = [("x-sum", "42")]
