@@ -23,6 +23,7 @@
 //! | [`git`] | the `git` program, for remotes | processes, network |
 //! | [`store`] | versions in a git repository, and the controller's mirror | files, remotes by `git` |
 //! | [`plan`] | what to do about one app: which version gets which share, what runs and for how long | nothing |
+//! | [`branch`] | which objects of a branch count: of its newest commit, and of those before it | nothing |
 //! | [`resolve`] | which versions the words of a split mean: what was resolved before stays | nothing |
 //! | [`gateway`] | the embedded HTTP gateway: which process gets a request, and the way there and back | the network |
 //! | [`kubernetes`] | a plan as Kubernetes objects, and what differs from what is there | nothing |
@@ -42,6 +43,7 @@
 
 pub mod api;
 pub mod app;
+pub mod branch;
 pub mod ci;
 pub mod cli;
 pub mod controller;

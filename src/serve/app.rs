@@ -16,9 +16,9 @@ use super::resolve;
 use super::returning::{self, Returning};
 use super::secrets::Secrets;
 use super::state::{Remembered, Served, StateFolder};
-use super::tip::{self, Tip};
 use super::versions::Materialised;
 use crate::api::{Reason, Trouble};
+use crate::branch::{self, Tip};
 use crate::gateway::{Overrides, Route};
 use crate::plan::slots::slots;
 use crate::plan::{self, Owner, RoutePlan};
@@ -165,7 +165,7 @@ impl App {
         let releases: Vec<&Release> = all.iter().map(Arc::as_ref).collect();
         self.complain(tools, &asked, &resolutions);
         let shares: BTreeMap<Owner, Resolution> = (asked.iter().zip(resolutions))
-            .map(|(release, resolution)| (tip::owner(release), resolution))
+            .map(|(release, resolution)| (branch::owner(release), resolution))
             .collect();
         let resolutions: Vec<Resolution> = (self.wanted.keys())
             .map(|owner| {
@@ -234,7 +234,7 @@ impl App {
         };
         let remembered = &mut self.remembered;
         let resolve = |release: &Arc<Release>| {
-            let (owner, wanted) = (tip::owner(release), &release.wanted);
+            let (owner, wanted) = (branch::owner(release), &release.wanted);
             resolve::resolve(&owner, wanted, remembered, &there, look, check)
         };
         asked.iter().map(resolve).collect()

@@ -8,9 +8,9 @@ use super::keys;
 use super::lookups::Library;
 use super::secrets::Secrets;
 use super::state::{Served, Spec};
-use super::tip::{self, Tip};
 use super::versions::Materialised;
 use crate::api::Reason;
+use crate::branch::{self, Tip};
 use crate::plan::{self, Cause, Owner};
 use crate::record::VersionRecord;
 use crate::releases::Release;
@@ -26,11 +26,11 @@ impl App {
             .cloned()
             .collect();
         // What the commit has under that name may be of another app, and takes nothing from this one.
-        let own: BTreeSet<Owner> = asked.iter().map(|release| tip::owner(release)).collect();
+        let own: BTreeSet<Owner> = asked.iter().map(|release| branch::owner(release)).collect();
         let lost = self.remembered.asked.iter();
         let lost = lost.filter(|(owner, _)| !own.contains(*owner) && tip.recalls(owner));
         asked.extend(lost.filter_map(|(owner, spec)| spec.release(&owner.name).map(Arc::new)));
-        let here: BTreeSet<Owner> = asked.iter().map(|release| tip::owner(release)).collect();
+        let here: BTreeSet<Owner> = asked.iter().map(|release| branch::owner(release)).collect();
         let lingering = (self.lingering.iter()).filter(|(owner, _)| !here.contains(*owner));
         asked.extend(lingering.map(|(_, release)| Arc::clone(release)));
         asked
@@ -42,7 +42,7 @@ impl App {
             .map(|pinned| VersionWord::Number(pinned.number))
             .collect();
         for release in asked {
-            let pinned = self.remembered.pinned.get(&tip::owner(release));
+            let pinned = self.remembered.pinned.get(&branch::owner(release));
             let held = |word: &VersionWord| {
                 let mut pinned = pinned.into_iter().flatten();
                 pinned.any(|pinned| pinned.word == *word)
@@ -64,7 +64,7 @@ impl App {
     pub(super) fn adopt(&mut self, asked: &[Arc<Release>], resolutions: &[Resolution]) -> bool {
         let mut wanted = BTreeMap::new();
         for (release, resolution) in asked.iter().zip(resolutions) {
-            let owner = tip::owner(release);
+            let owner = branch::owner(release);
             let known = self.remembered.asked.get(&owner);
             let held = known.filter(|_| !resolution.is_whole());
             let held = held.and_then(|spec| spec.release(&owner.name));
@@ -110,7 +110,7 @@ impl App {
         resolutions: &[Resolution],
     ) {
         for (release, resolution) in asked.iter().zip(resolutions) {
-            let owner = tip::owner(release);
+            let owner = branch::owner(release);
             let held = if self.lingering.contains_key(&owner) {
                 let why = "it is not in the releases any more, and goes on where who claims its place does not answer yet";
                 Some(why.to_owned())

@@ -12,13 +12,11 @@ use std::io;
 use std::path::PathBuf;
 
 use super::tidy;
+use crate::branch::UNKNOWN;
 use crate::plan::Owner;
 
 /// Most commits that are remembered: each but the last has an object that is held.
 const MAX: usize = 64;
-
-/// A commit that counted and of which nothing is known, not even its id: git's name for no object.
-pub(super) const UNKNOWN: &str = "0000000000000000000000000000000000000000";
 
 /// How the last line begins.
 const HELD: &str = "held:";

@@ -23,7 +23,7 @@ use super::source::{self, Found};
 use super::state::{Remembered, StateFolder};
 use super::tasks;
 use super::tidy;
-use super::tip;
+use crate::branch;
 use crate::gateway::{Metrics, Table};
 use crate::store::Mirror;
 use crate::words::AppName;
@@ -62,7 +62,7 @@ impl Engine {
     /// Takes note of what was found in the repository, and tells what is new of it.
     fn hear(&mut self, found: Found) {
         if found.tip.commit != self.found.tip.commit {
-            let gone = self.found.tip.releases.iter().map(|old| tip::owner(old));
+            let gone = self.found.tip.releases.iter().map(|old| branch::owner(old));
             let gone: Vec<String> = gone
                 .filter(|owner| found.is_known() && !found.tip.has(owner))
                 .map(|owner| owner.to_string())

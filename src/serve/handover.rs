@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::app::App;
 use super::claims;
 use crate::api::Route;
+use crate::branch;
 use crate::plan::Owner;
 use crate::releases::Release;
 use crate::words::AppName;
@@ -96,7 +97,7 @@ impl App {
     pub(super) fn holders(&self, name: &AppName, asked: &[Arc<Release>]) -> Vec<Holder> {
         let asked = asked.iter().map(|release| {
             let wants = claims::places(&release.wanted.routes).collect();
-            (super::tip::owner(release), wants)
+            (branch::owner(release), wants)
         });
         let asked: BTreeMap<Owner, BTreeSet<String>> = asked.collect();
         let gone = (self.remembered.served.keys()).filter(|owner| !asked.contains_key(*owner));

@@ -21,8 +21,8 @@ use super::outbox::Waiting;
 use super::outbox_file::OutboxFile;
 use super::state::StateError;
 use super::tasks;
-use super::tip::{self, Tip};
 use super::told::LedgerStatus;
+use crate::branch::{self, Tip};
 use crate::ledger::{Served, ServedVersion};
 use crate::plan::effective::is_same;
 use crate::plan::{Owner, OwnerKind, Shares};
@@ -77,7 +77,7 @@ impl Ledger {
         let mut outbox = self.outbox.lock();
         let mut changed = false;
         for release in &tip.releases {
-            let owner = tip::owner(release);
+            let owner = branch::owner(release);
             let Some(app) = apps.get(release.app()) else {
                 continue;
             };

@@ -16,7 +16,6 @@ mod asked;
 mod board;
 mod checkout;
 mod claims;
-mod commit;
 mod copies;
 mod counted;
 mod descriptors;
@@ -24,7 +23,6 @@ mod engine;
 mod folder;
 mod handover;
 mod keeper;
-mod kept;
 mod keys;
 mod ledger;
 mod lookups;
@@ -43,7 +41,6 @@ mod source;
 mod state;
 mod tasks;
 mod tidy;
-mod tip;
 pub mod told;
 mod trouble;
 mod versions;
@@ -53,8 +50,6 @@ mod world;
 
 #[cfg(test)]
 mod one_plan_test;
-#[cfg(test)]
-mod tip_test;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -72,7 +67,6 @@ use tokio_util::sync::CancellationToken;
 
 use self::app::App;
 use self::board::Board;
-use self::commit::Known;
 use self::counted::Counted;
 use self::engine::Engine;
 use self::keeper::Keeper;
@@ -87,6 +81,7 @@ pub use self::state::{StateError, remembers};
 use self::tasks::{Last, Tasks};
 use self::webhook::Webhook;
 pub use self::webhook::WebhookSecret;
+use crate::branch::Known;
 use crate::gateway::{self, Limits, Metrics, Table};
 use crate::git::{Caller, Credentials, RemoteUrl};
 use crate::store::{LocalBranch, Mirror, StoreError};

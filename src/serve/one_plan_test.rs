@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::app::App;
-use super::tip;
 use super::versions;
+use crate::branch;
 use crate::controller::simulated::{Asks, Cluster};
 use crate::plan::{self, FunctionState, Memory, Plan, RoutePlan, Shares, SplitPlan, Version};
 use crate::record::VersionRecord;
@@ -179,7 +179,7 @@ impl Pair {
     /// One step of the controller.
     fn there(&mut self) -> Plan {
         let ask = |release: &Release, leaving| Asks {
-            owner: tip::owner(release),
+            owner: branch::owner(release),
             wanted: release.wanted.clone(),
             shares: shares(release),
             leaving,
@@ -192,7 +192,7 @@ impl Pair {
         self.cluster
             .carry_out(&plan, &asks, &self.records, self.now);
         if let Some(release) = &self.leaving
-            && plan.release.contains(&tip::owner(release))
+            && plan.release.contains(&branch::owner(release))
         {
             self.leaving = None;
         }

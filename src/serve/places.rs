@@ -9,7 +9,7 @@ use super::claims::{self, Claimant, Claims, Settled};
 use super::engine::Engine;
 use super::handover;
 use super::tasks;
-use super::tip;
+use crate::branch;
 use crate::plan::Owner;
 use crate::releases::Release;
 use crate::words::AppName;
@@ -31,7 +31,7 @@ impl Engine {
                     .map(Arc::new);
                 let mut tip = self.found.tip.releases.iter();
                 let release = release.or_else(|| {
-                    tip.find(|it| it.app() == name && tip::owner(it) == *owner)
+                    tip.find(|it| it.app() == name && branch::owner(it) == *owner)
                         .cloned()
                 });
                 let routes = release.iter().flat_map(|it| &it.wanted.routes);
@@ -127,7 +127,7 @@ impl Engine {
                 let asked = asked.unwrap_or_else(|_| app.wanted.values().cloned().collect());
                 asked
                     .into_iter()
-                    .map(move |release| (name, tip::owner(&release), release))
+                    .map(move |release| (name, branch::owner(&release), release))
             })
             .collect();
         // One that only lingers leaves its claims to an object of its app with another name.

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use super::commit::short;
-use super::counted::UNKNOWN;
 use super::source::Source;
-use super::tip::Tip;
 use super::trouble::exchanged;
+use crate::branch::{Tip, UNKNOWN, short};
 
 impl Source {
     /// Reads again what counted before.

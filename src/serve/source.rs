@@ -1,6 +1,6 @@
 //! What the release repository says now: its tip, and the Deployments and Aliases there.
 //!
-//! What of a commit counts is said in [`super::tip`]. Looking takes as long as git does, so it has a task of its own, [`follow`],
+//! What of a commit counts is said in [`crate::branch`]. Looking takes as long as git does, so it has a task of its own, [`follow`],
 //! and nobody waits for it.
 
 use std::cell::RefCell;
@@ -12,12 +12,13 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 
-use super::commit::{Commit, Known, short};
-use super::counted::{Counted, UNKNOWN};
+use super::counted::Counted;
 use super::state::Remembered;
 use super::tasks::{self, Last};
-use super::tip::Tip;
-use super::trouble::{empty, exchanged, goes_on, is_gone, nothing_there, other_folder, went_back};
+use super::trouble::{
+    empty, exchanged, goes_on, is_gone, nothing_there, other_folder, says, went_back,
+};
+use crate::branch::{Commit, Known, Tip, UNKNOWN, short};
 use crate::plan::Owner;
 use crate::store::{Fetched, Mirror, StoreError};
 use crate::words::AppName;
@@ -361,7 +362,7 @@ impl Source {
         let apps = settings.apps.clone();
         // Many objects may be held as one commit had them.
         let follows: RefCell<HashMap<String, bool>> = RefCell::default();
-        let (tip, mut wrong) = self.found.tip.next(Commit {
+        let (tip, problems) = self.found.tip.next(Commit {
             id: commit,
             settings,
             releases: &read.releases,
@@ -382,6 +383,7 @@ impl Source {
             lost: &self.lost,
             may_stay,
         });
+        let mut wrong: Vec<String> = problems.iter().map(says).collect();
         // Where nothing is kept, nothing else is said of it.
         if is_empty && wrong.is_empty() {
             wrong.push(nothing_there(

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::super::tip;
 use super::*;
+use crate::branch;
 use crate::git::{Caller, RemoteUrl};
 use crate::releases;
 
@@ -29,7 +29,7 @@ fn source(dir: &Path, url: &Path, counted: &[u8]) -> Source {
         folder.clone(),
         (
             Counted::read(file, "main", folder.as_deref()),
-            [(tip::owner(shop), whose)].into(),
+            [(branch::owner(shop), whose)].into(),
         ),
         Arc::default(),
     )

@@ -4,8 +4,89 @@
 
 use std::collections::BTreeSet;
 
-use super::commit::short;
+use crate::branch::{Problem, UNKNOWN, Why, short};
+use crate::plan::Owner;
 use crate::store::StoreError;
+
+/// What is said of a problem of a commit.
+pub(super) fn says(problem: &Problem) -> String {
+    match problem {
+        Problem::Unreadable(problem) => problem.clone(),
+        Problem::Changed {
+            file,
+            line,
+            field,
+            before,
+            now,
+        } => format!(
+            "{file}:{line}: spec.{field}: is `{now}` and was `{before}`; {field} never changes: write `{before}` again, or give the object another name"
+        ),
+        Problem::Second {
+            file,
+            line,
+            kind,
+            name,
+            app,
+            first: (first, first_line),
+        } => format!(
+            "{file}:{line}: {kind:?} `{name}` of `{app}` is the second one, after {first}:{first_line}; where folders of releases are meant for different places, name one with --releases"
+        ),
+        Problem::Emptied { file, owner } => format!(
+            "{file}: holds nothing any more, so that {owner} is missing; write it there again, or remove the file to take it away"
+        ),
+        Problem::Kept {
+            why,
+            owners,
+            commit,
+        } => goes_on_without(why, owners, commit),
+        Problem::AsBefore { owners, commit } => {
+            let owners: Vec<String> = owners.iter().map(ToString::to_string).collect();
+            format!(
+                "{}: as before until that is mended; all else of commit {} counts",
+                owners.join(", "),
+                short(commit)
+            )
+        }
+    }
+}
+
+fn goes_on_without(why: &Why, owners: &BTreeSet<Owner>, commit: &str) -> String {
+    let commit = short(commit);
+    let (why, or) = match why {
+        Why::Empty { folder, commit } => (
+            format!(
+                "{folder} in commit {}, so what was there goes on",
+                short(commit)
+            ),
+            "; where it was the last one and nothing is to be served any more, list it again without its `routes`, so that nobody is sent to it, or stop this server: started again with new names for --state and --environment, it knows nothing of it; where another branch or folder is meant, start again with --branch or --releases",
+        ),
+        Why::Rewritten { before } => (
+            format!(
+                "history was rewritten: commit {commit} does not follow {}, so what is missing in it goes on",
+                short(before)
+            ),
+            "",
+        ),
+        Why::Unknown { before } if before == UNKNOWN => (
+            format!(
+                "it is not known which commit counted before, for the file `counted` of the state folder is lost; so what is missing in commit {commit} goes on"
+            ),
+            "",
+        ),
+        Why::Unknown { before } => (
+            format!(
+                "commit {}, which counted before, cannot be read any more, so what is missing in commit {commit} goes on",
+                short(before)
+            ),
+            "",
+        ),
+    };
+    let owners: Vec<String> = owners.iter().map(ToString::to_string).collect();
+    format!(
+        "{why}, also where later commits do not have it: {}; to end that, list it again in one commit and remove it in a later one that leaves another Deployment or Alias in the folder{or}",
+        owners.join(", ")
+    )
+}
 
 /// What is said of a commit of another repository.
 pub(super) fn exchanged(commit: &str) -> String {
@@ -89,5 +170,95 @@ pub(super) fn empty(folder: &str, others: usize) -> String {
         others => format!(
             "`{folder}` holds no Deployment and no Alias of ours, but {others} objects of other kinds,"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_problem_says_where_it_is_and_what_to_do() {
+        let owner = || Owner::try_from("cwd/shop".to_owned()).unwrap();
+        let kept = |why| Problem::Kept {
+            why,
+            owners: [owner()].into(),
+            commit: "two".to_owned(),
+        };
+        let one = || "one".to_owned();
+        let file = || "releases/shop.yaml".to_owned();
+        for (problem, words) in [
+            (
+                Problem::Changed {
+                    file: file(),
+                    line: 3,
+                    field: "app",
+                    before: "shop".to_owned(),
+                    now: "blog".to_owned(),
+                },
+                &[
+                    "releases/shop.yaml:3: spec.app: is `blog` and was `shop`",
+                    "give the object another name",
+                ][..],
+            ),
+            (
+                Problem::Second {
+                    file: file(),
+                    line: 3,
+                    kind: crate::releases::Kind::Deployment,
+                    name: "shop-eu".to_owned(),
+                    app: "shop".parse().unwrap(),
+                    first: ("releases/a.yaml".to_owned(), 1),
+                },
+                &[
+                    "Deployment `shop-eu` of `shop` is the second one, after releases/a.yaml:1",
+                    "--releases",
+                ],
+            ),
+            (
+                Problem::Emptied {
+                    file: file(),
+                    owner: owner(),
+                },
+                &["releases/shop.yaml: holds nothing any more", "cwd/shop"],
+            ),
+            (
+                Problem::AsBefore {
+                    owners: vec![owner()],
+                    commit: "two".to_owned(),
+                },
+                &["cwd/shop: as before until that is mended; all else of commit two counts"],
+            ),
+            (
+                kept(Why::Rewritten { before: one() }),
+                &[
+                    "commit two does not follow one",
+                    "also where later commits do not have it: cwd/shop; to end that",
+                ],
+            ),
+            (
+                kept(Why::Unknown { before: one() }),
+                &["commit one, which counted before, cannot be read any more"],
+            ),
+            (
+                kept(Why::Unknown {
+                    before: UNKNOWN.to_owned(),
+                }),
+                &["the file `counted` of the state folder is lost"],
+            ),
+            (
+                kept(Why::Empty {
+                    folder: "`releases` is empty".to_owned(),
+                    commit: one(),
+                }),
+                &[
+                    "`releases` is empty in commit one, so what was there goes on",
+                    "--branch or --releases",
+                ],
+            ),
+        ] {
+            let said = says(&problem);
+            assert!(words.iter().all(|word| said.contains(word)), "{said}");
+        }
     }
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::app::App;
-use super::tip;
 use super::versions::{self, Materialised};
+use crate::branch;
 use crate::plan::asked::Asked;
 use crate::plan::{self, Owner, RouteFacts, Split, World};
 use crate::releases::Release;
@@ -74,7 +74,10 @@ impl App {
         let mut splits: Vec<Split> = (releases.iter().zip(resolutions))
             .map(|(release, resolution)| self.split(release, resolution, &versions, &here))
             .collect();
-        let owners: BTreeSet<Owner> = releases.iter().map(|release| tip::owner(release)).collect();
+        let owners: BTreeSet<Owner> = releases
+            .iter()
+            .map(|release| branch::owner(release))
+            .collect();
         let leaving = self
             .remembered
             .served
@@ -120,7 +123,7 @@ impl App {
         versions: &BTreeMap<VersionNumber, plan::Version>,
         here: &BTreeSet<VersionNumber>,
     ) -> Split {
-        let owner = tip::owner(release);
+        let owner = branch::owner(release);
         let (last, routes) = self.facts(&owner, here);
         let pinned = self.remembered.pinned.get(&owner);
         let pinned = pinned.into_iter().flatten();

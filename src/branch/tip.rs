@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::commit::{Commit, Known, short};
 use super::kept::{self, Kept, Missing, Reasons};
+use super::problem::Problem;
 use crate::plan::{Owner, OwnerKind};
 use crate::releases::{Kind, Release};
 use crate::settings::Settings;
@@ -22,41 +23,47 @@ type AllKept = BTreeMap<Owner, Kept>;
 
 /// What counts.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tip {
+pub struct Tip {
     /// 40 hex digits; empty before the first.
-    pub(super) commit: String,
-    pub(super) settings: Settings,
-    pub(super) releases: Vec<Arc<Release>>,
+    pub commit: String,
+    /// What `cutwater.yaml` says there.
+    pub settings: Settings,
+    /// The objects that count.
+    pub releases: Vec<Arc<Release>>,
     owners: BTreeSet<Owner>,
     /// The objects that are as an older commit has them, and which one that is.
-    pub(super) held: BTreeMap<Owner, String>,
+    pub held: BTreeMap<Owner, String>,
     /// The objects that go on though this commit, and others before it, do not have them. Those that are not among the releases
     /// stand in the state folder.
     kept: AllKept,
     /// Commits that counted before and cannot be read any more, where what only they may have had goes on.
     lost: Vec<String>,
     /// What is neither among the releases nor kept is not wanted. Where it is false, something could not be read.
-    pub(super) whole: bool,
+    pub whole: bool,
 }
 
 impl Tip {
     /// The commit of which an object is.
-    pub(super) fn commit_of(&self, owner: &Owner) -> &str {
+    #[must_use]
+    pub fn commit_of(&self, owner: &Owner) -> &str {
         self.held.get(owner).unwrap_or(&self.commit)
     }
 
     /// True for an object that is among the releases.
-    pub(super) fn has(&self, owner: &Owner) -> bool {
+    #[must_use]
+    pub fn has(&self, owner: &Owner) -> bool {
         self.owners.contains(owner)
     }
 
     /// True for an object that is wanted, and of which only the state folder knows how.
-    pub(super) fn recalls(&self, owner: &Owner) -> bool {
+    #[must_use]
+    pub fn recalls(&self, owner: &Owner) -> bool {
         !self.whole || (self.kept.contains_key(owner) && !self.has(owner))
     }
 
     /// For an object that is not as this commit has it: what has it so, in words.
-    pub(super) fn older(&self, owner: &Owner) -> Option<String> {
+    #[must_use]
+    pub fn older(&self, owner: &Owner) -> Option<String> {
         match self.held.get(owner) {
             Some(commit) => Some(format!("commit {}", short(commit))),
             None => (!self.has(owner)).then(|| "the state folder".to_owned()),
@@ -64,12 +71,14 @@ impl Tip {
     }
 
     /// The objects that go on though the commit does not have them so.
-    pub(super) fn stays(&self) -> BTreeSet<Owner> {
+    #[must_use]
+    pub fn stays(&self) -> BTreeSet<Owner> {
         self.held.keys().chain(self.kept.keys()).cloned().collect()
     }
 
     /// The commits that make this up, the oldest first where `before` has them so.
-    pub(super) fn commits(&self, before: &[String]) -> Vec<String> {
+    #[must_use]
+    pub fn commits(&self, before: &[String]) -> Vec<String> {
         let since = self.kept.values().map(|kept| &kept.since);
         let held: BTreeSet<&String> = self.held.values().chain(since).collect();
         let mut commits: Vec<String> = (before.iter())
@@ -82,38 +91,22 @@ impl Tip {
     }
 
     /// What counts with a commit after this, and all that stands against the commit.
-    pub(super) fn next(&self, commit: Commit<'_>) -> (Self, Vec<String>) {
-        let id = short(commit.id);
+    #[must_use]
+    pub fn next(&self, commit: Commit<'_>) -> (Self, Vec<Problem>) {
         // A file that stands against another one is read all the same, and judged by its objects.
         let is_read = |file: &str| commit.releases.iter().any(|it| it.file == file);
         let files: BTreeSet<&str> = (commit.unreadable.iter())
             .map(|(file, _)| *file)
             .filter(|file| !is_read(file))
             .collect();
-        let mut problems: Vec<String> = (commit.unreadable.iter())
-            .map(|(_, problem)| (*problem).to_owned())
+        let mut problems: Vec<Problem> = (commit.unreadable.iter())
+            .map(|(_, problem)| Problem::Unreadable((*problem).to_owned()))
             .collect();
         let mut stay: BTreeSet<AppName> = (self.releases.iter())
             .filter(|release| files.contains(release.file.as_str()))
             .map(|release| release.app().clone())
             .collect();
-        let mut releases = Vec::new();
-        let mut refused = false;
-        for release in commit.releases {
-            match self.changed(release, commit.known) {
-                Some((app, problem)) => {
-                    problems.push(problem);
-                    refused = true;
-                    // A copy that kept the name is refused alone, where the object is there as it was.
-                    let mut others =
-                        (commit.releases.iter()).filter(|other| owner(other) == owner(release));
-                    if !others.any(|other| self.changed(other, commit.known).is_none()) {
-                        stay.insert(app);
-                    }
-                }
-                None => releases.push(Arc::new(release.clone())),
-            }
-        }
+        let (mut releases, refused) = self.taken(&commit, &mut problems, &mut stay);
         let (doubled, said) = twins(&releases);
         problems.extend(said);
         stay.extend(doubled);
@@ -129,10 +122,10 @@ impl Tip {
                 continue;
             }
             if emptied(old) {
-                problems.push(format!(
-                    "{}: holds nothing any more, so that {owner} is missing; write it there again, or remove the file to take it away",
-                    old.file
-                ));
+                problems.push(Problem::Emptied {
+                    file: old.file.clone(),
+                    owner: owner.clone(),
+                });
                 slipped.push(owner);
             } else if is_read && !stay.contains(old.app()) {
                 missing.insert(owner);
@@ -159,13 +152,17 @@ impl Tip {
                 stays.push(Arc::clone(old));
             }
         }
-        problems.extend(kept::problems(&reasons, commit.id));
+        let kept_for = |(why, owners)| Problem::Kept {
+            why,
+            owners,
+            commit: commit.id.to_owned(),
+        };
+        problems.extend(reasons.into_iter().map(kept_for));
         if !slipped.is_empty() {
-            let owners: Vec<String> = slipped.iter().map(ToString::to_string).collect();
-            problems.push(format!(
-                "{}: as before until that is mended; all else of commit {id} counts",
-                owners.join(", ")
-            ));
+            problems.push(Problem::AsBefore {
+                owners: slipped,
+                commit: commit.id.to_owned(),
+            });
         }
         releases.extend(stays);
         let tip = Self {
@@ -183,6 +180,33 @@ impl Tip {
             whole: is_read && stay.is_empty(),
         };
         (tip, problems)
+    }
+
+    /// The objects of a commit that are of the same app as before, and whether any is not. The apps of those that are not `stay`.
+    fn taken(
+        &self,
+        commit: &Commit<'_>,
+        problems: &mut Vec<Problem>,
+        stay: &mut BTreeSet<AppName>,
+    ) -> (Vec<Arc<Release>>, bool) {
+        let mut releases = Vec::new();
+        let mut refused = false;
+        for release in commit.releases {
+            match self.changed(release, commit.known) {
+                Some((app, problem)) => {
+                    problems.push(problem);
+                    refused = true;
+                    // A copy that kept the name is refused alone, where the object is there as it was.
+                    let mut others =
+                        (commit.releases.iter()).filter(|other| owner(other) == owner(release));
+                    if !others.any(|other| self.changed(other, commit.known).is_none()) {
+                        stay.insert(app);
+                    }
+                }
+                None => releases.push(Arc::new(release.clone())),
+            }
+        }
+        (releases, refused)
     }
 
     /// The objects that are missing in a commit, and of which only the state folder knows.
@@ -214,7 +238,7 @@ impl Tip {
     }
 
     /// An object that is now of another app or repository than before: which app it was of, and what is wrong.
-    fn changed(&self, release: &Release, known: &Known) -> Option<(AppName, String)> {
+    fn changed(&self, release: &Release, known: &Known) -> Option<(AppName, Problem)> {
         let owner = owner(release);
         let old = self.releases.iter().find(|old| self::owner(old) == owner);
         let (app, repository) = match old {
@@ -223,12 +247,13 @@ impl Tip {
                 .get(&owner)
                 .map(|(app, repository)| (app, repository))?,
         };
-        let differs = |field: &str, before: &str, now: &str| {
-            (before != now).then(|| {
-                format!(
-                    "{}:{}: spec.{field}: is `{now}` and was `{before}`; {field} never changes: write `{before}` again, or give the object another name",
-                    release.file, release.place.line
-                )
+        let differs = |field, before: &str, now: &str| {
+            (before != now).then(|| Problem::Changed {
+                file: release.file.clone(),
+                line: release.place.line,
+                field,
+                before: before.to_owned(),
+                now: now.to_owned(),
             })
         };
         let now = &release.wanted;
@@ -239,7 +264,8 @@ impl Tip {
 }
 
 /// Who an object is in a plan.
-pub(super) fn owner(release: &Release) -> Owner {
+#[must_use]
+pub fn owner(release: &Release) -> Owner {
     Owner {
         kind: match release.kind() {
             Kind::Deployment => OwnerKind::Deployment,
@@ -250,7 +276,7 @@ pub(super) fn owner(release: &Release) -> Owner {
 }
 
 /// One machine is one environment: an app has one Deployment, and a name means one object. The apps of which that is not so.
-fn twins(releases: &[Arc<Release>]) -> (Vec<AppName>, Vec<String>) {
+fn twins(releases: &[Arc<Release>]) -> (Vec<AppName>, Vec<Problem>) {
     let (mut apps, mut problems) = (Vec::new(), Vec::new());
     for (index, release) in releases.iter().enumerate() {
         let twin = releases[..index].iter().find(|other| {
@@ -259,16 +285,14 @@ fn twins(releases: &[Arc<Release>]) -> (Vec<AppName>, Vec<String>) {
         });
         if let Some(twin) = twin {
             apps.extend([release.app().clone(), twin.app().clone()]);
-            problems.push(format!(
-                "{}:{}: {:?} `{}` of `{}` is the second one, after {}:{}; where folders of releases are meant for different places, name one with --releases",
-                release.file,
-                release.place.line,
-                release.kind(),
-                release.name(),
-                release.app(),
-                twin.file,
-                twin.place.line
-            ));
+            problems.push(Problem::Second {
+                file: release.file.clone(),
+                line: release.place.line,
+                kind: release.kind(),
+                name: release.name().to_owned(),
+                app: release.app().clone(),
+                first: (twin.file.clone(), twin.place.line),
+            });
         }
     }
     (apps, problems)

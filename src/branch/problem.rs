@@ -1,0 +1,66 @@
+//! What stands against a commit, as facts: whoever follows the branch says them in words.
+
+use std::collections::BTreeSet;
+
+use super::kept::Why;
+use crate::plan::Owner;
+use crate::releases::Kind;
+use crate::words::AppName;
+
+/// What stands against a commit, or against one of its objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// A file cannot be read; with its place and why, in words of the reader.
+    Unreadable(String),
+    /// An object is of another app or repository than before.
+    Changed {
+        /// The file, from the root of the repository.
+        file: String,
+        /// The line at which the object begins.
+        line: u64,
+        /// `app` or `repository`.
+        field: &'static str,
+        /// What it was.
+        before: String,
+        /// What it is now.
+        now: String,
+    },
+    /// An app has a second Deployment, or a name means a second object.
+    Second {
+        /// The file of the second one.
+        file: String,
+        /// Its line.
+        line: u64,
+        /// What it is.
+        kind: Kind,
+        /// Its name.
+        name: String,
+        /// Its app.
+        app: AppName,
+        /// Where the first one is: file and line.
+        first: (String, u64),
+    },
+    /// A file that held an object holds nothing any more.
+    Emptied {
+        /// The file.
+        file: String,
+        /// The object.
+        owner: Owner,
+    },
+    /// Objects go on though this commit, and maybe others before it, do not have them.
+    Kept {
+        /// Why they do.
+        why: Why,
+        /// The objects.
+        owners: BTreeSet<Owner>,
+        /// The commit that does not have them.
+        commit: String,
+    },
+    /// Objects go on as before until what is wrong in this commit is mended; all else of it counts.
+    AsBefore {
+        /// The objects.
+        owners: Vec<Owner>,
+        /// The commit.
+        commit: String,
+    },
+}
