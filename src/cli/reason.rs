@@ -66,7 +66,8 @@ fn git(error: &GitError) -> Cause {
     match error.kind {
         GitErrorKind::NoGit => fix("NoGit"),
         GitErrorKind::TimedOut => retry("TimedOut"),
-        GitErrorKind::Interrupted => retry("Interrupted"),
+        // It may have been done before it was stopped.
+        GitErrorKind::Interrupted => fix("Interrupted"),
         GitErrorKind::Authentication | GitErrorKind::Key | GitErrorKind::Forbidden => {
             fix("CredentialsRefused")
         }
@@ -183,8 +184,8 @@ fn release(error: &ReleaseError) -> Cause {
         | ReleaseError::Rivals { .. } => fix("ReleaseAmbiguous"),
         ReleaseError::NothingStable(_) => fix("NothingToRollBackTo"),
         ReleaseError::Branch { .. } => fix("InvalidBranch"),
-        ReleaseError::Refused { .. } => fix("PushRefused"),
-        ReleaseError::Interrupted(source) => git(source),
+        ReleaseError::PushUnknown { .. } => fix("PushUnknown"),
+        ReleaseError::Refused { source, .. } | ReleaseError::Interrupted(source) => git(source),
         ReleaseError::ChangedMeanwhile(_) | ReleaseError::GaveUp(_) => retry("Raced"),
         ReleaseError::Commit(source) => commit(source),
     }
@@ -203,7 +204,7 @@ fn import(error: &ImportError) -> Cause {
         ImportError::Nothing { .. } => fix("VersionNotFound"),
         ImportError::TooManyTags(_) => fix("TooLarge"),
         ImportError::Refused { .. } => fix("PushRefused"),
-        ImportError::Interrupted { .. } => retry("Interrupted"),
+        ImportError::Interrupted { .. } => fix("Interrupted"),
         ImportError::Raced { .. } => retry("Raced"),
     }
 }

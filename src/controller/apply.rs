@@ -9,7 +9,7 @@ use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::Deployment as Workload;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
@@ -36,13 +36,22 @@ use super::removal::Doomed;
 use crate::api::Reason;
 use crate::api::gateway::HttpRoute;
 use crate::kubernetes::{self, Kind, Object, diff, names};
-use crate::plan::Owner;
+use crate::plan::{Owner, later};
 
 /// After how many attempts in vain a route holds up no other one. What the API server refuses is no matter of time.
 const ATTEMPTS: u32 = 3;
 
 /// Kind, namespace and name.
 type Target = (Kind, String, String);
+
+/// A route that could not be written.
+#[derive(Debug, Default)]
+struct Unwritten {
+    /// How often in a row.
+    attempts: u32,
+    /// Since when it can be again.
+    again: Option<Moment>,
+}
 
 /// Writes objects and remembers what it wrote.
 pub(super) struct Applier {
@@ -54,8 +63,8 @@ pub(super) struct Applier {
     routes: Mutex<HashMap<(String, String), Moment>>,
     /// When each route was deleted last, by this process.
     deleted: Mutex<HashMap<(String, String), Moment>>,
-    /// How often in a row each route could not be written.
-    unwritten: Mutex<HashMap<(String, String), u32>>,
+    /// Routes that could not be written.
+    unwritten: Mutex<HashMap<(String, String), Unwritten>>,
     /// When this process began.
     began: Moment,
 }
@@ -181,24 +190,54 @@ impl Applier {
         routes.any(|(_, written)| written.is_after(moment))
     }
 
-    /// Names of the routes of an app that cannot be written: each stays as it is, and what it does not name holds up no other.
-    pub(super) fn unwritable(&self, key: &AppKey) -> BTreeSet<String> {
-        let unwritten = self.unwritten.lock();
-        let of_app = unwritten.iter().filter(|((namespace, _), attempts)| {
-            *namespace == key.namespace && **attempts >= ATTEMPTS
+    /// Names of the routes of an app that cannot be written, and of those that could not until a moment ago: each gives what it gives,
+    /// and what it does not name holds up no other. One that can be written again only names others for as long as `settle`.
+    pub(super) fn unwritable(&self, key: &AppKey, settle: SignedDuration) -> BTreeSet<String> {
+        let mut unwritten = self.unwritten.lock();
+        let is_over = |again: &Moment| again.age() >= settle;
+        unwritten.retain(|_, route| !route.again.as_ref().is_some_and(is_over));
+        let of_app = unwritten.iter().filter(|((namespace, _), route)| {
+            *namespace == key.namespace && route.attempts >= ATTEMPTS
         });
         of_app.map(|((_, name), _)| name.clone()).collect()
+    }
+
+    /// When the next route of an app is to give what it only names until then.
+    pub(super) fn gives_at(
+        &self,
+        key: &AppKey,
+        settle: SignedDuration,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let unwritten = self.unwritten.lock();
+        let of_app = unwritten.iter().filter(|((namespace, name), _)| {
+            *namespace == key.namespace && names::alias_of_route(&key.app, name).is_some()
+        });
+        let again = of_app.filter_map(|(_, route)| route.again.as_ref());
+        again.map(|again| later(again.time(now), settle)).min()
     }
 
     fn note_failure(&self, key: &AppKey, name: &str, error: &kube::Error) {
         let mut unwritten = self.unwritten.lock();
         let route = (key.namespace.clone(), name.to_owned());
-        let attempts = unwritten.entry(route).or_default();
-        *attempts = if is_refused(error) {
+        let route = unwritten.entry(route).or_default();
+        route.again = None;
+        route.attempts = if is_refused(error) {
             ATTEMPTS
         } else {
-            attempts.saturating_add(1)
+            route.attempts.saturating_add(1)
         };
+    }
+
+    /// A route is as it is to be. `changed`: it was written just now.
+    fn note_success(&self, key: &AppKey, name: &str, changed: bool) {
+        let mut unwritten = self.unwritten.lock();
+        let route = (key.namespace.clone(), name.to_owned());
+        match unwritten.get_mut(&route) {
+            Some(found) if found.attempts < ATTEMPTS => drop(unwritten.remove(&route)),
+            Some(found) if changed || found.again.is_none() => found.again = Some(Moment::now()),
+            _ => {}
+        }
     }
 
     fn note_route(&self, key: &AppKey, name: &str, written: bool) {
@@ -208,6 +247,7 @@ impl Applier {
             routes.insert(route, Moment::now());
         } else {
             routes.remove(&route);
+            self.unwritten.lock().remove(&route);
             let mut deleted = self.deleted.lock();
             deleted.insert(route, Moment::now());
         }
@@ -241,6 +281,9 @@ impl Applier {
         object: &Object,
     ) -> Result<(), Failure> {
         if self.in_place(key, objects, object) {
+            if object.kind == Kind::HttpRoute {
+                self.note_success(key, &object.name, false);
+            }
             return Ok(());
         }
         by_kind!(await object.kind, self.apply(key, objects, object))
@@ -321,8 +364,7 @@ impl Applier {
         }
         self.take_in(applied);
         if object.kind == Kind::HttpRoute {
-            let route = (key.namespace.clone(), object.name.clone());
-            self.unwritten.lock().remove(&route);
+            self.note_success(key, &object.name, true);
             self.cache.lock().foretell(key, &object.name);
         }
         Ok(())

@@ -92,6 +92,7 @@ mod tests {
             gateway: "web".to_owned(),
             section: None,
             overrides: true,
+            keeps: None,
         }
     }
 

@@ -224,6 +224,10 @@ fn version(
 
 /// Ready endpoints of a Service; a pod with an address of each family counts once.
 pub(super) fn ready_endpoints(objects: &AppObjects, service: &str) -> u32 {
+    // Behind a Service of somebody else's are pods of somebody else's, whatever its labels say.
+    if objects.services.get(service).is_none() {
+        return 0;
+    }
     let mut by_family: BTreeMap<&str, u32> = BTreeMap::new();
     for (_, slice) in objects
         .slices
@@ -328,13 +332,13 @@ fn route_facts(
     let routes: Vec<&HttpRoute> = objects.routes_of(&key.app, owner).collect();
     let is_surplus =
         |route: &HttpRoute| listed.is_some_and(|listed| !listed.contains(&route.name_any()));
-    let last = routes.iter().min_by_key(|route| is_surplus(route));
-    let last = last.map(|route| shares(&key.app, route));
     let sent = routes.iter().flat_map(|route| shares(&key.app, route));
     // One that was taken out or cannot be written may have to stay as it is: what it does not name holds up none of the others.
     let follows =
         |route: &HttpRoute| !is_surplus(route) && !given.unwritable.contains(&route.name_any());
     let none_follows = !routes.iter().any(|route| follows(route));
+    let last = (routes.iter()).min_by_key(|route| (is_surplus(route), !follows(route)));
+    let last = last.map(|route| shares(&key.app, route));
     let named = (routes.iter())
         .filter(|route| none_follows || follows(route))
         .map(|route| versions_of(key, main_rule(route)).collect::<BTreeSet<_>>());
@@ -366,6 +370,16 @@ fn route_facts(
             .flat_map(|rule| versions_of(key, Some(rule)))
             .collect(),
         surplus: routes.iter().any(|route| is_surplus(route)),
+        differ: {
+            let given = |route: &&&HttpRoute| !is_surplus(route);
+            let mut given = routes.iter().filter(given).map(|route| {
+                let shares = shares(&key.app, route).into_iter();
+                let shares: BTreeMap<_, _> = shares.filter(|(_, share)| !share.is_zero()).collect();
+                shares
+            });
+            let first = given.next();
+            given.any(|shares| Some(&shares) != first.as_ref())
+        },
     };
     (last.unwrap_or_default(), facts)
 }
@@ -423,7 +437,7 @@ fn versions_of(key: &AppKey, rule: Option<&Rule>) -> impl Iterator<Item = Versio
 }
 
 /// What a route of ours says: the shares of the rule that any request meets.
-fn shares(app: &AppName, route: &HttpRoute) -> Shares {
+pub(super) fn shares(app: &AppName, route: &HttpRoute) -> Shares {
     let backends = main_rule(route)
         .into_iter()
         .flat_map(|rule| &rule.backend_refs);
@@ -473,5 +487,6 @@ pub(super) fn route_spec(
         gateway: route.gateway.name.clone(),
         section: route.gateway.section_name.clone(),
         overrides: wanted.is_ok_and(|wanted| wanted.override_rule == OverrideRule::Header),
+        keeps: None,
     }
 }

@@ -35,17 +35,18 @@ pub(super) fn is_anchored(metadata: &ObjectMeta) -> bool {
     references.find_map(app_of_anchor).is_some()
 }
 
-/// Drops the managed fields, which are large, and leaves only whether we are among them: an empty list says no. Of an object of
-/// ours whose data somebody else has written since, that manager stays.
+/// Drops the managed fields, which are large, and leaves only whether we are among them: an empty list says no. Of an anchor of
+/// ours whose memory somebody else has written since, that manager stays.
 pub(super) fn shorten(metadata: &mut ObjectMeta) {
     let managed = is_managed(metadata);
     let mut others = metadata.managed_fields.take().unwrap_or_default();
     others.retain(|entry| {
-        let fields = entry
-            .fields_v1
-            .as_ref()
-            .and_then(|fields| fields.0.get("f:data"));
-        managed && entry.manager.as_deref() != Some(names::FIELD_MANAGER) && fields.is_some()
+        let fields = entry.fields_v1.as_ref();
+        let memory = fields.and_then(|fields| fields.0.get("f:data")?.get("f:memory"));
+        // The API server writes `before-first-apply` for fields whose managers somebody took off: nobody has changed them.
+        let own = [names::FIELD_MANAGER, "before-first-apply"];
+        let is_other = (entry.manager.as_deref()).is_some_and(|name| !own.contains(&name));
+        managed && is_other && memory.is_some()
     });
     others.truncate(1);
     for entry in &mut others {

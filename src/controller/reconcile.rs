@@ -26,7 +26,7 @@ use super::status::{self, Facts};
 use super::strangers;
 use super::wish::{self, Wish};
 use crate::api::{OverrideRule, Reason, Trouble};
-use crate::kubernetes::RouteSpec;
+use crate::kubernetes::{RouteSpec, names};
 use crate::plan::{self, Memory, Owner, Plan, World, later};
 use crate::resolve::Records;
 
@@ -67,7 +67,7 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     // Pure.
     let now = Timestamp::now();
     let gateways = context.cache.lock().gateways.clone();
-    let unwritable = context.applier.unwritable(key);
+    let unwritable = (context.applier).unwritable(key, context.delays.settle);
     let given = Given {
         delays: context.delays,
         gateways: &gateways,
@@ -97,7 +97,8 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     let known = later(context.applier.began(world.now), given.delays.settle);
     let settled = plan.settled && known <= world.now;
     let said = (&wishes[..], &resolutions[..], &records);
-    let (routes, obstacles) = routes(context, key, &objects, said, &plan, given, settled);
+    let (mut routes, obstacles) = routes(context, key, &objects, said, &plan, given, settled);
+    keep_shares(key, &objects, &unwritable, &mut routes);
     let changes = |spec: &RouteSpec| !spec.others.is_empty();
     let again = (known > world.now && routes.values().flatten().any(changes)).then_some(known);
     // I/O: only what differs.
@@ -141,6 +142,23 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     }
 }
 
+/// What cannot be written stays as it is; and where it can be again, it names first what it does not name yet.
+fn keep_shares(
+    key: &AppKey,
+    objects: &AppObjects,
+    unwritable: &BTreeSet<String>,
+    routes: &mut Routes,
+) {
+    for (owner, specs) in routes {
+        for spec in specs {
+            let name = names::route(&key.app, owner, &spec.name);
+            let found = objects.routes.get(&name);
+            let found = found.filter(|_| unwritable.contains(&name));
+            spec.keeps = found.map(|route| observe::shares(&key.app, route));
+        }
+    }
+}
+
 /// Where routes may be, as the claims of all apps stand now.
 fn routes(
     context: &Context,
@@ -174,7 +192,10 @@ fn unsettle(context: &Context, key: &AppKey, plan: &mut Plan, begun: Moment) -> 
         split.settled &= !own;
         wrote |= own;
     }
-    wrote.then(|| later(Timestamp::now(), context.delays.settle))
+    let settles = wrote.then(|| later(Timestamp::now(), context.delays.settle));
+    let settle = context.delays.settle;
+    let gives = (context.applier).gives_at(key, settle, Timestamp::now());
+    settles.into_iter().chain(gives).min()
 }
 
 fn warn_of(key: &AppKey, faults: &[Fault], unheld: &BTreeMap<Owner, Failure>) {

@@ -2,6 +2,8 @@
 //!
 //! Pure, time is an argument. Writing it, and the events that go with it, is [`super::report`].
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::answer::{Answer, Gateways};
@@ -141,12 +143,19 @@ impl Facts<'_> {
             let held = self.resolution.holds.contains(number);
             held || (tells && drains) || intact.iter().any(|(lost, _)| lost == number)
         };
+        let app = &self.key.app;
+        let routes = || self.objects.routes_of(app, &self.wish.owner);
+        let named: BTreeSet<VersionNumber> = (routes()
+            .flat_map(|route| observe::shares(app, route)))
+        .filter(|(_, share)| tells || !share.is_zero())
+        .map(|(number, _)| number)
+        .collect();
         let pinned = |number: &VersionNumber| {
             (self.resolution.pinned.iter()).any(|entry| entry.number == *number)
         };
         let running = plan.run.keys().rev().copied();
         running
-            .filter(|number| left(number) && !pinned(number))
+            .filter(|number| (left(number) || named.contains(number)) && !pinned(number))
             .collect()
     }
 

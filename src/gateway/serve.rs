@@ -183,7 +183,7 @@ async fn connection(
     let mut look = tokio::time::interval(gateway.limits.head_time);
     look.tick().await;
     let mut began = false;
-    let mut ending = None;
+    let (mut ending, mut idle) = (false, None);
     loop {
         tokio::select! {
             ended = serving.as_mut() => {
@@ -193,8 +193,8 @@ async fn connection(
                 return;
             }
             () = gateway.stop.cancelled() => return,
-            () = shutdown.cancelled(), if ending.is_none() => {
-                ending = Some(Instant::now());
+            () = shutdown.cancelled(), if !ending => {
+                ending = true;
                 serving.as_mut().graceful_shutdown();
             }
             _ = look.tick() => {
@@ -202,19 +202,20 @@ async fn connection(
                 began |= asked;
                 // Each open request has the client too. What waits for the socket has a limit of its own.
                 if asked || Arc::strong_count(&client) > 1 || waits.load(Ordering::Relaxed) {
+                    idle = None;
                     continue;
                 }
                 if !began {
                     return;
                 }
-                match ending {
-                    // Over HTTP/2 the end of an answer may wait for the client to have room in its stream.
-                    Some(since) if since.elapsed() < gateway.limits.take_time => {}
-                    Some(_) => return,
-                    None => {
-                        ending = Some(Instant::now());
-                        serving.as_mut().graceful_shutdown();
-                    }
+                if !ending {
+                    ending = true;
+                    serving.as_mut().graceful_shutdown();
+                }
+                // Over HTTP/2 the end of an answer may wait for the client to have room in its stream.
+                let since: &mut Instant = idle.get_or_insert_with(Instant::now);
+                if since.elapsed() >= gateway.limits.take_time {
+                    return;
                 }
             }
         }

@@ -117,10 +117,9 @@ const TOKENS: [&str; 12] = [
 /// True for a user name that looks like a token of a forge. A name has to stay in the address, because a helper may know a password
 /// for it there.
 fn is_token(user: &str) -> bool {
-    let is_of_one = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let known = TOKENS.iter().any(|start| user.starts_with(start));
     let random = user.len() >= TOKEN_MIN
-        && user.chars().all(is_of_one)
+        && user.chars().all(|c| c.is_ascii_alphanumeric())
         && user.contains(|c: char| c.is_ascii_digit())
         && user.contains(|c: char| c.is_ascii_alphabetic());
     known || random

@@ -33,6 +33,8 @@ pub struct RouteSpec {
     pub section: Option<String>,
     /// The override header is honoured.
     pub overrides: bool,
+    /// What it gives, and is to give as yet: it could not be written for a while, so versions that it does not name are only named.
+    pub keeps: Option<Shares>,
 }
 
 /// How a route reaches a version while its function changes.
@@ -84,10 +86,14 @@ pub(super) fn object(
     // The rule that any request meets comes first: gateways go by what matches best, not by order. But Envoy Gateway names
     // what it gives to Envoy by the index of the rule, and where an index comes to mean another rule, Envoy for a moment
     // has a route to a cluster that is gone, and answers with 503. So this one keeps its index when versions come and go.
-    let named: Vec<(VersionNumber, u32)> = (shares.iter())
+    let mut named: Vec<(VersionNumber, u32)> = (route.keeps.as_ref().unwrap_or(shares).iter())
         .map(|(version, share)| (*version, share.basis_points()))
-        .chain(idle.iter().map(|version| (*version, 0)))
         .collect();
+    let given: Vec<VersionNumber> = named.iter().map(|(version, _)| *version).collect();
+    let others = (shares.iter().map(|(version, _)| version).chain(idle))
+        .filter(|version| !given.contains(version));
+    named.extend(others.map(|version| (*version, 0)));
+    named.truncate(BACKENDS_MAX);
     let beside = |fits| {
         let versions = named.iter().map(|(version, _)| *version);
         versions.filter_map(move |version| Some((version, route.reached(version, fits).1?)))
@@ -101,7 +107,10 @@ pub(super) fn object(
         .collect();
     let mut rules = vec![json!({"matches": [{"path": path}], "backendRefs": backends})];
     if route.overrides {
-        rules.extend(overrides.iter().map(|version| {
+        let asked_for = overrides
+            .iter()
+            .filter(|version| route.keeps.is_none() || given.contains(version));
+        rules.extend(asked_for.map(|version| {
             let header = json!({
                 "type": "Exact",
                 "name": names::override_header(app),
@@ -184,6 +193,7 @@ mod tests {
             gateway: "public".to_owned(),
             section: None,
             overrides: true,
+            keeps: None,
         };
         let owner = Owner {
             kind: OwnerKind::Deployment,

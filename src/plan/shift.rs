@@ -155,7 +155,7 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     let strays = (split.routes.sent.iter())
         .any(|version| !has_share(*version, &served) && !has_share(*version, last));
     let all = (shares.as_ref()).is_some_and(|shares| is_same(shares, &served));
-    let complete = all && waiting.is_empty() && !strays;
+    let complete = all && waiting.is_empty() && !strays && !split.routes.differ;
     let asked_for = |version: &VersionNumber| {
         let awaited = (world.versions.get(version)).is_some_and(|state| state.awaited);
         standings[version].eligible || (awaited && split.routes.ruled.contains(version))

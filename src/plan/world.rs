@@ -139,6 +139,8 @@ pub struct RouteFacts {
     pub held: BTreeSet<VersionNumber>,
     /// There is one that the owner does not list any more: it counts until others take its requests.
     pub surplus: bool,
+    /// Those that it lists give different shares: one of them cannot be written.
+    pub differ: bool,
 }
 
 /// A version that is wanted or has workloads.

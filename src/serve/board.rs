@@ -246,7 +246,7 @@ fn absent(name: &FunctionName) -> FunctionDetail {
 fn share(app: &App, number: VersionNumber) -> Share {
     let served = app.remembered.served.keys();
     let mut shares = served
-        .filter(|owner| owner.kind == OwnerKind::Deployment)
+        .filter(|owner| owner.kind == OwnerKind::Deployment && app.has_a_place(owner))
         .flat_map(|owner| app.answering(owner));
     let found = shares.find(|(other, _)| *other == number);
     found.map_or(Share::ZERO, |(_, share)| share)

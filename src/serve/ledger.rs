@@ -17,19 +17,20 @@ use tokio::sync::Notify;
 
 use super::app::App;
 use super::claims;
-use super::outbox::Waiting;
 use super::outbox_file::OutboxFile;
 use super::state::StateError;
 use super::tasks;
 use super::told::LedgerStatus;
 use crate::branch::{self, Tip};
-use crate::ledger::{Served, ServedVersion};
+use crate::ledger::{Recorded, Served, ServedVersion, Waiting, Writer};
 use crate::plan::effective::is_same;
 use crate::plan::{Owner, OwnerKind, Shares};
 use crate::releases::Release;
-use crate::store::{LedgerError, Mirror, Recorded};
+use crate::store::{LedgerError, Mirror};
 use crate::words::{AppName, EnvironmentName};
 
+/// Most records of one app that wait.
+const WAITING_MAX: usize = 1_000;
 /// Longest time for each exchange with the repository.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Between two pushes that succeed: of a burst of changes most go together.
@@ -90,10 +91,21 @@ impl Ledger {
             if is_asked(app, release, &owner) {
                 let place = (release.app(), release.name());
                 let commit = tip.commit_of(&owner);
-                changed |= outbox.note(place, &self.environment, versions, commit, now);
+                changed |= outbox.note(
+                    place,
+                    &self.environment,
+                    versions,
+                    (commit, now),
+                    WAITING_MAX,
+                );
             } else {
                 changed |= outbox.leave_out(release.app(), &versions);
             }
+        }
+        for (app, sequence) in outbox.take_dropped() {
+            tracing::warn!(
+                "{app}: change {sequence} will not be in the ledger: more than {WAITING_MAX} wait"
+            );
         }
         if changed {
             self.unkept.notify_one();
@@ -263,8 +275,12 @@ fn push(
     })?;
     let told = |waiting: Waiting| tell(mirror, waiting, releases);
     let records: Vec<Served> = batch.into_iter().map(told).collect();
-    let writer = ledger.outbox.lock().writer().to_owned();
-    mirror.record(app, &ledger.environment, &writer, &records, TIMEOUT)
+    let id = ledger.outbox.lock().writer().to_owned();
+    let writer = Writer {
+        name: "cutwater serve",
+        id: &id,
+    };
+    mirror.record(app, &ledger.environment, writer, &records, TIMEOUT)
 }
 
 /// Adds who asked for it, by what and why, as the commit of the branch says.

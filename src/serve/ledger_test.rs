@@ -222,10 +222,13 @@ fn records_wait_until_the_repository_is_known_to_be_theirs() {
     };
     let now = Timestamp::UNIX_EPOCH;
     let place = (&app, "shop");
-    ledger
-        .outbox
-        .lock()
-        .note(place, &environment, vec![version], &"3".repeat(40), now);
+    ledger.outbox.lock().note(
+        place,
+        &environment,
+        vec![version],
+        (&"3".repeat(40), now),
+        9,
+    );
     for own in [false, true, false, true] {
         ledger.admit(own);
         assert_eq!(!ledger.ready().is_empty(), own);

@@ -27,7 +27,6 @@ mod keys;
 mod ledger;
 mod lookups;
 mod mending;
-mod outbox;
 mod outbox_file;
 mod places;
 mod programs;

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::copies;
-use super::outbox::Outbox;
 use super::state::StateError;
 use super::tidy;
+use crate::ledger::Outbox;
 use crate::words::EnvironmentName;
 
 /// What is said of a file that is cut off, changed or no file.
@@ -141,3 +141,7 @@ fn write(path: &Path, text: serde_json::Result<Vec<u8>>) -> Result<(), StateErro
         problem,
     })
 }
+
+#[cfg(test)]
+#[path = "outbox_test.rs"]
+mod tests;

@@ -2,8 +2,14 @@
 
 use std::fs;
 
-use super::super::outbox_file::OutboxFile;
+use jiff::Timestamp;
+
 use super::*;
+use crate::ledger::{Recorded, ServedVersion};
+use crate::words::AppName;
+
+/// Most records that wait.
+const MOST: usize = 1_000;
 
 fn versions(number: u32) -> Vec<ServedVersion> {
     let version = ServedVersion {
@@ -24,8 +30,8 @@ fn note(outbox: &OutboxFile, number: u32) -> bool {
         place,
         &environment,
         versions(number),
-        &commit,
-        Timestamp::UNIX_EPOCH,
+        (&commit, Timestamp::UNIX_EPOCH),
+        MOST,
     )
 }
 
@@ -114,7 +120,7 @@ fn it_is_bounded_and_the_newest_stay() {
         assert!(note(&outbox, number));
     }
     let app: AppName = "checkout".parse().unwrap();
-    assert_eq!(outbox.lock().counts(), [(app, WAITING_MAX)].into());
+    assert_eq!(outbox.lock().counts(), [(app, MOST)].into());
     assert_eq!(sequences(&outbox).first(), Some(&6));
 }
 

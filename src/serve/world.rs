@@ -112,6 +112,7 @@ impl App {
             ruled: served.overrides.iter().copied().collect(),
             held: shares.chain(served.overrides.iter().copied()).collect(),
             surplus: false,
+            differ: false,
         };
         (served.shares.clone(), facts)
     }

@@ -14,7 +14,7 @@ use super::objects;
 use super::refs::Space;
 use super::users::{Ledger, LedgerEntry, read_ledger};
 use crate::git::{GitError, RefUpdate};
-use crate::ledger::{LEDGER_FILE, Served};
+use crate::ledger::{LEDGER_FILE, Recorded, Served, Writer};
 use crate::words::{AppName, EnvironmentName};
 
 /// What names the writer in a commit.
@@ -22,21 +22,12 @@ const WRITER: &str = "Cutwater-Writer: ";
 /// Most records of a ledger that are compared with those that are to be written. What is not found is written.
 const COMPARED_MAX: usize = 1_000;
 
-/// How a ledger ends once records are in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recorded {
-    /// The sequence of its newest record.
-    pub newest: u64,
-    /// The newest record is none of those: the writer has forgotten it.
-    pub forgotten: bool,
-}
-
 /// Why records are not in the ledger.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// The ledger belongs to somebody else.
     #[error(
-        "environment `{environment}` of {app} belongs to another writer, {owner}: nothing is written; name another environment with --environment, or, if that writer is gone for good, delete {name} in the repository"
+        "environment `{environment}` of {app} belongs to another writer, {owner}: nothing is written; choose another environment, or, if that writer is gone for good, delete {name} in the repository"
     )]
     Foreign {
         /// The app.
@@ -86,7 +77,7 @@ impl Mirror {
         &self,
         app: &AppName,
         environment: &EnvironmentName,
-        writer: &str,
+        writer: Writer<'_>,
         records: &[Served],
         timeout: Duration,
     ) -> Result<Recorded, LedgerError> {
@@ -106,7 +97,7 @@ impl Mirror {
             let tip = state.repo.refname_to_id(&name).ok();
             let written = match tip {
                 Some(tip) => {
-                    let written = written(&state.repo, app, environment, writer, (&name, tip));
+                    let written = written(&state.repo, app, environment, writer.id, (&name, tip));
                     if let Err(LedgerError::Unreadable { .. }) = written {
                         state.doubts.note(Doubt::Version(tip));
                     }
@@ -232,7 +223,7 @@ fn fresh(records: &[Served], entries: &[LedgerEntry], written: u64) -> (Vec<Serv
 /// The commit of a record: the same whenever it is made.
 fn commit(
     repo: &Repository,
-    writer: &str,
+    writer: Writer<'_>,
     record: &Served,
     parent: Option<Oid>,
 ) -> Result<Oid, String> {
@@ -243,10 +234,17 @@ fn commit(
         tree.insert(LEDGER_FILE, blob, i32::from(FileMode::Blob))?;
         let tree = repo.find_tree(tree.write()?)?;
         let when = Time::new(record.at.as_second(), 0);
-        let who = Signature::new("cutwater serve", "cutwater@localhost", &when)?;
+        let who = Signature::new(writer.name, "cutwater@localhost", &when)?;
         let parent = parent.map(|oid| repo.find_commit(oid)).transpose()?;
         let parents: Vec<_> = parent.iter().collect();
-        repo.commit(None, &who, &who, &message(record, writer), &tree, &parents)
+        repo.commit(
+            None,
+            &who,
+            &who,
+            &message(record, writer.id),
+            &tree,
+            &parents,
+        )
     };
     write().map_err(|error: git2::Error| error.message().to_owned())
 }

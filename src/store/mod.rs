@@ -80,7 +80,7 @@ pub use import::{ImportError, ImportSource, Imported, Unfit, import};
 pub use intact::unlock;
 pub use known::KnownVersion;
 pub use label::{LabelChange, LabelOutcome, LabelRequest, Labelled, label};
-pub use ledger::{LedgerError, Recorded};
+pub use ledger::LedgerError;
 pub use listing::ListedFile;
 pub use mirror::{Fetched, Mirror};
 pub use publish::publish;

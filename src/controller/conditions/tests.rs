@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Service;
 use serde_json::{Value, json};
 
 use super::*;
@@ -33,6 +34,8 @@ struct Trouble {
     unheard: bool,
     /// The routes of this owner, or only those of others of the app, have just been written.
     written: Option<&'static str>,
+    /// The Service is somebody else's, whatever pods it finds.
+    foreign: bool,
 }
 
 fn failure(reason: Reason) -> Failure {
@@ -95,6 +98,14 @@ fn objects(trouble: &Trouble) -> AppObjects {
     let cache = Cache::default();
     cache.put(deployment);
     cache.put(route);
+    let service: Service = serde_json::from_value(json!({
+        "metadata": {
+            "name": "shop-v1-web", "namespace": "prod", "resourceVersion": "1",
+            "managedFields": [{"manager": if trouble.foreign { "kubectl" } else { names::FIELD_MANAGER }}],
+        },
+    }))
+    .unwrap();
+    cache.put(service);
     cache.put(SliceFacts {
         app: key(),
         name: "slice".to_owned(),
@@ -219,6 +230,18 @@ fn pods(ready: u32, words: &'static str) -> Trouble {
 fn all_is_well() {
     let wanted = (State::True, Reason::Succeeded, State::False, State::False);
     assert_eq!(said(&answered(&good())), wanted);
+    // But not where the pods are behind a Service of somebody else's.
+    let foreign = Trouble {
+        foreign: true,
+        ..answered(&good())
+    };
+    let waits = (
+        State::False,
+        Reason::WaitingForPods,
+        State::False,
+        State::True,
+    );
+    assert_eq!(said(&foreign), waits);
 }
 
 #[test]

@@ -215,6 +215,21 @@ pub enum ReleaseError {
         /// What to do.
         advice: &'static str,
     },
+    /// A push was sent and failed, and the remote could not be looked at after it.
+    #[error(
+        "{push}; whether commit {} arrived in branch `{branch}` is not known, because the remote cannot be looked at: {look}; look whether it is there before anything is tried again: another rollback would go further back",
+        .commit.get(..12).unwrap_or(commit)
+    )]
+    PushUnknown {
+        /// The branch.
+        branch: String,
+        /// The commit, 40 hex digits.
+        commit: String,
+        /// How the push failed.
+        push: GitError,
+        /// Why nobody can look.
+        look: Box<Self>,
+    },
     /// The person stopped it.
     #[error("{0}")]
     Interrupted(GitError),

@@ -83,7 +83,19 @@ pub fn release(
         }
         // Before the look and not behind it, so that what is decided next is decided on what is there.
         racer.pause();
-        let before = std::mem::replace(&mut look, Look::at(workspace, request)?);
+        let now = match Look::at(workspace, request) {
+            Ok(now) => now,
+            // It may have arrived all the same, and a second rollback would go further back.
+            Err(away) => {
+                return Err(ReleaseError::PushUnknown {
+                    branch: workspace.settings().branch.clone(),
+                    commit: commit.to_string(),
+                    push: refused,
+                    look: Box::new(away),
+                });
+            }
+        };
+        let before = std::mem::replace(&mut look, now);
         if look.holds(workspace, request, commit)? {
             return Ok(before.done(workspace, request, decision, commit));
         }

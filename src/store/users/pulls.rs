@@ -28,6 +28,8 @@ pub(super) struct Pulls {
     /// Name and address of each remote, and whether it is the repository that is asked.
     remotes: Vec<(String, String, bool)>,
     is_one: fn(&str, &str) -> bool,
+    /// Its path at its host, as in `acme/shop`; nothing where it has none of two parts.
+    path: Option<String>,
 }
 
 impl Pulls {
@@ -66,6 +68,7 @@ impl Pulls {
             remote: remote.to_owned(),
             remotes: remotes.collect(),
             is_one,
+            path: asked.as_deref().and_then(path_of),
         }
     }
 
@@ -119,9 +122,25 @@ impl Pulls {
         match found {
             Some((.., true)) => Pull::Branch,
             Some(_) => Pull::Other,
+            // The host was renamed, or is a mirror: another repository of the same name has another owner.
+            None if self.path.is_some() && path_of(address) == self.path => Pull::Branch,
             None => Pull::Unknown,
         }
     }
+}
+
+/// The last two parts of the path of an address at a host, in small letters and without `.git`.
+fn path_of(address: &str) -> Option<String> {
+    let address = address.to_ascii_lowercase();
+    let path = match address.split_once("://") {
+        Some(("file", _)) => return None,
+        Some((_, rest)) => rest.split_once('/')?.1,
+        None => address.split_once(':')?.1,
+    };
+    let path = path.trim_matches('/').trim_end_matches(".git");
+    let (owner, name) = path.rsplit_once('/')?;
+    let owner = owner.rsplit('/').next().unwrap_or(owner);
+    Some(format!("{owner}/{name}"))
 }
 
 #[cfg(test)]
@@ -164,6 +183,13 @@ mod tests {
                 Pull::Unknown,
             ),
             ("Merge branch 'main' of ../shop into main", Pull::Unknown),
+            // As the host was called before, and as another owner's repository is there.
+            (
+                "Merge branch 'main' of ssh://git@old.example:7999/acme/Shop.git",
+                Pull::Branch,
+            ),
+            ("Merge branch 'main' of old.example:acme/shop", Pull::Branch),
+            ("Merge branch 'main' of old.example:ada/shop", Pull::Unknown),
             ("Merge remote-tracking branch 'origin/main'", Pull::Branch),
             (
                 "Merge remote-tracking branch 'origin/main' into canary",

@@ -5,7 +5,7 @@ use git2::Oid;
 
 use super::super::objects;
 use super::branches::folder_of;
-use super::chain::{AHEAD, Commits};
+use super::chain::Commits;
 use super::change::Change;
 use super::found::{Found, file_of};
 use super::merged::Merge;
@@ -15,6 +15,9 @@ use super::states::{Key, Reader, States};
 
 /// Most commits that are looked at.
 const COMMITS_MAX: usize = 100_000;
+
+/// Most commits of one side of a merge that are compared with the other side.
+const LINE_MAX: usize = 4_096;
 
 /// Why a walk ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,9 +188,9 @@ impl Walk<'_> {
         let mut commits = Vec::new();
         let mut next = Some(side);
         while let Some(oid) = next {
-            if commits.len() >= AHEAD {
+            if commits.len() >= LINE_MAX {
                 return Err(format!(
-                    "more than {AHEAD} commits were made beside the branch"
+                    "more than {LINE_MAX} commits lie beside what it merged"
                 ));
             }
             commits.push(oid);

@@ -1,4 +1,5 @@
-//! Records on their way to the ledger. Where they are kept, [`super::outbox_file`] says.
+//! Records on their way to the ledger: which changes are recorded, and how they are numbered. Whoever writes a ledger keeps the
+//! outbox where it keeps things.
 //!
 //! A change is what a Deployment serves once each version has the share that is wanted, where that differs from the record before.
 //! What a version loses while it is not ready is none, and neither is a new commit with the same split, in whatever order it is
@@ -11,16 +12,12 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{Served, ServedVersion};
-use crate::store::Recorded;
+use super::{Recorded, Served, ServedVersion};
 use crate::words::{AppName, EnvironmentName};
-
-/// Most records of one app that wait. Past that the oldest goes: each of the others holds a whole state.
-const WAITING_MAX: usize = 1_000;
 
 /// The outbox of one environment.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Outbox {
+pub struct Outbox {
     /// A random word: who owns the ledgers that are written.
     writer: String,
     apps: BTreeMap<AppName, Page>,
@@ -30,6 +27,9 @@ pub(super) struct Outbox {
     /// How often something of it has changed since it was read or begun.
     #[serde(skip)]
     changes: u64,
+    /// The newest number that was dropped of each app, because too many wait, until somebody says so.
+    #[serde(skip)]
+    dropped: BTreeMap<AppName, u64>,
 }
 
 /// One app.
@@ -52,30 +52,33 @@ impl Page {
 
 /// A record that waits.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Waiting {
+pub struct Waiting {
     /// The Deployment that it is about.
-    pub(super) deployment: String,
-    pub(super) record: Served,
+    pub deployment: String,
+    /// What was served.
+    pub record: Served,
 }
 
 impl Outbox {
     /// One that is empty, of a new writer.
-    pub(super) fn begin() -> Self {
+    #[must_use]
+    pub fn begin() -> Self {
         Self {
             writer: format!("{:032x}", fastrand::u128(..)),
             apps: BTreeMap::new(),
             paused: false,
             changes: 0,
+            dropped: BTreeMap::new(),
         }
     }
 
     /// Notes that what is served goes unrecorded from now on. False where that was so already.
-    pub(super) fn pause(&mut self) -> bool {
+    pub fn pause(&mut self) -> bool {
         !std::mem::replace(&mut self.paused, true)
     }
 
     /// Notes that what is served is recorded again.
-    pub(super) fn resume(&mut self) {
+    pub fn resume(&mut self) {
         if std::mem::take(&mut self.paused) {
             // A number that is left out tells whoever reads the ledger that something may be missing.
             self.apps.values_mut().for_each(Page::leave_out);
@@ -84,23 +87,26 @@ impl Outbox {
     }
 
     /// Who writes.
-    pub(super) fn writer(&self) -> &str {
+    #[must_use]
+    pub fn writer(&self) -> &str {
         &self.writer
     }
 
     /// How often something of it has changed since it was read or begun.
-    pub(super) fn changes(&self) -> u64 {
+    #[must_use]
+    pub fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// Takes down what a Deployment serves, if that is a change. True where it is.
-    pub(super) fn note(
+    /// Takes down what a Deployment serves, if that is a change. True where it is. Past `most` records of the app that wait the oldest
+    /// goes: each of the others holds a whole state.
+    pub fn note(
         &mut self,
         (app, deployment): (&AppName, &str),
         environment: &EnvironmentName,
         versions: Vec<ServedVersion>,
-        commit: &str,
-        now: Timestamp,
+        (commit, now): (&str, Timestamp),
+        most: usize,
     ) -> bool {
         if (self.apps.get(app)).is_some_and(|page| is_same(&page.last, &versions)) {
             return false;
@@ -116,20 +122,22 @@ impl Outbox {
             deployment: deployment.to_owned(),
             record,
         });
-        if page.waiting.len() > WAITING_MAX
+        if page.waiting.len() > most
             && let Some(lost) = page.waiting.pop_front()
         {
-            let (app, sequence) = (lost.record.app, lost.record.sequence);
-            tracing::warn!(
-                "{app}: change {sequence} will not be in the ledger: more than {WAITING_MAX} wait"
-            );
+            self.dropped.insert(lost.record.app, lost.record.sequence);
         }
         true
     }
 
+    /// The newest number that was dropped of each app since this was asked last.
+    pub fn take_dropped(&mut self) -> BTreeMap<AppName, u64> {
+        std::mem::take(&mut self.dropped)
+    }
+
     /// Something else is served of an app than the newest record says, and cannot be told. One number is left out: it tells whoever
     /// reads the ledger that something is missing. True where that is new.
-    pub(super) fn leave_out(&mut self, app: &AppName, versions: &[ServedVersion]) -> bool {
+    pub fn leave_out(&mut self, app: &AppName, versions: &[ServedVersion]) -> bool {
         let page = self.apps.get_mut(app);
         let told = |page: &&mut Page| !page.last.is_empty() && !is_same(&page.last, versions);
         page.filter(told).is_some_and(|page| {
@@ -140,7 +148,8 @@ impl Outbox {
     }
 
     /// What waits, by app, the oldest first and at most `max` of each.
-    pub(super) fn waiting(&self, max: usize) -> Vec<(AppName, Vec<Waiting>)> {
+    #[must_use]
+    pub fn waiting(&self, max: usize) -> Vec<(AppName, Vec<Waiting>)> {
         let pages = self.apps.iter();
         let pages = pages.filter(|(_, page)| !page.waiting.is_empty());
         pages
@@ -154,7 +163,8 @@ impl Outbox {
     }
 
     /// How many records wait of each app that has any.
-    pub(super) fn counts(&self) -> BTreeMap<AppName, usize> {
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<AppName, usize> {
         let pages = self.apps.iter();
         let pages = pages.filter(|(_, page)| !page.waiting.is_empty());
         pages
@@ -163,7 +173,7 @@ impl Outbox {
     }
 
     /// Records of the app up to this sequence are in the ledger, whose end is this.
-    pub(super) fn written(&mut self, app: &AppName, sequence: u64, recorded: Recorded) {
+    pub fn written(&mut self, app: &AppName, sequence: u64, recorded: Recorded) {
         let Some(page) = self.apps.get_mut(app) else {
             return;
         };
@@ -189,7 +199,3 @@ impl Outbox {
 fn is_same(some: &[ServedVersion], others: &[ServedVersion]) -> bool {
     some.len() == others.len() && some.iter().all(|version| others.contains(version))
 }
-
-#[cfg(test)]
-#[path = "outbox_test.rs"]
-mod tests;

@@ -3,6 +3,8 @@
 //! Pure: bytes in, a record or located [`Problems`] out, and back. `docs/git-layout.md` says where records stand. What a
 //! later version of this program adds to a record is read over.
 
+mod outbox;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -10,8 +12,28 @@ use serde_json::Value as Json;
 use crate::words::{AppName, EnvironmentName, Share, VersionNumber};
 use crate::yaml::{self, Node, Place, Problem, Problems, Value};
 
+pub use outbox::{Outbox, Waiting};
+
 /// Name of the one file in the tree of each commit.
 pub const LEDGER_FILE: &str = "deployment.yaml";
+
+/// Who writes a ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Writer<'a> {
+    /// What it is, such as `cutwater serve`: the author of the commits.
+    pub name: &'a str,
+    /// A random word, by which it knows its own ledgers.
+    pub id: &'a str,
+}
+
+/// How a ledger ends once records are in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// The sequence of its newest record.
+    pub newest: u64,
+    /// The newest record is none of those: the writer has forgotten it.
+    pub forgotten: bool,
+}
 
 /// `apiVersion` of a record.
 const API_VERSION: &str = "cutwater.dev/v1alpha1";
