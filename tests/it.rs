@@ -106,6 +106,8 @@ mod it {
     mod stopped;
     /// Publishing from refs that were seen some time ago.
     mod warm;
+    /// `versions publish --working-tree` in sparse clones and in the middle of a merge.
+    mod work_tree;
 }
 
 /// A file that nobody declared would never run, and nobody would notice.

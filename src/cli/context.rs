@@ -121,7 +121,7 @@ impl Context {
         mut words: Vec<String>,
     ) -> Result<(AppName, Vec<String>), Failure> {
         let is_version = |word: &String| {
-            word.contains('=')
+            word.contains(['=', ','])
                 || matches!(
                     word.parse(),
                     Ok(VersionWord::Number(_) | VersionWord::Id(_))

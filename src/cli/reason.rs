@@ -172,7 +172,7 @@ fn release(error: &ReleaseError) -> Cause {
         ReleaseError::Twice { .. } => fix("VersionTwice"),
         ReleaseError::NoBranch { .. } => fix("BranchNotFound"),
         ReleaseError::NotThere { .. }
-        | ReleaseError::OnDisk { .. }
+        | ReleaseError::Unpushed { .. }
         | ReleaseError::NewAlias(_)
         | ReleaseError::Gone { .. }
         | ReleaseError::NoApp { .. }

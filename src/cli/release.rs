@@ -28,6 +28,9 @@ pub(super) struct ReleaseArgs {
     dry_run: bool,
     #[command(flatten)]
     wait: WaitArgs,
+    /// The version was typed as a bare number, which may be meant as a share.
+    #[arg(skip)]
+    pub(super) is_bare: bool,
 }
 
 impl ReleaseArgs {
@@ -73,12 +76,11 @@ impl ReleaseArgs {
             ui.warning(warning);
         }
         let message = request.message.as_ref();
-        let is_named = matches!(request.wish, Wish::RollBack(Some(_)));
         hints(
             ui,
             context,
             &released,
-            (waiting.is_some(), is_named, message),
+            (waiting.is_some(), self.is_bare, message),
         );
         if ui.json {
             if let Some(waiting) = waiting {
@@ -148,24 +150,39 @@ fn unchanged(context: &Context, released: &Released, message: Option<&String>) -
     why
 }
 
+/// What brings a change into the files of the clone. Its own commits are merged: versions say for ever which commit they were made
+/// from, and a rebase would leave that commit on no branch.
+fn pull(context: &Context, released: &Released) -> String {
+    let workspace = &context.workspace;
+    let (remote, tracked) = (workspace.remote(), &workspace.settings().branch);
+    let commit = released.commit.as_deref();
+    if commit.is_some_and(|commit| workspace.has_own_commits(commit)) {
+        format!(
+            "`git pull --no-rebase {remote} {tracked}` merges the change (a rebase would give your commits other ids, and versions say which commit they are from)"
+        )
+    } else {
+        format!("`git pull --rebase {remote} {tracked}` brings the change")
+    }
+}
+
 /// What to look at next.
 fn hints(
     ui: &Ui,
     context: &Context,
     released: &Released,
-    (waits, is_named, message): (bool, bool, Option<&String>),
+    (waits, is_bare, message): (bool, bool, Option<&String>),
 ) {
     let tracked = &context.workspace.settings().branch;
     if let WorkTree::Kept { reason } = &released.work_tree {
         ui.hint(format!(
-            "the files of this clone stay as they are ({reason}); once nothing stands in the way, `git pull --rebase {} {tracked}` brings the change",
-            context.workspace.remote()
+            "the files of this clone stay as they are ({reason}); once nothing stands in the way, {}",
+            pull(context, released)
         ));
     }
     if let WorkTree::Torn { reason } = &released.work_tree {
         ui.hint(format!(
-            "some files of this clone may be written, and others not ({reason}); its branch {tracked} is where it was. `git status` shows them; `git stash --include-untracked` puts all aside that differs, your own changes too, and then `git pull --rebase {} {tracked}` brings the change",
-            context.workspace.remote()
+            "some files of this clone may be written, and others not ({reason}); its branch {tracked} is where it was. `git status` shows them; `git stash --include-untracked` puts all aside that differs, your own changes too, and then {}",
+            pull(context, released)
         ));
     }
     if released.outcome == ReleaseOutcome::Unchanged {
@@ -189,7 +206,7 @@ fn hints(
     let target = released.versions.iter().max_by_key(|part| part.percentage);
     if let (Some(newest), Some(VersionWord::Number(target))) =
         (newest, target.map(|part| &part.version))
-        && is_named
+        && is_bare
         && target > newest
     {
         ui.hint(format!(

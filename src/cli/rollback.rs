@@ -44,7 +44,7 @@ pub(super) struct Args {
 }
 
 impl Args {
-    pub(super) fn run(self, ui: &Ui, global: &Global) -> Result<(), Failure> {
+    pub(super) fn run(mut self, ui: &Ui, global: &Global) -> Result<(), Failure> {
         let context = Context::open(global)?;
         self.release.check(&self.words)?;
         context.check(&SHAPE, &self.words)?;
@@ -68,6 +68,8 @@ impl Args {
                 )));
             }
         };
+        let is_bare = |word: &String| word.bytes().all(|byte| byte.is_ascii_digit());
+        self.release.is_bare = words.first().is_some_and(is_bare);
         let change = (app, Wish::RollBack(target), self.message);
         self.release
             .run(ui, &context, change, ("rolled back", "roll back"))

@@ -150,8 +150,15 @@ pub fn check_signature(
     Ok([(); 3].map(|()| parts.next().unwrap_or_default()))
 }
 
+/// True where the clone at `dir` has some of its files alone on the disk, as `git sparse-checkout` chooses them.
+#[must_use]
+pub fn is_sparse(dir: &Path) -> bool {
+    let args = ["config", "--type=bool", "--get", "core.sparseCheckout"];
+    super::ask::ask(dir, &args).is_some_and(|answer| answer == "true")
+}
+
 /// The tree of the folder `path` as the files of the work tree at `dir` have it, as hex digits. `index` is a copy of the
-/// clone's index; it is changed.
+/// clone's index; it is changed. `undecided` are the files elsewhere that a merge left undecided: they are left out.
 ///
 /// # Errors
 /// In the words of `git`, such as when a filter fails or nothing in the folder may be added.
@@ -159,6 +166,7 @@ pub fn work_tree(
     dir: &Path,
     index: &Path,
     path: &str,
+    undecided: &[String],
     timeout: Duration,
 ) -> Result<String, GitError> {
     let env = vec![
@@ -166,8 +174,16 @@ pub fn work_tree(
         ("GIT_LITERAL_PATHSPECS".to_owned(), "1".to_owned()),
     ];
     let config = vec![("advice.addEmbeddedRepo".to_owned(), "false".to_owned())];
-    let add = ["add", "--all", "--", path];
+    // What is on the disk counts, also where a sparse checkout would leave it out: without the flag, `git add` passes over a
+    // file that was changed there. What is left out and not on the disk stays as it is in the index.
+    let add = ["add", "--all", "--sparse", "--", path];
     run(dir, &add, env.clone(), config, String::new(), timeout)?;
+    // No tree is written of an index that holds undecided files, wherever they are.
+    if !undecided.is_empty() {
+        let remove = ["update-index", "--force-remove", "-z", "--stdin"];
+        let names = undecided.join("\0");
+        run(dir, &remove, env.clone(), Vec::new(), names, timeout)?;
+    }
     let write = ["write-tree", &format!("--prefix={path}/")];
     run(dir, &write, env, Vec::new(), String::new(), timeout)
 }
@@ -202,15 +218,19 @@ pub fn uncommitted(dir: &Path, folder: &str, timeout: Duration) -> Result<Vec<St
     Ok(output.split('\0').filter_map(path).collect())
 }
 
-/// True where a merge left files below `folder` undecided, as the index of the clone at `dir` has it.
+/// The files that a merge left undecided, as the index of the clone whose root is `dir` has it.
 ///
 /// # Errors
 /// In the words of `git`.
-pub fn has_conflicts(dir: &Path, folder: &str, timeout: Duration) -> Result<bool, GitError> {
-    let args = ["ls-files", "--unmerged", "-z", "--", folder];
-    let env = vec![("GIT_LITERAL_PATHSPECS".to_owned(), "1".to_owned())];
-    let output = run(dir, &args, env, Vec::new(), String::new(), timeout)?;
-    Ok(!output.is_empty())
+pub fn conflicts(dir: &Path, timeout: Duration) -> Result<Vec<String>, GitError> {
+    let args = ["ls-files", "--unmerged", "-z"];
+    let output = run(dir, &args, Vec::new(), Vec::new(), String::new(), timeout)?;
+    // Each side has an entry of its own.
+    let mut files: Vec<String> = (output.split('\0'))
+        .filter_map(|entry| Some(entry.split_once('\t')?.1.to_owned()))
+        .collect();
+    files.dedup();
+    Ok(files)
 }
 
 /// Makes and deletes refs of the clone at `dir`, all or none: lines such as `create refs/x/y 40 hex digits`, as

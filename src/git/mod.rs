@@ -28,7 +28,7 @@ pub use elsewhere::{are_one, pushes_elsewhere};
 pub use error::{Caller, GitError, GitErrorKind};
 pub use interrupt::{Shield, was_interrupted, watch, watch_pushes_with};
 pub use local::{
-    Standing, UnsignedCommit, check_signature, fast_forward, has_conflicts, is_on_branch,
+    Standing, UnsignedCommit, check_signature, conflicts, fast_forward, is_on_branch, is_sparse,
     repository_of, sign, signs_commits, uncommitted, update_refs, work_tree,
 };
 pub use push::RefUpdate;

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::words::{Share, ShareError, VersionNumber, VersionWord, WordError};
+use crate::words::{Share, ShareError, VersionNumber, VersionWord, WORD_MAX, WordError, shown};
 
 /// Most versions of one Deployment.
 pub const VERSIONS_MAX: usize = 10;
@@ -37,6 +37,24 @@ pub enum AskedError {
     /// A share behind the sign of another tool.
     #[error("`{0}`: a share is written behind `=`: {1}")]
     Sign(String, String),
+    /// Several, with commas between them.
+    #[error("`{0}` is not one version; versions stand with a blank between them, not `,`: {1}")]
+    Joined(String, String),
+}
+
+/// The versions and shares of a word such as `v7=90,v8=10`, with blanks between them. Nothing for a share with a decimal comma.
+fn apart(given: &str) -> Option<String> {
+    if !given.contains(',') {
+        return None;
+    }
+    let parts: Vec<&str> = given.split(',').filter(|part| !part.is_empty()).collect();
+    let is_decimal = |pair: &[&str]| {
+        let decimals = pair[1].trim_end_matches('%');
+        pair[0].contains('=') && decimals.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let is_asked = |part: &&str| part.parse::<Asked>().is_ok();
+    (!parts.is_empty() && parts.iter().all(is_asked) && !parts.windows(2).any(is_decimal))
+        .then(|| parts.join(" "))
 }
 
 impl FromStr for Asked {
@@ -44,6 +62,9 @@ impl FromStr for Asked {
 
     /// Reads `v8`, `v8=10` or `v8=12.5%`.
     fn from_str(given: &str) -> Result<Self, AskedError> {
+        if let Some(words) = apart(given) {
+            return Err(AskedError::Joined(shown(given, WORD_MAX), words));
+        }
         let (version, percentage) = match given.rsplit_once('=') {
             Some((version, share)) => {
                 let share = share.strip_suffix('%').unwrap_or(share);
@@ -192,5 +213,16 @@ mod tests {
         ] {
             assert!(bad.parse::<Asked>().is_err(), "{bad}");
         }
+        for (joined, words) in [
+            ("v7=90,v8=10", "v7=90 v8=10"),
+            ("v7,v8=10", "v7 v8=10"),
+            ("v7=90,", "v7=90"),
+        ] {
+            let said = joined.parse::<Asked>().unwrap_err().to_string();
+            assert!(said.ends_with(&format!("not `,`: {words}")), "{said}");
+        }
+        // A decimal comma is no second version.
+        let said = "v7=12,5".parse::<Asked>().unwrap_err().to_string();
+        assert!(said.starts_with("`12,5` is not a percentage"), "{said}");
     }
 }

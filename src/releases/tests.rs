@@ -113,6 +113,11 @@ fn each_problem_has_file_line_and_column() {
         ),
         (
             "kind: Alias",
+            "<<<<<<< HEAD\nkind: Alias\n=======\nkind: Deployment\n>>>>>>> theirs",
+            "releases/x.yaml:23:1: holds the conflict markers of a merge",
+        ),
+        (
+            "kind: Alias",
             "kind: Alais",
             "releases/x.yaml:23:7: kind: is `Alais`; write `Deployment` or `Alias`",
         ),

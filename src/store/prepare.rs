@@ -9,6 +9,7 @@ use super::request::Request;
 use super::snapshot::{self, Snapshot, TakeError};
 use super::version::Version;
 use super::workspace::Workspace;
+use crate::git;
 use crate::words::{AppName, VersionNumber, instead};
 
 /// A snapshot that may be published.
@@ -90,7 +91,9 @@ fn base(workspace: &Workspace, request: &Request) -> Result<(Oid, Vec<String>), 
     } else {
         &request.source.shown
     };
-    let known = if workspace.is_in_work_tree(app) && !request.working_tree {
+    let known = if request.working_tree && committed.is_some() {
+        left_out(workspace, app)
+    } else if workspace.is_in_work_tree(app) && !request.working_tree {
         format!(
             "{apps_dir}/{app} is on the disk and not committed; commit it, or publish the files as they are with --working-tree"
         )
@@ -100,6 +103,20 @@ fn base(workspace: &Workspace, request: &Request) -> Result<(Oid, Vec<String>), 
     Err(PublishError::Request(format!(
         "app `{app}` is not in {there}: there is no {apps_dir}/{app}/app.yaml; {known}"
     )))
+}
+
+/// What brings the files of an app that is committed and not on the disk.
+fn left_out(workspace: &Workspace, app: &AppName) -> String {
+    let dir = format!("{}/{app}", workspace.settings().apps);
+    if git::is_sparse(workspace.home()) {
+        format!(
+            "this clone is sparse and leaves {dir} out; `git sparse-checkout add {dir}` brings it, or publish what is committed, without --working-tree"
+        )
+    } else {
+        format!(
+            "it is committed and not on the disk; `git checkout HEAD -- {dir}` brings it, or publish what is committed, without --working-tree"
+        )
+    }
 }
 
 /// The snapshot of those files, with images.

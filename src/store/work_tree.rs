@@ -1,4 +1,4 @@
-//! An app's directory as its files are on the disk now, committed or not, as `git add` would take them.
+//! An app's directory as its files are on the disk now, committed or not, as `git add --sparse` would take them.
 //!
 //! Ignore rules, `core.autocrlf`, `core.fileMode` and the like mean what they mean in a commit, so that a clean work tree
 //! gives the very tree that is committed. It is `git` that adds, to a copy of the index: the clone's own stays as it is.
@@ -34,7 +34,9 @@ impl Workspace {
             StoreError::Git { what, source }
         };
         // `git add` takes the marks of a conflict for what is meant. Asked of git, which reads every kind of index.
-        if git::has_conflicts(root, &path, self.timeout()).map_err(git_failed)? {
+        let undecided = git::conflicts(root, self.timeout()).map_err(git_failed)?;
+        let is_of_app = |file: &String| Path::new(file).starts_with(&path);
+        if undecided.iter().any(is_of_app) {
             return Err(fail(
                 &"hold conflicts of a merge; resolve them and `git add` the files",
             ));
@@ -45,7 +47,8 @@ impl Workspace {
             .map_err(|error| fail(&error))?;
         let copy = private.path().join("index");
         copy_index(&self.repo.path().join("index"), &copy).map_err(|error| fail(&error))?;
-        let tree = git::work_tree(root, &copy, &path, self.timeout()).map_err(git_failed)?;
+        let tree = git::work_tree(root, &copy, &path, &undecided, self.timeout());
+        let tree = tree.map_err(git_failed)?;
         Oid::from_str(&tree).map(Some).map_err(|error| fail(&error))
     }
 }

@@ -46,6 +46,11 @@ pub enum WordError {
     /// The tag of a version, with the app.
     #[error("`{0}` is a tag, which names its app as well; write `{1}`")]
     Tag(String, String),
+    /// Versions as other tools join them.
+    #[error(
+        "`{0}` is not one version; versions stand with a blank between them, not `..` or `,`: {1}"
+    )]
+    Joined(String, String),
     /// Nothing that a version could be called.
     #[error(
         "`{0}` names no version: write a number (8 or v8), an id (g and 7 or more hex digits) or a label ({1})"
@@ -101,6 +106,20 @@ impl FromStr for VersionNumber {
     }
 }
 
+/// The versions of a word such as `v1..v2` or `v1,v2`, with blanks between them: no name of a version holds either sign.
+fn apart(given: &str) -> Option<String> {
+    if !given.contains("..") && !given.contains(',') {
+        return None;
+    }
+    let parts = given.split("..").flat_map(|part| part.split(','));
+    let parts: Vec<&str> = parts
+        .map(|part| part.trim_matches('.'))
+        .filter(|part| !part.is_empty())
+        .collect();
+    let is_version = |part: &&str| *part == "LATEST" || part.parse::<VersionWord>().is_ok();
+    (!parts.is_empty() && parts.iter().all(is_version)).then(|| parts.join(" "))
+}
+
 impl FromStr for VersionWord {
     type Err = WordError;
 
@@ -130,6 +149,10 @@ impl FromStr for VersionWord {
                 shown(given, WORD_MAX),
                 shown(word, WORD_MAX),
             ));
+        }
+        if let Some(words) = apart(given) {
+            let (given, words) = (shown(given, WORD_MAX), shown(&words, WORD_MAX));
+            return Err(WordError::Joined(given, words));
         }
         given
             .parse()
@@ -225,6 +248,20 @@ mod tests {
         assert_eq!(word("LATEST"), Err(WordError::Latest));
         let tag = word("checkout/v2").unwrap_err().to_string();
         assert!(tag.ends_with("write `v2`"), "{tag}");
+        for (joined, words) in [
+            ("v1..v2", "v1 v2"),
+            ("v1...stable", "v1 stable"),
+            ("v1..LATEST", "v1 LATEST"),
+            ("v1,2,", "v1 2"),
+        ] {
+            let said = word(joined).unwrap_err().to_string();
+            assert!(
+                said.starts_with(&format!("`{joined}` is not one version"))
+                    && said.ends_with(&format!("`,`: {words}")),
+                "{said}"
+            );
+        }
+        assert!(matches!(word("..,"), Err(WordError::Word(..))));
         for bad in ["", "0", "v0", "08", "10000000", "gabc", "1.5", "@x", "-1"] {
             assert!(word(bad).is_err(), "{bad}");
         }

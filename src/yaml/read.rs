@@ -203,8 +203,24 @@ fn tabbed(text: &str, place: Place) -> Place {
     })
 }
 
+/// The first line that a merge put into a text that cannot be read, to mark what it could not decide.
+fn marked(text: &str) -> Option<Place> {
+    let marks = ["<<<<<<< ", "||||||| ", ">>>>>>> "];
+    let is_mark = |line: &str| marks.iter().any(|mark| line.starts_with(mark));
+    let mut lines = (1..).zip(text.lines());
+    let (line, _) = lines.find(|(_, line)| is_mark(line))?;
+    Some(Place { line, column: 1 })
+}
+
 /// What the reader said of `content`, for people.
 fn problem(error: &serde_saphyr::Error, kind: &str, content: &str) -> Problem {
+    if let Some(place) = marked(content) {
+        return Problem {
+            place,
+            field: String::new(),
+            message: "holds the conflict markers of a merge from here on; decide what is to stay, and take the markers out".to_owned(),
+        };
+    }
     let text = error.without_snippet().to_string();
     // The reader puts the place into its text; it stands in front of ours already.
     let text = text

@@ -144,3 +144,42 @@ fn a_place_of_the_settings_that_is_not_there_makes_nothing_unused() {
         assert!(refused.contains(said), "{refused}");
     }
 }
+
+#[test]
+fn a_default_branch_that_the_remote_does_not_have_is_said_where_it_has_others() {
+    let shop = Shop::new();
+    shop.publish(&[]);
+    let commands = ["versions list", "versions view v1", "deployments list"];
+    let commands = commands
+        .into_iter()
+        .chain(["deployments status", "alias list"]);
+    let commands: Vec<Vec<&str>> = commands.map(|line| line.split(' ').collect()).collect();
+    let missing = "branch `main` is not at remote `origin`";
+    // A remote without branches is one that begins.
+    for command in &commands {
+        let said = text(&shop.run(command).stderr);
+        assert!(!said.contains(missing), "{command:?}: {said}");
+    }
+    let release = super::delete::deployment(&[("1", "100")]);
+    shop.commit("releases/checkout.yaml", release);
+    let push = ["push", "-q", "origin", "HEAD:refs/heads/master"];
+    shop.git(&shop.clone_dir(), &push);
+    for command in &commands {
+        let output = shop.run(command);
+        let said = text(&output.stderr);
+        assert!(
+            output.status.success() && said.contains(missing),
+            "{command:?}: {said}"
+        );
+        if command[0] == "alias" {
+            continue;
+        }
+        let json = shop.ok(&[&command[..], &["--json"]].concat());
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let unread = json["unread"][0].as_str().unwrap();
+        assert!(unread.contains(missing), "{command:?}: {json}");
+    }
+    // What is deleted is looked for in every branch.
+    let refused = shop.refused(&["versions", "delete", "v1", "--yes"]);
+    assert!(refused.contains("releases/checkout.yaml"), "{refused}");
+}

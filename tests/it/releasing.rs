@@ -272,7 +272,8 @@ fn files_that_were_changed_and_other_branches_are_left_alone() {
     assert!(output.status.success());
     let said = text(&output.stderr);
     assert!(
-        said.contains("the files of this clone stay as they are"),
+        said.contains("the files of this clone stay as they are")
+            && said.contains("`git pull --rebase origin main` brings the change"),
         "{said}"
     );
     assert!(at_remote(&shop, "main", FILE).contains("percentage: 10"));
@@ -301,7 +302,13 @@ fn files_that_were_changed_and_other_branches_are_left_alone() {
     shop.commit("apps/checkout/own", "mine");
     let head = shop.rev(&clone, "HEAD");
     let output = shop.run(&["deploy", "checkout", "v1", "v2=40"]);
-    assert!(text(&output.stderr).contains("the files of this clone stay"));
+    let said = text(&output.stderr);
+    // They are merged: a rebase would leave what versions were made from on no branch.
+    assert!(
+        said.contains("the files of this clone stay")
+            && said.contains("`git pull --no-rebase origin main` merges the change"),
+        "{said}"
+    );
     assert_eq!(shop.rev(&clone, "HEAD"), head);
     let files = shop.git(&shop.remote(), &["ls-tree", "-r", "--name-only", "main"]);
     assert!(!files.contains("apps/checkout/own"), "{files}");

@@ -76,13 +76,19 @@ pub enum ReleaseError {
         /// What may stand in that file.
         text: String,
     },
-    /// There is no object to change, and a file for it stands in the clone alone.
+    /// There is no object to change, and the clone alone has it.
     #[error(
-        "{file} is on the disk, and what it says is not in branch `{branch}` of {remote}; commit it and push it, then do this again"
+        "{what} is in {file} {}, and not in branch `{branch}` of {remote}; {}, then do this again",
+        if *is_committed { "of HEAD" } else { "on the disk" },
+        if *is_committed { "push it" } else { "commit it and push it" }
     )]
-    OnDisk {
-        /// The file.
+    Unpushed {
+        /// What was looked for.
+        what: String,
+        /// The file that says it.
         file: String,
+        /// It is in a commit.
+        is_committed: bool,
         /// The branch.
         branch: String,
         /// The remote.

@@ -16,6 +16,7 @@ mod reach;
 mod scaffold;
 mod target;
 mod told;
+mod unpushed;
 mod write;
 
 use jiff::Zoned;

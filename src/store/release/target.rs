@@ -36,7 +36,7 @@ fn alias(wish: &Wish) -> Option<&AliasName> {
 }
 
 /// What the request is about, in words.
-fn what(request: &ReleaseRequest) -> String {
+pub(super) fn what(request: &ReleaseRequest) -> String {
     let app = &request.app;
     match alias(&request.wish) {
         None => format!("a Deployment of `{app}`"),

@@ -100,6 +100,19 @@ impl Look {
     }
 }
 
+impl Workspace {
+    /// True where the clone stands on commits that are not below `commit`, the newest one of a branch at the remote.
+    #[must_use]
+    pub fn has_own_commits(&self, commit: &str) -> bool {
+        let ahead = || {
+            let here = self.repo.head().ok()?.target()?;
+            let theirs = Oid::from_str(commit).ok()?;
+            Some(self.repo.graph_ahead_behind(here, theirs).ok()?.0 > 0)
+        };
+        ahead().unwrap_or(false)
+    }
+}
+
 /// The files of the clone go with their branch, as far as git would do that.
 fn follow(workspace: &Workspace, branch: &str, commit: Oid) -> WorkTree {
     let Some(root) = workspace.repo.workdir() else {

@@ -15,9 +15,9 @@ use super::super::workspace::Workspace;
 use super::decide::{self, Decision, Edit};
 use super::error::{ChangedMeanwhile, ReleaseError};
 use super::target;
-use super::{ReleaseOutcome, ReleaseRequest, Released, Wish, message, reach};
+use super::{ReleaseOutcome, ReleaseRequest, Released, Wish, message, reach, unpushed};
 use crate::git::{GitError, GitErrorKind, RefUpdate};
-use crate::releases::{self, Release};
+use crate::releases::Release;
 
 /// Most refusals in a row after which nothing had changed at the remote.
 const STANDSTILLS_MAX: u32 = 4;
@@ -140,42 +140,6 @@ fn check_branch(workspace: &Workspace, request: &ReleaseRequest) -> Result<(), R
     Ok(())
 }
 
-/// An object that is not there, where a file of the clone that the branch does not have says it.
-fn on_disk(
-    workspace: &Workspace,
-    request: &ReleaseRequest,
-    branch: &Branch,
-    error: ReleaseError,
-) -> ReleaseError {
-    let file = match &error {
-        ReleaseError::NotThere { file, .. } => file.clone(),
-        ReleaseError::NewAlias(new) => new.file.clone(),
-        _ => return error,
-    };
-    let is_committed = || {
-        let commit = objects::commit(&workspace.repo, Oid::from_str(&branch.commit).ok()?).ok()?;
-        let root = objects::tree(&workspace.repo, commit.tree_id()).ok()?;
-        Some(root.get_path(Path::new(&file)).is_ok())
-    };
-    let says_it = || {
-        let bytes = std::fs::read(workspace.repo.workdir()?.join(&file)).ok()?;
-        let read = releases::read(&file, &bytes).ok()?;
-        Some(
-            read.releases
-                .iter()
-                .any(|release| target::is_meant(request, release)),
-        )
-    };
-    if is_committed() != Some(false) || says_it() != Some(true) {
-        return error;
-    }
-    ReleaseError::OnDisk {
-        branch: branch.name.clone(),
-        remote: workspace.remote().to_owned(),
-        file,
-    }
-}
-
 /// The remote said no, and stayed as it was.
 fn refusal(workspace: &Workspace, request: &ReleaseRequest, source: GitError) -> ReleaseError {
     let advice = match source.kind {
@@ -247,7 +211,7 @@ impl Look {
             tip.and_then(|tip| workspace.apps(&tip)).unwrap_or_default()
         };
         let release = target::find(request, settings, &survey, &branch, apps)
-            .map_err(|error| on_disk(workspace, request, &branch, error))?
+            .map_err(|error| unpushed::or(error, workspace, request, &branch))?
             .clone();
         let fail = |problem: String| StoreError::local(release.file.clone(), &problem);
         let tip =

@@ -137,16 +137,19 @@ impl Workspace {
         ))
     }
 
-    /// What the settings name and nobody has. The defaults may be absent: not everybody keeps releases in git.
+    /// What the settings name and nobody has. The default folder may be absent, for not everybody keeps releases in git, and so may
+    /// the default branch where the remote has no branch yet. Where it has others, and only the tracked one is read, theirs are unseen.
     fn missing(&self, heads: &[(String, Oid)], scope: Scope) -> Option<String> {
         let (settings, usual) = (self.settings(), Settings::default());
         if scope == Scope::Versions {
             return None;
         }
         let branch = &settings.branch;
-        if *branch != usual.branch && heads.iter().all(|(name, _)| name != branch) {
+        if heads.iter().all(|(name, _)| name != branch)
+            && (*branch != usual.branch || (scope == Scope::Tracked && self.has_branch()))
+        {
             return Some(format!(
-                "branch `{branch}` is not at remote `{}`; correct `branch` in cutwater.yaml, or push it",
+                "branch `{branch}` is not at remote `{}`; name the right one as `branch` in cutwater.yaml, or push it",
                 self.remote()
             ));
         }

@@ -55,6 +55,16 @@ fn a_rollback_goes_to_the_newest_version_that_was_stable_and_not_left() {
         "unchanged checkout: v3 100%\n"
     );
     shop.refused(&["rollback", "checkout", "v9"]);
+    // A bare number may have been meant as a share, and one with its `v` may not.
+    for (word, is_said) in [("v4", false), ("4", true)] {
+        let output = shop.run(&["rollback", "checkout", word, "--dry-run"]);
+        let said = text(&output.stderr);
+        assert_eq!(
+            said.contains("v4 is newer than what it replaces"),
+            is_said,
+            "{said}"
+        );
+    }
     // All that had a share is left, and what had none is not.
     shop.ok(&["deploy", "checkout", "v3=70", "v1=10", "v2=20", "v4=0"]);
     let line = shop.ok(&["rollback", "checkout", "v3"]);
