@@ -28,6 +28,7 @@ mod fetching;
 mod finalizer;
 mod follow;
 mod functions;
+mod giving_up;
 mod health;
 mod isolation;
 mod key;

@@ -378,3 +378,42 @@ fn a_list_forgets_what_is_gone() {
     claims.retain(DEPLOYMENT, &HashSet::new());
     assert_eq!(against(&claims, "other", None, "/"), NOBODY);
 }
+
+/// What is given up stays until the next one answers, and keeps nobody from asking for it.
+#[test]
+fn a_place_that_is_given_up_goes_to_who_asks_for_it() {
+    let place = |hostname: &str| {
+        let gateway = ("default".to_owned(), "web".to_owned());
+        Claim::new(gateway, None, hostname, "/")
+    };
+    let next = |claims: &Claims| {
+        let next = claims.next(&place("a.test"), Some(&gateway()), "old", "cwd/shop");
+        next.map(|(app, route)| (app.namespace.clone(), route.map(str::to_owned)))
+    };
+    let old = |hostname: &str| wish(1, "old", &json!({"hostnames": [hostname]}));
+    let young = wish(2, "young", &json!({}));
+    // It asks for its place, or nobody knows what it asks for.
+    for wishes in [vec![&young], vec![]] {
+        let stays = old("a.test");
+        let mut all: Vec<&Deployment> = wishes.clone();
+        if !wishes.is_empty() {
+            all.push(&stays);
+        }
+        let claims = claims(&all, &[&whole(9, "old", true, Some(true))]);
+        assert_eq!(against(&claims, "young", None, "/"), "old cwd/shop");
+    }
+    let gives_up = old("b.test");
+    let mut claims = claims(&[&young, &gives_up], &[&whole(9, "old", true, Some(true))]);
+    assert_eq!(against(&claims, "young", None, "/"), NOBODY);
+    assert_eq!(next(&claims), Some(("young".to_owned(), None)));
+    let (claimant, taken) = route_claims(&whole(10, "young", true, None));
+    claims.set(&claimant, taken);
+    let route = Some("shop.main".to_owned());
+    assert_eq!(next(&claims), Some(("young".to_owned(), route)));
+    // Whose route a gateway refuses does not get it.
+    let (claimant, taken) = route_claims(&whole(10, "young", true, Some(false)));
+    claims.set(&claimant, taken);
+    assert_eq!(next(&claims), None);
+    claims.remove("young", "cwd/shop");
+    assert_eq!(next(&claims), None);
+}
