@@ -333,11 +333,6 @@ impl State {
         had
     }
 
-    /// What is held of an app.
-    pub(super) fn app(&self, key: &AppKey) -> Option<&AppObjects> {
-        self.apps.get(key)
-    }
-
     /// Claims what an HTTPRoute of ours takes that was just written, as it is held now, before a watch tells of it.
     pub(super) fn foretell(&mut self, key: &AppKey, route: &str) {
         let objects = self.apps.get(key);

@@ -3,8 +3,6 @@
 //! Pure bookkeeping. HTTPRoutes of others count as the gateways take them: where one accepted them, for the listeners and
 //! matches that they really take. Between two routes that serve, gateways send to the older; so does the order here.
 
-mod next;
-
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
@@ -287,9 +285,6 @@ impl Claims {
         for (claimant, listeners) in claimants {
             if claimant.standing == Standing::Refused {
                 return None;
-            }
-            if self.gives_up(claimant, &claim.place) {
-                continue;
             }
             if claimant.namespace == namespace && claimant.name == name {
                 if listeners.covers(&claim.listeners, gateway) {

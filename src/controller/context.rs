@@ -7,7 +7,6 @@ use kube::Client;
 use super::acceptance::Acceptance;
 use super::apply::Applier;
 use super::cache::Cache;
-use super::giving_up::GivingUp;
 use super::observe::Delays;
 use super::report::Reports;
 use super::repositories::Repositories;
@@ -19,7 +18,6 @@ pub(super) struct Context {
     pub(super) repositories: Arc<Repositories>,
     pub(super) applier: Applier,
     pub(super) acceptance: Acceptance,
-    pub(super) giving_up: GivingUp,
     pub(super) reports: Reports,
     pub(super) delays: Delays,
 }

@@ -28,7 +28,6 @@ mod fetching;
 mod finalizer;
 mod follow;
 mod functions;
-mod giving_up;
 mod health;
 mod isolation;
 mod key;

@@ -3,9 +3,7 @@
 //! Pure. A place that cannot be had never costs the one that is served: a live route stays where it is, and only its shares
 //! move, until what is asked for can be had.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use jiff::SignedDuration;
 use kube::ResourceExt;
@@ -48,12 +46,6 @@ pub(super) struct Around<'a> {
     pub(super) settle: SignedDuration,
     /// The gateways have had the settle delay since the routes were written last.
     pub(super) settled: bool,
-    /// True where the gateways have accepted a route of an app, which may be another one, and had the time to act on it.
-    pub(super) has_settled: &'a dyn Fn(&AppKey, &str) -> bool,
-    /// For how long a route has been giving up a hostname, by their names.
-    pub(super) given_up_for: &'a dyn Fn(&str, &str) -> SignedDuration,
-    /// Set where a hostname stays for another app until that one answers there: it has to be looked at again.
-    pub(super) hands_over: &'a Cell<bool>,
 }
 
 impl Around<'_> {
@@ -152,8 +144,7 @@ pub(super) fn takes_over<'a>(wished: &'a Route, live: &[String]) -> Vec<&'a Stri
     wished.hostnames.iter().filter(meets).collect()
 }
 
-/// The route as it is wished, with the hostnames that go to another route which does not stand yet, of the same owner or of another one that
-/// asks for them.
+/// The route as it is wished, with the hostnames that go to another route of the same owner which does not stand yet.
 fn handing_over(
     key: &AppKey,
     objects: &AppObjects,
@@ -172,24 +163,8 @@ fn handing_over(
             !hostnames.is_empty() && !stands(seen, around.settle, &name, &other.route, &hostnames)
         })
     };
-    let is_next = |hostname: &String| {
-        let at = (spec.gateway_namespace.clone(), spec.gateway.clone());
-        let gateway = around.gateways.get(&at).map(Arc::as_ref);
-        let claim = Claim::new(at, spec.section.as_deref(), hostname, &spec.path);
-        let owner = wish.owner.to_string();
-        let next = (around.claims).next(&claim, gateway, &key.namespace, &owner);
-        // Who asks for it may just not have been seen yet.
-        let is_fresh = (around.given_up_for)(&live.name_any(), hostname) < around.settle;
-        let is_unanswered = next.is_some_and(|(app, route)| {
-            route.is_none_or(|route| !(around.has_settled)(app, route))
-        });
-        let waits = is_fresh || is_unanswered;
-        around.hands_over.set(around.hands_over.get() || waits);
-        waits
-    };
-    let gone = (live.spec.hostnames.iter()).filter(|hostname| {
-        !spec.hostnames.contains(hostname) && (is_awaited(hostname) || is_next(hostname))
-    });
+    let gone = (live.spec.hostnames.iter())
+        .filter(|hostname| !spec.hostnames.contains(hostname) && is_awaited(hostname));
     let mut hostnames: Vec<String> = spec.hostnames.iter().chain(gone).cloned().collect();
     if !is_there(key, live, &spec) {
         return spec;
@@ -348,10 +323,9 @@ fn listeners(gateway: &Gateway) -> String {
     }
 }
 
-/// True if a route is where it is wished. It may have hostnames besides that others are to take over.
+/// True if a route is where it is wished.
 pub(super) fn is_at(live: &HttpRoute, wished: &Route) -> bool {
-    let mut hostnames = wished.hostnames.iter();
-    is_at_path(live, wished) && hostnames.all(|hostname| live.spec.hostnames.contains(hostname))
+    is_at_path(live, wished) && live.spec.hostnames == wished.hostnames
 }
 
 /// True if a route is at the gateway and path where it is wished, by whatever hostnames.

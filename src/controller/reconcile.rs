@@ -2,7 +2,6 @@
 //!
 //! The list of stages. What each decides is in its own module; this one only passes things on.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
@@ -39,9 +38,6 @@ pub(super) struct Outcome {
     /// Something could not be written: try again soon.
     pub(super) failed: bool,
 }
-
-/// How often it is looked whether another app answers at a hostname that is given up to it, at the least.
-const HANDED_OVER: SignedDuration = SignedDuration::from_secs(1);
 
 /// Makes of one app what its owners wish.
 pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
@@ -101,14 +97,10 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     let known = later(context.applier.began(world.now), given.delays.settle);
     let settled = plan.settled && known <= world.now;
     let said = (&wishes[..], &resolutions[..], &records);
-    let (mut routes, obstacles, hands_over) =
-        routes(context, key, &objects, said, &plan, given, settled);
+    let (mut routes, obstacles) = routes(context, key, &objects, said, &plan, given, settled);
     keep_shares(key, &objects, &unwritable, &mut routes);
     let changes = |spec: &RouteSpec| !spec.others.is_empty();
     let again = (known > world.now && routes.values().flatten().any(changes)).then_some(known);
-    // Nothing else tells when a gateway has taken up the route of another app.
-    let handed = hands_over.then(|| later(now, given.delays.settle.max(HANDED_OVER)));
-    let again = again.into_iter().chain(handed).min();
     // I/O: only what differs.
     let unreadable_owners = unreadable.keys().cloned().collect();
     let doing = Doing {
@@ -176,21 +168,10 @@ fn routes(
     plan: &Plan,
     given: Given<'_>,
     settled: bool,
-) -> (Routes, Obstacles, bool) {
+) -> (Routes, Obstacles) {
     let accepted = (context.acceptance).look(key, objects, given.gateways);
     let state = context.cache.lock();
-    let hands_over = Cell::new(false);
-    let giving_up = context.giving_up.begin(key);
-    let has_settled = |app: &AppKey, route: &str| {
-        let objects = state.app(app);
-        let ages = objects.map(|it| context.acceptance.look(app, it, given.gateways));
-        let age = ages.and_then(|ages| ages.get(route).copied());
-        age.is_some_and(|age| age >= given.delays.settle)
-    };
     let around = Around {
-        has_settled: &has_settled,
-        given_up_for: &|route, hostname| giving_up.age(route, hostname),
-        hands_over: &hands_over,
         routes_known: given.routes_known,
         gateways: given.gateways,
         claims: &state.claims,
@@ -199,9 +180,7 @@ fn routes(
         settle: given.delays.settle,
         settled,
     };
-    let (routes, obstacles) = places::places(key, objects, wishes, resolutions, records, &around);
-    context.giving_up.end(key, giving_up);
-    (routes, obstacles, hands_over.get())
+    places::places(key, objects, wishes, resolutions, records, &around)
 }
 
 /// The plan knows nothing of a route that was not there: its gateways have had no time yet, however soon they accept it. When

@@ -21,7 +21,6 @@ use super::connect;
 use super::context::Context;
 use super::fetching;
 use super::finalizer;
-use super::giving_up::GivingUp;
 use super::health;
 use super::isolation::{self, guarded};
 use super::key::AppKey;
@@ -119,7 +118,6 @@ pub async fn run(
         repositories,
         applier: Applier::new(client.clone(), sink.cache.clone()),
         acceptance: Acceptance::default(),
-        giving_up: GivingUp::default(),
         reports: Reports::new(client.clone()),
         delays: settings.delays,
     });

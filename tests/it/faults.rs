@@ -11,8 +11,6 @@ mod beside;
 mod drift;
 /// Gateways that are not there, refuse or keep silent.
 mod gateway;
-/// Hostnames that move from one app to another.
-mod handed;
 /// A live route outlives what cannot be read, written or listed.
 mod held;
 /// An unchanged world costs nothing.

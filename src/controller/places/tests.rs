@@ -134,9 +134,6 @@ fn all_decided(
         .into(),
         claims: &claims,
         settled: true,
-        has_settled: &|_, _| false,
-        given_up_for: &|_, _| SignedDuration::MAX,
-        hands_over: &Cell::new(false),
     };
     let (routes, obstacles) = places(
         &key,
@@ -273,9 +270,6 @@ fn a_hostname_stays_on_its_route_until_the_one_that_gets_it_stands() {
             accepted: &[("shop.other".to_owned(), SignedDuration::from_secs(age))].into(),
             settle: SignedDuration::from_secs(5),
             settled: true,
-            has_settled: &|_, _| false,
-            given_up_for: &|_, _| SignedDuration::MAX,
-            hands_over: &Cell::new(false),
         };
         let named = &wish.wanted.as_ref().unwrap().routes[0];
         let spec = observe::route_spec(&key, &wish, named, "web".parse().unwrap());
@@ -363,9 +357,6 @@ fn a_gateway_that_cannot_use_a_new_function_is_not_sent_to_it() {
         gateways: Box::leak(Box::new(Gateways::new())),
         claims: Box::leak(Box::new(Claims::default())),
         settled,
-        has_settled: &|_, _| false,
-        given_up_for: &|_, _| SignedDuration::MAX,
-        hands_over: Box::leak(Box::new(Cell::new(false))),
     };
     for (conditions, learned) in [
         (vec![], false),
