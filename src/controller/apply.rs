@@ -4,7 +4,7 @@
 //! is used for the first time it is asked who has it.
 
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -190,16 +190,24 @@ impl Applier {
         routes.any(|(_, written)| written.is_after(moment))
     }
 
-    /// Names of the routes of an app that cannot be written, and of those that could not until a moment ago: each gives what it gives,
-    /// and what it does not name holds up no other. One that can be written again only names others for as long as `settle`.
-    pub(super) fn unwritable(&self, key: &AppKey, settle: SignedDuration) -> BTreeSet<String> {
+    /// Names of the routes of an app that cannot be written, and of those that could not until a moment ago, of which it is true: those
+    /// give what they give and only name others for as long as `settle`. What either does not name holds up no other route.
+    pub(super) fn unwritable(
+        &self,
+        key: &AppKey,
+        settle: SignedDuration,
+    ) -> BTreeMap<String, bool> {
         let mut unwritten = self.unwritten.lock();
         let is_over = |again: &Moment| again.age() >= settle;
         unwritten.retain(|_, route| !route.again.as_ref().is_some_and(is_over));
-        let of_app = unwritten.iter().filter(|((namespace, _), route)| {
-            *namespace == key.namespace && route.attempts >= ATTEMPTS
+        let of_app = unwritten.iter().filter(|((namespace, name), route)| {
+            *namespace == key.namespace
+                && names::alias_of_route(&key.app, name).is_some()
+                && route.attempts >= ATTEMPTS
         });
-        of_app.map(|((_, name), _)| name.clone()).collect()
+        of_app
+            .map(|((_, name), route)| (name.clone(), route.again.is_some()))
+            .collect()
     }
 
     /// When the next route of an app is to give what it only names until then.
@@ -234,8 +242,11 @@ impl Applier {
         let mut unwritten = self.unwritten.lock();
         let route = (key.namespace.clone(), name.to_owned());
         match unwritten.get_mut(&route) {
-            Some(found) if found.attempts < ATTEMPTS => drop(unwritten.remove(&route)),
-            Some(found) if changed || found.again.is_none() => found.again = Some(Moment::now()),
+            Some(found) if changed && found.attempts >= ATTEMPTS => {
+                found.again = Some(Moment::now());
+            }
+            // It is as it is to be, without a write: there is nothing to wait for.
+            Some(found) if found.again.is_none() => drop(unwritten.remove(&route)),
             _ => {}
         }
     }

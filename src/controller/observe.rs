@@ -57,7 +57,7 @@ pub(super) struct Given<'a> {
     /// HTTPRoutes are a kind that the API server knows.
     pub(super) routes_known: bool,
     /// Names of HTTPRoutes that cannot be written.
-    pub(super) unwritable: &'a BTreeSet<String>,
+    pub(super) unwritable: &'a BTreeMap<String, bool>,
     pub(super) now: Timestamp,
 }
 
@@ -335,7 +335,7 @@ fn route_facts(
     let sent = routes.iter().flat_map(|route| shares(&key.app, route));
     // One that was taken out or cannot be written may have to stay as it is: what it does not name holds up none of the others.
     let follows =
-        |route: &HttpRoute| !is_surplus(route) && !given.unwritable.contains(&route.name_any());
+        |route: &HttpRoute| !is_surplus(route) && !given.unwritable.contains_key(&route.name_any());
     let none_follows = !routes.iter().any(|route| follows(route));
     let last = (routes.iter()).min_by_key(|route| (is_surplus(route), !follows(route)));
     let last = last.map(|route| shares(&key.app, route));
@@ -428,7 +428,10 @@ fn has_headers(rule: &Rule) -> bool {
     (rule.matches.iter()).any(|matched| !matched.headers.is_empty())
 }
 
-fn versions_of(key: &AppKey, rule: Option<&Rule>) -> impl Iterator<Item = VersionNumber> + use<> {
+pub(super) fn versions_of(
+    key: &AppKey,
+    rule: Option<&Rule>,
+) -> impl Iterator<Item = VersionNumber> + use<> {
     let backends = rule.into_iter().flat_map(|rule| &rule.backend_refs);
     let versions: Vec<VersionNumber> = backends
         .filter_map(|backend| names::version_of(&key.app, &backend.name))

@@ -26,9 +26,10 @@ use super::status::{self, Facts};
 use super::strangers;
 use super::wish::{self, Wish};
 use crate::api::{OverrideRule, Reason, Trouble};
-use crate::kubernetes::{RouteSpec, names};
-use crate::plan::{self, Memory, Owner, Plan, World, later};
+use crate::kubernetes::{Keeps, RouteSpec, names};
+use crate::plan::{self, Memory, Owner, Plan, RoutePlan, World, later};
 use crate::resolve::Records;
+use crate::words::VersionNumber;
 
 /// How a reconcile ended.
 #[derive(Debug, Default)]
@@ -98,7 +99,7 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     let settled = plan.settled && known <= world.now;
     let said = (&wishes[..], &resolutions[..], &records);
     let (mut routes, obstacles) = routes(context, key, &objects, said, &plan, given, settled);
-    keep_shares(key, &objects, &unwritable, &mut routes);
+    keep_shares(key, &objects, (&unwritable, &plan), &mut routes);
     let changes = |spec: &RouteSpec| !spec.others.is_empty();
     let again = (known > world.now && routes.values().flatten().any(changes)).then_some(known);
     // I/O: only what differs.
@@ -142,19 +143,39 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     }
 }
 
-/// What cannot be written stays as it is; and where it can be again, it names first what it does not name yet.
+/// A route that could not be written names first what it does not name yet. Where it names all, and has for the settle delay, all of it
+/// is tried.
 fn keep_shares(
     key: &AppKey,
     objects: &AppObjects,
-    unwritable: &BTreeSet<String>,
+    (unwritable, plan): (&BTreeMap<String, bool>, &Plan),
     routes: &mut Routes,
 ) {
     for (owner, specs) in routes {
+        let mut splits = plan.splits.iter().filter(|split| split.owner == *owner);
+        let to_name: BTreeSet<VersionNumber> = match splits.next().map(|split| &split.route) {
+            Some(RoutePlan::Serve { shares, idle, .. }) => {
+                let shares = shares.iter().map(|(version, _)| *version);
+                shares.chain(idle.iter().copied()).collect()
+            }
+            _ => BTreeSet::new(),
+        };
         for spec in specs {
             let name = names::route(&key.app, owner, &spec.name);
-            let found = objects.routes.get(&name);
-            let found = found.filter(|_| unwritable.contains(&name));
-            spec.keeps = found.map(|route| observe::shares(&key.app, route));
+            let live = objects.routes.get(&name);
+            let (Some(live), Some(is_again)) = (live, unwritable.get(&name)) else {
+                continue;
+            };
+            let named: BTreeSet<VersionNumber> =
+                observe::versions_of(key, observe::main_rule(live)).collect();
+            if *is_again || !to_name.is_subset(&named) {
+                let rules = live.spec.rules.iter();
+                let held = rules.flat_map(|rule| observe::versions_of(key, Some(rule)));
+                spec.keeps = Some(Keeps {
+                    shares: observe::shares(&key.app, live),
+                    held: held.collect(),
+                });
+            }
         }
     }
 }

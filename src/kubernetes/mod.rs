@@ -11,4 +11,4 @@ mod workload;
 
 pub use object::{Kind, Object};
 pub use render::{Rendered, render};
-pub use route::{Reached, RouteSpec, only_unnames};
+pub use route::{Keeps, Reached, RouteSpec, only_unnames};

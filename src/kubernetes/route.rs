@@ -2,7 +2,7 @@
 //!
 //! This is where a weight becomes an object; where it is decided is [`crate::plan::effective`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -34,7 +34,16 @@ pub struct RouteSpec {
     /// The override header is honoured.
     pub overrides: bool,
     /// What it gives, and is to give as yet: it could not be written for a while, so versions that it does not name are only named.
-    pub keeps: Option<Shares>,
+    pub keeps: Option<Keeps>,
+}
+
+/// What a route gives, and the versions that it refers to in any way.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keeps {
+    /// Its shares.
+    pub shares: Shares,
+    /// The versions that any rule of it refers to.
+    pub held: BTreeSet<VersionNumber>,
 }
 
 /// How a route reaches a version while its function changes.
@@ -86,7 +95,8 @@ pub(super) fn object(
     // The rule that any request meets comes first: gateways go by what matches best, not by order. But Envoy Gateway names
     // what it gives to Envoy by the index of the rule, and where an index comes to mean another rule, Envoy for a moment
     // has a route to a cluster that is gone, and answers with 503. So this one keeps its index when versions come and go.
-    let mut named: Vec<(VersionNumber, u32)> = (route.keeps.as_ref().unwrap_or(shares).iter())
+    let keeps = route.keeps.as_ref();
+    let mut named: Vec<(VersionNumber, u32)> = (keeps.map_or(shares, |it| &it.shares).iter())
         .map(|(version, share)| (*version, share.basis_points()))
         .collect();
     let given: Vec<VersionNumber> = named.iter().map(|(version, _)| *version).collect();
@@ -109,7 +119,7 @@ pub(super) fn object(
     if route.overrides {
         let asked_for = overrides
             .iter()
-            .filter(|version| route.keeps.is_none() || given.contains(version));
+            .filter(|version| keeps.is_none_or(|keeps| keeps.held.contains(version)));
         rules.extend(asked_for.map(|version| {
             let header = json!({
                 "type": "Exact",
@@ -182,6 +192,10 @@ mod tests {
     use crate::words::Share;
 
     fn route(shares: &[(u32, u32)], idle: &[u32]) -> Value {
+        route_that_keeps(shares, idle, None)
+    }
+
+    fn route_that_keeps(shares: &[(u32, u32)], idle: &[u32], keeps: Option<Keeps>) -> Value {
         let v = |number: u32| VersionNumber::new(number).unwrap();
         let spec = RouteSpec {
             name: "main".to_owned(),
@@ -193,7 +207,7 @@ mod tests {
             gateway: "public".to_owned(),
             section: None,
             overrides: true,
-            keeps: None,
+            keeps,
         };
         let owner = Owner {
             kind: OwnerKind::Deployment,
@@ -216,6 +230,31 @@ mod tests {
         assert_eq!(weight(0), (&json!("shop-v8-web"), &json!(10_000)));
         assert_eq!(weight(1), (&json!("shop-v7-web"), &json!(0)));
         assert_eq!(backends[2], Value::Null);
+    }
+
+    #[test]
+    fn what_could_not_be_written_keeps_its_shares_and_rules_and_names_the_rest() {
+        let v = |number: u32| VersionNumber::new(number).unwrap();
+        for (held, rules) in [(&[7, 8][..], 2), (&[7], 1)] {
+            let keeps = Keeps {
+                shares: vec![(v(7), Share::ALL)],
+                held: held.iter().copied().map(v).collect(),
+            };
+            let body = route_that_keeps(&[(9, 10_000)], &[7, 8], Some(keeps));
+            let backends = body["spec"]["rules"][0]["backendRefs"].as_array().unwrap();
+            let weights: Vec<(&Value, &Value)> = (backends.iter())
+                .map(|backend| (&backend["name"], &backend["weight"]))
+                .collect();
+            let service = |name: &str| Value::from(name);
+            let (first, second, third) = (
+                service("shop-v7-web"),
+                service("shop-v9-web"),
+                service("shop-v8-web"),
+            );
+            let (all, none) = (json!(10_000), json!(0));
+            assert_eq!(weights, [(&first, &all), (&second, &none), (&third, &none)]);
+            assert_eq!(body["spec"]["rules"].as_array().unwrap().len(), rules);
+        }
     }
 
     #[test]
