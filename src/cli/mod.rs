@@ -5,6 +5,7 @@
 //! [`Command::run`].
 
 mod alias;
+mod ask_error;
 mod bare;
 mod candidates;
 mod cluster;

@@ -8,7 +8,7 @@ use std::error::Error;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::standalone::AskError;
+use super::ask_error::AskError;
 use crate::git::{GitError, GitErrorKind, UrlError};
 use crate::store::{
     BeginError, CommitError, ContentError, DeleteError, ImportError, LabelError, PublishError,

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
+use super::ask_error::AskError;
 use super::cluster::ClusterArgs;
 use super::context::Context;
 use super::live;
 use super::output::{Failure, Ui};
-use super::standalone::{AdminArgs, AskError, Standalone};
+use super::standalone::{AdminArgs, Standalone};
 use crate::serve::told::Status;
 use crate::store::{Running, Scope, Server, Survey};
 use crate::words::{AppName, Share, VersionNumber};

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
@@ -14,14 +13,13 @@ use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 
+use super::ask_error::{AskError, PATIENCE};
 use super::context::Context;
 use super::output::Failure;
 use crate::git::{RemoteUrl, redact};
 use crate::serve::told::Status;
 use crate::store::StoreError;
 
-/// Longest time for one answer.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Largest answer.
 const ANSWER_MAX: usize = 16 * 1024 * 1024;
 
@@ -40,33 +38,6 @@ const USUAL: &str = "127.0.0.1:8081";
 pub(super) struct Standalone {
     address: String,
     runtime: Runtime,
-}
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum AskError {
-    /// Nobody is there.
-    #[error("no `cutwater serve` answers on {address}: {problem}")]
-    Silent {
-        /// Where.
-        address: String,
-        /// What is wrong.
-        problem: String,
-    },
-    /// Somebody is there, and does not answer.
-    #[error("nobody knows whether a `cutwater serve` is on {address}: no answer in {} s", PATIENCE.as_secs())]
-    Late {
-        /// Where.
-        address: String,
-    },
-    /// Somebody else is there.
-    #[error("what answers on {address} is no `cutwater serve`: {problem}")]
-    Other {
-        /// Where.
-        address: String,
-        /// What is wrong.
-        problem: String,
-    },
 }
 
 /// The address of the clone's remote, as a server of it tells it.

@@ -185,12 +185,21 @@ async fn answer(
     .collect();
     let api = Api::<HttpRoute>::namespaced(client.clone(), &namespace);
     let body = json!({"status": {"parents": parents}});
-    // A route that is gone, or has changed meanwhile, is seen again.
-    let _ = api
-        .patch_status(
-            &route.name_any(),
-            &PatchParams::default(),
-            &Patch::Merge(&body),
-        )
-        .await;
+    // A route that is gone, or has changed meanwhile, is seen again. What an API server that is away did not take is said again, as
+    // gateways do.
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    let (name, params, patch) = (
+        route.name_any(),
+        PatchParams::default(),
+        Patch::Merge(&body),
+    );
+    loop {
+        let said = api.patch_status(&name, &params, &patch);
+        match said.await {
+            Err(kube::Error::Api(status)) if status.code < 500 && status.code != 429 => return,
+            Ok(_) => return,
+            Err(_) if std::time::Instant::now() > deadline => return,
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
 }
