@@ -34,6 +34,9 @@ const LAST: Duration = Duration::from_secs(2);
 /// be started, is tried again then; a step asks no repository elsewhere.
 const LOOK: Duration = Duration::from_secs(10);
 
+/// How long people are not told of a change because it is not in the file of the ledger yet.
+const KEPT: Duration = Duration::from_millis(200);
+
 /// All apps, and what every step works with.
 pub(super) struct Engine {
     pub(super) apps: BTreeMap<AppName, App>,
@@ -47,6 +50,8 @@ pub(super) struct Engine {
     pub(super) metrics: Metrics,
     pub(super) board: Arc<Board>,
     pub(super) ledger: Option<Arc<Ledger>>,
+    /// A change was noted for the ledger, and is to be in its file before people are told.
+    pub(super) noted: bool,
     /// The commits of the versions that are used.
     pub(super) used: Arc<ArcSwap<BTreeSet<String>>>,
     /// A commit counts of which the gateway has not been told.
@@ -103,6 +108,13 @@ impl Engine {
                 let left = wake.duration_since(Timestamp::now());
                 left.try_into().unwrap_or(Duration::ZERO)
             });
+            if std::mem::take(&mut self.noted) {
+                if let Some(ledger) = &self.ledger {
+                    // A disk that hangs keeps nobody waiting.
+                    let _late = tokio::time::timeout(KEPT, ledger.keep()).await;
+                }
+                self.board.tell(&self.found, &self.apps);
+            }
             let _ = tokio::time::timeout(wake.min(pause), changed.notified()).await;
         }
     }
@@ -208,12 +220,19 @@ impl Engine {
         self.mend();
         let remembered = self.apps.values().map(|app| &app.remembered);
         self.used.store(Arc::new(source::used(remembered)));
+        self.tell(now);
+        wake
+    }
+
+    /// Notes what is served, and tells people of it unless it is a change that the ledger has to have first.
+    fn tell(&mut self, now: Timestamp) {
         // Whoever is told that a commit is served is told of the record of it too.
         if let Some(ledger) = &self.ledger {
-            ledger.note(&self.found.tip, &self.apps, now);
+            self.noted = ledger.note(&self.found.tip, &self.apps, now);
         }
-        self.board.tell(&self.found, &self.apps);
-        wake
+        if !self.noted {
+            self.board.tell(&self.found, &self.apps);
+        }
     }
 
     /// Writes again what somebody removed from the state folder.

@@ -73,8 +73,8 @@ impl Ledger {
         })
     }
 
-    /// Takes down what Deployments serve in full, where that is a change.
-    pub(super) fn note(&self, tip: &Tip, apps: &BTreeMap<AppName, App>, now: Timestamp) {
+    /// Takes down what Deployments serve in full, where that is a change. True where it is.
+    pub(super) fn note(&self, tip: &Tip, apps: &BTreeMap<AppName, App>, now: Timestamp) -> bool {
         let mut outbox = self.outbox.lock();
         let mut changed = false;
         for release in &tip.releases {
@@ -111,6 +111,7 @@ impl Ledger {
             self.unkept.notify_one();
             self.noted.notify_one();
         }
+        changed
     }
 
     /// Says whether the repository is the one that the records are of. Until it is known to be, none goes there.

@@ -244,6 +244,7 @@ pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result
         missing: tell_missing,
         leaving: JoinSet::new(),
         mending: Mending::new(),
+        noted: false,
     };
     tell_manager(sd_notify::NotifyState::Ready);
     let failed = tokio::select! {
