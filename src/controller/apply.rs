@@ -190,8 +190,8 @@ impl Applier {
         routes.any(|(_, written)| written.is_after(moment))
     }
 
-    /// Names of the routes of an app that cannot be written, and of those that could not until a moment ago, of which it is true: those
-    /// give what they give and only name others for as long as `settle`. What either does not name holds up no other route.
+    /// The routes of an app that cannot be written, by name: true for one that can be again, since less than `settle`. Such a one gives
+    /// what it gave, and names what is new. What any of them does not name holds up no other route.
     pub(super) fn unwritable(
         &self,
         key: &AppKey,

@@ -13,7 +13,7 @@ use super::run::{Call, Heard};
 
 /// Longest time for a look at the refs of a clone.
 const LOOK: Duration = Duration::from_secs(5);
-/// Longest time for writing the files of a clone: no server is waited for, and a large clone may take its time.
+/// Longest time for writing the files of a clone: many files may take their time, and a partial clone asks its server for them.
 const FILES: Duration = Duration::from_mins(10);
 /// How git says that it has not begun to move a work tree on.
 const REFUSED: [&str; 8] = [

@@ -336,7 +336,7 @@ fn is_progress(line: &str, text: &str) -> bool {
     ];
     const REFS: [&str; 5] = [" * [", " + ", " - [", " t [", "   "];
     STEPS.iter().any(|step| text.starts_with(step))
-        || REFS.iter().any(|begin| line.starts_with(begin))
+        || (line.contains(" -> ") && REFS.iter().any(|begin| line.starts_with(begin)))
         || line.starts_with("From ")
 }
 
@@ -422,4 +422,32 @@ fn end(child: &mut Child) {
         interrupt::end(group, || matches!(child.try_wait(), Ok(None)));
     }
     drop(child.wait());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_no_part_of_a_message_and_what_went_wrong_is() {
+        for (line, noise) in [
+            ("remote: Counting objects: 100% (3/3), done.", true),
+            (
+                "Receiving objects:  66% (2/3), 84.00 KiB | 78.00 KiB/s",
+                true,
+            ),
+            ("From https://git.example/shop", true),
+            (" * [new tag]         web/v1     -> web/v1", true),
+            ("   1a2b3c4..5d6e7f8  main       -> main", true),
+            (
+                " ! [rejected]        main       -> main (fetch first)",
+                false,
+            ),
+            ("   releases/web.yaml", false),
+            (" + what a hook says", false),
+            ("fatal: early EOF", false),
+        ] {
+            assert_eq!(is_noise(line), noise, "{line}");
+        }
+    }
 }

@@ -164,7 +164,11 @@ impl Ledger {
         let recorded = match done {
             Ok(recorded) => recorded,
             Err(error) => {
-                self.trouble(app, error.to_string());
+                let flag = match error {
+                    LedgerError::Foreign { .. } => " (--environment names it)",
+                    _ => "",
+                };
+                self.trouble(app, format!("{error}{flag}"));
                 return false;
             }
         };
