@@ -17,6 +17,17 @@ pub struct Pipeline {
     pub person: Option<(String, String)>,
 }
 
+/// What publishes: a person at a command line, or a pipeline.
+#[derive(Debug, Clone)]
+pub struct Provenance {
+    /// `cli`, or the pipeline's system.
+    pub source: String,
+    /// Address of the pipeline's run.
+    pub run: Option<String>,
+    /// Who started the run.
+    pub actor: Option<String>,
+}
+
 /// Longest address of a run, in bytes.
 const RUN_MAX: usize = 1024;
 /// Longest name of a person, in characters.

@@ -22,6 +22,8 @@
 //! | [`record`] | the resolved record of a version | nothing |
 //! | [`git`] | the `git` program, for remotes | processes, network |
 //! | [`store`] | versions in a git repository, and the controller's mirror | files, remotes by `git` |
+//! | [`users`] | who uses which version: releases of branches, ledgers, what runs; and deleting what nobody uses | files, remotes by `git` |
+//! | [`releasing`] | changes of `releases/`: each a commit on top of the remote's branch | files, remotes by `git` |
 //! | [`plan`] | what to do about one app: which version gets which share, what runs and for how long | nothing |
 //! | [`branch`] | which objects of a branch count: of its newest commit, and of those before it | nothing |
 //! | [`resolve`] | which versions the words of a split mean: what was resolved before stays | nothing |
@@ -55,11 +57,13 @@ pub mod plan;
 pub mod processes;
 pub mod record;
 pub mod releases;
+pub mod releasing;
 pub mod resolve;
 pub mod scaffold;
 pub mod serve;
 pub mod settings;
 pub mod store;
 pub mod telemetry;
+pub mod users;
 pub mod words;
 pub mod yaml;

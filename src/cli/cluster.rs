@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::api::{Alias, Deployment};
 use crate::controller::connect;
-use crate::store::{Cluster, ClusterObject};
+use crate::users::{Cluster, ClusterObject};
 use crate::words::AppName;
 
 /// Longest time for all questions together.

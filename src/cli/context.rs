@@ -7,8 +7,9 @@ use super::Global;
 use super::order::{Apps, Shape, is_version};
 use super::output::{Failure, Ui};
 use super::shell::quoted;
+use crate::ci::Provenance;
 use crate::ci::{self, Pipeline};
-use crate::store::{History, Person, Provenance, Workspace};
+use crate::store::{History, Person, Workspace};
 use crate::words::{AppName, VersionWord, WORD_MAX, instead, near, shown};
 
 /// A clone of the release repository, and the directory in it from which the command was started.

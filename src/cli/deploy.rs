@@ -8,7 +8,7 @@ use super::order::Shape;
 use super::output::{Failure, Ui};
 use super::release::ReleaseArgs;
 use crate::releases::{Asked, split};
-use crate::store::Wish;
+use crate::releasing::Wish;
 
 const SHAPE: Shape = Shape {
     command: "deploy",

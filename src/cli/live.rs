@@ -6,7 +6,7 @@ use super::cluster::ClusterArgs;
 use super::context::Context;
 use super::output::{Failure, Ui};
 use crate::releases::Kind;
-use crate::store::{Cluster, Scope, Survey, Use, User};
+use crate::users::{Cluster, Scope, Survey, Use, User};
 use crate::words::AppName;
 
 /// What a look at the remote and at the cluster found.

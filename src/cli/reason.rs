@@ -10,10 +10,12 @@ use serde::Serialize;
 
 use super::ask_error::AskError;
 use crate::git::{GitError, GitErrorKind, UrlError};
+use crate::releasing::ReleaseError;
 use crate::store::{
-    BeginError, CommitError, ContentError, DeleteError, ImportError, LabelError, PublishError,
-    ReleaseError, ResolveError, StoreError,
+    BeginError, CommitError, ContentError, ImportError, LabelError, PublishError, ResolveError,
+    StoreError,
 };
+use crate::users::DeleteError;
 
 /// What helps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]

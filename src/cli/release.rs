@@ -6,7 +6,8 @@ use super::context::Context;
 use super::output::{Failure, Ui};
 use super::wait::WaitArgs;
 use crate::releases::Kind;
-use crate::store::{self, DeployedShare, ReleaseOutcome, ReleaseRequest, Released, Wish, WorkTree};
+use crate::releasing::{ReleaseOutcome, ReleaseRequest, Released, Wish, WorkTree};
+use crate::users::DeployedShare;
 use crate::words::{AppName, VersionWord};
 
 /// Longest message that a Deployment may have, in characters.
@@ -68,7 +69,8 @@ impl ReleaseArgs {
             dry_run: self.dry_run,
         };
         let waiting = self.wait.begin(ui, context)?;
-        let released = store::release(&context.workspace, &request, &mut |line| ui.progress(line))?;
+        let released =
+            crate::releasing::release(&context.workspace, &request, &mut |line| ui.progress(line))?;
         for problem in &released.unreadable {
             ui.warning(format!("not read: {problem}"));
         }

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::order::Shape;
 use super::output::{Failure, Ui};
 use super::release::ReleaseArgs;
-use crate::store::Wish;
+use crate::releasing::Wish;
 use crate::words::{VersionWord, WORD_MAX, shown};
 
 const SHAPE: Shape = Shape {

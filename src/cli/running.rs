@@ -10,8 +10,8 @@ use super::context::Context;
 use super::live;
 use super::output::{Failure, Ui};
 use super::standalone::{AdminArgs, Standalone};
-use crate::serve::told::Status;
-use crate::store::{Running, Scope, Server, Survey};
+use crate::serve::admin_api::Status;
+use crate::users::{Running, Scope, Server, Survey};
 use crate::words::{AppName, Share, VersionNumber};
 
 /// Which cluster and which server are asked.

@@ -12,7 +12,8 @@ use serde_json::{Value as Json, json};
 use super::files::{self, FilesJson};
 use super::output::{Failure, FailureJson, Ui};
 use super::{alias, crd, deployments, init, versions};
-use crate::store::{Labelled, Released};
+use crate::releasing::Released;
+use crate::store::Labelled;
 use crate::{app, releases, serve, settings};
 
 #[derive(Debug, Subcommand)]
@@ -104,10 +105,10 @@ fn outputs() -> BTreeMap<&'static str, Json> {
         ("schema release", json_schema()),
         ("schema settings", json_schema()),
         ("schema output", schema::<OutputJson>()),
-        ("serve status", schema::<serve::told::Status>()),
-        ("serve apps", schema::<serve::told::Apps>()),
-        ("serve app", schema::<serve::told::AppDetail>()),
-        ("serve ledger", schema::<serve::told::LedgerDetail>()),
+        ("serve status", schema::<serve::admin_api::Status>()),
+        ("serve apps", schema::<serve::admin_api::Apps>()),
+        ("serve app", schema::<serve::admin_api::AppDetail>()),
+        ("serve ledger", schema::<serve::admin_api::LedgerDetail>()),
         ("error", schema::<FailureJson>()),
     ]
     .into()

@@ -17,7 +17,7 @@ use super::ask_error::{AskError, PATIENCE};
 use super::context::Context;
 use super::output::Failure;
 use crate::git::{RemoteUrl, redact};
-use crate::serve::told::Status;
+use crate::serve::admin_api::Status;
 use crate::store::StoreError;
 
 /// Largest answer.

@@ -9,8 +9,8 @@ use super::reason;
 use super::standalone::{self, AdminArgs, Standalone};
 use crate::git::{self, Shield};
 use crate::releases::Kind;
-use crate::serve::told::Status;
-use crate::store::Released;
+use crate::releasing::Released;
+use crate::serve::admin_api::Status;
 use crate::words::{EnvironmentName, Period, VersionWord};
 
 /// How long the record of what is served is waited for. A server pushes those of one app after the other, and waits longer after each push

@@ -5,9 +5,9 @@
 use kube::ResourceExt;
 
 use super::answer::{self, Answer};
+use super::foreign_routes;
 use super::observe;
 use super::status::{Facts, one_line, pods_of};
-use super::strangers;
 use crate::api::condition::{self, Say, State};
 use crate::api::gateway::HttpRoute;
 use crate::api::{Class, Reason, Type};
@@ -165,7 +165,7 @@ impl Facts<'_> {
     /// What is said of versions that run for routes of others alone.
     fn kept_for_others(&self) -> Option<String> {
         let plan = self.plan?;
-        strangers::said(self.key, &self.objects.strangers, &plan.for_others)
+        foreign_routes::said(self.key, &self.objects.strangers, &plan.for_others)
     }
 
     fn workloads(&self) -> Say {

@@ -13,10 +13,10 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::{Resource, ResourceExt};
 
 use super::facts::{PodFacts, SliceFacts};
+use super::foreign_routes::Strangers;
 use super::key::{AppKey, identity_of};
 use super::moment::Moment;
 use super::ownership;
-use super::strangers::Strangers;
 use crate::api::gateway::HttpRoute;
 use crate::api::{Alias, Deployment};
 use crate::kubernetes::{Kind, names};

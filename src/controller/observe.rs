@@ -16,7 +16,7 @@ use super::wish::Wish;
 use crate::api::gateway::{HttpRoute, Rule};
 use crate::api::{NamedRoute, OverrideRule};
 use crate::kubernetes::{RouteSpec, names};
-use crate::plan::asked::{self, Asked};
+use crate::plan::intent::{self, Asked};
 use crate::plan::{
     FunctionState, Memory, Owner, OwnerKind, RouteFacts, Shares, Split, Version, World,
 };
@@ -407,7 +407,7 @@ fn split(
         holds: resolution.holds.clone(),
         leaving: wish.leaving,
         drain: (wanted.and_then(|wanted| wanted.drain_delay))
-            .map_or(given.delays.drain, asked::seconds),
+            .map_or(given.delays.drain, intent::seconds),
         last,
         routes: RouteFacts {
             // Routes that cannot be seen may be there: nothing is concluded from their absence.
@@ -464,7 +464,7 @@ pub(super) fn route_specs(
     };
     (wanted.routes.iter())
         .map(|named| {
-            let function = asked::function_of(named, record)?;
+            let function = intent::function_of(named, record)?;
             Ok(route_spec(key, wish, named, function))
         })
         .collect()

@@ -15,6 +15,7 @@ use super::concerns::{Fault, Users};
 use super::context::Context;
 use super::failure::Failure;
 use super::finalizer::Held;
+use super::foreign_routes;
 use super::key::AppKey;
 use super::memory;
 use super::moment::Moment;
@@ -23,7 +24,6 @@ use super::observe::{self, Given};
 use super::places::{self, Around, Obstacles, Routes};
 use super::resolve::{self, Resolution};
 use super::status::{self, Facts};
-use super::strangers;
 use super::wish::{self, Wish};
 use crate::api::{OverrideRule, Reason, Trouble};
 use crate::kubernetes::{Keeps, RouteSpec, names};
@@ -286,7 +286,7 @@ struct Decided<'a> {
 /// Writes the status of each owner, where it differs.
 async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outcome {
     let objects = context.cache.app(key);
-    let kept = strangers::said(key, &objects.strangers, &decided.plan.for_others);
+    let kept = foreign_routes::said(key, &objects.strangers, &decided.plan.for_others);
     let reports = &context.reports;
     reports.all_owners(key, &objects, Reason::ForeignRoute, kept);
     let mut outcome = Outcome::default();

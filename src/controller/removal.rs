@@ -9,10 +9,10 @@ use jiff::SignedDuration;
 use kube::{Resource, ResourceExt};
 
 use super::acceptance::Ages;
+use super::foreign_routes;
 use super::key::AppKey;
 use super::objects::AppObjects;
 use super::places;
-use super::strangers;
 use super::wish::Wish;
 use crate::api::Wanted;
 use crate::api::gateway::HttpRoute;
@@ -224,7 +224,7 @@ impl Removal<'_> {
     /// Versions that some route still sends requests to, ours or not, whatever the plan says.
     fn sent_to(&self) -> BTreeSet<VersionNumber> {
         (self.objects.routes.iter())
-            .flat_map(|(_, route)| strangers::backends(route))
+            .flat_map(|(_, route)| foreign_routes::backends(route))
             .filter_map(|backend| names::version_of(&self.key.app, &backend.name))
             .chain(self.objects.strangers.values().flatten().copied())
             .collect()

@@ -13,7 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::key::{AppKey, ObjectKey};
-use super::known::{Access, State};
+use super::repository_state::{Access, State};
 
 use super::cache::Cache;
 use super::mirrors::{self, Fetched, Order, Unfetched};

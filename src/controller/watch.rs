@@ -26,13 +26,13 @@ use super::sink::{Happened, Sink};
 use super::cache::State;
 
 use super::claims::{self, route_claims};
-use super::doubt;
 use super::facts::{PodFacts, SliceFacts};
 use super::follow::follow;
+use super::foreign_routes;
 use super::objects::Tracked;
 use super::owners;
 use super::queue::Queue;
-use super::strangers;
+use super::recheck;
 use crate::api::gateway::{Gateway, HttpRoute};
 use crate::api::{Alias, Deployment, Repository};
 use crate::kubernetes::names;
@@ -122,7 +122,7 @@ impl Spawner<'_> {
     {
         let doubts = Arc::new(Queue::new());
         let sink = self.sink.clone();
-        let lookups = doubt::settle(kind, self.client.clone(), sink, doubts.clone(), reduce);
+        let lookups = recheck::settle(kind, self.client.clone(), sink, doubts.clone(), reduce);
         self.tasks.spawn(lookups);
         let of_apps = Config::default().labels(names::APP);
         self.run::<K>(kind, of_apps, move |sink, happened| match happened {
@@ -170,7 +170,7 @@ fn route_event(sink: &Sink, happened: Happened<HttpRoute>) {
             let (claimant, claims) = route_claims(&route);
             let sends = match sink.cache.home(&route) {
                 Some(_) => BTreeMap::new(),
-                None => strangers::sends(&route),
+                None => foreign_routes::sends(&route),
             };
             // What others send to is known before it is forgotten that the route was ours.
             sink.touch(sink.cache.note_stranger(&key_of(&route), sends));

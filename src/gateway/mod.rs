@@ -60,7 +60,7 @@ mod outlet;
 mod page;
 mod path;
 mod reader;
-mod said;
+mod request_key;
 mod serve;
 mod table;
 mod upgrade;

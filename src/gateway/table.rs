@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::Upstream;
 use super::metrics::{Counts, Metrics};
-use super::said::{Key, Match, header_name, only};
+use super::request_key::{Key, Match, header_name, only};
 use crate::api::{AffinityKey, RequestMatch};
 use crate::plan::slots::{COUNT, Slots, key_hash};
 use crate::words::{AppName, FunctionName, Share, VersionNumber};

@@ -5,9 +5,9 @@
 //! after a loss in [`loss`], what routes that are gone go on saying in [`vanished`], what an owner goes back to in [`served`], what routes name beside their shares in [`naming`], how
 //! long versions live in [`lifetime`], which version a user meets in [`slots`]. What an owner asks for comes in by [`asked`].
 
-pub mod asked;
 pub mod capacity;
 pub mod effective;
+pub mod intent;
 mod lifetime;
 mod loss;
 mod naming;

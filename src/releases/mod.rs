@@ -6,6 +6,7 @@
 
 mod document;
 pub mod edit;
+pub(crate) mod message;
 mod numbers;
 mod read;
 pub mod rollback;

@@ -9,7 +9,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{Reason, Trouble, Wanted, WantedVersion};
-use crate::plan::{Shares, asked};
+use crate::plan::{Shares, intent};
 use crate::record::{self, VersionRecord};
 use crate::words::{Share, VersionNumber, VersionWord};
 
@@ -148,7 +148,7 @@ pub fn resolve<'a>(
     holds.retain(|number| asked.there.contains(number));
     if troubles.is_empty() {
         let listed = numbers.iter().copied().collect();
-        let unreached = asked::reachable(&asked.wanted.routes, &listed, records).err();
+        let unreached = intent::reachable(&asked.wanted.routes, &listed, records).err();
         troubles.extend(unreached.map(|why| Trouble::new(Reason::FunctionNotFound, why)));
     }
     let mut checked: BTreeSet<VersionNumber> = numbers.iter().copied().collect();

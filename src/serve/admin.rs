@@ -1,5 +1,5 @@
 //! Where `serve` tells of itself: `/live`, `/ready`, `/metrics`, and JSON of everything; and where it is told of a push. What is
-//! told is in [`super::board`].
+//! told is in [`super::status`].
 
 use std::net::IpAddr;
 use std::pin::pin;
@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
-use super::board::Board;
+use super::status::Board;
 use super::webhook::Webhook;
 
 /// Most connections at a time: they have a share of the files of this process, which is no client's of the gateway.

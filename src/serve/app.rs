@@ -1,7 +1,7 @@
 //! One app on this machine: what is wanted, what runs, what the gateway does; and one step from one to the next.
 //!
 //! The step is the controller's: resolve, observe, [`plan::plan`], carry out. Nothing is decided here. What is wanted is in
-//! [`super::asked`], what the plan sees of it in [`super::world`], and what the gateway does in [`super::routes`].
+//! [`super::wanted`], what the plan sees of it in [`super::world`], and what the gateway does in [`super::routes`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -14,13 +14,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::app::{App, Stepped, Tools};
-use super::board::Board;
 use super::keeper::Keeper;
 use super::ledger::Ledger;
 use super::mending::{self, Mending};
 use super::programs::Starter;
 use super::source::{self, Found};
 use super::state::{Remembered, StateFolder};
+use super::status::Board;
 use super::tasks;
 use super::tidy;
 use crate::branch;

@@ -15,12 +15,12 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::admin_api::LedgerStatus;
 use super::app::App;
 use super::claims;
 use super::outbox_file::OutboxFile;
 use super::state::StateError;
 use super::tasks;
-use super::told::LedgerStatus;
 use crate::branch::{self, Tip};
 use crate::ledger::{Recorded, Served, ServedVersion, Waiting, Writer};
 use crate::plan::effective::is_same;

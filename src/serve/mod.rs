@@ -10,17 +10,19 @@
 //! route is an entry of the gateway's table, which counts from the next request on. All decisions are made in one task,
 //! [`run`], one app after the other.
 
+mod accepted;
 mod admin;
+pub mod admin_api;
 mod app;
-mod asked;
-mod board;
 mod checkout;
 mod claims;
 mod copies;
-mod counted;
 mod descriptors;
+mod earlier;
 mod engine;
 mod folder;
+mod folder_owner;
+mod gateway_view;
 mod handover;
 mod keeper;
 mod keys;
@@ -30,21 +32,19 @@ mod mending;
 mod outbox_file;
 mod places;
 mod programs;
-mod recall;
 mod resolve;
 mod returning;
 mod routes;
 mod secrets;
-mod shown;
 mod source;
 mod state;
+mod status;
 mod tasks;
 mod tidy;
-pub mod told;
 mod trouble;
 mod versions;
+mod wanted;
 mod webhook;
-mod whose;
 mod world;
 
 #[cfg(test)]
@@ -64,9 +64,8 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use self::accepted::Counted;
 use self::app::App;
-use self::board::Board;
-use self::counted::Counted;
 use self::engine::Engine;
 use self::keeper::Keeper;
 use self::ledger::Ledger;
@@ -77,6 +76,7 @@ use self::secrets::Secrets;
 use self::source::{Found, Rhythm, Source};
 use self::state::{Remembered, StateFolder};
 pub use self::state::{StateError, remembers};
+use self::status::Board;
 use self::tasks::{Last, Tasks};
 use self::webhook::Webhook;
 pub use self::webhook::WebhookSecret;
@@ -294,7 +294,7 @@ async fn copy(
     let (dir, looked_in) = (settings.state.clone(), mirror.clone());
     let commits = counted.commits().to_vec();
     let checking = tokio::task::spawn_blocking(move || {
-        whose::check(&dir, &looked_in, (&url, &branch), &commits)
+        folder_owner::check(&dir, &looked_in, (&url, &branch), &commits)
     });
     let checked = checking.await.map_err(|error| {
         let said = tasks::said(error);

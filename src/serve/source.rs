@@ -12,7 +12,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 
-use super::counted::Counted;
+use super::accepted::Counted;
 use super::state::Remembered;
 use super::tasks::{self, Last};
 use super::trouble::{

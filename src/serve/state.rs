@@ -20,9 +20,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::accepted::Counted;
 use super::claims::Claims;
 use super::copies;
-use super::counted::Counted;
 use super::folder;
 use super::tidy;
 use crate::api::{Alias, AliasSpec, Deployment, DeploymentSpec, Route};

@@ -8,10 +8,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::admin_api::{FunctionDetail, ProcessState};
 use super::checkout::Checkout;
 use super::programs::{self, Starter};
 use super::state::StateFolder;
-use super::told::{FunctionDetail, ProcessState};
 use crate::gateway::Upstream;
 use crate::plan::{FunctionState, Version};
 use crate::processes::{Output, Running, State};

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::app::App;
 use super::versions::{self, Materialised};
 use crate::branch;
-use crate::plan::asked::Asked;
+use crate::plan::intent::Asked;
 use crate::plan::{self, Owner, RouteFacts, Split, World};
 use crate::releases::Release;
 use crate::resolve::Resolution;

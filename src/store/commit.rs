@@ -11,18 +11,18 @@ use super::workspace::Workspace;
 use crate::git::{self, UnsignedCommit};
 
 /// A commit that is to be written; author and committer are the same.
-pub(super) struct NewCommit<'a> {
-    pub(super) tree: Oid,
-    pub(super) parent: Option<Oid>,
-    pub(super) author: &'a Person,
-    pub(super) time: &'a Zoned,
-    pub(super) message: &'a str,
-    pub(super) sign: Sign,
+pub(crate) struct NewCommit<'a> {
+    pub(crate) tree: Oid,
+    pub(crate) parent: Option<Oid>,
+    pub(crate) author: &'a Person,
+    pub(crate) time: &'a Zoned,
+    pub(crate) message: &'a str,
+    pub(crate) sign: Sign,
 }
 
 /// Whether a commit is signed, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sign {
+pub(crate) enum Sign {
     No,
     /// The person asked for it.
     Asked,
@@ -32,7 +32,7 @@ pub(super) enum Sign {
 
 impl Workspace {
     /// Signs where it is `asked` for, or where the person's git signs their commits.
-    pub(super) fn sign(&self, asked: bool) -> Sign {
+    pub(crate) fn sign(&self, asked: bool) -> Sign {
         if asked {
             Sign::Asked
         } else if git::signs_commits(self.home()) {
@@ -43,7 +43,7 @@ impl Workspace {
     }
 
     /// Writes the commit, and gives its id.
-    pub(super) fn write_commit(&self, new: &NewCommit<'_>) -> Result<Oid, CommitError> {
+    pub(crate) fn write_commit(&self, new: &NewCommit<'_>) -> Result<Oid, CommitError> {
         let fail = |error: git2::Error| StoreError::local("the commit", &error.message());
         let (seconds, offset) = (
             new.time.timestamp().as_second(),

@@ -20,7 +20,7 @@ pub struct Content {
     /// The version's number, such as `v8`, or `LATEST`.
     pub name: String,
     /// The snapshot id of a version, and what it would be of the branch, were it published without overlays.
-    pub(super) tree: Oid,
+    pub(crate) tree: Oid,
     /// The commit of the version, or of the branch.
     pub commit: String,
 }
@@ -70,7 +70,7 @@ impl Content {
     }
 
     /// What its `app.yaml` says. In the branch, images may be absent.
-    pub(super) fn app(&self, workspace: &Workspace) -> Result<App, String> {
+    pub(crate) fn app(&self, workspace: &Workspace) -> Result<App, String> {
         let fail = |problem: String| format!("{}: {problem}", self.name);
         (workspace.complete(&[self.tree])).map_err(|error| error.to_string())?;
         let bytes = snapshot::app_file(&workspace.repo, self.tree);
@@ -83,7 +83,7 @@ impl Content {
         app.map_err(|problems| fail(problems.to_string()))
     }
 
-    pub(super) fn bad(&self, source: SnapshotError) -> ContentError {
+    pub(crate) fn bad(&self, source: SnapshotError) -> ContentError {
         ContentError::Snapshot {
             app: self.app.clone(),
             name: self.name.clone(),

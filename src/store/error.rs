@@ -49,7 +49,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(super) fn local(what: impl Into<String>, problem: &impl ToString) -> Self {
+    pub(crate) fn local(what: impl Into<String>, problem: &impl ToString) -> Self {
         Self::Local {
             what: what.into(),
             problem: problem.to_string(),
@@ -108,7 +108,7 @@ pub struct SnapshotError {
 }
 
 impl SnapshotError {
-    pub(super) fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
+    pub(crate) fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
         Self {
             path: shown(&path.into(), PATH_SHOWN),
             problem: shown(&problem.into(), PROBLEM_SHOWN),
@@ -116,7 +116,7 @@ impl SnapshotError {
     }
 
     /// All of them as one; nothing where there is none.
-    pub(super) fn all(problems: Vec<Self>) -> Option<Self> {
+    pub(crate) fn all(problems: Vec<Self>) -> Option<Self> {
         let mut problems = problems.into_iter();
         let mut first = problems.next()?;
         for other in problems {

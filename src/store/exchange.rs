@@ -79,7 +79,7 @@ impl Workspace {
     }
 
     /// Fetches the app's refs and reads them.
-    pub(super) fn refresh(&self, app: &AppName) -> Result<AppRefs, StoreError> {
+    pub(crate) fn refresh(&self, app: &AppName) -> Result<AppRefs, StoreError> {
         let space = Space::seen(&self.key, app);
         let _alone = self.lock()?;
         self.git
@@ -125,7 +125,7 @@ impl Workspace {
 
     /// What a fetch tells the remote of: those of these refs that are here. git looks up a name, but walks over every ref for
     /// a glob, and tells of every ref where it is given neither; so a glob that matches nothing stands for none of them.
-    pub(super) fn tips(&self, names: &[String]) -> Vec<String> {
+    pub(crate) fn tips(&self, names: &[String]) -> Vec<String> {
         let here = |name: &&String| self.repo.refname_to_id(name).is_ok();
         let mut tips: Vec<String> = names.iter().filter(here).cloned().collect();
         if tips.is_empty() {
@@ -135,7 +135,7 @@ impl Workspace {
     }
 
     /// The app's refs as they were seen last, without asking the remote.
-    pub(super) fn seen_refs(&self, app: &AppName) -> Result<AppRefs, StoreError> {
+    pub(crate) fn seen_refs(&self, app: &AppName) -> Result<AppRefs, StoreError> {
         AppRefs::read(&self.repo, &Space::seen(&self.key, app))
             .map_err(|error| StoreError::local("the fetched refs", &error.message()))
     }
@@ -144,7 +144,7 @@ impl Workspace {
     ///
     /// A note that cannot be made is none: the next publish then asks the remote. Where another command holds the refs,
     /// it is fetching, and will see the changes by itself.
-    pub(super) fn note(&self, app: &AppName, updates: &[RefUpdate]) {
+    pub(crate) fn note(&self, app: &AppName, updates: &[RefUpdate]) {
         let Ok(file) = self.lock_file() else { return };
         if file.try_lock().is_err() {
             return;
@@ -185,18 +185,18 @@ impl Workspace {
     }
 
     /// Another remote, by name or address, with the same rules.
-    pub(super) fn other(&self, name: &str, url: &str) -> Git {
+    pub(crate) fn other(&self, name: &str, url: &str) -> Git {
         let home = self.home();
         Git::of_person(home, name, url, self.ssh_is_set)
     }
 
     /// The longest time for one exchange.
-    pub(super) fn timeout(&self) -> Duration {
+    pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
 
     /// Fetches the refs of apps from this remote, in one exchange, and reads them.
-    pub(super) fn read_own(
+    pub(crate) fn read_own(
         &self,
         apps: &BTreeSet<AppName>,
     ) -> Result<BTreeMap<AppName, AppRefs>, StoreError> {
@@ -205,7 +205,7 @@ impl Workspace {
     }
 
     /// Fetches the refs of apps from a remote, in one exchange, and reads them.
-    pub(super) fn read_apps(
+    pub(crate) fn read_apps(
         &self,
         git: &Git,
         key: &str,
@@ -235,7 +235,7 @@ impl Workspace {
     ///
     /// # Errors
     /// When pushes lead to another repository than fetches.
-    pub(super) fn may_push(&self) -> Result<(), StoreError> {
+    pub(crate) fn may_push(&self) -> Result<(), StoreError> {
         let remote = &self.remote;
         let Some(found) = git::pushes_elsewhere(self.home(), remote) else {
             return Ok(());
@@ -251,12 +251,12 @@ impl Workspace {
         ))
     }
 
-    pub(super) fn push(&self, updates: &[RefUpdate], atomic: bool) -> Result<(), GitError> {
+    pub(crate) fn push(&self, updates: &[RefUpdate], atomic: bool) -> Result<(), GitError> {
         self.git.push(updates, atomic, self.timeout)
     }
 
     /// Pushes refs that are not at the remote yet, however many; those that are there stay, which is an error.
-    pub(super) fn push_new(&self, updates: &[RefUpdate]) -> Result<(), GitError> {
+    pub(crate) fn push_new(&self, updates: &[RefUpdate]) -> Result<(), GitError> {
         let home = self.home();
         let Ok(_alone) = self.lock() else {
             return self.push(updates, false);
@@ -287,13 +287,13 @@ impl Workspace {
     }
 
     /// Prefix of the remote's branches as they were seen the last time, with a slash at the end.
-    pub(super) fn heads(&self) -> String {
+    pub(crate) fn heads(&self) -> String {
         format!("refs/cutwater-remote/{}/heads/", self.key)
     }
 
     /// Held while the remote's refs are written here: other commands in this clone wait, as long as an exchange may take. The
     /// system drops it at any end.
-    pub(super) fn lock(&self) -> Result<File, StoreError> {
+    pub(crate) fn lock(&self) -> Result<File, StoreError> {
         let file = self.lock_file()?;
         let deadline = Instant::now() + self.timeout;
         loop {

@@ -26,7 +26,7 @@ pub struct History {
 }
 
 impl History {
-    pub(super) fn read(repo: &Repository, app: &AppName, refs: &AppRefs) -> Self {
+    pub(crate) fn read(repo: &Repository, app: &AppName, refs: &AppRefs) -> Self {
         let mut entries = BTreeMap::new();
         let mut labels = labels(refs);
         for (number, oid) in refs.numbered() {
@@ -139,7 +139,7 @@ impl History {
 
 /// The one of `numbers` that is written like the word but for a capital, the labels among `labels` that look like the word, the first
 /// of `numbers`, and how many more there are.
-pub(super) fn near<'a>(
+pub(crate) fn near<'a>(
     labels: impl Iterator<Item = &'a str>,
     numbers: impl Iterator<Item = VersionNumber>,
     word: &VersionWord,
@@ -170,12 +170,12 @@ pub(super) fn near<'a>(
 }
 
 /// The highest number of the tags, of what this clone ever saw, and of `last`.
-pub(super) fn highest(repo: &Repository, app: &AppName, refs: &AppRefs) -> Option<VersionNumber> {
+pub(crate) fn highest(repo: &Repository, app: &AppName, refs: &AppRefs) -> Option<VersionNumber> {
     backed(repo, app, refs).max(refs.last.and_then(|oid| number_in(repo, app, oid)))
 }
 
 /// The highest number that a tag or a tombstone backs, or one that this clone saw before it was deleted.
-pub(super) fn backed(repo: &Repository, app: &AppName, refs: &AppRefs) -> Option<VersionNumber> {
+pub(crate) fn backed(repo: &Repository, app: &AppName, refs: &AppRefs) -> Option<VersionNumber> {
     let tags = refs.numbered().map(|(number, _)| number).max();
     tags.max(refs.spent.and_then(|oid| number_in(repo, app, oid)))
 }
@@ -184,14 +184,14 @@ pub(super) fn backed(repo: &Repository, app: &AppName, refs: &AppRefs) -> Option
 ///
 /// Forges protect tags, and no other refs: whoever may push at all could spend all numbers by moving `last`. One above is what
 /// is left where somebody deletes the newest tag by hand.
-pub(super) fn unbacked(repo: &Repository, app: &AppName, refs: &AppRefs) -> Option<VersionNumber> {
+pub(crate) fn unbacked(repo: &Repository, app: &AppName, refs: &AppRefs) -> Option<VersionNumber> {
     let last = refs.last.and_then(|oid| number_in(repo, app, oid))?;
     let backed = backed(repo, app, refs).map_or(0, VersionNumber::get);
     (last.get() > backed.saturating_add(1)).then_some(last)
 }
 
 /// The newest tag that is a version of ours, or the tombstone of one.
-pub(super) fn newest_own(
+pub(crate) fn newest_own(
     repo: &Repository,
     app: &AppName,
     refs: &AppRefs,
@@ -203,7 +203,7 @@ pub(super) fn newest_own(
 }
 
 /// Labels by the commit that they name.
-pub(super) fn labels(refs: &AppRefs) -> BTreeMap<Oid, Vec<Label>> {
+pub(crate) fn labels(refs: &AppRefs) -> BTreeMap<Oid, Vec<Label>> {
     let mut labels: BTreeMap<Oid, Vec<Label>> = BTreeMap::new();
     for (name, oid) in &refs.tags {
         if let Ok(label) = name.parse() {

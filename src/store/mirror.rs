@@ -20,7 +20,7 @@ use super::files;
 use super::history::{self, History};
 use super::lookup::{State, unreadable};
 use super::refs::{ALL_TAGS, AppRefs, Space};
-use super::stale;
+use super::stale_locks;
 use crate::git::{self, Caller, Credentials, Git, GitError, RemoteUrl};
 use crate::record::VersionRecord;
 use crate::words::{AppName, FunctionName, Label, VersionNumber, VersionWord};
@@ -190,7 +190,7 @@ impl Mirror {
         let fetch = || self.inner.git.fetch_long(&specs, &known, silence);
         let mut removed = Vec::new();
         let fetched = fetch().or_else(|error| {
-            removed = stale::remove(&self.dir(), SystemTime::now());
+            removed = stale_locks::remove(&self.dir(), SystemTime::now());
             if removed.is_empty() {
                 Err(error)
             } else {
@@ -214,7 +214,7 @@ impl Mirror {
             moved.cloned().collect()
         };
         if let Err(error) = fetched {
-            stale::remove_halves(&self.dir());
+            stale_locks::remove_halves(&self.dir());
             // git takes each ref that it can, and those that came are whole: they are read now, and not at the next start.
             let came = self.read(apps).map(|(after, _)| moved(&after));
             shape.untold.extend(came.unwrap_or_default());
@@ -254,8 +254,8 @@ impl Mirror {
     #[must_use]
     pub fn unlock(&self) -> Vec<PathBuf> {
         let _alone = self.inner.fetching.lock();
-        stale::remove_halves(&self.dir());
-        stale::remove_all(&self.dir())
+        stale_locks::remove_halves(&self.dir());
+        stale_locks::remove_all(&self.dir())
     }
 
     /// Asks the remote for one ref, to see whether it answers.
@@ -467,7 +467,7 @@ impl Mirror {
         })
     }
 
-    pub(super) fn dir(&self) -> PathBuf {
+    pub(crate) fn dir(&self) -> PathBuf {
         self.inner.dir.clone()
     }
 

@@ -8,94 +8,81 @@
 //! trusted: sizes are bounded, no link is followed out, a tag whose commit says something else is foreign. Objects and
 //! local refs are read and written by libgit2; remotes only through [`crate::git`].
 
-mod addition;
 mod ancestry;
 mod apps;
 mod attempt;
 mod audit;
-mod begin;
+pub(crate) mod backoff;
+mod branch;
 mod browse;
+mod by_content;
 mod candidate;
 mod changed;
-mod commit;
+pub(crate) mod commit;
 mod compare;
-mod content;
+pub(crate) mod content;
 mod damaged;
-mod delete;
-mod deletion;
 mod doubt;
-mod error;
+pub(crate) mod error;
 mod exchange;
 mod export;
 mod files;
-mod followed;
-mod history;
-mod holder;
+pub(crate) mod history;
 mod import;
+mod init;
 mod intact;
-mod known;
 mod label;
-mod ledger;
+pub(crate) mod ledger;
 mod listing;
 mod lookup;
-mod loose;
-mod mirror;
-mod objects;
-mod partial;
+mod loose_objects;
+pub(crate) mod mirror;
+pub(crate) mod objects;
+mod offline;
+mod overlay;
+pub(crate) mod partial;
 mod prepare;
 mod publish;
 mod publish_all;
-mod race;
-mod refs;
-mod release;
-mod request;
+pub(crate) mod refs;
+pub(crate) mod release_files;
+pub(crate) mod request;
 mod select;
-mod settings_file;
+pub(crate) mod settings_file;
 mod signature;
 mod snapshot;
-mod stale;
-mod trailers;
+mod stale_locks;
+pub(crate) mod trailers;
 mod unchanged;
-mod users;
-mod version;
+pub(crate) mod version;
 mod work_tree;
-mod workspace;
+pub(crate) mod workspace;
 
-pub use addition::Addition;
 pub use audit::RefProblem;
-pub use begin::{BeginError, Begun, Place};
+pub use branch::LocalBranch;
 pub use browse::{Found, Listed, look};
 pub use changed::Changed;
 pub use compare::{Comparison, FileChange, FileStatus};
 pub use content::{Content, ContentError, LATEST};
-pub use delete::delete;
-pub use deletion::{AskRunning, DeleteError, DeleteRequest, Deletion};
 pub use error::CommitError;
 pub use error::{LabelError, PublishError, ResolveError, SnapshotError, StoreError};
 pub use export::{Exported, export};
 pub use files::{FILES_MAX, RECORD_MAX};
-pub use followed::LocalBranch;
 pub use history::History;
 pub use import::{ImportError, ImportSource, Imported, Unfit, import};
+pub use init::{BeginError, Begun, Place};
 pub use intact::unlock;
-pub use known::KnownVersion;
 pub use label::{LabelChange, LabelOutcome, LabelRequest, Labelled, label};
-pub use ledger::LedgerError;
+pub use ledger::{Ledger, LedgerEntry, LedgerError};
 pub use listing::ListedFile;
 pub use mirror::{Fetched, Mirror};
+pub use offline::KnownVersion;
+pub use overlay::Addition;
 pub use publish::publish;
 pub use publish_all::publish_all;
-pub use release::{
-    ChangedMeanwhile, NewAlias, NothingStable, ReleaseError, ReleaseOutcome, ReleaseRequest,
-    Released, Wish, WorkTree, alias_name, release,
-};
-pub use request::{Outcome, Provenance, Published, Request, Warning, WarningReason};
+pub use release_files::{Branch, Unreadable};
+pub use request::{Outcome, Published, Request, Warning, WarningReason};
 pub use select::{Filter, Page};
 pub use signature::{Verdict, VersionSignature};
-pub use users::{
-    Branch, Change, Cluster, ClusterObject, Deployed, DeployedShare, Ledger, LedgerEntry, Memory,
-    Past, Running, Scope, Server, Survey, Unreadable, Unserved, Use, User, deployed, may_mean,
-    numbers, users_of,
-};
 pub use version::{Entry, Person, Tombstone, Version};
 pub use workspace::{SourceCommit, Workspace};

@@ -6,12 +6,12 @@ use std::rc::Rc;
 use git2::{Commit, ObjectType, Oid, Repository, Tree};
 
 use super::error::SnapshotError;
-use super::loose;
+use super::loose_objects;
 
 /// Most entries of one snapshot, directories among them.
-pub(super) const ENTRIES_MAX: usize = 100_000;
+pub(crate) const ENTRIES_MAX: usize = 100_000;
 /// Deepest folder.
-pub(super) const DEPTH_MAX: usize = 64;
+pub(crate) const DEPTH_MAX: usize = 64;
 /// Longest path.
 const PATH_MAX: usize = 1024;
 /// Longest of all paths together: a controller holds them in memory.
@@ -22,12 +22,12 @@ const COMMIT_MAX: usize = 16 * 1024 * 1024;
 const TREE_MAX: usize = 16 * 1024 * 1024;
 
 /// The content of a blob of at most `max` bytes.
-pub(super) fn blob(repo: &Repository, oid: Oid, max: usize) -> Result<Vec<u8>, String> {
+pub(crate) fn blob(repo: &Repository, oid: Oid, max: usize) -> Result<Vec<u8>, String> {
     let size = size(repo, oid, ObjectType::Blob)?;
     if size > max {
         return Err(format!("has {size} bytes; at most {max} are read"));
     }
-    loose::check(repo, oid, size)?;
+    loose_objects::check(repo, oid, size)?;
     let blob = repo
         .find_blob(oid)
         .map_err(|error| error.message().to_owned())?;
@@ -39,11 +39,11 @@ pub(super) fn blob(repo: &Repository, oid: Oid, max: usize) -> Result<Vec<u8>, S
 /// For thousands of blobs: `names` spares a look at the disk for each that is packed.
 pub(super) fn starts_with(
     repo: &Repository,
-    names: &mut loose::Names,
+    names: &mut loose_objects::Names,
     (oid, size): (Oid, usize),
     start: &[u8],
 ) -> bool {
-    let whole = !names.may_hold(oid) || loose::check(repo, oid, size).is_ok();
+    let whole = !names.may_hold(oid) || loose_objects::check(repo, oid, size).is_ok();
     whole
         && repo
             .find_blob(oid)
@@ -51,13 +51,13 @@ pub(super) fn starts_with(
 }
 
 /// Sizes of blobs, each read once however many files are the same.
-pub(super) struct Sizes<'r> {
+pub(crate) struct Sizes<'r> {
     repo: &'r Repository,
     known: HashMap<Oid, usize>,
 }
 
 impl<'r> Sizes<'r> {
-    pub(super) fn new(repo: &'r Repository) -> Self {
+    pub(crate) fn new(repo: &'r Repository) -> Self {
         Self {
             repo,
             known: HashMap::new(),
@@ -65,7 +65,7 @@ impl<'r> Sizes<'r> {
     }
 
     /// The size of a blob.
-    pub(super) fn of(&mut self, oid: Oid) -> Result<usize, String> {
+    pub(crate) fn of(&mut self, oid: Oid) -> Result<usize, String> {
         if let Some(size) = self.known.get(&oid) {
             return Ok(*size);
         }
@@ -76,7 +76,7 @@ impl<'r> Sizes<'r> {
 }
 
 /// The size of an object that must be of that kind.
-pub(super) fn size(repo: &Repository, oid: Oid, kind: ObjectType) -> Result<usize, String> {
+pub(crate) fn size(repo: &Repository, oid: Oid, kind: ObjectType) -> Result<usize, String> {
     let (size, found) = header(repo, oid)?;
     if found == kind {
         Ok(size)
@@ -86,33 +86,33 @@ pub(super) fn size(repo: &Repository, oid: Oid, kind: ObjectType) -> Result<usiz
 }
 
 /// The size and the kind of an object.
-pub(super) fn header(repo: &Repository, oid: Oid) -> Result<(usize, ObjectType), String> {
+pub(crate) fn header(repo: &Repository, oid: Oid) -> Result<(usize, ObjectType), String> {
     let header = repo.odb().and_then(|odb| odb.read_header(oid));
     header.map_err(|error| error.message().to_owned())
 }
 
 /// A commit of the branch, if it is one and not too large.
-pub(super) fn commit(repo: &Repository, oid: Oid) -> Result<Commit<'_>, String> {
+pub(crate) fn commit(repo: &Repository, oid: Oid) -> Result<Commit<'_>, String> {
     let size = size(repo, oid, ObjectType::Commit)?;
     if size > COMMIT_MAX {
         return Err(format!(
             "commit {oid} has {size} bytes; at most {COMMIT_MAX} are read"
         ));
     }
-    loose::check(repo, oid, size)?;
+    loose_objects::check(repo, oid, size)?;
     repo.find_commit(oid)
         .map_err(|error| error.message().to_owned())
 }
 
 /// A tree, if it is one and not too large.
-pub(super) fn tree(repo: &Repository, oid: Oid) -> Result<Tree<'_>, String> {
+pub(crate) fn tree(repo: &Repository, oid: Oid) -> Result<Tree<'_>, String> {
     let size = size(repo, oid, ObjectType::Tree)?;
     if size > TREE_MAX {
         return Err(format!(
             "tree {oid} has {size} bytes; at most {TREE_MAX} are read"
         ));
     }
-    loose::check(repo, oid, size)?;
+    loose_objects::check(repo, oid, size)?;
     repo.find_tree(oid)
         .map_err(|error| error.message().to_owned())
 }
@@ -122,7 +122,7 @@ const BAD_MAX: usize = 20;
 
 /// What an entry of a snapshot is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Directory,
     File { executable: bool },
     Link,
@@ -130,18 +130,18 @@ pub(super) enum Kind {
 
 /// One entry of a snapshot.
 #[derive(Debug, Clone)]
-pub(super) struct Item {
+pub(crate) struct Item {
     /// Path in the snapshot, UTF-8, relative, without `.` and `..`.
-    pub(super) path: String,
-    pub(super) kind: Kind,
-    pub(super) oid: Oid,
+    pub(crate) path: String,
+    pub(crate) kind: Kind,
+    pub(crate) oid: Oid,
 }
 
 /// All entries of a snapshot, in git's order, each folder before what is in it.
 ///
 /// Refuses what no snapshot may hold by its name or kind: submodules, `.git`, names that are no plain UTF-8 file names,
 /// names that differ only in case, and whatever is too many, too deep or too long.
-pub(super) fn walk(repo: &Repository, root: Oid) -> Result<Vec<Item>, SnapshotError> {
+pub(crate) fn walk(repo: &Repository, root: Oid) -> Result<Vec<Item>, SnapshotError> {
     let mut walk = Walk {
         repo,
         trees: HashMap::new(),
@@ -261,7 +261,7 @@ impl Walk<'_> {
 }
 
 /// Why a name may not be in a snapshot.
-pub(super) fn bad_name(name: &str) -> Option<&'static str> {
+pub(crate) fn bad_name(name: &str) -> Option<&'static str> {
     let low = name.to_lowercase();
     // What file systems take for `.git`: trailing dots and spaces, streams, and characters that are ignored.
     let plain: String = low

@@ -13,7 +13,7 @@ use crate::ledger::LEDGER_FILE;
 use crate::releases;
 
 /// What shallow clones are deepened by, one after the other; nothing stands for all there is.
-pub(super) const DEPTHS: [Option<u32>; 2] = [Some(1_000), None];
+pub(crate) const DEPTHS: [Option<u32>; 2] = [Some(1_000), None];
 
 impl Workspace {
     /// True for a clone that lacks objects, which its remote has promised to give.
@@ -34,7 +34,7 @@ impl Workspace {
     }
 
     /// Fetches older commits of a branch, where the clone is shallow. They are seen by a repository that is opened anew.
-    pub(super) fn deepen(&self, branch: &str, commits: Option<u32>) -> Result<Repository, String> {
+    pub(crate) fn deepen(&self, branch: &str, commits: Option<u32>) -> Result<Repository, String> {
         let spec = format!("+refs/heads/{branch}:{}{branch}", self.heads());
         let _alone = self.lock().map_err(|error| error.to_string())?;
         let fetched = self.git.deepen(&spec, commits, self.timeout);
@@ -50,7 +50,7 @@ impl Workspace {
     ///
     /// # Errors
     /// When this is a partial clone and something cannot be fetched.
-    pub(super) fn complete(&self, trees: &[Oid]) -> Result<(), StoreError> {
+    pub(crate) fn complete(&self, trees: &[Oid]) -> Result<(), StoreError> {
         let fail = |problem: String| StoreError::local("the clone", &problem);
         if !self.is_partial() {
             return Ok(());
@@ -59,7 +59,7 @@ impl Workspace {
     }
 
     /// Has this tree here, without what is in its folders.
-    pub(super) fn bring_tree(&self, tree: Oid) -> Result<(), String> {
+    pub(crate) fn bring_tree(&self, tree: Oid) -> Result<(), String> {
         if self.is_partial() {
             self.bring(&[tree], false)
         } else {
@@ -68,7 +68,7 @@ impl Workspace {
     }
 
     /// Has this tree here with all folders in it, without their files.
-    pub(super) fn bring_folders(&self, tree: Oid) -> Result<(), String> {
+    pub(crate) fn bring_folders(&self, tree: Oid) -> Result<(), String> {
         if self.is_partial() {
             self.bring_trees(&[tree], &|_| false)
         } else {
@@ -80,7 +80,7 @@ impl Workspace {
     ///
     /// # Errors
     /// When this is a partial clone and something cannot be fetched.
-    pub(super) fn bring_releases(&self, repo: &Repository, commits: &[Oid]) -> Result<(), String> {
+    pub(crate) fn bring_releases(&self, repo: &Repository, commits: &[Oid]) -> Result<(), String> {
         if commits.is_empty() || !self.is_partial() {
             return Ok(());
         }
@@ -108,7 +108,7 @@ impl Workspace {
     ///
     /// # Errors
     /// When this is a partial clone and something cannot be fetched.
-    pub(super) fn bring_records(&self, trees: impl FnOnce() -> Vec<Oid>) -> Result<(), String> {
+    pub(crate) fn bring_records(&self, trees: impl FnOnce() -> Vec<Oid>) -> Result<(), String> {
         if !self.is_partial() {
             return Ok(());
         }

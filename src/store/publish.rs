@@ -36,10 +36,10 @@
 //! a tag that is published and deleted by hand between that look and the push.
 
 use super::attempt::Attempt;
+use super::backoff::Racer;
+use super::by_content;
 use super::candidate::{Candidate, highest};
 use super::error::PublishError;
-use super::holder;
-use super::race::Racer;
 use super::refs::AppRefs;
 use super::request::{Outcome, Published, Request, Warning, WarningReason};
 use super::version::{self, Version};
@@ -199,7 +199,7 @@ impl Attempt<'_> {
     /// The living version that holds the content, as the refs say it.
     pub(super) fn living(&self, refs: &AppRefs) -> Option<Version> {
         let (repo, app) = (&self.workspace.repo, &self.request.app);
-        holder::living(repo, app, refs, self.prepared.tree)
+        by_content::living(repo, app, refs, self.prepared.tree)
     }
 
     /// Pushes the version: all refs at once, or the tag first.

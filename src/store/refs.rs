@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use git2::{ObjectType, Oid, Repository};
 
-use super::{loose, objects};
+use super::{loose_objects, objects};
 use crate::words::{AppName, VersionNumber};
 
 /// Largest annotated tag that is read, and most of them that name each other.
@@ -15,22 +15,22 @@ const TAGS_MAX: usize = 4;
 const TAGS: &str = "refs/tags/";
 
 /// The refspec that brings the tags of all apps to a mirror.
-pub(super) const ALL_TAGS: &str = "+refs/tags/*:refs/tags/*";
+pub(crate) const ALL_TAGS: &str = "+refs/tags/*:refs/tags/*";
 
 /// Where the refs of one app stand in a repository.
 #[derive(Debug, Clone)]
-pub(super) struct Space {
+pub(crate) struct Space {
     /// Prefix of version tags and labels, with a slash at the end.
-    pub(super) tags: String,
+    pub(crate) tags: String,
     /// Prefix of `last` and `ids`, with a slash at the end.
-    pub(super) own: String,
+    pub(crate) own: String,
     /// What a clone itself remembers as the newest version of ours that it ever saw; no remote has it, and no fetch takes it away.
-    pub(super) spent: Option<String>,
+    pub(crate) spent: Option<String>,
 }
 
 impl Space {
     /// At the remote, and in the controller's mirror.
-    pub(super) fn canonical(app: &AppName) -> Self {
+    pub(crate) fn canonical(app: &AppName) -> Self {
         Self {
             tags: format!("refs/tags/{app}/"),
             own: format!("refs/cutwater/{app}/"),
@@ -39,7 +39,7 @@ impl Space {
     }
 
     /// In a person's clone: what was seen at the remote `key` the last time, apart from that person's own tags.
-    pub(super) fn seen(key: &str, app: &AppName) -> Self {
+    pub(crate) fn seen(key: &str, app: &AppName) -> Self {
         Self {
             tags: format!("refs/cutwater-remote/{key}/tags/{app}/"),
             own: format!("refs/cutwater-remote/{key}/own/{app}/"),
@@ -48,7 +48,7 @@ impl Space {
     }
 
     /// The refspecs that bring the app's refs from a remote to here. Globs: a missing exact ref would fail the fetch.
-    pub(super) fn refspecs(&self, app: &AppName) -> [String; 2] {
+    pub(crate) fn refspecs(&self, app: &AppName) -> [String; 2] {
         let from = Self::canonical(app);
         [
             format!("+{}*:{}*", from.tags, self.tags),
@@ -57,53 +57,53 @@ impl Space {
     }
 
     /// The refspec that brings the app's tags alone.
-    pub(super) fn tags_refspec(&self, app: &AppName) -> String {
+    pub(crate) fn tags_refspec(&self, app: &AppName) -> String {
         let [tags, _] = self.refspecs(app);
         tags
     }
 
-    pub(super) fn version(&self, number: VersionNumber) -> String {
+    pub(crate) fn version(&self, number: VersionNumber) -> String {
         format!("{}{number}", self.tags)
     }
 
-    pub(super) fn tag(&self, name: &str) -> String {
+    pub(crate) fn tag(&self, name: &str) -> String {
         format!("{}{name}", self.tags)
     }
 
-    pub(super) fn last(&self) -> String {
+    pub(crate) fn last(&self) -> String {
         format!("{}last", self.own)
     }
 
     /// Prefix of the ledgers, with a slash at the end.
-    pub(super) fn deployments(&self) -> String {
+    pub(crate) fn deployments(&self) -> String {
         format!("{}deployments/", self.own)
     }
 
     /// The hint of a tree.
-    pub(super) fn id(&self, tree: impl std::fmt::Display) -> String {
+    pub(crate) fn id(&self, tree: impl std::fmt::Display) -> String {
         format!("{}ids/{tree}", self.own)
     }
 }
 
 /// The refs of one app, read at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct AppRefs {
+pub(crate) struct AppRefs {
     /// Tags by the part of their name behind the app. Of an annotated tag at a label's place, the commit that it names.
-    pub(super) tags: BTreeMap<String, Oid>,
+    pub(crate) tags: BTreeMap<String, Oid>,
     /// The objects of these annotated tags: a push expects them.
-    pub(super) annotated: BTreeMap<String, Oid>,
+    pub(crate) annotated: BTreeMap<String, Oid>,
     /// The commit of the newest version ever published.
-    pub(super) last: Option<Oid>,
+    pub(crate) last: Option<Oid>,
     /// The commit of the newest version of ours that this clone ever saw, also where its tag is gone.
-    pub(super) spent: Option<Oid>,
+    pub(crate) spent: Option<Oid>,
     /// Hints: commits by tree id.
-    pub(super) ids: BTreeMap<String, Oid>,
+    pub(crate) ids: BTreeMap<String, Oid>,
     /// Refs that lead to nothing by themselves, with what is wrong.
-    pub(super) odd: Vec<(String, String)>,
+    pub(crate) odd: Vec<(String, String)>,
 }
 
 impl AppRefs {
-    pub(super) fn read(repo: &Repository, space: &Space) -> Result<Self, git2::Error> {
+    pub(crate) fn read(repo: &Repository, space: &Space) -> Result<Self, git2::Error> {
         let mut refs = Self::default();
         let mut odd = Vec::new();
         let tags = |name: &str, oid| {
@@ -128,7 +128,7 @@ impl AppRefs {
     /// The tags of these apps at their canonical place, in one pass over all refs, and how many tags there are in all.
     ///
     /// libgit2 copies the whole list of packed refs for each walk, so one per app costs the square of the apps.
-    pub(super) fn read_tags(
+    pub(crate) fn read_tags(
         repo: &Repository,
         apps: &BTreeSet<AppName>,
     ) -> Result<(BTreeMap<AppName, Self>, usize), git2::Error> {
@@ -181,7 +181,7 @@ impl AppRefs {
     }
 
     /// The object that the remote holds at a tag.
-    pub(super) fn object(&self, name: &str) -> Option<Oid> {
+    pub(crate) fn object(&self, name: &str) -> Option<Oid> {
         self.annotated
             .get(name)
             .or_else(|| self.tags.get(name))
@@ -189,13 +189,13 @@ impl AppRefs {
     }
 
     /// How many tags are not as they are in `before`; those that are gone are not counted.
-    pub(super) fn moved(&self, before: &Self) -> usize {
+    pub(crate) fn moved(&self, before: &Self) -> usize {
         let moved = |(name, oid): &(&String, &Oid)| before.tags.get(*name) != Some(*oid);
         self.tags.iter().filter(moved).count()
     }
 
     /// Tags that stand at a version's place, whoever made them.
-    pub(super) fn numbered(&self) -> impl Iterator<Item = (VersionNumber, Oid)> {
+    pub(crate) fn numbered(&self) -> impl Iterator<Item = (VersionNumber, Oid)> {
         let numbered = |(name, oid): (&String, &Oid)| Some((number_of(name)?, *oid));
         self.tags.iter().filter_map(numbered)
     }
@@ -209,7 +209,7 @@ fn peeled(repo: &Repository, tag: Oid) -> Option<Oid> {
         match kind {
             ObjectType::Commit => return (oid != tag).then_some(oid),
             ObjectType::Tag if size <= TAG_MAX => {
-                loose::check(repo, oid, size).ok()?;
+                loose_objects::check(repo, oid, size).ok()?;
                 oid = repo.find_tag(oid).ok()?.target_id();
             }
             _ => return None,
@@ -219,12 +219,12 @@ fn peeled(repo: &Repository, tag: Oid) -> Option<Oid> {
 }
 
 /// `v8`, and only that spelling.
-pub(super) fn number_of(name: &str) -> Option<VersionNumber> {
+pub(crate) fn number_of(name: &str) -> Option<VersionNumber> {
     name.starts_with('v').then(|| name.parse().ok()).flatten()
 }
 
 /// Calls `found` for every direct ref below `prefix` with the rest of its name.
-pub(super) fn each(
+pub(crate) fn each(
     repo: &Repository,
     prefix: &str,
     found: impl FnMut(&str, Oid),

@@ -6,9 +6,10 @@ use jiff::Zoned;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::addition::Addition;
+use super::overlay::Addition;
 use super::version::{Person, Version};
 use super::workspace::SourceCommit;
+use crate::ci::Provenance;
 use crate::words::{AppName, FunctionName, Label, VersionNumber};
 
 /// What is to be published.
@@ -46,17 +47,6 @@ pub struct Request {
     pub trust_last: bool,
     /// Say what would happen, and push nothing.
     pub dry_run: bool,
-}
-
-/// What publishes: a person at a command line, or a pipeline.
-#[derive(Debug, Clone)]
-pub struct Provenance {
-    /// `cli`, or the pipeline's system.
-    pub source: String,
-    /// Address of the pipeline's run.
-    pub run: Option<String>,
-    /// Who started the run.
-    pub actor: Option<String>,
 }
 
 /// What happened.

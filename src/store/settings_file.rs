@@ -18,7 +18,7 @@ const SETTINGS_MAX: usize = 256 * 1024;
 
 /// What the repository's `cutwater.yaml` says: the file of the work tree, or of HEAD where there is none. `remote` is the one that is
 /// named for the command.
-pub(super) fn read(
+pub(crate) fn read(
     repo: &Repository,
     remote: Option<&str>,
     ssh_is_set: bool,
@@ -59,7 +59,7 @@ fn of_work_tree(root: &Path) -> Result<Option<Vec<u8>>, String> {
 }
 
 /// The file of a commit; nothing where the commit has none. What is not here is brought.
-pub(super) fn of_commit(
+pub(crate) fn of_commit(
     repo: &Repository,
     commit: Oid,
     bring: &dyn Fn(Oid) -> Result<(), String>,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use git2::{Oid, Repository, Tree};
 
 use super::error::SnapshotError;
-use super::loose;
+use super::loose_objects;
 use super::objects::{self, Item, Kind};
 use crate::app::{self, APP_FILE, App, EditError, Problems};
 use crate::settings::Limits;
@@ -183,7 +183,7 @@ pub(super) fn check(
     // Of files that are the same, one is looked at.
     let mut looked: HashSet<Oid> = before.into_iter().map(|item| item.oid).collect();
     let mut sizes = objects::Sizes::new(repo);
-    let mut names = loose::Names::new(repo);
+    let mut names = loose_objects::Names::new(repo);
     let mut total = 0_usize;
     let (file_max, total_max) = (limits.file_bytes(), limits.snapshot_bytes());
     for item in listing.items.values() {

@@ -5,30 +5,30 @@ use git2::Oid;
 use crate::words::{AppName, VersionNumber};
 
 /// Longest message that is read.
-pub(super) const MESSAGE_MAX: usize = 64 * 1024;
+pub(crate) const MESSAGE_MAX: usize = 64 * 1024;
 
 /// What a snapshot commit says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Trailers {
-    pub(super) app: AppName,
-    pub(super) number: VersionNumber,
+pub(crate) struct Trailers {
+    pub(crate) app: AppName,
+    pub(crate) number: VersionNumber,
     /// What published it, such as `cli`.
-    pub(super) source: String,
+    pub(crate) source: String,
     /// Address of the pipeline's run that published it.
-    pub(super) run: Option<String>,
+    pub(crate) run: Option<String>,
     /// Who started that run.
-    pub(super) actor: Option<String>,
-    pub(super) source_commit: Option<Oid>,
+    pub(crate) actor: Option<String>,
+    pub(crate) source_commit: Option<Oid>,
     /// What was laid over the source commit, such as `image web=...`.
-    pub(super) overlays: Vec<String>,
+    pub(crate) overlays: Vec<String>,
     /// A random word that tells apart two publishers who publish the same at the same second.
-    pub(super) nonce: String,
+    pub(crate) nonce: String,
     /// Set in a tombstone.
-    pub(super) deleted: bool,
+    pub(crate) deleted: bool,
 }
 
 /// The whole message of a commit.
-pub(super) fn write(trailers: &Trailers, message: &str) -> String {
+pub(crate) fn write(trailers: &Trailers, message: &str) -> String {
     let message = message.trim();
     let (first, rest) = message.split_once('\n').unwrap_or((message, ""));
     let mut text = format!("{} {}", trailers.app, trailers.number);
@@ -76,7 +76,7 @@ pub(super) fn write(trailers: &Trailers, message: &str) -> String {
 }
 
 /// The trailers and the publisher's message; nothing where the last paragraph is not exactly ours.
-pub(super) fn read(text: &str) -> Option<(Trailers, String)> {
+pub(crate) fn read(text: &str) -> Option<(Trailers, String)> {
     let text = text.trim_end();
     let (before, block) = text.rsplit_once("\n\n")?;
     let (mut app, mut number, mut source, mut commit) = (None, None, None, None);

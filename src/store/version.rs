@@ -5,13 +5,13 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::loose;
+use super::loose_objects;
 use super::objects;
 use super::trailers;
 use crate::words::{AppName, Label, VersionNumber, is_plain};
 
 /// The id of the tree that holds nothing: the tree of every tombstone.
-pub(super) const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+pub(crate) const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 /// Longest name and address that are read, in characters.
 const PERSON_MAX: usize = 256;
@@ -85,7 +85,7 @@ pub enum Entry {
 }
 
 /// The number that a commit says it has, if it says that it is of this app.
-pub(super) fn number_in(repo: &Repository, app: &AppName, oid: Oid) -> Option<VersionNumber> {
+pub(crate) fn number_in(repo: &Repository, app: &AppName, oid: Oid) -> Option<VersionNumber> {
     let (trailers, _) = trailers::read(&raw(repo, oid).ok()?.text)?;
     (trailers.app == *app).then_some(trailers.number)
 }
@@ -94,7 +94,7 @@ pub(super) fn number_in(repo: &Repository, app: &AppName, oid: Oid) -> Option<Ve
 ///
 /// # Errors
 /// The commit is missing or damaged here, which another fetch may mend.
-pub(super) fn read_entry(
+pub(crate) fn read_entry(
     repo: &Repository,
     app: &AppName,
     number: VersionNumber,
@@ -175,7 +175,7 @@ fn raw(repo: &Repository, oid: Oid) -> Result<Raw, Fault> {
             "its commit has {size} bytes, which is too much"
         )));
     }
-    loose::check(repo, oid, size).map_err(Fault::Unreadable)?;
+    loose_objects::check(repo, oid, size).map_err(Fault::Unreadable)?;
     let commit = repo.find_commit(oid).map_err(unreadable)?;
     let author = commit.author();
     let text = |bytes: &[u8]| -> String {

@@ -9,7 +9,7 @@ use git2::{Commit, ErrorCode, Oid, Repository};
 use sha2::{Digest, Sha256};
 
 use super::error::StoreError;
-use super::loose;
+use super::loose_objects;
 use super::objects;
 use super::settings_file;
 use super::snapshot;
@@ -21,12 +21,12 @@ use crate::words::is_plain;
 
 /// A clone of the release repository, and one remote of it.
 pub struct Workspace {
-    pub(super) repo: Repository,
-    pub(super) remote: String,
-    pub(super) key: String,
-    pub(super) git: Git,
-    pub(super) ssh_is_set: bool,
-    pub(super) timeout: Duration,
+    pub(crate) repo: Repository,
+    pub(crate) remote: String,
+    pub(crate) key: String,
+    pub(crate) git: Git,
+    pub(crate) ssh_is_set: bool,
+    pub(crate) timeout: Duration,
     settings: Settings,
     /// Whether the remote has a branch, once it was asked.
     branches: OnceLock<bool>,
@@ -119,7 +119,7 @@ impl Workspace {
     }
 
     /// The part of the names of refs that stands for the remote's address.
-    pub(super) fn key(&self) -> &str {
+    pub(crate) fn key(&self) -> &str {
         &self.key
     }
 
@@ -134,7 +134,7 @@ impl Workspace {
         let named = self.repo.resolve_reference_from_short_name(shown);
         if let Some(oid) = named.ok().and_then(|found| found.target()) {
             objects::header(&self.repo, oid)
-                .and_then(|(size, _)| loose::check(&self.repo, oid, size))
+                .and_then(|(size, _)| loose_objects::check(&self.repo, oid, size))
                 .map_err(|problem| fail(&problem))?;
         }
         let commit = self.commit(shown).ok_or_else(|| {
@@ -174,13 +174,13 @@ impl Workspace {
     }
 
     /// False where the remote is known to have no branch. It is asked once.
-    pub(super) fn has_branch(&self) -> bool {
+    pub(crate) fn has_branch(&self) -> bool {
         let ask = || self.git.has_branch(self.timeout).unwrap_or(true);
         *self.branches.get_or_init(ask)
     }
 
     /// Where `git` is started.
-    pub(super) fn home(&self) -> &Path {
+    pub(crate) fn home(&self) -> &Path {
         self.repo.workdir().unwrap_or_else(|| self.repo.path())
     }
 
@@ -193,7 +193,7 @@ impl Workspace {
             Oid::from_str(&git::commit_of(self.home(), word)?).ok()?
         };
         let (size, _) = objects::header(&self.repo, oid).ok()?;
-        loose::check(&self.repo, oid, size).ok()?;
+        loose_objects::check(&self.repo, oid, size).ok()?;
         self.repo.find_commit(oid).ok()
     }
 
@@ -225,7 +225,7 @@ impl Workspace {
 }
 
 /// A word for what was seen at an address, of which refs are made.
-pub(super) fn key_of(url: &str) -> String {
+pub(crate) fn key_of(url: &str) -> String {
     // A pipeline's token changes with each run; what it reaches does not.
     let mut key = hex::encode(Sha256::digest(git::redact(url)));
     key.truncate(12);
@@ -244,7 +244,7 @@ fn of_another_user(dir: &Path) -> Result<Repository, git2::Error> {
 }
 
 /// The same repository, opened anew: it sees what was fetched meanwhile. That git trusts it was seen when it was opened first.
-pub(super) fn reopened(repo: &Repository) -> Result<Repository, git2::Error> {
+pub(crate) fn reopened(repo: &Repository) -> Result<Repository, git2::Error> {
     let again = Repository::open(repo.path());
     if !matches!(&again, Err(error) if error.code() == ErrorCode::Owner) {
         return again;
@@ -286,13 +286,13 @@ fn no_remote(repo: &Repository, remote: &str) -> StoreError {
 #[derive(Debug, Clone)]
 pub struct SourceCommit {
     /// How it was named.
-    pub(super) shown: String,
-    pub(super) oid: Oid,
-    pub(super) tree: Oid,
+    pub(crate) shown: String,
+    pub(crate) oid: Oid,
+    pub(crate) tree: Oid,
     /// First line of its message.
-    pub(super) subject: String,
+    pub(crate) subject: String,
     /// Whether a branch of the remote holds it; nothing where the clone knows no branch.
-    pub(super) is_held: Option<bool>,
+    pub(crate) is_held: Option<bool>,
 }
 
 impl SourceCommit {

@@ -29,7 +29,9 @@ fn forbidden(module: &str) -> Vec<&'static str> {
         "api" => [&pure[..], &["kube::Client", "kube::Api", "kube::runtime"]].concat(),
         // Object ids are git2's; repositories are opened by the store alone.
         "git" => vec!["git2::Repository", "kube", "k8s_openapi", "tokio"],
-        "store" => vec!["kube", "k8s_openapi", "tokio", "std::process", "std::net"],
+        "store" | "users" | "releasing" => {
+            vec!["kube", "k8s_openapi", "tokio", "std::process", "std::net"]
+        }
         "gateway" => vec![
             "git2",
             "kube",

@@ -5,7 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
 use crate::cli::release::ReleaseArgs;
-use crate::store::Wish;
+use crate::releasing::Wish;
 
 const SHAPE: Shape = Shape {
     command: "alias delete",

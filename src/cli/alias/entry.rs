@@ -6,7 +6,9 @@ use serde::Serialize;
 use crate::cli::context::Context;
 use crate::cli::output::{Failure, Ui};
 use crate::releases::{Object, Release};
-use crate::store::{History, Scope, alias_name};
+use crate::releasing::alias_name;
+use crate::store::History;
+use crate::users::Scope;
 use crate::words::{AppName, Share, VersionNumber, VersionWord};
 
 /// An alias.

@@ -6,7 +6,7 @@ use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
 use crate::cli::release::ReleaseArgs;
 use crate::releases::Asked;
-use crate::store::Wish;
+use crate::releasing::Wish;
 
 const SHAPE: Shape = Shape {
     command: "alias set",

@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::live::{self, named};
 use crate::cli::moment;
 use crate::cli::output::{Failure, Ui, count};
-use crate::store::{Deployed, Memory, Scope, Unserved, deployed};
+use crate::users::{Deployed, Memory, Scope, Unserved, deployed};
 use crate::words::{AppName, EnvironmentName};
 
 #[derive(Debug, clap::Args)]

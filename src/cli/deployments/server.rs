@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::context::Context;
 use crate::cli::standalone::Standalone;
-use crate::serve::told::{SplitStatus, Status};
+use crate::serve::admin_api::{SplitStatus, Status};
 use crate::words::AppName;
 
 /// What a `cutwater serve` of this repository serves.

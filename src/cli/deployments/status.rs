@@ -15,7 +15,8 @@ use crate::cli::live::{self, named};
 use crate::cli::output::{Failure, Ui};
 use crate::cli::standalone::AdminArgs;
 use crate::releases::Kind;
-use crate::store::{Cluster, History, Scope, Survey, Workspace, numbers};
+use crate::store::{History, Workspace};
+use crate::users::{Cluster, Scope, Survey, numbers};
 use crate::words::{AppName, Share, VersionNumber, VersionWord};
 
 pub(super) use table::HEAD;
@@ -388,7 +389,7 @@ fn ledgers(survey: &Survey) -> Vec<LedgerJson> {
 
 fn objects(history: Option<&History>, cluster: Cluster) -> Vec<ObjectJson> {
     let context = cluster.context;
-    let one = |object: crate::store::ClusterObject| ObjectJson {
+    let one = |object: crate::users::ClusterObject| ObjectJson {
         context: context.clone(),
         kind: object.kind,
         namespace: object.namespace,

@@ -13,7 +13,7 @@ use crate::cli::moment;
 use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
 use crate::cli::running::RunningArgs;
-use crate::store::{self, DeleteRequest, Deletion, Use};
+use crate::users::{DeleteRequest, Deletion, Use};
 use crate::words::{AppName, VersionWord};
 
 const SHAPE: Shape = Shape {
@@ -86,7 +86,7 @@ impl Args {
         };
         let workspace = &context.workspace;
         let mut progress = |line: &str| ui.progress(line);
-        let mut results = store::delete(workspace, &request, &mut ask, &mut progress)?;
+        let mut results = crate::users::delete(workspace, &request, &mut ask, &mut progress)?;
         if asks {
             let goes = |result: &&Deletion| matches!(result, Deletion::WouldDelete { .. });
             if results.iter().any(|result| goes(&result)) {
@@ -98,7 +98,7 @@ impl Args {
                     return Err(Failure::new("nothing was deleted"));
                 }
                 request.dry_run = false;
-                results = store::delete(workspace, &request, &mut ask, &mut progress)?;
+                results = crate::users::delete(workspace, &request, &mut ask, &mut progress)?;
             }
         }
         if let Some(partial) = partial {

@@ -15,7 +15,8 @@ use crate::cli::moment::{self, Edge};
 use crate::cli::output::{Failure, Ui, count};
 use crate::cli::running::RunningArgs;
 use crate::cli::shell::quoted;
-use crate::store::{Entry, Filter, History, RefProblem, Running, Survey, Use, users_of};
+use crate::store::{Entry, Filter, History, RefProblem};
+use crate::users::{Running, Survey, Use, users_of};
 use crate::words::{AppName, VersionNumber};
 
 /// Most refs that are warned of one by one.

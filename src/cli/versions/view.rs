@@ -12,7 +12,8 @@ use crate::cli::context::Context;
 use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
 use crate::cli::running::RunningArgs;
-use crate::store::{Entry, ListedFile, Use, Verdict, Version, VersionSignature, users_of};
+use crate::store::{Entry, ListedFile, Verdict, Version, VersionSignature};
+use crate::users::{Use, users_of};
 use crate::words::{AppName, VersionNumber, VersionWord};
 
 /// Files that are printed without `--files`.
