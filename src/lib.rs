@@ -33,6 +33,7 @@
 //! | [`telemetry`] | logs | stderr |
 //! | [`controller`] | watches, caches, and the stages of a reconcile | the cluster, the store |
 //! | [`serve`] | standalone mode: the same plan, with processes for pods and a gateway of its own | everything but the cluster |
+//! | [`view`] | what can be told of an app from all sides: repository, ledgers, cluster, server | the cluster, remotes, the network |
 //! | [`cli`] | the command line | everything |
 //!
 //! - A weight is decided in [`plan::effective`], becomes part of an object in `kubernetes::route`, and is written in
@@ -65,5 +66,6 @@ pub mod settings;
 pub mod store;
 pub mod telemetry;
 pub mod users;
+pub mod view;
 pub mod words;
 pub mod yaml;

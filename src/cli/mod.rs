@@ -5,10 +5,8 @@
 //! [`Command::run`].
 
 mod alias;
-mod ask_error;
 mod bare;
 mod candidates;
-mod cluster;
 mod completions;
 mod context;
 mod controller;
@@ -20,7 +18,6 @@ mod files;
 mod guard;
 mod habits;
 mod init;
-mod live;
 mod man;
 mod moment;
 mod order;
@@ -36,7 +33,7 @@ mod schema;
 mod screen;
 mod serve;
 mod shell;
-mod standalone;
+mod sources;
 mod tree;
 mod versions;
 mod wait;

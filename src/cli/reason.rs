@@ -8,7 +8,6 @@ use std::error::Error;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::ask_error::AskError;
 use crate::git::{GitError, GitErrorKind, UrlError};
 use crate::releasing::ReleaseError;
 use crate::store::{
@@ -16,6 +15,7 @@ use crate::store::{
     StoreError,
 };
 use crate::users::DeleteError;
+use crate::view::{AskError, FollowsError};
 
 /// What helps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -52,7 +52,8 @@ pub(super) fn of(error: &(dyn Error + 'static)) -> Cause {
         .or_else(|| error.downcast_ref().map(import))
         .or_else(|| error.downcast_ref().map(begin))
         .or_else(|| error.downcast_ref().map(git))
-        .or_else(|| error.downcast_ref().map(ask));
+        .or_else(|| error.downcast_ref().map(ask))
+        .or_else(|| error.downcast_ref().map(follows));
     found.unwrap_or(REFUSED)
 }
 
@@ -223,6 +224,13 @@ fn ask(error: &AskError) -> Cause {
     match error {
         AskError::Silent { .. } | AskError::Late { .. } => retry("ServerUnreachable"),
         AskError::Other { .. } => fix("ServerForeign"),
+    }
+}
+
+fn follows(error: &FollowsError) -> Cause {
+    match error {
+        FollowsError::Elsewhere { .. } => fix("ServerForeign"),
+        FollowsError::Store(source) => store(source),
     }
 }
 

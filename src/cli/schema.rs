@@ -92,7 +92,7 @@ fn outputs() -> BTreeMap<&'static str, Json> {
         ("versions export", schema::<versions::ExportJson>()),
         ("versions diff", schema::<versions::DiffJson>()),
         ("deployments list", schema::<deployments::ListJson>()),
-        ("deployments status", schema::<deployments::StatusJson>()),
+        ("deployments status", schema::<crate::view::AppStatus>()),
         ("deploy", schema::<Released>()),
         ("rollback", schema::<Released>()),
         ("alias set", schema::<Released>()),

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use super::context::Context;
 use super::output::{Failure, Ui};
 use super::reason;
-use super::standalone::{self, AdminArgs, Standalone};
+use super::sources::{AdminArgs, named};
 use crate::git::{self, Shield};
 use crate::releases::Kind;
 use crate::releasing::Released;
 use crate::serve::admin_api::Status;
+use crate::view::{AdminClient, own_address};
 use crate::words::{EnvironmentName, Period, VersionWord};
 
 /// How long the record of what is served is waited for. A server pushes those of one app after the other, and waits longer after each push
@@ -37,7 +38,7 @@ pub(super) struct WaitArgs {
 
 /// A `serve` that follows the repository of the clone.
 pub(super) struct Waiting {
-    standalone: Standalone,
+    standalone: AdminClient,
     patience: Period,
 }
 
@@ -69,7 +70,10 @@ impl WaitArgs {
                 .hint("name its --admin address with --admin or CUTWATER_ADMIN")
                 .hint("without --wait nothing is asked: in a cluster, `cutwater deployments status` shows what is served")
         })?;
-        waiting.standalone.follows(context, &status)?;
+        waiting
+            .standalone
+            .follows(&context.workspace, &status)
+            .map_err(named)?;
         Ok(Some(waiting))
     }
 }
@@ -102,7 +106,9 @@ impl Waiting {
             }
             let obstacles = match self.standalone.ask::<Status>("/status") {
                 Ok(status) => {
-                    self.standalone.follows(context, &status)?;
+                    self.standalone
+                        .follows(&context.workspace, &status)
+                        .map_err(named)?;
                     if Self::serves(context, &status, released, &split, commit)? {
                         self.until_recorded(ui, released, status, deadline);
                         return Ok(());
@@ -225,7 +231,7 @@ fn unrecorded(status: &Status, released: &Released) -> Option<(EnvironmentName, 
 
 /// Where a server follows another address than that of the clone's remote.
 fn elsewhere(context: &Context, status: &Status) -> Option<String> {
-    let own = standalone::own(context);
+    let own = own_address(&context.workspace);
     (status.repository != own).then(|| {
         format!(
             "the server follows {}, and this clone pushes to {own}",

@@ -66,6 +66,16 @@ impl Kind {
             Self::Alias => "cwa",
         }
     }
+
+    /// An object of this kind by its place and name: `shop/checkout`, `alias shop/prod`.
+    #[must_use]
+    pub fn named(self, namespace: Option<&str>, name: &str) -> String {
+        let alias = if self == Self::Alias { "alias " } else { "" };
+        match namespace {
+            Some(namespace) => format!("{alias}{namespace}/{name}"),
+            None => format!("{alias}{name}"),
+        }
+    }
 }
 
 impl Release {

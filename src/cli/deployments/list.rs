@@ -4,12 +4,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::candidates;
-use crate::cli::cluster::ClusterArgs;
 use crate::cli::context::Context;
-use crate::cli::live::{self, named};
 use crate::cli::moment;
 use crate::cli::output::{Failure, Ui, count};
+use crate::cli::sources::{self, ClusterArgs};
 use crate::users::{Deployed, Memory, Scope, Unserved, deployed};
+use crate::view::Looked;
 use crate::words::{AppName, EnvironmentName};
 
 #[derive(Debug, clap::Args)]
@@ -50,17 +50,18 @@ impl Args {
         let cluster = Some(&self.cluster);
         // One more than is shown says whether there are more. What a record tells of a commit depends on those before it.
         let (more, records) = (limit.saturating_add(1), usize::MAX);
-        let looked = live::look(ui, context, &app, Scope::Tracked, records, cluster);
+        let looked = sources::look(ui, context, &app, Scope::Tracked, records, cluster);
         let looked = looked.map_err(|failure| {
             failure.hint(format!(
                 "what was deployed stands in the repository; what is served, a `cutwater serve` and a cluster tell without it: {}",
                 context.command(&format!("deployments status {app}"))
             ))
         })?;
-        let live::Looked {
+        let Looked {
             survey,
             cluster,
             mut unread,
+            silent: _,
         } = looked;
         let environment = self.environment.as_ref();
         let (mut all, problems) = deployed(
@@ -123,14 +124,14 @@ fn row(entry: &Deployed) -> Vec<String> {
             namespace,
             name,
             ..
-        } => named(*kind, namespace.as_deref(), name),
+        } => kind.named(namespace.as_deref(), name),
         Memory::Cluster {
             context,
             kind,
             namespace,
             name,
             ..
-        } => format!("{} ({context})", named(*kind, Some(namespace), name)),
+        } => format!("{} ({context})", kind.named(Some(namespace), name)),
     };
     let shares = entry.versions.iter();
     let shares: Vec<String> = shares

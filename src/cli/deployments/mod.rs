@@ -1,7 +1,6 @@
 //! `cutwater deployments`: one file per verb. Reads only.
 
 mod list;
-mod server;
 mod status;
 
 use clap::Subcommand;
@@ -11,7 +10,6 @@ use super::context::Context;
 use super::output::{Failure, Ui};
 
 pub(super) use list::ListJson;
-pub(super) use status::StatusJson;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

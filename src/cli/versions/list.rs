@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::entry::{EntryJson, row};
+use super::uses::cell;
 use crate::cli::candidates;
 use crate::cli::context::Context;
-use crate::cli::live;
 use crate::cli::moment::{self, Edge};
 use crate::cli::output::{Failure, Ui, count};
 use crate::cli::running::RunningArgs;
@@ -148,7 +148,7 @@ impl Args {
         let rows = page.entries.iter().map(|(number, entry)| {
             let mut row = row(*number, entry);
             if !self.no_live {
-                row.insert(5, live::cell(&uses(entry)));
+                row.insert(5, cell(&uses(entry)));
             }
             row
         });

@@ -9,6 +9,7 @@ mod import;
 mod label;
 mod list;
 mod publish;
+mod uses;
 mod view;
 
 use clap::Subcommand;

@@ -2,76 +2,83 @@
 //!
 //! Pure: it reads nothing but the document.
 
-use super::{ServedShare, StatusJson, WantedShare};
-use crate::cli::deployments::server::ServerJson;
-use crate::cli::live::named;
 use crate::cli::moment;
 use crate::releases::Kind;
+use crate::view::{AppStatus, ServedShare, ServerStatus, WantedShare};
 
 /// The columns.
-pub(in crate::cli::deployments) const HEAD: [&str; 6] =
-    ["WHAT", "SOURCE", "WANTED", "SERVED", "PODS", "READY"];
+pub(super) const HEAD: [&str; 6] = ["WHAT", "SOURCE", "WANTED", "SERVED", "PODS", "READY"];
 
-impl StatusJson {
-    pub(in crate::cli::deployments) fn rows(&self) -> Vec<Vec<String>> {
-        let wanted = self.releases.iter().map(|release| {
-            let what = named(release.kind, release.namespace.as_deref(), &release.name);
-            let source = format!("{}:{} of {}", release.file, release.line, release.branch);
-            let none = String::new;
-            vec![
-                what,
-                source,
-                asked(&release.versions),
-                none(),
-                none(),
-                none(),
-            ]
-        });
-        let ledgers = self.ledgers.iter().map(|ledger| {
-            let source = format!("ledger, {}", moment::seconds(ledger.at));
-            let what = ledger.environment.clone();
-            let served = served(&ledger.versions);
-            vec![
-                what,
-                source,
-                String::new(),
-                served,
-                String::new(),
-                String::new(),
-            ]
-        });
-        let cluster = self.cluster.iter().map(|object| {
-            let ready = object.ready.as_ref();
-            let pods = |pods: fn(&ServedShare) -> Option<u32>| -> u32 {
-                object.served.iter().filter_map(pods).sum()
-            };
-            vec![
-                named(object.kind, Some(&object.namespace), &object.name),
-                format!("cluster {}", object.context),
-                asked(&object.wanted),
-                served(&object.served),
-                format!(
-                    "{}/{}",
-                    pods(|share| share.ready_replicas),
-                    pods(|share| share.wanted_replicas)
-                ),
-                ready.map_or_else(
-                    || "Unknown".to_owned(),
-                    |ready| format!("{} ({}) {}", ready.status, ready.reason, ready.message),
-                ),
-            ]
-        });
-        let doubt = move |kind, name: &str| self.doubt(kind, name);
-        let server = (self.server.iter()).flat_map(move |server| server_rows(server, doubt));
-        (wanted.chain(ledgers).chain(cluster))
-            .chain(server)
-            .collect()
+/// The rows.
+pub(super) fn rows(status: &AppStatus) -> Vec<Vec<String>> {
+    let wanted = status.releases.iter().map(|release| {
+        let what = release
+            .kind
+            .named(release.namespace.as_deref(), &release.name);
+        let source = format!("{}:{} of {}", release.file, release.line, release.branch);
+        let none = String::new;
+        vec![
+            what,
+            source,
+            asked(&release.versions),
+            none(),
+            none(),
+            none(),
+        ]
+    });
+    let ledgers = status.ledgers.iter().map(|ledger| {
+        let source = format!("ledger, {}", moment::seconds(ledger.at));
+        let what = ledger.environment.clone();
+        let served = served(&ledger.versions);
+        vec![
+            what,
+            source,
+            String::new(),
+            served,
+            String::new(),
+            String::new(),
+        ]
+    });
+    let cluster = status.cluster.iter().map(|object| {
+        let ready = object.ready.as_ref();
+        let pods = |pods: fn(&ServedShare) -> Option<u32>| -> u32 {
+            object.served.iter().filter_map(pods).sum()
+        };
+        vec![
+            object.kind.named(Some(&object.namespace), &object.name),
+            format!("cluster {}", object.context),
+            asked(&object.wanted),
+            served(&object.served),
+            format!(
+                "{}/{}",
+                pods(|share| share.ready_replicas),
+                pods(|share| share.wanted_replicas)
+            ),
+            ready.map_or_else(
+                || "Unknown".to_owned(),
+                |ready| format!("{} ({}) {}", ready.status, ready.reason, ready.message),
+            ),
+        ]
+    });
+    let doubt = move |kind, name: &str| doubt(status, kind, name);
+    let server = (status.server.iter()).flat_map(move |server| server_rows(server, doubt));
+    (wanted.chain(ledgers).chain(cluster))
+        .chain(server)
+        .collect()
+}
+
+/// Why an object that is served is not ready: no file asks for it, or that cannot be known.
+fn doubt(status: &AppStatus, kind: Kind, name: &str) -> Option<&'static str> {
+    match status.asks_for(kind, name) {
+        Some(true) => None,
+        Some(false) => Some("False (no file of the branch asks for it)"),
+        None => Some("Unknown (what is wanted cannot be read)"),
     }
 }
 
 /// What a server serves; ready as far as it is wanted. `doubt` says why one that serves all that it knows of is not.
 fn server_rows(
-    server: &ServerJson,
+    server: &ServerStatus,
     doubt: impl Fn(Kind, &str) -> Option<&'static str>,
 ) -> impl Iterator<Item = Vec<String>> {
     server.splits.iter().map(move |(key, split)| {
@@ -96,7 +103,7 @@ fn server_rows(
             format!("False {}", own.join("; "))
         };
         vec![
-            named(kind, None, name),
+            kind.named(None, name),
             format!("serve {}", server.address),
             String::new(),
             shares.collect::<Vec<_>>().join(", "),

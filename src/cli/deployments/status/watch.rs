@@ -7,13 +7,12 @@ use serde_json::Value as Json;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::super::server::ServerJson;
-use super::StatusJson;
+use super::table::rows as rows_of;
 use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::moment;
 use crate::cli::output::{Failure, Ui};
-use crate::cli::standalone::Standalone;
+use crate::view::{AdminClient, AppStatus, ServerStatus};
 
 /// How often a server is asked.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -24,8 +23,8 @@ const REPOSITORY: Duration = Duration::from_secs(5);
 pub(super) fn watch(
     ui: &Ui,
     context: &Context,
-    standalone: &Standalone,
-    read: &dyn Fn() -> Result<StatusJson, Failure>,
+    client: &AdminClient,
+    read: &dyn Fn() -> Result<AppStatus, Failure>,
 ) -> Result<(), Failure> {
     end_on_interrupt()?;
     let mut status = read()?;
@@ -36,7 +35,7 @@ pub(super) fn watch(
     let (mut shown, mut unread) = (Json::Null, Vec::new());
     let mut rows: Vec<Vec<String>> = Vec::new();
     loop {
-        let server = ServerJson::ask(standalone, context, &status.app).ok();
+        let server = ServerStatus::ask(client, &context.workspace, &status.app).ok();
         let news = server != status.server;
         if news || looked.elapsed() >= REPOSITORY {
             match read() {
@@ -66,11 +65,11 @@ pub(super) fn watch(
 }
 
 /// At a terminal the whole anew; elsewhere a document, or a line for each row that is new or another one.
-fn show(ui: &Ui, status: &StatusJson, before: &mut Vec<Vec<String>>) -> Result<(), Failure> {
+fn show(ui: &Ui, status: &AppStatus, before: &mut Vec<Vec<String>>) -> Result<(), Failure> {
     if ui.json {
         return ui.json_line(status);
     }
-    let rows = status.rows();
+    let rows = rows_of(status);
     let time = moment::now().strftime("%H:%M:%S").to_string();
     if ui.clear_screen() {
         ui.result(format!("{time}, until Ctrl-C"));

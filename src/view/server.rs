@@ -5,40 +5,40 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::cli::context::Context;
-use crate::cli::standalone::Standalone;
+use super::admin_client::AdminClient;
+use super::ask_error::ServerError;
 use crate::serve::admin_api::{SplitStatus, Status};
+use crate::store::Workspace;
 use crate::words::AppName;
 
 /// What a `cutwater serve` of this repository serves.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::cli) struct ServerJson {
+pub struct ServerStatus {
     /// Its admin address.
-    pub(super) address: String,
+    pub address: String,
     /// The commit that counts there.
-    pub(super) commit: Option<String>,
+    pub commit: Option<String>,
     /// By `cwd/NAME` for a Deployment, `cwa/NAME` for an Alias.
-    pub(super) splits: BTreeMap<String, SplitStatus>,
+    pub splits: BTreeMap<String, SplitStatus>,
     /// What stands against what is wanted.
-    pub(super) problems: Vec<String>,
+    pub problems: Vec<String>,
     /// How many changes are not in the ledger yet; absent where none is written.
-    pub(super) waiting: Option<usize>,
+    pub waiting: Option<usize>,
 }
 
-impl ServerJson {
-    /// What it tells now; nothing where none answers or it follows another repository, with the reason.
-    pub(super) fn ask(
-        standalone: &Standalone,
-        context: &Context,
+impl ServerStatus {
+    /// What it tells now.
+    ///
+    /// # Errors
+    /// When none answers, or it follows another repository or branch than the clone.
+    pub fn ask(
+        client: &AdminClient,
+        workspace: &Workspace,
         app: &AppName,
-    ) -> Result<Self, String> {
-        let status: Status = standalone
-            .ask("/status")
-            .map_err(|error| error.to_string())?;
-        standalone
-            .follows(context, &status)
-            .map_err(|failure| failure.to_string())?;
+    ) -> Result<Self, ServerError> {
+        let status: Status = client.ask("/status")?;
+        client.follows(workspace, &status)?;
         let mut apps = status.apps;
         let app = apps.remove(app);
         let (splits, problems) = app
@@ -51,7 +51,7 @@ impl ServerJson {
         let unwritten = unwritten.into_iter().flatten();
         let problems = status.problems.into_iter().chain(problems);
         Ok(Self {
-            address: standalone.to_string(),
+            address: client.to_string(),
             commit: status.commit,
             splits,
             problems: problems.chain(unwritten).collect(),

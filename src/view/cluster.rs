@@ -1,6 +1,6 @@
 //! What the cluster says about an app: asked once, with a short deadline, and only read.
 //!
-//! The cluster is the one that kubectl would use, see [`connect`]. Where there is none, nothing is asked.
+//! The cluster is the one that kubectl would use, see `controller::connect`. Where there is none, nothing is asked.
 
 use std::time::Duration;
 
@@ -19,50 +19,66 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Objects per page.
 const PAGE: u32 = 500;
 
-/// Which cluster is asked.
-#[derive(Debug, Clone, clap::Args)]
-pub(super) struct ClusterArgs {
-    /// Do not ask the cluster
-    #[arg(long, conflicts_with = "context")]
-    pub(super) no_cluster: bool,
-    /// Context of the kubeconfig to ask; the current one where absent
-    #[arg(long, value_name = "NAME")]
-    context: Option<String>,
+/// The question to a cluster.
+#[derive(Debug, Clone, Default)]
+pub struct ClusterQuestion {
+    /// Context of the kubeconfig; the current one where absent.
+    pub context: Option<String>,
 }
 
-impl ClusterArgs {
-    /// The app's Deployments and Aliases in the cluster; nothing where there is no cluster or it is not to be asked.
+/// Why a cluster could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// There is no way to it.
+    #[error("{0}")]
+    Unreachable(String),
+    /// It answered with an error.
+    #[error("cluster {context}: {problem}")]
+    Failed {
+        /// The context of the kubeconfig.
+        context: String,
+        /// What is wrong, down to its cause.
+        problem: String,
+    },
+    /// It did not answer.
+    #[error("it did not answer within {} s", PATIENCE.as_secs())]
+    Late,
+    /// The question itself broke off.
+    #[error("the question to the cluster broke off")]
+    BrokenOff,
+}
+
+impl ClusterQuestion {
+    /// The app's Deployments and Aliases in the cluster; nothing where no cluster is named anywhere.
     ///
     /// # Errors
     /// Why the cluster could not be asked. What to do is for the caller to say: who only reads may leave the cluster out.
-    pub(super) fn ask(&self, app: &AppName) -> Result<Option<Cluster>, String> {
-        if self.no_cluster {
-            return Ok(None);
-        }
+    pub fn ask(&self, app: &AppName) -> Result<Option<Cluster>, ClusterError> {
         // Two TLS providers in one program panic at run time: this is the one.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .build();
-        let runtime = runtime.map_err(|error| error.to_string())?;
+            .build()
+            .map_err(|error| ClusterError::Unreachable(error.to_string()))?;
         let answer = runtime.block_on(async {
             let answer = tokio::time::timeout(PATIENCE, self.answer(app));
-            answer.await.unwrap_or_else(|_| {
-                Err(format!("it did not answer within {} s", PATIENCE.as_secs()))
-            })
+            answer.await.unwrap_or(Err(ClusterError::Late))
         });
         // A look-up of a name that hangs is not waited for.
         runtime.shutdown_background();
         answer
     }
 
-    async fn answer(&self, app: &AppName) -> Result<Option<Cluster>, String> {
-        let Some((context, config)) = connect::config(self.context.as_deref()).await? else {
+    async fn answer(&self, app: &AppName) -> Result<Option<Cluster>, ClusterError> {
+        let found = connect::config(self.context.as_deref()).await;
+        let Some((context, config)) = found.map_err(ClusterError::Unreachable)? else {
             return Ok(None);
         };
         let namespace = config.default_namespace.clone();
-        let client = connect::client(config);
-        let client = client.map_err(|error| format!("cluster {context}: {error}"))?;
+        let client = connect::client(config).map_err(|problem| ClusterError::Failed {
+            context: context.clone(),
+            problem,
+        })?;
         let mut cluster = Cluster {
             context,
             objects: Vec::new(),
@@ -81,7 +97,7 @@ async fn objects<K>(
     namespace: &str,
     app: &AppName,
     cluster: &mut Cluster,
-) -> Result<(), String>
+) -> Result<(), ClusterError>
 where
     K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
         + Clone
@@ -105,7 +121,12 @@ where
         Ok(found) => found,
         // No Cutwater there.
         Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
-        Err(error) => return Err(said(&cluster.context, &error)),
+        Err(error) => {
+            return Err(ClusterError::Failed {
+                context: cluster.context.clone(),
+                problem: connect::chain(&error),
+            });
+        }
     };
     for guarded in found {
         match guarded.0 {
@@ -142,9 +163,4 @@ where
             None => return Ok(all),
         }
     }
-}
-
-/// What went wrong, down to its cause.
-fn said(context: &str, error: &kube::Error) -> String {
-    format!("cluster {context}: {}", connect::chain(error))
 }
