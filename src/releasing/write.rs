@@ -12,18 +12,14 @@ use super::{ReleaseOutcome, ReleaseRequest, Released, Wish, reach, unpushed};
 use crate::git::{GitError, GitErrorKind, RefUpdate};
 use crate::releases::{Release, message};
 use crate::store::Branch;
-use crate::store::backoff::Racer;
 use crate::store::commit::NewCommit;
+use crate::store::contention::{Contention, GivenUp, Moved};
 use crate::store::error::StoreError;
 use crate::store::objects;
 use crate::store::refs::Space;
 use crate::store::workspace::Workspace;
 use crate::users::{self, Change, Reach, Scope, Survey};
 
-/// Most refusals in a row after which nothing had changed at the remote.
-const STANDSTILLS_MAX: u32 = 4;
-/// Most tries in all.
-const TRIES_MAX: u32 = 40;
 /// Most records of a ledger that a rollback looks at, and changes of the branch that say who changed an object.
 const PAST_MAX: usize = 1_000;
 /// Largest file of releases.
@@ -47,9 +43,8 @@ pub fn release(
     ));
     let mut look = Look::at(workspace, request)?;
     let first = look.release.wanted.versions.clone();
-    let mut standstills = 0;
-    let mut racer = Racer::new();
-    for _ in 0..TRIES_MAX {
+    let mut contention = Contention::new();
+    loop {
         let decision = match look.decide(workspace, request) {
             Ok(decision) if decision.edit == Edit::Same => {
                 let outcome = ReleaseOutcome::Unchanged;
@@ -74,16 +69,14 @@ pub fn release(
         }
         let commit = look.commit(workspace, request, &decision)?;
         progress(&format!("pushing to {remote}"));
-        // A server that takes no several changes at once is asked for the branch alone.
-        let atomic = standstills % 2 == 0;
+        let atomic = contention.is_atomic();
         let Err(refused) = look.push(workspace, request, &decision, commit, atomic) else {
             return Ok(look.done(workspace, request, decision, commit));
         };
         if refused.is_interrupt() {
             return Err(ReleaseError::Interrupted(refused));
         }
-        // Before the look and not behind it, so that what is decided next is decided on what is there.
-        racer.pause();
+        contention.pause();
         let now = match Look::at(workspace, request) {
             Ok(now) => now,
             // It may have arrived all the same, and a second rollback would go further back.
@@ -100,16 +93,16 @@ pub fn release(
         if look.holds(workspace, request, commit)? {
             return Ok(before.done(workspace, request, decision, commit));
         }
-        if look.stands_as(&before) {
-            standstills += 1;
-            if standstills >= STANDSTILLS_MAX {
-                return Err(refusal(workspace, request, refused));
-            }
+        let moved = if look.stands_as(&before) {
+            Moved::Nothing
         } else {
-            standstills = 0;
-        }
+            Moved::Expected
+        };
+        contention.lost(moved).map_err(|end| match end {
+            GivenUp::Refused => refusal(workspace, request, refused),
+            GivenUp::Outrun(_) => ReleaseError::GaveUp(workspace.settings().branch.clone()),
+        })?;
     }
-    Err(ReleaseError::GaveUp(workspace.settings().branch.clone()))
 }
 
 /// The new branch can be made.

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::plan::Plan;
+use super::contention::{Contention, Moved};
 use super::error::StoreError;
 use super::refs::{AppRefs, number_of};
 use super::workspace::{Workspace, key_of};
@@ -25,10 +26,6 @@ const BATCH: usize = 1000;
 const LAST_BATCH: usize = 200;
 /// Most apps that are named in a message.
 const NAMED_MAX: usize = 3;
-/// Most pushes that are refused without anything having changed.
-const STANDSTILLS_MAX: u32 = 3;
-/// Most rounds in all.
-const ROUNDS_MAX: u32 = 50;
 
 /// A repository that versions are taken from.
 pub struct ImportSource {
@@ -293,9 +290,8 @@ fn carry_out(
     mut pending: Vec<Pending<'_>>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<(), ImportError> {
-    let mut standstills = 0;
-    let mut refused = String::new();
-    for _ in 0..ROUNDS_MAX {
+    let mut contention = Contention::new();
+    loop {
         pending.retain(|one| !one.plan.is_done());
         if pending.is_empty() {
             return Ok(());
@@ -309,7 +305,7 @@ fn carry_out(
                 message: error.message,
             });
         }
-        refused = format!("{error}{}", error.advice());
+        contention.pause();
         // What a refused push means, the refs say.
         let apps = pending.iter().map(|one| one.app.clone()).collect();
         let mut now = workspace.read_own(&apps)?;
@@ -327,17 +323,18 @@ fn carry_out(
                 });
             }
         }
-        if !moved {
-            standstills += 1;
-        }
-        if standstills >= STANDSTILLS_MAX {
-            break;
+        let moved = if moved {
+            Moved::Expected
+        } else {
+            Moved::Nothing
+        };
+        if contention.lost(moved).is_err() {
+            return Err(ImportError::Refused {
+                apps: names(&pending),
+                message: format!("{error}{}", error.advice()),
+            });
         }
     }
-    Err(ImportError::Refused {
-        apps: names(&pending),
-        message: refused,
-    })
 }
 
 /// Pushes what is missing of all these apps, up to the first refusal: `last` of each before any tag.

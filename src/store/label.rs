@@ -8,6 +8,7 @@ use git2::{Oid, Repository};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::contention::{Contention, GivenUp, Moved};
 use super::error::{LabelError, ResolveError, StoreError};
 use super::history::History;
 use super::lookup::unreadable;
@@ -16,9 +17,6 @@ use super::version::{self, Entry};
 use super::workspace::Workspace;
 use crate::git::RefUpdate;
 use crate::words::{AppName, Label, VersionNumber, VersionWord};
-
-/// Most refusals after which something had changed at the remote.
-const TRIES_MAX: u32 = 10;
 
 /// What is to become of a label.
 #[derive(Debug, Clone)]
@@ -346,8 +344,8 @@ impl Target<'_> {
         dry_run: bool,
         mut needed: impl FnMut(&AppRefs) -> Result<Option<RefUpdate>, LabelError>,
     ) -> Result<(), LabelError> {
-        let mut atomic = true;
-        for _ in 0..TRIES_MAX {
+        let mut contention = Contention::new();
+        loop {
             let Some(update) = needed(&refs)? else {
                 return Ok(());
             };
@@ -357,6 +355,7 @@ impl Target<'_> {
             // The version must still be there when its label comes. A server that takes no two changes at once is asked
             // for the label alone.
             let mut updates = vec![update];
+            let atomic = contention.is_atomic();
             if atomic {
                 updates.push(RefUpdate {
                     name: Space::canonical(self.app).version(self.number),
@@ -371,18 +370,21 @@ impl Target<'_> {
             if refused.is_interrupt() {
                 return Err(LabelError::Interrupted(refused));
             }
+            contention.pause();
             let before = std::mem::take(&mut refs);
             refs = workspace.refresh(self.app)?;
-            if refs == before {
-                if !atomic {
-                    return Err(LabelError::Refused(refused));
-                }
-                atomic = false;
-            }
+            let moved = if refs == before {
+                Moved::Nothing
+            } else {
+                Moved::Expected
+            };
+            contention.lost(moved).map_err(|end| match end {
+                GivenUp::Refused => LabelError::Refused(refused),
+                GivenUp::Outrun(tries) => LabelError::Store(StoreError::local(
+                    format!("label `{}` of `{}`", self.label, self.app),
+                    &format!("changed at each of {tries} tries; try again"),
+                )),
+            })?;
         }
-        Err(LabelError::Store(StoreError::local(
-            format!("label `{}` of `{}`", self.label, self.app),
-            &"changed at each try; try again",
-        )))
     }
 }

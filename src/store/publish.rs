@@ -36,9 +36,9 @@
 //! a tag that is published and deleted by hand between that look and the push.
 
 use super::attempt::Attempt;
-use super::backoff::Racer;
 use super::by_content;
 use super::candidate::{Candidate, highest};
+use super::contention::{Contention, GivenUp, Moved};
 use super::error::PublishError;
 use super::refs::AppRefs;
 use super::request::{Outcome, Published, Request, Warning, WarningReason};
@@ -49,8 +49,6 @@ use crate::words::VersionNumber;
 
 /// Most refusals for which the refs show no reason.
 const TRIES_MAX: u32 = 10;
-/// Most refusals in a row after which nothing had changed at the remote.
-const STANDSTILLS_MAX: u32 = 4;
 /// Most tries in all: as many publishers of one app can race.
 const RACES_MAX: u32 = 200;
 
@@ -120,20 +118,18 @@ impl Attempt<'_> {
         progress: &mut dyn FnMut(&str),
     ) -> Result<Published, PublishError> {
         let (workspace, request) = (self.workspace, self.request);
-        let (mut standstills, mut unexplained) = (0, 0);
-        let mut atomic = true;
         progress(&format!(
             "reading the versions of {} at {}",
             request.app,
             workspace.remote()
         ));
-        let mut racer = Racer::new();
-        for _ in 0..RACES_MAX {
+        let mut contention = Contention::within(RACES_MAX, TRIES_MAX);
+        loop {
             if tried
                 .as_ref()
                 .is_some_and(|refused| !refused.error.is_interrupt())
             {
-                racer.pause();
+                contention.pause();
             }
             let refs = workspace.refresh(&request.app)?;
             if let Some(refused) = tried {
@@ -162,23 +158,19 @@ impl Attempt<'_> {
                 }
                 // Whoever took the number explains the refusal. If nobody did, the server may not offer atomic pushes:
                 // the tag alone makes a version. Of a push of several apps any other one may be the reason.
-                let explained =
-                    highest(workspace, request, &refs) != highest(workspace, request, &before);
-                if !explained && alone {
-                    atomic = !atomic;
-                }
-                if refs == before {
-                    standstills += 1;
-                    if standstills >= STANDSTILLS_MAX {
-                        return Err(PublishError::Refused(error));
-                    }
+                let moved = if refs == before {
+                    Moved::Nothing
+                } else if highest(workspace, request, &refs) == highest(workspace, request, &before)
+                {
+                    Moved::Other
                 } else {
-                    // Others got on, or something else moved: that is no reason to stop, as long as it ends.
-                    standstills = 0;
-                    unexplained += u32::from(!explained);
-                    if unexplained >= TRIES_MAX {
-                        return Err(PublishError::TooManyRaces { tries: TRIES_MAX });
-                    }
+                    Moved::Expected
+                };
+                if alone {
+                    contention.lost(moved).map_err(|end| match end {
+                        GivenUp::Refused => PublishError::Refused(error),
+                        GivenUp::Outrun(races) => PublishError::TooManyRaces { tries: races },
+                    })?;
                 }
             }
             if let Some(version) = self.living(&refs) {
@@ -188,12 +180,11 @@ impl Attempt<'_> {
             if request.dry_run {
                 return Ok(self.done(Outcome::WouldPublish, candidate));
             }
-            match self.push(candidate, refs, atomic, progress) {
+            match self.push(candidate, refs, contention.is_atomic(), progress) {
                 Ok(published) => return Ok(published),
                 Err(refused) => tried = Some(refused),
             }
         }
-        Err(PublishError::TooManyRaces { tries: RACES_MAX })
     }
 
     /// The living version that holds the content, as the refs say it.

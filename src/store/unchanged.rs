@@ -4,6 +4,7 @@ use git2::Oid;
 
 use super::attempt::Attempt;
 use super::candidate::update;
+use super::contention::{Contention, Moved};
 use super::error::{PublishError, StoreError};
 use super::history;
 use super::label::{Given, Target};
@@ -15,8 +16,6 @@ use crate::words::{AppName, shown};
 
 /// Most bytes of a server's words that are shown.
 const WHY_MAX: usize = 300;
-/// Most tries to bring the hints on.
-const TRIES_MAX: u32 = 10;
 
 impl Attempt<'_> {
     /// The content is there: heals the hint, and adds the label.
@@ -78,7 +77,8 @@ impl Attempt<'_> {
     ///
     /// Both stay behind after a push that was not atomic. Where the server refuses them, the next publisher tries again.
     fn heal(&self, mut refs: AppRefs, commit: Oid) -> Result<Option<Warning>, PublishError> {
-        for _ in 0..TRIES_MAX {
+        let mut contention = Contention::new();
+        loop {
             let mut updates = Vec::new();
             let (repo, app) = (&self.workspace.repo, &self.request.app);
             let newest = history::newest_own(repo, app, &refs);
@@ -103,13 +103,17 @@ impl Attempt<'_> {
             if error.is_interrupt() {
                 return Err(PublishError::Interrupted(error));
             }
+            contention.pause();
             refs = self.workspace.refresh(app)?;
+            // A server that refuses hints is asked once; whoever publishes next asks it again.
             if refs == before {
                 let why = error.to_string();
                 return Ok(lagging.map(|_| self.workspace.numbers_not_kept(app, &why)));
             }
+            if contention.lost(Moved::Expected).is_err() {
+                return Ok(None);
+            }
         }
-        Ok(None)
     }
 
     /// A warning where `last` is not at the remote, though it was pushed there just now, or where that is not known.

@@ -12,8 +12,8 @@ use git2::Oid;
 use super::deletion::{AskRunning, DeleteError, DeleteRequest, Deletion};
 use super::{Running, Scope, Survey, Use, users_of};
 use crate::git::RefUpdate;
-use crate::store::backoff::Racer;
 use crate::store::commit::NewCommit;
+use crate::store::contention::{Contention, GivenUp, Moved};
 use crate::store::error::StoreError;
 use crate::store::history;
 use crate::store::refs::Space;
@@ -21,11 +21,6 @@ use crate::store::trailers::{self, Trailers};
 use crate::store::version::{EMPTY_TREE, Entry, Tombstone, Version};
 use crate::store::workspace::Workspace;
 use crate::words::{AppName, VersionNumber, VersionWord};
-
-/// Most refusals in a row after which nothing had changed at the remote.
-const STANDSTILLS_MAX: u32 = 4;
-/// Most tries in all.
-const TRIES_MAX: u32 = 40;
 
 /// Deletes versions, each by itself, in the order in which they are named. `progress` is told what takes time.
 ///
@@ -175,18 +170,16 @@ impl Work<'_> {
         ask: AskRunning<'_>,
     ) -> Result<Outcome, DeleteError> {
         let number = version.number;
-        let mut standstills = 0;
-        let mut atomic = true;
-        let mut racer = Racer::new();
-        for _ in 0..TRIES_MAX {
+        let mut contention = Contention::new();
+        loop {
+            let atomic = contention.is_atomic();
             let Err(error) = self.push(&version, commit, tombstone, atomic) else {
                 return Ok((Some(tombstone), deleted(version)));
             };
             if error.is_interrupt() {
                 return Ok((None, refused(word, &error)));
             }
-            // Before the look and not behind it: who uses the version is asked right before the next push.
-            racer.pause();
+            contention.pause();
             let before = self.facts.survey.refs.clone();
             self.facts = Facts::new(self.workspace, &self.request.app, ask)?;
             let survey = &self.facts.survey;
@@ -207,23 +200,23 @@ impl Work<'_> {
                     return Ok((None, refused(word, &reason)));
                 }
             }
-            if survey.refs == before {
-                standstills += 1;
-                // Some servers do not offer atomic pushes; the tag alone makes a tombstone.
-                atomic = standstills % 2 == 0;
-                if standstills >= STANDSTILLS_MAX {
-                    let reason = format!(
-                        "the remote refused to move its tag: {error}{}",
-                        error.advice()
-                    );
-                    return Ok((None, refused(word, &reason)));
-                }
+            let moved = if survey.refs == before {
+                Moved::Nothing
             } else {
-                standstills = 0;
-            }
+                Moved::Expected
+            };
+            let reason = match contention.lost(moved) {
+                Ok(()) => continue,
+                Err(GivenUp::Refused) => {
+                    let advice = error.advice();
+                    format!("the remote refused to move its tag: {error}{advice}")
+                }
+                Err(GivenUp::Outrun(tries)) => {
+                    format!("gave up after {tries} tries: others were faster; try again")
+                }
+            };
+            return Ok((None, refused(word, &reason)));
         }
-        let reason = format!("gave up after {TRIES_MAX} tries: others were faster; try again");
-        Ok((None, refused(word, &reason)))
     }
 
     /// Moves the tag, and drops the hint: at once, or the tag first.
@@ -309,22 +302,23 @@ impl Work<'_> {
             expected: None,
             new: Some(commit),
         };
-        let mut said = String::new();
-        let mut racer = Racer::new();
-        for _ in 0..STANDSTILLS_MAX {
+        let mut contention = Contention::new();
+        let said = loop {
             let Err(error) = self.workspace.push(std::slice::from_ref(&tag), false) else {
                 // Where the content was published again meanwhile, the hint is that version's.
                 drop(self.workspace.push(&[hint], false));
                 return in_use(version, users, true);
             };
-            said = error.message;
+            contention.pause();
             let refs = self.workspace.refresh(&self.request.app);
             let now = refs.map(|refs| refs.tags.get(&number.to_string()).copied());
             if now == Ok(Some(commit)) {
                 return in_use(version, users, true);
             }
-            racer.pause();
-        }
+            if contention.lost(Moved::Nothing).is_err() {
+                break error.message;
+            }
+        };
         let names: Vec<String> = users.iter().map(|entry| entry.user.to_string()).collect();
         refused(
             &VersionWord::Number(number),
