@@ -13,6 +13,7 @@ use crate::bulk::{self, Counts};
 use crate::controller::Controller;
 use crate::lab::versions::{self, Recipe};
 use crate::lab::{Accepter, Releases};
+use crate::ready;
 use crate::say;
 use crate::seen::Seen;
 use crate::support::{ApiServer, Options, User};
@@ -21,8 +22,6 @@ use crate::weights::{self, Floor, Weights};
 
 /// Samples of each figure that is a latency.
 const SAMPLES: usize = 200;
-/// Deployments that become ready beside as many of apps/v1.
-const HUNDREDS: usize = 500;
 const THOUSAND: usize = 1000;
 /// Longest time for anything that many objects do.
 pub const PATIENCE: Duration = Duration::from_mins(10);
@@ -63,7 +62,7 @@ impl Stage {
         }
     }
 
-    fn controller(&mut self) -> &Controller {
+    pub fn controller(&mut self) -> &Controller {
         let (kubeconfig, directory) = (
             self.server.kubeconfig(User::Cutwater),
             PathBuf::from(self.server.directory()),
@@ -73,14 +72,14 @@ impl Stage {
         })
     }
 
-    fn stop_controller(&mut self) {
+    pub fn stop_controller(&mut self) {
         if let Some(controller) = self.controller.take() {
             controller.stop();
         }
     }
 
     /// A namespace with a Repository that leads to the versions.
-    async fn namespace(&self, name: &str) -> String {
+    pub async fn namespace(&self, name: &str) -> String {
         let namespace = self.server.namespace(name);
         bulk::apply(
             &self.client,
@@ -91,12 +90,12 @@ impl Stage {
         namespace
     }
 
-    fn writes(&self, since: Timestamp) -> Counts {
+    pub fn writes(&self, since: Timestamp) -> Counts {
         bulk::writes(&self.server.audit_requests(User::Cutwater, since))
     }
 
     /// Waits until the controller has written nothing for some seconds.
-    async fn rest(&self) {
+    pub async fn rest(&self) {
         let start = Instant::now();
         loop {
             let since = Timestamp::now();
@@ -152,14 +151,14 @@ pub async fn measure(parts: &[&str]) {
         latency(&mut stage, &one, &app, "1 Deployment").await;
     }
     if asked("ready") {
-        ready(&mut stage, &one, &app).await;
+        ready::measure(&mut stage, &one, &app).await;
     }
     if asked("bulk") || asked("idle") || parts.is_empty() {
         thousand(&mut stage, &one, &app, &asked).await;
     }
 }
 
-async fn memory(stage: &mut Stage, count: usize, namespace: &str, app: &str) {
+pub async fn memory(stage: &mut Stage, count: usize, namespace: &str, app: &str) {
     // As it is after all that work, and as it is for one that was just started.
     let (after, peak) = (stage.controller().resident(), stage.controller().peak());
     stage.stop_controller();
@@ -170,7 +169,7 @@ async fn memory(stage: &mut Stage, count: usize, namespace: &str, app: &str) {
     let what = format!("resident memory, {count} Deployments");
     let beside = format!("peak {peak:.1} MiB; after a restart {fresh:.1} MiB");
     let mut row = Row::plain(&what, format!("{after:.1} MiB"), beside);
-    if count == HUNDREDS {
+    if count == ready::HUNDREDS {
         "below 60 MiB".clone_into(&mut row.target);
         row.met = Some(after < 60.0);
     }
@@ -178,7 +177,7 @@ async fn memory(stage: &mut Stage, count: usize, namespace: &str, app: &str) {
 }
 
 /// Changes one Deployment, and waits for the controller to act on it: then it has started.
-async fn poke(stage: &Stage, namespace: &str, app: &str) {
+pub async fn poke(stage: &Stage, namespace: &str, app: &str) {
     for second in [40, 50] {
         bulk::apply(
             &stage.client,
@@ -265,128 +264,6 @@ async fn bare(stage: &mut Stage, namespace: &str, app: &str, count: usize) -> Ve
     .await;
     drop(floor);
     times
-}
-
-/// Deployments of new versions to all ready, beside as many of apps/v1.
-async fn ready(stage: &mut Stage, one: &str, app: &str) {
-    stage.stop_controller();
-    let served = plain(stage, true).await;
-    let plain = plain(stage, false).await;
-    stage.controller();
-    poke(stage, one, app).await;
-    stage.rest().await;
-    let namespace = stage.namespace("ready").await;
-    say(&format!(
-        "{HUNDREDS} Deployments of new versions to all ready"
-    ));
-    let objects = (0..HUNDREDS)
-        .map(|number| bulk::single(&versions::app(number), 1))
-        .collect();
-    let (since, start, used) = (
-        Timestamp::now(),
-        Instant::now(),
-        stage.controller().processor(),
-    );
-    bulk::apply(&stage.client, &namespace, objects).await;
-    let pods = stage
-        .workloads
-        .until_count("workloads", &namespace, HUNDREDS, PATIENCE, |ready| *ready)
-        .await;
-    let routed = stage
-        .routes
-        .until_count("routes", &namespace, HUNDREDS, PATIENCE, |_| true)
-        .await;
-    let all = stage
-        .owners
-        .until_count("Deployments", &namespace, HUNDREDS, PATIENCE, |ready| {
-            *ready
-        })
-        .await;
-    let used = stage.controller().processor() - used;
-    stage.rest().await;
-    let seconds = |when: Instant| when.saturating_duration_since(start).as_secs_f64();
-    let other = format!("{HUNDREDS} apps/v1 Deployments available");
-    let what = |what: &str| format!("{HUNDREDS} Deployments of new versions: {what}");
-    Row::ratio(
-        &what("all pods available"),
-        seconds(pods),
-        plain,
-        "s",
-        &other,
-        1.5,
-    )
-    .leave();
-    Row::ratio(
-        &what("all routes written"),
-        seconds(routed),
-        plain,
-        "s",
-        &other,
-        1.5,
-    )
-    .leave();
-    Row::ratio(&what("all Ready"), seconds(all), plain, "s", &other, 1.5).leave();
-    let other = format!("{HUNDREDS} apps/v1 Deployments with a Service each");
-    let mut row = Row::ratio(&what("all Ready"), seconds(all), served, "s", &other, 1.5);
-    row.target = String::new();
-    row.met = None;
-    row.leave();
-    let requests = stage.server.audit_requests(User::Cutwater, since).len();
-    let writes = stage.writes(since);
-    Row::plain(
-        &what("requests each, to rest"),
-        format!("{:.2}", requests as f64 / HUNDREDS as f64),
-        format!(
-            "processor {used:.1} s; {}",
-            bulk::describe(&writes, HUNDREDS)
-        ),
-    )
-    .leave();
-    memory(stage, HUNDREDS, one, app).await;
-    say("deleting them");
-    bulk::delete_all::<Deployment>(&stage.client, &namespace).await;
-    stage
-        .owners
-        .until_none("their end", &namespace, PATIENCE)
-        .await;
-    stage
-        .workloads
-        .until_none("the end of their workloads", &namespace, PATIENCE)
-        .await;
-    stage.rest().await;
-}
-
-/// Seconds from the first apply to all available.
-async fn plain(stage: &Stage, services: bool) -> f64 {
-    let namespace = stage.server.namespace("plain");
-    say(&format!(
-        "{HUNDREDS} plain apps/v1 Deployments to all available"
-    ));
-    let names = (0..HUNDREDS).map(versions::app);
-    let objects = names.flat_map(|name| {
-        let service = services.then(|| bulk::service(&name, "0"));
-        [bulk::workload(&name, 0)].into_iter().chain(service)
-    });
-    let start = Instant::now();
-    bulk::apply(&stage.client, &namespace, objects.collect()).await;
-    let all = stage
-        .workloads
-        .until_count(
-            "plain Deployments",
-            &namespace,
-            HUNDREDS,
-            PATIENCE,
-            |ready| *ready,
-        )
-        .await;
-    let seconds = all.saturating_duration_since(start).as_secs_f64();
-    bulk::delete_all::<Workload>(&stage.client, &namespace).await;
-    stage
-        .workloads
-        .until_none("their end", &namespace, PATIENCE)
-        .await;
-    bulk::until_no_pods(&stage.client, &namespace).await;
-    seconds
 }
 
 /// A thousand Deployments: made at once, changed at once, one changed among them, and idle.

@@ -47,6 +47,8 @@ mod plan;
 mod proxies;
 /// Publishing from a warm clone.
 mod publishing;
+/// From new versions to all ready.
+mod ready;
 /// A whole release with real pods.
 mod release;
 /// What a watch has seen, and when.

@@ -11,6 +11,7 @@
 //! | module | is for | touches |
 //! |---|---|---|
 //! | [`words`] | names, version words, shares, periods | nothing |
+//! | [`backoff`] | how long to wait after a failure | nothing |
 //! | [`yaml`] | files that people write, with places, against a schema | nothing |
 //! | [`app`] | `app.yaml`: reading, checking, its schema | nothing |
 //! | [`settings`] | `cutwater.yaml` of a repository | nothing |
@@ -31,6 +32,7 @@
 //! | [`kubernetes`] | a plan as Kubernetes objects, and what differs from what is there | nothing |
 //! | [`processes`] | programs that run on this machine | processes |
 //! | [`telemetry`] | logs | stderr |
+//! | [`status_server`] | where a process tells of itself and takes webhooks | the network |
 //! | [`controller`] | watches, caches, and the stages of a reconcile | the cluster, the store |
 //! | [`serve`] | standalone mode: the same plan, with processes for pods and a gateway of its own | everything but the cluster |
 //! | [`view`] | what can be told of an app from all sides: repository, ledgers, cluster, server | the cluster, remotes, the network |
@@ -46,6 +48,7 @@
 
 pub mod api;
 pub mod app;
+pub mod backoff;
 pub mod branch;
 pub mod ci;
 pub mod cli;
@@ -63,6 +66,7 @@ pub mod resolve;
 pub mod scaffold;
 pub mod serve;
 pub mod settings;
+pub mod status_server;
 pub mod store;
 pub mod telemetry;
 pub mod users;

@@ -15,7 +15,8 @@ use tokio::sync::mpsc;
 use super::Global;
 use super::output::Failure;
 use crate::git::{Credentials, RemoteUrl};
-use crate::serve::{self, Settings, WebhookSecret};
+use crate::serve::{self, Settings};
+use crate::status_server::WebhookSecret;
 use crate::telemetry;
 use crate::words::{EnvironmentName, Period};
 

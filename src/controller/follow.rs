@@ -21,31 +21,31 @@ use super::failing::{Failing, QUIET};
 use super::isolation::guarded_now;
 use super::key::key_of;
 use super::sink::{Happened, Sink, mark};
+use crate::backoff;
 
 /// Longest time between two objects, or two pages, of a list. A list that brings nothing for longer is begun anew.
 const LIST_SILENCE: Duration = Duration::from_mins(1);
 /// How long a watch waits before it is tried again: twice as long each time, up to five seconds. A shift must not wait for
 /// half a minute because the API server was restarted, and twelve watches are no crowd.
-struct Patience(Duration);
+const WATCH: backoff::Backoff =
+    backoff::Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
 
-impl Patience {
-    const FIRST: Duration = Duration::from_millis(200);
-    const LONGEST: Duration = Duration::from_secs(5);
-}
+/// How many waits went before.
+struct Patience(u32);
 
 impl Iterator for Patience {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        let wait = self.0;
-        self.0 = (wait * 2).min(Self::LONGEST);
+        let wait = WATCH.after(self.0);
+        self.0 = self.0.saturating_add(1);
         Some(wait)
     }
 }
 
 impl Backoff for Patience {
     fn reset(&mut self) {
-        self.0 = Self::FIRST;
+        self.0 = 0;
     }
 }
 
@@ -55,8 +55,7 @@ struct Unhurried(ResetTimerBackoff<Patience>);
 
 impl Unhurried {
     fn new() -> Self {
-        let patience = Patience(Patience::FIRST);
-        Self(ResetTimerBackoff::new(patience, 2 * Patience::LONGEST))
+        Self(ResetTimerBackoff::new(Patience(0), 2 * WATCH.longest))
     }
 }
 
@@ -257,6 +256,6 @@ mod tests {
         }
         assert_eq!(waits, [200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
         tokio::time::advance(Duration::from_secs(11)).await;
-        assert_eq!(patience.next(), Some(Patience::FIRST));
+        assert_eq!(patience.next(), Some(WATCH.first));
     }
 }

@@ -16,7 +16,6 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
 
 use super::cache::Cache;
 use super::follow;
@@ -89,16 +88,13 @@ impl Health {
     }
 }
 
-/// Serves until the program ends.
-pub(super) async fn serve(listener: TcpListener, health: Arc<Health>) {
-    let router = Router::new()
+/// What is answered at which path.
+pub(super) fn router(health: Arc<Health>) -> Router {
+    Router::new()
         .route("/live", get(|| async { "live\n" }))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(health);
-    if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!(%error, "the health port failed");
-    }
+        .with_state(health)
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> (StatusCode, String) {

@@ -10,6 +10,8 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use crate::backoff::Backoff;
+
 /// A queue of keys without doubles.
 #[derive(Debug)]
 pub(super) struct Queue<K> {
@@ -107,8 +109,7 @@ impl<K: Clone + Ord + Hash> Queue<K> {
 /// How long to wait before a key is worked on again: twice as long after each failure, from a first to a longest wait.
 #[derive(Debug)]
 pub(super) struct Retries<K> {
-    first: Duration,
-    longest: Duration,
+    backoff: Backoff,
     failures: HashMap<K, u32>,
     pending: HashMap<K, Pending>,
 }
@@ -132,10 +133,9 @@ const EARLY_AGAIN: Duration = Duration::from_secs(10);
 const SAME: Duration = Duration::from_millis(100);
 
 impl<K: Clone + Eq + Hash> Retries<K> {
-    pub(super) fn new(first: Duration, longest: Duration) -> Self {
+    pub(super) fn new(backoff: Backoff) -> Self {
         Self {
-            first,
-            longest,
+            backoff,
             failures: HashMap::new(),
             pending: HashMap::new(),
         }
@@ -144,9 +144,9 @@ impl<K: Clone + Eq + Hash> Retries<K> {
     /// It failed once more; the wait.
     pub(super) fn failed(&mut self, key: &K) -> Duration {
         let failures = self.failures.entry(key.clone()).or_insert(0);
-        let times = 2_u32.saturating_pow((*failures).min(16));
+        let wait = self.backoff.after(*failures);
         *failures = failures.saturating_add(1);
-        self.first.saturating_mul(times).min(self.longest)
+        wait
     }
 
     /// It failed once more, and something else is due after `due`; the wait. Work before the wait is over, because of some event, makes it
@@ -165,10 +165,10 @@ impl<K: Clone + Eq + Hash> Retries<K> {
             self.pending.insert(key.clone(), pending);
         }
         let Some(pending) = self.pending.get_mut(key) else {
-            return self.first;
+            return self.backoff.first;
         };
         let wait = pending.over - now;
-        let due = due.map_or(wait, |due| due.max(self.first));
+        let due = due.map_or(wait, |due| due.max(self.backoff.first));
         if due >= wait {
             return wait;
         }
@@ -233,7 +233,10 @@ mod tests {
 
     #[test]
     fn each_failure_doubles_the_wait_until_it_goes_well() {
-        let mut retries = Retries::new(Duration::from_secs(1), Duration::from_secs(30));
+        let mut retries = Retries::new(Backoff::new(
+            Duration::from_secs(1),
+            Duration::from_secs(30),
+        ));
         let mut waits = || -> Vec<u64> { (0..7).map(|_| retries.failed(&"a").as_secs()).collect() };
         assert_eq!(waits(), [1, 2, 4, 8, 16, 30, 30]);
         assert_eq!(waits(), [30; 7]);
@@ -245,7 +248,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn events_make_no_wait_longer_and_what_is_due_comes_in_time() {
         let secs = Duration::from_secs;
-        let mut retries = Retries::new(secs(1), secs(600));
+        let mut retries = Retries::new(Backoff::new(secs(1), secs(600)));
         // Ten events while a settle delay passes: each attempt fails, and the delay is over when it is.
         for _ in 0..10 {
             retries.failed_with(&"a", None);

@@ -19,10 +19,11 @@ use super::key::AppKey;
 use super::objects::Tracked;
 use super::queue::{Queue, Retries};
 use super::sink::Sink;
+use crate::backoff::Backoff;
 use crate::kubernetes::names;
 
 /// When a lookup that failed is tried again, and one that found an object without its label: at first, and at most.
-const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+const AGAIN: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
 
 /// Looks up one object after the other, for ever.
 pub(super) async fn settle<K, F>(
@@ -38,7 +39,7 @@ pub(super) async fn settle<K, F>(
         + Debug,
     F: Tracked,
 {
-    let mut retries = Retries::new(AGAIN.0, AGAIN.1);
+    let mut retries = Retries::new(AGAIN);
     loop {
         let object = doubts.next().await;
         let (key, name) = &object;

@@ -20,6 +20,7 @@ use super::mirrors::{self, Fetched, Order, Unfetched};
 use super::queue::Queue;
 use super::secret::credentials;
 use crate::api::{Reason, Repository, condition};
+use crate::backoff::Backoff;
 use crate::git::RemoteUrl;
 use crate::record::VersionRecord;
 use crate::store::ResolveError;
@@ -433,9 +434,9 @@ impl Repositories {
                     state.as_of.get_or_insert(kept.when);
                 }
                 state.failure = Some(failure.clone());
-                let wait = FIRST_RETRY * 2_u32.saturating_pow(state.failures.min(10));
-                state.failures += 1;
-                (touched, wait.min(interval))
+                let wait = Backoff::new(FIRST_RETRY, interval).after(state.failures);
+                state.failures = state.failures.saturating_add(1);
+                (touched, wait)
             }
         }
     }

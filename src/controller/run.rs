@@ -12,6 +12,7 @@ use kube::Client;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::acceptance::Acceptance;
@@ -31,6 +32,8 @@ use super::report::Reports;
 use super::repositories::Repositories;
 use super::sink::Sink;
 use super::watch;
+use crate::backoff::Backoff;
+use crate::status_server;
 
 /// How the controller is started.
 #[derive(Debug, Clone)]
@@ -75,9 +78,9 @@ pub enum ControllerError {
 }
 
 /// Retries of an app after a failed write: first wait and longest wait.
-const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+const RETRY: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(30));
 /// How long it takes until an unreadable object is looked at again, where something could not be done yet: at first, and at most.
-const UNREADABLE_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(5));
+const UNREADABLE_AGAIN: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_mins(5));
 /// An app is looked at again after this time at the latest where it waits for a moment.
 const LONGEST_SLEEP: Duration = Duration::from_hours(24);
 /// Longest time in which a connection to the API server may bring nothing.
@@ -130,10 +133,14 @@ pub async fn run(
         if let Ok(address) = listener.local_addr() {
             info!(%address, "health is served");
         }
-        tasks.spawn(health::serve(listener, health.clone()));
+        tasks.spawn(status_server::serve(
+            listener,
+            health::router(health.clone()),
+            CancellationToken::new(),
+        ));
     }
     watch::start(&client, &sink, &mut tasks);
-    let failures = Arc::new(Mutex::new(Retries::new(RETRY.0, RETRY.1)));
+    let failures = Arc::new(Mutex::new(Retries::new(RETRY)));
     for _ in 0..settings.workers.max(1) {
         tasks.spawn(work(
             context.clone(),
@@ -241,7 +248,7 @@ fn wait(
 
 /// Says of objects that they cannot be read, and lets those go that are being deleted and that no app knows of.
 async fn report_unreadable(context: Arc<Context>, sink: Sink) {
-    let mut failures = Retries::new(UNREADABLE_AGAIN.0, UNREADABLE_AGAIN.1);
+    let mut failures = Retries::new(UNREADABLE_AGAIN);
     loop {
         let (kind, key) = sink.unreadable.next().await;
         let unreadable = (context.cache.lock().unreadable)
@@ -285,7 +292,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_due_does_not_wait_for_what_fails_again_and_again() {
-        let failures = Mutex::new(Retries::new(RETRY.0, RETRY.1));
+        let failures = Mutex::new(Retries::new(RETRY));
         let key = AppKey {
             namespace: "prod".to_owned(),
             app: "shop".parse().unwrap(),
@@ -297,10 +304,10 @@ mod tests {
         };
         for _ in 0..20 {
             waits(None, true);
-            tokio::time::advance(RETRY.1).await;
+            tokio::time::advance(RETRY.longest).await;
         }
-        assert_eq!(waits(None, true), Some(RETRY.1));
-        assert_eq!(waits(Some(3600), true), Some(RETRY.1));
+        assert_eq!(waits(None, true), Some(RETRY.longest));
+        assert_eq!(waits(Some(3600), true), Some(RETRY.longest));
         // At a deletion that fails in part: the settle delay, the drain delay, the end, each due once the one before has passed.
         for due in [3, 2, 3] {
             let soon = waits(Some(due), true).unwrap();
@@ -308,11 +315,11 @@ mod tests {
             tokio::time::advance(soon).await;
         }
         // What is due anew after each failure brings no rush.
-        assert_eq!(waits(Some(-5), true), Some(RETRY.0));
+        assert_eq!(waits(Some(-5), true), Some(RETRY.first));
         assert!(waits(Some(1), true).unwrap() > Duration::from_secs(9));
-        tokio::time::advance(RETRY.1).await;
-        assert_eq!(waits(Some(-5), true), Some(RETRY.0));
+        tokio::time::advance(RETRY.longest).await;
+        assert_eq!(waits(Some(-5), true), Some(RETRY.first));
         assert_eq!(waits(None, false), None);
-        assert_eq!(waits(None, true), Some(RETRY.0));
+        assert_eq!(waits(None, true), Some(RETRY.first));
     }
 }

@@ -16,11 +16,10 @@ use super::health::{Answer, Health, Verdict};
 use super::output::Output;
 use super::probe::{self, Place};
 use super::start::{Launch, Start};
+use crate::backoff::Backoff;
 
-/// The first wait before a program that ended is started again; it doubles each time.
-const PAUSE: Duration = Duration::from_millis(250);
-/// The longest.
-const PAUSE_MAX: Duration = Duration::from_mins(1);
+/// The waits before a program that ended is started again.
+const PAUSE: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_mins(1));
 /// A program that ran for so long is taken for well: the next wait is the first again.
 const WELL: Duration = Duration::from_mins(1);
 
@@ -73,16 +72,17 @@ impl Running {
             changed: Box::new(changed),
         };
         let task = tokio::spawn(async move {
-            let mut pause = PAUSE;
+            let mut ended = 0_u32;
             loop {
                 let began = Instant::now();
                 let Some(why) = supervisor.once(&mut stopped).await else {
                     return;
                 };
                 if began.elapsed() > WELL {
-                    pause = PAUSE;
+                    ended = 0;
                 }
-                let until = Instant::now() + pause;
+                let until = Instant::now() + PAUSE.after(ended);
+                ended = ended.saturating_add(1);
                 supervisor.before = Some(why.clone());
                 supervisor.say(State::Ended(why));
                 tokio::select! {
@@ -93,7 +93,6 @@ impl Running {
                     drop(stopped.await);
                     return;
                 }
-                pause = (pause * 2).min(PAUSE_MAX);
             }
         });
         Self { state, stop, task }

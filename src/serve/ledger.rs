@@ -21,6 +21,7 @@ use super::claims;
 use super::outbox_file::OutboxFile;
 use super::state::StateError;
 use super::tasks;
+use crate::backoff::Backoff;
 use crate::branch::{self, Tip};
 use crate::ledger::{Recorded, Served, ServedVersion, Waiting, Writer};
 use crate::plan::effective::is_same;
@@ -36,7 +37,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Between two pushes that succeed: of a burst of changes most go together.
 const PACE: Duration = Duration::from_secs(1);
 /// After a push that fails, at first and at last.
-const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
 /// How long a push may run before that is said: most take a moment.
 const SLOW: SignedDuration = SignedDuration::from_secs(2);
 /// Most records of an app in one push.
@@ -225,7 +226,7 @@ pub(super) async fn write(ledger: Arc<Ledger>, mirror: Mirror, releases: Option<
 
 /// Pushes what waits, for ever. Records of an app that cannot be written hold up no other app's.
 async fn push_all(ledger: &Arc<Ledger>, mirror: Mirror, releases: Option<String>) {
-    let mut pause = RETRY.0;
+    let mut failures = 0_u32;
     loop {
         let batches = ledger.ready();
         if batches.is_empty() {
@@ -256,11 +257,11 @@ async fn push_all(ledger: &Arc<Ledger>, mirror: Mirror, releases: Option<String>
             }
         }
         if all_done {
-            pause = RETRY.0;
+            failures = 0;
             tokio::time::sleep(PACE).await;
         } else {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(RETRY.1);
+            tokio::time::sleep(RETRY.after(failures)).await;
+            failures = failures.saturating_add(1);
         }
     }
 }

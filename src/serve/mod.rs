@@ -44,7 +44,6 @@ mod tidy;
 mod trouble;
 mod versions;
 mod wanted;
-mod webhook;
 mod world;
 
 #[cfg(test)]
@@ -65,6 +64,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use self::accepted::Counted;
+use self::admin::Webhook;
 use self::app::App;
 use self::engine::Engine;
 use self::keeper::Keeper;
@@ -78,11 +78,10 @@ use self::state::{Remembered, StateFolder};
 pub use self::state::{StateError, remembers};
 use self::status::Board;
 use self::tasks::{Last, Tasks};
-use self::webhook::Webhook;
-pub use self::webhook::WebhookSecret;
 use crate::branch::Known;
 use crate::gateway::{self, Limits, Metrics, Table};
 use crate::git::{Caller, Credentials, RemoteUrl};
+use crate::status_server::{self, WebhookSecret};
 use crate::store::{LocalBranch, Mirror, StoreError};
 use crate::words::{AppName, EnvironmentName};
 
@@ -201,7 +200,8 @@ pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result
     ));
     let mut tasks = Tasks::default();
     let webhook = webhook(&settings, &committed);
-    let telling = admin::serve(admin, Arc::clone(&board), webhook, end.clone());
+    let router = admin::router(Arc::clone(&board), webhook);
+    let telling = status_server::serve(admin, router, end.clone());
     tasks.spawn("answers on the admin address", telling);
     let local = watch_local(&settings, &committed);
     let shared = (Arc::clone(&table), metrics.clone());
@@ -357,7 +357,7 @@ const SCARCE: usize = 1_000;
 /// Files that this process has open for each program: pipes, its port, probes, idle connections.
 const PER_PROGRAM: u64 = 7;
 /// Files that it needs beside programs and the gateway: the repository, the state folder, and what asks how it stands.
-const RESERVE: u64 = 32 + admin::CONNECTIONS as u64;
+const RESERVE: u64 = 32 + status_server::CONNECTIONS as u64;
 
 /// How many programs there may be where this process may have so many files open, of which the gateway takes its part.
 fn programs(files: u64, limits: &Limits) -> usize {

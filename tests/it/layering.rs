@@ -22,8 +22,8 @@ const OUTSIDE: [&str; 6] = [
 fn forbidden(module: &str) -> Vec<&'static str> {
     let pure = [&CLOCK[..], &OUTSIDE[..]].concat();
     match module {
-        "words" | "yaml" | "app" | "settings" | "ci" | "scaffold" | "releases" | "ledger"
-        | "record" | "plan" => [&pure[..], &["kube", "k8s_openapi"]].concat(),
+        "words" | "backoff" | "yaml" | "app" | "settings" | "ci" | "scaffold" | "releases"
+        | "ledger" | "record" | "plan" => [&pure[..], &["kube", "k8s_openapi"]].concat(),
         "kubernetes" => [&pure[..], &["kube"]].concat(),
         // The derive of the custom resources needs the crate, and nobody a client.
         "api" => [&pure[..], &["kube::Client", "kube::Api", "kube::runtime"]].concat(),

@@ -1,10 +1,8 @@
-//! `/hook`: a forge says that something was pushed, and the repository is looked at at once.
-//!
-//! What it says is not read: it is a reason to look, and no more. Only who knows the secret is listened to.
+//! Webhooks: a forge says that something was pushed. What it says is not read: it is a reason to look, and no more. Only who knows the
+//! secret is listened to.
 
 use std::fmt;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,7 +10,6 @@ use axum::http::{HeaderMap, StatusCode};
 use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::{BodyExt, Limited};
 use sha2::Sha256;
-use tokio::sync::Notify;
 
 /// Largest body: forges send no larger ones. It is hashed as it comes, and not kept.
 const BODY_MAX: usize = 25 * 1024 * 1024;
@@ -53,23 +50,16 @@ impl WebhookSecret {
     }
 }
 
-/// What takes webhooks.
-pub(super) struct Webhook {
-    pub(super) secret: WebhookSecret,
-    /// Told when the repository is to be looked at; several at once are one.
-    pub(super) pushed: Arc<Notify>,
-}
-
 /// Why one is not listened to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub enum Refusal {
     /// It does not say that it knows the secret.
     #[error(
         "there is no signature: give the webhook a secret, which is sent as X-Hub-Signature-256, X-Hub-Signature, X-Forgejo-Signature, X-Gitea-Signature or X-Gitlab-Token"
     )]
     Missing,
     /// It does not know it.
-    #[error("the signature is not one of the secret that serve was started with")]
+    #[error("the signature is not one of the secret that this server was given")]
     Wrong,
     /// It is too large.
     #[error("the body has more than {BODY_MAX} bytes, or was cut off")]
@@ -80,7 +70,9 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    pub(super) fn status(self) -> StatusCode {
+    /// The status that it is answered with.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
         match self {
             Self::Missing | Self::Wrong => StatusCode::UNAUTHORIZED,
             Self::Body => StatusCode::PAYLOAD_TOO_LARGE,
@@ -89,16 +81,17 @@ impl Refusal {
     }
 }
 
-impl Webhook {
-    /// Looks at the repository, if this comes from who knows the secret.
-    pub(super) async fn take(&self, headers: &HeaderMap, body: Body) -> Result<(), Refusal> {
-        let taken = tokio::time::timeout(PATIENCE, self.check(headers, body)).await;
-        taken.map_err(|_| Refusal::Late)??;
-        self.pushed.notify_one();
-        Ok(())
+impl WebhookSecret {
+    /// Returns if a webhook comes from who knows the secret.
+    ///
+    /// # Errors
+    /// When it does not say so, or its body is too large or does not come.
+    pub async fn check(&self, headers: &HeaderMap, body: Body) -> Result<(), Refusal> {
+        let checked = tokio::time::timeout(PATIENCE, self.compare(headers, body)).await;
+        checked.map_err(|_| Refusal::Late)?
     }
 
-    async fn check(&self, headers: &HeaderMap, body: Body) -> Result<(), Refusal> {
+    async fn compare(&self, headers: &HeaderMap, body: Body) -> Result<(), Refusal> {
         let signed = SIGNATURES
             .iter()
             .find_map(|(name, prefix)| Some((headers.get(*name)?, *prefix)));
@@ -114,8 +107,8 @@ impl Webhook {
         }
         let token = headers.get(TOKEN).ok_or(Refusal::Missing)?;
         // Hashed, both have one length, and are compared in one time.
-        let hashed = |bytes: &[u8]| Ok(self.secret.mac()?.chain_update(bytes).finalize());
-        if hashed(token.as_bytes())? == hashed(&self.secret.0)? {
+        let hashed = |bytes: &[u8]| Ok(self.mac()?.chain_update(bytes).finalize());
+        if hashed(token.as_bytes())? == hashed(&self.0)? {
             Ok(())
         } else {
             Err(Refusal::Wrong)
@@ -124,7 +117,7 @@ impl Webhook {
 
     /// The code of the body, which is read to its end.
     async fn mac_of(&self, body: Body) -> Result<Hmac<Sha256>, Refusal> {
-        let mut mac = self.secret.mac()?;
+        let mut mac = self.mac()?;
         let mut body = pin!(Limited::new(body, BODY_MAX));
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| Refusal::Body)?;
@@ -142,12 +135,9 @@ mod tests {
 
     /// A webhook with this body and header, to a server with the secret of the example in GitHub's documentation.
     async fn taken(name: &'static str, value: &str, body: &'static str) -> Result<(), Refusal> {
-        let webhook = Webhook {
-            secret: WebhookSecret::new("It's a Secret to Everybody\n").unwrap(),
-            pushed: Arc::default(),
-        };
+        let secret = WebhookSecret::new("It's a Secret to Everybody\n").unwrap();
         let headers = HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]);
-        webhook.take(&headers, Body::from(body)).await
+        secret.check(&headers, Body::from(body)).await
     }
 
     #[tokio::test]
