@@ -97,7 +97,7 @@ fn read(file: &str, bytes: &[u8], reading: &Reading<'_>) -> Result<App, Problems
             (Some(image), _) => check_image(image),
             (None, Reading::Publish { .. } | Reading::Snapshot) if function.local.is_none() => {
                 let message = format!(
-                    "is missing; write `image: REF@sha256:...`, or give it at publish with `--image {}=REF@sha256:...`; for `cutwater serve` on one machine write `local: {{command: [...]}}` in its place, which is the program to run",
+                    "is missing; write `image: REF@sha256:...`, or give that of `{}` at publish; for `cutwater serve` on one machine write `local: {{command: [...]}}` in its place, which is the program to run",
                     function.name
                 );
                 found.push((path, message));
@@ -106,8 +106,7 @@ fn read(file: &str, bytes: &[u8], reading: &Reading<'_>) -> Result<App, Problems
             (None, _) => continue,
         };
         if let Err(error) = checked {
-            let flag = format!("--image {}=REF@sha256:...", function.name);
-            let message = format!("{error}, or give it at publish with `{flag}`");
+            let message = format!("{error}, or give that of `{}` at publish", function.name);
             found.push((path, message));
         }
     }

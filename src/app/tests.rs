@@ -53,7 +53,7 @@ fn an_image_may_be_absent_in_the_branch_or_given_at_publish_but_not_in_a_snapsho
     assert!(App::to_publish("app.yaml", text.as_bytes(), &[web].into()).is_ok());
     let error = App::from_snapshot(text.as_bytes()).unwrap_err();
     assert!(
-        error.to_string().contains("--image web=REF@sha256:"),
+        error.to_string().contains("give that of `web` at publish"),
         "{error}"
     );
 }

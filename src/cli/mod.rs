@@ -27,6 +27,7 @@ mod quotes;
 mod reason;
 mod reference;
 mod release;
+mod remedy;
 mod rollback;
 mod running;
 mod schema;

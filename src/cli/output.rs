@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::exit;
 use super::progress::Progress;
 use super::reason::{self, Cause, Class};
+use super::remedy;
 use super::screen::{self, Content};
 
 /// Where output goes, and in which form.
@@ -93,6 +94,12 @@ impl Failure {
         self
     }
 
+    /// The same, of one among several.
+    pub(super) fn about(mut self, what: impl Display) -> Self {
+        self.message = self.message.map(|message| format!("{what}: {message}"));
+        self
+    }
+
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
@@ -107,8 +114,10 @@ impl Display for Failure {
 
 impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        let cause = reason::of(&error);
-        Self::new(error).because(cause)
+        let (cause, remedy) = (reason::of(&error), remedy::of(&error));
+        let mut failure = Self::new(error).because(cause);
+        failure.hints.extend(remedy);
+        failure
     }
 }
 

@@ -126,7 +126,7 @@ fn publish(error: &PublishError) -> Cause {
         PublishError::Store(source) => store(source),
         PublishError::App(_) => fix("InvalidApp"),
         PublishError::Snapshot { .. } => fix("InvalidSnapshot"),
-        PublishError::Request(_) => fix("InvalidRequest"),
+        PublishError::Request { .. } => fix("InvalidRequest"),
         PublishError::Label(source) => label(source),
         PublishError::Commit(source) => commit(source),
         PublishError::Refused(source) | PublishError::Interrupted(source) => git(source),

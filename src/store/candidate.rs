@@ -73,10 +73,10 @@ impl Attempt<'_> {
                     updates,
                 })
             }
-            Entry::Foreign(problem) => Err(PublishError::Request(format!(
-                "the version would not be readable: {problem}; shorten what is said with --message"
+            Entry::Foreign(problem) => Err(PublishError::request(format!(
+                "the version would not be readable: {problem}; shorten its message"
             ))),
-            Entry::Deleted(_) => Err(PublishError::Request("the snapshot is empty".to_owned())),
+            Entry::Deleted(_) => Err(PublishError::request("the snapshot is empty")),
         }
     }
 
@@ -96,7 +96,7 @@ impl Attempt<'_> {
             .map_or_else(|| VersionNumber::new(1), VersionNumber::next);
         let app = &self.request.app;
         next.ok_or_else(|| {
-            PublishError::Request(format!(
+            PublishError::request(format!(
                 "all version numbers of `{app}` are spent, up to {VERSION_NUMBER_MAX}; see `cutwater versions list {app}` for a tag that spent them"
             ))
         })

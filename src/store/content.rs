@@ -110,7 +110,7 @@ pub enum ContentError {
     },
     /// The app is not in the branch.
     #[error(
-        "`{directory}` is no directory in {commit}, so there is no LATEST of this app; name two versions, or another commit with --ref"
+        "`{directory}` is no directory in {commit}, so there is no LATEST of this app; name two versions, or another commit"
     )]
     NoDirectory {
         /// The app's directory.
@@ -132,7 +132,7 @@ pub enum ContentError {
     },
     /// There is more to show than can be held.
     #[error(
-        "{0} is more than 64 MiB, which is not shown; ask with --stat or --name-only, or see it with plain git: `git diff {1} {2}`"
+        "{0} is more than 64 MiB, which is not shown; see it with plain git: `git diff {1} {2}`"
     )]
     TooLarge(&'static str, String, String),
     /// The folder that is to be written to cannot be used, or a file in it cannot be written.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::remedy::Remedy;
 use crate::api::Reason;
 use crate::app::Problems;
 use crate::git::{GitError, GitErrorKind, UrlError};
@@ -28,7 +29,7 @@ pub enum StoreError {
         source: GitError,
     },
     /// The branch is not there.
-    #[error("branch `{branch}` is not in {url}; push it, or name another branch in spec.branch")]
+    #[error("branch `{branch}` is not in {url}; push it, or name another branch")]
     BranchNotFound {
         /// The branch.
         branch: String,
@@ -45,6 +46,8 @@ pub enum StoreError {
         what: String,
         /// What libgit2 or the system said.
         problem: String,
+        /// What may be asked for in its place.
+        remedy: Option<Remedy>,
     },
 }
 
@@ -53,7 +56,16 @@ impl StoreError {
         Self::Local {
             what: what.into(),
             problem: problem.to_string(),
+            remedy: None,
         }
+    }
+
+    /// The same, with what may be asked for in its place.
+    pub(crate) fn or(mut self, other: Remedy) -> Self {
+        if let Self::Local { remedy, .. } = &mut self {
+            *remedy = Some(other);
+        }
+        self
     }
 
     /// The reason for conditions, events and metrics.
@@ -281,10 +293,15 @@ pub enum PublishError {
         source: SnapshotError,
     },
     /// What was asked for does not fit.
-    #[error("{0}")]
-    Request(String),
+    #[error("{problem}")]
+    Request {
+        /// What does not.
+        problem: String,
+        /// What may be asked for in its place.
+        remedy: Option<Remedy>,
+    },
     /// The label cannot be given.
-    #[error("{}", .0.at_publish())]
+    #[error(transparent)]
     Label(#[from] LabelError),
     /// Its commit could not be written or signed.
     #[error("the version cannot be written: {0}")]
@@ -297,7 +314,7 @@ pub enum PublishError {
     Interrupted(GitError),
     /// The ref that keeps numbers spent says more than all tags do.
     #[error(
-        "refs/cutwater/{app}/last at remote `{remote}` says that {last} was given, and {}; if tags were deleted by hand, or an import has not ended, --trust-last goes on above {last}; if that ref was moved by mistake, remove it with `git push {remote} :refs/cutwater/{app}/last`, and the next publish makes it anew",
+        "refs/cutwater/{app}/last at remote `{remote}` says that {last} was given, and {}; tags may have been deleted by hand, or an import has not ended; if that ref was moved by mistake, remove it with `git push {remote} :refs/cutwater/{app}/last`, and the next publish makes it anew",
         newest.map_or_else(|| "there is no tag of a version".to_owned(), |newest| format!("no tag says more than {newest}"))
     )]
     Unbacked {
@@ -328,7 +345,7 @@ pub enum LabelError {
     #[error(transparent)]
     Resolve(#[from] ResolveError),
     /// Another version has it.
-    #[error("{}, or move it with --move", taken(app, label, *holder))]
+    #[error("label `{label}` of `{app}` names {holder} already; choose another label")]
     Taken {
         /// The app.
         app: AppName,
@@ -399,21 +416,11 @@ pub enum LabelError {
     Interrupted(GitError),
 }
 
-fn taken(app: &AppName, label: &Label, holder: VersionNumber) -> String {
-    format!("label `{label}` of `{app}` names {holder} already; choose another label")
-}
-
-impl LabelError {
-    /// The same, where the label was to be given at publish: its flags have other names.
-    fn at_publish(&self) -> String {
-        match self {
-            Self::Taken { app, label, holder } => {
-                format!(
-                    "{}, or move it with --move-label",
-                    taken(app, label, *holder)
-                )
-            }
-            other => other.to_string(),
+impl PublishError {
+    pub(crate) fn request(problem: impl Into<String>) -> Self {
+        Self::Request {
+            problem: problem.into(),
+            remedy: None,
         }
     }
 }

@@ -16,6 +16,7 @@ use git2::Oid;
 use super::error::StoreError;
 use super::history::{self, History};
 use super::refs::{AppRefs, Space};
+use super::remedy::Remedy;
 use super::version;
 use super::workspace::Workspace;
 use crate::git::{self, Git, GitError, RefUpdate};
@@ -243,12 +244,13 @@ impl Workspace {
         let (fetch, push) = (found.fetch, found.push);
         // The real one has its password, which is not shown.
         let url = if fetch.contains("***") { "URL" } else { &fetch };
-        Err(StoreError::local(
+        let error = StoreError::local(
             format!("remote `{remote}`"),
             &format!(
-                "pushes go to {push}, which is another repository than {fetch}, from which is fetched: what is decided on the one would be written to the other, so nothing is pushed; send pushes there too: git remote set-url --push {remote} {url}; or name the remote that is meant with --remote"
+                "pushes go to {push}, which is another repository than {fetch}, from which is fetched: what is decided on the one would be written to the other, so nothing is pushed; send pushes there too: git remote set-url --push {remote} {url}"
             ),
-        ))
+        );
+        Err(error.or(Remedy::OtherRemote))
     }
 
     pub(crate) fn push(&self, updates: &[RefUpdate], atomic: bool) -> Result<(), GitError> {
@@ -302,13 +304,11 @@ impl Workspace {
                 Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(BREATH),
                 Err(TryLockError::WouldBlock) => {
                     let problem = format!(
-                        "another cutwater command has held it for {} s; wait for its end, or allow more with --timeout",
+                        "another cutwater command has held it for {} s; wait for its end",
                         self.timeout.as_secs()
                     );
-                    return Err(StoreError::local(
-                        self.lock_path().display().to_string(),
-                        &problem,
-                    ));
+                    let what = self.lock_path().display().to_string();
+                    return Err(StoreError::local(what, &problem).or(Remedy::MoreTime));
                 }
                 Err(TryLockError::Error(error)) => {
                     return Err(StoreError::local(

@@ -131,8 +131,7 @@ pub enum ImportError {
 }
 
 fn of(app: Option<&AppName>) -> String {
-    app.map(|app| format!(" of `{app}`; `--dry-run` without a name of an app shows what it has"))
-        .unwrap_or_default()
+    app.map(|app| format!(" of `{app}`")).unwrap_or_default()
 }
 
 /// A clone need not have the tags of its remote.

@@ -111,7 +111,7 @@ impl Addition {
         let Some(mut tree) = reader.folder(&self.folder, &self.place, 0)? else {
             return Err(SnapshotError::new(
                 &self.shown,
-                "holds no file; build first, or leave out --add",
+                "holds no file; build first, or do not lay it over the app",
             ));
         };
         for part in self.place.rsplit('/').filter(|part| !part.is_empty()) {
@@ -148,7 +148,7 @@ fn merge(repo: &Repository, base: Oid, over: Oid, prefix: &str) -> Result<Oid, S
                 _ => {
                     return Err(SnapshotError::new(
                         path,
-                        "is a folder in one and none in the other, of the app's files and what --add lays over them; choose another place for it",
+                        "is a folder in one and none in the other, of the app's files and what is laid over them; choose another place for it",
                     ));
                 }
             }

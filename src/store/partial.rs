@@ -163,7 +163,7 @@ impl Workspace {
         let fetched = self.git.fetch_objects(&missing, deep, self.timeout);
         fetched.map_err(|error| {
             format!(
-                "this is a partial clone, and what is missing in it cannot be fetched ({error}); use a clone that was made without --filter"
+                "this is a partial clone, and what is missing in it cannot be fetched ({error}); use a whole clone"
             )
         })?;
         odb.refresh().map_err(say)

@@ -5,6 +5,7 @@ use git2::Oid;
 use super::error::{PublishError, SnapshotError};
 use super::files;
 use super::objects;
+use super::remedy::Remedy;
 use super::request::Request;
 use super::snapshot::{self, Snapshot, TakeError};
 use super::version::Version;
@@ -91,18 +92,20 @@ fn base(workspace: &Workspace, request: &Request) -> Result<(Oid, Vec<String>), 
     } else {
         &request.source.shown
     };
-    let known = if request.working_tree && committed.is_some() {
-        left_out(workspace, app)
+    let (known, remedy) = if request.working_tree && committed.is_some() {
+        (left_out(workspace, app), Some(Remedy::Committed))
     } else if workspace.is_in_work_tree(app) && !request.working_tree {
-        format!(
-            "{apps_dir}/{app} is on the disk and not committed; commit it, or publish the files as they are with --working-tree"
-        )
+        let problem = format!("{apps_dir}/{app} is on the disk and not committed; commit it");
+        (problem, Some(Remedy::WorkTree))
     } else {
-        known
+        (known, None)
     };
-    Err(PublishError::Request(format!(
-        "app `{app}` is not in {there}: there is no {apps_dir}/{app}/app.yaml; {known}"
-    )))
+    Err(PublishError::Request {
+        problem: format!(
+            "app `{app}` is not in {there}: there is no {apps_dir}/{app}/app.yaml; {known}"
+        ),
+        remedy,
+    })
 }
 
 /// What brings the files of an app that is committed and not on the disk.
@@ -110,12 +113,10 @@ fn left_out(workspace: &Workspace, app: &AppName) -> String {
     let dir = format!("{}/{app}", workspace.settings().apps);
     if git::is_sparse(workspace.home()) {
         format!(
-            "this clone is sparse and leaves {dir} out; `git sparse-checkout add {dir}` brings it, or publish what is committed, without --working-tree"
+            "this clone is sparse and leaves {dir} out; `git sparse-checkout add {dir}` brings it"
         )
     } else {
-        format!(
-            "it is committed and not on the disk; `git checkout HEAD -- {dir}` brings it, or publish what is committed, without --working-tree"
-        )
+        format!("it is committed and not on the disk; `git checkout HEAD -- {dir}` brings it")
     }
 }
 
@@ -137,7 +138,7 @@ fn take(
     )
     .map_err(|error| match error {
         TakeError::App(problems) => PublishError::App(problems),
-        TakeError::Request(problem) => PublishError::Request(problem),
+        TakeError::Request(problem) => PublishError::request(problem),
         TakeError::Snapshot(source) => wrong(workspace, request, source),
     })
 }
@@ -149,7 +150,7 @@ fn check_record(
     snapshot: &Snapshot,
 ) -> Result<(), PublishError> {
     let number = VersionNumber::new(crate::words::VERSION_NUMBER_MAX);
-    let number = number.ok_or_else(|| PublishError::Request("no version number".to_owned()))?;
+    let number = number.ok_or_else(|| PublishError::request("no version number"))?;
     let tree = snapshot.tree.to_string();
     let mut version = placeholder(request, number, &tree);
     version.labels = request.label.iter().cloned().collect();

@@ -86,7 +86,9 @@ pub(super) fn take(
     for (function, image) in images {
         // A name that is not there explains more than the problems that follow from it.
         if let Err(error @ EditError::NoFunction { .. }) = app::set_image(&bytes, function, image) {
-            return Err(TakeError::Request(format!("--image {function}: {error}")));
+            return Err(TakeError::Request(format!(
+                "the image of function `{function}`: {error}"
+            )));
         }
     }
     let given: BTreeSet<FunctionName> = images.keys().cloned().collect();
@@ -100,8 +102,9 @@ pub(super) fn take(
     let mut tree = directory;
     if !images.is_empty() {
         for (function, image) in images {
-            app::check_image(image)
-                .map_err(|error| TakeError::Request(format!("--image {function}: {error}")))?;
+            app::check_image(image).map_err(|error| {
+                TakeError::Request(format!("the image of function `{function}`: {error}"))
+            })?;
             bytes = app::set_image(&bytes, function, image)
                 .map_err(|error| TakeError::Request(format!("{file}: {error}")))?;
         }

@@ -10,6 +10,7 @@ use std::path::Path;
 use git2::Oid;
 
 use super::error::StoreError;
+use super::remedy::Remedy;
 use super::workspace::Workspace;
 use crate::git;
 use crate::words::AppName;
@@ -21,9 +22,10 @@ impl Workspace {
         let what = || format!("the files of {path}");
         let fail = |problem: &dyn ToString| StoreError::local(what(), &problem.to_string());
         let Some(root) = self.repo.workdir() else {
-            return Err(fail(
-                &"cannot be published from a repository without a work tree; publish a commit, without --working-tree",
-            ));
+            return Err(
+                fail(&"cannot be published from a repository without a work tree")
+                    .or(Remedy::Committed),
+            );
         };
         let about = fs::symlink_metadata(root.join(&path));
         if !about.is_ok_and(|about| about.is_dir()) {

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::error::StoreError;
 use super::loose_objects;
 use super::objects;
+use super::remedy::Remedy;
 use super::settings_file;
 use super::snapshot;
 use super::version::{Person, Version};
@@ -68,7 +69,8 @@ impl Workspace {
                 );
                 StoreError::local(what(), &problem)
             } else if error.code() == ErrorCode::NotFound {
-                StoreError::local(what(), &"there is none; change to a clone of the release repository, or name one with --repo")
+                StoreError::local(what(), &"there is none; change to a clone of the release repository")
+                    .or(Remedy::OtherClone)
             } else if error.message().contains("object format") {
                 let problem = error.message();
                 let advice = "SHA-256 repositories are not supported: use a clone made with `git init --object-format=sha1`";
@@ -137,13 +139,11 @@ impl Workspace {
                 .and_then(|(size, _)| loose_objects::check(&self.repo, oid, size))
                 .map_err(|problem| fail(&problem))?;
         }
-        let commit = self.commit(shown).ok_or_else(|| {
-            fail(match reference {
-                Some(_) => "names no commit here; commit first, or name another with --ref",
-                None => {
-                    "names no commit here, so there is no app in it; commit first, or name the app"
-                }
-            })
+        let commit = self.commit(shown).ok_or_else(|| match reference {
+            Some(_) => fail("names no commit here; commit first").or(Remedy::OtherCommit),
+            None => fail(
+                "names no commit here, so there is no app in it; commit first, or name the app",
+            ),
         })?;
         Ok(SourceCommit::new(shown, &commit))
     }
@@ -274,12 +274,13 @@ fn no_remote(repo: &Repository, remote: &str) -> StoreError {
     let advice = if names.is_empty() {
         "add one with `git remote add origin URL`".to_owned()
     } else {
-        format!("there are: {}; choose one with --remote", names.join(", "))
+        format!("there are: {}", names.join(", "))
     };
     StoreError::local(
         format!("remote `{remote}`"),
         &format!("is not there; {advice}"),
     )
+    .or(Remedy::OtherRemote)
 }
 
 /// A commit of the branch.

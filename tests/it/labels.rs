@@ -46,12 +46,14 @@ fn a_label_is_given_moved_and_removed() {
     assert_eq!(label(&["1", "sale"]), "unchanged checkout v1 sale\n");
     let error = shop.refused(&["versions", "label", "v2", "sale"]);
     assert!(
-        error.ends_with("names v1 already; choose another label, or move it with --move\n"),
+        error.ends_with("names v1 already; choose another label\nHint: --move moves the label\n"),
         "{error}"
     );
     let error = shop.refused(&["versions", "publish", "--label", "sale"]);
     assert!(
-        error.ends_with("names v1 already; choose another label, or move it with --move-label\n"),
+        error.ends_with(
+            "names v1 already; choose another label\nHint: --move-label moves the label\n"
+        ),
         "{error}"
     );
     let would = label(&["v2", "sale", "--move", "--dry-run"]);

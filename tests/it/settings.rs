@@ -208,5 +208,8 @@ fn a_directory_that_is_not_there_and_a_clone_without_a_commit_are_said_to_be_so(
         "{error}"
     );
     let error = said(&["versions", "publish"]);
-    assert!(error.contains("or name another with --ref"), "{error}");
+    assert!(
+        error.contains("--ref COMMIT names another commit"),
+        "{error}"
+    );
 }

@@ -224,6 +224,6 @@ fn refs_that_were_seen_in_part_are_not_believed() {
 fn a_message_that_could_not_be_read_again_is_refused_before_it_is_pushed() {
     let shop = Shop::new();
     let error = shop.refused(&["versions", "publish", "-m", &"x".repeat(70_000)]);
-    assert!(error.contains("shorten what is said"), "{error}");
+    assert!(error.contains("shorten its message"), "{error}");
     assert!(shop.refs().is_empty());
 }

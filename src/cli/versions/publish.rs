@@ -204,8 +204,9 @@ impl Args {
                 Err(error) => {
                     failed += 1;
                     let app = request.app.clone();
-                    let error = error.to_string();
-                    ui.failure(&Failure::new(format!("{app}: {error}")));
+                    let failure = Failure::from(error);
+                    let error = failure.to_string();
+                    ui.failure(&failure.about(&app));
                     results.push(AppJson::Failed {
                         outcome: Failed::Failed,
                         app,
