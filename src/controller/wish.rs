@@ -180,32 +180,4 @@ fn common(status: AliasStatus) -> DeploymentStatus {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn an_owner_is_outdated_by_another_spec_and_by_its_deletion_alone() {
-        let object = |generation: i64, version: u32, deleted: Option<&str>| -> Deployment {
-            serde_json::from_value(json!({
-                "apiVersion": "cutwater.dev/v1alpha1", "kind": "Deployment",
-                "metadata": {
-                    "name": "shop", "namespace": "prod", "generation": generation,
-                    "resourceVersion": version.to_string(), "deletionTimestamp": deleted,
-                },
-                "spec": {"app": "shop", "repository": "main", "versions": [{"version": 1, "percentage": 100}]},
-            }))
-            .unwrap()
-        };
-        let wish = of_deployment(&object(3, 7, None));
-        let deleted = Some("2026-01-01T00:00:00Z");
-        for (now, outdated) in [
-            (object(3, 9, None), false),
-            (object(4, 9, None), true),
-            (object(3, 9, deleted), true),
-        ] {
-            assert_eq!(wish.is_outdated(&now.metadata), outdated, "{now:?}");
-        }
-    }
-}
+mod tests;

@@ -7,6 +7,8 @@ pub mod names;
 pub mod object;
 pub mod render;
 mod route;
+#[cfg(test)]
+mod tests;
 mod workload;
 
 pub use object::{Kind, Object};
