@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::commit::{Commit, Known, short};
 use super::kept::{self, Kept, Missing, Reasons};
 use super::problem::Problem;
-use crate::plan::{Owner, OwnerKind};
+use crate::plan::Owner;
 use crate::releases::{Kind, Release};
 use crate::settings::Settings;
 use crate::words::AppName;
@@ -267,10 +267,7 @@ impl Tip {
 #[must_use]
 pub fn owner(release: &Release) -> Owner {
     Owner {
-        kind: match release.kind() {
-            Kind::Deployment => OwnerKind::Deployment,
-            Kind::Alias => OwnerKind::Alias,
-        },
+        kind: release.kind(),
         name: release.name().to_owned(),
     }
 }

@@ -88,11 +88,7 @@ impl Waiting {
     ) -> Result<(), Failure> {
         let commit = released.commit.as_ref().unwrap_or(&released.onto);
         let shown: String = commit.chars().take(12).collect();
-        let kind = match released.kind {
-            Kind::Deployment => "cwd",
-            Kind::Alias => "cwa",
-        };
-        let split = format!("{kind}/{}", released.object);
+        let split = format!("{}/{}", released.kind.short(), released.object);
         ui.progress(&format!(
             "waiting until {} serves {split} as of commit {shown}",
             self.standalone

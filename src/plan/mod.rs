@@ -22,10 +22,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use crate::api::OwnerKind;
 pub use effective::{OnLoss, Shares};
 pub use world::{
-    FunctionState, Intact, Memory, Named, Owner, OwnerKind, Progress, RouteFacts, Served, Split,
-    Version, VersionMemory, World,
+    FunctionState, Intact, Memory, Named, Owner, Progress, RouteFacts, Served, Split, Version,
+    VersionMemory, World,
 };
 
 use crate::words::{FunctionName, VersionNumber};

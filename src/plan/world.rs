@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::effective::{OnLoss, Shares};
+use crate::api::OwnerKind;
 use crate::words::{FunctionName, VersionNumber};
 
 /// One app in one namespace.
@@ -38,23 +39,10 @@ pub struct Owner {
     pub name: String,
 }
 
-/// Kind of an [`Owner`]. Deployments come before Aliases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum OwnerKind {
-    /// `deployments.cutwater.dev`
-    Deployment,
-    /// `aliases.cutwater.dev`
-    Alias,
-}
-
 impl fmt::Display for Owner {
     /// `cwd/checkout` or `cwa/staging`, as kubectl takes it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            OwnerKind::Deployment => "cwd",
-            OwnerKind::Alias => "cwa",
-        };
-        write!(f, "{kind}/{}", self.name)
+        write!(f, "{}/{}", self.kind.short(), self.name)
     }
 }
 
@@ -68,10 +56,10 @@ impl TryFrom<String> for Owner {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let (kind, name) = match text.split_once('/') {
-            Some(("cwd", name)) => (OwnerKind::Deployment, name),
-            Some(("cwa", name)) => (OwnerKind::Alias, name),
-            _ => return Err(format!("`{text}` is neither cwd/NAME nor cwa/NAME")),
+        let parts = text.split_once('/');
+        let known = parts.and_then(|(short, name)| Some((OwnerKind::of_short(short)?, name)));
+        let Some((kind, name)) = known else {
+            return Err(format!("`{text}` is neither cwd/NAME nor cwa/NAME"));
         };
         Ok(Self {
             kind,

@@ -15,9 +15,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 
-use schemars::JsonSchema;
-use serde::Serialize;
-
+pub use crate::api::OwnerKind as Kind;
 use crate::api::{Alias, Deployment, Wanted};
 use crate::words::AppName;
 use crate::yaml::{Place, Problem, Problems};
@@ -46,36 +44,6 @@ pub enum Object {
     Deployment(Box<Deployment>),
     /// `aliases.cutwater.dev`
     Alias(Box<Alias>),
-}
-
-/// Kinds of objects that use versions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
-pub enum Kind {
-    /// `deployments.cutwater.dev`, short name `cwd`.
-    Deployment,
-    /// `aliases.cutwater.dev`, short name `cwa`.
-    Alias,
-}
-
-impl Kind {
-    /// The short name by which `kubectl` knows it.
-    #[must_use]
-    pub fn short(self) -> &'static str {
-        match self {
-            Self::Deployment => "cwd",
-            Self::Alias => "cwa",
-        }
-    }
-
-    /// An object of this kind by its place and name: `shop/checkout`, `alias shop/prod`.
-    #[must_use]
-    pub fn named(self, namespace: Option<&str>, name: &str) -> String {
-        let alias = if self == Self::Alias { "alias " } else { "" };
-        match namespace {
-            Some(namespace) => format!("{alias}{namespace}/{name}"),
-            None => format!("{alias}{name}"),
-        }
-    }
 }
 
 impl Release {

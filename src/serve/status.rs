@@ -19,7 +19,6 @@ use super::tasks::Last;
 use super::versions::Materialised;
 use crate::gateway::Metrics;
 use crate::plan::{Owner, OwnerKind};
-use crate::releases::Kind;
 use crate::store::{LedgerEntry, Mirror};
 use crate::words::{AppName, FunctionName, Share, VersionNumber};
 
@@ -261,10 +260,7 @@ fn split(app: &App, owner: &Owner) -> SplitDetail {
     let wanted = app.remembered.pinned.get(owner).into_iter().flatten();
     let answering = app.has_a_place(owner).then(|| app.answering(owner));
     SplitDetail {
-        kind: match owner.kind {
-            OwnerKind::Deployment => Kind::Deployment,
-            OwnerKind::Alias => Kind::Alias,
-        },
+        kind: owner.kind,
         name: owner.name.clone(),
         complete: app.complete.get(owner) == Some(&true),
         commit: app.reached.get(owner).cloned(),
@@ -281,16 +277,12 @@ fn split(app: &App, owner: &Owner) -> SplitDetail {
 /// An app as `/status` has it.
 fn short(app: &AppDetail) -> AppStatus {
     let splits = app.splits.iter().map(|split| {
-        let kind = match split.kind {
-            Kind::Deployment => "cwd",
-            Kind::Alias => "cwa",
-        };
         let status = SplitStatus {
             complete: split.complete,
             commit: split.commit.clone(),
             versions: split.versions.clone(),
         };
-        (format!("{kind}/{}", split.name), status)
+        (format!("{}/{}", split.kind.short(), split.name), status)
     });
     let versions = app.versions.iter().map(|version| {
         let functions = version.functions.iter();

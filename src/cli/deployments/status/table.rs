@@ -82,11 +82,8 @@ fn server_rows(
     doubt: impl Fn(Kind, &str) -> Option<&'static str>,
 ) -> impl Iterator<Item = Vec<String>> {
     server.splits.iter().map(move |(key, split)| {
-        let (kind, name) = match key.split_once('/') {
-            Some(("cwa", name)) => (Kind::Alias, name),
-            Some((_, name)) => (Kind::Deployment, name),
-            None => (Kind::Deployment, key.as_str()),
-        };
+        let (short, name) = key.split_once('/').unwrap_or(("", key));
+        let kind = Kind::of_short(short).unwrap_or(Kind::Deployment);
         let shares =
             (split.versions.iter()).map(|share| format!("{} {}%", share.version, share.percentage));
         let ready = if split.complete {
