@@ -23,7 +23,6 @@ mod moment;
 mod order;
 mod output;
 mod progress;
-mod quotes;
 mod reason;
 mod reference;
 mod release;
@@ -35,6 +34,7 @@ mod screen;
 mod serve;
 mod shell;
 mod sources;
+mod stray_words;
 mod tree;
 mod versions;
 mod wait;
@@ -258,7 +258,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     let done = if ui.json && schema::without_json(&words).is_some() {
         Err(schema::no_json(&words))
-    } else if let Err(failure) = quotes::unquoted(&typed(&args)) {
+    } else if let Err(failure) = stray_words::check(&typed(&args)) {
         Err(failure)
     } else {
         (cli.command.run(&ui, &cli.global)).and_then(|()| ui.written())

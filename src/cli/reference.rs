@@ -124,7 +124,13 @@ fn options(page: &mut String, command: &Command, global: bool) -> std::fmt::Resu
     for arg in options {
         let short = arg.get_short().map(|short| format!("`-{short}`, "));
         let long = arg.get_long().unwrap_or_default();
-        let value = value(arg).map(|value| format!(" {value}"));
+        let value = value(arg).map(|value| {
+            if arg.is_require_equals_set() {
+                format!("[={value}]")
+            } else {
+                format!(" {value}")
+            }
+        });
         writeln!(
             page,
             "| {}`--{long}{}` | {} |",

@@ -18,6 +18,9 @@ pub struct Status {
     pub repository: String,
     /// The branch whose releases count.
     pub branch: String,
+    /// The folder whose releases count, where it was given with `--releases`; absent where `cutwater.yaml` names it.
+    #[serde(default)]
+    pub releases: Option<String>,
     /// The commit that counts; absent before the first.
     pub commit: Option<String>,
     /// The commit that was read last; another one where it does not count.

@@ -193,10 +193,10 @@ pub async fn run(mut settings: Settings, mut stop: mpsc::Receiver<()>) -> Result
     let looked = Arc::new(Last::new());
     let board = Arc::new(Board::new(
         &metrics,
-        (settings.url.to_string(), settings.branch.clone()),
+        &settings,
         ledger.clone(),
         mirror.clone(),
-        (Arc::clone(&looked), settings.interval),
+        Arc::clone(&looked),
     ));
     let mut tasks = Tasks::default();
     let webhook = webhook(&settings, &committed);

@@ -8,6 +8,7 @@ use parking_lot::{Mutex, MutexGuard};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
+use super::Settings;
 use super::admin_api::{
     AppDetail, AppStatus, Apps, EntryDetail, FunctionDetail, LedgerDetail, ProcessState,
     ShareStatus, SplitDetail, SplitStatus, Status, VersionDetail,
@@ -59,16 +60,17 @@ struct State {
 impl Board {
     pub(super) fn new(
         metrics: &Metrics,
-        (repository, branch): (String, String),
+        settings: &Settings,
         ledger: Option<Arc<Ledger>>,
         mirror: Mirror,
-        (looked, interval): (Arc<Last>, Duration),
+        looked: Arc<Last>,
     ) -> Self {
         let mut registry = Registry::with_prefix("cutwater");
         metrics.register(&mut registry);
         let status = Status {
-            repository,
-            branch,
+            repository: settings.url.to_string(),
+            branch: settings.branch.clone(),
+            releases: settings.releases.clone(),
             ..Status::default()
         };
         Self {
@@ -80,7 +82,7 @@ impl Board {
             ledger,
             mirror,
             looked,
-            patience: interval * 2 + LOOK_MAX,
+            patience: settings.interval * 2 + LOOK_MAX,
         }
     }
 

@@ -2,8 +2,12 @@
 //!
 //! A command says so: `rollback` names them, and `deploy` leaves none, whatever its number is. Who goes back by hand, with `git
 //! revert` or by a squash, leaves no word of that: a step that gives all of the traffic to a version that was stable before the one of
-//! now is taken for a way back, and leaves all that had a share since. A step to a split is none, whatever it is made of: it may be
-//! on the way to such a step, or try an older version beside others.
+//! now is taken for a way back. A step to a split is none, whatever it is made of: it may be on the way to such a step, or try an older
+//! version beside others.
+//!
+//! A way back leaves all that had a share since its version had all of the traffic last: who goes back over a version goes away from it
+//! too. What a command says that it left is what it left where its commit was made first: a copy of the commit, or a squash of it,
+//! may stand behind other versions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,8 +62,8 @@ struct Walk {
     away: BTreeSet<VersionNumber>,
     /// All that had a share since one version had all the traffic, and that version.
     since: Vec<VersionNumber>,
-    /// The versions that surely had a share.
-    served: BTreeSet<VersionNumber>,
+    /// When each version surely had a share last.
+    served: BTreeMap<VersionNumber, usize>,
     /// True while every older deployment is known.
     whole: bool,
 }
@@ -80,12 +84,17 @@ impl Walk {
             }
             Event::Deployed(deployed) => {
                 let is_served = deployed.doubt.is_none();
-                let guessed = (deployed.by_hand && deployed.left.is_empty())
-                    .then(|| self.by_hand(&deployed.parts, is_served))
-                    .flatten();
-                let step = guessed.unwrap_or_else(|| Step::said(deployed.left.clone()));
+                let step = if deployed.left.is_empty() {
+                    let guessed = (deployed.by_hand)
+                        .then(|| self.by_hand(&deployed.parts, is_served))
+                        .flatten();
+                    guessed.unwrap_or_else(|| Step::said(Vec::new()))
+                } else {
+                    self.by_command(deployed)
+                };
                 if is_served {
-                    self.served.extend(with_share(&deployed.parts));
+                    let shares = with_share(&deployed.parts);
+                    self.served.extend(shares.map(|version| (version, index)));
                 }
                 self.promote(index, deployed, &step);
                 step
@@ -95,18 +104,46 @@ impl Walk {
         step
     }
 
+    /// The way back that a command made: what it says that it left, and what it left where it stands.
+    fn by_command(&self, deployed: &Deployed) -> Step {
+        let mut left = deployed.left.clone();
+        let stays = |version: &VersionNumber| with_share(&deployed.parts).any(|it| it == *version);
+        let since = self.since.iter().copied();
+        let mut add = |version: VersionNumber| {
+            if !stays(&version) && !left.contains(&version) {
+                left.push(version);
+            }
+        };
+        since.for_each(&mut add);
+        if let Some(version) = only(&deployed.parts) {
+            self.passed(version).for_each(&mut add);
+        }
+        Step::said(left)
+    }
+
+    /// What had a share since a version had all of the traffic last, but for what had it all before that; nothing where it never had.
+    fn passed(&self, version: VersionNumber) -> impl Iterator<Item = VersionNumber> {
+        let last = self.stable.get(&version).copied();
+        let later = move |at: usize| last.is_some_and(|last| at > last);
+        (self.served.iter())
+            .filter(move |(other, at)| **other != version && later(**at))
+            .map(|(other, _)| *other)
+            .filter(move |other| self.is_later(*other, last))
+    }
+
+    /// True for a version that was not stable before that: one that was is no way back from what came after it.
+    fn is_later(&self, version: VersionNumber, last: Option<usize>) -> bool {
+        let at = self.stable.get(&version);
+        at.is_none_or(|at| last.is_none_or(|last| *at > last))
+    }
+
     /// The way back that a step by hand is, if it is one. `is_served` is false where what it asked for may never have been served.
     fn by_hand(&self, parts: &[Part], is_served: bool) -> Option<Step> {
         let version = only(parts)?;
-        // One that was stable before this version is no way back from it.
-        let last = self.stable.get(&version);
-        let later = |other: &VersionNumber| {
-            let at = self.stable.get(other);
-            at.is_none_or(|at| last.is_none_or(|last| at > last))
-        };
+        let last = self.stable.get(&version).copied();
         let others = self.since.iter().copied();
         let others: Vec<_> = others
-            .filter(|other| *other != version && later(other))
+            .filter(|other| *other != version && self.is_later(*other, last))
             .collect();
         // To one that was left before is no way back: it is promoted again.
         let is_back = !others.is_empty()
@@ -114,14 +151,19 @@ impl Walk {
             && (last.is_some() || self.is_down(version, &others));
         let doubt = if last.is_none() {
             Some(Doubt::Older)
-        } else if !is_served && others.iter().any(|other| self.served.contains(other)) {
+        } else if !is_served && others.iter().any(|other| self.served.contains_key(other)) {
             Some(Doubt::NeverServed)
         } else {
             None
         };
-        is_back.then_some(Step {
-            left: others,
-            doubt,
+        is_back.then(|| {
+            // What may never have been served says nothing of versions that served before the one of now.
+            let passed = self.passed(version).filter(|_| is_served);
+            let passed = passed.filter(|other| !others.contains(other));
+            Step {
+                left: others.iter().copied().chain(passed).collect(),
+                doubt,
+            }
         })
     }
 
@@ -144,7 +186,7 @@ impl Walk {
 }
 
 /// The versions that have a share.
-fn with_share(parts: &[Part]) -> Vec<VersionNumber> {
+fn with_share(parts: &[Part]) -> impl Iterator<Item = VersionNumber> {
     let share = parts.iter().filter(|part| part.percentage != Share::ZERO);
-    share.map(|part| part.version).collect()
+    share.map(|part| part.version)
 }

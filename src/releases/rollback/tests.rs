@@ -100,6 +100,18 @@ fn what_was_rolled_back_from_comes_back_only_after_it_was_promoted_again() {
         // Left by what was never served.
         (&["2", "<3", "2", "3", "1"], "v1"),
         (&["4", "3", "<3", "3", "2"], "v3"),
+        // What a commit says that it left is what it left where it was made first; where it stands, it left others.
+        (&["2<3", "=5", "=4", "2<3", "=3", "=2", "=1"], "v1"),
+        (&["2<3", "=4", "=3", "=2", "=1"], "v1"),
+        (&["2<3", "=4", "=3", "=2"], "-"),
+        // Over versions in between, which are left as well.
+        (&["2<4", "=4", "=3", "=2", "=1"], "v1"),
+        (&["2<4", "=4", "=3", "=2"], "-"),
+        (&["2<5", "=5", "2:50 4:50", "=3", "=2", "=1"], "v1"),
+        // But for what was promoted again, and what came after that.
+        (&["=6", "=3", "2<4", "=4", "=3", "=2", "=1"], "v3"),
+        // To one that never had all of the traffic: it goes on from there.
+        (&["5<3", "=3", "=2"], "v2"),
     ] {
         assert_eq!(back(past, false, &[]), expected, "{past:?}");
     }
@@ -111,7 +123,8 @@ fn who_goes_back_by_hand_goes_back_too() {
         // `git revert`, a squash that lost the words, or a hand edit; then once more.
         (&["2", "3", "2", "1"][..], "v1"),
         (&["1", "2", "3", "2", "1"], "-"),
-        (&["1", "3", "2", "1"], "v2"),
+        (&["1", "3", "2", "1"], "-"),
+        (&["2", "4", "3", "2", "1"], "v1"),
         (&["2", "3:90 2:10", "3", "2", "1"], "v1"),
         (&["2", "2:90 3:10", "2", "1"], "v1"),
         // By way of a split: with a newer canary, or with an older version.
@@ -150,7 +163,7 @@ fn a_split_by_hand_is_no_way_back_before_one_version_has_it_all() {
         (&["1:50 2:50", "3", "2", "1"], "v3"),
         (&["2:10 9:90", "2:90 9:10", "7", "2"], "v7"),
         // Once it arrives, all on the way is left.
-        (&["2", "2:10 9:90", "7", "12", "2"], "v12"),
+        (&["2", "2:10 9:90", "7", "12", "2"], "-"),
         (&["12", "12:50 9:50", "7", "12", "2"], "v2"),
         (&["2", "2:50 4:50", "!2:90 4:10", "3", "2", "1"], "v1"),
         // It arrives at what is new, or was given up.

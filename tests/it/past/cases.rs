@@ -104,7 +104,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         name: "a hand edit back by way of a split", branch: &["=1", "=3", "=2", "1:10 4:90", "1"],
-        rollback: &["v3 100% (back from v1)"], list: "1, 1:10 4:90, 2, 3, 1", ..USUAL
+        rollback: &["had all of the traffic, and were left for another: v2, v3;"], list: "1, 1:10 4:90, 2, 3, 1", ..USUAL
     },
     Case {
         name: "beside versions at 0 %", branch: &["=1", "=3", "1:0 3:0 2:100"],
