@@ -73,7 +73,10 @@ async fn answered(client: &Arc<Client>, request: Request<Incoming>) -> Response<
             return page.response();
         }
     };
-    let mut counts = Arc::clone(&choice.counts);
+    let mut awaited = Awaited {
+        counts: Arc::clone(&choice.counts),
+        is_answered: false,
+    };
     let asked = Asked {
         head,
         body,
@@ -81,9 +84,25 @@ async fn answered(client: &Arc<Client>, request: Request<Incoming>) -> Response<
         near,
         random,
     };
-    let response = pass(client, asked, (choice, connection), permit, &mut counts).await;
-    counts.answered(response.status(), begin.elapsed());
+    let counts = &mut awaited.counts;
+    let response = pass(client, asked, (choice, connection), permit, counts).await;
+    awaited.counts.answered(response.status(), begin.elapsed());
+    awaited.is_answered = true;
     response
+}
+
+/// A request that was given to a process. Where the client leaves, nobody waits for the answer any more, and this goes.
+struct Awaited {
+    counts: Arc<Counts>,
+    is_answered: bool,
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.counts.gone();
+        }
+    }
 }
 
 fn refuse(gateway: &Gateway, page: Page) -> Response<Answer> {

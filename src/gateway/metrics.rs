@@ -21,8 +21,8 @@ const SECONDS: [f64; 12] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
 ];
 
-/// Classes of status.
-const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+/// Classes of status, and at last the requests whose client left before the head of an answer.
+const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "gone"];
 
 /// How many series of versions that are gone are kept, the last to go: what they counted last is still to be read.
 const GONE_MAX: usize = 100;
@@ -77,7 +77,7 @@ struct RefusedLabels {
 pub(super) struct Counts {
     labels: Labels,
     metrics: Metrics,
-    classes: [Counter; 5],
+    classes: [Counter; 6],
     seconds: Histogram,
     pub(super) in_flight: Gauge,
     pub(super) received: Counter,
@@ -107,7 +107,7 @@ impl Metrics {
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "gateway_requests",
-            "Answers, by class of status; version `none` where no version had a ready process",
+            "Answers, by class of status, `gone` where the client left before; version `none` where no version had a ready process",
             self.requests.clone(),
         );
         registry.register_with_unit(
@@ -221,6 +221,11 @@ impl Counts {
         let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
         self.classes[class].inc();
         self.seconds.observe(after.as_secs_f64());
+    }
+
+    /// The client of a request left before it was answered.
+    pub(super) fn gone(&self) {
+        self.classes[CLASSES.len() - 1].inc();
     }
 }
 

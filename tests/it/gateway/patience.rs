@@ -267,3 +267,33 @@ async fn an_upgrade_lives_as_long_as_bytes_come_from_either_side() {
     })
     .await;
 }
+
+/// A program that hangs until its clients give up would look idle.
+#[tokio::test]
+async fn who_leaves_before_the_answer_is_counted() {
+    let v7 = backend("v7").await;
+    let stage = Stage::with(vec![route(&[(7, 10_000, Some(&v7))])], limits()).await;
+    let of = |class: &str, count: u32| {
+        format!(
+            r#"gateway_requests_total{{app="checkout",version="7",function="web",class="{class}"}} {count}"#
+        )
+    };
+    let prints = |line: &str| stage.printed_metrics().lines().any(|found| found == line);
+    let mut client = TcpStream::connect(stage.address).await.unwrap();
+    client
+        .write_all(b"GET /never HTTP/1.1\r\nHost: shop.test\r\n\r\n")
+        .await
+        .unwrap();
+    let open = r#"gateway_in_flight{app="checkout",version="7",function="web"} 1"#;
+    wait_for("it to be open", DEADLINE, async || {
+        prints(open).then_some(())
+    })
+    .await;
+    drop(client);
+    let gone = of("gone", 1);
+    wait_for("it to be counted", DEADLINE, async || {
+        prints(&gone).then_some(())
+    })
+    .await;
+    assert!(prints(&of("2xx", 0)), "it was never answered");
+}
