@@ -44,11 +44,16 @@ pub fn pushes_elsewhere(dir: &Path, name: &str) -> Option<Elsewhere> {
     })
 }
 
-/// True where two addresses lead to one repository, as far as they tell: protocols write them differently. Paths are absolute.
+/// Whether two addresses lead to one repository, however protocols write them; nothing where they do not tell. Paths are absolute.
 #[must_use]
-pub fn are_one(one: &str, other: &str) -> bool {
+pub fn are_one(one: &str, other: &str) -> Option<bool> {
     let place = |address| Place::of(address, Path::new("/"));
-    place(one).is(&place(other))
+    let (one, other) = (place(one), place(other));
+    if one.is_surely(&other) {
+        Some(true)
+    } else {
+        (!one.is(&other)).then_some(false)
+    }
 }
 
 /// What an address leads to.
@@ -60,6 +65,8 @@ enum Place {
         ssh: bool,
         /// Without user and port.
         host: String,
+        /// The protocol with its port, where one is named: two servers may share a host.
+        port: Option<(String, String)>,
         /// Without what protocols write differently: the slash before it, and `.git` behind it.
         path: String,
     },
@@ -73,27 +80,28 @@ impl Place {
             Some(("file", _)) | None if !is_short_ssh(&lower) => None,
             Some((scheme, rest)) => {
                 let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-                Some((scheme.contains("ssh"), authority, path))
+                Some((scheme, authority, path))
             }
-            None => lower.split_once(':').map(|(host, path)| (true, host, path)),
+            None => lower.split_once(':').map(|(host, path)| ("", host, path)),
         };
-        let Some((ssh, authority, path)) = host else {
+        let Some((scheme, authority, path)) = host else {
             let path = address.strip_prefix("file://").unwrap_or(address);
             return Self::Local(repository_at(&base.join(path)));
         };
         let host = authority
             .rsplit_once('@')
             .map_or(authority, |(_, host)| host);
-        let host = match host.rsplit_once(':') {
+        let (host, port) = match host.rsplit_once(':') {
             // The colons of an address in brackets are its own.
-            Some((name, port)) if lower.contains("://") && !port.ends_with(']') => name,
-            _ => host,
+            Some((name, port)) if !scheme.is_empty() && !port.ends_with(']') => (name, Some(port)),
+            _ => (host, None),
         };
         let path = path.trim_matches('/');
         let path = path.strip_suffix(".git").unwrap_or(path);
         Self::Host {
-            ssh,
+            ssh: scheme.is_empty() || scheme.contains("ssh"),
             host: host.to_owned(),
+            port: port.map(|port| (scheme.to_owned(), port.to_owned())),
             path: path.trim_matches('/').to_owned(),
         }
     }
@@ -102,11 +110,14 @@ impl Place {
     fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (
-                Self::Host { ssh, host, path },
+                Self::Host {
+                    ssh, host, path, ..
+                },
                 Self::Host {
                     ssh: their_ssh,
                     host: their_host,
                     path: their_path,
+                    ..
                 },
             ) => {
                 // A web server and ssh mostly begin at different folders of one machine.
@@ -117,6 +128,44 @@ impl Place {
                     || (*ssh && is_name_of(host, their_host))
                     || (*their_ssh && is_name_of(their_host, host));
                 is_path && is_host
+            }
+            _ => self == other,
+        }
+    }
+
+    /// True where both are one repository, by what every set-up has in common.
+    fn is_surely(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Host {
+                    ssh,
+                    host,
+                    port,
+                    path,
+                },
+                Self::Host {
+                    ssh: their_ssh,
+                    host: their_host,
+                    port: their_port,
+                    path: their_path,
+                },
+            ) => {
+                // One forge begins each path of its web like this, and none of its ssh.
+                let path_of = |path: &str, ssh: bool| {
+                    let start = if ssh { "" } else { "scm/" };
+                    path.strip_prefix(start).unwrap_or(path).to_owned()
+                };
+                let is_path = path_of(path, *ssh) == path_of(their_path, *their_ssh);
+                let is_host = host == their_host
+                    || (*ssh && is_forge_of(host, their_host))
+                    || (*their_ssh && is_forge_of(their_host, host));
+                let other_port = match (port, their_port) {
+                    (Some((scheme, port)), Some((their_scheme, their_port))) => {
+                        scheme == their_scheme && port != their_port
+                    }
+                    _ => false,
+                };
+                is_path && is_host && !other_port
             }
             _ => self == other,
         }
@@ -139,8 +188,13 @@ fn is_below(short: &str, long: &str) -> bool {
 
 /// True where the host of an ssh address may be the other one: an alias has no dot.
 fn is_name_of(ssh: &str, other: &str) -> bool {
+    !ssh.contains('.') || is_forge_of(ssh, other)
+}
+
+/// True where the host of an ssh address is what forges call the other one there.
+fn is_forge_of(ssh: &str, other: &str) -> bool {
     let forge = |start: &str| ssh.strip_prefix(start) == Some(other);
-    !ssh.contains('.') || SSH_HOSTS.iter().any(|start| forge(start))
+    SSH_HOSTS.iter().any(|start| forge(start))
 }
 
 /// The repository that git finds by a path of this machine.
@@ -223,6 +277,42 @@ mod tests {
             ("/srv/shop.git", "git.example:/srv/shop.git"),
         ] {
             assert!(!same(one, other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn what_two_addresses_do_not_tell_is_not_guessed() {
+        let web = "https://git.example/acme/shop.git";
+        for (one, other, expected) in [
+            (web, "git@git.example:acme/shop", Some(true)),
+            (web, "ssh://git@git.example:7999/Acme/shop", Some(true)),
+            (
+                web,
+                "ssh://git@ssh.git.example:443/acme/shop.git",
+                Some(true),
+            ),
+            (
+                "https://git.example/scm/acme/shop.git",
+                "ssh://git@git.example:7999/acme/shop.git",
+                Some(true),
+            ),
+            ("/srv/shop.git", "file:///srv/shop.git", Some(true)),
+            (web, "https://git.eu.example/acme/shop.git", Some(false)),
+            (web, "https://git.example/eu/acme/shop.git", Some(false)),
+            (web, "git@git.example:ada/shop", Some(false)),
+            // An alias may be that of any host.
+            (web, "work:acme/shop", None),
+            // A folder of the machine, or a group of the forge.
+            (web, "git@git.example:eu/acme/shop", None),
+            // One machine may have two servers.
+            (
+                "http://git.example:3000/acme/shop",
+                "http://git.example:4000/acme/shop",
+                None,
+            ),
+        ] {
+            assert_eq!(are_one(one, other), expected, "{one} {other}");
+            assert_eq!(are_one(other, one), expected, "{other} {one}");
         }
     }
 

@@ -25,11 +25,8 @@ pub(super) enum Pull {
 pub(super) struct Pulls {
     branch: String,
     remote: String,
-    /// Name and address of each remote, and whether it is the repository that is asked.
-    remotes: Vec<(String, String, bool)>,
-    is_one: fn(&str, &str) -> bool,
-    /// Its path at its host, as in `acme/shop`; nothing where it has none of two parts.
-    path: Option<String>,
+    /// Name and address of each remote, and whether it is the repository that is asked; nothing where the addresses do not tell.
+    remotes: Vec<(String, String, Option<bool>)>,
 }
 
 impl Pulls {
@@ -43,32 +40,20 @@ impl Pulls {
             let url = String::from_utf8_lossy(remote.url_bytes()).into_owned();
             Some((name.to_owned(), crate::git::address(&url, workspace.home())))
         };
-        Self::new(
-            branch,
-            workspace.remote(),
-            names.filter_map(url).collect(),
-            are_one,
-        )
+        Self::new(branch, workspace.remote(), names.filter_map(url).collect())
     }
 
-    fn new(
-        branch: &str,
-        remote: &str,
-        remotes: Vec<(String, String)>,
-        is_one: fn(&str, &str) -> bool,
-    ) -> Self {
+    fn new(branch: &str, remote: &str, remotes: Vec<(String, String)>) -> Self {
         let asked = remotes.iter().find(|(name, _)| name == remote);
         let asked = asked.map(|(_, url)| url.clone());
         let remotes = remotes.into_iter().map(|(name, url)| {
-            let is_asked = asked.as_ref().is_some_and(|asked| is_one(asked, &url));
-            (name, url, is_asked)
+            let is_asked = asked.as_ref().map(|asked| are_one(asked, &url));
+            (name, url, is_asked.unwrap_or(Some(false)))
         });
         Self {
             branch: branch.to_owned(),
             remote: remote.to_owned(),
             remotes: remotes.collect(),
-            is_one,
-            path: asked.as_deref().and_then(path_of),
         }
     }
 
@@ -105,9 +90,9 @@ impl Pulls {
         let found = self.remotes.iter().find(|(known, ..)| known == name);
         match found {
             _ if name == self.remote => Pull::Branch,
-            Some((.., true)) => Pull::Branch,
+            Some((.., Some(true))) => Pull::Branch,
             // Whoever has one clone alone calls the repository so, whatever is called so here.
-            Some(_) if name != ORIGIN => Pull::Other,
+            Some((.., Some(false))) if name != ORIGIN => Pull::Other,
             _ => Pull::Unknown,
         }
     }
@@ -118,29 +103,14 @@ impl Pulls {
             .rsplit_once(" into ")
             .map_or(text, |(address, _)| address);
         let mut known = self.remotes.iter();
-        let found = known.find(|(_, url, _)| (self.is_one)(address, url));
+        let found = known.find(|(_, url, _)| are_one(address, url) == Some(true));
         match found {
-            Some((.., true)) => Pull::Branch,
-            Some(_) => Pull::Other,
-            // The host was renamed, or is a mirror: another repository of the same name has another owner.
-            None if self.path.is_some() && path_of(address) == self.path => Pull::Branch,
-            None => Pull::Unknown,
+            Some((.., Some(true))) => Pull::Branch,
+            Some((.., Some(false))) => Pull::Other,
+            // Owner and name tell nothing: a host that was renamed has both, and so has another repository of another region.
+            _ => Pull::Unknown,
         }
     }
-}
-
-/// The last two parts of the path of an address at a host, in small letters and without `.git`.
-fn path_of(address: &str) -> Option<String> {
-    let address = address.to_ascii_lowercase();
-    let path = match address.split_once("://") {
-        Some(("file", _)) => return None,
-        Some((_, rest)) => rest.split_once('/')?.1,
-        None => address.split_once(':')?.1,
-    };
-    let path = path.trim_matches('/').trim_end_matches(".git");
-    let (owner, name) = path.rsplit_once('/')?;
-    let owner = owner.rsplit('/').next().unwrap_or(owner);
-    Some(format!("{owner}/{name}"))
 }
 
 #[cfg(test)]
@@ -152,6 +122,7 @@ mod tests {
         let remotes = [
             (remote, "https://git.example/acme/shop.git"),
             ("ssh", "git@git.example:acme/shop.git"),
+            ("alias", "alias:acme/shop"),
             ("upstream", "https://git.example/first/shop.git"),
             ("origin", "https://git.example/ada/shop.git"),
         ];
@@ -160,7 +131,7 @@ mod tests {
         if remote == "origin" {
             remotes.pop();
         }
-        Pulls::new("main", remote, remotes, are_one).said(message)
+        Pulls::new("main", remote, remotes).said(message)
     }
 
     #[test]
@@ -183,13 +154,30 @@ mod tests {
                 Pull::Unknown,
             ),
             ("Merge branch 'main' of ../shop into main", Pull::Unknown),
-            // As the host was called before, and as another owner's repository is there.
+            // A host that was renamed and another region look the same.
             (
                 "Merge branch 'main' of ssh://git@old.example:7999/acme/Shop.git",
-                Pull::Branch,
+                Pull::Unknown,
             ),
-            ("Merge branch 'main' of old.example:acme/shop", Pull::Branch),
-            ("Merge branch 'main' of old.example:ada/shop", Pull::Unknown),
+            (
+                "Merge branch 'main' of https://git.eu.example/acme/shop",
+                Pull::Unknown,
+            ),
+            ("Merge branch 'main' of eu.example:acme/shop", Pull::Unknown),
+            // So do the groups of one host.
+            (
+                "Merge branch 'main' of https://git.example/eu/acme/shop",
+                Pull::Unknown,
+            ),
+            // An alias for ssh may be that of any host.
+            ("Merge branch 'main' of work:acme/shop", Pull::Unknown),
+            ("Merge branch 'main' of work:first/shop", Pull::Unknown),
+            (
+                "Merge branch 'main' of git.example:eu/acme/shop",
+                Pull::Unknown,
+            ),
+            ("Merge branch 'main' of alias:acme/shop", Pull::Unknown),
+            ("Merge remote-tracking branch 'alias/main'", Pull::Unknown),
             ("Merge remote-tracking branch 'origin/main'", Pull::Branch),
             (
                 "Merge remote-tracking branch 'origin/main' into canary",
