@@ -1,5 +1,5 @@
-//! What only the person's own `git` can do in their clone: write the files of a work tree as trees, move a work tree on to
-//! a commit, sign a commit, and check a signature.
+//! What only the person's own `git` can do in their clone: write the files of a work tree as trees, sign a commit, and check a
+//! signature.
 //!
 //! Filters, ignore rules and signing keys are the person's set-up, which nothing but `git` reads in full. No remote is
 //! asked, and the index of the clone is not changed.
@@ -13,19 +13,6 @@ use super::run::{Call, Heard};
 
 /// Longest time for a look at the refs of a clone.
 const LOOK: Duration = Duration::from_secs(5);
-/// Longest time for writing the files of a clone: many files may take their time, and a partial clone asks its server for them.
-const FILES: Duration = Duration::from_mins(10);
-/// How git says that it has not begun to move a work tree on.
-const REFUSED: [&str; 8] = [
-    "would be overwritten by merge",
-    "would be removed by merge",
-    "would lose untracked files",
-    "not something we can merge",
-    "Not possible to fast-forward",
-    "index.lock': File exists",
-    "have not concluded your",
-    "unmerged files",
-];
 /// Where a clone has what is at a remote too: branches, and what pipelines fetch.
 const SHARED: [&str; 5] = [
     "refs/remotes/",
@@ -243,46 +230,8 @@ pub fn update_refs(dir: &Path, lines: String, timeout: Duration) -> Result<(), G
     run(dir, &args, Vec::new(), Vec::new(), lines, timeout).map(drop)
 }
 
-/// Why a work tree was not moved on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
-    /// Everything stays as it is, and why.
-    Kept(String),
-    /// Something ended it in the middle, and what: files may be written and others not, while the branch is where it was.
-    Torn(String),
-}
-
-/// Moves the branch that is checked out at `dir`, and its files, on to the commit, which must be above it. Files that were
-/// changed and would be written are left, and then all are. It has the time that it takes: half of the files is worse than none.
-///
-/// # Errors
-/// Why it was not done, in the words of `git`.
-pub fn fast_forward(dir: &Path, commit: &str) -> Result<(), Standing> {
-    let args = [
-        "merge",
-        "--ff-only",
-        "--no-autostash",
-        "--no-stat",
-        "--quiet",
-        commit,
-    ];
-    let config = vec![("core.hooksPath".to_owned(), "/dev/null".to_owned())];
-    let run = run(dir, &args, Vec::new(), config, String::new(), FILES);
-    let Err(error) = run else { return Ok(()) };
-    // The branch is moved at the very end.
-    if super::ask::commit_of(dir, "HEAD").as_deref() == Some(commit) {
-        return Ok(());
-    }
-    let said = error.message;
-    Err(if REFUSED.iter().any(|words| said.contains(words)) {
-        Standing::Kept(said)
-    } else {
-        Standing::Torn(said)
-    })
-}
-
 /// Runs `git` with the person's configuration: what it printed, in one line.
-fn run(
+pub(super) fn run(
     dir: &Path,
     args: &[&str],
     env: Vec<(String, String)>,

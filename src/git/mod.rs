@@ -12,6 +12,7 @@ mod diff;
 mod elsewhere;
 mod embedded;
 mod error;
+mod fast_forward;
 mod interrupt;
 mod local;
 mod push;
@@ -26,10 +27,11 @@ pub use credentials::Credentials;
 pub use diff::{ChangedFile, Form, Trees};
 pub use elsewhere::{are_one, pushes_elsewhere};
 pub use error::{Caller, GitError, GitErrorKind};
+pub use fast_forward::{Standing, fast_forward};
 pub use interrupt::{Shield, was_interrupted, watch, watch_pushes_with};
 pub use local::{
-    Standing, UnsignedCommit, check_signature, conflicts, fast_forward, is_on_branch, is_sparse,
-    repository_of, sign, signs_commits, uncommitted, update_refs, work_tree,
+    UnsignedCommit, check_signature, conflicts, is_on_branch, is_sparse, repository_of, sign,
+    signs_commits, uncommitted, update_refs, work_tree,
 };
 pub use push::RefUpdate;
 pub use remote::Git;
