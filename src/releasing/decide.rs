@@ -1,7 +1,7 @@
 //! What becomes of one object: the versions that are asked for, and the text of its file.
 
 use super::error::{ReleaseError, listed};
-use super::way_back::Back;
+use super::way_back::{Back, Now};
 use super::{ReleaseRequest, Wish, alias_name};
 use crate::api::WantedVersion;
 use crate::releases::edit::{self, EditError};
@@ -24,6 +24,8 @@ pub(super) struct Decision {
     /// Why, as the object says it afterwards.
     pub(super) message: Option<String>,
     pub(super) edit: Edit,
+    /// What was taken for something that it may not have been.
+    pub(super) warnings: Vec<String>,
 }
 
 /// What becomes of the file.
@@ -53,9 +55,13 @@ pub(super) fn decide(
         Wish::Deploy(asked) => {
             let parts = resolved(history, asked)?;
             let parts = edit::arrange(&release.wanted.versions, &parts, &meaning);
-            let title = format!("Deploy {app}: {}", listed(&parts));
+            let wanted = Wanted {
+                title: format!("Deploy {app}: {}", listed(&parts)),
+                parts,
+                from: Vec::new(),
+                gone: Vec::new(),
+            };
             let message = request.message.as_deref();
-            let wanted = (title, parts, Vec::new());
             Ok(deployed(release, bytes, wanted, message, &meaning)?)
         }
         Wish::RollBack(word) => {
@@ -65,23 +71,7 @@ pub(super) fn decide(
                 branch,
                 release,
             };
-            let (target, now) = match word {
-                Some(word) => (history.version(word)?.number, back.now(past)),
-                None => back.chosen(past)?,
-            };
-            // What a word meant when it was deployed counts before what it means now.
-            let meaning = |word: &VersionWord| now.meant(word).or_else(|| meaning(word));
-            let mut parts = vec![Part {
-                version: target,
-                percentage: Share::ALL,
-            }];
-            parts.extend(ruled(release, &now.parts(), target, &meaning));
-            let parts = edit::arrange(&release.wanted.versions, &parts, &meaning);
-            let title = format!("Roll back {app}: {}", listed(&parts));
-            let from = rollback::left_by(&now.parts(), target);
-            let message = request.message.as_deref();
-            let wanted = (title, parts, from);
-            Ok(deployed(release, bytes, wanted, message, &meaning)?)
+            rolled_back(&back, bytes, word.as_ref(), past)
         }
         Wish::SetAlias {
             name,
@@ -124,6 +114,7 @@ pub(super) fn decide(
                 from: Vec::new(),
                 message: request.message.clone().filter(|_| edit != Edit::Same),
                 edit,
+                warnings: Vec::new(),
             })
         }
         Wish::DeleteAlias(_) => {
@@ -134,44 +125,132 @@ pub(super) fn decide(
                 from: Vec::new(),
                 message: request.message.clone(),
                 edit: edit::remove(release, bytes)?.map_or(Edit::Removed, Edit::Content),
+                warnings: Vec::new(),
             })
         }
     }
 }
 
-/// The versions besides `target` that a rule names, at 0 %: a rule keeps its version, and nothing may hold up a rollback.
+/// A rollback to the version that is named, else to the one that it goes to by itself.
+fn rolled_back(
+    back: &Back<'_>,
+    bytes: &[u8],
+    word: Option<&VersionWord>,
+    past: impl Fn(usize) -> Past,
+) -> Result<Decision, ReleaseError> {
+    let (release, history) = (back.release, &back.survey.history);
+    let (target, now) = match word {
+        Some(word) => (history.version(word)?.number, back.now(past)),
+        None => back.chosen(past)?,
+    };
+    // What a word meant when it was deployed counts before what it means now.
+    let meaning = |word: &VersionWord| now.meant(word).or_else(|| meaning(history, word));
+    let lives = |number| history.version(&VersionWord::Number(number)).is_ok();
+    let ruled = ruled(release, &now, target, &meaning, &lives);
+    let mut parts = vec![Part {
+        version: target,
+        percentage: Share::ALL,
+    }];
+    parts.extend(ruled.parts);
+    let parts = edit::arrange(&release.wanted.versions, &parts, &meaning);
+    let wanted = Wanted {
+        title: format!("Roll back {}: {}", back.request.app, listed(&parts)),
+        parts,
+        from: rollback::left_by(&now.parts(), target),
+        gone: ruled.gone,
+    };
+    let message = back.request.message.as_deref();
+    let decision = deployed(release, bytes, wanted, message, &meaning)?;
+    Ok(Decision {
+        warnings: ruled.warnings,
+        ..decision
+    })
+}
+
+/// What a rollback makes of rules: nothing may hold it up.
+#[derive(Default)]
+struct Ruled {
+    /// The versions besides the target that a rule keeps, at 0 %.
+    parts: Vec<Part>,
+    /// What names no version that lives: no request can go there, and a rule for it would keep all of the change from being served.
+    gone: Vec<VersionWord>,
+    /// What nobody can say for sure.
+    warnings: Vec<String>,
+}
+
 fn ruled(
     release: &Release,
-    now: &[Part],
+    now: &Now,
     target: VersionNumber,
     meaning: edit::Meaning<'_>,
-) -> Vec<Part> {
-    let rules = release.wanted.rules.iter();
-    let named: Vec<VersionNumber> = rules.filter_map(|rule| meaning(&rule.version)).collect();
-    now.iter()
-        .filter(|part| part.version != target && named.contains(&part.version))
-        .map(|part| Part {
-            version: part.version,
-            percentage: Share::ZERO,
-        })
-        .collect()
+    lives: &dyn Fn(VersionNumber) -> bool,
+) -> Ruled {
+    let mut words: Vec<&VersionWord> = Vec::new();
+    for rule in &release.wanted.rules {
+        if !words.contains(&&rule.version) {
+            words.push(&rule.version);
+        }
+    }
+    let mut ruled = Ruled::default();
+    for word in words {
+        let Some(version) = meaning(word).filter(|version| *version == target || lives(*version))
+        else {
+            ruled.warnings.push(format!(
+                "`{word}`, for which a rule is, names no version that lives: the rule goes, and its requests are split like all others"
+            ));
+            ruled.gone.push(word.clone());
+            continue;
+        };
+        if matches!(word, VersionWord::Label(_)) && !now.is_recorded(word) {
+            ruled.warnings.push(format!(
+                "`{word}`, for which a rule is, may have meant another version when it was deployed: the rule is for {version} from now on, which it means now"
+            ));
+        }
+        let is_kept = |part: &Part| part.version == version;
+        if version != target && !ruled.parts.iter().any(is_kept) {
+            ruled.parts.push(Part {
+                version,
+                percentage: Share::ZERO,
+            });
+        }
+    }
+    // Each keeps its place in the list.
+    let parts = now.parts();
+    let place = |part: &Part| parts.iter().position(|other| other.version == part.version);
+    (ruled.parts).sort_by_key(|part| place(part).unwrap_or(parts.len()));
+    ruled
+}
+
+/// What is to be written for a Deployment.
+struct Wanted {
+    title: String,
+    parts: Vec<Part>,
+    from: Vec<VersionNumber>,
+    /// What no rule names afterwards.
+    gone: Vec<VersionWord>,
 }
 
 /// What is written for a Deployment.
 fn deployed(
     release: &Release,
     bytes: &[u8],
-    (title, parts, from): (String, Vec<Part>, Vec<VersionNumber>),
+    wanted: Wanted,
     said: Option<&str>,
     meaning: edit::Meaning<'_>,
 ) -> Result<Decision, EditError> {
+    let Wanted {
+        title,
+        parts,
+        from,
+        gone,
+    } = wanted;
     let there = release.wanted.message.as_deref();
     let (edit, message, from) = if says(release, &parts, meaning) {
         (Edit::Same, there, Vec::new())
     } else {
         // What an earlier change was for is not why this one is made.
         let message = said.or(there.map(|_| title.as_str()));
-        let content = edit::deploy(release, bytes, &parts, message, meaning)?;
+        let content = edit::deploy(release, bytes, &parts, &gone, message, meaning)?;
         (Edit::Content(content), message, from)
     };
     let message = message.map(str::to_owned);
@@ -181,6 +260,7 @@ fn deployed(
         from,
         message,
         edit,
+        warnings: Vec::new(),
     })
 }
 
@@ -220,4 +300,86 @@ fn resolved(history: &History, asked: &[Asked]) -> Result<Vec<Part>, ReleaseErro
         percentage,
     };
     Ok(parts.map(part).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What becomes of rules for these words where v7 gets all: `live` means v8 now, and v9 does not live. `known` is what is deployed.
+    fn ruled_for(words: &[&str], known: &[(&str, &str)], recorded: bool) -> (String, usize, usize) {
+        let list: String = ["v7", "v8", "v9", "live", "gone"].map(version).concat();
+        let rule =
+            |word: &&str| format!("  - {{version: {word}, header: {{name: X, value: {word}}}}}\n");
+        let rules = words.iter().map(rule).collect::<Vec<_>>().concat();
+        let text = format!(
+            "apiVersion: cutwater.dev/v1alpha1\nkind: Deployment\nmetadata: {{name: checkout}}\nspec:\n  app: checkout\n  repository: shop\n  versions:\n{list}  rules:\n{rules}"
+        );
+        let release = crate::releases::read("r.yaml", text.as_bytes()).unwrap();
+        let number = |text: &str| text.parse::<VersionNumber>().unwrap();
+        let words = known.iter().map(|(word, version)| {
+            let part = Part {
+                version: number(version),
+                percentage: "20".parse().unwrap(),
+            };
+            (word.parse().unwrap(), part)
+        });
+        let now = Now {
+            words: words.collect(),
+            recorded,
+        };
+        let meaning = |word: &VersionWord| match word {
+            VersionWord::Number(number) => Some(*number),
+            word => now
+                .meant(word)
+                .or_else(|| (word.to_string() == "live").then(|| number("v8"))),
+        };
+        let lives = |version| version != number("v9");
+        let found = ruled(&release.releases[0], &now, number("v7"), &meaning, &lives);
+        (listed(&found.parts), found.gone.len(), found.warnings.len())
+    }
+
+    fn version(word: &str) -> String {
+        format!("  - {{version: {word}, percentage: 20}}\n")
+    }
+
+    #[test]
+    fn a_rule_holds_up_no_rollback() {
+        for (rules, known, recorded, expected) in [
+            (&["v8"][..], &[("v8", "v8")][..], false, ("v8 0%", 0, 0)),
+            (&["v7"], &[("v7", "v7")], false, ("", 0, 0)),
+            // A label of which a ledger tells, and one of which nobody can.
+            (&["live"], &[("live", "v6")], true, ("v6 0%", 0, 0)),
+            (&["live"], &[("v7", "v7")], false, ("v8 0%", 0, 1)),
+            (&["live"], &[("v7", "v7")], true, ("v8 0%", 0, 1)),
+            (&["live"], &[("live", "v8")], false, ("v8 0%", 0, 1)),
+            // Each version is listed once, in the order of the list, and each word said once.
+            (
+                &["live", "v8", "live"],
+                &[("v8", "v8")],
+                false,
+                ("v8 0%", 0, 1),
+            ),
+            (
+                &["live", "v8"],
+                &[("v8", "v8"), ("live", "v5")],
+                true,
+                ("v8 0%, v5 0%", 0, 0),
+            ),
+            // What is no version any more.
+            (
+                &["gone", "v9", "v8"],
+                &[("v8", "v8")],
+                false,
+                ("v8 0%", 2, 2),
+            ),
+        ] {
+            let (parts, gone, warnings) = ruled_for(rules, known, recorded);
+            assert_eq!(
+                (parts.as_str(), gone, warnings),
+                expected,
+                "{rules:?} {known:?}"
+            );
+        }
+    }
 }

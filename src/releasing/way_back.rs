@@ -36,17 +36,26 @@ struct Memory {
 
 /// What the object is given now, as far as it is known, with the words for it.
 #[derive(Default)]
-pub(super) struct Now(Vec<(VersionWord, Part)>);
+pub(super) struct Now {
+    pub(super) words: Vec<(VersionWord, Part)>,
+    /// A ledger says what the words meant when they were deployed.
+    pub(super) recorded: bool,
+}
 
 impl Now {
     pub(super) fn parts(&self) -> Vec<Part> {
-        self.0.iter().map(|(_, part)| *part).collect()
+        self.words.iter().map(|(_, part)| *part).collect()
     }
 
     /// The version that the object is given by this word.
     pub(super) fn meant(&self, word: &VersionWord) -> Option<VersionNumber> {
-        let found = self.0.iter().find(|(given, _)| given == word);
+        let found = self.words.iter().find(|(given, _)| given == word);
         found.map(|(_, part)| part.version)
+    }
+
+    /// True where a ledger says what this word meant when it was deployed.
+    pub(super) fn is_recorded(&self, word: &VersionWord) -> bool {
+        self.recorded && self.meant(word).is_some()
     }
 }
 
@@ -164,7 +173,10 @@ impl Back<'_> {
         let pair = |(entry, part): (&WantedVersion, Option<Part>)| {
             part.map(|part| (entry.version.clone(), part))
         };
-        Some(Now(words.iter().zip(parts).filter_map(pair).collect()))
+        Some(Now {
+            words: words.iter().zip(parts).filter_map(pair).collect(),
+            recorded: true,
+        })
     }
 
     /// What words mean now, as far as they mean something.
@@ -176,7 +188,10 @@ impl Back<'_> {
             };
             Some((entry.version.clone(), part))
         };
-        Now(words.into_iter().filter_map(pair).collect())
+        Now {
+            words: words.into_iter().filter_map(pair).collect(),
+            recorded: false,
+        }
     }
 
     /// What is remembered, the newest first.

@@ -64,6 +64,7 @@ pub fn release(
         if matches!(request.wish, Wish::RollBack(None)) {
             look.warnings.extend(look.apart());
         }
+        look.warnings.extend(decision.warnings.iter().cloned());
         if request.dry_run {
             return Ok(look.released(workspace, request, decision, ReleaseOutcome::WouldChange));
         }

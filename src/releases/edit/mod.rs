@@ -66,7 +66,7 @@ pub fn arrange(now: &[WantedVersion], asked: &[Part], meaning: Meaning<'_>) -> V
 }
 
 /// The file with other versions in one of its Deployments, in the order of `parts`, and with another message where one is
-/// given.
+/// given. Its rules for words that are `gone` go as well.
 ///
 /// # Errors
 /// When the object cannot be edited in place, or when the result would not be right.
@@ -74,6 +74,7 @@ pub fn deploy(
     release: &Release,
     bytes: &[u8],
     parts: &[Part],
+    gone: &[VersionWord],
     message: Option<&str>,
     meaning: Meaning<'_>,
 ) -> Result<Vec<u8>, EditError> {
@@ -83,7 +84,7 @@ pub fn deploy(
         let mut splices = vec![list::rewritten(text, versions, parts, meaning)?];
         if let Value::List(items) = &versions.node.value {
             let first = &items.first()?.get("version")?.node;
-            splices.extend(rules::renamed(text, spec, first, &listed, meaning)?);
+            splices.extend(rules::rewritten(text, spec, first, &listed, gone, meaning)?);
         }
         if let Some(message) = message {
             splices.push(scalar::set(text, spec, "message", message, versions)?);
@@ -93,7 +94,7 @@ pub fn deploy(
     let wanted = |object: &mut Object| {
         if let Object::Deployment(object) = object {
             object.spec.versions = parts.iter().copied().map(wanted).collect();
-            rules::name(&mut object.spec.rules, &listed, meaning);
+            rules::name(&mut object.spec.rules, &listed, gone, meaning);
             if let Some(message) = message {
                 object.spec.message = Some(message.to_owned());
             }
@@ -107,7 +108,7 @@ pub fn deploy(
         let lines: Vec<String> = std::iter::once("versions:".to_owned())
             .chain(lines)
             .collect();
-        lines.join("\n") + &rules::advice(&release.wanted.rules, &listed, meaning)
+        lines.join("\n") + &rules::advice(&release.wanted.rules, &listed, gone, meaning)
     };
     changed(release, bytes, splices, wanted, advice)
 }
@@ -130,7 +131,7 @@ pub fn set_alias(
     let splices = |text: &str, spec: &Node| {
         let mut splices = alias::set(text, spec, version, canary, meaning)?;
         let main = &spec.get("version")?.node;
-        splices.extend(rules::renamed(text, spec, main, &listed, meaning)?);
+        splices.extend(rules::rewritten(text, spec, main, &listed, &[], meaning)?);
         Some(splices)
     };
     let wanted = |object: &mut Object| {
@@ -140,7 +141,7 @@ pub fn set_alias(
                 version: VersionWord::Number(part.version),
                 percentage: part.percentage,
             });
-            rules::name(&mut object.spec.rules, &listed, meaning);
+            rules::name(&mut object.spec.rules, &listed, &[], meaning);
         }
     };
     let advice = || {
@@ -148,7 +149,7 @@ pub fn set_alias(
             let (number, share) = (part.version.get(), part.percentage);
             format!("\ncanary: {{version: {number}, percentage: {share}}}")
         });
-        let rules = rules::advice(&release.wanted.rules, &listed, meaning);
+        let rules = rules::advice(&release.wanted.rules, &listed, &[], meaning);
         format!("version: {}{canary}{rules}", version.get())
     };
     changed(release, bytes, splices, wanted, advice)

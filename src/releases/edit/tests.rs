@@ -22,11 +22,22 @@ fn part(text: &str) -> Part {
 
 /// The file with the parts such as `8=10` in its last object.
 fn edit(file: &str, parts: &[&str], message: Option<&str>) -> Result<String, EditError> {
+    without(file, parts, &[], message)
+}
+
+/// The same, without the rules for these words.
+fn without(
+    file: &str,
+    parts: &[&str],
+    gone: &[&str],
+    message: Option<&str>,
+) -> Result<String, EditError> {
     let mut content = read("r.yaml", file.as_bytes()).unwrap();
     let release = content.releases.pop().unwrap();
     let parts: Vec<Part> = parts.iter().map(|text| part(text)).collect();
     let parts = arrange(&release.wanted.versions, &parts, &meaning);
-    let bytes = deploy(&release, file.as_bytes(), &parts, message, &meaning)?;
+    let gone: Vec<VersionWord> = gone.iter().map(|word| word.parse().unwrap()).collect();
+    let bytes = deploy(&release, file.as_bytes(), &parts, &gone, message, &meaning)?;
     Ok(String::from_utf8(bytes).unwrap())
 }
 
@@ -316,6 +327,47 @@ fn an_object_is_taken_out_of_its_file() {
     );
     assert_eq!(take(&file, 1).unwrap(), format!("{one}--- # last\n{three}"));
     assert_eq!(take(&file, 2).unwrap(), format!("{one}---\n{two}"));
+}
+
+#[test]
+fn rules_for_what_is_gone_are_taken_out_and_no_other_byte() {
+    let versions = "  versions: [{version: v7, percentage: 100}, {version: beta, percentage: 0}, {version: alpha, percentage: 0}]\n";
+    let after = "  versions: [{version: v7, percentage: 100}]\n";
+    for (rules, rest) in [
+        (
+            "  rules: # who asks\n    # testers\n    - version: beta # new\n      query: {name: a, value: \"1\"} # so\n  # behind\n  message: x\n",
+            "  rules: [] # who asks\n  # behind\n  message: x\n",
+        ),
+        (
+            "  rules:\n  - {version: beta, header: {name: X, value: z}}\n  # old\n  - version: v7\n    header: {name: W, value: z}\n  # alpha's\n  - cookie: {name: c, value: d}\n    version: alpha\n  # ours\n  - {version: 7, header: {name: Z, value: z}}\n  - {version: beta, header: {name: V, value: \"z\"} }",
+            "  rules:\n  # old\n  - version: v7\n    header: {name: W, value: z}\n  # ours\n  - {version: 7, header: {name: Z, value: z}}",
+        ),
+        (
+            "  rules: [{version: beta, query: {name: a, value: \"1\"}}]\n",
+            "  rules: []\n",
+        ),
+        (
+            "  rules: [ {version: beta, query: {name: a, value: \"1\"}}, {version: v7, query: {name: b, value: \"1\"}}, {version: alpha, query: {name: c, value: \"1\"}}, {version: beta, query: {name: d, value: \"1\"}}, ]\n",
+            "  rules: [ {version: v7, query: {name: b, value: \"1\"}}]\n",
+        ),
+    ] {
+        for eol in ["\n", "\r\n"] {
+            let text =
+                |versions: &str, rules: &str| format!("{HEAD}{versions}{rules}").replace('\n', eol);
+            let edited = without(&text(versions, rules), &["7=100"], &["beta", "alpha"], None);
+            assert_eq!(edited.unwrap(), text(after, rest));
+        }
+    }
+    // What cannot be taken out in place is said.
+    let over = "  rules:\n  - {version: beta, header: {name: X,\n    value: z\n    }}\n";
+    let error = without(
+        &format!("{HEAD}{versions}{over}"),
+        &["7=100"],
+        &["beta"],
+        None,
+    );
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("# in rules: nothing for beta"), "{error}");
 }
 
 #[test]

@@ -151,6 +151,91 @@ fn a_rule_for_a_label_holds_up_neither_the_way_back_nor_a_deploy() {
 }
 
 #[test]
+fn a_rule_for_a_label_that_had_a_share_holds_up_no_way_back() {
+    let rule = |word: &str| {
+        format!("    - {{version: {word}, query: {{name: preview, value: \"{word}\"}}}}\n")
+    };
+    let split = |parts: &[(&str, &str)]| -> String {
+        let line = |(version, share): &(&str, &str)| {
+            format!("    - {{version: {version}, percentage: {share}}}\n")
+        };
+        parts.iter().map(line).collect::<Vec<_>>().concat()
+    };
+    let labelled = || {
+        let shop = shop(4);
+        shop.ok(&["versions", "label", "checkout", "v3", "beta"]);
+        shop.ok(&["versions", "label", "checkout", "v4", "alpha"]);
+        shop.ok(&["deploy", "checkout", "v2"]);
+        shop
+    };
+    let deploy = |shop: &Shop, parts: &[(&str, &str)], rules: &str| {
+        let text = format!("{HEAD}{}  rules:\n{rules}", split(parts));
+        shop.commit(FILE, text);
+        push(shop, "main");
+    };
+    let back = |shop: &Shop, said: &str, warnings: &[&str], after: &str| {
+        let output = shop.run(&["rollback", "checkout", "v2"]);
+        let error = text(&output.stderr);
+        assert_eq!(text(&output.stdout), said, "{error}");
+        for warning in warnings {
+            assert!(error.contains(warning), "{error}");
+        }
+        let file = at_remote(shop, "main", FILE);
+        assert!(file.ends_with(after), "{file}");
+    };
+    // No ledger, and one whose newest record is older.
+    for recorded in [false, true] {
+        let shop = labelled();
+        if recorded {
+            let main = shop.rev(&shop.remote(), "main");
+            record_of(&shop, "prod", 1, &[("v2", "100")], &main);
+        }
+        deploy(&shop, &[("v2", "90"), ("beta", "10")], &rule("beta"));
+        let error = shop.refused(&["rollback", "checkout"]);
+        assert!(error.contains("cutwater rollback checkout v2"), "{error}");
+        let after = split(&[("v2", "100"), ("v3", "0")]) + "  rules:\n" + &rule("v3");
+        back(
+            &shop,
+            "rolled back checkout: v2 100%, v3 0%\n",
+            &["`beta`, for which a rule is, may have meant another version"],
+            &after.replace("value: \"v3\"", "value: \"beta\""),
+        );
+    }
+    // Two labels with one share, so that the record does not tell which of them was which.
+    let shop = labelled();
+    let parts = [("v2", "80"), ("beta", "10"), ("alpha", "10")];
+    deploy(&shop, &parts, &rule("alpha"));
+    let main = shop.rev(&shop.remote(), "main");
+    let served = [("v2", "80"), ("v3", "10"), ("v4", "10")];
+    record_of(&shop, "prod", 1, &served, &main);
+    let after = split(&[("v2", "100"), ("v4", "0")]) + "  rules:\n" + &rule("v4");
+    back(
+        &shop,
+        "rolled back checkout: v2 100%, v4 0%\n",
+        &["`alpha`, for which a rule is, may have meant another version"],
+        &after.replace("value: \"v4\"", "value: \"alpha\""),
+    );
+    // A label and a version that are gone.
+    let shop = labelled();
+    let parts = [("v2", "90"), ("beta", "10"), ("v4", "0")];
+    deploy(&shop, &parts, &(rule("beta") + &rule("v2") + &rule("v4")));
+    shop.ok(&["versions", "label", "checkout", "v3", "beta", "--remove"]);
+    shop.git(
+        &shop.remote(),
+        &["tag", "-d", "checkout/v4", "checkout/alpha"],
+    );
+    back(
+        &shop,
+        "rolled back checkout: v2 100%\n",
+        &[
+            "`beta`, for which a rule is, names no version that lives",
+            "`v4`, for which a rule is, names no version that lives",
+        ],
+        &(split(&[("v2", "100")]) + "  rules:\n" + &rule("v2")),
+    );
+}
+
+#[test]
 fn a_merged_pull_request_is_remembered_as_the_rollback_that_it_is() {
     let shop = shop(3);
     shop.ok(&["deploy", "checkout", "v2"]);
