@@ -187,9 +187,16 @@ fn release(error: &ReleaseError) -> Cause {
         | ReleaseError::Rivals { .. } => fix("ReleaseAmbiguous"),
         ReleaseError::NothingStable(_) => fix("NothingToRollBackTo"),
         ReleaseError::Branch { .. } => fix("InvalidBranch"),
-        ReleaseError::PushUnknown { .. } => fix("PushUnknown"),
+        // It may be there, or come yet, and a second rollback would go further back.
+        ReleaseError::PushUnknown(_) => fix("PushUnknown"),
+        // Again and again, and nobody is seen who was faster: pushes lead to another repository than fetches, or what is fetched is old.
+        ReleaseError::Refused { source, .. } if source.kind == GitErrorKind::Moved => {
+            fix("PushRefused")
+        }
         ReleaseError::Refused { source, .. } | ReleaseError::Interrupted(source) => git(source),
-        ReleaseError::ChangedMeanwhile(_) | ReleaseError::GaveUp(_) => retry("Raced"),
+        // Decided anew, a rollback would go further back, and a deploy would take back what somebody else has just done.
+        ReleaseError::ChangedMeanwhile(_) => fix("ChangedMeanwhile"),
+        ReleaseError::GaveUp(_) => retry("Raced"),
         ReleaseError::Commit(source) => commit(source),
     }
 }
@@ -208,7 +215,8 @@ fn import(error: &ImportError) -> Cause {
         ImportError::TooManyTags(_) => fix("TooLarge"),
         ImportError::Refused { .. } => fix("PushRefused"),
         ImportError::Interrupted { .. } => fix("Interrupted"),
-        ImportError::Raced { .. } => retry("Raced"),
+        // Whoever took it keeps it.
+        ImportError::Raced { .. } => fix("NumberTaken"),
     }
 }
 
@@ -238,6 +246,8 @@ fn follows(error: &FollowsError) -> Cause {
 mod tests {
     use super::super::output::Failure;
     use super::*;
+    use crate::git::Caller;
+    use crate::releasing::ChangedMeanwhile;
     use crate::words::VersionWord;
 
     #[test]
@@ -254,6 +264,20 @@ mod tests {
         };
         let raced = PublishError::TooManyRaces { tries: 3 };
         let full = std::io::Error::other("no space");
+        let refused = |kind| ReleaseError::Refused {
+            branch: "main".to_owned(),
+            source: GitError {
+                kind,
+                caller: Caller::Person,
+                message: String::new(),
+            },
+            advice: "",
+        };
+        let moved = ReleaseError::ChangedMeanwhile(Box::new(ChangedMeanwhile {
+            what: "Deployment `checkout`".to_owned(),
+            by: String::new(),
+            versions: "v7 100%".to_owned(),
+        }));
         for (failure, cause) in [
             (Failure::from(missing()), fix("VersionNotFound")),
             (
@@ -269,6 +293,20 @@ mod tests {
                 fix("BranchNotFound"),
             ),
             (Failure::from(raced), retry("Raced")),
+            (
+                Failure::from(ReleaseError::GaveUp("main".to_owned())),
+                retry("Raced"),
+            ),
+            // A second try would do another thing.
+            (Failure::from(moved), fix("ChangedMeanwhile")),
+            (
+                Failure::from(refused(GitErrorKind::Locked)),
+                retry("RepositoryLocked"),
+            ),
+            (
+                Failure::from(refused(GitErrorKind::Moved)),
+                fix("PushRefused"),
+            ),
             (Failure::from(full), REFUSED),
             (Failure::usage("what"), USAGE),
             (Failure::new("no"), REFUSED),

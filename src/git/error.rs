@@ -145,6 +145,24 @@ impl GitError {
         self.kind == GitErrorKind::Interrupted
     }
 
+    /// True for a push to which the server gave no answer: it may have taken it, and may take it yet.
+    #[must_use]
+    pub fn may_arrive(&self) -> bool {
+        let kinds = [
+            GitErrorKind::TimedOut,
+            GitErrorKind::Interrupted,
+            GitErrorKind::Server,
+            GitErrorKind::Unreachable,
+        ];
+        kinds.contains(&self.kind) && !self.message.starts_with(NOT_STARTED)
+    }
+
+    /// True for a push that may be there already: a request that was sent twice on the way finds the first one, and is refused.
+    #[must_use]
+    pub fn may_have_arrived(&self) -> bool {
+        self.may_arrive() || self.kind == GitErrorKind::Moved
+    }
+
     /// A call that succeeded printed what it never should.
     pub(super) fn unknown_output(call: &str, caller: Caller) -> Self {
         Self {

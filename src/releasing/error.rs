@@ -1,7 +1,5 @@
 //! Why nothing changed in `releases/`.
 
-use jiff::Timestamp;
-
 use crate::git::GitError;
 use crate::releases::edit::EditError;
 use crate::releases::rollback::Candidates;
@@ -13,7 +11,7 @@ use crate::words::{AliasName, AppName, VersionNumber, VersionWord, instead, inst
 /// Most versions of a kind that an error lists.
 const CANDIDATES_MAX: usize = 5;
 
-/// Why a change was not made. Nothing was changed.
+/// Why a change was not made. Nothing was changed, but where it is said that this is not known.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ReleaseError {
     /// The repository cannot be reached or used.
@@ -221,21 +219,9 @@ pub enum ReleaseError {
         /// What to do.
         advice: &'static str,
     },
-    /// A push was sent and failed, and the remote could not be looked at after it.
-    #[error(
-        "{push}; whether commit {} arrived in branch `{branch}` is not known, because the remote cannot be looked at: {look}; look whether it is there before anything is tried again: another rollback would go further back",
-        .commit.get(..12).unwrap_or(commit)
-    )]
-    PushUnknown {
-        /// The branch.
-        branch: String,
-        /// The commit, 40 hex digits.
-        commit: String,
-        /// How the push failed.
-        push: GitError,
-        /// Why nobody can look.
-        look: Box<Self>,
-    },
+    /// A push had no answer, and nobody can say whether it arrived or will.
+    #[error(transparent)]
+    PushUnknown(Box<PushUnknown>),
     /// The person stopped it.
     #[error("{0}")]
     Interrupted(GitError),
@@ -349,21 +335,50 @@ impl NothingStable {
 /// What somebody else made of the object at the same time.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(
-    "{what} was changed at the same time by {who} ({commit}, {when}: {message}) to {versions}; look at it, and say again what is to be served"
+    "{what} was changed at the same time{by} to {versions}; look at it, and say again what is to be served"
 )]
 pub struct ChangedMeanwhile {
     /// The object.
     pub what: String,
-    /// Who.
-    pub who: String,
-    /// The commit, shortened.
-    pub commit: String,
-    /// When.
-    pub when: Timestamp,
-    /// Why.
-    pub message: String,
+    /// Who, when, in which commit and why; nothing where that is not known.
+    pub by: String,
     /// What it asks for now.
     pub versions: String,
+}
+
+/// A push of which is not known whether it arrived, or will.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{push}; {}; look whether it is there before anything is tried again{}", self.what(), if *goes_back { ": another rollback would go further back" } else { "" })]
+pub struct PushUnknown {
+    /// The branch.
+    pub branch: String,
+    /// The commit, 40 hex digits.
+    pub commit: String,
+    /// How the push failed.
+    pub push: GitError,
+    /// Why it was not tried again, where that is not the push itself.
+    pub why: Option<ReleaseError>,
+    /// The remote was looked at after it.
+    pub is_seen: bool,
+    /// A rollback that chooses by itself where it goes.
+    pub goes_back: bool,
+}
+
+impl PushUnknown {
+    fn what(&self) -> String {
+        let (commit, branch) = (self.commit.get(..12).unwrap_or(&self.commit), &self.branch);
+        let why = self.why.as_ref().map(ReleaseError::to_string);
+        if self.is_seen {
+            let why = why.map_or_else(String::new, |why| format!("; {why}"));
+            return format!(
+                "commit {commit} is not in branch `{branch}`, and the remote may take it yet{why}"
+            );
+        }
+        let why = why.map_or_else(String::new, |why| format!(": {why}"));
+        format!(
+            "whether commit {commit} arrived in branch `{branch}` is not known, because the remote cannot be looked at{why}"
+        )
+    }
 }
 
 /// `v7 90%, v8 10%`

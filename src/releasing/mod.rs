@@ -10,9 +10,11 @@
 mod decide;
 mod error;
 mod forge;
+mod look;
 mod reach;
 mod report;
 mod scaffold;
+mod sent;
 mod target;
 mod unpushed;
 mod way_back;
@@ -28,7 +30,7 @@ use crate::store::version::Person;
 use crate::users::DeployedShare;
 use crate::words::{AliasName, AppName, Share, VersionNumber, VersionWord};
 
-pub use error::{ChangedMeanwhile, NewAlias, NothingStable, ReleaseError};
+pub use error::{ChangedMeanwhile, NewAlias, NothingStable, PushUnknown, ReleaseError};
 pub use target::alias_name;
 pub use write::release;
 

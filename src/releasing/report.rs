@@ -5,7 +5,7 @@ use std::path::Path;
 use git2::{Oid, Patch as FileDiff};
 
 use super::decide::{Decision, Edit};
-use super::write::Look;
+use super::look::Look;
 use super::{ReleaseOutcome, ReleaseRequest, Released, WorkTree, alias_name, forge};
 use crate::api::WantedVersion;
 use crate::git::{self, Standing};

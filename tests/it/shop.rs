@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use serde_json::Value as Json;
 use tempfile::TempDir;
 
 pub(super) const APP: &str = "\
@@ -107,6 +108,25 @@ impl Shop {
         fs::set_permissions(&hook, mode).unwrap();
     }
 
+    /// Lets pushes of the clone run this at the remote, in the place of `git receive-pack`.
+    pub(super) fn server(&self, script: &str) {
+        let file = self.dir.path().join("receive-pack");
+        fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(&file, mode).unwrap();
+        let config = ["config", "remote.origin.receivepack"];
+        let args = [&config[..], &[file.to_str().unwrap()]].concat();
+        self.git(&self.clone_dir(), &args);
+    }
+
+    /// The same, with `$lost` in it for a `git receive-pack` that dies when it has changed its refs, before it says so.
+    pub(super) fn losing_server(&self, script: &str) {
+        let dies = "test \"$LOST\" && test \"$1\" = committed && kill -s KILL $PPID; exit 0";
+        self.hook("reference-transaction", dies);
+        let lost = "LOST=1 git receive-pack \"$@\"";
+        self.server(&script.replace("$lost", lost));
+    }
+
     pub(super) fn commit_all(&self) {
         self.git(&self.clone_dir(), &["add", "-A"]);
         self.git(
@@ -175,6 +195,16 @@ impl Shop {
             text(&output.stdout)
         );
         text(&output.stderr)
+    }
+
+    /// What a refused command says with `--json`: the message, and the reason with its class.
+    pub(super) fn error(&self, args: &[&str]) -> (String, String) {
+        let said = self.refused(&[args, &["--json"]].concat());
+        let last = said.lines().last().unwrap_or_default();
+        let error: Json = serde_json::from_str(last).unwrap_or_else(|_| panic!("{said}"));
+        let word = |field: &str| error["error"][field].as_str().unwrap().to_owned();
+        let cause = format!("{} {}", word("reason"), word("class"));
+        (word("message"), cause)
     }
 
     pub(super) fn publish(&self, args: &[&str]) -> String {

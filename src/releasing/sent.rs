@@ -1,0 +1,108 @@
+//! Commits that were pushed, and of which no answer said that they arrived: they may be there all the same, or come yet. Nothing that
+//! is tried again may pass over that, since another rollback would go further back.
+
+use git2::Oid;
+
+use super::decide::Decision;
+use super::error::{PushUnknown, ReleaseError};
+use super::look::{self, Look};
+use super::{ReleaseRequest, Wish};
+use crate::git::GitError;
+use crate::store::workspace::Workspace;
+use crate::users::Survey;
+
+/// A commit that was pushed, and what it was decided on.
+pub(super) struct Sent {
+    pub(super) look: Look,
+    pub(super) decision: Decision,
+    pub(super) commit: Oid,
+    error: GitError,
+}
+
+/// All of them that may be in the branch, or may get there yet.
+#[derive(Default)]
+pub(super) struct SentAll {
+    list: Vec<Sent>,
+    /// The remote could not be looked at after the last one.
+    unseen: bool,
+}
+
+impl SentAll {
+    /// The remote cannot be looked at after a push; false where no push can have arrived.
+    pub(super) fn unseen(
+        &mut self,
+        look: Look,
+        decision: Decision,
+        commit: Oid,
+        error: &GitError,
+    ) -> bool {
+        if error.may_have_arrived() {
+            self.add(look, decision, commit, error.clone());
+        }
+        self.unseen = true;
+        !self.list.is_empty()
+    }
+
+    pub(super) fn add(&mut self, look: Look, decision: Decision, commit: Oid, error: GitError) {
+        // The same one, tried again: whether an earlier push of it goes on is what counts.
+        let again = self.list.iter().position(|sent| sent.commit == commit);
+        let earlier = again.map(|index| self.list.swap_remove(index).error);
+        let error = earlier.filter(|_| !error.may_arrive()).unwrap_or(error);
+        self.list.push(Sent {
+            look,
+            decision,
+            commit,
+            error,
+        });
+    }
+
+    /// The one that is in the branch, as it was seen after the last push. Those that can get there no more are forgotten.
+    pub(super) fn arrived(
+        &mut self,
+        workspace: &Workspace,
+        request: &ReleaseRequest,
+        survey: &Survey,
+    ) -> Option<Sent> {
+        let tracked = &workspace.settings().branch;
+        let tip = look::tip(survey, request.branch.as_ref().unwrap_or(tracked));
+        let holds = |sent: &Sent| {
+            let above = |tip| workspace.repo.graph_descendant_of(tip, sent.commit);
+            tip.is_some_and(|tip| tip == sent.commit || above(tip).unwrap_or(false))
+        };
+        if let Some(index) = self.list.iter().position(holds) {
+            return Some(self.list.swap_remove(index));
+        }
+        // A push expects the branch where it was read, or a new one that is not there.
+        self.list.retain(|sent| {
+            let expected = request.branch.is_none().then_some(sent.look.tip);
+            sent.error.may_arrive() && tip == expected
+        });
+        None
+    }
+
+    /// What is said in the place of an error that does not know of them.
+    pub(super) fn said(
+        self,
+        workspace: &Workspace,
+        request: &ReleaseRequest,
+        error: ReleaseError,
+    ) -> ReleaseError {
+        let Some(last) = self.list.into_iter().last() else {
+            return error;
+        };
+        let tracked = &workspace.settings().branch;
+        // A refusal says no more than the push.
+        let is_push = matches!(
+            error,
+            ReleaseError::Refused { .. } | ReleaseError::GaveUp(_)
+        );
+        ReleaseError::PushUnknown(Box::new(PushUnknown {
+            branch: request.branch.as_ref().unwrap_or(tracked).clone(),
+            commit: last.commit.to_string(),
+            push: last.error,
+            why: (!is_push).then_some(error),
+            is_seen: !self.unseen,
+            goes_back: matches!(request.wish, Wish::RollBack(None)),
+        }))
+    }
+}
