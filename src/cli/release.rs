@@ -85,10 +85,11 @@ impl ReleaseArgs {
             (waiting.is_some(), self.is_bare, message),
         );
         if ui.json {
-            if let Some(waiting) = waiting {
-                waiting.until_served(ui, context, &released)?;
-            }
-            return ui.json(&released);
+            // The change stands, whatever becomes of the waiting.
+            ui.json(&released)?;
+            return waiting.map_or(Ok(()), |waiting| {
+                waiting.until_served(ui, context, &released)
+            });
         }
         let verb = match released.outcome {
             ReleaseOutcome::Changed => done.to_owned(),

@@ -11,7 +11,8 @@ use crate::git::{self, Shield};
 use crate::releases::Kind;
 use crate::releasing::Released;
 use crate::serve::admin_api::Status;
-use crate::view::{AdminClient, own_address};
+use crate::store::StoreError;
+use crate::view::{AdminClient, FollowsError, own_address};
 use crate::words::{EnvironmentName, Period, VersionWord};
 
 /// How long the record of what is served is waited for. A server pushes those of one app after the other, and waits longer after each push
@@ -19,6 +20,8 @@ use crate::words::{EnvironmentName, Period, VersionWord};
 const RECORD_PATIENCE: Duration = Duration::from_secs(10);
 /// How often `serve` is asked.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long a remote is left alone that could not be asked.
+const AWAY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct WaitArgs {
@@ -78,8 +81,17 @@ impl WaitArgs {
     }
 }
 
+/// One look at the server.
+enum Round {
+    Served(Status),
+    /// It is not, and why.
+    Open(Vec<String>),
+    /// Whether it is cannot be told, and why: the remote is away that knows the commits of the server.
+    Unknown(StoreError),
+}
+
 impl Waiting {
-    /// Returns once the change is served in full.
+    /// Returns once the change is served in full. It stands, whatever keeps that from being seen: no error may say to try again.
     pub(super) fn until_served(
         &self,
         ui: &Ui,
@@ -100,26 +112,18 @@ impl Waiting {
             if git::was_interrupted() {
                 return Err(stopped(context, released, &shown));
             }
-            let obstacles = match self.standalone.ask::<Status>("/status") {
-                Ok(status) => {
-                    self.standalone
-                        .follows(&context.workspace, &status)
-                        .map_err(named)?;
-                    if Self::serves(context, &status, released, &split, commit)? {
-                        self.until_recorded(ui, released, status, deadline);
-                        return Ok(());
-                    }
-                    obstacles(context, &status, released, &split, commit)
+            let (known, obstacles, pause) = match self.round(context, released, &split, commit) {
+                Round::Served(status) => {
+                    self.until_recorded(ui, released, status, deadline);
+                    return Ok(());
                 }
-                // It may be on its way up again.
-                Err(error) => vec![error.to_string()],
+                Round::Open(obstacles) => ("is not", obstacles.join("; "), PAUSE),
+                Round::Unknown(away) => ("is not known to be", away.to_string(), AWAY),
             };
             if Instant::now() >= deadline {
                 let mut failure = Failure::new(format!(
-                    "commit {shown} is in branch {}, and {split} is not served as it says after {}: {}",
-                    released.branch,
-                    self.patience,
-                    obstacles.join("; ")
+                    "commit {shown} is in branch {}, and {split} {known} served as it says after {}: {obstacles}",
+                    released.branch, self.patience,
                 ));
                 let status = self.standalone.ask::<Status>("/status").ok();
                 let others = status.and_then(|status| elsewhere(context, &status));
@@ -134,7 +138,28 @@ impl Waiting {
                 });
                 return Err(failure.because(reason::NOT_SERVED));
             }
-            thread::sleep(PAUSE);
+            thread::sleep(pause.min(deadline.saturating_duration_since(Instant::now())));
+        }
+    }
+
+    fn round(&self, context: &Context, released: &Released, split: &str, commit: &str) -> Round {
+        let status = match self.standalone.ask::<Status>("/status") {
+            Ok(status) => status,
+            // It may be on its way up again.
+            Err(error) => return Round::Open(vec![error.to_string()]),
+        };
+        match self.standalone.follows(&context.workspace, &status) {
+            Ok(()) => {}
+            // Another server may have come to its address for a while.
+            Err(elsewhere @ FollowsError::Elsewhere { .. }) => {
+                return Round::Open(vec![elsewhere.to_string()]);
+            }
+            Err(FollowsError::Store(away)) => return Round::Unknown(away),
+        }
+        match Self::serves(context, &status, released, split, commit) {
+            Ok(true) => Round::Served(status),
+            Ok(false) => Round::Open(obstacles(context, &status, released, split, commit)),
+            Err(away) => Round::Unknown(away),
         }
     }
 
@@ -166,7 +191,7 @@ impl Waiting {
         released: &Released,
         split: &str,
         commit: &str,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, StoreError> {
         let app = status.apps.get(&released.app);
         let there = app.and_then(|app| app.splits.get(split));
         let reached = match there {

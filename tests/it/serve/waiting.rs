@@ -1,3 +1,4 @@
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -188,4 +189,37 @@ async fn who_stops_the_waiting_is_told_that_the_change_stands() {
         "{said}"
     );
     assert_ne!(standalone.commits(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remote_that_is_away_while_it_is_waited_takes_nothing_back() {
+    let mut standalone = Standalone::of(2);
+    standalone.deploy(&[(1, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    // The clone has another address than the server, which goes with the push, and somebody commits right behind it.
+    let shop = &standalone.shop;
+    let link = shop.dir.path().join("link.git");
+    symlink(shop.remote(), &link).unwrap();
+    let address = link.to_str().unwrap();
+    let clone = shop.clone_dir();
+    shop.git(&clone, &["remote", "set-url", "origin", address]);
+    shop.hook(
+        "post-receive",
+        &format!(
+            "grep -q refs/heads/main || exit 0\nrm '{address}'\nnewer=$(git commit-tree -p main -m Newer 'main^{{tree}}')\ngit update-ref refs/heads/main \"$newer\""
+        ),
+    );
+    let args = ["deploy", "checkout", "v2", "--wait=5s", "--json"];
+    let (done, said) = standalone.waits(&args).await;
+    assert!(!done && said.contains("\"outcome\": \"changed\""), "{said}");
+    let last = said.lines().last().unwrap();
+    assert!(
+        last.contains("\"reason\":\"NotServed\",\"class\":\"wait\"")
+            && last.contains("is in branch main, and cwd/checkout is not "),
+        "{said}"
+    );
+    symlink(standalone.shop.remote(), &link).unwrap();
+    let (done, said) = (standalone.waits(&["deploy", "checkout", "v2", "--wait"])).await;
+    assert!(done && said.contains("served checkout: v2 100%"), "{said}");
 }
