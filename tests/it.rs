@@ -24,6 +24,8 @@ mod lab;
 mod support;
 
 mod it {
+    /// Pushes of versions and labels whose answer is lost.
+    mod answers;
     /// The rows of docs/compared.md and their tests.
     mod compared;
     /// What a shell completes, as the engine and as bash see it.

@@ -123,13 +123,15 @@ fn commit(error: &CommitError) -> Cause {
 
 fn publish(error: &PublishError) -> Cause {
     match error {
-        PublishError::Store(source) => store(source),
+        // Content that is there already gets no second number.
+        PublishError::Store(source) | PublishError::Unseen { source, .. } => store(source),
         PublishError::App(_) => fix("InvalidApp"),
         PublishError::Snapshot { .. } => fix("InvalidSnapshot"),
         PublishError::Request { .. } => fix("InvalidRequest"),
         PublishError::Label(source) => label(source),
         PublishError::Commit(source) => commit(source),
         PublishError::Refused(source) | PublishError::Interrupted(source) => git(source),
+        PublishError::Landed { source, .. } => publish(source),
         PublishError::Unbacked { .. } => fix("NumbersUnknown"),
         PublishError::TooManyRaces { .. } => retry("Raced"),
     }
@@ -137,12 +139,13 @@ fn publish(error: &PublishError) -> Cause {
 
 fn label(error: &LabelError) -> Cause {
     match error {
-        LabelError::Store(source) => store(source),
+        LabelError::Store(source) | LabelError::Unseen { source, .. } => store(source),
         LabelError::Resolve(source) => resolve(source),
         LabelError::Taken { .. } | LabelError::Elsewhere { .. } => fix("LabelTaken"),
         LabelError::Foreign { .. } => fix("VersionForeign"),
         LabelError::Misleads { .. } | LabelError::Twin { .. } => fix("InvalidLabel"),
         LabelError::Gone { .. } => fix("VersionNotFound"),
+        LabelError::TooManyRaces { .. } => retry("Raced"),
         LabelError::Refused(source) | LabelError::Interrupted(source) => git(source),
     }
 }
@@ -203,7 +206,7 @@ fn release(error: &ReleaseError) -> Cause {
 
 fn import(error: &ImportError) -> Cause {
     match error {
-        ImportError::Store(source) => store(source),
+        ImportError::Store(source) | ImportError::Unseen { source, .. } => store(source),
         ImportError::Origin(_) => fix("NotARepository"),
         ImportError::Address(source) => match source {
             UrlError::Form(_) | UrlError::Local(_) | UrlError::Query(_) | UrlError::Password(_) => {

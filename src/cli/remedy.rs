@@ -33,18 +33,25 @@ pub(super) fn of(error: &(dyn Error + 'static)) -> Option<String> {
 
 /// What is wrong with the clone or its remote, where an error is about that.
 fn store_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a StoreError> {
-    if let Some(PublishError::Store(source) | PublishError::Label(LabelError::Store(source))) =
-        error.downcast_ref()
+    if let Some(
+        PublishError::Store(source)
+        | PublishError::Unseen { source, .. }
+        | PublishError::Label(LabelError::Store(source) | LabelError::Unseen { source, .. }),
+    ) = error.downcast_ref()
     {
         return Some(source);
     }
-    if let Some(LabelError::Store(source)) = error.downcast_ref() {
+    if let Some(LabelError::Store(source) | LabelError::Unseen { source, .. }) =
+        error.downcast_ref()
+    {
         return Some(source);
     }
     if let Some(ContentError::Store(source)) = error.downcast_ref() {
         return Some(source);
     }
-    if let Some(ImportError::Store(source)) = error.downcast_ref() {
+    if let Some(ImportError::Store(source) | ImportError::Unseen { source, .. }) =
+        error.downcast_ref()
+    {
         return Some(source);
     }
     if let Some(DeleteError::Store(source)) = error.downcast_ref() {
@@ -52,6 +59,12 @@ fn store_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a StoreError> {
     }
     if let Some(ReleaseError::Store(source)) = error.downcast_ref() {
         return Some(source);
+    }
+    if let Some(ReleaseError::PushUnknown(unknown)) = error.downcast_ref() {
+        return match &unknown.why {
+            Some(ReleaseError::Store(source)) => Some(source),
+            _ => None,
+        };
     }
     if let Some(FollowsError::Store(source)) = error.downcast_ref() {
         return Some(source);
@@ -69,6 +82,7 @@ fn publish(error: &PublishError) -> Option<String> {
             about_images.then(|| hint.to_owned())
         }
         PublishError::Label(LabelError::Taken { .. }) => Some(moved("--move-label")),
+        PublishError::Landed { source, .. } => of(source.as_ref()),
         PublishError::Unbacked { last, .. } => Some(format!(
             "if tags were deleted by hand, or an import has not ended, --trust-last goes on above {last}"
         )),

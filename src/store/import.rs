@@ -108,6 +108,18 @@ pub enum ImportError {
         /// What git and the server said.
         message: String,
     },
+    /// A push failed, and the remote could not be looked at after it.
+    #[error(
+        "while versions of {apps} were imported: {push}; what arrived is not known: {source}; another run goes on from there"
+    )]
+    Unseen {
+        /// Names of apps.
+        apps: String,
+        /// How the push failed.
+        push: String,
+        /// Why nobody can look.
+        source: StoreError,
+    },
     /// The person stopped it.
     #[error("while versions of {apps} were imported: {message}; another run goes on from there")]
     Interrupted {
@@ -307,7 +319,11 @@ fn carry_out(
         contention.pause();
         // What a refused push means, the refs say.
         let apps = pending.iter().map(|one| one.app.clone()).collect();
-        let mut now = workspace.read_own(&apps)?;
+        let mut now = (workspace.read_own(&apps)).map_err(|source| ImportError::Unseen {
+            apps: names(&pending),
+            push: error.to_string(),
+            source,
+        })?;
         let mut moved = false;
         for one in &mut pending {
             let ours = now.remove(one.app).unwrap_or_default();

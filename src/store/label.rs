@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::contention::{Contention, GivenUp, Moved};
-use super::error::{LabelError, ResolveError, StoreError};
+use super::error::{LabelError, ResolveError};
 use super::history::History;
 use super::lookup::unreadable;
 use super::refs::{AppRefs, Space};
@@ -372,7 +372,10 @@ impl Target<'_> {
             }
             contention.pause();
             let before = std::mem::take(&mut refs);
-            refs = workspace.refresh(self.app)?;
+            refs = (workspace.refresh(self.app)).map_err(|source| LabelError::Unseen {
+                push: refused.clone(),
+                source,
+            })?;
             let moved = if refs == before {
                 Moved::Nothing
             } else {
@@ -380,10 +383,11 @@ impl Target<'_> {
             };
             contention.lost(moved).map_err(|end| match end {
                 GivenUp::Refused => LabelError::Refused(refused),
-                GivenUp::Outrun(tries) => LabelError::Store(StoreError::local(
-                    format!("label `{}` of `{}`", self.label, self.app),
-                    &format!("changed at each of {tries} tries; try again"),
-                )),
+                GivenUp::Outrun(tries) => LabelError::TooManyRaces {
+                    app: self.app.clone(),
+                    label: self.label.clone(),
+                    tries,
+                },
             })?;
         }
     }

@@ -39,7 +39,7 @@ use super::attempt::Attempt;
 use super::by_content;
 use super::candidate::{Candidate, highest};
 use super::contention::{Contention, GivenUp, Moved};
-use super::error::PublishError;
+use super::error::{PublishError, StoreError};
 use super::refs::AppRefs;
 use super::request::{Outcome, Published, Request, Warning, WarningReason};
 use super::version::{self, Version};
@@ -80,6 +80,18 @@ fn known_well(workspace: &Workspace, request: &Request, seen: &AppRefs) -> bool 
     let number = |last| version::number_in(&workspace.repo, &request.app, last);
     let newest = seen.last.and_then(number);
     newest.is_some_and(|number| seen.tags.contains_key(&number.to_string()))
+}
+
+/// What is said where the remote cannot be looked at after a push.
+fn unseen(push: &GitError, source: StoreError) -> PublishError {
+    let push = push.clone();
+    if push.is_interrupt() {
+        PublishError::Interrupted(push)
+    } else if push.may_have_arrived() {
+        PublishError::Unseen { push, source }
+    } else {
+        source.into()
+    }
 }
 
 /// A push that was refused, or whose answer never came.
@@ -131,7 +143,11 @@ impl Attempt<'_> {
             {
                 contention.pause();
             }
-            let refs = workspace.refresh(&request.app)?;
+            let refs = match (workspace.refresh(&request.app), &tried) {
+                (Ok(refs), _) => refs,
+                (Err(source), None) => return Err(source.into()),
+                (Err(source), Some(refused)) => return Err(unseen(&refused.error, source)),
+            };
             if let Some(refused) = tried {
                 let Refused {
                     candidate,
@@ -145,7 +161,12 @@ impl Attempt<'_> {
                         return self.landed(candidate, &refs, &error);
                     }
                     // It arrived all the same; a label that is not there is added to it now.
-                    let mut labelled = self.unchanged(candidate.version, &refs)?;
+                    let labelled = self.unchanged(candidate.version, &refs);
+                    let mut labelled = labelled.map_err(|source| PublishError::Landed {
+                        app: request.app.clone(),
+                        number,
+                        source: Box::new(source),
+                    })?;
                     let lost = self.lost(labelled.version.number);
                     labelled.warnings.splice(0..0, lost);
                     return Ok(Published {

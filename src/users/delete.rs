@@ -80,6 +80,13 @@ fn refused(word: &VersionWord, reason: &impl ToString) -> Deletion {
     }
 }
 
+fn unknown(word: &VersionWord, reason: String) -> Deletion {
+    Deletion::Unknown {
+        word: word.clone(),
+        reason,
+    }
+}
+
 /// All that is known about who uses what.
 struct Facts {
     survey: Survey,
@@ -181,7 +188,14 @@ impl Work<'_> {
             }
             contention.pause();
             let before = self.facts.survey.refs.clone();
-            self.facts = Facts::new(self.workspace, &self.request.app, ask)?;
+            self.facts = match Facts::new(self.workspace, &self.request.app, ask) {
+                Ok(facts) => facts,
+                Err(problem) if error.may_have_arrived() => {
+                    let reason = format!("{error}; and after it: {problem}; look again");
+                    return Ok((None, unknown(word, reason)));
+                }
+                Err(problem) => return Err(problem),
+            };
             let survey = &self.facts.survey;
             let tag = survey.refs.tags.get(&number.to_string()).copied();
             if tag == Some(tombstone) {
@@ -207,6 +221,12 @@ impl Work<'_> {
             };
             let reason = match contention.lost(moved) {
                 Ok(()) => continue,
+                Err(GivenUp::Refused) if error.may_arrive() => {
+                    let reason = format!(
+                        "{error}; its tag is where it was, and the remote may move it yet; look again"
+                    );
+                    return Ok((None, unknown(word, reason)));
+                }
                 Err(GivenUp::Refused) => {
                     let advice = error.advice();
                     format!("the remote refused to move its tag: {error}{advice}")

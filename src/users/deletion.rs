@@ -63,6 +63,13 @@ pub enum Deletion {
         /// True where it was deleted for a moment, and somebody began to use it in that moment.
         restored: bool,
     },
+    /// Whether it is deleted is not known: the remote did not answer.
+    Unknown {
+        /// The version as it was named.
+        word: VersionWord,
+        /// What happened, and what to do.
+        reason: String,
+    },
     /// It stays for another reason.
     Refused {
         /// The version as it was named.
@@ -76,7 +83,10 @@ impl Deletion {
     /// True where the version is deleted, or would be.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        !matches!(self, Self::InUse { .. } | Self::Refused { .. })
+        !matches!(
+            self,
+            Self::InUse { .. } | Self::Unknown { .. } | Self::Refused { .. }
+        )
     }
 }
 

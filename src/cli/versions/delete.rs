@@ -120,7 +120,8 @@ impl Args {
         if !asks && results.iter().any(goes) {
             ui.hint(asked.borrow());
         }
-        if !results.iter().any(goes) && !context.is_app(app.as_str()) {
+        let stays = |result: &Deletion| matches!(result, Deletion::Refused { .. });
+        if results.iter().all(stays) && !context.is_app(app.as_str()) {
             // An app that is not there has no versions.
             context.history(ui, &app)?;
         }
@@ -240,6 +241,9 @@ fn line(app: &AppName, result: &Deletion) -> String {
                 .chain(users)
                 .collect::<Vec<_>>()
                 .join("\n")
+        }
+        Deletion::Unknown { word, reason } => {
+            format!("whether {app} {word} is deleted is not known: {reason}")
         }
         Deletion::Refused { word, reason } => format!("{app} {word} stays: {reason}"),
     }
