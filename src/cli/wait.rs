@@ -1,5 +1,6 @@
 //! `--wait`: a change of `releases/` is done once `cutwater serve` serves it in full.
 
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -88,6 +89,8 @@ enum Round {
     Open(Vec<String>),
     /// Whether it is cannot be told, and why: the remote is away that knows the commits of the server.
     Unknown(StoreError),
+    /// This server never serves it: releases of another folder count there.
+    Never(String),
 }
 
 impl Waiting {
@@ -119,6 +122,15 @@ impl Waiting {
                 }
                 Round::Open(obstacles) => ("is not", obstacles.join("; "), PAUSE),
                 Round::Unknown(away) => ("is not known to be", away.to_string(), AWAY),
+                Round::Never(folder) => {
+                    let (branch, file) = (&released.branch, &released.file);
+                    return Err(Failure::new(format!(
+                        "commit {shown} is in branch {branch}, and the server on {} never serves it: releases of `{folder}` count there, and {file} is not in it",
+                        self.standalone
+                    ))
+                    .hint("name the --admin address of the server of that folder with --admin or CUTWATER_ADMIN")
+                    .because(reason::NOT_SERVED));
+                }
             };
             if Instant::now() >= deadline {
                 let mut failure = Failure::new(format!(
@@ -155,6 +167,12 @@ impl Waiting {
                 return Round::Open(vec![elsewhere.to_string()]);
             }
             Err(FollowsError::Store(away)) => return Round::Unknown(away),
+        }
+        // Both may have an object of that name.
+        if let Some(folder) = &status.releases
+            && !Path::new(&released.file).starts_with(folder)
+        {
+            return Round::Never(folder.clone());
         }
         match Self::serves(context, &status, released, split, commit) {
             Ok(true) => Round::Served(status),

@@ -2,7 +2,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::{Standalone, app, push, until};
+use super::{Standalone, app, deployment, push, until};
 use crate::it::shop::{Shop, text};
 use crate::support::http;
 
@@ -222,4 +222,41 @@ async fn a_remote_that_is_away_while_it_is_waited_takes_nothing_back() {
     symlink(standalone.shop.remote(), &link).unwrap();
     let (done, said) = (standalone.waits(&["deploy", "checkout", "v2", "--wait"])).await;
     assert!(done && said.contains("served checkout: v2 100%"), "{said}");
+}
+
+/// Two servers of one repository, each with a folder of its own: both have an object of the same name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_of_another_folder_is_not_waited_for() {
+    let mut standalone = Standalone::of(2);
+    let one = |namespace: &str| {
+        let text = deployment(&[(1, "100")]);
+        text.replace(
+            "{name: checkout}",
+            &format!("{{name: checkout, namespace: {namespace}}}"),
+        )
+    };
+    standalone
+        .shop
+        .commit("releases/prod/checkout.yaml", one("prod"));
+    standalone
+        .shop
+        .commit("releases/eu/checkout.yaml", one("eu"));
+    push(&standalone.shop);
+    standalone.more = vec!["--releases".to_owned(), "releases/prod".to_owned()];
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    let deploy = |name| ["deploy", "checkout", "v2", "--name", name, "--wait=1m"];
+    let (done, said) = standalone.waits(&deploy("eu/checkout")).await;
+    assert!(!done && said.contains("deployed checkout"), "{said}");
+    for part in [
+        "never serves it: releases of `releases/prod` count there",
+        "releases/eu/checkout.yaml is not in it",
+        "--admin",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    standalone.serves(&[(1, "100")]).await;
+    let (done, said) = standalone.waits(&deploy("prod/checkout")).await;
+    assert!(done, "{said}");
+    standalone.serves(&[(2, "100")]).await;
 }
