@@ -20,7 +20,7 @@ use super::files;
 use super::history::{self, History};
 use super::lookup::{State, unreadable};
 use super::refs::{ALL_TAGS, AppRefs, Space};
-use super::stale_locks;
+use super::stale_locks::{self, AtWork};
 use crate::git::{self, Caller, Credentials, Git, GitError, RemoteUrl};
 use crate::record::VersionRecord;
 use crate::words::{AppName, FunctionName, Label, VersionNumber, VersionWord};
@@ -46,6 +46,7 @@ struct Inner {
     git: Git,
     /// One fetch at a time.
     fetching: Mutex<Shape>,
+    at_work: AtWork,
     state: Mutex<State>,
 }
 
@@ -143,6 +144,7 @@ impl Mirror {
                     renewal: Renewal::default(),
                     untold: BTreeSet::new(),
                 }),
+                at_work: AtWork::new(!fresh),
                 state: Mutex::new(State::new(repo)),
             }),
         })
@@ -187,7 +189,7 @@ impl Mirror {
         if !all {
             known.extend(known_before.iter().flat_map(|before| self.newest(before)));
         }
-        let fetch = || self.inner.git.fetch_long(&specs, &known, silence);
+        let fetch = || self.have_git(|git| git.fetch_long(&specs, &known, silence));
         let mut removed = Vec::new();
         let fetched = fetch().or_else(|error| {
             removed = stale_locks::remove(&self.dir(), SystemTime::now());
@@ -214,7 +216,6 @@ impl Mirror {
             moved.cloned().collect()
         };
         if let Err(error) = fetched {
-            stale_locks::remove_halves(&self.dir());
             // git takes each ref that it can, and those that came are whole: they are read now, and not at the next start.
             let came = self.read(apps).map(|(after, _)| moved(&after));
             shape.untold.extend(came.unwrap_or_default());
@@ -254,7 +255,6 @@ impl Mirror {
     #[must_use]
     pub fn unlock(&self) -> Vec<PathBuf> {
         let _alone = self.inner.fetching.lock();
-        stale_locks::remove_halves(&self.dir());
         stale_locks::remove_all(&self.dir())
     }
 
@@ -303,11 +303,11 @@ impl Mirror {
         let state = self.state();
         let dir = state.repo.path().to_owned();
         if shape.loose >= LOOSE_MAX {
-            git::pack_refs(&dir, self.inner.caller)?;
+            self.have_git(|_| git::pack_refs(&dir, self.inner.caller))?;
             shape.loose = 0;
         }
         drop(state);
-        git::pack_objects(&dir, self.inner.caller)
+        self.have_git(|_| git::pack_objects(&dir, self.inner.caller))
     }
 
     /// A branch that is not there fails the whole fetch: without it, the rest shows whether the remote is fine.
@@ -331,7 +331,9 @@ impl Mirror {
             globs.to_vec()
         };
         if error.kind == crate::git::GitErrorKind::MissingRef
-            && self.inner.git.fetch_long(&specs, &[], timeout).is_ok()
+            && self
+                .have_git(|git| git.fetch_long(&specs, &[], timeout))
+                .is_ok()
         {
             let branch = branch.to_owned();
             return StoreError::BranchNotFound { branch, url };
@@ -481,6 +483,15 @@ impl Mirror {
 
     pub(super) fn git(&self) -> &Git {
         &self.inner.git
+    }
+
+    /// Has git write in the repository. What it leaves where it is killed is removed.
+    pub(super) fn have_git<T>(
+        &self,
+        call: impl FnOnce(&Git) -> Result<T, GitError>,
+    ) -> Result<T, GitError> {
+        let inner = &self.inner;
+        inner.at_work.call(&inner.dir, || call(&inner.git))
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

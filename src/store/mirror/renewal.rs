@@ -12,6 +12,7 @@ use super::super::damaged::{begun, beside, cleared, exchanged, has_head, removed
 use super::super::doubt::{self, Doubt};
 use super::super::lookup::State;
 use super::super::refs::Space;
+use super::super::stale_locks;
 use super::Mirror;
 use crate::git::{self, Caller, GitError, GitErrorKind};
 use crate::words::AppName;
@@ -167,6 +168,8 @@ impl Mirror {
         if made.is_err() {
             return Tried::Vain;
         }
+        // Nobody else works there.
+        stale_locks::remove_halves(&fresh);
         let lacks = doubt::damaged(&fresh, damaged);
         let is_better = lacks.len() < damaged.len();
         renewal.clear(lacks.iter(), LACKING);
