@@ -14,6 +14,7 @@ mod embedded;
 mod error;
 mod interrupt;
 mod local;
+mod progress;
 mod push;
 mod remote;
 mod run;
