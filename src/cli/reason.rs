@@ -68,7 +68,9 @@ fn retry(reason: &'static str) -> Cause {
 fn git(error: &GitError) -> Cause {
     match error.kind {
         GitErrorKind::NoGit => fix("NoGit"),
-        GitErrorKind::TimedOut => retry("TimedOut"),
+        GitErrorKind::TimedOut | GitErrorKind::TakesLong | GitErrorKind::Unfinished => {
+            retry("TimedOut")
+        }
         // It may have been done before it was stopped.
         GitErrorKind::Interrupted => fix("Interrupted"),
         GitErrorKind::Authentication | GitErrorKind::Key | GitErrorKind::Forbidden => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::key::ObjectKey;
 use crate::api::Reason;
@@ -14,8 +14,10 @@ use crate::git::{Credentials, RemoteUrl};
 use crate::store::{Mirror, StoreError};
 use crate::words::AppName;
 
-/// Longest time without a word of a server in a fetch.
+/// Longest time for a fetch into which nothing large comes, and without a word of a server in what takes longer.
 const FETCH_SILENCE: Duration = Duration::from_mins(1);
+/// How often it is asked whether the rest of it has come.
+const PULSE: Duration = Duration::from_secs(1);
 /// Longest time for the first answer of a server that has not been read before, or failed last time.
 const FIRST_ANSWER: Duration = Duration::from_secs(20);
 
@@ -37,11 +39,16 @@ pub(super) struct Fetched {
     pub(super) head: String,
     pub(super) changed: BTreeSet<AppName>,
     pub(super) mirror: Mirror,
+    /// The rest of it takes long.
+    pub(super) is_part: bool,
+    /// What was here before, of a part.
+    pub(super) kept: Option<Kept>,
 }
 
-/// Why nothing came of it, and what an earlier program fetched.
+/// Why nothing came of it, or not all, and what was here before.
 pub(super) struct Unfetched {
     pub(super) failure: (Reason, String),
+    pub(super) changed: BTreeSet<AppName>,
     pub(super) kept: Option<Kept>,
 }
 
@@ -56,6 +63,7 @@ impl From<(Reason, String)> for Unfetched {
     fn from(failure: (Reason, String)) -> Self {
         Self {
             failure,
+            changed: BTreeSet::new(),
             kept: None,
         }
     }
@@ -79,18 +87,18 @@ impl Order {
         } else {
             mirror.reach(FIRST_ANSWER)
         };
-        let fetched = asked.and_then(|()| mirror.fetch(&self.branch, &self.apps, FETCH_SILENCE));
-        let fetched = fetched.map_err(|error| {
-            let kept = (mirror.fetched_at()).and_then(|when| Timestamp::try_from(when).ok());
-            let kept = kept.map(|when| Kept {
+        let kept = || {
+            let when = (mirror.fetched_at()).and_then(|when| Timestamp::try_from(when).ok())?;
+            Some(Kept {
                 mirror: mirror.clone(),
                 apps: mirror.with_tags(&self.apps),
                 when,
-            });
-            Unfetched {
-                kept,
-                ..error.into()
-            }
+            })
+        };
+        let fetched = asked.and_then(|()| mirror.fetch(&self.branch, &self.apps, FETCH_SILENCE));
+        let fetched = fetched.map_err(|error| Unfetched {
+            kept: kept(),
+            ..error.into()
         })?;
         if let Some(problem) = &fetched.untidy {
             warn!(repository = %self.url, "the mirror could not be packed anew: {problem}");
@@ -99,11 +107,31 @@ impl Order {
             let lock = lock.display();
             warn!(repository = %self.url, "removed the lock {lock}, which a process had left that was killed");
         }
+        if let Some(error) = fetched.failed {
+            return Err(Unfetched {
+                kept: kept(),
+                changed: fetched.changed,
+                ..error.into()
+            });
+        }
+        let coming = mirror.coming();
+        for part in &coming {
+            info!(repository = %self.url, "{}; versions that are here already are known meanwhile", part.said(&self.branch));
+        }
         Ok(Fetched {
             head: fetched.head.unwrap_or_default(),
             changed: fetched.changed,
-            mirror,
+            is_part: !coming.is_empty(),
+            kept: kept().filter(|_| !coming.is_empty()),
+            mirror: mirror.clone(),
         })
+    }
+}
+
+/// Waits until the rest of what was fetched in part has come, or has failed.
+pub(super) async fn arrival(mirror: &Mirror) {
+    while !mirror.has_arrived() {
+        tokio::time::sleep(PULSE).await;
     }
 }
 

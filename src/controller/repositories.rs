@@ -20,14 +20,10 @@ use super::mirrors::{self, Fetched, Order, Unfetched};
 use super::queue::Queue;
 use super::secret::credentials;
 use crate::api::{Reason, Repository, condition};
-use crate::backoff::Backoff;
 use crate::git::RemoteUrl;
 use crate::record::VersionRecord;
 use crate::store::ResolveError;
 use crate::words::{AppName, FunctionName, VersionWord};
-
-/// First wait after a fetch that failed; it doubles up to the interval.
-const FIRST_RETRY: Duration = Duration::from_secs(2);
 
 /// How often it is checked whether the Repositories are known, at the start only.
 const SYNC_CHECK: Duration = Duration::from_millis(50);
@@ -258,7 +254,11 @@ impl Repositories {
         );
         let result = self.fetch_now(key, &repository, apps.clone()).await;
         let interval = Duration::from_secs(u64::from(repository.spec.interval.as_secs()));
-        let (touched, again) = self.take_in(key, number, &result, apps, interval);
+        let (touched, again) = {
+            let mut states = self.lock();
+            let state = states.entry(key.clone()).or_default();
+            state.take_in(number, &result, apps, interval)
+        };
         for app in touched {
             self.apps.add(AppKey {
                 namespace: key.0.clone(),
@@ -268,6 +268,11 @@ impl Repositories {
         self.queue.add_at(key.clone(), Instant::now() + again);
         let as_of = self.lock().get(key).and_then(|state| state.as_of);
         let head = match result {
+            Ok((fetched, _)) if fetched.is_part => {
+                // It takes a turn, as all that is fetched does, and nobody is told of anything before it ends.
+                mirrors::arrival(&fetched.mirror).await;
+                return None;
+            }
             Ok((fetched, _)) => Ok(fetched.head),
             Err(unfetched) => {
                 let (reason, message) = unfetched.failure;
@@ -309,26 +314,29 @@ impl Repositories {
             credentials,
         };
         let name = mirrors::folder_name(key, &access.url);
-        let order = {
+        let (order, moved) = {
             let states = self.lock();
             let state = states.get(key);
             let same = state.filter(|state| state.access.as_ref() == Some(&access));
-            Order {
+            let filling = state.and_then(|state| state.filling(&access));
+            let open = same.and_then(|state| state.mirror.clone());
+            // The folder of an address that it had before is of no use once the new one was read.
+            let moved = open.is_none();
+            let order = Order {
                 folder: self.folder.join(&name),
                 url,
                 branch: repository.spec.branch.clone(),
                 apps,
                 credentials: access.credentials.clone(),
-                open: same.and_then(|state| state.mirror.clone()),
-                proven: same.is_some_and(|state| state.failures == 0),
-            }
+                proven: filling.is_some() || same.is_some_and(|state| state.failures == 0),
+                open: filling.or(open),
+            };
+            (order, moved)
         };
-        // The folder of an address that it had before is of no use once the new one was read.
-        let moved = order.open.is_none();
         let (folder, key) = (self.folder.clone(), key.clone());
         let fetched = blocking(move || {
             let fetched = order.run()?;
-            if moved {
+            if moved && !fetched.is_part {
                 mirrors::remove(&folder, |other| {
                     other != name && mirrors::is_of(other, &key)
                 });
@@ -374,70 +382,6 @@ impl Repositories {
         let removed = blocking(move || mirrors::remove(&folder, |name| mirrors::is_of(name, &key)));
         if let Err((_, problem)) = removed.await {
             tracing::warn!(problem, "a mirror could not be removed");
-        }
-    }
-
-    /// Takes in what a fetch brought; the apps to look at again, and when to fetch again.
-    fn take_in(
-        &self,
-        key: &ObjectKey,
-        number: u64,
-        result: &Result<(Fetched, Access), Unfetched>,
-        apps: BTreeSet<AppName>,
-        interval: Duration,
-    ) -> (BTreeSet<AppName>, Duration) {
-        let mut states = self.lock();
-        let state = states.entry(key.clone()).or_default();
-        let mut touched = std::mem::take(&mut state.waiting);
-        state.fetches += 1;
-        state.ended = state.ended.max(number);
-        state.fetched_at = Some(Instant::now());
-        match result {
-            Ok((fetched, access)) => {
-                if state.failure.take().is_some() {
-                    touched.extend(apps.iter().cloned());
-                }
-                state.failures = 0;
-                state.known.retain(|(app, _), read| {
-                    !fetched.changed.contains(app) && (read.is_ok() || !touched.contains(app))
-                });
-                // A word that is missing still is asked of the remote again, at the next interval.
-                touched.extend(fetched.changed.iter().cloned());
-                touched.extend(state.missed.keys().map(|(app, _)| app.clone()));
-                let new = apps.difference(&state.fetched).cloned().collect::<Vec<_>>();
-                touched.extend(new);
-                state.fetched = apps;
-                state.mirror = Some(fetched.mirror.clone());
-                state.as_of = Some(Timestamp::now());
-                if state
-                    .access
-                    .as_ref()
-                    .is_none_or(|held| held.url != access.url)
-                {
-                    state.known.clear();
-                }
-                state.access = Some(access.clone());
-                state
-                    .missed
-                    .retain(|(app, _), _| state.fetched.contains(app));
-                (touched, interval)
-            }
-            Err(Unfetched { failure, kept }) => {
-                if state.failure.as_ref() != Some(failure) {
-                    touched.extend(apps);
-                }
-                if let Some(kept) = kept {
-                    // What is on disk is known, though git is away.
-                    touched.extend(kept.apps.difference(&state.fetched).cloned());
-                    state.fetched.extend(kept.apps.iter().cloned());
-                    state.mirror.get_or_insert_with(|| kept.mirror.clone());
-                    state.as_of.get_or_insert(kept.when);
-                }
-                state.failure = Some(failure.clone());
-                let wait = Backoff::new(FIRST_RETRY, interval).after(state.failures);
-                state.failures = state.failures.saturating_add(1);
-                (touched, wait)
-            }
         }
     }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::Caller;
-use super::run::{Call, Heard};
+use super::progress::Heard;
+use super::run::Call;
 
 /// What a person's git is set to: what `git` answers to these arguments; nothing where it has no answer.
 pub(super) fn ask(dir: &Path, args: &[&str]) -> Option<String> {

@@ -10,7 +10,8 @@ use std::time::Duration;
 use git2::Oid;
 
 use super::error::{Caller, GitError};
-use super::run::{Call, Heard, RESULT_MAX};
+use super::progress::Heard;
+use super::run::{Call, RESULT_MAX};
 
 /// Two trees of the repository that `dir` is in. The trees have been walked: they are not larger than may be.
 #[derive(Debug, Clone, Copy)]

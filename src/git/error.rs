@@ -33,6 +33,10 @@ pub enum GitErrorKind {
     NoGit,
     /// It took longer than allowed and was ended.
     TimedOut,
+    /// The same of a fetch whose server answers: it may do with more time.
+    TakesLong,
+    /// All that was asked for came, and was not taken in before the call was ended.
+    Unfinished,
     /// A signal to this program ended it. Nothing is tried again then.
     Interrupted,
     /// The web server wants a user name and a password or a token, or others.
@@ -92,7 +96,7 @@ const NOT_STARTED: &str = "the program `git` could not be started";
 
 impl GitError {
     /// The program `git`, or a thread that it takes, could not be started.
-    pub(super) fn not_started(error: &std::io::Error, caller: Caller) -> Self {
+    pub(crate) fn not_started(error: &std::io::Error, caller: Caller) -> Self {
         let remedy = match error.kind() {
             ErrorKind::NotFound => "install git 2.36 or newer and put it on the PATH",
             ErrorKind::PermissionDenied => {
@@ -121,6 +125,15 @@ impl GitError {
         }
     }
 
+    /// It was not at its end by then, and the server answers.
+    pub(super) fn takes_long(after: Duration, caller: Caller) -> Self {
+        Self {
+            kind: GitErrorKind::TakesLong,
+            caller,
+            message: format!("not at its end after {} s", after.as_secs_f32()),
+        }
+    }
+
     /// It went on, and had not ended by then.
     pub(super) fn took_too_long(after: Duration, caller: Caller) -> Self {
         let minutes = after.as_secs().div_ceil(60);
@@ -128,6 +141,18 @@ impl GitError {
             kind: GitErrorKind::TimedOut,
             caller,
             message: format!("not at its end after {minutes} min"),
+        }
+    }
+
+    /// Everything came, and git had not finished with it by then.
+    pub(super) fn not_finished(after: Duration, caller: Caller) -> Self {
+        let minutes = after.as_secs().div_ceil(60);
+        Self {
+            kind: GitErrorKind::Unfinished,
+            caller,
+            message: format!(
+                "everything came, and git had not finished with it after {minutes} min"
+            ),
         }
     }
 
@@ -185,6 +210,8 @@ impl GitError {
     pub(super) fn is_told(&self) -> bool {
         let kinds = [
             GitErrorKind::TimedOut,
+            GitErrorKind::TakesLong,
+            GitErrorKind::Unfinished,
             GitErrorKind::NoGit,
             GitErrorKind::Interrupted,
         ];
@@ -200,6 +227,8 @@ impl GitError {
             self.kind,
             GitErrorKind::NoGit
                 | GitErrorKind::TimedOut
+                | GitErrorKind::TakesLong
+                | GitErrorKind::Unfinished
                 | GitErrorKind::Interrupted
                 | GitErrorKind::Authentication
                 | GitErrorKind::Key
@@ -348,7 +377,11 @@ impl GitError {
                 " (the server is slow or away: try again, or allow more with --timeout)"
             }
             GitErrorKind::TimedOut => " (the server is slow or away; it is tried again)",
+            GitErrorKind::Unfinished => {
+                " (the disk or the processors of this machine are slow, or busy with something else; it is tried again)"
+            }
             GitErrorKind::NoGit
+            | GitErrorKind::TakesLong
             | GitErrorKind::Interrupted
             | GitErrorKind::MissingRef
             | GitErrorKind::Unreachable => "",

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::{Caller, GitError};
-use super::run::{Call, Heard};
+use super::progress::Heard;
+use super::run::Call;
 
 /// Longest time for a look at the refs of a clone.
 const LOOK: Duration = Duration::from_secs(5);

@@ -15,6 +15,7 @@ mod error;
 mod fast_forward;
 mod interrupt;
 mod local;
+mod progress;
 mod push;
 mod remote;
 mod run;

@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::ask::ask;
 use super::credentials::{Credentials, deliver};
 use super::embedded::Embedded;
 use super::error::{Caller, GitError, GitErrorKind};
-use super::run::{Call, Heard, RESULT_MAX};
+use super::progress::{Heard, Stage};
+use super::run::{Call, RESULT_MAX};
 use super::url::RemoteUrl;
 
 /// A repository of this machine together with one remote of it.
@@ -16,7 +17,6 @@ use super::url::RemoteUrl;
 pub struct Git {
     dir: PathBuf,
     pub(super) remote: Remote,
-    heard: Heard,
 }
 
 #[derive(Debug, Clone)]
@@ -45,12 +45,15 @@ const SILENCE: u32 = 30;
 enum Patience {
     /// In all.
     Whole(Duration),
-    /// Without a word of git or the server, of one that tells of its progress.
+    /// Without a word of a server that sends, of one that tells of its progress.
     Silence(Duration),
 }
 
 /// Has git tell of its progress.
 const PROGRESS: &str = "--progress";
+
+/// Longest time for a server to show that it answers.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// Longest time for a fetch of `serve`, which goes on all the while.
 const LONGEST: Duration = Duration::from_hours(1);
@@ -85,7 +88,6 @@ impl Git {
                     Embedded::of_remote(dir, name)
                 },
             },
-            heard: Heard::default(),
         }
     }
 
@@ -104,14 +106,7 @@ impl Git {
                 credentials,
                 caller,
             },
-            heard: Heard::default(),
         }
-    }
-
-    /// When the remote or git said something last in a call; nothing before any.
-    #[must_use]
-    pub fn heard_at(&self) -> Option<Instant> {
-        self.heard.at()
     }
 
     /// The same remote for another repository of this machine.
@@ -120,7 +115,6 @@ impl Git {
         Self {
             dir: dir.to_owned(),
             remote: self.remote.clone(),
-            heard: self.heard.clone(),
         }
     }
 
@@ -137,30 +131,48 @@ impl Git {
         known: &[String],
         timeout: Duration,
     ) -> Result<(), GitError> {
-        self.fetch_for("--quiet", refspecs, known, Patience::Whole(timeout))
+        let (patience, heard) = (Patience::Whole(timeout), Heard::default());
+        self.fetch_for("--quiet", refspecs, known, patience, &heard)
     }
 
-    /// The same for as long as something is seen of it: what takes longer than `silence` is begun once more if the server has
-    /// answered, and ends when nothing was seen of it for so long. A transfer that goes on ends after an hour, and after ten minutes
-    /// in the controller, where others wait for their turns.
+    /// The same, where it is to be known whether more time is of use: then the error is [`GitErrorKind::TakesLong`].
     ///
     /// # Errors
     /// As [`Self::fetch`].
-    pub fn fetch_long(
+    pub fn fetch_soon(
+        &self,
+        refspecs: &[String],
+        known: &[String],
+        timeout: Duration,
+    ) -> Result<(), GitError> {
+        let (patience, heard) = (Patience::Whole(timeout), Heard::default());
+        let fetched = self.fetch_for(PROGRESS, refspecs, known, patience, &heard);
+        fetched.map_err(|error| {
+            // One that says nothing may wait for git, which compares in silence what is here with what is there.
+            let answers =
+                || heard.stage() > Stage::Asked || self.reach(ANSWER.min(timeout)).is_ok();
+            if error.kind == GitErrorKind::TimedOut && answers() {
+                GitError::takes_long(timeout, error.caller)
+            } else {
+                error
+            }
+        })
+    }
+
+    /// The same for as long as something comes: it ends when nothing is heard for `silence` of a server that sends. What git does with
+    /// what came has no such end. After an hour it ends in any case, and after ten minutes in the controller, where others wait for
+    /// their turns.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`].
+    pub fn fetch_patiently(
         &self,
         refspecs: &[String],
         known: &[String],
         silence: Duration,
     ) -> Result<(), GitError> {
-        let begun = Instant::now();
-        let soon = self.fetch_for(PROGRESS, refspecs, known, Patience::Whole(silence));
-        let answered = || self.heard_at().is_some_and(|at| at > begun);
-        match soon {
-            Err(error) if error.kind == GitErrorKind::TimedOut && answered() => {
-                self.fetch_for(PROGRESS, refspecs, known, Patience::Silence(silence))
-            }
-            ended => ended,
-        }
+        let (patience, heard) = (Patience::Silence(silence), Heard::default());
+        self.fetch_for(PROGRESS, refspecs, known, patience, &heard)
     }
 
     fn fetch_for(
@@ -169,6 +181,7 @@ impl Git {
         refspecs: &[String],
         known: &[String],
         patience: Patience,
+        heard: &Heard,
     ) -> Result<(), GitError> {
         let options = [
             "fetch",
@@ -191,7 +204,7 @@ impl Git {
         let stdin = refspecs
             .iter()
             .fold(String::new(), |all, spec| all + spec + "\n");
-        self.call_for(args, Vec::new(), stdin, false, patience)
+        self.call_for(args, Vec::new(), (stdin, false), patience, heard)
             .map(drop)
     }
 
@@ -293,16 +306,17 @@ impl Git {
         reads_output: bool,
         timeout: Duration,
     ) -> Result<Vec<u8>, GitError> {
-        self.call_for(args, rest, stdin, reads_output, Patience::Whole(timeout))
+        let (patience, heard) = (Patience::Whole(timeout), Heard::default());
+        self.call_for(args, rest, (stdin, reads_output), patience, &heard)
     }
 
     fn call_for(
         &self,
         mut args: Vec<OsString>,
         rest: Vec<OsString>,
-        stdin: String,
-        reads_output: bool,
+        (stdin, reads_output): (String, bool),
         patience: Patience,
+        heard: &Heard,
     ) -> Result<Vec<u8>, GitError> {
         let mut env = vec![("GIT_PROTOCOL_FROM_USER".to_owned(), "0".to_owned())];
         let mut config = vec![
@@ -405,7 +419,7 @@ impl Git {
             reads_output,
             timeout,
             silence,
-            heard: self.heard.clone(),
+            heard: heard.clone(),
         };
         call.run().map_err(|error| self.explain(error))
     }

@@ -6,16 +6,15 @@ use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use rustix::process::Pid;
 
 use super::error::{Caller, GitError};
 use super::interrupt::{self, Shield, Watched};
+use super::progress::{Heard, is_progress};
 use super::url::redact;
 
 /// What is kept of each stream.
@@ -43,24 +42,10 @@ pub(super) struct Call<'a> {
     /// A person's push: a signal ends it, and so does the end of this program.
     pub(super) is_push: bool,
     pub(super) timeout: Duration,
-    /// Longest time without a word from it, where it tells of its progress.
+    /// Longest time without a word of a server that sends, where it tells of its progress.
     pub(super) silence: Option<Duration>,
-    /// When it said something last.
+    /// How far it is.
     pub(super) heard: Heard,
-}
-
-/// When a call said something last; nothing before any did.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Heard(Arc<Mutex<Option<Instant>>>);
-
-impl Heard {
-    pub(super) fn at(&self) -> Option<Instant> {
-        *self.0.lock()
-    }
-
-    fn note(&self) {
-        *self.0.lock() = Some(Instant::now());
-    }
 }
 
 /// Which part of a stream is kept, where it is longer than that.
@@ -141,23 +126,14 @@ impl Call<'_> {
                 return Err(GitError::not_started(&error, self.caller));
             }
         };
-        let is_late = || {
-            let heard = self.heard.at().unwrap_or(begun).max(begun);
-            let is_silent = |silence: Duration| heard.elapsed() >= silence;
-            Instant::now() >= deadline || self.silence.is_some_and(is_silent)
+        let is_silent = || {
+            let silence = self.silence;
+            silence.is_some_and(|silence| self.heard.is_silent(begun, silence))
         };
+        let is_late = || Instant::now() >= deadline || is_silent();
         let success = match wait(&mut child, is_late, &streams, self.is_push) {
             End::Itself(success) => success,
-            End::Late => {
-                let late = self.silence.filter(|_| Instant::now() < deadline);
-                return Err(match late {
-                    Some(silence) => GitError::timed_out(silence, self.caller),
-                    None if self.silence.is_some() => {
-                        GitError::took_too_long(self.timeout, self.caller)
-                    }
-                    None => GitError::timed_out(self.timeout, self.caller),
-                });
-            }
+            End::Late => return Err(self.late(Instant::now() >= deadline)),
             End::Interrupted => return Err(GitError::interrupted(self.caller)),
         };
         // What git left running may hold the pipes open: it is not waited for.
@@ -185,6 +161,18 @@ impl Call<'_> {
             text = out;
         }
         Err(GitError::from_output(&self.clean(&text), self.caller))
+    }
+
+    /// Why it was ended: because its whole time was over, or because nothing was heard.
+    fn late(&self, is_over: bool) -> GitError {
+        let Some(silence) = self.silence else {
+            return GitError::timed_out(self.timeout, self.caller);
+        };
+        match self.heard.patience(silence) {
+            Some(silence) if !is_over => GitError::timed_out(silence, self.caller),
+            Some(_) => GitError::took_too_long(self.timeout, self.caller),
+            None => GitError::not_finished(self.timeout, self.caller),
+        }
     }
 
     /// Starts the threads that write its input and read its two outputs. The system may refuse a thread.
@@ -321,25 +309,6 @@ fn is_noise(line: &str) -> bool {
         || NOISE.contains(&text)
 }
 
-/// True for what a fetch tells of its progress, and of each ref that it brought.
-fn is_progress(line: &str, text: &str) -> bool {
-    const STEPS: [&str; 9] = [
-        "Enumerating objects: ",
-        "Counting objects: ",
-        "Compressing objects: ",
-        "Receiving objects: ",
-        "Resolving deltas: ",
-        "Unpacking objects: ",
-        "Checking connectivity: ",
-        "Finding sources: ",
-        "Total ",
-    ];
-    const REFS: [&str; 5] = [" * [", " + ", " - [", " t [", "   "];
-    STEPS.iter().any(|step| text.starts_with(step))
-        || (line.contains(" -> ") && REFS.iter().any(|begin| line.starts_with(begin)))
-        || line.starts_with("From ")
-}
-
 /// Reads a stream to its end, keeping so many bytes of it. Holds `open` as long as it is not at its end.
 fn drain(
     stream: Option<impl Read + Send + 'static>,
@@ -358,7 +327,7 @@ fn drain(
                         kept.extend_from_slice(&buffer[..count.min(room)]);
                     }
                     Keep::Last(heard) => {
-                        heard.note();
+                        heard.note(&buffer[..count]);
                         kept.extend_from_slice(&buffer[..count]);
                         kept.drain(..kept.len().saturating_sub(max));
                     }
@@ -426,7 +395,64 @@ fn end(child: &mut Child) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    /// What comes of a fetch by a program `git` that does this, which may take so many milliseconds in all, and be silent for so many.
+    fn fetch(script: &str, timeout: u64, silence: u64) -> Result<Vec<u8>, GitError> {
+        let dir = tempfile::tempdir().unwrap();
+        let git = dir.path().join("git");
+        fs::write(&git, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&git, fs::Permissions::from_mode(0o700)).unwrap();
+        let path = format!("{}:/usr/bin:/bin", dir.path().display());
+        let call = Call {
+            dir: dir.path(),
+            args: vec!["fetch".into()],
+            stdin: String::new(),
+            env: vec![("PATH".to_owned(), path)],
+            config: Vec::new(),
+            caller: Caller::Server,
+            secrets: Vec::new(),
+            reads_output: false,
+            is_push: false,
+            timeout: Duration::from_millis(timeout),
+            silence: Some(Duration::from_millis(silence)),
+            heard: Heard::default(),
+        };
+        call.run()
+    }
+
+    #[test]
+    fn what_git_does_in_silence_on_this_machine_is_no_silence_of_the_server() {
+        let coming = "printf 'remote: Counting objects: 1\\rReceiving objects:  50%% (1/2)\\r' >&2";
+        let here = "printf 'Receiving objects: 100%% (2/2), done.\\n' >&2";
+        for (script, timeout, said) in [
+            // It looks what of it is here already, or writes what came to a slow disk.
+            ("sleep 1".to_owned(), 60_000, None),
+            (format!("{coming}; {here}; sleep 1"), 60_000, None),
+            (
+                format!("{coming}; {here}; sleep 60"),
+                1_000,
+                Some("everything came, and git had not finished with it after 1 min"),
+            ),
+            (
+                format!("{coming}; sleep 60"),
+                60_000,
+                Some("no answer within 0.3 s"),
+            ),
+            (
+                format!("while {coming}; do sleep 0.1; done"),
+                1_000,
+                Some("not at its end after 1 min"),
+            ),
+        ] {
+            let error = fetch(&script, timeout, 300).err();
+            let error = error.map(|error| error.message);
+            assert_eq!(error.as_deref(), said, "{script}");
+        }
+    }
 
     #[test]
     fn progress_is_no_part_of_a_message_and_what_went_wrong_is() {

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::{Caller, GitError};
-use super::run::{Call, Heard};
+use super::progress::Heard;
+use super::run::Call;
 
 /// Longest time for either: tens of seconds for the largest mirrors. Ending it early leaves a lock behind.
 const PATIENCE: Duration = Duration::from_mins(10);

@@ -83,6 +83,8 @@ pub(super) struct Tools<'a> {
     pub(super) foreign: bool,
     /// The repository has answered since the start: what it does not have is not there.
     pub(super) own: bool,
+    /// Versions of the app may be at the remote that have not come yet.
+    pub(super) awaits: bool,
     /// How often refs of the app have moved.
     pub(super) moves: u64,
     /// How many programs may be started.

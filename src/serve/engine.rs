@@ -153,6 +153,7 @@ impl Engine {
                 tip: &self.found.tip,
                 folder: &self.folder,
                 starter: &self.starter,
+                awaits: self.found.awaited.contains(name),
                 moves: self.found.moves.get(name).copied().unwrap_or_default(),
             };
             let problems = std::mem::take(&mut app.problems);

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
-use crate::api::Trouble;
+use crate::api::{Reason, Trouble};
 use crate::record::VersionRecord;
 use crate::resolve::Answer;
-use crate::store::Mirror;
+use crate::store::{Mirror, ResolveError};
 use crate::words::{AppName, Label, VersionNumber, VersionWord};
 
 /// After how long what was not found is asked again though nothing came: a disk may have failed just then.
@@ -25,6 +25,8 @@ pub(super) struct Lookups {
 
 struct Known {
     found: Result<VersionRecord, Trouble>,
+    /// Versions of the app might have been at the remote that had not come yet.
+    awaited: bool,
     /// How often refs of the app had moved.
     moves: u64,
     at: Instant,
@@ -34,6 +36,8 @@ struct Known {
 pub(super) struct Library<'a> {
     pub(super) app: &'a AppName,
     pub(super) mirror: &'a Mirror,
+    /// Versions of the app may be at the remote that have not come yet: what is not found is unknown, and not absent.
+    pub(super) awaits: bool,
     /// How often refs of the app have moved.
     pub(super) moves: u64,
     /// Told when something is known.
@@ -53,7 +57,8 @@ impl Lookups {
         }
         self.known.retain(|word, _| words.contains(word));
         let is_old = |known: &Known| {
-            known.moves != library.moves || (known.found.is_err() && known.at.elapsed() > RETRY)
+            let is_doubtful = known.awaited != library.awaits || known.at.elapsed() > RETRY;
+            known.moves != library.moves || (known.found.is_err() && is_doubtful)
         };
         let new: Vec<VersionWord> = (words.iter())
             .filter(|word| self.known.get(word).is_none_or(is_old))
@@ -63,14 +68,22 @@ impl Lookups {
             return;
         }
         let (app, mirror) = (library.app.clone(), library.mirror.clone());
-        let (moves, changed) = (library.moves, Arc::clone(library.changed));
+        let (awaited, moves) = (library.awaits, library.moves);
+        let changed = Arc::clone(library.changed);
         let (tell, told) = oneshot::channel();
         self.asking = Some(told);
         tokio::task::spawn_blocking(move || {
             let one = |word: VersionWord| {
                 let found = mirror.resolve(&app, &word);
+                let trouble = |error: ResolveError| match error.reason() {
+                    Reason::VersionNotFound if awaited => Trouble::pending(format!(
+                        "version `{word}` is not among those that have been fetched, and others are being fetched"
+                    )),
+                    reason => Trouble::new(reason, error.to_string()),
+                };
                 let known = Known {
-                    found: found.map_err(|error| Trouble::new(error.reason(), error.to_string())),
+                    found: found.map_err(trouble),
+                    awaited,
                     moves,
                     at: Instant::now(),
                 };
@@ -95,6 +108,41 @@ impl Lookups {
         match self.answer(&VersionWord::Number(number)) {
             Answer::Is(record) => Some(&record.labels),
             Answer::Not(_) | Answer::Unknown => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::git::RemoteUrl;
+
+    #[tokio::test]
+    async fn what_may_only_not_have_come_yet_is_not_absent() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = dir.path().join("shop").display().to_string();
+        let url = RemoteUrl::parse(&url, true).unwrap();
+        let mirror = Mirror::open(&dir.path().join("mirror.git"), &url, None).unwrap();
+        let (app, word): (AppName, VersionWord) = ("shop".parse().unwrap(), "9".parse().unwrap());
+        let words = BTreeSet::from([word.clone()]);
+        let changed = Arc::new(Notify::new());
+        let mut lookups = Lookups::default();
+        for (awaits, pending) in [(true, true), (false, false), (true, true)] {
+            let library = Library {
+                app: &app,
+                mirror: &mirror,
+                awaits,
+                moves: 0,
+                changed: &changed,
+            };
+            // The first asks, and the second hears the answer.
+            lookups.ask(&words, &library);
+            changed.notified().await;
+            lookups.ask(&words, &library);
+            let Answer::Not(trouble) = lookups.answer(&word) else {
+                panic!("it is nowhere");
+            };
+            assert_eq!(trouble.pending, pending, "{trouble}");
         }
     }
 }

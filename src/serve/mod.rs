@@ -90,6 +90,8 @@ const GLANCE: Duration = Duration::from_millis(25);
 
 /// How often a repository of this machine is fetched from while a version that releases name is not there.
 const MISSING: Duration = Duration::from_secs(1);
+/// After how long people are told of a look that has not ended. One in which the remote does not answer has ended by then, and says so.
+const LATE: Duration = Duration::from_secs(45);
 
 /// What `serve` is told.
 pub struct Settings {
@@ -412,6 +414,7 @@ fn follow(
             Some(_) => MISSING.min(settings.interval),
             None => settings.interval,
         },
+        late: LATE,
         missing,
         committed,
         changed: Arc::clone(changed),

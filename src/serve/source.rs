@@ -10,23 +10,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use super::accepted::Counted;
 use super::state::Remembered;
 use super::tasks::{self, Last};
 use super::trouble::{
-    empty, exchanged, goes_on, is_gone, nothing_there, other_folder, says, went_back,
+    empty, exchanged, goes_on, is_gone, looks_long, nothing_there, other_folder, says, takes_long,
+    went_back,
 };
 use crate::branch::{Commit, Known, Tip, UNKNOWN, short};
 use crate::plan::Owner;
 use crate::store::{Fetched, Mirror, StoreError};
 use crate::words::AppName;
 
-/// Longest time without a word of the remote in a fetch.
+/// Longest time for a fetch that a look waits for, and without a word of the remote in one that it does not wait for.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often it is asked whether a look that lasts goes on.
+/// How often it is asked whether something has come that no look waited for.
 const PULSE: Duration = Duration::from_secs(1);
 
 /// What is followed.
@@ -76,6 +78,8 @@ pub(super) struct Found {
     pub(super) problems: Vec<String>,
     /// How often versions or labels of an app have come, moved or gone.
     pub(super) moves: Arc<BTreeMap<AppName, u64>>,
+    /// Apps of which versions may be at the remote that have not come yet.
+    pub(super) awaited: Arc<BTreeSet<AppName>>,
 }
 
 impl Found {
@@ -93,6 +97,8 @@ pub(super) struct Rhythm {
     pub(super) committed: Arc<Notify>,
     /// How often while a version that releases name is not there.
     pub(super) missing_interval: Duration,
+    /// After how long people are told of a look that has not ended.
+    pub(super) late: Duration,
     /// A version that releases name is not there.
     pub(super) missing: watch::Receiver<bool>,
     /// Told when something was found.
@@ -109,6 +115,7 @@ pub(super) async fn follow(mut source: Source, mut rhythm: Rhythm, tell: watch::
     let mut started = false;
     loop {
         let mirror = source.mirror.clone();
+        let (branch, begun) = (source.branch.clone(), Timestamp::now());
         let mut looking = tokio::task::spawn_blocking(move || {
             let looked = std::panic::catch_unwind(AssertUnwindSafe(|| {
                 if started {
@@ -122,15 +129,13 @@ pub(super) async fn follow(mut source: Source, mut rhythm: Rhythm, tell: watch::
             }
             source
         });
-        let looked = loop {
-            tokio::select! {
-                looked = &mut looking => break looked,
-                // A long transfer that goes on is a look that goes on.
-                () = tokio::time::sleep(PULSE) => {
-                    if mirror.heard_at().is_some_and(|at| at.elapsed() < PULSE * 2) {
-                        rhythm.looked.note();
-                    }
-                }
+        let looked = match tokio::time::timeout(rhythm.late, &mut looking).await {
+            Ok(looked) => looked,
+            Err(_late) => {
+                let problem = looks_long(&branch, begun);
+                tell.send_modify(|found| found.problems.push(problem));
+                rhythm.changed.notify_one();
+                looking.await
             }
         };
         source = match looked {
@@ -164,8 +169,19 @@ pub(super) async fn follow(mut source: Source, mut rhythm: Rhythm, tell: watch::
         tokio::select! {
             () = rhythm.committed.notified() => {}
             Ok(()) = rhythm.missing.changed() => {}
+            () = arrival(&mirror) => {}
             () = tokio::time::sleep(pause) => {}
         }
+    }
+}
+
+/// Waits until something has come that takes long, or has failed; for ever where nothing does.
+async fn arrival(mirror: &Mirror) {
+    if mirror.coming().is_empty() {
+        std::future::pending::<()>().await;
+    }
+    while !mirror.has_arrived() {
+        tokio::time::sleep(PULSE).await;
     }
 }
 
@@ -212,6 +228,12 @@ impl Source {
     fn look(&mut self) {
         let looked = self.fetch();
         self.found.problems.clone_from(&self.wrong);
+        let coming = self.mirror.coming();
+        let coming = coming.iter().map(|part| takes_long(part, &self.branch));
+        self.found.problems.extend(coming);
+        let mut awaited = self.apps();
+        awaited.retain(|app| self.mirror.awaits_versions_of(app));
+        self.found.awaited = Arc::new(awaited);
         if let Err(error) = looked {
             // What counted before the last restart may be served though it cannot be read.
             let is_first = self.found.tip.commit.is_empty() && self.knows_nothing();
@@ -255,7 +277,17 @@ impl Source {
         let answered = head.is_some();
         let head = head.filter(is_new);
         if let Some(commit) = &head {
-            self.found.foreign = self.is_foreign(commit);
+            let is_foreign = self.is_foreign(commit);
+            // A version that has not come may show that it is not.
+            if is_foreign
+                && self
+                    .apps()
+                    .iter()
+                    .any(|app| self.mirror.awaits_versions_of(app))
+            {
+                return ended(fetched);
+            }
+            self.found.foreign = is_foreign;
         }
         if answered {
             self.found.own = !self.found.foreign;
@@ -264,7 +296,7 @@ impl Source {
             if self.found.foreign {
                 self.wrong = vec![exchanged(&commit)];
                 self.found.seen = Some(commit);
-                return fetched.map(drop);
+                return ended(fetched);
             }
             if fetched.is_ok() && std::mem::take(&mut self.replays) && !self.lost.is_empty() {
                 self.replay();
@@ -295,10 +327,11 @@ impl Source {
                 let more = self.mirror.fetch(&self.branch, &apps, TIMEOUT);
                 self.brought |= self.moved(&more);
                 // What was judged a moment ago was judged on a damaged copy: the next look judges it again.
-                self.unread |= more?.renewed;
+                self.unread |= more.as_ref().is_ok_and(|more| more.renewed);
+                ended(more)?;
             }
         }
-        fetched.map(drop)
+        ended(fetched)
     }
 
     /// The newest commit that counted before, as far as that is known.
@@ -396,6 +429,11 @@ impl Source {
         self.lost.clear();
         Ok(wrong)
     }
+}
+
+/// How a fetch ended: what took long, and did not come, was a part of it.
+fn ended(fetched: Result<Fetched, StoreError>) -> Result<(), StoreError> {
+    fetched?.failed.map_or(Ok(()), Err)
 }
 
 /// What the state folder remembers of objects. What serves comes before what was only asked for.

@@ -418,3 +418,40 @@ fn where_the_last_commit_cannot_be_read_those_before_it_say_nothing() {
     after.look();
     assert!(after.found.tip.commit == first && after.found.tip.recalls(&pay));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_told_of_a_look_that_has_not_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = dir.path().join("shop.git");
+    commit(&url, Some(SHOP));
+    // git does not open it before somebody writes to it.
+    let refs = url.join("packed-refs");
+    let made = std::process::Command::new("mkfifo").arg(&refs).status();
+    assert!(made.unwrap().success());
+    let (tell, mut told) = watch::channel(Found::default());
+    let (_missing, missing) = watch::channel(false);
+    let rhythm = Rhythm {
+        interval: Duration::from_hours(1),
+        committed: Arc::default(),
+        missing_interval: Duration::from_hours(1),
+        late: Duration::from_millis(50),
+        missing,
+        changed: Arc::default(),
+        looked: Arc::new(Last::new()),
+    };
+    let looks = follow(source(dir.path(), &url, b""), rhythm, tell);
+    let looks = tokio::spawn(looks);
+    let says = |found: &Found| {
+        let begun = "looking at branch `main` and at the versions began at ";
+        (found.problems.iter()).any(|problem| problem.starts_with(begun))
+    };
+    let deadline = Duration::from_mins(1);
+    let said = tokio::time::timeout(deadline, told.wait_for(says)).await;
+    drop(said.unwrap().unwrap());
+    let file = fs::OpenOptions::new().write(true).open(&refs).unwrap();
+    fs::remove_file(&refs).unwrap();
+    drop(file);
+    let unsaid = tokio::time::timeout(deadline, told.wait_for(|found| !says(found))).await;
+    drop(unsaid.unwrap().unwrap());
+    looks.abort();
+}

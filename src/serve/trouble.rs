@@ -4,9 +4,12 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
+use crate::api::condition::whole_second;
 use crate::branch::{Problem, UNKNOWN, Why, short};
 use crate::plan::Owner;
-use crate::store::StoreError;
+use crate::store::{Coming, Part, StoreError};
 
 /// What is said of a problem of a commit.
 pub(super) fn says(problem: &Problem) -> String {
@@ -126,6 +129,28 @@ pub(super) fn goes_on(error: &StoreError, is_first: bool) -> String {
         return format!("{problem}; nothing was read before, so nothing is served");
     }
     format!("{problem}; what was read before goes on")
+}
+
+/// What is said of what takes long to fetch from a repository.
+pub(super) fn takes_long(coming: &Coming, branch: &str) -> String {
+    let meanwhile = match &coming.what {
+        Part::Branch => "what was read before goes on until then",
+        Part::Versions(_) => {
+            "versions and labels of these apps that are new at the remote are not known until then, and commits of the branch are read all the while"
+        }
+        Part::Copy => {
+            "versions and labels that are new at the remote are not known until then, and commits of the branch are read all the while"
+        }
+    };
+    format!("{}; {meanwhile}", coming.said(branch))
+}
+
+/// What is said of a look that has not ended.
+pub(super) fn looks_long(branch: &str, since: Timestamp) -> String {
+    let since = whole_second(since).0;
+    format!(
+        "looking at branch `{branch}` and at the versions began at {since} and has not ended; what was read before goes on until then"
+    )
 }
 
 /// What is said of a folder in which nothing is ours where nothing was served before; `is_there` says whether it exists, and

@@ -53,6 +53,7 @@ impl App {
         let library = Library {
             app: name,
             mirror: tools.mirror,
+            awaits: tools.awaits,
             moves: tools.moves,
             changed: &tools.starter.changed,
         };

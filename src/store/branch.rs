@@ -167,7 +167,7 @@ impl Mirror {
         timeout: Duration,
     ) -> Result<bool, StoreError> {
         let spec = format!("+refs/heads/{branch}:{NEWCOMER}");
-        let fetched = self.git().fetch(&[spec], &[], timeout);
+        let fetched = self.have_git(|git| git.fetch(&[spec], &[], timeout));
         fetched.map_err(|error| self.unread(error))?;
         let shared = self.ask(|repo| {
             let (new, heads) = arrived(repo).map_err(|error| error.message().to_owned())?;

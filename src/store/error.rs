@@ -86,6 +86,8 @@ impl StoreError {
                 GitErrorKind::NotARepository => Reason::NotARepository,
                 GitErrorKind::NoGit
                 | GitErrorKind::TimedOut
+                | GitErrorKind::TakesLong
+                | GitErrorKind::Unfinished
                 | GitErrorKind::Interrupted
                 | GitErrorKind::Certificate
                 | GitErrorKind::HostKey

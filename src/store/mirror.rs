@@ -2,33 +2,33 @@
 //!
 //! All of it blocks: call it where blocking is allowed. A [`Mirror`] is cheap to clone; clones share one repository.
 
+mod fetching;
 mod renewal;
+mod transfers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use git2::{Oid, Repository};
 use parking_lot::{Mutex, MutexGuard};
 
-use self::renewal::{Attempt, Renewal};
+pub use self::fetching::Fetched;
+use self::fetching::Shape;
+use self::transfers::Transfers;
+pub use self::transfers::{Coming, Part};
 use super::damaged::{begun, beside, cleared, exchanged, has_head, may_be_damaged, removed};
 use super::doubt::Doubt;
 use super::error::{ResolveError, StoreError};
 use super::files;
 use super::history::{self, History};
 use super::lookup::{State, unreadable};
-use super::refs::{ALL_TAGS, AppRefs, Space};
-use super::stale_locks;
-use crate::git::{self, Caller, Credentials, Git, GitError, RemoteUrl};
+use super::refs::AppRefs;
+use super::stale_locks::{self, AtWork};
+use crate::git::{Caller, Credentials, Git, GitError, RemoteUrl};
 use crate::record::VersionRecord;
 use crate::words::{AppName, FunctionName, Label, VersionNumber, VersionWord};
-
-/// From so many apps on, all tags are fetched by one refspec: git compares each ref with each refspec.
-const MANY_APPS: usize = 200;
-/// Most tags that are left as a file each.
-const LOOSE_MAX: usize = 256;
 
 /// The file in a mirror whose time is that of the last fetch that succeeded.
 const FETCHED: &str = "cutwater-fetched";
@@ -46,35 +46,10 @@ struct Inner {
     git: Git,
     /// One fetch at a time.
     fetching: Mutex<Shape>,
+    /// What is fetched beside that.
+    transfers: Mutex<Transfers>,
+    at_work: AtWork,
     state: Mutex<State>,
-}
-
-/// What fetching has learned about the repository.
-struct Shape {
-    /// Tags that may be a file each.
-    loose: usize,
-    /// Most tags at the remote are not of the apps that are followed.
-    crowded: bool,
-    renewal: Renewal,
-    /// Apps of which something came with a fetch that failed, and of which nobody was told.
-    untold: BTreeSet<AppName>,
-}
-
-/// What a fetch brought.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Fetched {
-    /// Commit of the branch, 40 hex digits.
-    pub head: Option<String>,
-    /// True where the branch moved.
-    pub head_changed: bool,
-    /// Apps of which any tag appeared, moved or vanished.
-    pub changed: BTreeSet<AppName>,
-    /// The copy was damaged and made anew: what was read of it before may have been wrong.
-    pub renewed: bool,
-    /// Why the mirror could not be packed anew. What was fetched is there all the same.
-    pub untidy: Option<String>,
-    /// Locks of a killed process that were in the way, and were removed.
-    pub removed: Vec<PathBuf>,
 }
 
 impl Mirror {
@@ -136,117 +111,31 @@ impl Mirror {
                 caller,
                 git: Git::of_program(repo.path(), url.clone(), credentials, caller),
                 url: url.clone(),
-                fetching: Mutex::new(Shape {
-                    // What an earlier process left is not known.
-                    loose: if fresh { 0 } else { LOOSE_MAX },
-                    crowded: false,
-                    renewal: Renewal::default(),
-                    untold: BTreeSet::new(),
-                }),
+                fetching: Mutex::new(Shape::new(fresh)),
+                transfers: Mutex::default(),
+                at_work: AtWork::new(!fresh),
                 state: Mutex::new(State::new(repo)),
             }),
         })
     }
 
-    /// Fetches the branch and the tags of these apps in one call of `git`, and nothing else; from many apps on, all tags.
-    ///
-    /// `silence` is the longest time without a word of the remote: a transfer that goes on is let go on ([`git::Git::fetch_long`]).
-    /// `last` and the hints are for publishers alone. Afterwards the mirror is packed anew where that is due.
-    ///
-    /// # Errors
-    /// Why the remote could not be read. What was fetched before stays.
-    pub fn fetch(
-        &self,
-        branch: &str,
-        apps: &BTreeSet<AppName>,
-        silence: Duration,
-    ) -> Result<Fetched, StoreError> {
-        let mut shape = self.inner.fetching.lock();
-        let head_ref = head_ref(branch);
-        if !git2::Reference::is_valid_name(&head_ref) || branch.contains('*') {
-            return Err(StoreError::BranchNotFound {
-                branch: branch.to_owned(),
-                url: self.inner.url.to_string(),
-            });
-        }
-        let known_before = self.known(apps);
-        let head_before = self.head(branch);
-        let all = apps.len() >= MANY_APPS && !shape.crowded;
-        let globs: Vec<String> = if all {
-            vec![ALL_TAGS.to_owned()]
-        } else {
-            let spec = |app| Space::canonical(app).tags_refspec(app);
-            apps.iter().map(spec).collect()
-        };
-        let mut specs = globs.clone();
-        specs.push(format!("+{head_ref}:{head_ref}"));
-        // A glob, because git refuses a name that is not there yet.
-        let mut known = vec![format!("{head_ref}*")];
-        // A version has no parents: only its app's newest one tells the server which of its files are here, if it keeps
-        // bitmaps, as forges do. With many apps the list would cost more than it spares.
-        if !all {
-            known.extend(known_before.iter().flat_map(|before| self.newest(before)));
-        }
-        let fetch = || self.inner.git.fetch_long(&specs, &known, silence);
-        let mut removed = Vec::new();
-        let fetched = fetch().or_else(|error| {
-            removed = stale_locks::remove(&self.dir(), SystemTime::now());
-            if removed.is_empty() {
-                Err(error)
-            } else {
-                fetch()
-            }
-        });
-        let attempt = Attempt {
-            specs: &specs,
-            apps,
-            again: &fetch,
-            is_unreadable: known_before.is_err() && self.read(apps).is_err(),
-            timeout: silence,
-        };
-        let (fetched, is_new) = self.renewed(&mut shape.renewal, fetched, &attempt);
-        // What was read of a copy that is replaced may have been wrong.
-        let before = known_before.ok().filter(|_| !is_new).unwrap_or_default();
-        let moved = |after: &BTreeMap<AppName, Arc<AppRefs>>| -> BTreeSet<AppName> {
-            let moved = apps
-                .iter()
-                .filter(|app| before.get(*app) != after.get(*app));
-            moved.cloned().collect()
-        };
-        if let Err(error) = fetched {
-            stale_locks::remove_halves(&self.dir());
-            // git takes each ref that it can, and those that came are whole: they are read now, and not at the next start.
-            let came = self.read(apps).map(|(after, _)| moved(&after));
-            shape.untold.extend(came.unwrap_or_default());
-            return Err(self.explain(error, branch, &globs, silence));
-        }
-        // Where it cannot be written, the disk is full, and the fetch or the next one says so.
-        drop(std::fs::write(self.dir().join(FETCHED), ""));
-        let (after, tags) = self.read(apps)?;
-        let head_before = head_before.filter(|_| !is_new);
-        let loose = |(app, refs): (&AppName, &Arc<AppRefs>)| {
-            before.get(app).map_or(0, |before| refs.moved(before))
-        };
-        shape.loose = if is_new { 0 } else { shape.loose } + after.iter().map(loose).sum::<usize>();
-        if all {
-            let followed: usize = after.values().map(|refs| refs.tags.len()).sum();
-            shape.crowded = tags > 2 * followed.max(LOOSE_MAX);
-        }
-        let mut changed = moved(&after);
-        changed.append(&mut shape.untold);
-        let head = self.head(branch);
-        let head_changed = head != head_before;
-        let untidy = (head_changed || !changed.is_empty())
-            .then(|| self.tidy(&mut shape).err())
-            .flatten();
-        Ok(Fetched {
-            head_changed,
-            head,
-            changed,
-            renewed: is_new,
-            untidy: untidy.map(|error| error.message),
-            removed,
-        })
+    /// What takes long and is being fetched beside all else.
+    #[must_use]
+    pub fn coming(&self) -> Vec<Coming> {
+        self.transfers().coming()
+    }
+
+    /// True where some of that has come, or failed, and the next fetch takes it in.
+    #[must_use]
+    pub fn has_arrived(&self) -> bool {
+        self.transfers().have_arrived()
+    }
+
+    /// True where versions and labels of the app may be at the remote that are not asked for, because something else comes first or they
+    /// are being fetched.
+    #[must_use]
+    pub fn awaits_versions_of(&self, app: &AppName) -> bool {
+        self.transfers().hold_up(app)
     }
 
     /// Removes the locks that git left when it was killed, and gives their paths. Only where nobody else works in the mirror, and
@@ -254,7 +143,6 @@ impl Mirror {
     #[must_use]
     pub fn unlock(&self) -> Vec<PathBuf> {
         let _alone = self.inner.fetching.lock();
-        stale_locks::remove_halves(&self.dir());
         stale_locks::remove_all(&self.dir())
     }
 
@@ -269,12 +157,6 @@ impl Mirror {
             .map_err(|error| self.unread(error))
     }
 
-    /// When git or the remote said something last; nothing before any call.
-    #[must_use]
-    pub fn heard_at(&self) -> Option<Instant> {
-        self.inner.git.heard_at()
-    }
-
     /// When a fetch succeeded last, be it one of an earlier program.
     #[must_use]
     pub fn fetched_at(&self) -> Option<SystemTime> {
@@ -285,7 +167,7 @@ impl Mirror {
     /// Those of these apps of which anything was fetched.
     #[must_use]
     pub fn with_tags(&self, apps: &BTreeSet<AppName>) -> BTreeSet<AppName> {
-        let read = self.read(apps).map(|(read, _)| read).unwrap_or_default();
+        let read = self.seen(apps).map(|(read, _)| read).unwrap_or_default();
         let filled = read.into_iter().filter(|(_, refs)| !refs.tags.is_empty());
         filled.map(|(app, _)| app).collect()
     }
@@ -297,74 +179,26 @@ impl Mirror {
         }
     }
 
-    /// Packs refs and objects where there are many loose ones. Called between two fetches.
-    fn tidy(&self, shape: &mut Shape) -> Result<(), GitError> {
-        // A reader of refs would miss those that move from their files into the packed ones just then: none is let in.
-        let state = self.state();
-        let dir = state.repo.path().to_owned();
-        if shape.loose >= LOOSE_MAX {
-            git::pack_refs(&dir, self.inner.caller)?;
-            shape.loose = 0;
-        }
-        drop(state);
-        git::pack_objects(&dir, self.inner.caller)
-    }
-
-    /// A branch that is not there fails the whole fetch: without it, the rest shows whether the remote is fine.
-    fn explain(
-        &self,
-        error: GitError,
-        branch: &str,
-        globs: &[String],
-        timeout: Duration,
-    ) -> StoreError {
-        if !has_head(&self.dir()).unwrap_or(true) {
-            return StoreError::local(
-                format!("the copy of {} in {}", self.inner.url, self.dir().display()),
-                &"is gone, or is no repository; it is made anew once the repository can be read",
-            );
-        }
-        let url = self.inner.url.to_string();
-        let specs = if globs.is_empty() {
-            vec!["+refs/tags/none/*:refs/tags/none/*".to_owned()]
-        } else {
-            globs.to_vec()
-        };
-        if error.kind == crate::git::GitErrorKind::MissingRef
-            && self.inner.git.fetch_long(&specs, &[], timeout).is_ok()
-        {
-            let branch = branch.to_owned();
-            return StoreError::BranchNotFound { branch, url };
-        }
-        self.unread(error)
-    }
-
-    /// The tags of these apps as they were read last: only a fetch changes them.
+    /// The tags of these apps as they were read last. Part was read is not read again: whatever has moved since is told of by the next
+    /// fetch, by whom ever it was moved.
     fn known(
         &self,
         apps: &BTreeSet<AppName>,
     ) -> Result<BTreeMap<AppName, Arc<AppRefs>>, StoreError> {
-        let known = |state: &State| {
-            let refs = |app: &AppName| Some((app.clone(), Arc::clone(state.apps.get(app)?)));
-            apps.iter().map(refs).collect::<Option<_>>()
-        };
-        let known = known(&self.state());
-        known.map_or_else(|| Ok(self.read(apps)?.0), Ok)
-    }
-
-    /// The commit of the newest version of each app, where it is there.
-    fn newest(&self, apps: &BTreeMap<AppName, Arc<AppRefs>>) -> Vec<String> {
+        let mut known = BTreeMap::new();
+        let mut others = BTreeSet::new();
         let state = self.state();
-        // git refuses to fetch at all where one is not.
-        let Ok(odb) = state.repo.odb() else {
-            return Vec::new();
-        };
-        let newest = |refs: &Arc<AppRefs>| refs.numbered().max().map(|(_, oid)| oid);
-        apps.values()
-            .filter_map(newest)
-            .filter(|oid| odb.exists(*oid))
-            .map(|oid| oid.to_string())
-            .collect()
+        for app in apps {
+            match state.apps.get(app) {
+                Some(refs) => drop(known.insert(app.clone(), Arc::clone(refs))),
+                None => drop(others.insert(app.clone())),
+            }
+        }
+        drop(state);
+        if !others.is_empty() {
+            known.extend(self.read(&others)?.0);
+        }
+        Ok(known)
     }
 
     /// Reads the tags of these apps anew; also, how many tags there are in all.
@@ -372,13 +206,7 @@ impl Mirror {
         &self,
         apps: &BTreeSet<AppName>,
     ) -> Result<(BTreeMap<AppName, Arc<AppRefs>>, usize), StoreError> {
-        let mut state = self.state();
-        let (read, all) = AppRefs::read_tags(&state.repo, apps).map_err(|error| {
-            StoreError::local(
-                format!("the mirror of {}", self.inner.url),
-                &error.message(),
-            )
-        })?;
+        let (read, all) = self.seen(apps)?;
         let read: BTreeMap<_, _> = read
             .into_iter()
             .map(|(app, refs)| (app, Arc::new(refs)))
@@ -386,15 +214,29 @@ impl Mirror {
         let copies = read
             .iter()
             .map(|(app, refs)| (app.clone(), Arc::clone(refs)));
-        state.apps.extend(copies);
+        self.state().apps.extend(copies);
         Ok((read, all))
+    }
+
+    /// The same for a look between two fetches, of which nobody is told.
+    fn seen(
+        &self,
+        apps: &BTreeSet<AppName>,
+    ) -> Result<(BTreeMap<AppName, AppRefs>, usize), StoreError> {
+        let read = AppRefs::read_tags(&self.state().repo, apps);
+        read.map_err(|error| {
+            StoreError::local(
+                format!("the mirror of {}", self.inner.url),
+                &error.message(),
+            )
+        })
     }
 
     /// True where the tag of a version of one of these apps names one of these commits, 40 hex digits each.
     #[must_use]
     pub fn has_any(&self, apps: &BTreeSet<AppName>, commits: &BTreeSet<String>) -> bool {
-        let read = self.read(apps).map(|(read, _)| read).unwrap_or_default();
-        let mut tags = read.values().flat_map(|refs| refs.numbered());
+        let read = self.seen(apps).map(|(read, _)| read).unwrap_or_default();
+        let mut tags = read.values().flat_map(AppRefs::numbered);
         tags.any(|(_, oid)| commits.contains(&oid.to_string()))
     }
 
@@ -481,6 +323,19 @@ impl Mirror {
 
     pub(super) fn git(&self) -> &Git {
         &self.inner.git
+    }
+
+    /// Has git write in the repository. What it leaves where it is killed is removed.
+    pub(super) fn have_git<T>(
+        &self,
+        call: impl FnOnce(&Git) -> Result<T, GitError>,
+    ) -> Result<T, GitError> {
+        let inner = &self.inner;
+        inner.at_work.call(&inner.dir, || call(&inner.git))
+    }
+
+    fn transfers(&self) -> MutexGuard<'_, Transfers> {
+        self.inner.transfers.lock()
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

@@ -76,7 +76,7 @@ pub use intact::unlock;
 pub use label::{LabelChange, LabelOutcome, LabelRequest, Labelled, label};
 pub use ledger::{Ledger, LedgerEntry, LedgerError};
 pub use listing::ListedFile;
-pub use mirror::{Fetched, Mirror};
+pub use mirror::{Coming, Fetched, Mirror, Part};
 pub use offline::KnownVersion;
 pub use overlay::Addition;
 pub use publish::publish;

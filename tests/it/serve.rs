@@ -8,6 +8,8 @@ mod begun;
 mod clients;
 /// Versions that a server uses are not deleted.
 mod deleting;
+/// Repositories from which large versions come slowly.
+mod distant;
 /// Repositories elsewhere: credentials and webhooks.
 mod elsewhere;
 /// How programs end, and `serve` with them.

@@ -5,6 +5,7 @@
 //! - `apiserver`: [`ApiServer`], one control plane in a directory of its own
 //! - `audit`: what was asked of the API server, by whom
 //! - `e2e`: the cluster that the end-to-end tests run inside of
+//! - `far`: a server that is far away
 //! - `http`: asking a gateway
 //! - `service`: servers of the system on free ports; `sshd`, `web` and `proxy`: what stands before a git repository
 //! - `wait`: polling with a deadline
@@ -20,6 +21,7 @@
 pub mod apiserver;
 pub mod audit;
 pub mod e2e;
+pub mod far;
 pub mod http;
 pub mod process;
 pub mod proxy;

@@ -91,7 +91,8 @@ impl Mirror {
         // A glob, because git refuses a name that is not there yet.
         let spec = format!("+{prefix}*:{prefix}*");
         let known = format!("{prefix}*");
-        self.git().fetch(&[spec], &[known], timeout).map_err(away)?;
+        self.have_git(|git| git.fetch(&[spec], &[known], timeout))
+            .map_err(away)?;
         let name = format!("{prefix}{environment}");
         let (tip, new, recorded) = {
             let mut state = self.state();

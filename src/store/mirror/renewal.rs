@@ -8,11 +8,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::super::damaged::{begun, beside, cleared, exchanged, has_head, removed};
 use super::super::doubt::{self, Doubt};
 use super::super::lookup::State;
 use super::super::refs::Space;
+use super::super::stale_locks;
 use super::Mirror;
+use super::transfers::{Copied, Transfer};
 use crate::git::{self, Caller, GitError, GitErrorKind};
 use crate::words::AppName;
 
@@ -24,8 +28,6 @@ const LACKING: Duration = Duration::from_hours(6);
 const FIRST_ANSWER: Duration = Duration::from_secs(20);
 /// Longest time for git to look for damage.
 const LOOK: Duration = Duration::from_secs(30);
-/// Longest time for fetching a new copy. Whoever waits for the fetch is to be told in time that somebody looks.
-const PATIENCE: Duration = Duration::from_mins(2);
 /// Most doubts of which is remembered that the copy is not the cause.
 const CLEARED_MAX: usize = 4096;
 /// Most apps whose ledgers are fetched with a new copy; those of others are fetched when they are written.
@@ -48,7 +50,9 @@ pub(super) struct Attempt<'a> {
     pub(super) again: &'a dyn Fn() -> Result<(), GitError>,
     /// The refs cannot be read.
     pub(super) is_unreadable: bool,
+    /// Longest time for a fetch, and without a word of the remote in what takes longer.
     pub(super) timeout: Duration,
+    pub(super) since: Timestamp,
 }
 
 /// What a try with a new copy showed.
@@ -59,6 +63,8 @@ enum Tried {
     Passed,
     /// It is no better, or there is none.
     Vain,
+    /// It takes long, and is being fetched.
+    Begun,
 }
 
 impl Renewal {
@@ -82,36 +88,70 @@ impl Renewal {
         drop(fs::write(mark(dir), ""));
     }
 
+    /// Whether a new copy in `fresh` is to take the place of the old one.
+    fn judged(
+        &mut self,
+        fresh: &Path,
+        damaged: &BTreeSet<Doubt>,
+        (fetched, attempt): (&Result<(), GitError>, &Attempt<'_>),
+    ) -> Tried {
+        // Nobody else works there.
+        stale_locks::remove_halves(fresh);
+        let lacks = doubt::damaged(fresh, damaged);
+        let is_better = lacks.len() < damaged.len();
+        self.clear(lacks.iter(), LACKING);
+        match fetched {
+            // What failed for a moment does not fail once more.
+            Err(_) if (attempt.again)().is_ok() && !is_better => Tried::Passed,
+            Err(_) => Tried::Better,
+            Ok(()) if is_better || attempt.is_unreadable => Tried::Better,
+            Ok(()) => Tried::Vain,
+        }
+    }
+
     fn is_early(&self, dir: &Path) -> bool {
         self.next.is_some_and(|next| Instant::now() < next) || is_marked(dir)
     }
 }
 
 impl Mirror {
-    /// What came of a fetch, and true where it is of a new copy, because the old one was damaged.
+    /// What came of a fetch, and true where it is of a new copy, because the old one was damaged. `copied`: a new copy that took long.
     pub(super) fn renewed(
         &self,
         renewal: &mut Renewal,
+        copied: Option<Copied>,
         fetched: Result<(), GitError>,
         attempt: &Attempt<'_>,
     ) -> (Result<(), GitError>, bool) {
         let dir = self.dir();
-        if renewal.is_early(&dir) {
-            return (fetched, false);
-        }
-        let mut doubts = self.state().doubts.take();
-        doubts.retain(|doubt| !renewal.is_cleared(doubt));
-        let damaged = doubt::damaged(&dir, &doubts);
-        renewal.clear(doubts.difference(&damaged), AGAIN);
-        let failed = match &fetched {
-            Ok(()) => attempt.is_unreadable,
-            Err(error) => !has_head(&dir).unwrap_or(true) || error.may_be_local(),
+        let (tried, damaged) = if let Some(Copied { made, damaged }) = copied {
+            let fresh = beside(&dir)[0].clone();
+            let tried = match made {
+                Ok(()) => renewal.judged(&fresh, &damaged, (&fetched, attempt)),
+                Err(_) => Tried::Vain,
+            };
+            (tried, damaged)
+        } else {
+            // What is being fetched is of use in the copy that it is fetched into, or is a new one.
+            if renewal.is_early(&dir) || !self.transfers().are_none() {
+                return (fetched, false);
+            }
+            let mut doubts = self.state().doubts.take();
+            doubts.retain(|doubt| !renewal.is_cleared(doubt));
+            let damaged = doubt::damaged(&dir, &doubts);
+            renewal.clear(doubts.difference(&damaged), AGAIN);
+            let failed = match &fetched {
+                Ok(()) => attempt.is_unreadable,
+                Err(error) => !has_head(&dir).unwrap_or(true) || error.may_be_local(),
+            };
+            if !failed && damaged.is_empty() {
+                return (fetched, false);
+            }
+            let tried = self.tried(&dir, renewal, &damaged, (&fetched, attempt));
+            (tried, damaged)
         };
-        if !failed && damaged.is_empty() {
-            return (fetched, false);
-        }
-        let tried = self.tried(&dir, renewal, &damaged, (&fetched, attempt));
         let done = match tried {
+            Tried::Begun => return (fetched, false),
             Tried::Better => self
                 .exchange(&dir, &why(&dir, &fetched, &damaged))
                 .then_some((Ok(()), true)),
@@ -162,20 +202,20 @@ impl Mirror {
             });
             specs.extend(ledgers);
         }
-        let made = git.fetch_long(&specs, &[], PATIENCE);
+        let made = git.fetch_soon(&specs, &[], attempt.timeout);
         renewal.pause(dir);
-        if made.is_err() {
-            return Tried::Vain;
-        }
-        let lacks = doubt::damaged(&fresh, damaged);
-        let is_better = lacks.len() < damaged.len();
-        renewal.clear(lacks.iter(), LACKING);
-        match fetched {
-            // What failed for a moment does not fail once more.
-            Err(_) if (attempt.again)().is_ok() && !is_better => Tried::Passed,
-            Err(_) => Tried::Better,
-            Ok(()) if is_better || attempt.is_unreadable => Tried::Better,
-            Ok(()) => Tried::Vain,
+        match made {
+            Ok(()) => renewal.judged(&fresh, damaged, (fetched, attempt)),
+            Err(error) if error.kind == GitErrorKind::TakesLong => {
+                let silence = attempt.timeout;
+                let fetch = move || git.fetch_patiently(&specs, &[], silence);
+                let Ok(transfer) = Transfer::begin(attempt.since, self.caller(), fetch) else {
+                    return Tried::Vain;
+                };
+                self.transfers().bring_copy(transfer, damaged.clone());
+                Tried::Begun
+            }
+            Err(_) => Tried::Vain,
         }
     }
 
