@@ -28,6 +28,7 @@
 //! | [`plan`] | what to do about one app: which version gets which share, what runs and for how long | nothing |
 //! | [`branch`] | which objects of a branch count: of its newest commit, and of those before it | nothing |
 //! | [`resolve`] | which versions the words of a split mean: what was resolved before stays | nothing |
+//! | [`preview`] | what a merge does: releases before and after it, as changes, pods and faults | nothing |
 //! | [`gateway`] | the embedded HTTP gateway: which process gets a request, and the way there and back | the network |
 //! | [`kubernetes`] | a plan as Kubernetes objects, and what differs from what is there | nothing |
 //! | [`processes`] | programs that run on this machine | processes |
@@ -58,6 +59,7 @@ pub mod git;
 pub mod kubernetes;
 pub mod ledger;
 pub mod plan;
+pub mod preview;
 pub mod processes;
 pub mod record;
 pub mod releases;

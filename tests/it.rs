@@ -80,6 +80,8 @@ mod it {
     mod past;
     /// What people see at a terminal, and what scripts are told.
     mod people;
+    /// `cutwater plan`: what a merge does, between real commits of a real clone.
+    mod plan;
     /// The line that says what is being done, at a terminal and without one.
     mod progress;
     /// `cutwater versions`, with real clones and real bare repositories.

@@ -54,6 +54,15 @@ pub(super) fn apps() -> ArgValueCandidates {
     })
 }
 
+/// Names of branches, here and at remotes.
+pub(super) fn branches() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let context = Line::read().context();
+        let names = context.map_or_else(Vec::new, |context| context.workspace.known_branches());
+        names.into_iter().map(CompletionCandidate::new).collect()
+    })
+}
+
 /// Words of the form `[APP] VERSION...`: apps where none is named yet, and versions and labels of the app that is meant.
 pub(super) fn app_and_versions() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| complete(current, None))

@@ -22,6 +22,7 @@ mod man;
 mod moment;
 mod order;
 mod output;
+mod plan;
 mod progress;
 mod reason;
 mod reference;
@@ -131,6 +132,7 @@ enum Command {
     Deployments(deployments::Command),
     Deploy(deploy::Args),
     Rollback(rollback::Args),
+    Plan(plan::Args),
     /// Set, list, view and delete aliases: names for versions
     #[command(subcommand, visible_alias = "aliases")]
     Alias(alias::Command),
@@ -155,6 +157,7 @@ impl Command {
             Self::Serve(args) => args.run(global),
             Self::Deploy(args) => args.run(ui, global),
             Self::Rollback(args) => args.run(ui, global),
+            Self::Plan(args) => args.run(ui, global),
             Self::Alias(command) => command.run(ui, global),
             Self::Controller(args) => args.run(),
             Self::Guard(args) => args.run(),

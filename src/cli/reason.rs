@@ -36,6 +36,8 @@ pub(super) type Cause = (&'static str, Class);
 pub(super) const REFUSED: Cause = ("Refused", Class::Fix);
 /// The command line asks for something that cannot be.
 pub(super) const USAGE: Cause = ("Usage", Class::Fix);
+/// A merge would bring what can never work.
+pub(super) const CANNOT_WORK: Cause = ("CannotWork", Class::Fix);
 /// It is not served yet.
 pub(super) const NOT_SERVED: Cause = ("NotServed", Class::Wait);
 

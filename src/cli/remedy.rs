@@ -99,6 +99,7 @@ fn flags(remedy: Remedy) -> String {
         Remedy::OtherClone => "-C DIR names a clone",
         Remedy::OtherRemote => "--remote NAME names another remote",
         Remedy::OtherCommit => "--ref COMMIT names another commit",
+        Remedy::CommitInstead => "--head COMMIT takes a commit in their place",
         Remedy::MoreTime => "--timeout SECONDS allows more",
         Remedy::Committed => "without --working-tree, what is committed is published",
         Remedy::WorkTree => "with --working-tree, the files are published as they are",

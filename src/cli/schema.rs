@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use super::files::{self, FilesJson};
 use super::output::{Failure, FailureJson, Ui};
-use super::{alias, crd, deployments, init, versions};
+use super::{alias, crd, deployments, init, plan, versions};
 use crate::releasing::Released;
 use crate::store::Labelled;
 use crate::{app, releases, serve, settings};
@@ -95,6 +95,7 @@ fn outputs() -> BTreeMap<&'static str, Json> {
         ("deployments status", schema::<crate::view::AppStatus>()),
         ("deploy", schema::<Released>()),
         ("rollback", schema::<Released>()),
+        ("plan", schema::<plan::Document>()),
         ("alias set", schema::<Released>()),
         ("alias list", schema::<alias::ListJson>()),
         ("alias view", schema::<alias::AliasJson>()),

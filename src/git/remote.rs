@@ -247,13 +247,13 @@ impl Git {
             .map(drop)
     }
 
-    /// Fetches older commits of a branch into a shallow clone: so many, or all of them.
+    /// Fetches older commits of branches, or of commits by their ids, into a shallow clone: so many, or all of them.
     ///
     /// # Errors
     /// In the words of `git`, without credentials; also where the clone is not shallow.
     pub fn deepen(
         &self,
-        refspec: &str,
+        refspecs: &[String],
         commits: Option<u32>,
         timeout: Duration,
     ) -> Result<(), GitError> {
@@ -263,7 +263,9 @@ impl Git {
         );
         let mut args = FETCH.map(OsString::from).to_vec();
         args.extend([depth.as_str(), "--stdin", "--end-of-options"].map(OsString::from));
-        let stdin = format!("{refspec}\n");
+        let stdin = refspecs
+            .iter()
+            .fold(String::new(), |all, spec| all + spec + "\n");
         self.call(args, Vec::new(), stdin, false, timeout).map(drop)
     }
 

@@ -51,17 +51,28 @@ impl Workspace {
         if !git2::Reference::is_valid_name(&format!("refs/heads/{branch}")) {
             return Ok(false);
         }
+        self.fetch_branch(branch)?;
+        Ok(known())
+    }
+
+    /// Fetches a branch of the remote, and says its commit.
+    ///
+    /// # Errors
+    /// When the remote cannot be read, or has no such branch.
+    pub(crate) fn fetch_branch(&self, branch: &str) -> Result<Oid, StoreError> {
         let here = self.heads();
         let spec = format!("+refs/heads/{branch}:{here}{branch}");
         let tips = [format!("{here}*"), "refs/heads/*".to_owned()];
         let _alone = self.lock()?;
+        let what = || format!("cannot fetch branch {branch} from remote `{}`", self.remote);
         self.git
             .fetch(&[spec], &tips, self.timeout)
             .map_err(|source| StoreError::Git {
-                what: format!("cannot fetch branch {branch} from remote `{}`", self.remote),
+                what: what(),
                 source,
             })?;
-        Ok(known())
+        let found = self.repo.refname_to_id(&format!("{here}{branch}"));
+        found.map_err(|error| StoreError::local(what(), &error.message()))
     }
 
     /// True where older commits are not in this clone, so that one that it does not have may be of the same repository.

@@ -59,7 +59,7 @@ impl State {
         let labels = history::labels(&refs).remove(&oid).unwrap_or_default();
         let mut record = match self.records.get(&oid) {
             Some(record) => record.clone(),
-            None => match self.record(app, &version) {
+            None => match record(&self.repo, app, &version) {
                 Ok(record) => self.keep(oid, record),
                 Err(error) => {
                     self.doubts.note(Doubt::Version(oid));
@@ -251,26 +251,30 @@ impl State {
             }),
         }
     }
+}
 
-    fn record(&self, app: &AppName, version: &Version) -> Result<VersionRecord, ResolveError> {
-        let number = version.number;
-        let bad = |source| ResolveError::BadSnapshot {
-            app: app.clone(),
-            number,
-            source,
-        };
-        let tree = Oid::from_str(&version.tree)
-            .map_err(|error| unreadable(app, &number, error.message()))?;
-        super::objects::tree(&self.repo, tree)
-            .map_err(|problem| unreadable(app, &number, &problem))?;
-        let bytes = snapshot::app_file(&self.repo, tree).map_err(bad)?;
-        let read = App::from_snapshot(&bytes).map_err(|problems| ResolveError::BadApp {
-            app: app.clone(),
-            number,
-            problems,
-        })?;
-        files::record(&self.repo, version, read).map_err(bad)
-    }
+/// The record of a version, whose objects are all here.
+pub(super) fn record(
+    repo: &Repository,
+    app: &AppName,
+    version: &Version,
+) -> Result<VersionRecord, ResolveError> {
+    let number = version.number;
+    let bad = |source| ResolveError::BadSnapshot {
+        app: app.clone(),
+        number,
+        source,
+    };
+    let tree =
+        Oid::from_str(&version.tree).map_err(|error| unreadable(app, &number, error.message()))?;
+    super::objects::tree(repo, tree).map_err(|problem| unreadable(app, &number, &problem))?;
+    let bytes = snapshot::app_file(repo, tree).map_err(bad)?;
+    let read = App::from_snapshot(&bytes).map_err(|problems| ResolveError::BadApp {
+        app: app.clone(),
+        number,
+        problems,
+    })?;
+    files::record(repo, version, read).map_err(bad)
 }
 
 pub(super) fn unreadable(app: &AppName, word: &impl ToString, problem: &str) -> ResolveError {

@@ -48,6 +48,17 @@ impl Workspace {
         })
     }
 
+    /// The names of the branches of this clone, and of those of its remotes as they were seen last, such as `origin/main`.
+    #[must_use]
+    pub fn known_branches(&self) -> Vec<String> {
+        let branches = self.repo.branches(None).into_iter().flatten().flatten();
+        let name = |(branch, _): (git2::Branch<'_>, _)| {
+            let name = branch.name().ok().flatten()?.to_owned();
+            (!name.ends_with("/HEAD")).then_some(name)
+        };
+        branches.filter_map(name).collect()
+    }
+
     /// The apps of the work tree, and those with versions that were fetched; sorted.
     #[must_use]
     pub fn known_apps(&self) -> Vec<AppName> {

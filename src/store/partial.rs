@@ -15,6 +15,15 @@ use crate::releases;
 /// What shallow clones are deepened by, one after the other; nothing stands for all there is.
 pub(crate) const DEPTHS: [Option<u32>; 2] = [Some(1_000), None];
 
+/// The commits at which a shallow clone ends; git writes them down, and nobody else knows.
+pub(crate) fn borders(repo: &Repository) -> BTreeSet<Oid> {
+    let list = std::fs::read_to_string(repo.commondir().join("shallow"));
+    let list = list.unwrap_or_default();
+    list.lines()
+        .filter_map(|line| Oid::from_str(line).ok())
+        .collect()
+}
+
 impl Workspace {
     /// True for a clone that lacks objects, which its remote has promised to give.
     fn is_partial(&self) -> bool {
@@ -36,8 +45,19 @@ impl Workspace {
     /// Fetches older commits of a branch, where the clone is shallow. They are seen by a repository that is opened anew.
     pub(crate) fn deepen(&self, branch: &str, commits: Option<u32>) -> Result<Repository, String> {
         let spec = format!("+refs/heads/{branch}:{}{branch}", self.heads());
+        self.deepen_from(&[spec], commits)
+    }
+
+    /// Fetches what is older than the commits at which a shallow clone ends, whatever branch they are of.
+    pub(crate) fn deepen_all(&self, commits: Option<u32>) -> Result<Repository, String> {
+        let borders = borders(&self.repo);
+        let specs: Vec<String> = borders.iter().map(ToString::to_string).collect();
+        self.deepen_from(&specs, commits)
+    }
+
+    fn deepen_from(&self, specs: &[String], commits: Option<u32>) -> Result<Repository, String> {
         let _alone = self.lock().map_err(|error| error.to_string())?;
-        let fetched = self.git.deepen(&spec, commits, self.timeout);
+        let fetched = self.git.deepen(specs, commits, self.timeout);
         fetched.map_err(|error| {
             format!(
                 "this clone is shallow, and older commits cannot be fetched ({error}); `git fetch --unshallow` brings them"
@@ -81,6 +101,19 @@ impl Workspace {
     /// # Errors
     /// When this is a partial clone and something cannot be fetched.
     pub(crate) fn bring_releases(&self, repo: &Repository, commits: &[Oid]) -> Result<(), String> {
+        self.bring_releases_in(repo, &self.settings().releases, commits)
+    }
+
+    /// The same, where they are in `folder`.
+    ///
+    /// # Errors
+    /// As [`Self::bring_releases`].
+    pub(crate) fn bring_releases_in(
+        &self,
+        repo: &Repository,
+        folder: &str,
+        commits: &[Oid],
+    ) -> Result<(), String> {
         if commits.is_empty() || !self.is_partial() {
             return Ok(());
         }
@@ -89,7 +122,7 @@ impl Workspace {
             .map(|oid| Ok(objects::commit(repo, *oid)?.tree_id()));
         let roots: Result<BTreeSet<Oid>, String> = roots.collect();
         let mut trees: Vec<Oid> = roots?.into_iter().collect();
-        for part in self.settings().releases.split('/') {
+        for part in folder.split('/') {
             self.bring(&trees, false)?;
             let inside = trees.iter().map(|oid| {
                 let tree = objects::tree(&self.repo, *oid)?;
@@ -102,6 +135,17 @@ impl Workspace {
             trees = inside?.into_iter().flatten().collect();
         }
         self.bring_trees(&trees, &releases::is_read)
+    }
+
+    /// Has all files of releases here that are in this tree.
+    ///
+    /// # Errors
+    /// When this is a partial clone and something cannot be fetched.
+    pub(crate) fn bring_release_tree(&self, tree: Oid) -> Result<(), String> {
+        if !self.is_partial() {
+            return Ok(());
+        }
+        self.bring_trees(&[tree], &releases::is_read)
     }
 
     /// Has the records of ledgers here whose trees these are.

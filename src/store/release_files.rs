@@ -8,6 +8,7 @@ use git2::{ObjectType, Oid, Repository};
 use super::objects::{self, Item, Kind};
 use crate::releases::{self, Content, Release, Releases};
 use crate::words::AppName;
+use crate::yaml::Problem;
 
 /// Most files of releases in one commit.
 const FILES_MAX: usize = 5_000;
@@ -40,6 +41,8 @@ pub struct Unreadable {
     pub file: String,
     /// File, line, column and what is wrong; several lines where there are several problems.
     pub problem: String,
+    /// The same, one by one; nothing where what is wrong has no place in the file.
+    pub places: Vec<Problem>,
     /// True where it could name the app that was asked for.
     pub may_concern: bool,
     /// It was not read at all, so that nothing is known of what stands in it: another time it may be to be had.
@@ -108,7 +111,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What the releases of a tree say.
-    fn read(&mut self, tree: Oid) -> Read {
+    pub(crate) fn read(&mut self, tree: Oid) -> Read {
         if let Some(read) = self.trees.get(&tree) {
             return read.clone();
         }
@@ -125,6 +128,7 @@ impl<'a> Reader<'a> {
             unreadable: Arc::new(vec![Unreadable {
                 file: self.folder.to_owned(),
                 problem: format!("{}: {problem}", self.folder),
+                places: Vec::new(),
                 may_concern: true,
                 is_unread: true,
             }]),
@@ -168,6 +172,7 @@ impl<'a> Reader<'a> {
                     problem: format!(
                         "{path}: is a link, and links are not followed; copy the file"
                     ),
+                    places: Vec::new(),
                     may_concern: true,
                     is_unread: false,
                 }))
@@ -193,6 +198,7 @@ impl<'a> Reader<'a> {
         unreadable.extend(all.problems.iter().map(|problems| Unreadable {
             file: problems.file.clone(),
             problem: problems.to_string(),
+            places: problems.list.clone(),
             may_concern: true,
             is_unread: false,
         }));
@@ -213,6 +219,7 @@ impl<'a> Reader<'a> {
         Some(Unreadable {
             problem: releases::misnamed(&path, &bytes)?,
             file: path,
+            places: Vec::new(),
             may_concern,
             is_unread: false,
         })
@@ -228,12 +235,14 @@ impl<'a> Reader<'a> {
             Err(problem) => Err(Unreadable {
                 file: path.clone(),
                 problem: format!("{path}: {problem}"),
+                places: Vec::new(),
                 may_concern: true,
                 is_unread: true,
             }),
             Ok(bytes) => releases::read(path, &bytes).map_err(|problems| Unreadable {
                 file: path.clone(),
                 problem: problems.to_string(),
+                places: problems.list,
                 may_concern: (self.app).is_none_or(|app| releases::may_name(&bytes, app)),
                 is_unread: false,
             }),

@@ -11,6 +11,8 @@ pub enum Remedy {
     OtherCommit,
     /// Allow more time for each call of git.
     MoreTime,
+    /// Take a commit in the place of the files of the work tree.
+    CommitInstead,
     /// Publish what is committed, and not the files of the work tree.
     Committed,
     /// Publish the files of the work tree, committed or not.

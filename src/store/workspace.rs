@@ -297,7 +297,7 @@ pub struct SourceCommit {
 }
 
 impl SourceCommit {
-    fn new(shown: &str, commit: &Commit<'_>) -> Self {
+    pub(super) fn new(shown: &str, commit: &Commit<'_>) -> Self {
         let subject = String::from_utf8_lossy(commit.summary_bytes().unwrap_or_default());
         Self {
             shown: shown.to_owned(),

@@ -7,6 +7,7 @@ use git2::{Commit, Oid, Repository};
 use super::pulls::{Pull, Pulls};
 use super::scope::Walk;
 use crate::store::objects;
+use crate::store::partial::borders;
 
 /// Commits that are looked ahead for: what is missing of them is fetched at once.
 pub(super) const AHEAD: usize = 256;
@@ -79,13 +80,4 @@ pub(super) fn main_parent(commit: &Commit<'_>, pulls: Option<&Pulls>) -> usize {
         Some(Pull::Branch | Pull::Unknown) => 1,
         Some(Pull::Other) | None => 0,
     }
-}
-
-/// The commits at which a shallow clone ends; git writes them down, and nobody else knows.
-fn borders(repo: &Repository) -> BTreeSet<Oid> {
-    let list = std::fs::read_to_string(repo.commondir().join("shallow"));
-    let list = list.unwrap_or_default();
-    list.lines()
-        .filter_map(|line| Oid::from_str(line).ok())
-        .collect()
 }

@@ -63,6 +63,8 @@ const CASES: &[(&str, &[&str])] = &[
     ("alias list", &["checkout"]),
     ("alias view", &["checkout", "staging"]),
     ("alias delete", &["checkout", "staging"]),
+    ("plan", &[]),
+    ("plan", &["HEAD~3", "--head", "HEAD"]),
     ("deployments list", &["checkout"]),
     ("init", &["../begun", "--app", "hello"]),
     (

@@ -23,7 +23,9 @@ fn forbidden(module: &str) -> Vec<&'static str> {
     let pure = [&CLOCK[..], &OUTSIDE[..]].concat();
     match module {
         "words" | "backoff" | "yaml" | "app" | "settings" | "ci" | "scaffold" | "releases"
-        | "ledger" | "record" | "plan" => [&pure[..], &["kube", "k8s_openapi"]].concat(),
+        | "ledger" | "record" | "plan" | "preview" => {
+            [&pure[..], &["kube", "k8s_openapi"]].concat()
+        }
         "kubernetes" => [&pure[..], &["kube"]].concat(),
         // The derive of the custom resources needs the crate, and nobody a client.
         "api" => [&pure[..], &["kube::Client", "kube::Api", "kube::runtime"]].concat(),

@@ -1,0 +1,193 @@
+//! What goes out between two versions: the commits between those that they were made from.
+
+use std::collections::{BTreeSet, BinaryHeap, HashSet};
+
+use git2::{Oid, Repository};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::objects;
+use super::partial::borders;
+use super::workspace::{SourceCommit, Workspace, reopened};
+use crate::words::is_plain;
+
+/// Most commits that are looked at.
+const COMMITS_MAX: usize = 100_000;
+/// Most characters of the name of an author.
+const AUTHOR_MAX: usize = 100;
+
+/// The commits between two versions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Outgoing {
+    /// True where the version that comes is the older one: the commits are those that are taken back.
+    pub taken_back: bool,
+    /// The newest of them, the newest first.
+    pub commits: Vec<OutgoingCommit>,
+    /// How many more there are.
+    pub more: usize,
+}
+
+/// A commit that goes out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OutgoingCommit {
+    /// 40 hex digits.
+    pub commit: String,
+    /// The first line of its message.
+    pub subject: String,
+    /// Who made it.
+    pub author: String,
+    /// The number of its pull request, as the subject says it.
+    pub pull_request: Option<u32>,
+}
+
+impl Workspace {
+    /// The commits between `from` and `to`, 40 hex digits each; at most `most` of them.
+    ///
+    /// # Errors
+    /// Why they cannot be told, as a sentence.
+    pub fn outgoing(&self, from: &str, to: &str, most: usize) -> Result<Outgoing, String> {
+        // What was fetched since it was opened is seen by another one.
+        let repo = reopened(&self.repo).map_err(|error| error.message().to_owned())?;
+        let graph = Graph {
+            borders: borders(&repo),
+            repo: &repo,
+        };
+        let id = |text: &str| {
+            let oid = Oid::from_str(text).map_err(|error| error.message().to_owned())?;
+            let short = text.get(..12).unwrap_or(text);
+            let missing =
+                |_| format!("commit {short} is not in this clone; `git fetch` may bring it");
+            objects::commit(&repo, oid).map(|_| oid).map_err(missing)
+        };
+        let (from, to) = (id(from)?, id(to)?);
+        let before = graph.all_before(from)?;
+        let taken_back = from != to && before.contains(&to);
+        let all = if taken_back {
+            graph.between(&graph.all_before(to)?, from)?
+        } else {
+            graph.between(&before, to)?
+        };
+        let shown: Result<Vec<OutgoingCommit>, String> =
+            all.iter().take(most).map(|oid| graph.shown(*oid)).collect();
+        Ok(Outgoing {
+            taken_back,
+            commits: shown?,
+            more: all.len().saturating_sub(most),
+        })
+    }
+}
+
+/// Commits and their parents, as far as the clone has them.
+struct Graph<'r> {
+    repo: &'r Repository,
+    borders: BTreeSet<Oid>,
+}
+
+impl Graph<'_> {
+    /// The parents of a commit; none where a shallow clone ends.
+    fn parents(&self, oid: Oid) -> Result<Vec<Oid>, String> {
+        if self.borders.contains(&oid) {
+            return Ok(Vec::new());
+        }
+        Ok(objects::commit(self.repo, oid)?.parent_ids().collect())
+    }
+
+    /// The commit itself, and all that are older.
+    fn all_before(&self, tip: Oid) -> Result<HashSet<Oid>, String> {
+        let mut seen = HashSet::from([tip]);
+        let mut next = vec![tip];
+        while let Some(oid) = next.pop() {
+            if seen.len() > COMMITS_MAX {
+                return Err(too_many());
+            }
+            let parents = self.parents(oid)?;
+            next.extend(parents.into_iter().filter(|parent| seen.insert(*parent)));
+        }
+        Ok(seen)
+    }
+
+    /// The commits before `tip` and itself that are not among those that are `known`, the newest first.
+    fn between(&self, known: &HashSet<Oid>, tip: Oid) -> Result<Vec<Oid>, String> {
+        let mut next = BinaryHeap::new();
+        let mut seen: HashSet<Oid> = HashSet::new();
+        let mut add = |oid: Oid, next: &mut BinaryHeap<(i64, Oid)>| -> Result<(), String> {
+            if !known.contains(&oid) && seen.insert(oid) {
+                let time = objects::commit(self.repo, oid)?.time().seconds();
+                next.push((time, oid));
+            }
+            Ok(())
+        };
+        add(tip, &mut next)?;
+        let mut found = Vec::new();
+        while let Some((_, oid)) = next.pop() {
+            if found.len() >= COMMITS_MAX {
+                return Err(too_many());
+            }
+            if self.borders.contains(&oid) {
+                return Err(
+                    "this clone is shallow, and older commits are missing; `git fetch --unshallow` brings them"
+                        .to_owned(),
+                );
+            }
+            found.push(oid);
+            for parent in self.parents(oid)? {
+                add(parent, &mut next)?;
+            }
+        }
+        Ok(found)
+    }
+
+    fn shown(&self, oid: Oid) -> Result<OutgoingCommit, String> {
+        let commit = objects::commit(self.repo, oid)?;
+        let author = commit.author();
+        let author = String::from_utf8_lossy(author.name_bytes()).into_owned();
+        let author = author.chars().filter(|c| is_plain(*c));
+        let subject = SourceCommit::new("", &commit).subject;
+        Ok(OutgoingCommit {
+            commit: oid.to_string(),
+            pull_request: pull_request(&subject),
+            subject,
+            author: author.take(AUTHOR_MAX).collect(),
+        })
+    }
+}
+
+fn too_many() -> String {
+    format!("more than {COMMITS_MAX} commits would have to be looked at")
+}
+
+/// The number of a pull request in the first line of a message: `Merge pull request #12 from ...`, or `(#12)` at its end.
+fn pull_request(subject: &str) -> Option<u32> {
+    let merged = subject.strip_prefix("Merge pull request #");
+    let number = match merged {
+        Some(rest) => rest.split(' ').next()?,
+        None => subject.trim_end().strip_suffix(')')?.rsplit_once("(#")?.1,
+    };
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    number.parse().ok().filter(|_| is_number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_names_its_pull_request_as_forges_write_it() {
+        for (subject, number) in [
+            ("Merge pull request #12 from acme/cart", Some(12)),
+            ("Speed up the cart (#7)", Some(7)),
+            ("Speed up the cart (#7) ", Some(7)),
+            ("Revert \"Speed up (#7)\" (#8)", Some(8)),
+            ("Fix #7", None),
+            ("See (#7) for more", None),
+            ("Merge branch 'main' (#x)", None),
+            ("Merge pull request #+1 from x", None),
+            ("(#)", None),
+            ("", None),
+        ] {
+            assert_eq!(pull_request(subject), number, "{subject}");
+        }
+    }
+}
