@@ -62,7 +62,7 @@ type Stamp = (u64, u64, i64, i64);
 impl Files {
     /// Those that differ between the commit that is checked out and this one; nothing where git does not say.
     fn before(dir: &Path, commit: &str) -> Option<Self> {
-        let args = [
+        let differ = [
             "diff-tree",
             "-r",
             "-z",
@@ -71,7 +71,11 @@ impl Files {
             "HEAD",
             commit,
         ];
-        let names = run(dir, &args, Vec::new(), Vec::new(), String::new(), FILES).ok()?;
+        // A branch that has no commit yet gets all of them.
+        let all = ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit];
+        let is_born = commit_of(dir, "HEAD").is_some();
+        let args: &[&str] = if is_born { &differ } else { &all };
+        let names = run(dir, args, Vec::new(), Vec::new(), String::new(), FILES).ok()?;
         let names = names.split('\0').filter(|name| !name.is_empty());
         let files = names.map(|name| dir.join(name));
         Some(Self(
@@ -150,6 +154,13 @@ mod tests {
         std::os::unix::fs::symlink("/nowhere/index", &index).unwrap();
         assert!(kept(at, &commit).contains("No such file"));
         fs::rename(at.join(".git/kept"), &index).unwrap();
+        // A branch without a commit.
+        git(at, &["checkout", "-q", "--orphan", "other"]);
+        git(at, &["rm", "-rfq", "."]);
+        fs::write(at.join("c"), "mine").unwrap();
+        assert!(kept(at, &commit).contains("would be overwritten"));
+        fs::remove_file(at.join("c")).unwrap();
+        git(at, &["checkout", "-qf", "main"]);
         fast_forward(at, &commit).unwrap();
         assert!(!at.join("b").exists());
         assert_eq!(fs::read_to_string(at.join("a")).unwrap(), "2");
