@@ -3,7 +3,7 @@
 //! What the objects are, and how they are read again, is the controller's own; what the API server, kubelets and gateways would
 //! do in between is done here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::Deployment as Workload;
@@ -81,7 +81,7 @@ impl Cluster {
             delays,
             gateways: &Gateways::new(),
             routes_known: true,
-            unwritable: &BTreeMap::new(),
+            unwritable: &BTreeSet::new(),
             now,
         };
         let memory = memory::read(&self.key, &objects, now).memory;
