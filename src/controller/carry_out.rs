@@ -69,13 +69,11 @@ impl Doing<'_> {
         done
     }
 
-    /// The anchor comes first: nothing is begun that could not be remembered. So does what others step in for: no route tells it
-    /// any more once it is written. Where that cannot be written, this program still knows.
+    /// The anchor comes first: nothing is begun that could not be remembered. Where it cannot be written, this program still knows.
     async fn anchor(&self, rendered: &Rendered) -> Result<(), Failure> {
         let name = names::anchor(&self.key.app);
         let is_there = self.objects.config_maps.get(&name).is_some();
-        let intact = &self.plan.memory.intact;
-        if is_there && (intact.is_empty() || *intact == self.before.intact) {
+        if is_there && !is_told_first(self.before, &self.plan.memory) {
             return Ok(());
         }
         let written = self.remember(rendered).await;
@@ -268,6 +266,14 @@ impl Doing<'_> {
             .ensure(self.key, &objects, &object)
             .await
     }
+}
+
+/// True where no route tells any more, once it is written, what has to be remembered: what others step in for, and what is served where
+/// routes differ.
+pub(super) fn is_told_first(before: &Memory, now: &Memory) -> bool {
+    let steps_in = !now.intact.is_empty() && now.intact != before.intact;
+    let goes = (&now.from, &now.shares) != (&before.from, &before.shares);
+    steps_in || (!now.from.is_empty() && goes)
 }
 
 fn of_app(failure: Failure) -> Fault {

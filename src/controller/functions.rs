@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use super::backends::main_rule;
 use super::key::AppKey;
-use super::observe::main_rule;
 use crate::api::gateway::HttpRoute;
 use crate::kubernetes::{Reached, RouteSpec, names};
 use crate::resolve::Records;

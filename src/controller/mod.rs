@@ -12,6 +12,7 @@
 mod acceptance;
 mod answer;
 mod apply;
+mod backends;
 mod cache;
 mod carry_out;
 mod claims;
@@ -31,6 +32,7 @@ mod functions;
 mod health;
 mod isolation;
 mod key;
+mod leading;
 mod memory;
 mod mirrors;
 mod moment;

@@ -5,15 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use kube::ResourceExt;
 
 use super::answer::{self, Answer, Gateways};
+use super::backends::{has_headers, main_rule, shares, versions_of};
 use super::cache::Unreadable;
 use super::key::AppKey;
+use super::leading::OwnerRoutes;
 use super::objects::AppObjects;
 use super::resolve::Resolution;
 use super::wish::Wish;
-use crate::api::gateway::{HttpRoute, Rule};
 use crate::api::{NamedRoute, OverrideRule};
 use crate::kubernetes::{RouteSpec, names};
 use crate::plan::intent::{self, Asked};
@@ -22,7 +22,7 @@ use crate::plan::{
 };
 use crate::record::VersionRecord;
 use crate::resolve::Records;
-use crate::words::{AppName, FunctionName, Share, VersionNumber};
+use crate::words::{FunctionName, VersionNumber};
 
 /// Delays that the controller was started with.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +57,7 @@ pub(super) struct Given<'a> {
     /// HTTPRoutes are a kind that the API server knows.
     pub(super) routes_known: bool,
     /// Names of HTTPRoutes that cannot be written.
-    pub(super) unwritable: &'a BTreeMap<String, bool>,
+    pub(super) unwritable: &'a BTreeSet<String>,
     pub(super) now: Timestamp,
 }
 
@@ -79,6 +79,7 @@ pub(super) fn world(
     memory: Memory,
     given: Given<'_>,
 ) -> World {
+    let memory = with_shares(memory, owners);
     let mut versions = BTreeMap::new();
     let materialised = materialised(key, objects);
     let listed = resolutions.iter().flat_map(|r| r.shares.iter().flatten());
@@ -116,15 +117,16 @@ pub(super) fn world(
             wish.taken_by.is_none() || objects.routes_of(&key.app, &wish.owner).next().is_some()
         })
         .filter(|(wish, _)| wish.owner.kind == OwnerKind::Alias || counts(wish))
-        .map(|(wish, resolution)| split(key, objects, wish, resolution, records, given))
+        .map(|(wish, resolution)| split(key, objects, (wish, resolution), records, &memory, given))
         .chain(
             (owners.unread.iter())
                 // The routes of a Deployment that leaves are those of the one that stands by.
                 .filter(|(owner, _)| owner.kind == OwnerKind::Alias || !counted)
-                .map(|(owner, leaving)| unread_split(key, objects, owner, *leaving, given)),
+                .map(|(owner, leaving)| {
+                    unread_split(key, objects, (owner, *leaving), &memory, given)
+                }),
         )
         .collect();
-    let memory = with_shares(memory, owners);
     World {
         now: given.now,
         settle: given.delays.settle,
@@ -288,11 +290,12 @@ pub(super) fn unread(
 fn unread_split(
     key: &AppKey,
     objects: &AppObjects,
-    owner: &Owner,
-    leaving: bool,
+    (owner, leaving): (&Owner, bool),
+    memory: &Memory,
     given: Given<'_>,
 ) -> Split {
-    let (last, routes) = route_facts(key, objects, owner, None, given);
+    let all = (&key.app, objects);
+    let routes = OwnerRoutes::new(all, owner, None, given.unwritable, memory);
     let asked = Asked {
         owner: owner.clone(),
         wanted: None,
@@ -301,58 +304,30 @@ fn unread_split(
         holds: BTreeSet::new(),
         leaving,
         drain: given.delays.drain,
-        last,
-        routes,
+        last: routes.served().cloned().unwrap_or_default(),
+        routes: route_facts(key, &routes, given.gateways),
     };
     asked.split(&Records::new())
 }
 
-/// The shares that the routes of an owner give, by the first of those that are `listed`; nothing where there is none.
-pub(super) fn served(
-    app: &AppName,
-    objects: &AppObjects,
-    owner: &Owner,
-    listed: &BTreeSet<String>,
-) -> Option<Shares> {
-    let routes = objects.routes_of(app, owner);
-    let is_surplus = |route: &&HttpRoute| !listed.contains(&route.name_any());
-    let route = routes.min_by_key(is_surplus)?;
-    Some(shares(app, route))
-}
-
-/// What the routes of an owner say, and how they stand. `listed` are the names of those that it wants, where that is known. One
-/// that was taken out of the spec counts as long as requests go by it, but says nothing of what is served.
-fn route_facts(
-    key: &AppKey,
-    objects: &AppObjects,
-    owner: &Owner,
-    listed: Option<&BTreeSet<String>>,
-    given: Given<'_>,
-) -> (Shares, RouteFacts) {
-    let routes: Vec<&HttpRoute> = objects.routes_of(&key.app, owner).collect();
-    let is_surplus =
-        |route: &HttpRoute| listed.is_some_and(|listed| !listed.contains(&route.name_any()));
+/// How the routes of an owner stand.
+fn route_facts(key: &AppKey, of_owner: &OwnerRoutes<'_>, gateways: &Gateways) -> RouteFacts {
+    let routes = &of_owner.all;
     let sent = routes.iter().flat_map(|route| shares(&key.app, route));
-    // One that was taken out or cannot be written may have to stay as it is: what it does not name holds up none of the others.
-    let follows =
-        |route: &HttpRoute| !is_surplus(route) && !given.unwritable.contains_key(&route.name_any());
-    let none_follows = !routes.iter().any(|route| follows(route));
-    let last = (routes.iter()).min_by_key(|route| (is_surplus(route), !follows(route)));
-    let last = last.map(|route| shares(&key.app, route));
     let named = (routes.iter())
-        .filter(|route| none_follows || follows(route))
+        .filter(|route| of_owner.counts(route))
         .map(|route| versions_of(key, main_rule(route)).collect::<BTreeSet<_>>());
     let answers: Vec<Answer> = (routes.iter())
-        .map(|route| Answer::of(route, given.gateways))
+        .map(|route| Answer::of(route, gateways))
         .collect();
     let serves_nothing: Vec<bool> = (routes.iter())
-        .map(|route| answer::is_rejected(route) || answer::is_nowhere(route, given.gateways))
+        .map(|route| answer::is_rejected(route) || answer::is_nowhere(route, gateways))
         .collect();
     let all = |fits: fn(&Answer) -> bool| {
         let mut each = answers.iter().zip(&serves_nothing);
         each.all(|(answer, nothing)| *nothing || fits(answer))
     };
-    let facts = RouteFacts {
+    RouteFacts {
         exist: !routes.is_empty(),
         accepted: answers.iter().all(Answer::is_accepted),
         rejected: answers.iter().any(Answer::is_accepted) && all(Answer::is_accepted),
@@ -369,32 +344,23 @@ fn route_facts(
             .flat_map(|route| &route.spec.rules)
             .flat_map(|rule| versions_of(key, Some(rule)))
             .collect(),
-        surplus: routes.iter().any(|route| is_surplus(route)),
-        differ: {
-            let given = |route: &&&HttpRoute| !is_surplus(route);
-            let mut given = routes.iter().filter(given).map(|route| {
-                let shares = shares(&key.app, route).into_iter();
-                let shares: BTreeMap<_, _> = shares.filter(|(_, share)| !share.is_zero()).collect();
-                shares
-            });
-            let first = given.next();
-            given.any(|shares| Some(&shares) != first.as_ref())
-        },
-    };
-    (last.unwrap_or_default(), facts)
+        surplus: routes.iter().any(|route| of_owner.is_surplus(route)),
+        differ: of_owner.differ(),
+    }
 }
 
 fn split(
     key: &AppKey,
     objects: &AppObjects,
-    wish: &Wish,
-    resolution: &Resolution,
+    (wish, resolution): (&Wish, &Resolution),
     records: &Records,
+    memory: &Memory,
     given: Given<'_>,
 ) -> Split {
     let wanted = wish.wanted.as_ref().ok();
-    let listed = wish.http_routes(&key.app);
-    let (last, routes) = route_facts(key, objects, &wish.owner, listed.as_ref(), given);
+    let (all, listed) = ((&key.app, objects), wish.http_routes(&key.app));
+    let of_owner = OwnerRoutes::new(all, &wish.owner, listed, given.unwritable, memory);
+    let routes = route_facts(key, &of_owner, given.gateways);
     // Nothing is begun for an owner without its finalizer. One that is served already goes on as it wishes.
     let counts = wish.taken_by.is_none() && (wish.held || routes.exist);
     let asked = Asked {
@@ -408,7 +374,7 @@ fn split(
         leaving: wish.leaving,
         drain: (wanted.and_then(|wanted| wanted.drain_delay))
             .map_or(given.delays.drain, intent::seconds),
-        last,
+        last: of_owner.served().cloned().unwrap_or_default(),
         routes: RouteFacts {
             // Routes that cannot be seen may be there: nothing is concluded from their absence.
             exist: routes.exist || (!given.routes_known && !wish.leaving),
@@ -417,40 +383,6 @@ fn split(
         },
     };
     asked.split(records)
-}
-
-/// The rule of a route of ours that any request meets.
-pub(super) fn main_rule(route: &HttpRoute) -> Option<&Rule> {
-    route.spec.rules.iter().find(|rule| !has_headers(rule))
-}
-
-fn has_headers(rule: &Rule) -> bool {
-    (rule.matches.iter()).any(|matched| !matched.headers.is_empty())
-}
-
-pub(super) fn versions_of(
-    key: &AppKey,
-    rule: Option<&Rule>,
-) -> impl Iterator<Item = VersionNumber> + use<> {
-    let backends = rule.into_iter().flat_map(|rule| &rule.backend_refs);
-    let versions: Vec<VersionNumber> = backends
-        .filter_map(|backend| names::version_of(&key.app, &backend.name))
-        .collect();
-    versions.into_iter()
-}
-
-/// What a route of ours says: the shares of the rule that any request meets.
-pub(super) fn shares(app: &AppName, route: &HttpRoute) -> Shares {
-    let backends = main_rule(route)
-        .into_iter()
-        .flat_map(|rule| &rule.backend_refs);
-    backends
-        .filter_map(|backend| {
-            let weight = backend.weight.unwrap_or(1);
-            let version = names::version_of(app, &backend.name)?;
-            (weight > 0).then(|| (version, Share::from_basis_points(weight)))
-        })
-        .collect()
 }
 
 /// The routes of a wish as they are to be written.

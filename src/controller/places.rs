@@ -10,6 +10,7 @@ use kube::ResourceExt;
 
 use super::acceptance::Ages;
 use super::answer::{self, Answer, Gateways};
+use super::backends;
 use super::claims::{self, Claim, Claims};
 use super::failure::Failure;
 use super::functions;
@@ -223,7 +224,7 @@ fn left_out<'a>(
     left.filter_map(move |route| {
         let like = wish.wanted.as_ref().ok()?.routes.first()?;
         let (_, name) = route.metadata.name.as_deref()?.rsplit_once('.')?;
-        let backend = observe::main_rule(route)?.backend_refs.first()?;
+        let backend = backends::main_rule(route)?.backend_refs.first()?;
         let function = names::function_of(&key.app, &backend.name)?;
         let spec = observe::route_spec(key, wish, like, function);
         let name = name.to_owned();
@@ -337,7 +338,7 @@ pub(super) fn is_at_path(live: &HttpRoute, wished: &Route) -> bool {
         section_name: wished.gateway.section_name.clone(),
         ..ParentRef::default()
     };
-    let path = observe::main_rule(live)
+    let path = backends::main_rule(live)
         .and_then(|rule| rule.matches.first()?.path.as_ref())
         .map(|path| path.value.as_str());
     let parents = &live.spec.parent_refs;
@@ -357,7 +358,7 @@ fn kept(key: &AppKey, live: &HttpRoute, mut spec: RouteSpec) -> RouteSpec {
     if !live.spec.hostnames.is_empty() {
         spec.hostnames.clone_from(&live.spec.hostnames);
     }
-    let Some(rule) = observe::main_rule(live) else {
+    let Some(rule) = backends::main_rule(live) else {
         return spec;
     };
     if let Some(path) = rule.matches.first().and_then(|first| first.path.as_ref()) {

@@ -10,6 +10,7 @@ use tracing::{debug, warn};
 
 use super::answer::Gateways;
 use super::apply::Applier;
+use super::backends;
 use super::carry_out::Doing;
 use super::concerns::{Fault, Users};
 use super::context::Context;
@@ -68,7 +69,8 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     // Pure.
     let now = Timestamp::now();
     let gateways = context.cache.lock().gateways.clone();
-    let unwritable = (context.applier).unwritable(key, context.delays.settle);
+    let unwritten = (context.applier).unwritable(key, context.delays.settle);
+    let unwritable = unwritten.keys().cloned().collect();
     let given = Given {
         delays: context.delays,
         gateways: &gateways,
@@ -99,7 +101,7 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     let settled = plan.settled && known <= world.now;
     let said = (&wishes[..], &resolutions[..], &records);
     let (mut routes, obstacles) = routes(context, key, &objects, said, &plan, given, settled);
-    keep_shares(key, &objects, (&unwritable, &plan), &mut routes);
+    keep_shares(key, &objects, (&unwritten, &plan), &mut routes);
     let changes = |spec: &RouteSpec| !spec.others.is_empty();
     let again = (known > world.now && routes.values().flatten().any(changes)).then_some(known);
     // I/O: only what differs.
@@ -125,6 +127,7 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
         plan: &plan,
         obstacles: &obstacles,
         gateways: &gateways,
+        unwritable: &unwritable,
         faults: &done.faults,
         before: &world.memory,
         unheld: &unheld,
@@ -167,12 +170,12 @@ fn keep_shares(
                 continue;
             };
             let named: BTreeSet<VersionNumber> =
-                observe::versions_of(key, observe::main_rule(live)).collect();
+                backends::versions_of(key, backends::main_rule(live)).collect();
             if *is_again || !to_name.is_subset(&named) {
                 let rules = live.spec.rules.iter();
-                let held = rules.flat_map(|rule| observe::versions_of(key, Some(rule)));
+                let held = rules.flat_map(|rule| backends::versions_of(key, Some(rule)));
                 spec.keeps = Some(Keeps {
-                    shares: observe::shares(&key.app, live),
+                    shares: backends::shares(&key.app, live),
                     held: held.collect(),
                 });
             }
@@ -275,6 +278,8 @@ struct Decided<'a> {
     plan: &'a Plan,
     obstacles: &'a Obstacles,
     gateways: &'a Gateways,
+    /// Names of routes that could not be written when it was decided.
+    unwritable: &'a BTreeSet<String>,
     faults: &'a [Fault],
     /// What was remembered when it was decided.
     before: &'a Memory,
@@ -319,6 +324,7 @@ async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outco
             failures: &failures,
             obstacles: decided.obstacles.get(&wish.owner).unwrap_or(&nothing),
             gateways: decided.gateways,
+            unwritable: decided.unwritable,
             now: decided.now,
         };
         let status = status::status(&facts);

@@ -3,11 +3,11 @@
 //! What the objects are, and how they are read again, is the controller's own; what the API server, kubelets and gateways would
 //! do in between is done here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::Deployment as Workload;
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ impl Cluster {
             delays,
             gateways: &Gateways::new(),
             routes_known: true,
-            unwritable: &BTreeMap::new(),
+            unwritable: &BTreeSet::new(),
             now,
         };
         let memory = memory::read(&self.key, &objects, now).memory;
@@ -123,6 +123,7 @@ impl Cluster {
         for object in rendered.objects {
             match object.kind {
                 Kind::Workload => self.put::<Workload>(object.body),
+                Kind::Service => self.put::<Service>(object.body),
                 Kind::HttpRoute => self.route(object.name, object.body, now),
                 _ => {}
             }
@@ -133,6 +134,7 @@ impl Cluster {
         for (name, _) in objects.workloads.iter() {
             if of(name).is_some_and(|version| plan.remove.contains(&version)) {
                 self.cache.forget::<Workload>(&self.key, name, self.writes);
+                self.cache.forget::<Service>(&self.key, name, self.writes);
             }
         }
         for (_, pod) in objects.pods.iter() {

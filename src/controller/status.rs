@@ -7,8 +7,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::answer::{Answer, Gateways};
+use super::backends;
 use super::failure::Failure;
 use super::key::AppKey;
+use super::leading::OwnerRoutes;
 use super::objects::AppObjects;
 use super::observe;
 use super::places;
@@ -18,7 +20,7 @@ use crate::api::condition::{self, Say, State};
 use crate::api::{DeploymentStatus, HistoryEntry, HistoryShare, RouteState, ServingVersion, Type};
 use crate::kubernetes::names;
 use crate::plan::effective::share_of;
-use crate::plan::{OwnerKind, Plan, RoutePlan, Scale, Shares, SplitPlan};
+use crate::plan::{Memory, OwnerKind, Plan, RoutePlan, Scale, Shares, SplitPlan};
 use crate::resolve::Records;
 use crate::words::{FunctionName, Share, VersionNumber};
 
@@ -38,6 +40,8 @@ pub(super) struct Facts<'a> {
     /// What stands against the routes: gateways that are not there, claims of others.
     pub(super) obstacles: &'a [Failure],
     pub(super) gateways: &'a Gateways,
+    /// Names of routes that could not be written when it was decided.
+    pub(super) unwritable: &'a BTreeSet<String>,
     pub(super) now: Timestamp,
 }
 
@@ -78,13 +82,17 @@ impl Facts<'_> {
             .find(|split| split.owner == self.wish.owner)
     }
 
-    /// What the routes say, whatever the plan wanted of them: one that could not be written sends to whom it did. Of an owner that
-    /// wants none, what was decided.
+    /// What the routes say, whatever the plan wanted of them: one that could not be written sends to whom it did. Where they differ, the
+    /// one that the plan goes by. Of an owner that wants none, what was decided.
     pub(super) fn shares(&self, split: Option<&SplitPlan>) -> Shares {
-        let (app, owner) = (&self.key.app, &self.wish.owner);
-        let listed = self.wish.http_routes(app).unwrap_or_default();
-        if let Some(served) = observe::served(app, self.objects, owner, &listed) {
-            return served;
+        let app = &self.key.app;
+        let (all, listed) = ((app, self.objects), self.wish.http_routes(app));
+        let nothing = Memory::default();
+        let memory = self.plan.map_or(&nothing, |plan| &plan.memory);
+        let owner = &self.wish.owner;
+        let routes = OwnerRoutes::new(all, owner, listed, self.unwritable, memory);
+        if let Some(served) = routes.served() {
+            return served.clone();
         }
         match split.map(|split| &split.route) {
             Some(RoutePlan::Serve { shares, .. }) if !self.wants_routes() => shares.clone(),
@@ -146,7 +154,7 @@ impl Facts<'_> {
         let app = &self.key.app;
         let routes = || self.objects.routes_of(app, &self.wish.owner);
         let named: BTreeSet<VersionNumber> = (routes()
-            .flat_map(|route| observe::shares(app, route)))
+            .flat_map(|route| backends::shares(app, route)))
         .filter(|(_, share)| tells || !share.is_zero())
         .map(|(number, _)| number)
         .collect();
@@ -261,3 +269,6 @@ pub(super) fn one_line(shares: &Shares) -> String {
         .collect();
     parts.join(", ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,9 @@ pub(super) fn settle(world: &World, mut shifts: Vec<Shift<'_>>, mut wake: Wake) 
             .filter_map(|shift| Some((shift.plan.owner.clone(), shift.intact.clone()?)))
             .collect(),
         shares: vanished::shares(world, &shifts),
+        from: (shifts.iter())
+            .filter_map(|shift| Some((shift.plan.owner.clone(), shift.from()?)))
+            .collect(),
         served: BTreeMap::new(),
     };
     let times = Times::of(world, &shifts);

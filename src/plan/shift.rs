@@ -61,6 +61,15 @@ impl Shift<'_> {
         !is_same(shares, &self.split.last) || names || routes.surplus
     }
 
+    /// What its routes say until they say what was decided, where they differ.
+    pub(super) fn from(&self) -> Option<Shares> {
+        let RoutePlan::Serve { shares, .. } = &self.plan.route else {
+            return None;
+        };
+        let goes = self.split.routes.differ && !is_same(shares, &self.split.last);
+        goes.then(|| self.split.last.clone())
+    }
+
     /// The owner wants the version to have a share.
     pub(super) fn wants(&self, version: VersionNumber) -> bool {
         let wanted = self.split.wanted.as_deref().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! A table of troubles: what `Ready`, `Stalled` and `Reconciling` say in each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
@@ -184,6 +184,7 @@ fn says(trouble: &Trouble) -> Vec<Say> {
             .into_iter()
             .collect::<Vec<_>>(),
         gateways: &Gateways::new(),
+        unwritable: &BTreeSet::new(),
         now: Timestamp::UNIX_EPOCH,
     };
     facts.conditions(plan.splits.first())
