@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use kube::ResourceExt;
 use parking_lot::Mutex;
 
-use super::answer::{Answer, Gateways};
+use super::answer::{self, Answer, Gateways};
 use super::key::AppKey;
 use super::moment::Moment;
 use super::objects::AppObjects;
@@ -17,6 +17,25 @@ use crate::api::gateway::HttpRoute;
 
 /// How long each route of an app has been accepted as it is; those that are not are not in it.
 pub(super) type Ages = BTreeMap<String, SignedDuration>;
+
+/// What the gateways have said of the routes of an app.
+#[derive(Clone, Copy)]
+pub(super) struct Heard<'a> {
+    pub(super) gateways: &'a Gateways,
+    pub(super) accepted: &'a Ages,
+    /// How long a gateway is given to act on what it has accepted.
+    pub(super) settle: SignedDuration,
+}
+
+impl Heard<'_> {
+    /// The gateways have acted on a route as it is, or nobody serves it.
+    pub(super) fn knows(&self, route: &HttpRoute) -> bool {
+        let age = self.accepted.get(&route.name_any());
+        age.is_some_and(|age| *age >= self.settle)
+            || answer::is_rejected(route)
+            || answer::is_nowhere(route, self.gateways)
+    }
+}
 
 /// The routes of each app that are accepted as they are.
 #[derive(Debug, Default)]

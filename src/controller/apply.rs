@@ -4,12 +4,12 @@
 //! is used for the first time it is asked who has it.
 
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment as Workload;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
@@ -33,25 +33,14 @@ use super::moment::Moment;
 use super::objects::Slot;
 use super::ownership;
 use super::removal::Doomed;
+use super::unwritten::Unwritten;
 use crate::api::Reason;
 use crate::api::gateway::HttpRoute;
 use crate::kubernetes::{self, Kind, Object, diff, names};
-use crate::plan::{Owner, later};
-
-/// After how many attempts in vain a route holds up no other one. What the API server refuses is no matter of time.
-const ATTEMPTS: u32 = 3;
+use crate::plan::Owner;
 
 /// Kind, namespace and name.
 type Target = (Kind, String, String);
-
-/// A route that could not be written.
-#[derive(Debug, Default)]
-struct Unwritten {
-    /// How often in a row.
-    attempts: u32,
-    /// Since when it can be again.
-    again: Option<Moment>,
-}
 
 /// Writes objects and remembers what it wrote.
 pub(super) struct Applier {
@@ -64,7 +53,7 @@ pub(super) struct Applier {
     /// When each route was deleted last, by this process.
     deleted: Mutex<HashMap<(String, String), Moment>>,
     /// Routes that could not be written.
-    unwritten: Mutex<HashMap<(String, String), Unwritten>>,
+    unwritten: Unwritten,
     /// When this process began.
     began: Moment,
 }
@@ -149,7 +138,7 @@ impl Applier {
             verified: Mutex::default(),
             routes: Mutex::default(),
             deleted: Mutex::default(),
-            unwritten: Mutex::default(),
+            unwritten: Unwritten::default(),
             began: Moment::now(),
         }
     }
@@ -190,65 +179,13 @@ impl Applier {
         routes.any(|(_, written)| written.is_after(moment))
     }
 
-    /// The routes of an app that cannot be written, by name: true for one that can be again, since less than `settle`. Such a one gives
-    /// what it gave, and names what is new. What any of them does not name holds up no other route.
+    /// The routes of an app that cannot be written; `is_known`: the gateways know a route as it is now.
     pub(super) fn unwritable(
         &self,
         key: &AppKey,
-        settle: SignedDuration,
-    ) -> BTreeMap<String, bool> {
-        let mut unwritten = self.unwritten.lock();
-        let is_over = |again: &Moment| again.age() >= settle;
-        unwritten.retain(|_, route| !route.again.as_ref().is_some_and(is_over));
-        let of_app = unwritten.iter().filter(|((namespace, name), route)| {
-            *namespace == key.namespace
-                && names::alias_of_route(&key.app, name).is_some()
-                && route.attempts >= ATTEMPTS
-        });
-        of_app
-            .map(|((_, name), route)| (name.clone(), route.again.is_some()))
-            .collect()
-    }
-
-    /// When the next route of an app is to give what it only names until then.
-    pub(super) fn gives_at(
-        &self,
-        key: &AppKey,
-        settle: SignedDuration,
-        now: Timestamp,
-    ) -> Option<Timestamp> {
-        let unwritten = self.unwritten.lock();
-        let of_app = unwritten.iter().filter(|((namespace, name), _)| {
-            *namespace == key.namespace && names::alias_of_route(&key.app, name).is_some()
-        });
-        let again = of_app.filter_map(|(_, route)| route.again.as_ref());
-        again.map(|again| later(again.time(now), settle)).min()
-    }
-
-    fn note_failure(&self, key: &AppKey, name: &str, error: &kube::Error) {
-        let mut unwritten = self.unwritten.lock();
-        let route = (key.namespace.clone(), name.to_owned());
-        let route = unwritten.entry(route).or_default();
-        route.again = None;
-        route.attempts = if is_refused(error) {
-            ATTEMPTS
-        } else {
-            route.attempts.saturating_add(1)
-        };
-    }
-
-    /// A route is as it is to be. `changed`: it was written just now.
-    fn note_success(&self, key: &AppKey, name: &str, changed: bool) {
-        let mut unwritten = self.unwritten.lock();
-        let route = (key.namespace.clone(), name.to_owned());
-        match unwritten.get_mut(&route) {
-            Some(found) if changed && found.attempts >= ATTEMPTS => {
-                found.again = Some(Moment::now());
-            }
-            // It is as it is to be, without a write: there is nothing to wait for.
-            Some(found) if found.again.is_none() => drop(unwritten.remove(&route)),
-            _ => {}
-        }
+        is_known: impl Fn(&str) -> bool,
+    ) -> BTreeSet<String> {
+        self.unwritten.routes(key, is_known)
     }
 
     fn note_route(&self, key: &AppKey, name: &str, written: bool) {
@@ -258,7 +195,7 @@ impl Applier {
             routes.insert(route, Moment::now());
         } else {
             routes.remove(&route);
-            self.unwritten.lock().remove(&route);
+            (self.unwritten).forget(&key.namespace, |gone| gone == name);
             let mut deleted = self.deleted.lock();
             deleted.insert(route, Moment::now());
         }
@@ -275,8 +212,7 @@ impl Applier {
         routes.retain(|(namespace, name), _| !of_app(namespace, name));
         let mut deleted = self.deleted.lock();
         deleted.retain(|(namespace, name), _| !of_app(namespace, name));
-        let mut unwritten = self.unwritten.lock();
-        unwritten.retain(|(namespace, name), _| !of_app(namespace, name));
+        (self.unwritten).forget(&key.namespace, |name| of_app(&key.namespace, name));
     }
 
     /// True when the cluster holds what is wanted of an object.
@@ -293,7 +229,7 @@ impl Applier {
     ) -> Result<(), Failure> {
         if self.in_place(key, objects, object) {
             if object.kind == Kind::HttpRoute {
-                self.note_success(key, &object.name, false);
+                self.unwritten.in_place(key, &object.name);
             }
             return Ok(());
         }
@@ -355,7 +291,7 @@ impl Applier {
                 if may_be_written(&error) {
                     self.note_route(key, &object.name, true);
                 }
-                self.note_failure(key, &object.name, &error);
+                (self.unwritten).failed(key, &object.name, is_refused(&error));
             }
             failure(&format!("apply {} `{}`", object.kind, object.name), &error)
         })?;
@@ -375,7 +311,7 @@ impl Applier {
         }
         self.take_in(applied);
         if object.kind == Kind::HttpRoute {
-            self.note_success(key, &object.name, true);
+            self.unwritten.in_place(key, &object.name);
             self.cache.lock().foretell(key, &object.name);
         }
         Ok(())

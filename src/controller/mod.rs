@@ -13,6 +13,7 @@ mod acceptance;
 mod answer;
 mod apply;
 mod backends;
+mod behind;
 mod cache;
 mod carry_out;
 mod claims;
@@ -55,6 +56,7 @@ mod secret;
 pub(crate) mod simulated;
 mod sink;
 mod status;
+mod unwritten;
 mod watch;
 mod wish;
 

@@ -8,9 +8,10 @@ use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use tracing::{debug, warn};
 
+use super::acceptance::Heard;
 use super::answer::Gateways;
 use super::apply::Applier;
-use super::backends;
+use super::behind::Behind;
 use super::carry_out::Doing;
 use super::concerns::{Fault, Users};
 use super::context::Context;
@@ -27,10 +28,9 @@ use super::resolve::{self, Resolution};
 use super::status::{self, Facts};
 use super::wish::{self, Wish};
 use crate::api::{OverrideRule, Reason, Trouble};
-use crate::kubernetes::{Keeps, RouteSpec, names};
-use crate::plan::{self, Memory, Owner, Plan, RoutePlan, World, later};
+use crate::kubernetes::RouteSpec;
+use crate::plan::{self, Memory, Owner, Plan, World, later};
 use crate::resolve::Records;
-use crate::words::VersionNumber;
 
 /// How a reconcile ended.
 #[derive(Debug, Default)]
@@ -66,44 +66,11 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     // I/O: reads of the local mirror, where nothing in the cluster answers.
     let mut records = observe::records(&objects);
     let resolutions = resolutions(context, key, &wishes, &mut records).await;
-    // Pure.
-    let now = Timestamp::now();
-    let gateways = context.cache.lock().gateways.clone();
-    let unwritten = (context.applier).unwritable(key, context.delays.settle);
-    let unwritable = unwritten.keys().cloned().collect();
-    let given = Given {
-        delays: context.delays,
-        gateways: &gateways,
-        routes_known: !context.cache.lock().missing.contains("HTTPRoute"),
-        unwritable: &unwritable,
-        now,
-    };
     let owners = observe::Owners {
         wishes: &wishes,
         unread: &unread,
     };
-    let remembered = memory::read(key, &objects, now);
-    let reports = &context.reports;
-    reports.forgotten(key, &objects, remembered.lost.as_deref());
-    let mut world = observe::world(
-        key,
-        &objects,
-        &owners,
-        &resolutions,
-        &records,
-        remembered.memory,
-        given,
-    );
-    note_writes(&context.applier, key, &objects, &mut world);
-    let mut plan = plan::plan(&world);
-    // Another process may have written a route a moment before this one began.
-    let known = later(context.applier.began(world.now), given.delays.settle);
-    let settled = plan.settled && known <= world.now;
-    let said = (&wishes[..], &resolutions[..], &records);
-    let (mut routes, obstacles) = routes(context, key, &objects, said, &plan, given, settled);
-    keep_shares(key, &objects, (&unwritten, &plan), &mut routes);
-    let changes = |spec: &RouteSpec| !spec.others.is_empty();
-    let again = (known > world.now && routes.values().flatten().any(changes)).then_some(known);
+    let mut decision = decide(context, key, &objects, &owners, (&resolutions, &records));
     // I/O: only what differs.
     let unreadable_owners = unreadable.keys().cloned().collect();
     let doing = Doing {
@@ -112,74 +79,112 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
         objects: &objects,
         wishes: &wishes,
         records: &records,
-        plan: &plan,
-        before: &world.memory,
+        plan: &decision.plan,
+        before: &decision.before,
         unreadable: &unreadable_owners,
     };
     let begun = Moment::now();
-    let done = doing.carry_out(&routes).await;
-    let settles = unsettle(context, key, &mut plan, begun);
+    let done = doing.carry_out(&decision.routes).await;
+    let settles = unsettle(context, key, &mut decision.plan, begun);
+    let plan = &decision.plan;
     let decided = Decided {
         wishes: &wishes,
         resolutions: &resolutions,
         unreadable: &unreadable_owners,
         records: &records,
-        plan: &plan,
-        obstacles: &obstacles,
-        gateways: &gateways,
-        unwritable: &unwritable,
+        decision: &decision,
         faults: &done.faults,
-        before: &world.memory,
         unheld: &unheld,
-        now,
     };
     let reported = report(context, key, &decided).await;
     warn_of(key, &done.faults, &unheld);
     // The last owner stays until all of it is gone.
     let may_go = !plan.close || done.faults.is_empty();
-    let released = !may_go || release(context, key, &wishes, &unread, &plan).await;
+    let released = !may_go || release(context, key, &wishes, &unread, plan).await;
     let unfinished = done.again || !done.faults.is_empty() || !unheld.is_empty();
-    let wakes = [plan.wake, reported.wake, again, settles, done.over];
+    let wakes = [decision.wake, reported.wake, settles, done.over];
     Outcome {
         wake: wakes.into_iter().flatten().min(),
         failed: unfinished || reported.failed || !released,
     }
 }
 
-/// A route that could not be written names first what it does not name yet. Where it names all, and has for the settle delay, all of it
-/// is tried.
-fn keep_shares(
+/// What is to be done, as the world stands.
+struct Decision {
+    now: Timestamp,
+    gateways: Gateways,
+    /// Names of routes that cannot be written.
+    unwritable: BTreeSet<String>,
+    /// What was remembered.
+    before: Memory,
+    plan: Plan,
+    routes: Routes,
+    obstacles: Obstacles,
+    /// When to look again even if nothing happens.
+    wake: Option<Timestamp>,
+}
+
+/// Decides, from what has been seen and what this process knows of its own writes. Nothing is read or written.
+fn decide(
+    context: &Context,
     key: &AppKey,
     objects: &AppObjects,
-    (unwritable, plan): (&BTreeMap<String, bool>, &Plan),
-    routes: &mut Routes,
-) {
-    for (owner, specs) in routes {
-        let mut splits = plan.splits.iter().filter(|split| split.owner == *owner);
-        let to_name: BTreeSet<VersionNumber> = match splits.next().map(|split| &split.route) {
-            Some(RoutePlan::Serve { shares, idle, .. }) => {
-                let shares = shares.iter().map(|(version, _)| *version);
-                shares.chain(idle.iter().copied()).collect()
-            }
-            _ => BTreeSet::new(),
-        };
-        for spec in specs {
-            let name = names::route(&key.app, owner, &spec.name);
-            let live = objects.routes.get(&name);
-            let (Some(live), Some(is_again)) = (live, unwritable.get(&name)) else {
-                continue;
-            };
-            let named: BTreeSet<VersionNumber> =
-                backends::versions_of(key, backends::main_rule(live)).collect();
-            if *is_again || !to_name.is_subset(&named) {
-                let rules = live.spec.rules.iter();
-                let held = rules.flat_map(|rule| backends::versions_of(key, Some(rule)));
-                spec.keeps = Some(Keeps {
-                    shares: backends::shares(&key.app, live),
-                    held: held.collect(),
-                });
-            }
-        }
+    owners: &observe::Owners<'_>,
+    (resolutions, records): (&[Resolution], &Records),
+) -> Decision {
+    let (now, settle) = (Timestamp::now(), context.delays.settle);
+    let gateways = context.cache.lock().gateways.clone();
+    let accepted = context.acceptance.look(key, objects, &gateways);
+    let heard = Heard {
+        gateways: &gateways,
+        accepted: &accepted,
+        settle,
+    };
+    let is_known = |name: &str| objects.routes.get(name).is_some_and(|it| heard.knows(it));
+    let unwritable = context.applier.unwritable(key, is_known);
+    let given = Given {
+        delays: context.delays,
+        gateways: &gateways,
+        routes_known: !context.cache.lock().missing.contains("HTTPRoute"),
+        unwritable: &unwritable,
+        now,
+    };
+    let found = memory::read(key, objects, now);
+    (context.reports).forgotten(key, objects, found.lost.as_deref());
+    let memory = found.memory;
+    let mut world = observe::world(key, objects, owners, resolutions, records, memory, given);
+    note_writes(&context.applier, key, objects, &mut world);
+    let plan = plan::plan(&world);
+    // Another process may have written a route a moment before this one began.
+    let began = context.applier.began(now);
+    let known = later(began, settle);
+    let settled = plan.settled && known <= now;
+    let said = (owners.wishes, resolutions, records);
+    let seen = (given, heard);
+    let (mut routes, obstacles) = routes(context, key, objects, said, &plan, seen, settled);
+    let written = |name: &str| context.applier.route_written(key, name, now);
+    let behind = Behind {
+        key,
+        objects,
+        wishes: owners.wishes,
+        world: &world,
+        plan: &plan,
+        unwritable: &unwritable,
+        heard,
+        age: &|name| now.duration_since(written(name).unwrap_or(began)),
+    };
+    let due = behind.keep(&mut routes).map(|wait| later(now, wait));
+    let changes = |spec: &RouteSpec| !spec.others.is_empty();
+    let again = (known > now && routes.values().flatten().any(changes)).then_some(known);
+    Decision {
+        now,
+        wake: [plan.wake, again, due].into_iter().flatten().min(),
+        before: world.memory,
+        plan,
+        routes,
+        obstacles,
+        unwritable,
+        gateways,
     }
 }
 
@@ -190,18 +195,17 @@ fn routes(
     objects: &AppObjects,
     (wishes, resolutions, records): (&[Wish], &[Resolution], &Records),
     plan: &Plan,
-    given: Given<'_>,
+    (given, heard): (Given<'_>, Heard<'_>),
     settled: bool,
 ) -> (Routes, Obstacles) {
-    let accepted = (context.acceptance).look(key, objects, given.gateways);
     let state = context.cache.lock();
     let around = Around {
         routes_known: given.routes_known,
-        gateways: given.gateways,
+        gateways: heard.gateways,
         claims: &state.claims,
         plan,
-        accepted: &accepted,
-        settle: given.delays.settle,
+        accepted: heard.accepted,
+        settle: heard.settle,
         settled,
     };
     places::places(key, objects, wishes, resolutions, records, &around)
@@ -216,10 +220,7 @@ fn unsettle(context: &Context, key: &AppKey, plan: &mut Plan, begun: Moment) -> 
         split.settled &= !own;
         wrote |= own;
     }
-    let settles = wrote.then(|| later(Timestamp::now(), context.delays.settle));
-    let settle = context.delays.settle;
-    let gives = (context.applier).gives_at(key, settle, Timestamp::now());
-    settles.into_iter().chain(gives).min()
+    wrote.then(|| later(Timestamp::now(), context.delays.settle))
 }
 
 fn warn_of(key: &AppKey, faults: &[Fault], unheld: &BTreeMap<Owner, Failure>) {
@@ -275,23 +276,17 @@ struct Decided<'a> {
     resolutions: &'a [Resolution],
     unreadable: &'a BTreeSet<Owner>,
     records: &'a Records,
-    plan: &'a Plan,
-    obstacles: &'a Obstacles,
-    gateways: &'a Gateways,
-    /// Names of routes that could not be written when it was decided.
-    unwritable: &'a BTreeSet<String>,
+    decision: &'a Decision,
     faults: &'a [Fault],
-    /// What was remembered when it was decided.
-    before: &'a Memory,
     /// Owners whose finalizer could not be written.
     unheld: &'a BTreeMap<Owner, Failure>,
-    now: Timestamp,
 }
 
 /// Writes the status of each owner, where it differs.
 async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outcome {
     let objects = context.cache.app(key);
-    let kept = foreign_routes::said(key, &objects.strangers, &decided.plan.for_others);
+    let decision = decided.decision;
+    let kept = foreign_routes::said(key, &objects.strangers, &decision.plan.for_others);
     let reports = &context.reports;
     reports.all_owners(key, &objects, Reason::ForeignRoute, kept);
     let mut outcome = Outcome::default();
@@ -299,8 +294,8 @@ async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outco
         key,
         wishes: decided.wishes,
         resolutions: decided.resolutions,
-        plan: decided.plan,
-        before: decided.before,
+        plan: &decision.plan,
+        before: &decision.before,
     };
     for (wish, resolution) in decided.wishes.iter().zip(decided.resolutions) {
         if decided.unreadable.contains(&wish.owner) {
@@ -320,19 +315,19 @@ async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outco
             resolution,
             records: decided.records,
             objects: &objects,
-            plan: Some(decided.plan),
+            plan: Some(&decision.plan),
             failures: &failures,
-            obstacles: decided.obstacles.get(&wish.owner).unwrap_or(&nothing),
-            gateways: decided.gateways,
-            unwritable: decided.unwritable,
-            now: decided.now,
+            obstacles: decision.obstacles.get(&wish.owner).unwrap_or(&nothing),
+            gateways: &decision.gateways,
+            unwritable: &decision.unwritable,
+            now: decision.now,
         };
         let status = status::status(&facts);
         match reports.owner(&context.cache, key, wish, &status).await {
             Ok(None) => {}
             Ok(Some(wait)) => {
                 let later = plan::later(
-                    decided.now,
+                    decision.now,
                     SignedDuration::try_from(wait).unwrap_or_default(),
                 );
                 outcome.wake = outcome.wake.into_iter().chain([later]).min();

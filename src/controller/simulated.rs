@@ -11,14 +11,19 @@ use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::acceptance::{Acceptance, Heard};
 use super::answer::Gateways;
+use super::behind::Behind;
 use super::cache::Cache;
+use super::carry_out;
 use super::facts::{PodFacts, SliceFacts};
 use super::key::AppKey;
 use super::memory;
 use super::moment::Moment;
 use super::observe::{self, Delays, Given, Owners};
+use super::places::Routes;
 use super::resolve::Resolution;
+use super::unwritten::Unwritten;
 use super::wish::Wish;
 use crate::api::gateway::HttpRoute;
 use crate::api::{DeploymentStatus, Wanted};
@@ -36,6 +41,20 @@ pub(crate) struct Cluster {
     writes: u128,
     /// Each route, and when it was written last.
     routes: BTreeMap<String, (Value, Timestamp)>,
+    /// What happens to writes of routes, and of the anchor at the end; those that are not in it are written.
+    pub(crate) writes_of: BTreeMap<String, Write>,
+    unwritten: Unwritten,
+}
+
+/// What becomes of the write of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Write {
+    /// The API server refuses it.
+    Refused,
+    /// It is answered with an error of the API server, and was not done.
+    Lost,
+    /// The controller is killed before.
+    Killed,
 }
 
 /// An owner with what it wants.
@@ -56,7 +75,22 @@ impl Cluster {
             cache: Cache::default(),
             writes: 0,
             routes: BTreeMap::new(),
+            writes_of: BTreeMap::new(),
+            unwritten: Unwritten::default(),
         }
+    }
+
+    /// Another process goes on.
+    pub(crate) fn restart(&mut self) {
+        self.unwritten = Unwritten::default();
+    }
+
+    /// Each route as it is.
+    pub(crate) fn routes(&self) -> BTreeMap<String, HttpRoute> {
+        let objects = self.cache.app(&self.key);
+        (objects.routes.iter())
+            .map(|(name, route)| (name.to_owned(), route.as_ref().clone()))
+            .collect()
     }
 
     /// The world as a reconcile sees it. Nothing has to be waited for but pods.
@@ -81,7 +115,7 @@ impl Cluster {
             delays,
             gateways: &Gateways::new(),
             routes_known: true,
-            unwritable: &BTreeSet::new(),
+            unwritable: &self.unwritable(),
             now,
         };
         let memory = memory::read(&self.key, &objects, now).memory;
@@ -111,24 +145,31 @@ impl Cluster {
         records: &Records,
         now: Timestamp,
     ) {
-        let routes = (asks.iter().filter(|ask| !ask.leaving))
-            .map(|ask| {
-                let record = &records[&ask.shares[0].0];
-                let specs = observe::route_specs(&self.key, &wish(ask), record).unwrap();
-                (ask.owner.clone(), specs)
-            })
-            .collect();
         let app = self.key.app.clone();
+        let world = self.world(asks, records, now);
+        let routes = self.specs(plan, asks, records, &world);
         let rendered = render::render(&app, plan, records, &routes);
+        let anchor = render::anchor(&app, &plan.memory, "").body;
+        if carry_out::is_told_first(&world.memory, &plan.memory) {
+            self.put::<ConfigMap>(anchor.clone());
+        }
         for object in rendered.objects {
             match object.kind {
                 Kind::Workload => self.put::<Workload>(object.body),
                 Kind::Service => self.put::<Service>(object.body),
-                Kind::HttpRoute => self.route(object.name, object.body, now),
+                Kind::HttpRoute => {
+                    let failed = self.route(&object.name, object.body, now);
+                    if failed == Some(Write::Killed) {
+                        return self.restart();
+                    }
+                }
                 _ => {}
             }
         }
-        self.put::<ConfigMap>(render::anchor(&app, &plan.memory, "").body);
+        if self.writes_of.get(&names::anchor(&app)) == Some(&Write::Killed) {
+            return self.restart();
+        }
+        self.put::<ConfigMap>(anchor);
         let objects = self.cache.app(&self.key);
         let of = |name: &str| names::version_of(&app, name);
         for (name, _) in objects.workloads.iter() {
@@ -160,6 +201,39 @@ impl Cluster {
         }
     }
 
+    fn unwritable(&self) -> BTreeSet<String> {
+        self.unwritten.routes(&self.key, |_| true)
+    }
+
+    /// The routes of each owner as they are to be written.
+    fn specs(&self, plan: &Plan, asks: &[Asks], records: &Records, world: &World) -> Routes {
+        let mut routes: Routes = (asks.iter().filter(|ask| !ask.leaving))
+            .map(|ask| {
+                let record = &records[&ask.shares[0].0];
+                let specs = observe::route_specs(&self.key, &wish(ask), record).unwrap();
+                (ask.owner.clone(), specs)
+            })
+            .collect();
+        let objects = self.cache.app(&self.key);
+        let gateways = Gateways::new();
+        let behind = Behind {
+            key: &self.key,
+            objects: &objects,
+            wishes: &asks.iter().map(wish).collect::<Vec<_>>(),
+            world,
+            plan,
+            unwritable: &self.unwritable(),
+            heard: Heard {
+                gateways: &gateways,
+                accepted: &Acceptance::default().look(&self.key, &objects, &gateways),
+                settle: world.settle,
+            },
+            age: &|_| SignedDuration::ZERO,
+        };
+        behind.keep(&mut routes);
+        routes
+    }
+
     /// The one pod of a function is ready from now on, or is not.
     pub(crate) fn pod(
         &mut self,
@@ -189,8 +263,8 @@ impl Cluster {
         });
     }
 
-    /// Writes a route where it differs; its gateway accepts it at once.
-    fn route(&mut self, name: String, mut body: Value, now: Timestamp) {
+    /// Writes a route where it differs; its gateway accepts it at once. What became of the write, where it was not done.
+    fn route(&mut self, name: &str, mut body: Value, now: Timestamp) -> Option<Write> {
         let parent = &body["spec"]["parentRefs"][0];
         let conditions = ["Accepted", "ResolvedRefs"].map(|type_| {
             json!({
@@ -201,10 +275,18 @@ impl Cluster {
         body["status"] = json!({
             "parents": [{"parentRef": parent, "controllerName": "test", "conditions": conditions}]
         });
-        if self.routes.get(&name).is_none_or(|(held, _)| *held != body) {
-            self.routes.insert(name, (body.clone(), now));
-            self.put::<HttpRoute>(body);
+        if self.routes.get(name).is_none_or(|(held, _)| *held != body) {
+            let failed = self.writes_of.get(name).copied();
+            if let Some(write) = failed {
+                let refused = write == Write::Refused;
+                self.unwritten.failed(&self.key, name, refused);
+                return failed;
+            }
+            self.put::<HttpRoute>(body.clone());
+            self.routes.insert(name.to_owned(), (body, now));
         }
+        self.unwritten.in_place(&self.key, name);
+        None
     }
 
     fn put<K: super::objects::Tracked + DeserializeOwned>(&mut self, mut body: Value) {
