@@ -37,7 +37,7 @@ mod bulk;
 mod clients;
 /// The release build of the controller, as a child process.
 mod controller;
-/// The control plane that everything but a release is measured on, and the order in which.
+/// What is measured of the controller, in which order.
 mod figures;
 /// A client that asks a gateway on a fixed schedule and never retries.
 mod load;
@@ -55,6 +55,8 @@ mod release;
 mod seen;
 /// `cutwater serve` under load.
 mod serve;
+/// The control plane that figures of the controller are measured on.
+mod stage;
 /// The store among 100,000 versions.
 mod store;
 /// Medians, percentiles and the table.

@@ -7,14 +7,11 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment as Workload;
 
 use crate::bulk;
-use crate::figures::{PATIENCE, Stage, memory, poke};
 use crate::lab::versions;
 use crate::say;
+use crate::stage::{HUNDREDS, PATIENCE, Stage, memory, poke};
 use crate::support::User;
 use crate::table::Row;
-
-/// Deployments that become ready beside as many of apps/v1.
-pub const HUNDREDS: usize = 500;
 
 /// Deployments of new versions to all ready, beside as many of apps/v1.
 pub async fn measure(stage: &mut Stage, one: &str, app: &str) {

@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 
 use crate::bulk;
 use crate::controller::Controller;
-use crate::figures::PATIENCE;
 use crate::lab::Releases;
 use crate::lab::versions::{self, Recipe};
 use crate::load::{Answer, Load};
 use crate::say;
 use crate::seen::Seen;
+use crate::stage::PATIENCE;
 use crate::support::audit;
 use crate::support::e2e::Cluster;
 use crate::table::{Row, Samples, load_average};

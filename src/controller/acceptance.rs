@@ -18,6 +18,15 @@ use crate::api::gateway::HttpRoute;
 /// How long each route of an app has been accepted as it is; those that are not are not in it.
 pub(super) type Ages = BTreeMap<String, SignedDuration>;
 
+/// How long the routes of an app are as they are.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    /// Each that is accepted, since then.
+    pub(super) accepted: Ages,
+    /// Each of them, since it was seen so first, whatever was tried to be written to it since.
+    pub(super) standing: Ages,
+}
+
 /// What the gateways have said of the routes of an app.
 #[derive(Clone, Copy)]
 pub(super) struct Heard<'a> {
@@ -37,23 +46,25 @@ impl Heard<'_> {
     }
 }
 
-/// The routes of each app that are accepted as they are.
+/// The routes of each app as they are.
 #[derive(Debug, Default)]
 pub(super) struct Acceptance {
     seen: Mutex<HashMap<AppKey, BTreeMap<String, Seen>>>,
 }
 
-/// A route as it was when it was first seen to be accepted.
+/// A route as it was when it was first seen so.
 #[derive(Debug, Clone)]
 struct Seen {
     uid: Option<String>,
     generation: Option<i64>,
     since: Moment,
+    /// Since when it is seen to be accepted.
+    accepted: Option<Moment>,
 }
 
 impl Acceptance {
     /// Looks at the routes of an app.
-    pub(super) fn look(&self, key: &AppKey, objects: &AppObjects, gateways: &Gateways) -> Ages {
+    pub(super) fn look(&self, key: &AppKey, objects: &AppObjects, gateways: &Gateways) -> Looked {
         let mut seen = self.seen.lock();
         let before = seen.remove(key).unwrap_or_default();
         let since = |name: &str, route: &HttpRoute| {
@@ -61,22 +72,28 @@ impl Acceptance {
                 uid: route.uid(),
                 generation: route.metadata.generation,
                 since: Moment::now(),
+                accepted: None,
             };
             let same =
                 |before: &&Seen| (&before.uid, before.generation) == (&fresh.uid, fresh.generation);
-            before.get(name).filter(same).cloned().unwrap_or(fresh)
+            let mut found = before.get(name).filter(same).cloned().unwrap_or(fresh);
+            let is_accepted = Answer::of(route, gateways).is_accepted();
+            found.accepted = is_accepted.then(|| found.accepted.unwrap_or_else(Moment::now));
+            found
         };
-        let accepted: BTreeMap<String, Seen> = (objects.routes.iter())
-            .filter(|(_, route)| Answer::of(route, gateways).is_accepted())
+        let now: BTreeMap<String, Seen> = (objects.routes.iter())
             .map(|(name, route)| (name.to_owned(), since(name, route)))
             .collect();
-        let ages = (accepted.iter())
-            .map(|(name, seen)| (name.clone(), seen.since.age()))
-            .collect();
-        if !accepted.is_empty() {
-            seen.insert(key.clone(), accepted);
+        let accepted = |(name, seen): (&String, &Seen)| Some((name.clone(), seen.accepted?.age()));
+        let standing = |(name, seen): (&String, &Seen)| (name.clone(), seen.since.age());
+        let looked = Looked {
+            accepted: now.iter().filter_map(accepted).collect(),
+            standing: now.iter().map(standing).collect(),
+        };
+        if !now.is_empty() {
+            seen.insert(key.clone(), now);
         }
-        ages
+        looked
     }
 
     /// Forgets an app of which nothing is left.
@@ -125,8 +142,8 @@ mod tests {
         let acceptance = Acceptance::default();
         let gateways = Gateways::new();
         let look = |generation, observed| {
-            let ages = acceptance.look(&key, &objects(generation, observed), &gateways);
-            ages.get("shop.main").copied()
+            let looked = acceptance.look(&key, &objects(generation, observed), &gateways);
+            looked.accepted.get("shop.main").copied()
         };
         let first = look(1, 1).unwrap();
         let second = look(1, 1).unwrap();
@@ -139,5 +156,12 @@ mod tests {
         assert!(look(2, 2).unwrap() < second);
         let third = look(3, 3).unwrap();
         assert!(look(3, 3).unwrap() > third);
+        // What is said of it makes it no younger.
+        let standing = |observed| {
+            let looked = acceptance.look(&key, &objects(3, observed), &gateways);
+            looked.standing["shop.main"]
+        };
+        let silent = standing(2);
+        assert!(silent > third && standing(3) > silent);
     }
 }

@@ -112,7 +112,8 @@ impl Doing<'_> {
     async fn take_away(&self, rendered: &Rendered, unwritten: &BTreeSet<String>, done: &mut Done) {
         let objects = self.context.cache.app(self.key);
         let gateways = self.context.cache.lock().gateways.clone();
-        let accepted = self.context.acceptance.look(self.key, &objects, &gateways);
+        let looked = self.context.acceptance.look(self.key, &objects, &gateways);
+        let accepted = looked.accepted;
         let removal = Removal {
             accepted: &accepted,
             settle: self.context.delays.settle,

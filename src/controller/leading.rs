@@ -50,11 +50,12 @@ impl<'a> OwnerRoutes<'a> {
         let of_each = (routes.all.iter()).map(|route| (route, backends::shares(app, route)));
         let leading = of_each.min_by_key(|(route, shares)| {
             (
-                // One that was taken out of the spec counts as long as requests go by it, but says nothing of what is served.
-                routes.is_surplus(route),
                 !routes.follows(route),
                 !says(decided, shares),
                 !says(before, shares),
+                // Where nothing else tells, one that was taken out of the spec says less of what is served than one that is wanted.
+                routes.is_surplus(route),
+                routes.unwritable.contains(&route.name_any()),
                 shares.is_empty(),
             )
         });
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn what_was_decided_last_says_which_route_counts() {
-        let table: [Row; 13] = [
+        let table: [Row; 15] = [
             (&[1, 3], ["ab", ""], [3, 0], (3, "b")),
             (&[3, 1], ["ab", ""], [3, 0], (3, "a")),
             (&[3, 3], ["ab", ""], [3, 0], (3, "ab")),
@@ -156,7 +157,9 @@ mod tests {
             (&[3, 3], ["b", ""], [3, 0], (3, "b")),
             // None follows.
             (&[1, 3], ["ab", "ab"], [3, 0], (3, "b")),
-            (&[1, 3], ["b", "b"], [1, 0], (3, "b")),
+            (&[1, 3], ["b", "b"], [1, 0], (1, "a")),
+            (&[3, 1], ["b", "b"], [3, 0], (3, "a")),
+            (&[3, 1], ["b", "b"], [0, 0], (1, "b")),
             (&[1, 1], ["", ""], [1, 0], (1, "ab")),
             // One that somebody sends elsewhere.
             (&[0, 3], ["ab", ""], [2, 0], (3, "b")),

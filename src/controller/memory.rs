@@ -115,6 +115,9 @@ impl Remembered {
         {
             named.idle = None;
         }
+        // The status of each owner says what its routes gave.
+        self.memory.shares.clear();
+        self.memory.from.clear();
     }
 }
 

@@ -134,10 +134,10 @@ fn decide(
 ) -> Decision {
     let (now, settle) = (Timestamp::now(), context.delays.settle);
     let gateways = context.cache.lock().gateways.clone();
-    let accepted = context.acceptance.look(key, objects, &gateways);
+    let looked = context.acceptance.look(key, objects, &gateways);
     let heard = Heard {
         gateways: &gateways,
-        accepted: &accepted,
+        accepted: &looked.accepted,
         settle,
     };
     let is_known = |name: &str| objects.routes.get(name).is_some_and(|it| heard.knows(it));
@@ -162,7 +162,6 @@ fn decide(
     let said = (owners.wishes, resolutions, records);
     let seen = (given, heard);
     let (mut routes, obstacles) = routes(context, key, objects, said, &plan, seen, settled);
-    let written = |name: &str| context.applier.route_written(key, name, now);
     let behind = Behind {
         key,
         objects,
@@ -171,7 +170,7 @@ fn decide(
         plan: &plan,
         unwritable: &unwritable,
         heard,
-        age: &|name| now.duration_since(written(name).unwrap_or(began)),
+        age: &|name| looked.standing.get(name).copied().unwrap_or_default(),
     };
     let due = behind.keep(&mut routes).map(|wait| later(now, wait));
     let changes = |spec: &RouteSpec| !spec.others.is_empty();

@@ -225,7 +225,9 @@ impl Cluster {
             unwritable: &self.unwritable(),
             heard: Heard {
                 gateways: &gateways,
-                accepted: &Acceptance::default().look(&self.key, &objects, &gateways),
+                accepted: &Acceptance::default()
+                    .look(&self.key, &objects, &gateways)
+                    .accepted,
                 settle: world.settle,
             },
             age: &|_| SignedDuration::ZERO,

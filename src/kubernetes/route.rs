@@ -104,6 +104,10 @@ pub(super) fn object(
         .filter(|version| !given.contains(version));
     named.extend(others.map(|version| (*version, 0)));
     named.truncate(BACKENDS_MAX);
+    if keeps.is_some() {
+        // Which of the others is to have a share next is no reason to write the route anew.
+        named[given.len().min(BACKENDS_MAX)..].sort_unstable();
+    }
     let beside = |fits| {
         let versions = named.iter().map(|(version, _)| *version);
         versions.filter_map(move |version| Some((version, route.reached(version, fits).1?)))
@@ -248,8 +252,8 @@ mod tests {
             let service = |name: &str| Value::from(name);
             let (first, second, third) = (
                 service("shop-v7-web"),
-                service("shop-v9-web"),
                 service("shop-v8-web"),
+                service("shop-v9-web"),
             );
             let (all, none) = (json!(10_000), json!(0));
             assert_eq!(weights, [(&first, &all), (&second, &none), (&third, &none)]);

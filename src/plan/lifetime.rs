@@ -314,8 +314,14 @@ fn left(
     let wanted = (shifts.iter()).any(|shift| shift.wants(version));
     let before = past.filter(|_| !wanted).map(|past| past.left.clone());
     let mut carrying = shifts.iter().filter(|shift| shift.carries(version));
+    // A route that is behind the others sends all of its requests to it.
+    let is_behind = |shift: &Shift<'_>| {
+        let routes = &shift.split.routes;
+        routes.differ && routes.sent.contains(&version)
+    };
+    let behind = shifts.iter().any(is_behind);
     let left = match (carrying.next(), carrying.next()) {
-        _ if rises => None,
+        _ if rises || behind => None,
         // Others count on its pods, too.
         (Some(_), Some(_)) => None,
         (Some(shift), None) => shift.left.get(&version).cloned().or(before),

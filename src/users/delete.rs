@@ -178,11 +178,14 @@ impl Work<'_> {
     ) -> Result<Outcome, DeleteError> {
         let number = version.number;
         let mut contention = Contention::new();
+        // Any of the pushes may arrive yet, and not only the last one.
+        let mut may_arrive = false;
         loop {
             let atomic = contention.is_atomic();
             let Err(error) = self.push(&version, commit, tombstone, atomic) else {
                 return Ok((Some(tombstone), deleted(version)));
             };
+            may_arrive |= error.may_arrive();
             if error.is_interrupt() {
                 return Ok((None, refused(word, &error)));
             }
@@ -190,7 +193,7 @@ impl Work<'_> {
             let before = self.facts.survey.refs.clone();
             self.facts = match Facts::new(self.workspace, &self.request.app, ask) {
                 Ok(facts) => facts,
-                Err(problem) if error.may_have_arrived() => {
+                Err(problem) if may_arrive || error.may_have_arrived() => {
                     let reason = format!("{error}; and after it: {problem}; look again");
                     return Ok((None, unknown(word, reason)));
                 }
@@ -221,7 +224,7 @@ impl Work<'_> {
             };
             let reason = match contention.lost(moved) {
                 Ok(()) => continue,
-                Err(GivenUp::Refused) if error.may_arrive() => {
+                Err(_) if may_arrive => {
                     let reason = format!(
                         "{error}; its tag is where it was, and the remote may move it yet; look again"
                     );

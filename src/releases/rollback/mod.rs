@@ -178,6 +178,7 @@ fn search(past: &[Event], cut: Option<&str>, lives: &impl Fn(VersionNumber) -> b
             }
         }
         left.extend(step.left);
+        left.extend(step.passed);
     }
     if found.is_none()
         && let Some(cut) = cut

@@ -20,6 +20,8 @@ use crate::words::{Share, VersionNumber};
 pub(super) struct Step {
     /// The versions that were left.
     pub(super) left: Vec<VersionNumber>,
+    /// Those that it went over. They are nothing to go back to, and yet a step to one of them by hand may be a way back.
+    pub(super) passed: Vec<VersionNumber>,
     /// Why they may not have been left, where that is so.
     pub(super) doubt: Option<Doubt>,
 }
@@ -36,7 +38,11 @@ pub(super) enum Doubt {
 impl Step {
     /// A step that says which versions it left.
     fn said(left: Vec<VersionNumber>) -> Self {
-        Self { left, doubt: None }
+        Self {
+            left,
+            passed: Vec::new(),
+            doubt: None,
+        }
     }
 }
 
@@ -58,6 +64,8 @@ pub(super) fn steps(past: &[Event], cut: bool) -> Vec<Step> {
 struct Walk {
     /// When each version had all the traffic last.
     stable: BTreeMap<VersionNumber, usize>,
+    /// The same, when it had it first.
+    first: BTreeMap<VersionNumber, usize>,
     /// The versions that were left and not promoted since.
     away: BTreeSet<VersionNumber>,
     /// All that had a share since one version had all the traffic, and that version.
@@ -115,10 +123,14 @@ impl Walk {
             }
         };
         since.for_each(&mut add);
-        if let Some(version) = only(&deployed.parts) {
-            self.passed(version).for_each(&mut add);
+        let version = only(&deployed.parts);
+        let passed = version.map(|version| self.passed(version).collect());
+        let mut passed: Vec<VersionNumber> = passed.unwrap_or_default();
+        passed.retain(|version| !left.contains(version));
+        Step {
+            passed,
+            ..Step::said(left)
         }
-        Step::said(left)
     }
 
     /// What had a share since a version had all of the traffic last, but for what had it all before that; nothing where it never had.
@@ -128,7 +140,11 @@ impl Walk {
         (self.served.iter())
             .filter(move |(other, at)| **other != version && later(**at))
             .map(|(other, _)| *other)
-            .filter(move |other| self.is_later(*other, last))
+            .filter(move |other| {
+                self.first
+                    .get(other)
+                    .is_none_or(|at| last.is_none_or(|last| *at > last))
+            })
     }
 
     /// True for a version that was not stable before that: one that was is no way back from what came after it.
@@ -159,9 +175,10 @@ impl Walk {
         is_back.then(|| {
             // What may never have been served says nothing of versions that served before the one of now.
             let passed = self.passed(version).filter(|_| is_served);
-            let passed = passed.filter(|other| !others.contains(other));
+            let passed = passed.filter(|other| !others.contains(other)).collect();
             Step {
-                left: others.iter().copied().chain(passed).collect(),
+                left: others,
+                passed,
                 doubt,
             }
         })
@@ -181,6 +198,7 @@ impl Walk {
         self.away.extend(step.left.iter().copied());
         self.away.remove(&version);
         self.stable.insert(version, index);
+        self.first.entry(version).or_insert(index);
         self.since = vec![version];
     }
 }

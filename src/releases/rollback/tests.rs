@@ -125,6 +125,9 @@ fn who_goes_back_by_hand_goes_back_too() {
         (&["1", "2", "3", "2", "1"], "-"),
         (&["1", "3", "2", "1"], "-"),
         (&["2", "4", "3", "2", "1"], "v1"),
+        // By hand to one that a way back went over.
+        (&["2", "4", "1", "3", "2", "1"], "v1"),
+        (&["3", "5", "2<4", "=4", "=3", "=2", "=1"], "v2"),
         (&["2", "3:90 2:10", "3", "2", "1"], "v1"),
         (&["2", "2:90 3:10", "2", "1"], "v1"),
         // By way of a split: with a newer canary, or with an older version.

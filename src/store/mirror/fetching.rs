@@ -345,8 +345,18 @@ impl Mirror {
             (Err(error), _) => Err(error.clone()),
         };
         let has_failed = fetched.is_err();
+        let took_long = copied.is_some();
         let (fetched, is_new) = self.renewed(renewal, copied, fetched, attempt);
         match fetched {
+            // Its versions are of when it was begun.
+            Ok(()) if is_new && took_long => {
+                let since = self.soon(attempt.specs, &[], attempt.timeout);
+                let came = Came {
+                    branch: true,
+                    all: since.is_ok(),
+                };
+                (Ok(came), since.err(), true)
+            }
             Ok(()) if is_new || has_failed => {
                 let whole = Came {
                     branch: true,

@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -20,6 +21,10 @@ use super::transfers::{Copied, Transfer};
 use crate::git::{self, Caller, GitError, GitErrorKind};
 use crate::words::AppName;
 
+/// How long a new copy waits for a remote that is away just then.
+const WAITS: Duration = Duration::from_secs(10);
+/// How the refspec of the branch begins.
+const BRANCH: &str = "+refs/heads/";
 /// How long nothing is tried after a try that was of no use: each costs what the first fetch did.
 const AGAIN: Duration = Duration::from_mins(10);
 /// How long what a new copy lacks as well is no reason for another one.
@@ -126,9 +131,31 @@ impl Mirror {
         let dir = self.dir();
         let (tried, damaged) = if let Some(Copied { made, damaged }) = copied {
             let fresh = beside(&dir)[0].clone();
-            let tried = match made {
-                Ok(()) => renewal.judged(&fresh, &damaged, (&fetched, attempt)),
-                Err(_) => Tried::Vain,
+            let tried = match made.map(|()| self.caught_up(&fresh, attempt)) {
+                Ok(Ok(())) => renewal.judged(&fresh, &damaged, (&fetched, attempt)),
+                // It is as far as it was, and takes no place before it has what the old one has.
+                Ok(Err(_)) => {
+                    let waits = || {
+                        thread::sleep(WAITS);
+                        Ok(())
+                    };
+                    match Transfer::begin(attempt.since, self.caller(), waits) {
+                        Ok(waits) => {
+                            self.transfers().bring_copy(waits, damaged);
+                            return (fetched, false);
+                        }
+                        Err(_) => Tried::Vain,
+                    }
+                }
+                Err(error) => {
+                    renewal.pause(&dir);
+                    tracing::warn!(
+                        "{}: something of it is damaged, and a new copy could not be fetched: {error}; it is tried again in {} min",
+                        dir.display(),
+                        AGAIN.as_secs() / 60
+                    );
+                    Tried::Vain
+                }
             };
             (tried, damaged)
         } else {
@@ -166,6 +193,14 @@ impl Mirror {
         let doubts = damaged.iter().filter(|doubt| !renewal.is_cleared(doubt));
         self.state().doubts.put_back(doubts);
         done.unwrap_or((fetched, false))
+    }
+
+    /// Brings the branch in a new copy to where it is now: the copy is of when it was begun, and what came since is in the old one alone. Who
+    /// read an older commit in it would take back what was deployed meanwhile.
+    fn caught_up(&self, fresh: &Path, attempt: &Attempt<'_>) -> Result<(), GitError> {
+        let is_branch = |spec: &&String| spec.starts_with(BRANCH);
+        let branch: Vec<String> = attempt.specs.iter().filter(is_branch).cloned().collect();
+        (self.git().beside(fresh)).fetch_soon(&branch, &[], attempt.timeout)
     }
 
     /// Fetches a new copy beside the one in `dir`, where that one is found damaged and the remote answers.
