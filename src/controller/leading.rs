@@ -49,10 +49,12 @@ impl<'a> OwnerRoutes<'a> {
             |said: Option<&Shares>, shares: &Shares| said.is_some_and(|said| is_same(said, shares));
         let of_each = (routes.all.iter()).map(|route| (route, backends::shares(app, route)));
         let leading = of_each.min_by_key(|(route, shares)| {
+            let (is_decided, was_served) = (says(decided, shares), says(before, shares));
             (
+                // Which routes can be written this process may have to learn yet, while what was decided is remembered.
+                !(is_decided || was_served),
                 !routes.follows(route),
-                !says(decided, shares),
-                !says(before, shares),
+                !is_decided,
                 // Where nothing else tells, one that was taken out of the spec says less of what is served than one that is wanted.
                 routes.is_surplus(route),
                 routes.unwritable.contains(&route.name_any()),
@@ -77,9 +79,12 @@ impl<'a> OwnerRoutes<'a> {
     /// What it does not name gets no share by any of them. One that was taken out, cannot be written or gives something else may have to
     /// stay as it is, and holds up none of the others.
     pub(super) fn counts(&self, route: &HttpRoute) -> bool {
-        let shares = backends::shares(self.app, route);
-        let gives_it = (self.served.as_ref()).is_some_and(|served| is_same(served, &shares));
-        gives_it && (self.follows(route) || !self.all.iter().any(|route| self.follows(route)))
+        let gives_it = |route: &HttpRoute| {
+            let shares = backends::shares(self.app, route);
+            (self.served.as_ref()).is_some_and(|served| is_same(served, &shares))
+        };
+        let leads = |route: &&HttpRoute| self.follows(route) && gives_it(route);
+        gives_it(route) && (self.follows(route) || !self.all.iter().any(leads))
     }
 
     /// Those that it wants give different shares.
@@ -142,25 +147,31 @@ mod tests {
 
     #[test]
     fn what_was_decided_last_says_which_route_counts() {
-        let table: [Row; 15] = [
+        let table: [Row; 19] = [
             (&[1, 3], ["ab", ""], [3, 0], (3, "b")),
             (&[3, 1], ["ab", ""], [3, 0], (3, "a")),
             (&[3, 3], ["ab", ""], [3, 0], (3, "ab")),
             // Neither has it yet.
             (&[1, 2], ["ab", ""], [3, 2], (2, "b")),
             (&[2, 1], ["ab", ""], [3, 2], (2, "a")),
-            // Nothing is remembered.
-            (&[1, 3], ["ab", ""], [0, 0], (1, "a")),
-            // One that follows counts before one that does not, whatever was decided.
-            (&[1, 3], ["ab", "a"], [1, 0], (3, "b")),
-            (&[1, 3], ["b", ""], [1, 0], (3, "b")),
-            (&[3, 3], ["b", ""], [3, 0], (3, "b")),
-            // None follows.
-            (&[1, 3], ["ab", "ab"], [3, 0], (3, "b")),
+            // One that is behind gives by chance what was decided, and the one that is to give it has not got it yet.
+            (&[1, 3], ["ab", "a"], [1, 3], (3, "b")),
+            // This process has not seen yet that the one that is behind cannot be written.
+            (&[1, 3], ["ab", "b"], [3, 0], (3, "b")),
+            (&[1, 2], ["ab", "b"], [3, 2], (2, "b")),
+            // One that was taken out.
+            (&[1, 3], ["a", ""], [3, 0], (3, "b")),
             (&[1, 3], ["b", "b"], [1, 0], (1, "a")),
-            (&[3, 1], ["b", "b"], [3, 0], (3, "a")),
             (&[3, 1], ["b", "b"], [0, 0], (1, "b")),
+            (&[3, 3], ["b", ""], [3, 0], (3, "b")),
+            // None can be written, or is wanted.
+            (&[1, 3], ["ab", "ab"], [3, 0], (3, "b")),
             (&[1, 1], ["", ""], [1, 0], (1, "ab")),
+            // Nothing that is remembered is given by any.
+            (&[1, 3], ["ab", ""], [0, 0], (1, "a")),
+            (&[1, 3], ["b", ""], [2, 0], (3, "b")),
+            (&[1, 3], ["ab", "a"], [2, 0], (3, "b")),
+            (&[3, 1], ["ab", "a"], [0, 0], (1, "b")),
             // One that somebody sends elsewhere.
             (&[0, 3], ["ab", ""], [2, 0], (3, "b")),
         ];

@@ -61,13 +61,14 @@ impl Shift<'_> {
         !is_same(shares, &self.split.last) || names || routes.surplus
     }
 
-    /// What its routes say until they say what was decided, where they differ.
+    /// What its routes say until they say what was decided, where not all of them may do so.
     pub(super) fn from(&self) -> Option<Shares> {
         let RoutePlan::Serve { shares, .. } = &self.plan.route else {
             return None;
         };
-        let goes = self.split.routes.differ && !is_same(shares, &self.split.last);
-        goes.then(|| self.split.last.clone())
+        let (routes, last) = (&self.split.routes, &self.split.last);
+        let goes = (routes.differ || routes.surplus) && !is_same(shares, last);
+        goes.then(|| last.clone())
     }
 
     /// The owner wants the version to have a share.

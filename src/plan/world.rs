@@ -187,8 +187,8 @@ pub struct Memory {
     /// For each split with routes: the shares that they give, or are to give.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub shares: BTreeMap<Owner, Shares>,
-    /// For each split whose routes differ and are to say something else: what those say that the others go by, until they say what
-    /// is in `shares`. One that is behind says neither.
+    /// For each split that moves while one of its routes is behind or was taken out: what those say that the others go by, until they say
+    /// what is in `shares`. One that is behind says neither.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub from: BTreeMap<Owner, Shares>,
     /// For each split: the versions that its own routes have served, while they have workloads.

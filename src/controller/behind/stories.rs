@@ -235,6 +235,27 @@ fn where_none_can_be_written_for_a_while_nothing_goes_back_to_what_is_behind() {
 }
 
 #[test]
+fn what_another_process_has_not_tried_yet_counts_no_more_than_what_was_decided() {
+    let mut story = Story::new(&ROUTES);
+    story.steps(4);
+    for (refused, wanted) in [("a", 2), ("c", 3), ("b", 4)] {
+        story.writes_of(refused, Some(Write::Refused));
+        story.wanted = wanted;
+        story.steps(6);
+    }
+    assert_eq!(story.gives(), ["v1 100%", "v3 100%", "v2 100%"]);
+    // The others are refused again at once; this one only fails, so it is taken for one that can be written as yet.
+    story.writes_of("a", Some(Write::Lost));
+    story.cluster.restart();
+    story.steps(2);
+    for route in ROUTES {
+        story.writes_of(route, None);
+    }
+    story.steps(8);
+    assert_eq!(story.gives(), ["v4 100%"; 3]);
+}
+
+#[test]
 fn killed_between_any_two_writes_it_goes_on_from_what_was_decided() {
     for behind in ROUTES {
         for killed in PLACES {

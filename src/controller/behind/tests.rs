@@ -15,7 +15,7 @@ use crate::words::Share;
 const SETTLE: SignedDuration = SignedDuration::from_secs(5);
 const DEADLINE: SignedDuration = SignedDuration::from_secs(600);
 
-/// The route `b` of a Deployment whose other route `a` gives version 3 everything.
+/// The route `b` of a Deployment whose other route `a` gives what the plan began with.
 struct Case {
     /// What it says: versions with their weights.
     says: &'static [(u32, u32)],
@@ -150,7 +150,7 @@ fn kept(case: &Case) -> (Option<Keeps>, Option<i64>) {
     }))
     .unwrap();
     cache.put(deployment);
-    cache.put(route("a", &[(3, 10_000), (1, 0)], Some(true)));
+    cache.put(route("a", case.last, Some(true)));
     cache.put(route("b", case.says, case.accepted));
     let objects = cache.app(&key());
     let wishes = wish::wishes(&objects, &std::collections::BTreeMap::new());

@@ -115,9 +115,9 @@ fn while_routes_differ_the_shares_are_those_that_the_plan_goes_by() {
         ([3, 1], "", &three),
         ([1, 3], "a", &three),
         ([3, 1], "b", &three),
-        // What was decided has not arrived yet where routes can be written; where none can, the one that has it counts.
-        ([1, 3], "b", &one),
+        ([1, 3], "b", &three),
         ([1, 3], "ab", &three),
+        // It has not arrived yet.
         ([1, 1], "", &one),
     ] {
         assert_eq!(told(gives, unwritable), *wanted, "{gives:?} {unwritable}");
