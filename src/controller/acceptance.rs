@@ -31,7 +31,7 @@ pub(super) struct Looked {
 #[derive(Clone, Copy)]
 pub(super) struct Heard<'a> {
     pub(super) gateways: &'a Gateways,
-    pub(super) accepted: &'a Ages,
+    pub(super) looked: &'a Looked,
     /// How long a gateway is given to act on what it has accepted.
     pub(super) settle: SignedDuration,
 }
@@ -39,7 +39,7 @@ pub(super) struct Heard<'a> {
 impl Heard<'_> {
     /// The gateways have acted on a route as it is, or nobody serves it.
     pub(super) fn knows(&self, route: &HttpRoute) -> bool {
-        let age = self.accepted.get(&route.name_any());
+        let age = self.looked.accepted.get(&route.name_any());
         age.is_some_and(|age| *age >= self.settle)
             || answer::is_rejected(route)
             || answer::is_nowhere(route, self.gateways)

@@ -33,8 +33,6 @@ pub(super) struct Behind<'a> {
     /// Names of routes that cannot be written.
     pub(super) unwritable: &'a BTreeSet<String>,
     pub(super) heard: Heard<'a>,
-    /// For how long a route of that name is as it is, at least.
-    pub(super) age: &'a dyn Fn(&str) -> SignedDuration,
 }
 
 /// Until when a route keeps what it gives.
@@ -108,7 +106,7 @@ impl Behind<'_> {
             return None;
         }
         let name = live.name_any();
-        if let Some(age) = self.heard.accepted.get(&name) {
+        if let Some(age) = self.heard.looked.accepted.get(&name) {
             return Some(Until::Passed(self.heard.settle.saturating_sub(*age)));
         }
         let is_back = |version: &VersionNumber| gives.iter().any(|(given, _)| given > version);
@@ -117,7 +115,8 @@ impl Behind<'_> {
         }
         // A gateway that says nothing holds up no way back for longer than that.
         let wait = split.progress_deadline.max(self.heard.settle);
-        let wait = wait.saturating_sub((self.age)(&name));
+        let standing = self.heard.looked.standing.get(&name);
+        let wait = wait.saturating_sub(standing.copied().unwrap_or_default());
         wait.is_positive().then_some(Until::Passed(wait))
     }
 

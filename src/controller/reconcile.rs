@@ -137,7 +137,7 @@ fn decide(
     let looked = context.acceptance.look(key, objects, &gateways);
     let heard = Heard {
         gateways: &gateways,
-        accepted: &looked.accepted,
+        looked: &looked,
         settle,
     };
     let is_known = |name: &str| objects.routes.get(name).is_some_and(|it| heard.knows(it));
@@ -170,7 +170,6 @@ fn decide(
         plan: &plan,
         unwritable: &unwritable,
         heard,
-        age: &|name| looked.standing.get(name).copied().unwrap_or_default(),
     };
     let due = behind.keep(&mut routes).map(|wait| later(now, wait));
     let changes = |spec: &RouteSpec| !spec.others.is_empty();
@@ -203,7 +202,7 @@ fn routes(
         gateways: heard.gateways,
         claims: &state.claims,
         plan,
-        accepted: heard.accepted,
+        accepted: &heard.looked.accepted,
         settle: heard.settle,
         settled,
     };

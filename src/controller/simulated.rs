@@ -225,12 +225,9 @@ impl Cluster {
             unwritable: &self.unwritable(),
             heard: Heard {
                 gateways: &gateways,
-                accepted: &Acceptance::default()
-                    .look(&self.key, &objects, &gateways)
-                    .accepted,
+                looked: &Acceptance::default().look(&self.key, &objects, &gateways),
                 settle: world.settle,
             },
-            age: &|_| SignedDuration::ZERO,
         };
         behind.keep(&mut routes);
         routes

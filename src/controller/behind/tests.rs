@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::api::Deployment;
 use crate::api::gateway::Gateway;
-use crate::controller::acceptance::Ages;
+use crate::controller::acceptance::{Ages, Looked};
 use crate::controller::answer::Gateways;
 use crate::controller::cache::Cache;
 use crate::controller::{observe, wish};
@@ -175,10 +175,14 @@ fn kept(case: &Case) -> (Option<Keeps>, Option<i64>) {
         (place, std::sync::Arc::new(gateway))
     });
     let gateways: Gateways = there.into_iter().collect();
-    let accepted: Ages = (case.accepted == Some(true))
-        .then(|| ("shop.b".to_owned(), SignedDuration::from_secs(case.since)))
-        .into_iter()
-        .collect();
+    let ages = |is_there: bool, seconds: i64| -> Ages {
+        let age = ("shop.b".to_owned(), SignedDuration::from_secs(seconds));
+        is_there.then_some(age).into_iter().collect()
+    };
+    let looked = Looked {
+        accepted: ages(case.accepted == Some(true), case.since),
+        standing: ages(true, case.age),
+    };
     let behind = Behind {
         key: &key(),
         objects: &objects,
@@ -190,10 +194,9 @@ fn kept(case: &Case) -> (Option<Keeps>, Option<i64>) {
             .collect(),
         heard: Heard {
             gateways: &gateways,
-            accepted: &accepted,
+            looked: &looked,
             settle: SETTLE,
         },
-        age: &|_| SignedDuration::from_secs(case.age),
     };
     let named = &wishes[0].wanted.as_ref().unwrap().routes[1];
     let spec = observe::route_spec(&key(), &wishes[0], named, "web".parse().unwrap());
