@@ -111,6 +111,7 @@ fn world(change: bool) -> World {
                 rejected: false,
                 silent: false,
                 written: None,
+                several: false,
                 differ: false,
                 sent: numbers.iter().copied().collect(),
                 named: numbers.iter().copied().collect(),

@@ -45,6 +45,65 @@ pub struct Listener {
     pub port: i32,
     /// `HTTP`, `HTTPS`, `TLS` and others.
     pub protocol: String,
+    /// Which routes it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_routes: Option<AllowedRoutes>,
+}
+
+/// Which routes a listener takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AllowedRoutes {
+    /// Of which namespaces.
+    #[serde(default)]
+    pub namespaces: RouteNamespaces,
+    /// Of which kinds; those that its protocol is for where none is given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<RouteKind>,
+}
+
+/// Routes of the gateway's namespace: [`RouteNamespaces::from`].
+pub const ALLOW_SAME: &str = "Same";
+/// No routes at all: [`RouteNamespaces::from`].
+pub const ALLOW_NONE: &str = "None";
+
+/// Namespaces whose routes a listener takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteNamespaces {
+    /// `Same`, `All`, `None`, or `Selector` for those with certain labels.
+    #[serde(default = "same")]
+    pub from: String,
+}
+
+impl Default for RouteNamespaces {
+    fn default() -> Self {
+        Self { from: same() }
+    }
+}
+
+fn same() -> String {
+    ALLOW_SAME.to_owned()
+}
+
+/// A kind of routes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteKind {
+    /// Its group; the one of the Gateway API where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Its name.
+    pub kind: String,
+}
+
+impl RouteKind {
+    /// True for `HTTPRoute` of the Gateway API.
+    #[must_use]
+    pub fn is_http_route(&self) -> bool {
+        let group = self.group.as_deref();
+        self.kind == "HTTPRoute" && group.is_none_or(|group| group == "gateway.networking.k8s.io")
+    }
 }
 
 /// What is true of a gateway.

@@ -38,6 +38,8 @@ pub(super) const REFUSED: Cause = ("Refused", Class::Fix);
 pub(super) const USAGE: Cause = ("Usage", Class::Fix);
 /// A merge would bring what can never work.
 pub(super) const CANNOT_WORK: Cause = ("CannotWork", Class::Fix);
+/// A later change took its place before it was seen to be served.
+pub(super) const REPLACED: Cause = ("Replaced", Class::Fix);
 /// It is not served yet.
 pub(super) const NOT_SERVED: Cause = ("NotServed", Class::Wait);
 

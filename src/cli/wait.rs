@@ -1,5 +1,6 @@
 //! `--wait`: a change of `releases/` is done once `cutwater serve` serves it in full.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use super::sources::{AdminArgs, named};
 use crate::git::{self, Shield};
 use crate::releases::Kind;
 use crate::releasing::Released;
-use crate::serve::admin_api::Status;
+use crate::serve::admin_api::{ShareStatus, Status};
 use crate::store::StoreError;
 use crate::view::{AdminClient, FollowsError, own_address};
 use crate::words::{EnvironmentName, Period, VersionWord};
@@ -91,6 +92,8 @@ enum Round {
     Unknown(StoreError),
     /// This server never serves it: releases of another folder count there.
     Never(String),
+    /// A later commit, which is this one, gave the object something else, and is served.
+    Replaced(String, Vec<ShareStatus>),
 }
 
 impl Waiting {
@@ -115,13 +118,17 @@ impl Waiting {
             if git::was_interrupted() {
                 return Err(stopped(context, released, &shown));
             }
-            let (known, obstacles, pause) = match self.round(context, released, &split, commit) {
+            let round = self.round(context, released, &split, commit);
+            let (known, obstacles, pause) = match round {
                 Round::Served(status) => {
                     self.until_recorded(ui, released, status, deadline);
                     return Ok(());
                 }
                 Round::Open(obstacles) => ("is not", obstacles.join("; "), PAUSE),
                 Round::Unknown(away) => ("is not known to be", away.to_string(), AWAY),
+                Round::Replaced(later, versions) => {
+                    return Err(replaced(released, &shown, &later, &versions));
+                }
                 Round::Never(folder) => {
                     let (branch, file) = (&released.branch, &released.file);
                     return Err(Failure::new(format!(
@@ -175,7 +182,10 @@ impl Waiting {
             return Round::Never(folder.clone());
         }
         match Self::serves(context, &status, released, split, commit) {
-            Ok(true) => Round::Served(status),
+            Ok(true) => match later(context, &status, released, split, commit) {
+                Some((later, versions)) => Round::Replaced(later, versions),
+                None => Round::Served(status),
+            },
             Ok(false) => Round::Open(obstacles(context, &status, released, split, commit)),
             Err(away) => Round::Unknown(away),
         }
@@ -229,6 +239,47 @@ impl Waiting {
             None => false,
         })
     }
+}
+
+/// The later commit that is served, and what it gives, where that is something else than the change asked for. What was served in
+/// between two looks is not known here.
+fn later(
+    context: &Context,
+    status: &Status,
+    released: &Released,
+    split: &str,
+    commit: &str,
+) -> Option<(String, Vec<ShareStatus>)> {
+    let there = status.apps.get(&released.app)?.splits.get(split)?;
+    let later = there.commit.as_ref().filter(|later| *later != commit)?;
+    let given = there.versions.iter();
+    let given: BTreeMap<_, _> = given.map(|it| (it.version, it.percentage)).collect();
+    let asked = released.versions.iter();
+    let asked = asked.filter(|it| !it.percentage.is_zero());
+    // What a label means, the server knows.
+    let asked: Option<BTreeMap<_, _>> = asked
+        .map(|it| match it.version {
+            VersionWord::Number(number) => Some((number, it.percentage)),
+            _ => None,
+        })
+        .collect();
+    let is_other =
+        asked != Some(given) && context.workspace.differ_at(commit, later, &released.file);
+    is_other.then(|| (later.clone(), there.versions.clone()))
+}
+
+fn replaced(released: &Released, shown: &str, later: &str, versions: &[ShareStatus]) -> Failure {
+    let versions: Vec<String> = (versions.iter())
+        .map(|it| format!("{} {}%", it.version, it.percentage))
+        .collect();
+    let later: String = later.chars().take(12).collect();
+    let what = released.kind.named(None, &released.name);
+    Failure::new(format!(
+        "commit {shown} is in branch {}, and commit {later} after it gave {what} something else before it was seen to be served: now {} is",
+        released.branch,
+        versions.join(", ")
+    ))
+    .because(reason::REPLACED)
 }
 
 /// Ctrl-C or SIGTERM came while it was waited.

@@ -73,7 +73,7 @@ impl Behind<'_> {
                 let Some(live) = live.filter(|live| !of_owner.counts(live)) else {
                     continue;
                 };
-                let Some(until) = self.until(split, shares, live) else {
+                let Some(until) = self.until(split, (shares, &of_owner), live) else {
                     continue;
                 };
                 if let Until::Passed(wait) = until {
@@ -86,7 +86,12 @@ impl Behind<'_> {
     }
 
     /// Until when a route keeps what it gives; nothing where it may be given all of `shares` now.
-    fn until(&self, split: &Split, shares: &Shares, live: &HttpRoute) -> Option<Until> {
+    fn until(
+        &self,
+        split: &Split,
+        (shares, of_owner): (&Shares, &OwnerRoutes<'_>),
+        live: &HttpRoute,
+    ) -> Option<Until> {
         let gives = backends::shares(&self.key.app, live);
         let new: Vec<VersionNumber> = (shares.iter())
             .filter(|(version, share)| !share.is_zero() && share_of(&gives, *version).is_zero())
@@ -101,8 +106,20 @@ impl Behind<'_> {
         if new.iter().any(|version| !named.contains(version)) {
             return Some(Until::News);
         }
-        // What nobody serves may change; and where requests fail already, waiting loses more than it saves.
-        if self.heard.knows(live) || !self.reaches_pods(live) {
+        // Where requests fail already, waiting loses more than it saves.
+        if !self.reaches_pods(live) {
+            return None;
+        }
+        // What the others go away from is none of its business: it waits for what they go to, and takes one step.
+        let is_left = |version: &VersionNumber| {
+            let wanted = split.wanted.as_ref();
+            wanted.is_some_and(|wanted| share_of(wanted, *version).is_zero())
+        };
+        if of_owner.goes_on() && new.iter().any(is_left) {
+            return Some(Until::News);
+        }
+        // What nobody serves may change.
+        if self.heard.knows(live) {
             return None;
         }
         let name = live.name_any();

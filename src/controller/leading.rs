@@ -79,12 +79,18 @@ impl<'a> OwnerRoutes<'a> {
     /// What it does not name gets no share by any of them. One that was taken out, cannot be written or gives something else may have to
     /// stay as it is, and holds up none of the others.
     pub(super) fn counts(&self, route: &HttpRoute) -> bool {
-        let gives_it = |route: &HttpRoute| {
-            let shares = backends::shares(self.app, route);
-            (self.served.as_ref()).is_some_and(|served| is_same(served, &shares))
-        };
-        let leads = |route: &&HttpRoute| self.follows(route) && gives_it(route);
-        gives_it(route) && (self.follows(route) || !self.all.iter().any(leads))
+        self.gives_it(route) && (self.follows(route) || !self.goes_on())
+    }
+
+    /// What is decided can be written to one that says what is served.
+    pub(super) fn goes_on(&self) -> bool {
+        let mut all = self.all.iter();
+        all.any(|route| self.follows(route) && self.gives_it(route))
+    }
+
+    fn gives_it(&self, route: &HttpRoute) -> bool {
+        let shares = backends::shares(self.app, route);
+        (self.served.as_ref()).is_some_and(|served| is_same(served, &shares))
     }
 
     /// Those that it wants give different shares.

@@ -113,11 +113,15 @@ impl Remembered {
             .values_mut()
             .flat_map(BTreeMap::values_mut)
         {
-            named.idle = None;
+            (named.idle, named.since) = (None, None);
         }
-        // The status of each owner says what its routes gave.
+        // The status of each owner says what its routes gave. What else a shift goes by is of a moment that is over: which version was
+        // lost then, and how many pods served.
         self.memory.shares.clear();
         self.memory.from.clear();
+        self.memory.intact.clear();
+        self.memory.basis.clear();
+        self.memory.progress.clear();
     }
 }
 
@@ -241,7 +245,9 @@ mod tests {
         };
         // An older copy: version 1 lost its share a day ago, and has served again since.
         let old = r#"{"versions": {"1": {"served": true, "released": "2026-02-28T12:00:00Z"}},
-                      "named": {"cwd/shop": {"1": {"idle": "2026-02-28T12:00:00Z"}}}}"#;
+                      "named": {"cwd/shop": {"1": {"since": "2026-02-28T11:00:00Z", "idle": "2026-02-28T12:00:00Z"}}},
+                      "basis": {"cwd/shop": {"web": 9}},
+                      "intact": {"cwd/shop": {"shares": [[1, 100]], "said": [[[1, 100]], [[2, 100]]]}}}"#;
         let anchor = |manager: Option<&str>| -> ConfigMap {
             let mut managers = vec![json!({"manager": names::FIELD_MANAGER, "operation": "Apply"})];
             managers.extend(manager.map(|manager| {
@@ -299,6 +305,9 @@ mod tests {
                 manager.is_none(),
                 "{found:?}"
             );
+            let memory = &found.memory;
+            let is_of_then = !memory.intact.is_empty() || !memory.basis.is_empty();
+            assert_eq!(is_of_then, manager.is_none(), "{found:?}");
             let lost = found.lost.unwrap_or_default();
             assert!(
                 says.map_or(lost.is_empty(), |says| lost.contains(says)),

@@ -34,6 +34,7 @@ mod health;
 mod isolation;
 mod key;
 mod leading;
+mod listeners;
 mod memory;
 mod mirrors;
 mod moment;

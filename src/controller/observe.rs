@@ -345,6 +345,7 @@ fn route_facts(key: &AppKey, of_owner: &OwnerRoutes<'_>, gateways: &Gateways) ->
             .flat_map(|rule| versions_of(key, Some(rule)))
             .collect(),
         surplus: routes.iter().any(|route| of_owner.is_surplus(route)),
+        several: routes.len() > 1,
         differ: of_owner.differ(),
     }
 }

@@ -4,6 +4,7 @@
 //! move, until what is asked for can be had.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use kube::ResourceExt;
@@ -15,11 +16,12 @@ use super::claims::{self, Claim, Claims};
 use super::failure::Failure;
 use super::functions;
 use super::key::AppKey;
+use super::listeners;
 use super::objects::AppObjects;
 use super::observe;
 use super::resolve::Resolution;
 use super::wish::Wish;
-use crate::api::gateway::{Gateway, HttpRoute, ParentRef};
+use crate::api::gateway::{HttpRoute, ParentRef};
 use crate::api::{NamedRoute, Reason, Route, covers_hostname};
 use crate::kubernetes::{RouteSpec, names};
 use crate::plan::{Owner, Plan, RoutePlan};
@@ -94,7 +96,8 @@ pub(super) fn places(
         let places = specs.into_iter().filter_map(|spec| {
             let name = names::route(&key.app, &wish.owner, &spec.name);
             let live = objects.routes.get(&name);
-            let Some(mut obstacle) = obstacle(key, &wish.owner, &spec, &leaving, around) else {
+            let (all, at) = ((key, objects), (live.map(Arc::as_ref), &spec));
+            let Some(mut obstacle) = obstacle(all, &wish.owner, at, &leaving, around) else {
                 return Some(match live {
                     Some(live) => step(live, handing_over(key, objects, wish, live, spec, around)),
                     None => spec,
@@ -235,9 +238,9 @@ fn left_out<'a>(
 
 /// What stands against a place.
 fn obstacle(
-    key: &AppKey,
+    (key, objects): (&AppKey, &AppObjects),
     owner: &Owner,
-    spec: &RouteSpec,
+    (live, spec): (Option<&HttpRoute>, &RouteSpec),
     leaving: &[String],
     around: &Around<'_>,
 ) -> Option<Failure> {
@@ -251,29 +254,14 @@ fn obstacle(
             ),
         });
     };
-    if let Some(section) = &spec.section
-        && !gateway.spec.listeners.iter().any(|l| l.name == *section)
-    {
-        return Some(Failure {
-            reason: Reason::ListenerNotFound,
-            message: format!(
-                "Gateway `{}` in namespace `{}` has no listener `{section}`{}; name one of them in spec.routes, or leave sectionName out",
-                at.1,
-                at.0,
-                listeners(gateway)
-            ),
-        });
-    }
-    if let Some((hostname, taken)) = unheard(gateway, spec.section.as_deref(), &spec.hostnames) {
-        return Some(Failure {
-            reason: Reason::ListenerNotFound,
-            message: format!(
-                "no listener of Gateway `{}` in namespace `{}` that the route names takes requests for {hostname} (they take {}); add one, or choose another hostname",
-                at.1,
-                at.0,
-                taken.join(", ")
-            ),
-        });
+    let namespace = key.namespace.as_str();
+    let section = spec.section.as_deref();
+    let refusal = listeners::obstacle((&at, gateway), section, &spec.hostnames).or_else(|| {
+        let comes = live.is_some_and(|live| !is_there(key, live, spec));
+        (comes.then(|| listeners::refusal((&at, gateway), section, namespace))).flatten()
+    });
+    if refusal.is_some() {
+        return refusal;
     }
     spec.hostnames.iter().find_map(|hostname| {
         let claim = Claim::new(at.clone(), spec.section.as_deref(), hostname, &spec.path);
@@ -281,7 +269,12 @@ fn obstacle(
         let holder = (around.claims).holder(&claim, Some(gateway), &key.namespace, &name)?;
         // Who takes over from one that is being deleted, or that is gone, does not wait for its end.
         let route = holder.object.strip_prefix(claims::ROUTE);
-        let is_own = route.is_some_and(|route| names::is_route_of(&key.app, owner, route));
+        // A name like one of ours makes no route ours; the very name is said to be taken.
+        let is_own = route.is_some_and(|route| {
+            let is_ours = objects.routes.get(route).is_some();
+            names::is_route_of(&key.app, owner, route)
+                && (is_ours || route == names::route(&key.app, owner, &spec.name))
+        });
         if holder.namespace == key.namespace && (leaving.contains(&holder.name) || is_own) {
             return None;
         }
@@ -293,35 +286,6 @@ fn obstacle(
             ),
         })
     })
-}
-
-/// The first hostname that no listener takes, and those that are taken. A gateway ignores it without a word where it takes another one
-/// of the same route (Gateway API, `HTTPRouteSpec.hostnames`).
-fn unheard<'a>(
-    gateway: &'a Gateway,
-    section: Option<&str>,
-    hostnames: &'a [String],
-) -> Option<(&'a String, Vec<&'a str>)> {
-    let listeners = gateway.spec.listeners.iter();
-    let named = listeners.filter(|it| section.is_none_or(|section| it.name == section));
-    // One without a hostname takes all.
-    let taken: Option<Vec<&str>> = named.map(|it| it.hostname.as_deref()).collect();
-    let taken = taken.filter(|taken| !taken.is_empty())?;
-    let meets = |hostname: &&String| {
-        let mut taken = taken.iter();
-        taken.any(|taken| covers_hostname(taken, hostname) || covers_hostname(hostname, taken))
-    };
-    let unheard = hostnames.iter().find(|hostname| !meets(hostname))?;
-    Some((unheard, taken))
-}
-
-/// The listeners that a gateway has, as part of a message.
-fn listeners(gateway: &Gateway) -> String {
-    let names = gateway.spec.listeners.iter().map(|l| l.name.as_str());
-    match names.collect::<Vec<_>>().join(", ") {
-        names if names.is_empty() => String::new(),
-        names => format!(" (it has {names})"),
-    }
 }
 
 /// True if a route is where it is wished.

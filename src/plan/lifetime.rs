@@ -317,7 +317,7 @@ fn left(
     // A route that is behind the others sends all of its requests to it.
     let is_behind = |shift: &Shift<'_>| {
         let routes = &shift.split.routes;
-        routes.differ && routes.sent.contains(&version)
+        (routes.differ || routes.surplus) && routes.sent.contains(&version)
     };
     let behind = shifts.iter().any(is_behind);
     let left = match (carrying.next(), carrying.next()) {

@@ -39,20 +39,20 @@ fn where_only_that_versions_served_is_left_in_memory_no_rollback_window_ends() {
 
 #[test]
 fn what_was_served_is_remembered_until_all_routes_say_what_was_decided() {
-    for (differ, surplus, remembered) in [
+    for (several, surplus, remembered) in [
         (false, false, false),
         (true, false, true),
         (false, true, true),
     ] {
         let mut story = shifted();
-        story.world.splits[0].routes.differ = differ;
+        story.world.splits[0].routes.several = several;
         story.world.splits[0].routes.surplus = surplus;
         let owner = story.world.splits[0].owner.clone();
         let from = |story: &Story| plan(&story.world).memory.from.get(&owner).cloned();
         assert_eq!(from(&story), None, "nothing moves");
         story.want(&[(7, 100)]);
         let served = remembered.then(|| shares(&[(8, 100)]));
-        assert_eq!(from(&story), served, "{differ} {surplus}");
+        assert_eq!(from(&story), served, "{several} {surplus}");
         story.act();
         assert_eq!(from(&story), None, "it has moved");
     }

@@ -131,7 +131,13 @@ pub(super) fn beside(
     let has_share = |version: VersionNumber| !share_of(shares, version).is_zero();
     let had = split.last.iter().filter(|(_, share)| !share.is_zero());
     let had = had.map(|(version, _)| version);
-    let had: BTreeSet<VersionNumber> = had.chain(&split.routes.sent).copied().collect();
+    // A route may send to what is not there at all, as somebody's edit has it: no other has to name that.
+    let is_there = |version: &&VersionNumber| {
+        let state = world.versions.get(version);
+        state.is_some_and(|state| state.materialised)
+    };
+    let sent = split.routes.sent.iter().filter(is_there);
+    let had: BTreeSet<VersionNumber> = had.chain(sent).copied().collect();
     let mut idle: Vec<VersionNumber> = (had.into_iter())
         .filter(|version| !has_share(*version))
         .collect();

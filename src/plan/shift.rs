@@ -61,13 +61,14 @@ impl Shift<'_> {
         !is_same(shares, &self.split.last) || names || routes.surplus
     }
 
-    /// What its routes say until they say what was decided, where not all of them may do so.
+    /// What its routes say until they say what was decided, where there are several: any of them may turn out to be none that can be
+    /// written while it is.
     pub(super) fn from(&self) -> Option<Shares> {
         let RoutePlan::Serve { shares, .. } = &self.plan.route else {
             return None;
         };
         let (routes, last) = (&self.split.routes, &self.split.last);
-        let goes = (routes.differ || routes.surplus) && !is_same(shares, last);
+        let goes = (routes.several || routes.surplus) && !is_same(shares, last);
         goes.then(|| last.clone())
     }
 

@@ -127,6 +127,8 @@ pub struct RouteFacts {
     pub held: BTreeSet<VersionNumber>,
     /// There is one that the owner does not list any more: it counts until others take its requests.
     pub surplus: bool,
+    /// There are several: while one of them is written, another may turn out to be none that can be.
+    pub several: bool,
     /// Those that it lists give different shares: one of them cannot be written.
     pub differ: bool,
 }

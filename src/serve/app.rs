@@ -69,6 +69,8 @@ pub(super) struct App {
     pub(super) reached: BTreeMap<Owner, String>,
     /// Nothing is known against what is wanted, and it is not there yet.
     pub(super) is_starting: bool,
+    /// The repository had been fetched, so that files of versions could be had.
+    pub(super) had_files: bool,
     /// A version or function that is wanted is not there.
     pub(super) misses: bool,
 }
@@ -156,7 +158,13 @@ impl App {
         for version in self.running.values_mut() {
             rerouted |= version.look(now);
         }
-        self.returning.arrive(&self.running, &self.unfit);
+        let has_files = tools.mirror.fetched_at().is_some();
+        if has_files && !std::mem::replace(&mut self.had_files, has_files) {
+            // What could not be started for want of its files has not failed: it is started at once.
+            self.running
+                .retain(|_, it| it.takes_requests() || !it.has_ended());
+        }
+        self.returning.arrive(&self.running, &self.unfit, has_files);
         self.problems.clear();
         let asked = self.asked(name, tools.tip);
         self.look_up(name, tools, &asked);
@@ -190,8 +198,8 @@ impl App {
         }
         self.start(name, &plan, tools);
         // What cannot be started is known now, and keeps no room from others.
-        let failed = self.returning.arrive(&self.running, &self.unfit);
-        self.is_starting = self.starts(&resolutions);
+        let failed = self.returning.arrive(&self.running, &self.unfit, has_files);
+        self.is_starting = self.starts(&resolutions, has_files);
         self.misses = resolutions
             .iter()
             .any(|found| found.faults().next().is_some());

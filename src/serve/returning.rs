@@ -81,16 +81,18 @@ impl Returning {
     }
 
     /// Lets go of versions that are ready: from now on they count as they are. Nobody waits for those that have failed, which keep
-    /// what they had. True where more is known of a version.
+    /// what they had. Where nothing has been fetched yet, a program that could not be started lacks its files, and is none that failed. True
+    /// where more is known of a version.
     pub(super) fn arrive(
         &mut self,
         running: &BTreeMap<VersionNumber, Materialised>,
         unfit: &BTreeSet<VersionNumber>,
+        has_files: bool,
     ) -> bool {
         let late = self.until.is_some_and(|until| until <= Instant::now());
         let before = self.undecided.len();
         self.undecided.retain(|version| {
-            let ended = (running.get(version)).is_some_and(Materialised::has_ended);
+            let ended = has_files && (running.get(version)).is_some_and(Materialised::has_ended);
             !late && !ended && !unfit.contains(version)
         });
         self.keep(|version| !running.get(&version).is_some_and(Materialised::is_ready));
@@ -258,7 +260,7 @@ mod tests {
         let split = [(1, 90), (2, 10)];
         let mut app = shop(&split);
         step(&mut app, 3, &[]);
-        assert!(app.returning.arrive(&BTreeMap::new(), &numbers(&[1])));
+        assert!(app.returning.arrive(&BTreeMap::new(), &numbers(&[1]), true));
         assert!(app.returning.undecided().eq([number(2)]));
         // All fail, then the one with less is the first that is ready, then both are.
         for ready in [&[][..], &[2], &[1, 2]] {
@@ -298,7 +300,7 @@ mod tests {
         // One that has failed is not waited for, and keeps what it had.
         let mut app = shop(&[(3, 100)]);
         step_to(&mut app, &[(2, 50), (3, 50)], &[2]);
-        assert!(app.returning.arrive(&BTreeMap::new(), &numbers(&[3])));
+        assert!(app.returning.arrive(&BTreeMap::new(), &numbers(&[3]), true));
         let (_, served) = step_to(&mut app, &[(2, 50), (3, 50)], &[2]);
         assert_eq!(served, shares(&[(2, 50), (3, 50)]));
     }

@@ -42,9 +42,10 @@ impl App {
 
     /// True while what was served before is not served again, or nothing is known against what is wanted and it is not there yet.
     /// An owner that is served again as it was is where it was: what it wants beside that keeps nobody waiting.
-    pub(super) fn starts(&self, resolutions: &[Resolution]) -> bool {
+    pub(super) fn starts(&self, resolutions: &[Resolution], has_files: bool) -> bool {
         let failed = |number: &VersionNumber| {
-            let ended = (self.running.get(number)).is_some_and(Materialised::has_ended);
+            let ended =
+                has_files && (self.running.get(number)).is_some_and(Materialised::has_ended);
             ended || self.unfit.contains(number)
         };
         let starts = (self.wanted.keys().zip(resolutions)).any(|(owner, resolution)| {
@@ -112,6 +113,7 @@ impl App {
             ruled: served.overrides.iter().copied().collect(),
             held: shares.chain(served.overrides.iter().copied()).collect(),
             surplus: false,
+            several: false,
             differ: false,
         };
         (served.shares.clone(), facts)

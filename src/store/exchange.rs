@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -88,6 +88,23 @@ impl Workspace {
             return false;
         };
         newer == older || self.repo.graph_descendant_of(newer, older).unwrap_or(false)
+    }
+
+    /// True where two commits have something else at a path, or where that cannot be told.
+    #[must_use]
+    pub fn differ_at(&self, one: &str, other: &str, path: &str) -> bool {
+        let at = |commit: &str| {
+            let tree = self.repo.find_commit(Oid::from_str(commit)?)?.tree()?;
+            match tree.get_path(Path::new(path)) {
+                Ok(entry) => Ok(Some(entry.id())),
+                Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        match (at(one), at(other)) {
+            (Ok(one), Ok(other)) => one != other,
+            _ => true,
+        }
     }
 
     /// Fetches the app's refs and reads them.

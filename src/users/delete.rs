@@ -185,10 +185,17 @@ impl Work<'_> {
             let Err(error) = self.push(&version, commit, tombstone, atomic) else {
                 return Ok((Some(tombstone), deleted(version)));
             };
-            may_arrive |= error.may_arrive();
             if error.is_interrupt() {
-                return Ok((None, refused(word, &error)));
+                let outcome = if may_arrive {
+                    let reason =
+                        format!("{error}; a push before it may move its tag yet; look again");
+                    unknown(word, reason)
+                } else {
+                    refused(word, &error)
+                };
+                return Ok((None, outcome));
             }
+            may_arrive |= error.may_arrive();
             contention.pause();
             let before = self.facts.survey.refs.clone();
             self.facts = match Facts::new(self.workspace, &self.request.app, ask) {

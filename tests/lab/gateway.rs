@@ -50,6 +50,7 @@ impl Accepter {
                 .unwrap();
             let client = Client::try_from(config).unwrap();
             make_gateway(&client).await;
+            tokio::spawn(accept_gateways(client.clone()));
             send.send(client.clone()).unwrap();
             let api = Api::<HttpRoute>::all(client.clone());
             let mut routes = Box::pin(
@@ -120,6 +121,33 @@ async fn make_gateway(client: &Client) {
     let params = PatchParams::apply("test").force();
     // Without the Gateway API there is none: some tests want it so.
     let _ = api.patch("web", &params, &Patch::Apply(&gateway)).await;
+}
+
+/// Accepts each Gateway.
+async fn accept_gateways(client: Client) {
+    let api = Api::<Gateway>::all(client.clone());
+    let mut gateways = Box::pin(
+        watcher(api, watcher::Config::default())
+            .default_backoff()
+            .applied_objects(),
+    );
+    while let Some(gateway) = gateways.next().await {
+        let Ok(gateway) = gateway else { continue };
+        let said = gateway.status.iter().flat_map(|status| &status.conditions);
+        let mut accepted = said.filter(|said| said.type_ == "Accepted");
+        if accepted.any(|accepted| accepted.status == "True") {
+            continue;
+        }
+        let condition = json!({
+            "type": "Accepted", "status": "True", "observedGeneration": gateway.metadata.generation,
+            "reason": "Accepted", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z",
+        });
+        let status = json!({"status": {"conditions": [condition]}});
+        let namespace = gateway.namespace().unwrap_or_default();
+        let api = Api::<Gateway>::namespaced(client.clone(), &namespace);
+        let params = PatchParams::default();
+        let _ = (api.patch_status(&gateway.name_any(), &params, &Patch::Merge(&status))).await;
+    }
 }
 
 async fn answer(

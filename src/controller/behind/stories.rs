@@ -43,6 +43,8 @@ struct Story {
     recent: Vec<VersionNumber>,
     /// What was wanted when it was last decided to serve what is wanted.
     decided: u32,
+    /// A route that can be written is never held up by ones that cannot: what is wanted is not taken from it.
+    is_free: bool,
     now: Timestamp,
 }
 
@@ -55,6 +57,7 @@ impl Story {
             wanted: 1,
             recent: vec![number(1)],
             decided: 1,
+            is_free: false,
             now: "2026-01-01T00:00:00Z".parse().unwrap(),
         }
     }
@@ -114,8 +117,15 @@ impl Story {
         let key = key();
         let main = backends::main_rule(old);
         let named: Vec<VersionNumber> = backends::versions_of(&key, main).collect();
-        let gave = backends::shares(&key.app, old);
-        for (version, share) in backends::shares(&key.app, new) {
+        let (gave, gives) = (
+            backends::shares(&key.app, old),
+            backends::shares(&key.app, new),
+        );
+        let wanted = number(self.wanted);
+        if self.is_free && share_of(&gives, wanted) < share_of(&gave, wanted) {
+            return Err(format!("{name} takes from {wanted}, which is wanted"));
+        }
+        for (version, share) in gives {
             if share <= share_of(&gave, version) {
                 continue;
             }
@@ -260,6 +270,7 @@ fn killed_between_any_two_writes_it_goes_on_from_what_was_decided() {
     for behind in ROUTES {
         for killed in PLACES {
             let mut story = Story::new(&ROUTES);
+            story.is_free = true;
             story.steps(4);
             let refused = Some(Write::Refused);
             story.writes_of(behind, refused);

@@ -27,12 +27,16 @@ struct Case {
     age: i64,
     /// What is to be served.
     shares: &'static [(u32, u32)],
+    /// What is wanted, where that is not served yet.
+    wanted: Option<&'static [(u32, u32)]>,
     /// Versions with a ready pod.
     ready: &'static [u32],
     /// The gateway is not there.
     nowhere: bool,
     /// It could not be written.
     unwritable: bool,
+    /// Nor can the other one.
+    stuck: bool,
     /// What the plan began with.
     last: &'static [(u32, u32)],
 }
@@ -44,9 +48,11 @@ const KNOWN: Case = Case {
     since: 60,
     age: 60,
     shares: &[(3, 10_000)],
+    wanted: None,
     ready: &[1, 2, 3, 4],
     nowhere: false,
     unwritable: false,
+    stuck: false,
     last: &[(3, 10_000)],
 };
 
@@ -109,7 +115,7 @@ fn world(case: &Case, wish: &Wish) -> World {
     };
     let split = Split {
         owner: wish.owner.clone(),
-        wanted: Some(shares(case.shares)),
+        wanted: Some(shares(case.wanted.unwrap_or(case.shares))),
         leaving: false,
         on_loss: OnLoss::Shift,
         rollback_window: SignedDuration::ZERO,
@@ -189,8 +195,10 @@ fn kept(case: &Case) -> (Option<Keeps>, Option<i64>) {
         wishes: &wishes,
         world: &world,
         plan: &plan,
-        unwritable: &(case.unwritable.then(|| "shop.b".to_owned()))
-            .into_iter()
+        unwritable: &[(case.stuck, "shop.a"), (case.unwritable, "shop.b")]
+            .iter()
+            .filter(|(is_so, _)| *is_so)
+            .map(|(_, name)| (*name).to_owned())
             .collect(),
         heard: Heard {
             gateways: &gateways,
@@ -212,6 +220,44 @@ fn check(cases: impl IntoIterator<Item = (&'static str, Case, bool, Option<i64>)
         let (kept, wait) = kept(&case);
         assert_eq!((kept.is_some(), wait), (keeps, next), "{what}");
     }
+}
+
+#[test]
+fn what_nobody_wants_any_more_is_not_given_to_a_route_before_the_others_leave_it() {
+    let left = Case {
+        wanted: Some(&[(4, 10_000)]),
+        ..KNOWN
+    };
+    check([
+        ("the others go on", Case { ..left }, true, None),
+        (
+            "the others have to stay as they are",
+            Case {
+                stuck: true,
+                ..left
+            },
+            false,
+            None,
+        ),
+        (
+            "all requests fail",
+            Case {
+                ready: &[3],
+                ..left
+            },
+            false,
+            None,
+        ),
+        (
+            "a part of it is wanted",
+            Case {
+                wanted: Some(&[(3, 9_000), (4, 1_000)]),
+                ..left
+            },
+            false,
+            None,
+        ),
+    ]);
 }
 
 #[test]

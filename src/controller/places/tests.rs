@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::Deployment;
+use crate::api::gateway::Gateway;
 use crate::controller::cache::Cache;
 use crate::controller::claims::route_claims;
 use crate::controller::wish;
@@ -16,12 +17,19 @@ use crate::words::{Share, VersionNumber};
 /// A Gateway with a listener for each name.
 fn gateway(name: &str, listeners: &[&str]) -> ((String, String), Arc<Gateway>) {
     let listeners: Vec<Value> = (listeners.iter())
-        .map(|name| json!({"name": name, "port": 80, "protocol": "HTTP"}))
+        .map(|name| {
+            let allowed = json!({"namespaces": {"from": "All"}});
+            json!({"name": name, "port": 80, "protocol": "HTTP", "allowedRoutes": allowed})
+        })
         .collect();
     let gateway = json!({
         "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
         "metadata": {"name": name, "namespace": "edge"},
         "spec": {"gatewayClassName": "any", "listeners": listeners},
+        "status": {"conditions": [{
+            "type": "Accepted", "status": "True", "reason": "Accepted", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }]},
     });
     let key = ("edge".to_owned(), name.to_owned());
     (key, Arc::new(serde_json::from_value(gateway).unwrap()))
@@ -118,6 +126,8 @@ fn all_decided(
         overrides: vec![version],
     };
     let split = SplitPlan::settled(wishes[0].owner.clone(), route);
+    let mut unserved = gateway("unserved", &["http"]);
+    Arc::make_mut(&mut unserved.1).status = None;
     let around = Around {
         routes_known: true,
         accepted: &Ages::new(),
@@ -130,6 +140,7 @@ fn all_decided(
         gateways: &[
             gateway("web", &["http", "https"]),
             gateway("other", &["http"]),
+            unserved,
         ]
         .into(),
         claims: &claims,
@@ -177,6 +188,10 @@ fn a_live_route_stays_where_it_is_until_the_new_place_can_be_had() {
         (
             ("b.test", "/new", "api", "web/htpp"),
             Some(Reason::ListenerNotFound),
+        ),
+        (
+            ("a.test", "/", "web", "unserved"),
+            Some(Reason::WaitingForGateway),
         ),
     ];
     for (wanted, reason) in table {
@@ -281,27 +296,6 @@ fn a_hostname_stays_on_its_route_until_the_one_that_gets_it_stands() {
 }
 
 #[test]
-fn a_hostname_that_no_listener_takes_is_not_said_to_be_served() {
-    let mut hears = (*gateway("web", &["http", "https"]).1).clone();
-    for (listener, hostname) in hears.spec.listeners.iter_mut().zip(["*.a.test", "b.test"]) {
-        listener.hostname = Some(hostname.to_owned());
-    }
-    let table = [
-        (vec!["x.a.test", "b.test"], None, true),
-        (vec!["*.test"], None, true),
-        (vec!["a.test"], None, false),
-        (vec!["x.a.test", "c.test"], None, false),
-        (vec!["b.test"], Some("https"), true),
-        (vec!["b.test"], Some("http"), false),
-    ];
-    for (hostnames, section, fits) in table {
-        let hostnames: Vec<String> = hostnames.into_iter().map(str::to_owned).collect();
-        let unheard = unheard(&hears, section, &hostnames);
-        assert_eq!(unheard.is_none(), fits, "{hostnames:?} {section:?}");
-    }
-}
-
-#[test]
 fn a_first_route_is_written_where_only_its_gateway_is_missing() {
     for (gateway, reason) in [
         ("wbe", Reason::GatewayNotFound),
@@ -388,5 +382,40 @@ fn a_gateway_that_cannot_use_a_new_function_is_not_sent_to_it() {
         .unwrap();
         assert_eq!(around(true).learned(&route), learned, "{conditions:?}");
         assert!(!around(false).learned(&route), "{conditions:?}");
+    }
+}
+
+#[test]
+fn a_route_of_somebody_else_with_a_name_like_ones_of_ours_has_what_it_has() {
+    let here = ("a.test", "/", "web", "web");
+    let copy = |metadata: Value| {
+        let mut copy = live(here);
+        copy.metadata = serde_json::from_value(metadata).unwrap();
+        let conditions = json!([{
+            "type": "Accepted", "status": "True", "reason": "Accepted", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }]);
+        let parent = json!({"name": "web", "namespace": "edge"});
+        let said = json!({"parentRef": parent, "controllerName": "test", "conditions": conditions});
+        copy.status = Some(serde_json::from_value(json!({"parents": [said]})).unwrap());
+        copy
+    };
+    let made = |route: &mut HttpRoute, at: &str| {
+        let time = format!("2026-01-01T00:00:{at}Z");
+        route.metadata.creation_timestamp = Some(serde_json::from_value(json!(time)).unwrap());
+    };
+    let mut theirs =
+        copy(json!({"name": "shop.copy", "namespace": "prod", "resourceVersion": "1"}));
+    made(&mut theirs, "10");
+    let mut ours = live(here);
+    for (at, reason) in [("05", None), ("20", Some(Reason::RouteClaimed))] {
+        made(&mut ours, at);
+        let others = [theirs.clone()];
+        let decided = all_decided(here, std::slice::from_ref(&ours), &others);
+        assert_eq!(
+            decided,
+            (vec!["a.test/ web web".to_owned()], reason),
+            "{at}"
+        );
     }
 }

@@ -133,18 +133,19 @@ impl Walk {
         }
     }
 
-    /// What had a share since a version had all of the traffic last, but for what had it all before that; nothing where it never had.
+    /// What had a share since a version had all of the traffic last, but for what had it all before that version ever did; nothing where
+    /// that one never had.
     fn passed(&self, version: VersionNumber) -> impl Iterator<Item = VersionNumber> {
-        let last = self.stable.get(&version).copied();
-        let later = move |at: usize| last.is_some_and(|last| at > last);
+        let (first, last) = (self.first.get(&version), self.stable.get(&version));
+        let later = move |at: &usize| last.is_some_and(|last| at > last);
+        let is_older = move |other: &VersionNumber| {
+            let (at, first) = (self.first.get(other), first);
+            at.is_some_and(|at| first.is_some_and(|first| at < first))
+        };
         (self.served.iter())
-            .filter(move |(other, at)| **other != version && later(**at))
+            .filter(move |(other, at)| **other != version && later(at))
             .map(|(other, _)| *other)
-            .filter(move |other| {
-                self.first
-                    .get(other)
-                    .is_none_or(|at| last.is_none_or(|last| *at > last))
-            })
+            .filter(move |other| !is_older(other))
     }
 
     /// True for a version that was not stable before that: one that was is no way back from what came after it.

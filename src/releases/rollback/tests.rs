@@ -110,6 +110,9 @@ fn what_was_rolled_back_from_comes_back_only_after_it_was_promoted_again() {
         (&["2<5", "=5", "2:50 4:50", "=3", "=2", "=1"], "v1"),
         // But for what was promoted again, and what came after that.
         (&["=6", "=3", "2<4", "=4", "=3", "=2", "=1"], "v3"),
+        // Over one that had been promoted again before that.
+        (&["1<3", "=3", "=2", "1<2", "=2", "=1"], "-"),
+        (&["1<3", "=3", "=2", "=1", "=2", "=1"], "-"),
         // To one that never had all of the traffic: it goes on from there.
         (&["5<3", "=3", "=2"], "v2"),
     ] {
@@ -125,6 +128,8 @@ fn who_goes_back_by_hand_goes_back_too() {
         (&["1", "2", "3", "2", "1"], "-"),
         (&["1", "3", "2", "1"], "-"),
         (&["2", "4", "3", "2", "1"], "v1"),
+        // The branch goes back to the commit of a way back, over one that was promoted again since.
+        (&["2", "=4", "=3", "2<3", "=3", "=2", "=1"], "v1"),
         // By hand to one that a way back went over.
         (&["2", "4", "1", "3", "2", "1"], "v1"),
         (&["3", "5", "2<4", "=4", "=3", "=2", "=1"], "v2"),

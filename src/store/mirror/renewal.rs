@@ -45,6 +45,8 @@ pub(super) struct Renewal {
     cleared: HashMap<Doubt, Instant>,
     /// Nothing is tried before.
     next: Option<Instant>,
+    /// Since when a new copy cannot be brought to where the branch is.
+    behind: Option<Instant>,
 }
 
 /// The fetch that was tried.
@@ -58,6 +60,14 @@ pub(super) struct Attempt<'a> {
     /// Longest time for a fetch, and without a word of the remote in what takes longer.
     pub(super) timeout: Duration,
     pub(super) since: Timestamp,
+}
+
+impl Attempt<'_> {
+    /// The refspec of the branch, where it is asked for.
+    fn branch(&self) -> Vec<String> {
+        let is_branch = |spec: &&String| spec.starts_with(BRANCH);
+        self.specs.iter().filter(is_branch).cloned().collect()
+    }
 }
 
 /// What a try with a new copy showed.
@@ -129,23 +139,18 @@ impl Mirror {
         attempt: &Attempt<'_>,
     ) -> (Result<(), GitError>, bool) {
         let dir = self.dir();
-        let (tried, damaged) = if let Some(Copied { made, damaged }) = copied {
+        let (tried, damaged) = if let Some(copied) = copied {
             let fresh = beside(&dir)[0].clone();
-            let tried = match made.map(|()| self.caught_up(&fresh, attempt)) {
-                Ok(Ok(())) => renewal.judged(&fresh, &damaged, (&fetched, attempt)),
-                // It is as far as it was, and takes no place before it has what the old one has.
-                Ok(Err(_)) => {
-                    let waits = || {
-                        thread::sleep(WAITS);
-                        Ok(())
-                    };
-                    match Transfer::begin(attempt.since, self.caller(), waits) {
-                        Ok(waits) => {
-                            self.transfers().bring_copy(waits, damaged);
-                            return (fetched, false);
-                        }
-                        Err(_) => Tried::Vain,
-                    }
+            let (since, damaged) = (copied.since, copied.damaged);
+            let caught_up = copied.made.and_then(|()| {
+                let caught_up = self.caught_up(&fresh, attempt);
+                caught_up.or_else(|error| self.catch_up(renewal, &fresh, error, (since, attempt)))
+            });
+            let tried = match caught_up {
+                Ok(None) => renewal.judged(&fresh, &damaged, (&fetched, attempt)),
+                Ok(Some(transfer)) => {
+                    self.transfers().bring_copy(transfer, damaged);
+                    return (fetched, false);
                 }
                 Err(error) => {
                     renewal.pause(&dir);
@@ -157,6 +162,7 @@ impl Mirror {
                     Tried::Vain
                 }
             };
+            renewal.behind = None;
             (tried, damaged)
         } else {
             // What is being fetched is of use in the copy that it is fetched into, or is a new one.
@@ -197,10 +203,39 @@ impl Mirror {
 
     /// Brings the branch in a new copy to where it is now: the copy is of when it was begun, and what came since is in the old one alone. Who
     /// read an older commit in it would take back what was deployed meanwhile.
-    fn caught_up(&self, fresh: &Path, attempt: &Attempt<'_>) -> Result<(), GitError> {
-        let is_branch = |spec: &&String| spec.starts_with(BRANCH);
-        let branch: Vec<String> = attempt.specs.iter().filter(is_branch).cloned().collect();
-        (self.git().beside(fresh)).fetch_soon(&branch, &[], attempt.timeout)
+    fn caught_up(&self, fresh: &Path, attempt: &Attempt<'_>) -> Result<Option<Transfer>, GitError> {
+        let git = self.git().beside(fresh);
+        let caught_up = git.fetch_soon(&attempt.branch(), &[], attempt.timeout);
+        caught_up.map(|()| None)
+    }
+
+    /// What a new copy waits for that is as far as it was, and takes no place before it has what the old one has: what came since, where that
+    /// is large, or a remote that is away just then.
+    fn catch_up(
+        &self,
+        renewal: &mut Renewal,
+        fresh: &Path,
+        error: GitError,
+        (since, attempt): (Timestamp, &Attempt<'_>),
+    ) -> Result<Option<Transfer>, GitError> {
+        // Nobody works there, and each call that is ended leaves what it had.
+        stale_locks::remove_halves(fresh);
+        let behind = *renewal.behind.get_or_insert_with(Instant::now);
+        let transfer = if error.kind == GitErrorKind::TakesLong {
+            let (git, branch, silence) =
+                (self.git().beside(fresh), attempt.branch(), attempt.timeout);
+            let fetch = move || git.fetch_patiently(&branch, &[], silence);
+            Transfer::begin(since, self.caller(), fetch)
+        } else if behind.elapsed() < AGAIN {
+            let waits = || {
+                thread::sleep(WAITS);
+                Ok(())
+            };
+            Transfer::begin(since, self.caller(), waits)
+        } else {
+            Err(error)
+        };
+        transfer.map(Some)
     }
 
     /// Fetches a new copy beside the one in `dir`, where that one is found damaged and the remote answers.

@@ -132,6 +132,8 @@ impl Arrived {
 
 /// A new copy, or why there is none.
 pub(super) struct Copied {
+    /// When it was asked for.
+    pub(super) since: Timestamp,
     pub(super) made: Result<(), GitError>,
     /// What the old one lacks.
     pub(super) damaged: BTreeSet<Doubt>,
@@ -207,6 +209,7 @@ impl Transfers {
         let is_free = !self.are_at_work();
         let copy = (self.copy).take_if(|(copy, _)| is_free && copy.is_at_its_end());
         let copied = copy.map(|(copy, damaged)| Copied {
+            since: copy.since,
             made: copy.end(caller),
             damaged,
         });

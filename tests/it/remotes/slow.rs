@@ -51,6 +51,28 @@ impl Distant {
         self.shop.commit("apps/checkout/public/large.bin", random);
     }
 
+    /// Takes a file of version 1 from the mirror.
+    fn damage(&self) {
+        // A file each, so that one can be lost.
+        let (packs, aside) = (
+            self.copy().join("objects/pack"),
+            self.shop.dir.path().join("aside"),
+        );
+        fs::rename(&packs, &aside).unwrap();
+        let packs = fs::read_dir(&aside).unwrap();
+        let packs = packs.map(|entry| entry.unwrap().path());
+        for pack in packs.filter(|path| path.extension().is_some_and(|it| it == "pack")) {
+            let mut unpack = self.shop.sealed("git", &self.copy());
+            unpack
+                .args(["unpack-objects", "-q"])
+                .stdin(fs::File::open(pack).unwrap());
+            assert!(unpack.status().unwrap().success());
+        }
+        let file = self.shop.rev(&self.shop.remote(), "checkout/v1:app.yaml");
+        let (folder, name) = file.split_at(2);
+        fs::remove_file(self.copy().join("objects").join(folder).join(name)).unwrap();
+    }
+
     fn push(&self) {
         let clone = self.shop.clone_dir();
         let args = ["push", "-q", "origin", "HEAD:refs/heads/main"];
@@ -193,27 +215,7 @@ fn the_branch_is_read_while_a_new_copy_comes_in_place_of_a_damaged_one() {
     until("version 1 comes", || mirror.has_arrived());
     mirror.fetch("main", &apps(), SOON).unwrap();
     assert!(resolve().is_ok() && mirror.coming().is_empty());
-    // A file each, so that one can be lost.
-    let (packs, aside) = (
-        distant.copy().join("objects/pack"),
-        distant.shop.dir.path().join("aside"),
-    );
-    fs::rename(&packs, &aside).unwrap();
-    let pack = fs::read_dir(&aside)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    for pack in pack.filter(|path| path.extension().is_some_and(|it| it == "pack")) {
-        let mut unpack = distant.shop.sealed("git", &distant.copy());
-        unpack
-            .args(["unpack-objects", "-q"])
-            .stdin(fs::File::open(pack).unwrap());
-        assert!(unpack.status().unwrap().success());
-    }
-    let file = distant
-        .shop
-        .rev(&distant.shop.remote(), "checkout/v1:app.yaml");
-    let (folder, name) = file.split_at(2);
-    fs::remove_file(distant.copy().join("objects").join(folder).join(name)).unwrap();
+    distant.damage();
     let url = RemoteUrl::parse(
         &far(&distant.web.http("/open/remote.git"), usize::MAX),
         true,
@@ -232,4 +234,70 @@ fn the_branch_is_read_while_a_new_copy_comes_in_place_of_a_damaged_one() {
     // The copy was begun before the branch moved, and nobody goes back.
     assert_eq!(fetched.head, Some(moved));
     assert_eq!(halves(&distant.copy()), [""; 0]);
+}
+
+#[test]
+fn a_new_copy_is_brought_to_where_the_branch_is_however_much_that_is() {
+    let distant = Distant::new();
+    distant.push();
+    distant.commit(600);
+    distant.shop.publish(&[]);
+    let mirror = distant.mirror(usize::MAX);
+    mirror.fetch("main", &apps(), SOON).unwrap();
+    until("version 1 comes", || mirror.has_arrived());
+    mirror.fetch("main", &apps(), SOON).unwrap();
+    distant.damage();
+    let url = far(&distant.web.http("/open/remote.git"), usize::MAX);
+    let mirror = Mirror::open(
+        &distant.copy(),
+        &RemoteUrl::parse(&url, true).unwrap(),
+        None,
+    )
+    .unwrap();
+    let resolve = |word: &str| mirror.resolve(&"checkout".parse().unwrap(), &word.parse().unwrap());
+    assert!(resolve("v1").is_err());
+    mirror.fetch("main", &apps(), SOON).unwrap();
+    assert_eq!(parts(mirror.coming()), [Part::Copy]);
+    let since = mirror.coming()[0].since;
+    // Enough files for a pack, which git leaves half where a call is ended.
+    let public = distant.shop.clone_dir().join("apps/checkout/public");
+    for number in 0..150 {
+        let mut random = vec![0; 4096];
+        let mut source = fs::File::open("/dev/urandom").unwrap();
+        source.read_exact(&mut random).unwrap();
+        fs::write(public.join(format!("{number}.bin")), random).unwrap();
+    }
+    distant.commit(4);
+    distant.push();
+    let fresh = distant.copy().with_extension("new");
+    let begun = Instant::now();
+    loop {
+        assert!(
+            begun.elapsed() < Duration::from_mins(2),
+            "{:?}",
+            mirror.coming()
+        );
+        until("something comes", || mirror.has_arrived());
+        let fetched = mirror.fetch("main", &apps(), SOON).unwrap();
+        if fetched.renewed {
+            let head = distant.shop.rev(&distant.shop.remote(), "main");
+            assert_eq!(fetched.head, Some(head));
+            break;
+        }
+        let copy = mirror.coming().into_iter().find(|it| it.what == Part::Copy);
+        assert_eq!(copy.map(|copy| copy.since), Some(since));
+        if fresh.join("objects/pack").is_dir() {
+            assert!(halves(&fresh).len() <= 1, "{:?}", halves(&fresh));
+        }
+    }
+    assert!(resolve("v1").is_ok() && mirror.coming().is_empty());
+    assert_eq!(halves(&distant.copy()), [""; 0]);
+    // What is large comes as before.
+    distant.commit(400);
+    distant.shop.publish(&[]);
+    mirror.fetch("main", &apps(), SOON).unwrap();
+    assert_eq!(parts(mirror.coming()), [Part::Versions(apps())]);
+    until("version 2 comes", || mirror.has_arrived());
+    mirror.fetch("main", &apps(), SOON).unwrap();
+    assert!(resolve("v2").is_ok());
 }

@@ -122,6 +122,31 @@ async fn what_was_served_goes_on_where_what_is_wanted_cannot_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_lost_its_files_is_not_ready_before_it_serves_again() {
+    let (mut standalone, dir) = serving_moody().await;
+    std::fs::remove_file(dir.join("go")).unwrap();
+    standalone.serving.take().unwrap().kill();
+    until("no program is left", async || {
+        standalone.programs().is_empty().then_some(())
+    })
+    .await;
+    for lost in ["snapshots", "mirror.git"] {
+        std::fs::remove_dir_all(standalone.state().join(lost)).unwrap();
+    }
+    standalone.start().await;
+    // Its files could not be had for a moment; by now they are here.
+    until("its program is started", async || {
+        assert_ne!(standalone.ready().await.0, 200, "nobody is served");
+        (!standalone.programs().is_empty()).then_some(())
+    })
+    .await;
+    assert_ne!(standalone.ready().await.0, 200, "nobody is served");
+    std::fs::write(dir.join("go"), "").unwrap();
+    standalone.is_ready().await;
+    standalone.serves(&[(2, "100")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_served_does_not_wait_for_what_is_wanted() {
     let mut standalone = Standalone::of(1);
     let dir = standalone.shop.dir.path().to_owned();

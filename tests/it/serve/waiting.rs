@@ -260,3 +260,49 @@ async fn a_server_of_another_folder_is_not_waited_for() {
     assert!(done, "{said}");
     standalone.serves(&[(2, "100")]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_replaced_before_it_was_served_is_not_said_to_be_served() {
+    let mut standalone = Standalone::of(1);
+    let dir = standalone.shop.dir.path().to_owned();
+    // It is never ready.
+    standalone.publish_program("import time\ntime.sleep(600)");
+    standalone.deploy(&[(1, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    let clone = standalone.shop.clone_dir();
+    let mut waits = standalone.shop.command_in(
+        Path::new(&clone),
+        &["deploy", "checkout", "v2", "--wait=1m", "--json"],
+    );
+    waits.env("CUTWATER_ADMIN", standalone.admin.to_string());
+    let waiting = tokio::task::spawn_blocking(move || waits.output().unwrap());
+    let remote = standalone.shop.remote();
+    until("it is pushed", async || {
+        let file = (standalone.shop).git(&remote, &["show", "main:releases/checkout.yaml"]);
+        file.contains("version: 2").then_some(())
+    })
+    .await;
+    let other = dir.join("other");
+    let args = [
+        "clone",
+        "-q",
+        remote.to_str().unwrap(),
+        other.to_str().unwrap(),
+    ];
+    standalone.shop.git(&dir, &args);
+    let back = (standalone
+        .shop
+        .command_in(&other, &["rollback", "checkout", "v1"]))
+    .output();
+    assert!(text(&back.unwrap().stdout).starts_with("rolled back"));
+    let output = waiting.await.unwrap();
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert!(!output.status.success(), "{said}");
+    assert!(
+        said.contains("\"reason\":\"Replaced\",\"class\":\"fix\""),
+        "{said}"
+    );
+    assert!(said.contains("now v1 100% is"), "{said}");
+    standalone.serves(&[(1, "100")]).await;
+}
