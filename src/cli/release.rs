@@ -158,7 +158,7 @@ fn unchanged(context: &Context, released: &Released, message: Option<&String>) -
 fn pull(context: &Context, released: &Released) -> String {
     let workspace = &context.workspace;
     let (remote, tracked) = (workspace.remote(), &workspace.settings().branch);
-    let commit = released.commit.as_deref();
+    let commit = released.commit.as_ref();
     if commit.is_some_and(|commit| workspace.has_own_commits(commit)) {
         format!(
             "`git pull --no-rebase {remote} {tracked}` merges the change (a rebase would give your commits other ids, and versions say which commit they are from)"

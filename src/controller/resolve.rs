@@ -121,7 +121,7 @@ fn taken(wish: &Wish, found: resolve::Resolution, records: &Records) -> Resoluti
                     version: entry.version.clone(),
                     number: *number,
                     id: format!("g{}", record.tree),
-                    commit: record.commit.clone(),
+                    commit: record.commit.to_string(),
                     percentage: entry.percentage,
                 }
             });

@@ -130,7 +130,7 @@ impl Facts<'_> {
                 Some(ServingVersion {
                     number,
                     id: format!("g{}", record.tree),
-                    commit: record.commit.clone(),
+                    commit: record.commit.to_string(),
                     percentage: share_of(&shares, number),
                     ready_replicas: scales.keys().map(|name| self.ready(number, name)).sum(),
                     wanted_replicas: scales.values().map(|scale| pods_of(*scale)).sum(),

@@ -57,8 +57,8 @@ fn record(number: u32) -> VersionRecord {
     VersionRecord {
         app: app.metadata.name,
         number: version(number),
-        tree: format!("{number:040x}"),
-        commit: format!("{:040x}", number + 0x100),
+        tree: format!("{number:040x}").parse().unwrap(),
+        commit: format!("{:040x}", number + 0x100).parse().unwrap(),
         published_at: "2026-11-20T10:00:00Z".parse().unwrap(),
         repository: Some("main".to_owned()),
         labels: Vec::new(),

@@ -1,7 +1,8 @@
-//! The words of the product as types: names that cannot be wrong once they are parsed.
+//! The words of the product as types: names and ids that cannot be wrong once they are parsed.
 //!
 //! Pure: no I/O, no clock. Everything else speaks in these types.
 
+mod id;
 mod name;
 mod near;
 mod period;
@@ -10,6 +11,7 @@ mod share;
 mod shown;
 mod version;
 
+pub use id::{CommitId, IdError, TreeId};
 pub use name::{AppName, FunctionName, Label, NameError};
 pub(crate) use near::{instead, instead_of_alias, near, without_app};
 pub use period::{Period, PeriodError};

@@ -268,6 +268,7 @@ fn message(record: &Served, writer: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::CommitId;
 
     /// Records of a writer: the number of each, and the second at which it came to be.
     fn records(list: &[(u64, i64)]) -> Vec<Served> {
@@ -322,7 +323,7 @@ mod tests {
         ] {
             let mut entries: Vec<LedgerEntry> = (records(ledger).into_iter())
                 .map(|served| LedgerEntry {
-                    commit: String::new(),
+                    commit: CommitId::zero(),
                     served,
                 })
                 .collect();
