@@ -8,7 +8,7 @@ use super::route::{Keeps, Reached, RouteSpec};
 use crate::app::App;
 use crate::plan::{Owner, OwnerKind, Plan, RoutePlan, Scale, SplitPlan};
 use crate::record::{FileItem, FileSet, VersionRecord};
-use crate::words::{FunctionName, Share, VersionNumber};
+use crate::words::{FunctionName, Share, Shares, VersionNumber};
 
 const APP: &str = "\
 apiVersion: cutwater.dev/v1alpha1
@@ -67,7 +67,7 @@ fn record(number: u32) -> VersionRecord {
     }
 }
 
-fn shares(parts: &[(u32, u32)]) -> Vec<(VersionNumber, Share)> {
+fn shares(parts: &[(u32, u32)]) -> Shares {
     (parts.iter())
         .map(|(number, percent)| (version(*number), Share::from_basis_points(percent * 100)))
         .collect()

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::words::{AppName, CommitId, EnvironmentName, Share, TreeId, VersionNumber};
+use crate::words::{AppName, CommitId, EnvironmentName, Share, Total, TreeId, VersionNumber};
 use crate::yaml::{self, Node, Place, Problem, Problems, Value};
 
 pub use outbox::{Outbox, Waiting};
@@ -173,10 +173,8 @@ impl Served {
             ));
         }
         let versions = &self.versions;
-        let total: u32 = (versions.iter().take(11))
-            .map(|version| version.percentage.basis_points())
-            .sum();
-        if !(1..=10).contains(&versions.len()) || total != Share::ALL.basis_points() {
+        let total = Total::of(versions.iter().map(|version| version.percentage));
+        if !(1..=10).contains(&versions.len()) || total != Total::ALL {
             return Some((
                 "versions",
                 "must be 1 to 10 whose percentages total exactly 100".to_owned(),

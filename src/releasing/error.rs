@@ -385,8 +385,5 @@ impl PushUnknown {
 
 /// `v7 90%, v8 10%`
 pub(super) fn listed(parts: &[Part]) -> String {
-    let parts: Vec<String> = (parts.iter())
-        .map(|part| format!("{} {}%", part.version, part.percentage))
-        .collect();
-    parts.join(", ")
+    crate::words::listed(parts.iter().map(|part| (part.version, part.percentage)))
 }

@@ -14,7 +14,7 @@ use crate::store::objects;
 use crate::store::refs::AppRefs;
 use crate::store::workspace::Workspace;
 use crate::users::{self, Change, Reach, Scope, Survey};
-use crate::words::CommitId;
+use crate::words::{CommitId, listed};
 
 /// Most records of a ledger that a rollback looks at, and changes of the branch that say who changed an object.
 const PAST_MAX: usize = 1_000;
@@ -160,9 +160,8 @@ impl Look {
         let past = workspace.past(&request.app, &self.branch, PAST_MAX, &[]);
         let release = &self.release;
         let is_this = |change: &&Change| change.is_of(release) && change.unknown.is_none();
-        let versions: Vec<String> = (release.wanted.versions.iter())
-            .map(|entry| format!("{} {}%", entry.version, entry.percentage))
-            .collect();
+        let versions = release.wanted.versions.iter();
+        let versions = versions.map(|entry| (&entry.version, entry.percentage));
         let by = past.changes.iter().find(is_this).map(|change| {
             let (who, short) = (&change.author.name, change.commit.short());
             format!(" by {who} ({short}, {}: {})", change.at, change.message)
@@ -170,7 +169,7 @@ impl Look {
         ReleaseError::ChangedMeanwhile(Box::new(ChangedMeanwhile {
             what: target::shown(release),
             by: by.unwrap_or_default(),
-            versions: versions.join(", "),
+            versions: listed(versions),
         }))
     }
 }

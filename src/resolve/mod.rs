@@ -9,9 +9,9 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{Reason, Trouble, Wanted, WantedVersion};
-use crate::plan::{Shares, intent};
+use crate::plan::intent;
 use crate::record::{self, VersionRecord};
-use crate::words::{CommitId, Share, VersionNumber, VersionWord};
+use crate::words::{CommitId, Share, Shares, VersionNumber, VersionWord};
 
 /// Records by number.
 pub type Records = BTreeMap<VersionNumber, VersionRecord>;

@@ -8,6 +8,7 @@ mod near;
 mod period;
 mod reach;
 mod share;
+mod shares;
 mod shown;
 mod version;
 
@@ -17,5 +18,7 @@ pub(crate) use near::{instead, instead_of_alias, near, without_app};
 pub use period::{Period, PeriodError};
 pub use reach::{AliasName, EnvironmentName, ReachError, RouteName};
 pub use share::{Share, ShareError};
+pub(crate) use shares::listed;
+pub use shares::{Shares, Total};
 pub(crate) use shown::{WORD_MAX, is_plain, shown};
 pub use version::{VERSION_NUMBER_MAX, VersionNumber, VersionWord, WordError};
