@@ -5,10 +5,9 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use cutwater::plan::{
-    FunctionState, Memory, OnLoss, Owner, OwnerKind, RouteFacts, Shares, Split, Version, World,
-    plan,
+    FunctionState, Memory, OnLoss, Owner, OwnerKind, RouteFacts, Split, Version, World, plan,
 };
-use cutwater::words::{FunctionName, Share, VersionNumber};
+use cutwater::words::{FunctionName, Share, Shares, VersionNumber};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::table::Row;

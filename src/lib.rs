@@ -10,7 +10,7 @@
 //!
 //! | module | is for | touches |
 //! |---|---|---|
-//! | [`words`] | names, version words, shares, periods | nothing |
+//! | [`words`] | names, version words, ids of commits and trees, shares, periods | nothing |
 //! | [`backoff`] | how long to wait after a failure | nothing |
 //! | [`yaml`] | files that people write, with places, against a schema | nothing |
 //! | [`app`] | `app.yaml`: reading, checking, its schema | nothing |

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::app::Function;
-use crate::words::{AppName, FunctionName, Label, VersionNumber, VersionWord};
+use crate::words::{AppName, CommitId, FunctionName, Label, TreeId, VersionNumber, VersionWord};
 
 /// Everything that running a version takes, except the contents of its files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,10 +18,12 @@ pub struct VersionRecord {
     pub app: AppName,
     /// The version's number.
     pub number: VersionNumber,
-    /// The snapshot id: the git tree id, 40 hex digits.
-    pub tree: String,
-    /// The snapshot commit, 40 hex digits.
-    pub commit: String,
+    /// The snapshot id. A workload carries it where people may edit it, so what is no id there hides nothing else of the record.
+    #[serde(deserialize_with = "TreeId::kept")]
+    pub tree: TreeId,
+    /// The snapshot commit.
+    #[serde(deserialize_with = "CommitId::kept")]
+    pub commit: CommitId,
     /// When it was published.
     pub published_at: Timestamp,
     /// The Repository object that it was read from; nothing where none was. Number 3 of one repository is not number 3 of another.
@@ -83,7 +85,7 @@ impl VersionRecord {
     pub fn may_be(&self, word: &VersionWord) -> bool {
         match word {
             VersionWord::Number(number) => self.number == *number,
-            VersionWord::Id(hex) => self.tree.starts_with(hex) || self.commit.starts_with(hex),
+            VersionWord::Id(hex) => self.tree.begins(hex) || self.commit.begins(hex),
             VersionWord::Label(label) => self.labels.contains(label),
         }
     }
@@ -94,5 +96,22 @@ impl VersionRecord {
         self.functions
             .iter()
             .find(|function| function.name == *name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_somebody_edited_hides_nothing_else_of_a_record() {
+        let commit = "2".repeat(40);
+        let record: VersionRecord = serde_json::from_value(serde_json::json!({
+            "app": "shop", "number": 3, "tree": "edited", "commit": commit,
+            "publishedAt": "2026-01-01T00:00:00Z", "functions": [],
+        }))
+        .unwrap();
+        assert!(record.tree.is_zero());
+        assert_eq!(record.commit.as_str(), commit);
     }
 }

@@ -9,7 +9,7 @@ use super::{
     Affinity, AliasSpec, CookieRule, DeploymentSpec, HeaderRule, OnLoss, Override, OverrideMode,
     QueryRule, Route, SecretKey, VersionRule, WantedVersion, path_key,
 };
-use crate::words::{AppName, Period, RouteName, Share, VersionWord};
+use crate::words::{AppName, Period, RouteName, Share, Total, VersionWord};
 
 /// What is wanted, whoever wants it.
 #[derive(Debug, Clone, PartialEq)]
@@ -306,18 +306,10 @@ fn checked_versions(versions: &[WantedVersion]) -> Result<Vec<WantedVersion>, Sp
             return Err(SpecError::VersionTwice(entry.version.clone()));
         }
     }
-    let total: u32 = versions
-        .iter()
-        .map(|entry| entry.percentage.basis_points())
-        .sum();
-    if total != Share::ALL.basis_points() {
-        let (whole, hundredths) = (total / 100, total % 100);
+    let total = Total::of(versions.iter().map(|entry| entry.percentage));
+    if total != Total::ALL {
         return Err(SpecError::Total {
-            total: if hundredths == 0 {
-                whole.to_string()
-            } else {
-                format!("{whole}.{hundredths:02}")
-            },
+            total: total.to_string(),
         });
     }
     Ok(versions.to_vec())

@@ -8,8 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::rules::{dns_label, no_version_inside, period, rule, text};
 use crate::words::{
-    AliasName, AppName, EnvironmentName, FunctionName, Label, Period, RouteName, Share,
-    VersionNumber, VersionWord,
+    AliasName, AppName, CommitId, EnvironmentName, FunctionName, Label, Period, RouteName, Share,
+    TreeId, VersionNumber, VersionWord,
 };
 
 /// The schema of a word type, under the type's own name.
@@ -48,6 +48,9 @@ word_schema! {
         rule("self < 0.0 || self > 100.0 || self == double(int(self * 100.0 + 0.5)) / 100.0",
             "a percentage has at most two decimals, such as 12.5 or 14.29; round it"),
     ]});
+    // Only this program writes them, and it adds no rule for those who read them.
+    CommitId => json_schema!({"type": "string"});
+    TreeId => json_schema!({"type": "string"});
     Period => period("0s", "8760h");
 }
 

@@ -7,18 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::plan::Owner;
 use crate::releases::Release;
 use crate::settings::Settings;
-use crate::words::AppName;
+use crate::words::{AppName, CommitId};
 
 /// Of which app and repository each object is that the state folder remembers. It counts where nothing else is known of the object.
 pub type Known = BTreeMap<Owner, (AppName, String)>;
 
-/// A commit that counted and of which nothing is known, not even its id: git's name for no object.
-pub const UNKNOWN: &str = "0000000000000000000000000000000000000000";
-
 /// What a commit says.
 pub struct Commit<'a> {
-    /// 40 hex digits.
-    pub id: &'a str,
+    /// Its id.
+    pub id: &'a CommitId,
     /// What `cutwater.yaml` says in it.
     pub settings: Settings,
     /// The objects of all files that can be read.
@@ -30,17 +27,11 @@ pub struct Commit<'a> {
     /// That the folder of releases is absent, or holds nothing of ours, in words.
     pub empty: Option<&'a str>,
     /// True for each commit that this one follows.
-    pub follows: &'a dyn Fn(&str) -> bool,
+    pub follows: &'a dyn Fn(&CommitId) -> bool,
     /// What is known of objects beside the commits before it.
     pub known: &'a Known,
-    /// The commits before it that cannot be read any more.
-    pub lost: &'a [String],
+    /// The commits before it that cannot be read any more; the id of no object for one that counted and of which nothing is known.
+    pub lost: &'a [CommitId],
     /// The objects that may go on though it does not have them, where a process before this one knew that.
     pub may_stay: Option<&'a BTreeSet<Owner>>,
-}
-
-/// A commit as people are told of it.
-#[must_use]
-pub fn short(commit: &str) -> &str {
-    commit.get(..12).unwrap_or(commit)
 }

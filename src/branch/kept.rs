@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::commit::Commit;
 use crate::plan::Owner;
+use crate::words::CommitId;
 
 /// Why an object goes on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,17 +20,17 @@ pub enum Why {
         /// The folder, in words.
         folder: String,
         /// The commit of which that is so.
-        commit: String,
+        commit: CommitId,
     },
     /// A commit that had it is not behind the one that counts.
     Rewritten {
         /// That commit.
-        before: String,
+        before: CommitId,
     },
     /// A commit that may have had it cannot be read any more.
     Unknown {
-        /// That commit; [`UNKNOWN`](super::UNKNOWN) where not even its id is known.
-        before: String,
+        /// That commit; the id of no object where not even its own is known.
+        before: CommitId,
     },
 }
 
@@ -39,14 +40,14 @@ pub(super) type Reasons = BTreeMap<Why, BTreeSet<Owner>>;
 /// Since which commit an object goes on that those after it do not have either.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Kept {
-    pub(super) since: String,
+    pub(super) since: CommitId,
     pub(super) why: Why,
 }
 
 /// What is known of an object that is missing in a commit.
 pub(super) struct Missing<'a> {
     /// The commit of which it is; nothing where only the state folder knows it.
-    pub(super) of: Option<&'a str>,
+    pub(super) of: Option<&'a CommitId>,
     /// Since when it is missing.
     pub(super) kept: Option<&'a Kept>,
 }
@@ -61,17 +62,17 @@ pub(super) fn why(missing: &Missing<'_>, commit: &Commit<'_>) -> Option<(Why, Op
         return Some((kept.why.clone(), Some(kept.clone())));
     }
     let remember = |why: Why| {
-        let since = commit.id.to_owned();
+        let since = commit.id.clone();
         Some((why.clone(), Some(Kept { since, why })))
     };
     if let Some(folder) = commit.empty {
         return remember(Why::Empty {
             folder: folder.to_owned(),
-            commit: commit.id.to_owned(),
+            commit: commit.id.clone(),
         });
     }
     if let Some(before) = missing.of.filter(|before| !(commit.follows)(before)) {
-        let before = before.to_owned();
+        let before = before.clone();
         // The commits after this one do not follow that one either.
         return Some((Why::Rewritten { before }, None));
     }

@@ -10,7 +10,7 @@ mod problem;
 mod tests;
 mod tip;
 
-pub use commit::{Commit, Known, UNKNOWN, short};
+pub use commit::{Commit, Known};
 pub use kept::Why;
 pub use problem::Problem;
 pub use tip::{Tip, owner};

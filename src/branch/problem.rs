@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::kept::Why;
 use crate::plan::Owner;
 use crate::releases::Kind;
-use crate::words::AppName;
+use crate::words::{AppName, CommitId};
 
 /// What stands against a commit, or against one of its objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,13 +54,13 @@ pub enum Problem {
         /// The objects.
         owners: BTreeSet<Owner>,
         /// The commit that does not have them.
-        commit: String,
+        commit: CommitId,
     },
     /// Objects go on as before until what is wrong in this commit is mended; all else of it counts.
     AsBefore {
         /// The objects.
         owners: Vec<Owner>,
         /// The commit.
-        commit: String,
+        commit: CommitId,
     },
 }

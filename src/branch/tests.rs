@@ -6,6 +6,14 @@ use super::*;
 use crate::plan::Owner;
 use crate::releases::{self, Release};
 use crate::settings::Settings;
+use crate::words::CommitId;
+
+/// The id of a commit that is called so here.
+fn id(name: &str) -> CommitId {
+    let mut bytes = [0; 20];
+    bytes[..name.len()].copy_from_slice(name.as_bytes());
+    CommitId::from_bytes(&bytes)
+}
 
 fn object(kind: &str, name: &str, app: &str, version: u32) -> Release {
     let versions = match kind {
@@ -23,7 +31,7 @@ fn object(kind: &str, name: &str, app: &str, version: u32) -> Release {
 }
 
 /// What each object serves, as of which commit.
-fn all(tip: &Tip) -> Vec<(String, u32, String)> {
+fn all(tip: &Tip) -> Vec<(String, u32, CommitId)> {
     let one = |release: &Arc<Release>| {
         let owner = owner(release);
         let version = release.wanted.versions[0].version.to_string();
@@ -31,16 +39,21 @@ fn all(tip: &Tip) -> Vec<(String, u32, String)> {
         (
             format!("{}/{owner}", release.app()),
             version,
-            tip.commit_of(&owner).to_owned(),
+            tip.commit_of(&owner).unwrap().clone(),
         )
     };
     tip.releases.iter().map(one).collect()
 }
 
-fn next(before: &Tip, id: &str, releases: &[Release], unreadable: &[&str]) -> (Tip, Vec<Problem>) {
+fn next(
+    before: &Tip,
+    name: &str,
+    releases: &[Release],
+    unreadable: &[&str],
+) -> (Tip, Vec<Problem>) {
     before.next(Commit {
         unreadable: unreadable.iter().map(|file| (*file, "is wrong")).collect(),
-        ..commit(id, releases)
+        ..commit(&id(name), releases)
     })
 }
 
@@ -67,7 +80,7 @@ fn kept(why: Why, owner: &Owner, commit: &str) -> Problem {
     Problem::Kept {
         why,
         owners: [owner.clone()].into(),
-        commit: commit.to_owned(),
+        commit: id(commit),
     }
 }
 
@@ -80,7 +93,7 @@ fn keeps(problem: &Problem, owner: &Owner) -> bool {
     }
 }
 
-fn commit<'a>(id: &'a str, releases: &'a [Release]) -> Commit<'a> {
+fn commit<'a>(id: &'a CommitId, releases: &'a [Release]) -> Commit<'a> {
     const NOTHING: &Known = &Known::new();
     Commit {
         id,
@@ -103,8 +116,8 @@ fn known(app: &str) -> Known {
     [(owner(&release), whose)].into()
 }
 
-fn entry(who: &str, version: u32, commit: &str) -> (String, u32, String) {
-    (who.to_owned(), version, commit.to_owned())
+fn entry(who: &str, version: u32, commit: &str) -> (String, u32, CommitId) {
+    (who.to_owned(), version, id(commit))
 }
 
 #[test]
@@ -133,10 +146,10 @@ fn a_file_that_cannot_be_read_holds_its_own_app_alone() {
         said[1],
         Problem::AsBefore {
             owners: [&first[0], &first[2]].map(owner).to_vec(),
-            commit: "two".to_owned(),
+            commit: id("two"),
         }
     );
-    assert_eq!(tip.commits(&["one".to_owned()]), ["one", "two"]);
+    assert_eq!(tip.commits(&[id("one")]), ["one", "two"].map(id));
     // Mended, it counts as a whole.
     let (tip, said) = next(&tip, "three", &first[..2], &[]);
     assert_eq!(
@@ -147,10 +160,7 @@ fn a_file_that_cannot_be_read_holds_its_own_app_alone() {
         ]
     );
     assert!(said.is_empty() && tip.whole, "{said:?}");
-    assert_eq!(
-        tip.commits(&["one".to_owned(), "two".to_owned()]),
-        ["three"]
-    );
+    assert_eq!(tip.commits(&["one", "two"].map(id)), [id("three")]);
     // Where nothing was known before, what can be read counts.
     let (tip, said) = next(&Tip::default(), "two", &blog, &["releases/shop.yaml"]);
     assert_eq!(all(&tip), [entry("blog/cwd/blog", 2, "two")]);
@@ -210,9 +220,10 @@ fn a_copy_that_kept_the_name_is_refused_alone() {
     let (tip, said) = next(&Tip::default(), "two", &both, &[]);
     assert!(all(&tip).is_empty() && !tip.whole, "{said:?}");
     // After a restart the state folder knows.
+    let two = id("two");
     let commit = Commit {
         known: &known("shop"),
-        ..commit("two", &both)
+        ..commit(&two, &both)
     };
     let (tip, said) = Tip::default().next(commit);
     assert_eq!(all(&tip), [entry("shop/cwd/shop", 2, "two")]);
@@ -223,31 +234,31 @@ fn a_copy_that_kept_the_name_is_refused_alone() {
 #[test]
 fn what_is_remembered_stays_where_the_commit_before_cannot_be_read() {
     let blog = [object("Deployment", "blog", "blog", 1)];
-    let lost = ["one".to_owned()];
-    let rewritten = |tip: &Tip, id: &str, lost: &[String]| {
+    let lost = [id("one")];
+    let rewritten = |tip: &Tip, name: &str, lost: &[CommitId]| {
         tip.next(Commit {
-            follows: &|before| before != "one",
+            follows: &|before| *before != id("one"),
             known: &known("shop"),
             lost,
-            ..commit(id, &blog)
+            ..commit(&id(name), &blog)
         })
     };
     let (tip, said) = rewritten(&Tip::default(), "two", &lost);
     let shop = owner(&object("Deployment", "shop", "shop", 1));
-    let before = "one".to_owned();
+    let before = id("one");
     assert_eq!(said, [kept(Why::Unknown { before }, &shop, "two")]);
     assert!(tip.recalls(&shop));
-    assert_eq!(tip.commits(&lost), ["one", "two"]);
+    assert_eq!(tip.commits(&lost), ["one", "two"].map(id));
     // So it is after each start, and with each commit, until one has it.
     let (again, _) = rewritten(&Tip::default(), "two", &lost);
     let (tip, said) = rewritten(&again, "three", &[]);
     assert!(tip.recalls(&shop) && said.len() == 1, "{said:?}");
-    let before = [&lost[..], &["two".to_owned()]].concat();
-    assert_eq!(tip.commits(&before), ["one", "two", "three"]);
+    let before = [&lost[..], &[id("two")]].concat();
+    assert_eq!(tip.commits(&before), ["one", "two", "three"].map(id));
     let both = [blog[0].clone(), object("Deployment", "shop", "shop", 1)];
-    let (tip, said) = tip.next(commit("four", &both));
+    let (tip, said) = tip.next(commit(&id("four"), &both));
     assert!(said.is_empty() && tip.has(&shop), "{said:?}");
-    assert_eq!(tip.commits(&before), ["four"]);
+    assert_eq!(tip.commits(&before), [id("four")]);
     let (tip, said) = rewritten(&tip, "five", &[]);
     assert!(said.is_empty() && !tip.recalls(&shop), "{said:?}");
     assert!(!tip.has(&shop));
@@ -289,7 +300,7 @@ fn what_may_not_be_removed_stays_and_the_rest_counts() {
     let rewritten = |releases: &[Release]| {
         tip.next(Commit {
             follows: &|_| false,
-            ..commit("two", releases)
+            ..commit(&id("two"), releases)
         })
     };
     let (tip, said) = rewritten(&[object("Deployment", "blog", "blog", 2)]);
@@ -300,7 +311,7 @@ fn what_may_not_be_removed_stays_and_the_rest_counts() {
             entry("shop/cwd/shop", 1, "one"),
         ]
     );
-    let before = "one".to_owned();
+    let before = id("one");
     let shop = owner(&first[0]);
     assert_eq!(said, [kept(Why::Rewritten { before }, &shop, "two")]);
     let (tip, said) = rewritten(&first);
@@ -355,7 +366,7 @@ fn what_was_kept_stays_until_a_commit_that_had_it_is_followed_by_one_without_it(
         (vec![empty, ("3", &["one"], '1')], false),
         (vec![rewritten, ("3", &["one"], '1')], false),
     ] {
-        let read = |tip: &Tip, (id, behind, has): &Step| {
+        let read = |tip: &Tip, (name, behind, has): &Step| {
             let releases = match has {
                 '2' => vec![shop.clone(), blog.clone()],
                 '1' => vec![blog.clone()],
@@ -364,8 +375,10 @@ fn what_was_kept_stays_until_a_commit_that_had_it_is_followed_by_one_without_it(
             tip.next(Commit {
                 bare: &[],
                 empty: releases.is_empty().then_some("releases"),
-                follows: &|before| before == *id || behind.contains(&before),
-                ..commit(id, &releases)
+                follows: &|before| {
+                    *before == id(name) || behind.iter().any(|name| *before == id(name))
+                },
+                ..commit(&id(name), &releases)
             })
         };
         let all: Vec<Step> = [one].into_iter().chain(steps).collect();
@@ -382,8 +395,8 @@ fn what_was_kept_stays_until_a_commit_that_had_it_is_followed_by_one_without_it(
         );
         // So it is after a start, which reads again what counted.
         let mut again = Tip::default();
-        for id in &counted {
-            let step = all.iter().find(|(name, ..)| name == id).unwrap();
+        for commit in &counted {
+            let step = all.iter().find(|(name, ..)| id(name) == *commit).unwrap();
             (again, said) = read(&again, step);
         }
         assert_eq!(again.has(&who), stays, "{counted:?} of {all:?}");
@@ -400,12 +413,12 @@ fn what_was_kept_stays_until_a_commit_that_had_it_is_followed_by_one_without_it(
 fn a_file_that_was_emptied_takes_nothing_away_and_one_that_was_removed_does() {
     let both = ["shop", "blog"].map(|name| object("Deployment", name, name, 1));
     let (before, _) = next(&Tip::default(), "a", &both, &[]);
-    let follows = |_: &str| true;
+    let follows = |_: &CommitId| true;
     let with = |bare: &[String]| {
         before.next(Commit {
             bare,
             follows: &follows,
-            ..commit("b", &both[1..])
+            ..commit(&id("b"), &both[1..])
         })
     };
     let (tip, problems) = with(&[both[0].file.clone()]);

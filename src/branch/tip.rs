@@ -10,13 +10,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::commit::{Commit, Known, short};
+use super::commit::{Commit, Known};
 use super::kept::{self, Kept, Missing, Reasons};
 use super::problem::Problem;
 use crate::plan::Owner;
 use crate::releases::{Kind, Release};
 use crate::settings::Settings;
-use crate::words::AppName;
+use crate::words::{AppName, CommitId};
 
 /// The objects that go on though commits do not have them.
 type AllKept = BTreeMap<Owner, Kept>;
@@ -24,29 +24,29 @@ type AllKept = BTreeMap<Owner, Kept>;
 /// What counts.
 #[derive(Debug, Clone, Default)]
 pub struct Tip {
-    /// 40 hex digits; empty before the first.
-    pub commit: String,
+    /// The commit; nothing before the first.
+    pub commit: Option<CommitId>,
     /// What `cutwater.yaml` says there.
     pub settings: Settings,
     /// The objects that count.
     pub releases: Vec<Arc<Release>>,
     owners: BTreeSet<Owner>,
     /// The objects that are as an older commit has them, and which one that is.
-    pub held: BTreeMap<Owner, String>,
+    pub held: BTreeMap<Owner, CommitId>,
     /// The objects that go on though this commit, and others before it, do not have them. Those that are not among the releases
     /// stand in the state folder.
     kept: AllKept,
     /// Commits that counted before and cannot be read any more, where what only they may have had goes on.
-    lost: Vec<String>,
+    lost: Vec<CommitId>,
     /// What is neither among the releases nor kept is not wanted. Where it is false, something could not be read.
     pub whole: bool,
 }
 
 impl Tip {
-    /// The commit of which an object is.
+    /// The commit of which an object is; nothing before the first.
     #[must_use]
-    pub fn commit_of(&self, owner: &Owner) -> &str {
-        self.held.get(owner).unwrap_or(&self.commit)
+    pub fn commit_of(&self, owner: &Owner) -> Option<&CommitId> {
+        self.held.get(owner).or(self.commit.as_ref())
     }
 
     /// True for an object that is among the releases.
@@ -65,7 +65,7 @@ impl Tip {
     #[must_use]
     pub fn older(&self, owner: &Owner) -> Option<String> {
         match self.held.get(owner) {
-            Some(commit) => Some(format!("commit {}", short(commit))),
+            Some(commit) => Some(format!("commit {}", commit.short())),
             None => (!self.has(owner)).then(|| "the state folder".to_owned()),
         }
     }
@@ -78,15 +78,15 @@ impl Tip {
 
     /// The commits that make this up, the oldest first where `before` has them so.
     #[must_use]
-    pub fn commits(&self, before: &[String]) -> Vec<String> {
+    pub fn commits(&self, before: &[CommitId]) -> Vec<CommitId> {
         let since = self.kept.values().map(|kept| &kept.since);
-        let held: BTreeSet<&String> = self.held.values().chain(since).collect();
-        let mut commits: Vec<String> = (before.iter())
+        let held: BTreeSet<&CommitId> = self.held.values().chain(since).collect();
+        let mut commits: Vec<CommitId> = (before.iter())
             .filter(|commit| held.contains(commit) || self.lost.contains(commit))
-            .filter(|commit| **commit != self.commit)
+            .filter(|commit| Some(*commit) != self.commit.as_ref())
             .cloned()
             .collect();
-        commits.push(self.commit.clone());
+        commits.extend(self.commit.clone());
         commits
     }
 
@@ -148,25 +148,25 @@ impl Tip {
         for old in &self.releases {
             let owner = owner(old);
             if goes_on.contains(&owner) {
-                held.insert(owner.clone(), self.commit_of(&owner).to_owned());
+                held.extend(self.commit_of(&owner).map(|of| (owner, of.clone())));
                 stays.push(Arc::clone(old));
             }
         }
         let kept_for = |(why, owners)| Problem::Kept {
             why,
             owners,
-            commit: commit.id.to_owned(),
+            commit: commit.id.clone(),
         };
         problems.extend(reasons.into_iter().map(kept_for));
         if !slipped.is_empty() {
             problems.push(Problem::AsBefore {
                 owners: slipped,
-                commit: commit.id.to_owned(),
+                commit: commit.id.clone(),
             });
         }
         releases.extend(stays);
         let tip = Self {
-            commit: commit.id.to_owned(),
+            commit: Some(commit.id.clone()),
             settings: commit.settings,
             owners: releases.iter().map(|release| owner(release)).collect(),
             releases,
@@ -226,7 +226,7 @@ impl Tip {
         let (mut kept, mut reasons) = (AllKept::new(), Reasons::new());
         for owner in missing {
             let known = Missing {
-                of: self.has(owner).then(|| self.commit_of(owner)),
+                of: self.commit_of(owner).filter(|_| self.has(owner)),
                 kept: self.kept.get(owner),
             };
             if let Some((why, keeps)) = kept::why(&known, commit) {

@@ -169,11 +169,11 @@ impl Args {
         PlanJson {
             base: SideJson {
                 name,
-                commit: Some(sides.parted.oid.to_string()),
+                commit: Some(sides.parted.oid.into()),
             },
             head: SideJson {
                 name: (self.head.as_deref().unwrap_or("the files of this clone")).to_owned(),
-                commit: (self.head.as_ref()).map(|_| sides.head.oid.to_string()),
+                commit: (self.head.as_ref()).map(|_| sides.head.oid.into()),
             },
             behind: sides.parted.oid != sides.base.oid
                 && workspace.releases_differ(&sides.parted, &sides.base),

@@ -8,7 +8,7 @@ use super::wait::WaitArgs;
 use crate::releases::Kind;
 use crate::releasing::{ReleaseOutcome, ReleaseRequest, Released, Wish, WorkTree};
 use crate::users::DeployedShare;
-use crate::words::{AppName, VersionWord};
+use crate::words::{AppName, VersionWord, listed};
 
 /// Longest message that a Deployment may have, in characters.
 const MESSAGE_MAX: usize = 1024;
@@ -132,10 +132,11 @@ fn what(released: &Released) -> String {
 
 /// `v7 90%, v8 10%`
 pub(super) fn shares(shares: &[DeployedShare]) -> String {
-    let shares: Vec<String> = (shares.iter())
-        .map(|share| format!("{} {}%", share.version, share.percentage))
-        .collect();
-    shares.join(", ")
+    listed(
+        shares
+            .iter()
+            .map(|share| (&share.version, share.percentage)),
+    )
 }
 
 /// Why nothing was changed.
@@ -158,7 +159,7 @@ fn unchanged(context: &Context, released: &Released, message: Option<&String>) -
 fn pull(context: &Context, released: &Released) -> String {
     let workspace = &context.workspace;
     let (remote, tracked) = (workspace.remote(), &workspace.settings().branch);
-    let commit = released.commit.as_deref();
+    let commit = released.commit.as_ref();
     if commit.is_some_and(|commit| workspace.has_own_commits(commit)) {
         format!(
             "`git pull --no-rebase {remote} {tracked}` merges the change (a rebase would give your commits other ids, and versions say which commit they are from)"

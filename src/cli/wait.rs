@@ -15,7 +15,7 @@ use crate::releasing::Released;
 use crate::serve::admin_api::{ShareStatus, Status};
 use crate::store::StoreError;
 use crate::view::{AdminClient, FollowsError, own_address};
-use crate::words::{EnvironmentName, Period, VersionWord};
+use crate::words::{CommitId, EnvironmentName, Period, VersionWord};
 
 /// How long the record of what is served is waited for. A server pushes those of one app after the other, and waits longer after each push
 /// that fails.
@@ -105,7 +105,7 @@ impl Waiting {
         released: &Released,
     ) -> Result<(), Failure> {
         let commit = released.commit.as_ref().unwrap_or(&released.onto);
-        let shown: String = commit.chars().take(12).collect();
+        let shown = commit.short();
         let split = format!("{}/{}", released.kind.short(), released.object);
         ui.progress(&format!(
             "waiting until {} serves {split} as of commit {shown}",
@@ -116,7 +116,7 @@ impl Waiting {
         let _shield = Shield::raise();
         loop {
             if git::was_interrupted() {
-                return Err(stopped(context, released, &shown));
+                return Err(stopped(context, released, shown));
             }
             let round = self.round(context, released, &split, commit);
             let (known, obstacles, pause) = match round {
@@ -161,7 +161,13 @@ impl Waiting {
         }
     }
 
-    fn round(&self, context: &Context, released: &Released, split: &str, commit: &str) -> Round {
+    fn round(
+        &self,
+        context: &Context,
+        released: &Released,
+        split: &str,
+        commit: &CommitId,
+    ) -> Round {
         let status = match self.standalone.ask::<Status>("/status") {
             Ok(status) => status,
             // It may be on its way up again.
@@ -218,7 +224,7 @@ impl Waiting {
         status: &Status,
         released: &Released,
         split: &str,
-        commit: &str,
+        commit: &CommitId,
     ) -> Result<bool, StoreError> {
         let app = status.apps.get(&released.app);
         let there = app.and_then(|app| app.splits.get(split));
@@ -336,14 +342,14 @@ fn obstacles(
     status: &Status,
     released: &Released,
     split: &str,
-    commit: &str,
+    commit: &CommitId,
 ) -> Vec<String> {
-    let follows = |newer: &Option<String>| {
+    let follows = |newer: &Option<CommitId>| {
         (newer.as_ref()).is_some_and(|newer| context.workspace.follows(newer, commit))
     };
     let mut found = status.problems.clone();
     if found.is_empty() && !follows(&status.seen) {
-        let seen = status.seen.as_deref().unwrap_or("none");
+        let seen = (status.seen.as_ref()).map_or("none", CommitId::as_str);
         found.push(format!("the newest commit that the server knows is {seen}"));
     }
     let app = status.apps.get(&released.app);

@@ -5,8 +5,7 @@
 use super::key::AppKey;
 use crate::api::gateway::{HttpRoute, Rule};
 use crate::kubernetes::names;
-use crate::plan::Shares;
-use crate::words::{AppName, Share, VersionNumber};
+use crate::words::{AppName, Share, Shares, VersionNumber};
 
 /// The rule of a route of ours that any request meets.
 pub(super) fn main_rule(route: &HttpRoute) -> Option<&Rule> {

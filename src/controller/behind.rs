@@ -20,8 +20,8 @@ use super::wish::Wish;
 use crate::api::gateway::HttpRoute;
 use crate::kubernetes::{Keeps, names};
 use crate::plan::effective::share_of;
-use crate::plan::{BACKENDS_MAX, Plan, RoutePlan, Shares, Split, World};
-use crate::words::VersionNumber;
+use crate::plan::{BACKENDS_MAX, Plan, RoutePlan, Split, World};
+use crate::words::{Shares, VersionNumber};
 
 /// What is known where it is asked what is written.
 pub(super) struct Behind<'a> {

@@ -96,7 +96,7 @@ impl Users<'_> {
         let listed = resolution.iter().flat_map(|it| it.shares.iter().flatten());
         let split = self.plan.splits.iter().find(|split| split.owner == *owner);
         let served = match split.map(|split| &split.route) {
-            Some(RoutePlan::Serve { shares, .. }) => shares.as_slice(),
+            Some(RoutePlan::Serve { shares, .. }) => &shares[..],
             _ => &[],
         };
         let lost = self.plan.memory.intact.get(owner);

@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use super::answer::{self, Answer};
 use super::foreign_routes;
 use super::observe;
-use super::status::{Facts, one_line, pods_of};
+use super::status::{Facts, pods_of};
 use crate::api::condition::{self, Say, State};
 use crate::api::gateway::HttpRoute;
 use crate::api::{Class, Reason, Type};
@@ -107,7 +107,7 @@ impl Facts<'_> {
         if let Some(say) = cause(parts) {
             return Say::new(Type::Ready, State::False, say.reason, say.message.clone());
         }
-        let line = one_line(&self.shares(split));
+        let line = self.shares(split).to_string();
         Say::new(
             Type::Ready,
             true,

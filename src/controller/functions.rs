@@ -74,8 +74,9 @@ mod tests {
 
     use super::*;
     use crate::kubernetes::{Kind, render};
-    use crate::plan::{Owner, OwnerKind, Plan, RoutePlan, Shares, SplitPlan};
+    use crate::plan::{Owner, OwnerKind, Plan, RoutePlan, SplitPlan};
     use crate::words::Share;
+    use crate::words::Shares;
 
     fn v(number: u32) -> VersionNumber {
         VersionNumber::new(number).unwrap()

@@ -12,8 +12,8 @@ use super::backends;
 use super::objects::AppObjects;
 use crate::api::gateway::HttpRoute;
 use crate::plan::effective::is_same;
-use crate::plan::{Memory, Owner, Shares};
-use crate::words::AppName;
+use crate::plan::{Memory, Owner};
+use crate::words::{AppName, Shares};
 
 /// The routes of an owner.
 pub(super) struct OwnerRoutes<'a> {
@@ -118,7 +118,7 @@ mod tests {
     use crate::words::{Share, VersionNumber};
 
     fn whole(version: u32) -> Shares {
-        vec![(VersionNumber::new(version).unwrap(), Share::ALL)]
+        [(VersionNumber::new(version).unwrap(), Share::ALL)].into()
     }
 
     /// Routes `shop.a`, `shop.b` and so on, each with all of its requests sent to one version; 0 for a Service of somebody else's.

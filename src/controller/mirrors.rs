@@ -12,7 +12,7 @@ use super::key::ObjectKey;
 use crate::api::Reason;
 use crate::git::{Credentials, RemoteUrl};
 use crate::store::{Mirror, StoreError};
-use crate::words::AppName;
+use crate::words::{AppName, CommitId};
 
 /// Longest time for a fetch into which nothing large comes, and without a word of a server in what takes longer.
 const FETCH_SILENCE: Duration = Duration::from_mins(1);
@@ -36,7 +36,7 @@ pub(super) struct Order {
 
 /// What came of it.
 pub(super) struct Fetched {
-    pub(super) head: String,
+    pub(super) head: Option<CommitId>,
     pub(super) changed: BTreeSet<AppName>,
     pub(super) mirror: Mirror,
     /// The rest of it takes long.
@@ -119,7 +119,7 @@ impl Order {
             info!(repository = %self.url, "{}; versions that are here already are known meanwhile", part.said(&self.branch));
         }
         Ok(Fetched {
-            head: fetched.head.unwrap_or_default(),
+            head: fetched.head,
             changed: fetched.changed,
             is_part: !coming.is_empty(),
             kept: kept().filter(|_| !coming.is_empty()),

@@ -17,12 +17,10 @@ use super::wish::Wish;
 use crate::api::{NamedRoute, OverrideRule};
 use crate::kubernetes::{RouteSpec, names};
 use crate::plan::intent::{self, Asked};
-use crate::plan::{
-    FunctionState, Memory, Owner, OwnerKind, RouteFacts, Shares, Split, Version, World,
-};
+use crate::plan::{FunctionState, Memory, Owner, OwnerKind, RouteFacts, Split, Version, World};
 use crate::record::VersionRecord;
 use crate::resolve::Records;
-use crate::words::{FunctionName, VersionNumber};
+use crate::words::{FunctionName, Shares, VersionNumber};
 
 /// Delays that the controller was started with.
 #[derive(Debug, Clone, Copy)]

@@ -25,6 +25,7 @@ use crate::api::{
     STATUS_MANAGER, Type,
 };
 use crate::plan::{Owner, OwnerKind};
+use crate::words::CommitId;
 
 /// Mere numbers and words in a status (ready pods, messages) are written at most this often, while pods start one by one.
 const CALM: Duration = Duration::from_secs(1);
@@ -246,7 +247,10 @@ impl Reports {
             Ok(Some(object)) => {
                 let reference = object.object_ref(&());
                 let (fault, reason, note) = match &fetch.head {
-                    Ok(head) => (false, Reason::Succeeded, format!("read at {head}")),
+                    Ok(head) => {
+                        let head = head.as_ref().map_or("", CommitId::as_str);
+                        (false, Reason::Succeeded, format!("read at {head}"))
+                    }
                     Err((reason, message)) => (true, *reason, message.clone()),
                 };
                 let old = before
@@ -353,7 +357,7 @@ fn repository_status(
     status.observed_generation = generation;
     let says = match &fetch.head {
         Ok(head) => {
-            status.head = Some(head.clone());
+            status.head = head.as_ref().map(CommitId::to_string);
             [
                 Say::new(
                     Type::Ready,

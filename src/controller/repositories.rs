@@ -23,7 +23,7 @@ use crate::api::{Reason, Repository, condition};
 use crate::git::RemoteUrl;
 use crate::record::VersionRecord;
 use crate::store::ResolveError;
-use crate::words::{AppName, FunctionName, VersionWord};
+use crate::words::{AppName, CommitId, FunctionName, VersionWord};
 
 /// How often it is checked whether the Repositories are known, at the start only.
 const SYNC_CHECK: Duration = Duration::from_millis(50);
@@ -52,7 +52,7 @@ pub(super) enum Lane {
 #[derive(Debug, Clone)]
 pub(super) struct Fetch {
     /// The commit of the branch, or why there is none.
-    pub(super) head: Result<String, (Reason, String)>,
+    pub(super) head: Result<Option<CommitId>, (Reason, String)>,
 }
 
 /// All mirrors.

@@ -189,6 +189,7 @@ pub(super) struct Access {
 mod tests {
     use super::*;
     use crate::git::RemoteUrl;
+    use crate::words::CommitId;
 
     const HOUR: Duration = Duration::from_hours(1);
 
@@ -202,7 +203,7 @@ mod tests {
     /// What a fetch brings; of a part, these apps were here before.
     fn fetched(mirror: &Mirror, is_part: bool, apps: Option<&BTreeSet<AppName>>) -> Fetched {
         Fetched {
-            head: "1".repeat(40),
+            head: Some(CommitId::from_bytes(&[0x11; 20])),
             changed: BTreeSet::new(),
             mirror: mirror.clone(),
             is_part,

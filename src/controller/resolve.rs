@@ -9,10 +9,9 @@ use super::repositories::{Lookup, Repositories};
 use super::wish::Wish;
 use crate::api::condition::{self, State};
 use crate::api::{Reason, ResolvedVersion, Trouble, Type};
-use crate::plan::Shares;
 use crate::record::VersionRecord;
 use crate::resolve::{self, Answer, Asked, Pin, Records};
-use crate::words::{VersionNumber, VersionWord};
+use crate::words::{Shares, VersionNumber, VersionWord};
 
 /// What git may say against a version that runs.
 const AGAINST_RUNNING: [Reason; 6] = [
@@ -121,7 +120,7 @@ fn taken(wish: &Wish, found: resolve::Resolution, records: &Records) -> Resoluti
                     version: entry.version.clone(),
                     number: *number,
                     id: format!("g{}", record.tree),
-                    commit: record.commit.clone(),
+                    commit: record.commit.to_string(),
                     percentage: entry.percentage,
                 }
             });

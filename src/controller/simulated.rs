@@ -29,9 +29,9 @@ use crate::api::gateway::HttpRoute;
 use crate::api::{DeploymentStatus, Wanted};
 use crate::kubernetes::object::Kind;
 use crate::kubernetes::{names, render};
-use crate::plan::{Owner, Plan, RoutePlan, Shares, World};
+use crate::plan::{Owner, Plan, RoutePlan, World};
 use crate::resolve::Records;
-use crate::words::{AppName, FunctionName, VersionNumber};
+use crate::words::{AppName, FunctionName, Shares, VersionNumber};
 
 /// A cluster with one app.
 pub(crate) struct Cluster {

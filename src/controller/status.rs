@@ -20,9 +20,9 @@ use crate::api::condition::{self, Say, State};
 use crate::api::{DeploymentStatus, HistoryEntry, HistoryShare, RouteState, ServingVersion, Type};
 use crate::kubernetes::names;
 use crate::plan::effective::share_of;
-use crate::plan::{Memory, OwnerKind, Plan, RoutePlan, Scale, Shares, SplitPlan};
+use crate::plan::{Memory, OwnerKind, Plan, RoutePlan, Scale, SplitPlan};
 use crate::resolve::Records;
-use crate::words::{FunctionName, Share, VersionNumber};
+use crate::words::{FunctionName, Share, Shares, VersionNumber};
 
 /// Deployments that the status remembers.
 const HISTORY: usize = 10;
@@ -54,7 +54,7 @@ pub(super) fn status(facts: &Facts<'_>) -> DeploymentStatus {
         status.wanted.clone_from(&facts.resolution.pinned);
         status.serving = facts.serving(split);
         status.routes = facts.routes();
-        status.versions = Some(one_line(&facts.shares(split))).filter(|line| !line.is_empty());
+        status.versions = Some(facts.shares(split).to_string()).filter(|line| !line.is_empty());
     } else {
         // Nothing is made for it: no place that it asks for now is its own.
         for route in &mut status.routes {
@@ -130,7 +130,7 @@ impl Facts<'_> {
                 Some(ServingVersion {
                     number,
                     id: format!("g{}", record.tree),
-                    commit: record.commit.clone(),
+                    commit: record.commit.to_string(),
                     percentage: share_of(&shares, number),
                     ready_replicas: scales.keys().map(|name| self.ready(number, name)).sum(),
                     wanted_replicas: scales.values().map(|scale| pods_of(*scale)).sum(),
@@ -259,15 +259,6 @@ pub(super) fn pods_of(scale: Scale) -> u32 {
         Scale::Fixed(pods) => pods,
         Scale::Auto { min, .. } => min,
     }
-}
-
-/// `v7 90%, v8 10%`
-pub(super) fn one_line(shares: &Shares) -> String {
-    let parts: Vec<String> = shares
-        .iter()
-        .map(|(version, share)| format!("{version} {share}%"))
-        .collect();
-    parts.join(", ")
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::error::Caller;
 use super::progress::Heard;
 use super::run::Call;
+use crate::words::CommitId;
 
 /// What a person's git is set to: what `git` answers to these arguments; nothing where it has no answer.
 pub(super) fn ask(dir: &Path, args: &[&str]) -> Option<String> {
@@ -30,9 +31,9 @@ pub(super) fn ask(dir: &Path, args: &[&str]) -> Option<String> {
 
 /// The id of the commit that `word` means in the clone at `dir`, as git reads it; nothing where it means none.
 #[must_use]
-pub fn commit_of(dir: &Path, word: &str) -> Option<String> {
+pub fn commit_of(dir: &Path, word: &str) -> Option<CommitId> {
     let word = format!("{word}^{{commit}}");
-    ask(
+    let said = ask(
         dir,
         &[
             "rev-parse",
@@ -41,7 +42,8 @@ pub fn commit_of(dir: &Path, word: &str) -> Option<String> {
             "--end-of-options",
             &word,
         ],
-    )
+    )?;
+    said.parse().ok()
 }
 
 /// The names of the remotes of the repository at `dir`.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::ask::commit_of;
 use super::local::run;
+use crate::words::CommitId;
 
 /// Longest time for writing the files of a clone: many files may take their time, and a partial clone asks its server for them.
 const FILES: Duration = Duration::from_mins(10);
@@ -29,7 +30,7 @@ pub enum Standing {
 ///
 /// # Errors
 /// Why it was not done, in the words of `git`.
-pub fn fast_forward(dir: &Path, commit: &str) -> Result<(), Standing> {
+pub fn fast_forward(dir: &Path, commit: &CommitId) -> Result<(), Standing> {
     let before = Files::before(dir, commit);
     let args = [
         "merge",
@@ -37,13 +38,13 @@ pub fn fast_forward(dir: &Path, commit: &str) -> Result<(), Standing> {
         "--no-autostash",
         "--no-stat",
         "--quiet",
-        commit,
+        commit.as_str(),
     ];
     let config = vec![("core.hooksPath".to_owned(), "/dev/null".to_owned())];
     let run = run(dir, &args, Vec::new(), config, String::new(), FILES);
     let Err(error) = run else { return Ok(()) };
     // The branch is moved at the very end.
-    if commit_of(dir, "HEAD").as_deref() == Some(commit) {
+    if commit_of(dir, "HEAD").as_ref() == Some(commit) {
         return Ok(());
     }
     Err(if before.is_some_and(|before| before.stand()) {
@@ -61,7 +62,7 @@ type Stamp = (u64, u64, i64, i64);
 
 impl Files {
     /// Those that differ between the commit that is checked out and this one; nothing where git does not say.
-    fn before(dir: &Path, commit: &str) -> Option<Self> {
+    fn before(dir: &Path, commit: &CommitId) -> Option<Self> {
         let differ = [
             "diff-tree",
             "-r",
@@ -69,10 +70,17 @@ impl Files {
             "--name-only",
             "--no-renames",
             "HEAD",
-            commit,
+            commit.as_str(),
         ];
         // A branch that has no commit yet gets all of them.
-        let all = ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit];
+        let all = [
+            "ls-tree",
+            "-r",
+            "-z",
+            "--name-only",
+            "--full-tree",
+            commit.as_str(),
+        ];
         let is_born = commit_of(dir, "HEAD").is_some();
         let args: &[&str] = if is_born { &differ } else { &all };
         let names = run(dir, args, Vec::new(), Vec::new(), String::new(), FILES).ok()?;
@@ -103,7 +111,7 @@ mod tests {
     use super::*;
 
     /// A clone at its first commit, and a second one above it that changes `a`, removes `b` and adds `c`.
-    fn clone() -> (TempDir, String) {
+    fn clone() -> (TempDir, CommitId) {
         let dir = tempfile::tempdir().unwrap();
         let at = dir.path();
         git(at, &["init", "-q", "-b", "main"]);
@@ -129,7 +137,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn kept(dir: &Path, commit: &str) -> String {
+    fn kept(dir: &Path, commit: &CommitId) -> String {
         match fast_forward(dir, commit) {
             Err(Standing::Kept(said)) => said,
             other => panic!("{other:?}"),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::error::{Caller, GitError};
 use super::progress::Heard;
 use super::run::Call;
+use crate::words::CommitId;
 
 /// Longest time for a look at the refs of a clone.
 const LOOK: Duration = Duration::from_secs(5);
@@ -92,7 +93,7 @@ pub fn repository_of(dir: &Path) -> Option<(PathBuf, Option<PathBuf>)> {
 /// Whether a branch of the remote, as the clone at `dir` saw it last, or a ref that a pipeline made, holds the commit. Nothing
 /// where the clone knows no branch of the remote, or where git cannot tell in time.
 #[must_use]
-pub fn is_on_branch(dir: &Path, remote: &str, commit: &str) -> Option<bool> {
+pub fn is_on_branch(dir: &Path, remote: &str, commit: &CommitId) -> Option<bool> {
     let refs = |args: &[&str], below: &[&str]| {
         let options = ["for-each-ref", "--count=1", "--format=%(refname)"];
         let args: Vec<&str> = (options.iter().chain(args).chain(below)).copied().collect();
@@ -120,7 +121,7 @@ pub fn signs_commits(dir: &Path) -> bool {
 /// When `git` cannot be run; a signature that is bad is none.
 pub fn check_signature(
     dir: &Path,
-    commit: &str,
+    commit: &CommitId,
     timeout: Duration,
 ) -> Result<[String; 3], GitError> {
     let format = "--format=%G?%x00%GS%x00%GK";
@@ -131,7 +132,7 @@ pub fn check_signature(
         // Its own words would stand before what is asked for.
         "--no-show-signature",
         format,
-        commit,
+        commit.as_str(),
     ];
     let said = run(dir, &args, Vec::new(), Vec::new(), String::new(), timeout)?;
     let mut parts = said.split('\0').map(str::to_owned);

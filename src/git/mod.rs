@@ -13,6 +13,7 @@ mod elsewhere;
 mod embedded;
 mod error;
 mod fast_forward;
+mod ids;
 mod interrupt;
 mod local;
 mod progress;

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::diff;
 use super::names;
 use super::object::{Kind, Object};
-use crate::plan::{BACKENDS_MAX, Owner, Shares};
-use crate::words::{AppName, FunctionName, VersionNumber};
+use crate::plan::{BACKENDS_MAX, Owner};
+use crate::words::{AppName, FunctionName, Shares, VersionNumber};
 
 /// Where a split is reached: one route of a Deployment or Alias.
 #[derive(Debug, Clone, PartialEq)]
@@ -241,7 +241,7 @@ mod tests {
         let v = |number: u32| VersionNumber::new(number).unwrap();
         for (held, rules) in [(&[7, 8][..], 2), (&[7], 1)] {
             let keeps = Keeps {
-                shares: vec![(v(7), Share::ALL)],
+                shares: [(v(7), Share::ALL)].into(),
                 held: held.iter().copied().map(v).collect(),
             };
             let body = route_that_keeps(&[(9, 10_000)], &[7, 8], Some(keeps));

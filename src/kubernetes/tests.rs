@@ -8,7 +8,7 @@ use super::route::{Keeps, Reached, RouteSpec};
 use crate::app::App;
 use crate::plan::{Owner, OwnerKind, Plan, RoutePlan, Scale, SplitPlan};
 use crate::record::{FileItem, FileSet, VersionRecord};
-use crate::words::{FunctionName, Share, VersionNumber};
+use crate::words::{FunctionName, Share, Shares, VersionNumber};
 
 const APP: &str = "\
 apiVersion: cutwater.dev/v1alpha1
@@ -57,8 +57,8 @@ fn record(number: u32) -> VersionRecord {
     VersionRecord {
         app: app.metadata.name,
         number: version(number),
-        tree: format!("{number:040x}"),
-        commit: format!("{:040x}", number + 0x100),
+        tree: format!("{number:040x}").parse().unwrap(),
+        commit: format!("{:040x}", number + 0x100).parse().unwrap(),
         published_at: "2026-11-20T10:00:00Z".parse().unwrap(),
         repository: Some("main".to_owned()),
         labels: Vec::new(),
@@ -67,7 +67,7 @@ fn record(number: u32) -> VersionRecord {
     }
 }
 
-fn shares(parts: &[(u32, u32)]) -> Vec<(VersionNumber, Share)> {
+fn shares(parts: &[(u32, u32)]) -> Shares {
     (parts.iter())
         .map(|(number, percent)| (version(*number), Share::from_basis_points(percent * 100)))
         .collect()

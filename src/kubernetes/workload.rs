@@ -233,7 +233,7 @@ fn environment(record: &VersionRecord, function: &Function) -> Value {
     let known = [
         ("CUTWATER_APP", record.app.to_string()),
         ("CUTWATER_VERSION", record.number.get().to_string()),
-        ("CUTWATER_SNAPSHOT", record.tree.clone()),
+        ("CUTWATER_SNAPSHOT", record.tree.to_string()),
         ("CUTWATER_LABELS", labels.join(",")),
         ("CUTWATER_PUBLISHED_AT", record.published_at.to_string()),
         ("PORT", function.port.to_string()),

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::words::{AppName, EnvironmentName, Share, VersionNumber};
+use crate::words::{AppName, CommitId, EnvironmentName, Share, Total, TreeId, VersionNumber};
 use crate::yaml::{self, Node, Place, Problem, Problems, Value};
 
 pub use outbox::{Outbox, Waiting};
@@ -71,9 +71,13 @@ pub struct Served {
     /// The others that it went away from. Whoever knows of one alone reads over them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also_rolled_back_from: Vec<VersionNumber>,
-    /// The commit of the branch whose `releases/` asked for it: 40 hex digits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub release_commit: Option<String>,
+    /// The commit of the branch whose `releases/` asked for it.
+    #[serde(
+        default,
+        deserialize_with = "CommitId::kept_if_any",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub release_commit: Option<CommitId>,
 }
 
 /// A version that was served.
@@ -84,10 +88,12 @@ pub struct ServedVersion {
     pub version: VersionNumber,
     /// Its share of the traffic, in percent.
     pub percentage: Share,
-    /// Its snapshot commit: 40 hex digits.
-    pub commit: String,
-    /// Its snapshot id: 40 hex digits of the tree.
-    pub tree: String,
+    /// Its snapshot commit.
+    #[serde(deserialize_with = "CommitId::kept")]
+    pub commit: CommitId,
+    /// Its snapshot id.
+    #[serde(deserialize_with = "TreeId::kept")]
+    pub tree: TreeId,
 }
 
 impl Served {
@@ -146,12 +152,13 @@ impl Served {
         let node = yaml::read(bytes, KIND)
             .map_err(|problem| fail(problem.place, problem.field, problem.message))?;
         let json = with_texts(node.to_json(), &node, bytes);
+        let wrong_id = wrong_id(&json);
         let record: Self = serde_path_to_error::deserialize(json).map_err(|error| {
             let field = error.path().to_string();
             let place = node.find(&field);
             fail(place, field, error.inner().to_string())
         })?;
-        match record.wrong() {
+        match record.wrong().or(wrong_id) {
             None => Ok(record),
             Some((field, message)) => Err(fail(node.find(field), field.to_owned(), message)),
         }
@@ -166,24 +173,14 @@ impl Served {
             ));
         }
         let versions = &self.versions;
-        let total: u32 = (versions.iter().take(11))
-            .map(|version| version.percentage.basis_points())
-            .sum();
-        if !(1..=10).contains(&versions.len()) || total != Share::ALL.basis_points() {
+        let total = Total::of(versions.iter().map(|version| version.percentage));
+        if !(1..=10).contains(&versions.len()) || total != Total::ALL {
             return Some((
                 "versions",
                 "must be 1 to 10 whose percentages total exactly 100".to_owned(),
             ));
         }
-        let ids = versions.iter().flat_map(|v| [&v.commit, &v.tree]);
-        ids.chain(&self.release_commit)
-            .find(|id| !is_id(id))
-            .map(|id| {
-                (
-                    "versions",
-                    format!("`{id}` is no object id of 40 hex digits"),
-                )
-            })
+        None
     }
 
     /// The record as it stands in its file.
@@ -233,10 +230,14 @@ fn with_texts(mut json: Json, node: &Node, bytes: &[u8]) -> Json {
     json
 }
 
-/// 40 lower-case hex digits.
-fn is_id(text: &str) -> bool {
-    let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-    text.len() == 40 && text.bytes().all(hex)
+/// An id of a record that is none. An outbox forgives one that was changed by hand, and a ledger does not.
+fn wrong_id(json: &Json) -> Option<(&'static str, String)> {
+    let versions = json["versions"].as_array().into_iter().flatten();
+    let ids = versions.flat_map(|version| [&version["commit"], &version["tree"]]);
+    let mut ids = ids.chain([&json["releaseCommit"]]).filter_map(Json::as_str);
+    let wrong = ids.find(|id| id.len() != 40 || id.parse::<CommitId>().is_err())?;
+    let message = format!("`{wrong}` is no object id of 40 hex digits");
+    Some(("versions", message))
 }
 
 #[cfg(test)]
@@ -247,8 +248,8 @@ mod tests {
         let version = |number: &str, percentage: &str, digit: &str| ServedVersion {
             version: number.parse().unwrap(),
             percentage: percentage.parse().unwrap(),
-            commit: digit.repeat(40),
-            tree: digit.repeat(40),
+            commit: digit.repeat(40).parse().unwrap(),
+            tree: digit.repeat(40).parse().unwrap(),
         };
         let mut served = Served::new(
             "checkout".parse().unwrap(),
@@ -258,7 +259,7 @@ mod tests {
             vec![version("7", "85.71", "a"), version("8", "14.29", "b")],
         );
         served.author = Some("Ada: \"the first\"\n".to_owned());
-        served.release_commit = Some("c".repeat(40));
+        served.release_commit = Some("c".repeat(40).parse().unwrap());
         served
     }
 

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Recorded, Served, ServedVersion};
-use crate::words::{AppName, EnvironmentName};
+use crate::words::{AppName, CommitId, EnvironmentName};
 
 /// The outbox of one environment.
 #[derive(Debug, Serialize, Deserialize)]
@@ -105,7 +105,7 @@ impl Outbox {
         (app, deployment): (&AppName, &str),
         environment: &EnvironmentName,
         versions: Vec<ServedVersion>,
-        (commit, now): (&str, Timestamp),
+        (commit, now): (Option<&CommitId>, Timestamp),
         most: usize,
     ) -> bool {
         if (self.apps.get(app)).is_some_and(|page| is_same(&page.last, &versions)) {
@@ -117,7 +117,7 @@ impl Outbox {
         page.last.clone_from(&versions);
         let (app, environment) = (app.clone(), environment.clone());
         let mut record = Served::new(app, environment, page.sequence, now, versions);
-        record.release_commit = Some(commit.to_owned());
+        record.release_commit = commit.cloned();
         page.waiting.push_back(Waiting {
             deployment: deployment.to_owned(),
             record,

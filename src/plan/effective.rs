@@ -2,10 +2,7 @@
 //!
 //! Pure and total. [`effective`] looks at what is wanted, at what the routes say now, and at how each version stands.
 
-use crate::words::{Share, VersionNumber};
-
-/// A split of traffic: versions with their shares, in order. Complete ones total 100 %.
-pub type Shares = Vec<(VersionNumber, Share)>;
+use crate::words::{Share, Shares, VersionNumber};
 
 /// How a version stands, as far as sending to it is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

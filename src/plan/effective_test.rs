@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::effective::*;
 use super::loss;
-use crate::words::{Share, VersionNumber};
+use crate::words::{Share, Shares, VersionNumber};
 
 fn v(number: u32) -> VersionNumber {
     VersionNumber::new(number).unwrap()
@@ -199,7 +199,7 @@ proptest! {
     #[test]
     fn whatever_comes_in_what_comes_out_is_a_split_that_can_be_served(
         wanted in any_split(),
-        last in prop_oneof![Just(Vec::new()), any_split()],
+        last in prop_oneof![Just(Shares::new()), any_split()],
         before in prop_oneof![Just(None), any_split().prop_map(Some)],
         standings in any_standings(),
         hold in any::<bool>(),

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{FunctionState, OnLoss, Owner, RouteFacts, Shares, Split, Version};
+use super::{FunctionState, OnLoss, Owner, RouteFacts, Split, Version};
 use crate::api::{self, NamedRoute, Wanted, reach};
 use crate::app::Function;
 use crate::record::VersionRecord;
-use crate::words::{FunctionName, Period, VersionNumber};
+use crate::words::{FunctionName, Period, Shares, VersionNumber};
 
 /// How long a version keeps its pods where no owner says it.
 const DEFAULT_WINDOW: SignedDuration = SignedDuration::from_hours(1);

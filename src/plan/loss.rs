@@ -6,10 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Shares;
 use super::effective::{self, OnLoss, Standing, is_same, share_of};
 use super::world::{Intact, Split, World};
-use crate::words::{Share, VersionNumber};
+use crate::words::{Share, Shares, VersionNumber};
 
 /// What is remembered of a split, as far as it may still come back; nothing where the routes say something else than they did then.
 pub(super) fn past<'w>(

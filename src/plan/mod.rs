@@ -23,13 +23,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 pub use crate::api::OwnerKind;
-pub use effective::{OnLoss, Shares};
+pub use effective::OnLoss;
 pub use world::{
     FunctionState, Intact, Memory, Named, Owner, Progress, RouteFacts, Served, Split, Version,
     VersionMemory, World,
 };
 
-use crate::words::{FunctionName, VersionNumber};
+use crate::words::{FunctionName, Shares, VersionNumber};
 
 /// What is to be made true.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -15,8 +15,8 @@ use super::loss;
 use super::progress;
 use super::served;
 use super::world::{Named, Split, World};
-use super::{BACKENDS_MAX, Shares, Wake, later};
-use crate::words::{Share, VersionNumber};
+use super::{BACKENDS_MAX, Wake, later};
+use crate::words::{Share, Shares, VersionNumber};
 
 /// Versions that the routes of a split name, with what is known of each.
 pub(super) type Known = BTreeMap<VersionNumber, Named>;

@@ -5,8 +5,8 @@
 use super::effective::share_of;
 use super::served;
 use super::world::{Progress, Split, World};
-use super::{Cause, Shares, Waiting, Wake, later};
-use crate::words::{Share, VersionNumber};
+use super::{Cause, Waiting, Wake, later};
+use crate::words::{Share, Shares, VersionNumber};
 
 /// Progress is noted at most so often within the deadline: each pod that becomes ready would be a write. Room that does not
 /// come within such a part of the deadline is made.

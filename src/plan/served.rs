@@ -5,12 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Shares;
 use super::effective::share_of;
 use super::later;
 use super::loss;
 use super::world::{Served, Split, World};
-use crate::words::VersionNumber;
+use crate::words::{Shares, VersionNumber};
 
 /// Brings what is remembered of the versions that the routes of a split have served up to date.
 pub(super) fn served(world: &World, split: &Split) -> BTreeMap<VersionNumber, Served> {

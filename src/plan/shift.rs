@@ -11,8 +11,8 @@ use super::naming::{self, Known};
 use super::progress;
 use super::served;
 use super::world::{Intact, Progress, Served, Split, Version, World};
-use super::{BACKENDS_MAX, Cause, RoutePlan, Shares, SplitPlan, Waiting, Wake, later};
-use crate::words::{FunctionName, Share, VersionNumber};
+use super::{BACKENDS_MAX, Cause, RoutePlan, SplitPlan, Waiting, Wake, later};
+use crate::words::{FunctionName, Share, Shares, VersionNumber};
 
 /// A split with what was decided for it.
 pub(super) struct Shift<'w> {
@@ -41,7 +41,7 @@ impl Shift<'_> {
             RoutePlan::Serve { shares, .. } => share_of(shares, version),
             RoutePlan::Keep | RoutePlan::Off => Share::ZERO,
         };
-        let intact = self.intact.as_ref().map(|intact| intact.shares.as_slice());
+        let intact = self.intact.as_ref().map(|intact| &intact.shares[..]);
         let back = share_of(intact.unwrap_or_default(), version);
         let last = share_of(&self.split.last, version);
         [next, back, last].iter().any(|share| !share.is_zero())
@@ -136,7 +136,7 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     let ready = |version| standings.get(&version).is_some_and(|it| it.serves);
     let said = shares.as_ref().unwrap_or(&split.last);
     let intact = loss::remembered(wanted, (&past, intact), last, said);
-    let back = intact.as_ref().map(|intact| intact.shares.as_slice());
+    let back = intact.as_ref().map(|intact| &intact.shares[..]);
     let back = back.unwrap_or_default();
     let beside = naming::beside(world, split, (said, back), &known, ready, wake);
     let unheard = naming::unheard(world, split, said, &known, wake);

@@ -12,7 +12,7 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-use crate::words::{Share, VersionNumber};
+use crate::words::{Share, Total, VersionNumber};
 
 /// The version of each slot. Slot `n` is the `n`th basis point.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,8 +92,7 @@ pub fn key_hash(key: &[u8]) -> u64 {
 /// `None` where the shares do not total 100 %.
 #[must_use]
 pub fn slots(previous: Option<&Slots>, shares: &[(VersionNumber, Share)]) -> Option<Slots> {
-    let total: u32 = shares.iter().map(|(_, share)| share.basis_points()).sum();
-    if total != Share::ALL.basis_points() {
+    if Total::of(shares.iter().map(|(_, share)| *share)) != Total::ALL {
         return None;
     }
     let mut left: BTreeMap<VersionNumber, u32> = BTreeMap::new();
@@ -108,7 +107,7 @@ pub fn slots(previous: Option<&Slots>, shares: &[(VersionNumber, Share)]) -> Opt
     // First everybody keeps what it may keep; then what is free goes to those that still lack some, in order.
     let kept: Vec<Option<VersionNumber>> = match previous {
         Some(previous) => previous.iter().map(&mut take).collect(),
-        None => vec![None; total as usize],
+        None => vec![None; Share::ALL.basis_points() as usize],
     };
     let mut lacking = shares
         .iter()

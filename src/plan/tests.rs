@@ -448,7 +448,7 @@ fn an_owner_without_routes_is_waited_for_by_nobody() {
         kind: OwnerKind::Alias,
         name: "staging".to_owned(),
     };
-    alias.last.clear();
+    alias.last = Shares::new();
     alias.routes = RouteFacts::default();
     story.world.splits.push(alias);
     story.pass(100).act();

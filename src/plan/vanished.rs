@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::RoutePlan;
-use super::Shares;
 use super::shift::Shift;
 use super::world::{Owner, Split, World};
+use crate::words::Shares;
 
 /// The world as if those routes still said what they said.
 pub(super) fn restored(mut world: World) -> World {

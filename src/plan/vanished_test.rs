@@ -16,7 +16,7 @@ fn shifting() -> Story {
 
 fn lose_routes(story: &mut Story) {
     let split = &mut story.world.splits[0];
-    split.last.clear();
+    split.last = Shares::new();
     split.routes = RouteFacts::default();
 }
 

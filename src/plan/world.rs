@@ -8,9 +8,9 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::effective::{OnLoss, Shares};
+use super::effective::OnLoss;
 use crate::api::OwnerKind;
-use crate::words::{FunctionName, VersionNumber};
+use crate::words::{FunctionName, Shares, VersionNumber};
 
 /// One app in one namespace.
 #[derive(Debug, Clone)]

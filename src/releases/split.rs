@@ -2,7 +2,9 @@
 
 use std::str::FromStr;
 
-use crate::words::{Share, ShareError, VersionNumber, VersionWord, WORD_MAX, WordError, shown};
+use crate::words::{
+    Share, ShareError, Total, VersionNumber, VersionWord, WORD_MAX, WordError, shown,
+};
 
 /// Most versions of one Deployment.
 pub const VERSIONS_MAX: usize = 10;
@@ -110,19 +112,9 @@ pub fn split(given: &[Option<Share>]) -> Result<Vec<Share>, SplitError> {
     if !(1..=VERSIONS_MAX).contains(&given.len()) {
         return Err(SplitError::Count(given.len()));
     }
-    let all = Share::ALL.basis_points();
-    let total: u32 = given
-        .iter()
-        .flatten()
-        .map(|share| share.basis_points())
-        .sum();
+    let total = Total::of(given.iter().flatten().copied());
     let open = given.iter().filter(|share| share.is_none()).count();
-    if total > all || (open == 0 && total < all) {
-        let (whole, hundredths) = (total / 100, total % 100);
-        let total = match hundredths {
-            0 => whole.to_string(),
-            _ => format!("{whole}.{hundredths:02}"),
-        };
+    if total > Total::ALL || (open == 0 && total < Total::ALL) {
         let advice = if given.len() == 1 {
             "a version alone has 100, which need not be written"
         } else if open > 0 {
@@ -130,9 +122,12 @@ pub fn split(given: &[Option<Share>]) -> Result<Vec<Share>, SplitError> {
         } else {
             "change one of them, or leave one out: it gets what the others leave"
         };
-        return Err(SplitError::Total { total, advice });
+        return Err(SplitError::Total {
+            total: total.to_string(),
+            advice,
+        });
     }
-    let left = all - total;
+    let left = total.left();
     let open = u32::try_from(open).unwrap_or(1).max(1);
     let mut extra = left % open;
     let share = |given: &Option<Share>| {

@@ -6,7 +6,9 @@ use crate::releases::rollback::Candidates;
 use crate::releases::{Part, SplitError};
 use crate::store::error::CommitError;
 use crate::store::error::{ResolveError, StoreError};
-use crate::words::{AliasName, AppName, VersionNumber, VersionWord, instead, instead_of_alias};
+use crate::words::{
+    AliasName, AppName, CommitId, VersionNumber, VersionWord, instead, instead_of_alias,
+};
 
 /// Most versions of a kind that an error lists.
 const CANDIDATES_MAX: usize = 5;
@@ -352,8 +354,8 @@ pub struct ChangedMeanwhile {
 pub struct PushUnknown {
     /// The branch.
     pub branch: String,
-    /// The commit, 40 hex digits.
-    pub commit: String,
+    /// The commit.
+    pub commit: CommitId,
     /// How the push failed.
     pub push: GitError,
     /// Why it was not tried again, where that is not the push itself.
@@ -366,7 +368,7 @@ pub struct PushUnknown {
 
 impl PushUnknown {
     fn what(&self) -> String {
-        let (commit, branch) = (self.commit.get(..12).unwrap_or(&self.commit), &self.branch);
+        let (commit, branch) = (self.commit.short(), &self.branch);
         let why = self.why.as_ref().map(ReleaseError::to_string);
         if self.is_seen {
             let why = why.map_or_else(String::new, |why| format!("; {why}"));
@@ -383,8 +385,5 @@ impl PushUnknown {
 
 /// `v7 90%, v8 10%`
 pub(super) fn listed(parts: &[Part]) -> String {
-    let parts: Vec<String> = (parts.iter())
-        .map(|part| format!("{} {}%", part.version, part.percentage))
-        .collect();
-    parts.join(", ")
+    crate::words::listed(parts.iter().map(|part| (part.version, part.percentage)))
 }

@@ -14,6 +14,7 @@ use crate::store::objects;
 use crate::store::refs::AppRefs;
 use crate::store::workspace::Workspace;
 use crate::users::{self, Change, Reach, Scope, Survey};
+use crate::words::{CommitId, listed};
 
 /// Most records of a ledger that a rollback looks at, and changes of the branch that say who changed an object.
 const PAST_MAX: usize = 1_000;
@@ -40,7 +41,7 @@ pub(super) fn survey(
 pub(super) fn tip(survey: &Survey, name: &str) -> Option<Oid> {
     let mut branches = survey.branches.iter();
     let branch = branches.find(|branch| branch.name == name)?;
-    Oid::from_str(&branch.commit).ok()
+    Oid::try_from(&branch.commit).ok()
 }
 
 /// What the remote held when it was looked at.
@@ -86,7 +87,7 @@ impl Look {
             remote: workspace.remote().to_owned(),
         })?;
         let apps = || {
-            let tip = workspace.source(Some(&branch.commit));
+            let tip = workspace.source(Some(branch.commit.as_str()));
             tip.and_then(|tip| workspace.apps(&tip)).unwrap_or_default()
         };
         let release = target::find(request, settings, &survey, &branch, apps)
@@ -94,7 +95,7 @@ impl Look {
             .clone();
         let fail = |problem: String| StoreError::local(release.file.clone(), &problem);
         let tip =
-            Oid::from_str(&branch.commit).map_err(|error| fail(error.message().to_owned()))?;
+            Oid::try_from(&branch.commit).map_err(|error| fail(error.message().to_owned()))?;
         let commit = objects::commit(&workspace.repo, tip).map_err(fail)?;
         let tree = objects::tree(&workspace.repo, commit.tree_id()).map_err(fail)?;
         let entry = tree.get_path(Path::new(&release.file));
@@ -125,8 +126,8 @@ impl Look {
         let past = |fetches| {
             let ledgers = self.survey.ledgers.iter();
             let entries = ledgers.flat_map(|ledger| &ledger.entries);
-            let marks = entries.filter_map(|entry| entry.served.release_commit.as_deref());
-            let marks: Vec<&str> = marks.collect();
+            let marks = entries.filter_map(|entry| entry.served.release_commit.as_ref());
+            let marks: Vec<&CommitId> = marks.collect();
             let reach = Reach {
                 marks: &marks,
                 fetches,
@@ -144,7 +145,7 @@ impl Look {
     }
 
     /// All that a push depends on.
-    pub(super) fn standing(&self) -> (AppRefs, Vec<(String, String)>) {
+    pub(super) fn standing(&self) -> (AppRefs, Vec<(String, CommitId)>) {
         let head = |branch: &Branch| (branch.name.clone(), branch.commit.clone());
         let heads = self.survey.branches.iter().map(head);
         (self.survey.refs.clone(), heads.collect())
@@ -159,17 +160,16 @@ impl Look {
         let past = workspace.past(&request.app, &self.branch, PAST_MAX, &[]);
         let release = &self.release;
         let is_this = |change: &&Change| change.is_of(release) && change.unknown.is_none();
-        let versions: Vec<String> = (release.wanted.versions.iter())
-            .map(|entry| format!("{} {}%", entry.version, entry.percentage))
-            .collect();
+        let versions = release.wanted.versions.iter();
+        let versions = versions.map(|entry| (&entry.version, entry.percentage));
         let by = past.changes.iter().find(is_this).map(|change| {
-            let (who, short) = (&change.author.name, change.short());
+            let (who, short) = (&change.author.name, change.commit.short());
             format!(" by {who} ({short}, {}: {})", change.at, change.message)
         });
         ReleaseError::ChangedMeanwhile(Box::new(ChangedMeanwhile {
             what: target::shown(release),
             by: by.unwrap_or_default(),
-            versions: versions.join(", "),
+            versions: listed(versions),
         }))
     }
 }

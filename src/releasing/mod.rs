@@ -28,7 +28,7 @@ use crate::ci::Provenance;
 use crate::releases::{Asked, Kind};
 use crate::store::version::Person;
 use crate::users::DeployedShare;
-use crate::words::{AliasName, AppName, Share, VersionNumber, VersionWord};
+use crate::words::{AliasName, AppName, CommitId, Share, VersionNumber, VersionWord};
 
 pub use error::{ChangedMeanwhile, NewAlias, NothingStable, PushUnknown, ReleaseError};
 pub use target::alias_name;
@@ -120,9 +120,9 @@ pub struct Released {
     /// The branch of the remote that has the change, or would have it.
     pub branch: String,
     /// The commit of the tracked branch that was read: what is asked for stands in it, or in `commit` on top of it.
-    pub onto: String,
+    pub onto: CommitId,
     /// The commit; absent where there is none.
-    pub commit: Option<String>,
+    pub commit: Option<CommitId>,
     /// The change of the file, as `git diff` shows it; empty where nothing changes.
     pub diff: String,
     /// Where to open the pull request; absent where there is none, or where the forge is not known.

@@ -12,7 +12,7 @@ use crate::git::{self, Standing};
 use crate::releases::Part;
 use crate::store::workspace::Workspace;
 use crate::users::DeployedShare;
-use crate::words::VersionWord;
+use crate::words::{CommitId, VersionWord};
 
 impl Look {
     /// The push has arrived.
@@ -30,7 +30,7 @@ impl Look {
             ReleaseOutcome::Proposed
         };
         let mut released = self.released(workspace, request, decision, outcome);
-        released.commit = Some(commit.to_string());
+        released.commit = Some(commit.into());
         if tracked {
             released.work_tree = follow(workspace, &self.branch.name, commit);
         } else {
@@ -103,10 +103,10 @@ impl Look {
 impl Workspace {
     /// True where the clone stands on commits that are not below `commit`, the newest one of a branch at the remote.
     #[must_use]
-    pub fn has_own_commits(&self, commit: &str) -> bool {
+    pub fn has_own_commits(&self, commit: &CommitId) -> bool {
         let ahead = || {
             let here = self.repo.head().ok()?.target()?;
-            let theirs = Oid::from_str(commit).ok()?;
+            let theirs = Oid::try_from(commit).ok()?;
             Some(self.repo.graph_ahead_behind(here, theirs).ok()?.0 > 0)
         };
         ahead().unwrap_or(false)
@@ -125,7 +125,7 @@ fn follow(workspace: &Workspace, branch: &str, commit: Oid) -> WorkTree {
     if head != Some(format!("refs/heads/{branch}").as_str()) {
         return WorkTree::Untouched;
     }
-    match git::fast_forward(root, &commit.to_string()) {
+    match git::fast_forward(root, &commit.into()) {
         Ok(()) => WorkTree::Updated,
         Err(Standing::Kept(reason)) => WorkTree::Kept { reason },
         Err(Standing::Torn(reason)) => WorkTree::Torn { reason },

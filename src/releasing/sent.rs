@@ -98,7 +98,7 @@ impl SentAll {
         );
         ReleaseError::PushUnknown(Box::new(PushUnknown {
             branch: request.branch.as_ref().unwrap_or(tracked).clone(),
-            commit: last.commit.to_string(),
+            commit: last.commit.into(),
             push: last.error,
             why: (!is_push).then_some(error),
             is_seen: !self.unseen,

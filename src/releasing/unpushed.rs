@@ -58,7 +58,7 @@ pub(super) fn or(
 /// branch gave it up since.
 fn find(workspace: &Workspace, request: &ReleaseRequest, branch: &Branch) -> Option<Place> {
     let repo = &workspace.repo;
-    let tip = Oid::from_str(&branch.commit).ok()?;
+    let tip = Oid::try_from(&branch.commit).ok()?;
     let head = repo.head().ok().and_then(|head| head.target());
     let base = head.and_then(|head| repo.merge_base(head, tip).ok());
     let commits: Vec<Oid> = head.into_iter().chain(base).collect();

@@ -199,7 +199,7 @@ impl Back<'_> {
         let doubt = |change: &Change| {
             format!(
                 "whether what commit {} of branch {} asked for was served: no record of the ledger tells",
-                change.short(),
+                change.commit.short(),
                 self.branch.name
             )
         };
@@ -267,7 +267,7 @@ impl Back<'_> {
 
     /// What a change of the branch deployed, in words.
     fn what(&self, change: &Change) -> String {
-        let (short, branch) = (change.short(), &self.branch.name);
+        let (short, branch) = (change.commit.short(), &self.branch.name);
         format!("what commit {short} of branch {branch} deployed")
     }
 

@@ -9,9 +9,9 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{Reason, Trouble, Wanted, WantedVersion};
-use crate::plan::{Shares, intent};
+use crate::plan::intent;
 use crate::record::{self, VersionRecord};
-use crate::words::{Share, VersionNumber, VersionWord};
+use crate::words::{CommitId, Share, Shares, VersionNumber, VersionWord};
 
 /// Records by number.
 pub type Records = BTreeMap<VersionNumber, VersionRecord>;
@@ -34,7 +34,8 @@ pub struct Pin<'a> {
     pub word: &'a VersionWord,
     /// The version that it meant.
     pub number: VersionNumber,
-    /// The snapshot commit of that version; nothing where the record alone says it.
+    /// The snapshot commit of that version, as somebody wrote it who may have written anything; nothing where the record alone
+    /// says it.
     pub commit: Option<&'a str>,
     /// The share of that version.
     pub share: Share,
@@ -51,7 +52,7 @@ pub struct Asked<'a> {
     pub repository: Option<&'a str>,
     /// The versions that had a record before any owner of the app was resolved.
     pub there: &'a BTreeSet<VersionNumber>,
-    /// The commits that any owner of the same repository has pinned.
+    /// The commits that any owner of the same repository has pinned, as they were written.
     pub pinned: &'a BTreeMap<VersionNumber, String>,
 }
 
@@ -234,7 +235,8 @@ impl Asked<'_> {
             let is_sure = before.is_some()
                 || self.repository.is_none()
                 || record.repository.is_some()
-                || self.pinned.get(&record.number) == Some(&record.commit);
+                || (self.pinned.get(&record.number))
+                    .is_some_and(|pinned| pinned == record.commit.as_str());
             return match check(record.number) {
                 Answer::Is(found) if !is_sure && found.commit != record.commit => {
                     Err(moved(record, found))
@@ -254,7 +256,7 @@ impl Asked<'_> {
             let pinned = self.pinned.get(&found.number);
             pinned.map(String::as_str)
         });
-        if let Some(pinned) = pinned.filter(|pinned| *pinned != found.commit) {
+        if let Some(pinned) = pinned.filter(|pinned| *pinned != found.commit.as_str()) {
             return Err(moved_from(found.number, pinned, &found.commit));
         }
         match records.get(&found.number) {
@@ -275,7 +277,7 @@ impl Asked<'_> {
 fn held_by<'r>(pin: &Pin<'_>, records: &'r Records) -> Option<&'r VersionRecord> {
     let record = records.get(&pin.number)?;
     pin.commit
-        .is_none_or(|commit| commit == record.commit)
+        .is_none_or(|commit| commit == record.commit.as_str())
         .then_some(record)
 }
 
@@ -303,17 +305,17 @@ fn twice(first: &WantedVersion, second: &WantedVersion, number: VersionNumber) -
 }
 
 fn moved(known: &VersionRecord, found: &VersionRecord) -> Trouble {
-    moved_from(known.number, &known.commit, &found.commit)
+    moved_from(known.number, known.commit.as_str(), &found.commit)
 }
 
 /// The tag of a version is at another commit now than the one that is remembered.
-fn moved_from(number: VersionNumber, known: &str, found: &str) -> Trouble {
+fn moved_from(number: VersionNumber, known: &str, found: &CommitId) -> Trouble {
     Trouble::new(
         Reason::VersionMoved,
         format!(
             "the tag of {number} points to commit {} now and pointed to {} when it was resolved; what was pinned goes on; put the tag back, or publish a new version",
-            short(found),
-            short(known)
+            found.short(),
+            known.get(..12).unwrap_or(known)
         ),
     )
 }
@@ -328,8 +330,4 @@ fn foreign(held: &VersionRecord, repository: Option<&str>) -> Trouble {
             "{number} of Repository `{other}` still has pods here; {number} of Repository `{repository}` is taken up once no route sends to them and they are gone; or name a version with another number"
         ),
     )
-}
-
-fn short(id: &str) -> &str {
-    id.get(..12).unwrap_or(id)
 }

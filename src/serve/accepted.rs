@@ -12,8 +12,8 @@ use std::io;
 use std::path::PathBuf;
 
 use super::tidy;
-use crate::branch::UNKNOWN;
 use crate::plan::Owner;
+use crate::words::CommitId;
 
 /// Most commits that are remembered: each but the last has an object that is held.
 const MAX: usize = 64;
@@ -26,7 +26,7 @@ pub(super) struct Counted {
     file: PathBuf,
     /// The first line.
     of: String,
-    commits: Vec<String>,
+    commits: Vec<CommitId>,
     /// The objects that go on as older commits have them; nothing where that is not known.
     held: Option<BTreeSet<Owner>>,
     /// The file is absent, or cut off as one without its last line is, so that something may have counted.
@@ -61,8 +61,9 @@ impl Counted {
         let whole = last.and_then(|(commits, held)| Some((commits, owners(held)?)));
         let of_this = first == of;
         let (commits, held) = whole.filter(|_| of_this).unzip();
-        let commits: Vec<String> = (commits.into_iter().flat_map(str::lines))
-            .map(str::to_owned)
+        // What is no id was one before somebody changed the file.
+        let commits: Vec<CommitId> = (commits.into_iter().flat_map(str::lines))
+            .map(|line| line.parse().unwrap_or_else(|_| CommitId::zero()))
             .collect();
         Self {
             held,
@@ -78,7 +79,7 @@ impl Counted {
     /// read.
     pub(super) fn something_did(&mut self) {
         if self.is_lost {
-            self.commits = vec![UNKNOWN.to_owned()];
+            self.commits = vec![CommitId::zero()];
             self.is_lost = false;
         }
     }
@@ -89,7 +90,7 @@ impl Counted {
     }
 
     /// The commits, the oldest first.
-    pub(super) fn commits(&self) -> &[String] {
+    pub(super) fn commits(&self) -> &[CommitId] {
         &self.commits
     }
 
@@ -99,7 +100,7 @@ impl Counted {
     /// When it cannot be written; then the file is as it was.
     pub(super) fn note(
         &mut self,
-        mut commits: Vec<String>,
+        mut commits: Vec<CommitId>,
         held: BTreeSet<Owner>,
     ) -> io::Result<()> {
         let commits = commits.split_off(commits.len().saturating_sub(MAX));
@@ -108,7 +109,8 @@ impl Counted {
         }
         let mut last = vec![HELD.to_owned()];
         last.extend(held.iter().map(Owner::to_string));
-        let text = format!("{}\n{}\n{}\n", self.of, commits.join("\n"), last.join(" "));
+        let lines: Vec<&str> = commits.iter().map(CommitId::as_str).collect();
+        let text = format!("{}\n{}\n{}\n", self.of, lines.join("\n"), last.join(" "));
         tidy::write(&self.file, text.as_bytes())?;
         (self.commits, self.held) = (commits, Some(held));
         Ok(())
@@ -130,15 +132,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("counted");
         let begun_anew = || {
+            let first = CommitId::from_bytes(&[1; 20]);
             let mut counted = Counted::read(file.clone(), "main", None);
             assert!(counted.commits().is_empty());
             counted.something_did();
-            assert_eq!(counted.commits(), [UNKNOWN]);
-            counted
-                .note(vec!["c1".to_owned()], BTreeSet::new())
-                .unwrap();
+            assert_eq!(counted.commits(), [CommitId::zero()]);
+            counted.note(vec![first.clone()], BTreeSet::new()).unwrap();
             let again = Counted::read(file.clone(), "main", None);
-            assert_eq!(again.commits(), ["c1"]);
+            assert_eq!(again.commits(), [first]);
         };
         fs::write(&file, b"main:\n\xff\xfe").unwrap();
         begun_anew();
@@ -155,7 +156,9 @@ mod tests {
         let file = dir.path().join("counted");
         let read = || Counted::read(file.clone(), "main", None);
         let shop: BTreeSet<Owner> = [Owner::try_from("cwd/shop".to_owned()).unwrap()].into();
-        let commits = vec!["c1".to_owned(), "c2".to_owned()];
+        let commits = [1, 2]
+            .map(|digit| CommitId::from_bytes(&[digit; 20]))
+            .to_vec();
         read().note(commits.clone(), shop.clone()).unwrap();
         let whole = fs::read_to_string(&file).unwrap();
         assert_eq!(
@@ -167,7 +170,7 @@ mod tests {
             let mut counted = read();
             assert_eq!(counted.held(), None, "{:?}", &whole[..end]);
             counted.something_did();
-            assert_eq!(counted.commits(), [UNKNOWN], "{:?}", &whole[..end]);
+            assert_eq!(counted.commits(), [CommitId::zero()], "{:?}", &whole[..end]);
         }
         for other in ["trunk:\nc1\nheld:\n", "main:releases/prod\nc1\n"] {
             fs::write(&file, other).unwrap();

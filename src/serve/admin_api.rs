@@ -8,7 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::releases::Kind;
-use crate::words::{AppName, EnvironmentName, FunctionName, Share, VersionNumber};
+use crate::words::{
+    AppName, CommitId, EnvironmentName, FunctionName, Share, TreeId, VersionNumber,
+};
 
 /// How everything stands.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -22,9 +24,13 @@ pub struct Status {
     #[serde(default)]
     pub releases: Option<String>,
     /// The commit that counts; absent before the first.
-    pub commit: Option<String>,
+    #[serde(default, deserialize_with = "CommitId::kept_if_any")]
+    #[schemars(!default)]
+    pub commit: Option<CommitId>,
     /// The commit that was read last; another one where it does not count.
-    pub seen: Option<String>,
+    #[serde(default, deserialize_with = "CommitId::kept_if_any")]
+    #[schemars(!default)]
+    pub seen: Option<CommitId>,
     /// What is wrong with the repository.
     pub problems: Vec<String>,
     /// The ledger that is written; absent with `--no-ledger`.
@@ -67,7 +73,9 @@ pub struct SplitStatus {
     /// All that is wanted is so.
     pub complete: bool,
     /// The newest commit of the branch that was served in full; absent before the first since `serve` was started.
-    pub commit: Option<String>,
+    #[serde(default, deserialize_with = "CommitId::kept_if_any")]
+    #[schemars(!default)]
+    pub commit: Option<CommitId>,
     /// The versions that get requests, and how much each; none while no process takes any.
     pub versions: Vec<ShareStatus>,
 }
@@ -115,7 +123,7 @@ pub struct SplitDetail {
     /// All that is wanted is so.
     pub complete: bool,
     /// The newest commit of the branch that was served in full; absent before the first since `serve` was started.
-    pub commit: Option<String>,
+    pub commit: Option<CommitId>,
     /// Since when the split is what it is; absent while nothing is served yet.
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub since: Option<Timestamp>,
@@ -132,9 +140,9 @@ pub struct VersionDetail {
     /// Its number.
     pub version: VersionNumber,
     /// Its snapshot id: 40 hex digits of the tree.
-    pub id: String,
+    pub id: TreeId,
     /// Its snapshot commit: 40 hex digits.
-    pub commit: String,
+    pub commit: CommitId,
     /// Its labels now. Its programs know those that it had when they were started.
     pub labels: Vec<String>,
     /// What it gets of the app's Deployment now, in percent.
@@ -206,7 +214,7 @@ pub struct EntryDetail {
     #[serde(default)]
     pub also_rolled_back_from: Vec<VersionNumber>,
     /// The commit of the branch that asked for it.
-    pub release_commit: Option<String>,
+    pub release_commit: Option<CommitId>,
     /// The commit in the ledger.
-    pub commit: String,
+    pub commit: CommitId,
 }

@@ -25,7 +25,7 @@ use crate::plan::{self, Owner, RoutePlan};
 use crate::releases::Release;
 use crate::resolve::{Answer, Resolution};
 use crate::store::Mirror;
-use crate::words::{AppName, VersionNumber, VersionWord};
+use crate::words::{AppName, CommitId, VersionNumber, VersionWord};
 
 /// More versions of an app at once than anybody means.
 const MANY: usize = 5;
@@ -66,7 +66,7 @@ pub(super) struct App {
     /// What the gateway was given last.
     pub(super) routed: Vec<Route>,
     /// Each owner, and the newest commit of the branch of which all was so.
-    pub(super) reached: BTreeMap<Owner, String>,
+    pub(super) reached: BTreeMap<Owner, CommitId>,
     /// Nothing is known against what is wanted, and it is not there yet.
     pub(super) is_starting: bool,
     /// The repository had been fetched, so that files of versions could be had.
@@ -302,9 +302,8 @@ impl App {
             };
             // The plan knows nothing of places that others have.
             *complete &= !self.refused.contains_key(owner);
-            if *complete {
-                let commit = tip.commit_of(owner).to_owned();
-                self.reached.insert(owner.clone(), commit);
+            if let Some(commit) = tip.commit_of(owner).filter(|_| *complete) {
+                self.reached.insert(owner.clone(), commit.clone());
             }
         }
         if self.complete.values().any(|complete| !complete) {

@@ -51,7 +51,7 @@ impl Checkout {
     /// What is wrong with the snapshot or the disk.
     pub(super) fn ready(&self) -> Result<PathBuf, String> {
         let _looking = self.looking.lock();
-        let folder = self.snapshots.join(&self.record.tree);
+        let folder = self.snapshots.join(self.record.tree.as_str());
         if !is_folder(&folder) {
             self.clear(&folder)?;
             match self.make(&folder) {

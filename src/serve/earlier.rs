@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::source::Source;
 use super::trouble::exchanged;
-use crate::branch::{Tip, UNKNOWN, short};
+use crate::branch::Tip;
+use crate::words::CommitId;
 
 impl Source {
     /// Reads again what counted before.
@@ -19,7 +20,7 @@ impl Source {
             self.wrong = vec![exchanged(&head)];
             self.found.seen = Some(head);
         }
-        self.found.lost = self.found.tip.commit.is_empty() && !self.knows_nothing();
+        self.found.lost = self.found.tip.commit.is_none() && !self.knows_nothing();
         self.found.problems.clone_from(&self.wrong);
     }
 
@@ -47,7 +48,7 @@ impl Source {
             // What went with a commit in between, which is not read again, is among those before it.
             let may_stay = held.as_ref().filter(|_| is_last);
             match self.read(&commit, may_stay) {
-                Ok(wrong) if self.found.tip.commit != commit => {
+                Ok(wrong) if self.found.tip.commit.as_ref() != Some(&commit) => {
                     self.wrong = wrong;
                     self.lost.push(commit);
                 }
@@ -60,14 +61,14 @@ impl Source {
                     self.found.seen = Some(commit);
                 }
                 Err(error) => {
-                    if commit == UNKNOWN {
+                    if commit.is_zero() {
                         tracing::warn!(
                             "which commits counted before is not known; the newest one is read, and what it does not have goes on"
                         );
                     } else {
                         tracing::warn!(
                             "commit {}, which counted before: {error}; the newest one is read",
-                            short(&commit)
+                            commit.short()
                         );
                     }
                     self.lost.push(commit);
@@ -88,7 +89,7 @@ impl Source {
     }
 
     /// True where a commit is of another repository than those that counted.
-    pub(super) fn is_foreign(&self, commit: &str) -> bool {
+    pub(super) fn is_foreign(&self, commit: &CommitId) -> bool {
         let mut counted = self.counted.commits();
         if counted.is_empty() {
             counted = self.fetched.as_slice();

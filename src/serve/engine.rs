@@ -26,7 +26,7 @@ use super::tidy;
 use crate::branch;
 use crate::gateway::{Metrics, Table};
 use crate::store::Mirror;
-use crate::words::AppName;
+use crate::words::{AppName, CommitId};
 
 /// How long clients may take to hear what programs that have ended said last.
 const LAST: Duration = Duration::from_secs(2);
@@ -53,7 +53,7 @@ pub(super) struct Engine {
     /// A change was noted for the ledger, and is to be in its file before people are told.
     pub(super) noted: bool,
     /// The commits of the versions that are used.
-    pub(super) used: Arc<ArcSwap<BTreeSet<String>>>,
+    pub(super) used: Arc<ArcSwap<BTreeSet<CommitId>>>,
     /// A commit counts of which the gateway has not been told.
     pub(super) unrouted: bool,
     /// A version that releases name is not there.
@@ -72,12 +72,12 @@ impl Engine {
                 .filter(|owner| found.is_known() && !found.tip.has(owner))
                 .map(|owner| owner.to_string())
                 .collect();
+            let commit = found.tip.commit.as_ref().map_or("", CommitId::as_str);
             if gone.is_empty() {
-                tracing::info!("commit {} counts now", found.tip.commit);
+                tracing::info!("commit {commit} counts now");
             } else {
                 tracing::info!(
-                    "commit {} counts now, which does not have {} any more",
-                    found.tip.commit,
+                    "commit {commit} counts now, which does not have {} any more",
                     gone.join(", ")
                 );
             }
@@ -266,7 +266,7 @@ impl Engine {
         let records = (self.apps.values()).flat_map(|app| app.remembered.records.values());
         let (mut trees, mut logs) = (BTreeSet::new(), BTreeSet::new());
         for record in records {
-            trees.insert(record.tree.clone());
+            trees.insert(record.tree.to_string());
             for function in &record.functions {
                 let (app, number) = (&record.app, record.number);
                 logs.extend(StateFolder::log_names(app, number, function.name.as_str()));

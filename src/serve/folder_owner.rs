@@ -13,6 +13,7 @@ use super::state::{StateError, remembers};
 use super::tidy;
 use crate::git::RemoteUrl;
 use crate::store::Mirror;
+use crate::words::CommitId;
 
 /// Longest time for a look at an address that is new. Nothing is served meanwhile; where it takes longer, the first fetch tells.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,7 +28,7 @@ pub(super) fn check(
     dir: &Path,
     mirror: &Mirror,
     (url, branch): (&RemoteUrl, &str),
-    commits: &[String],
+    commits: &[CommitId],
 ) -> Result<(), StateError> {
     let file = dir.join(FILE);
     let now = url.to_string();

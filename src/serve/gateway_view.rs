@@ -66,7 +66,7 @@ impl App {
                 let is_new = shares.iter().all(|(listed, _)| *listed != number)
                     && served.shares.iter().all(|(serving, _)| *serving != number);
                 if is_new && self.remembered.records.contains_key(&number) {
-                    shares.push((number, Share::ZERO));
+                    shares.push(number, Share::ZERO);
                 }
             }
         }
@@ -100,8 +100,8 @@ mod tests {
 
     use super::super::state::Remembered;
     use super::*;
-    use crate::plan::Shares;
     use crate::releases;
+    use crate::words::Shares;
 
     /// What is wanted in the end of version 3, where this version serves, versions 1 and 2 were listed before, and these can be asked
     /// for now.
@@ -207,7 +207,7 @@ mod tests {
         let share = app.remembered.pinned[&owner][0].share;
         let number = app.remembered.pinned[&owner][0].number;
         let served = app.remembered.served.get_mut(&owner).unwrap();
-        served.shares = vec![(number, share)];
+        served.shares = [(number, share)].into();
         app.show();
         assert_eq!(app.remembered.words[&owner], app.remembered.pinned[&owner]);
     }

@@ -25,10 +25,10 @@ use crate::backoff::Backoff;
 use crate::branch::{self, Tip};
 use crate::ledger::{Recorded, Served, ServedVersion, Waiting, Writer};
 use crate::plan::effective::is_same;
-use crate::plan::{Owner, OwnerKind, Shares};
+use crate::plan::{Owner, OwnerKind};
 use crate::releases::Release;
 use crate::store::{LedgerError, Mirror};
-use crate::words::{AppName, EnvironmentName};
+use crate::words::{AppName, EnvironmentName, Shares};
 
 /// Most records of one app that wait.
 const WAITING_MAX: usize = 1_000;

@@ -5,7 +5,7 @@ use super::*;
 use crate::git::{Caller, RemoteUrl};
 use crate::record::VersionRecord;
 use crate::releases;
-use crate::words::{Share, VersionNumber, VersionWord};
+use crate::words::{CommitId, Share, VersionNumber, VersionWord};
 
 fn number(version: u32) -> VersionNumber {
     VersionNumber::new(version).unwrap()
@@ -37,7 +37,7 @@ fn server(
     );
     let content = releases::read("releases/shop.yaml", text.as_bytes()).unwrap();
     let mut tip = Tip::default();
-    tip.commit = "c".repeat(40);
+    tip.commit = Some("c".repeat(40).parse().unwrap());
     tip.releases = content.releases.into_iter().map(Arc::new).collect();
     let mut app = App::default();
     app.complete.insert(owner(), false);
@@ -217,8 +217,8 @@ fn records_wait_until_the_repository_is_known_to_be_theirs() {
     let version = ServedVersion {
         version: "1".parse().unwrap(),
         percentage: Share::ALL,
-        commit: "1".repeat(40),
-        tree: "2".repeat(40),
+        commit: "1".repeat(40).parse().unwrap(),
+        tree: "2".repeat(40).parse().unwrap(),
     };
     let now = Timestamp::UNIX_EPOCH;
     let place = (&app, "shop");
@@ -226,7 +226,7 @@ fn records_wait_until_the_repository_is_known_to_be_theirs() {
         place,
         &environment,
         vec![version],
-        (&"3".repeat(40), now),
+        (Some(&CommitId::from_bytes(&[3; 20])), now),
         9,
     );
     for own in [false, true, false, true] {

@@ -83,7 +83,7 @@ use crate::gateway::{self, Limits, Metrics, Table};
 use crate::git::{Caller, Credentials, RemoteUrl};
 use crate::status_server::{self, WebhookSecret};
 use crate::store::{LocalBranch, Mirror, StoreError};
-use crate::words::{AppName, EnvironmentName};
+use crate::words::{AppName, CommitId, EnvironmentName};
 
 /// How often a repository of this machine is looked at: a file is read.
 const GLANCE: Duration = Duration::from_millis(25);
@@ -398,7 +398,7 @@ fn limits(settings: &Settings, files: u64, remembered: &BTreeMap<AppName, Rememb
 fn follow(
     settings: &Settings,
     mirror: &Mirror,
-    (counted, used): ((Counted, Known), Arc<ArcSwap<BTreeSet<String>>>),
+    (counted, used): ((Counted, Known), Arc<ArcSwap<BTreeSet<CommitId>>>),
     missing: watch::Receiver<bool>,
     committed: Arc<Notify>,
     changed: &Arc<Notify>,

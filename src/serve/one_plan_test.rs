@@ -13,11 +13,11 @@ use super::app::App;
 use super::versions;
 use crate::branch;
 use crate::controller::simulated::{Asks, Cluster};
-use crate::plan::{self, FunctionState, Memory, Plan, RoutePlan, Shares, SplitPlan, Version};
+use crate::plan::{self, FunctionState, Memory, Plan, RoutePlan, SplitPlan, Version};
 use crate::record::VersionRecord;
 use crate::releases::{self, Release};
 use crate::resolve::Resolution;
-use crate::words::{AppName, FunctionName, VersionNumber};
+use crate::words::{AppName, FunctionName, Shares, VersionNumber};
 
 /// Something that happens.
 #[derive(Debug, Clone)]

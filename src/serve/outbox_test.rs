@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::ledger::{Recorded, ServedVersion};
-use crate::words::AppName;
+use crate::words::{AppName, CommitId};
 
 /// Most records that wait.
 const MOST: usize = 1_000;
@@ -15,8 +15,8 @@ fn versions(number: u32) -> Vec<ServedVersion> {
     let version = ServedVersion {
         version: number.to_string().parse().unwrap(),
         percentage: "100".parse().unwrap(),
-        commit: "a".repeat(40),
-        tree: "b".repeat(40),
+        commit: "a".repeat(40).parse().unwrap(),
+        tree: "b".repeat(40).parse().unwrap(),
     };
     vec![version]
 }
@@ -25,12 +25,12 @@ fn note(outbox: &OutboxFile, number: u32) -> bool {
     let app = "checkout".parse().unwrap();
     let environment = "local".parse().unwrap();
     let place = (&app, "checkout");
-    let commit = "c".repeat(40);
+    let commit = CommitId::from_bytes(&[0xcc; 20]);
     outbox.lock().note(
         place,
         &environment,
         versions(number),
-        (&commit, Timestamp::UNIX_EPOCH),
+        (Some(&commit), Timestamp::UNIX_EPOCH),
         MOST,
     )
 }

@@ -162,7 +162,7 @@ fn known(record: &VersionRecord) -> [Variable; 5] {
     [
         ("CUTWATER_APP", record.app.to_string()),
         ("CUTWATER_VERSION", record.number.get().to_string()),
-        ("CUTWATER_SNAPSHOT", record.tree.clone()),
+        ("CUTWATER_SNAPSHOT", record.tree.to_string()),
         ("CUTWATER_LABELS", labels.join(",")),
         ("CUTWATER_PUBLISHED_AT", record.published_at.to_string()),
     ]
@@ -210,7 +210,7 @@ mod tests {
 
     fn record() -> VersionRecord {
         let record = serde_json::json!({
-            "app": "shop", "number": 8, "tree": "t", "commit": "c",
+            "app": "shop", "number": 8, "tree": "1".repeat(40), "commit": "2".repeat(40),
             "publishedAt": "2026-01-02T03:04:05Z", "functions": [],
         });
         serde_json::from_value(record).unwrap()
@@ -242,7 +242,7 @@ mod tests {
             shown[1..],
             [
                 "CUTWATER_VERSION=8 false",
-                "CUTWATER_SNAPSHOT=t false",
+                "CUTWATER_SNAPSHOT=1111111111111111111111111111111111111111 false",
                 "CUTWATER_LABELS= false",
                 "CUTWATER_PUBLISHED_AT=2026-01-02T03:04:05Z false",
                 "DB_USER=shop true",

@@ -132,11 +132,12 @@ mod tests {
     use super::super::secrets::Kind;
     use super::super::versions;
     use super::*;
-    use crate::plan::{Plan, RoutePlan, Shares, plan};
+    use crate::plan::{Plan, RoutePlan, plan};
     use crate::record::VersionRecord;
     use crate::releases::{self, Release};
     use crate::resolve::Resolution;
     use crate::words::Share;
+    use crate::words::Shares;
 
     fn number(version: u32) -> VersionNumber {
         VersionNumber::new(version).unwrap()
@@ -166,7 +167,7 @@ mod tests {
 
     /// A shop that served this when it ended, and knows these versions. One at 0 % could be asked for.
     fn remembered(served: &[(u32, u32)], records: &[VersionRecord]) -> Remembered {
-        let (idle, served): (Shares, Shares) =
+        let (idle, served): (Vec<_>, Vec<_>) =
             (shares(served).into_iter()).partition(|(_, share)| share.is_zero());
         let idle: Vec<VersionNumber> = idle.into_iter().map(|(number, _)| number).collect();
         let served = json!({"shares": served, "overrides": idle, "since": "2026-01-01T00:00:00Z"});

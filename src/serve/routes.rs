@@ -7,9 +7,9 @@ use super::claims;
 use super::state::Served;
 use crate::api::{self, NamedRoute, RequestMatch, Wanted};
 use crate::gateway::{Entry, Overrides, Route};
-use crate::plan::{Owner, OwnerKind, Shares};
+use crate::plan::{Owner, OwnerKind};
 use crate::releases::Release;
-use crate::words::{FunctionName, Share, VersionNumber, VersionWord};
+use crate::words::{FunctionName, Share, Shares, VersionNumber, VersionWord};
 
 /// How an owner has a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

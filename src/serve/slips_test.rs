@@ -95,6 +95,6 @@ fn a_branch_that_goes_back_is_said_until_it_goes_on() {
             is_said,
             "{said}"
         );
-        assert_eq!(source.found.tip.commit, to.to_string());
+        assert_eq!(source.found.tip.commit, Some(to.into()));
     }
 }

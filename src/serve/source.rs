@@ -20,10 +20,10 @@ use super::trouble::{
     empty, exchanged, goes_on, is_gone, looks_long, nothing_there, other_folder, says, takes_long,
     went_back,
 };
-use crate::branch::{Commit, Known, Tip, UNKNOWN, short};
+use crate::branch::{Commit, Known, Tip};
 use crate::plan::Owner;
 use crate::store::{Fetched, Mirror, StoreError};
-use crate::words::AppName;
+use crate::words::{AppName, CommitId};
 
 /// Longest time for a fetch that a look waits for, and without a word of the remote in one that it does not wait for.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -52,20 +52,20 @@ pub(super) struct Source {
     /// What the state folder remembers of objects, until all of them are as a commit says.
     pub(super) known: Known,
     /// Commits that counted before and cannot be read any more, until another one is read.
-    pub(super) lost: Vec<String>,
+    pub(super) lost: Vec<CommitId>,
     /// What could not be read at the start is tried once more after the first fetch, which may have brought it.
     pub(super) replays: bool,
     /// The commit of the branch that was fetched last before the start.
-    pub(super) fetched: Option<String>,
+    pub(super) fetched: Option<CommitId>,
     /// The commits of the versions that are used.
-    pub(super) used: Arc<ArcSwap<BTreeSet<String>>>,
+    pub(super) used: Arc<ArcSwap<BTreeSet<CommitId>>>,
 }
 
 /// What is known of the repository.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Found {
     /// The commit that was read last, whether it counts or not.
-    pub(super) seen: Option<String>,
+    pub(super) seen: Option<CommitId>,
     /// What counts now.
     pub(super) tip: Arc<Tip>,
     /// Commits counted before, and none of them can be read any more: what is remembered of the apps is all that is known.
@@ -85,7 +85,7 @@ pub(super) struct Found {
 impl Found {
     /// False while it is not known what is wanted, which is not the same as nothing being wanted.
     pub(super) fn is_known(&self) -> bool {
-        self.lost || !self.tip.commit.is_empty()
+        self.lost || self.tip.commit.is_some()
     }
 }
 
@@ -192,7 +192,7 @@ impl Source {
         branch: String,
         folder: Option<String>,
         (mut counted, known): (Counted, Known),
-        used: Arc<ArcSwap<BTreeSet<String>>>,
+        used: Arc<ArcSwap<BTreeSet<CommitId>>>,
     ) -> Self {
         if !known.is_empty() {
             counted.something_did();
@@ -236,7 +236,7 @@ impl Source {
         self.found.awaited = Arc::new(awaited);
         if let Err(error) = looked {
             // What counted before the last restart may be served though it cannot be read.
-            let is_first = self.found.tip.commit.is_empty() && self.knows_nothing();
+            let is_first = self.found.tip.commit.is_none() && self.knows_nothing();
             self.found.problems.push(goes_on(&error, is_first));
         }
     }
@@ -270,7 +270,7 @@ impl Source {
         self.brought = self.moved(&fetched);
         let head = fetched.as_ref().ok().and_then(|found| found.head.clone());
         self.unread |= fetched.as_ref().is_ok_and(|found| found.renewed);
-        let is_new = |commit: &String| {
+        let is_new = |commit: &CommitId| {
             let judged = self.found.foreign && self.brought;
             Some(commit) != self.found.seen.as_ref() || judged || self.unread
         };
@@ -312,12 +312,12 @@ impl Source {
                     None
                 };
             }
-            if self.found.tip.commit == commit {
+            if self.found.tip.commit.as_ref() == Some(&commit) {
                 self.wrong.extend(self.turned.clone());
             }
             self.forget();
             // One that counts; of what could not be read before, more may count now.
-            if self.found.tip.commit == commit {
+            if self.found.tip.commit.as_ref() == Some(&commit) {
                 self.note();
             }
             self.found.seen = Some(commit);
@@ -335,10 +335,10 @@ impl Source {
     }
 
     /// The newest commit that counted before, as far as that is known.
-    fn before(&self) -> Option<String> {
-        let tip = Some(&self.found.tip.commit).filter(|commit| !commit.is_empty());
+    fn before(&self) -> Option<CommitId> {
+        let tip = self.found.tip.commit.as_ref();
         let before = tip.or(self.counted.commits().last());
-        before.filter(|commit| *commit != UNKNOWN).cloned()
+        before.filter(|commit| !commit.is_zero()).cloned()
     }
 
     /// Has a restart know what counts.
@@ -348,7 +348,7 @@ impl Source {
         if let Err(error) = self.counted.note(commits, tip.stays()) {
             self.wrong.push(format!(
                 "{error} in the state folder; after a restart an older commit than {} counts first",
-                short(&self.found.tip.commit)
+                tip.commit.as_ref().map_or("", CommitId::short)
             ));
         }
     }
@@ -357,7 +357,7 @@ impl Source {
     /// it. `may_stay`: what may be kept, where that is known.
     pub(super) fn read(
         &mut self,
-        commit: &str,
+        commit: &CommitId,
         may_stay: Option<&BTreeSet<Owner>>,
     ) -> Result<Vec<String>, StoreError> {
         let settings = self.mirror.settings(commit)?;
@@ -368,16 +368,15 @@ impl Source {
             return Ok(vec![format!(
                 "{}; commit {} does not count until that is mended, and what was read before goes on",
                 all.problem,
-                short(commit)
+                commit.short()
             )]);
         }
         // What stands in a file that cannot be read is not gone.
         let is_empty = read.releases.is_empty() && read.unreadable.is_empty();
         let before = &self.found.tip;
         // Another folder that does not have all of it: what stood in the one before was not removed by anybody.
-        let is_other = self.folder.is_none()
-            && !before.commit.is_empty()
-            && before.settings.releases != folder;
+        let is_other =
+            self.folder.is_none() && before.commit.is_some() && before.settings.releases != folder;
         let empty = if is_empty {
             Some(empty(&folder, read.aside.len()))
         } else {
@@ -385,7 +384,7 @@ impl Source {
         };
         let unreadable = read.unreadable.iter();
         // What is remembered may be of another branch or folder, whose objects may have the same names for other apps.
-        let elsewhere = self.found.tip.commit.is_empty() && self.counted.commits().is_empty();
+        let elsewhere = self.found.tip.commit.is_none() && self.counted.commits().is_empty();
         let nothing = Known::new();
         let known = if elsewhere && !is_empty {
             &nothing
@@ -394,7 +393,7 @@ impl Source {
         };
         let apps = settings.apps.clone();
         // Many objects may be held as one commit had them.
-        let follows: RefCell<HashMap<String, bool>> = RefCell::default();
+        let follows: RefCell<HashMap<CommitId, bool>> = RefCell::default();
         let (tip, problems) = self.found.tip.next(Commit {
             id: commit,
             settings,
@@ -408,7 +407,7 @@ impl Source {
                 let asked = follows.borrow().get(before).copied();
                 asked.unwrap_or_else(|| {
                     let answer = self.mirror.follows(commit, before);
-                    follows.borrow_mut().insert(before.to_owned(), answer);
+                    follows.borrow_mut().insert(before.clone(), answer);
                     answer
                 })
             },
@@ -453,7 +452,7 @@ pub(super) fn known(remembered: &BTreeMap<AppName, Remembered>) -> Known {
 }
 
 /// The commits of the versions that are remembered.
-pub(super) fn used<'a>(remembered: impl Iterator<Item = &'a Remembered>) -> BTreeSet<String> {
+pub(super) fn used<'a>(remembered: impl Iterator<Item = &'a Remembered>) -> BTreeSet<CommitId> {
     let records = remembered.flat_map(|remembered| remembered.records.values());
     records.map(|record| record.commit.clone()).collect()
 }

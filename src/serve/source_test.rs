@@ -193,12 +193,12 @@ fn what_could_not_be_read_for_a_moment_is_read_again_at_the_next_look() {
 }
 
 /// Has a tag say that the newest commit is version 1 of the shop; the id of the commit.
-fn tag(url: &Path) -> String {
+fn tag(url: &Path) -> CommitId {
     let repo = git2::Repository::open(url).unwrap();
     let head = repo.refname_to_id("refs/heads/main").unwrap();
     repo.reference("refs/tags/shop/v1", head, true, "a version")
         .unwrap();
-    head.to_string()
+    head.into()
 }
 
 #[test]
@@ -403,7 +403,7 @@ fn where_the_last_commit_cannot_be_read_those_before_it_say_nothing() {
     commit(&url, Some(&format!("{SHOP}---\n{BLOG}")));
     let mut before = source(dir.path(), &url, b"");
     before.look();
-    let first = before.found.tip.commit.clone();
+    let first = before.found.tip.commit.clone().unwrap();
     // The commit after it had a slip in the file of the shop, took the blog away and brought pay; it cannot be read now.
     let lost = "1".repeat(40);
     let counted = format!("main:releases/prod\n{first}\n{lost}\nheld: cwd/shop\n");
@@ -416,7 +416,7 @@ fn where_the_last_commit_cannot_be_read_those_before_it_say_nothing() {
     assert!(after.known.contains_key(&pay) && after.found.tip.releases.is_empty());
     // The branch was put back to that one: it counts, and what it lacks goes on.
     after.look();
-    assert!(after.found.tip.commit == first && after.found.tip.recalls(&pay));
+    assert!(after.found.tip.commit == Some(first) && after.found.tip.recalls(&pay));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,10 +27,10 @@ use super::folder;
 use super::tidy;
 use crate::api::{Alias, AliasSpec, Deployment, DeploymentSpec, Route};
 use crate::plan::slots::Slots;
-use crate::plan::{Memory, Owner, Shares};
+use crate::plan::{Memory, Owner};
 use crate::record::VersionRecord;
 use crate::releases::{Object, Release};
-use crate::words::{AppName, Share, VersionNumber, VersionWord};
+use crate::words::{AppName, Share, Shares, VersionNumber, VersionWord};
 use crate::yaml::Place;
 
 /// The folders in it. They are for nobody else on this machine: they hold what the repository holds, and what programs print.

@@ -101,7 +101,7 @@ impl Board {
         state.is_ready |= (!is_starting || is_late) && !is_blind;
         state.apps = apps;
         let status = &mut state.status;
-        status.commit = Some(found.tip.commit.clone()).filter(|commit| !commit.is_empty());
+        status.commit.clone_from(&found.tip.commit);
         status.seen.clone_from(&found.seen);
         status.problems.clone_from(&found.problems);
     }

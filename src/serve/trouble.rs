@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::api::condition::whole_second;
-use crate::branch::{Problem, UNKNOWN, Why, short};
+use crate::branch::{Problem, Why};
 use crate::plan::Owner;
 use crate::store::{Coming, Part, StoreError};
+use crate::words::CommitId;
 
 /// What is said of a problem of a commit.
 pub(super) fn says(problem: &Problem) -> String {
@@ -47,30 +48,30 @@ pub(super) fn says(problem: &Problem) -> String {
             format!(
                 "{}: as before until that is mended; all else of commit {} counts",
                 owners.join(", "),
-                short(commit)
+                commit.short()
             )
         }
     }
 }
 
-fn goes_on_without(why: &Why, owners: &BTreeSet<Owner>, commit: &str) -> String {
-    let commit = short(commit);
+fn goes_on_without(why: &Why, owners: &BTreeSet<Owner>, commit: &CommitId) -> String {
+    let commit = commit.short();
     let (why, or) = match why {
         Why::Empty { folder, commit } => (
             format!(
                 "{folder} in commit {}, so what was there goes on",
-                short(commit)
+                commit.short()
             ),
             "; where it was the last one and nothing is to be served any more, list it again without its `routes`, so that nobody is sent to it, or stop this server: started again with new names for --state and --environment, it knows nothing of it; where another branch or folder is meant, start again with --branch or --releases",
         ),
         Why::Rewritten { before } => (
             format!(
                 "history was rewritten: commit {commit} does not follow {}, so what is missing in it goes on",
-                short(before)
+                before.short()
             ),
             "",
         ),
-        Why::Unknown { before } if before == UNKNOWN => (
+        Why::Unknown { before } if before.is_zero() => (
             format!(
                 "it is not known which commit counted before, for the file `counted` of the state folder is lost; so what is missing in commit {commit} goes on"
             ),
@@ -79,7 +80,7 @@ fn goes_on_without(why: &Why, owners: &BTreeSet<Owner>, commit: &str) -> String 
         Why::Unknown { before } => (
             format!(
                 "commit {}, which counted before, cannot be read any more, so what is missing in commit {commit} goes on",
-                short(before)
+                before.short()
             ),
             "",
         ),
@@ -92,28 +93,28 @@ fn goes_on_without(why: &Why, owners: &BTreeSet<Owner>, commit: &str) -> String 
 }
 
 /// What is said of a commit of another repository.
-pub(super) fn exchanged(commit: &str) -> String {
+pub(super) fn exchanged(commit: &CommitId) -> String {
     format!(
         "the repository was exchanged for another one: commit {} has no commit in common with what counted before, and no tag of a version that is used names what it did; nothing of it counts, and what was read before goes on; put the repository back, or serve the new one with a folder of its own for --state",
-        short(commit)
+        commit.short()
     )
 }
 
 /// What is said of a commit that is before the one that counted.
-pub(super) fn went_back(commit: &str, before: &str) -> String {
+pub(super) fn went_back(commit: &CommitId, before: &CommitId) -> String {
     format!(
         "the branch went back from commit {} to {}, which is before it and counts now; where nobody moved it, this repository is a copy that lags behind: serve the one that is pushed to",
-        short(before),
-        short(commit)
+        before.short(),
+        commit.short()
     )
 }
 
 /// What is said of a commit where the repository does not have the one that counted before.
-pub(super) fn is_gone(commit: &str, before: &str) -> String {
+pub(super) fn is_gone(commit: &CommitId, before: &CommitId) -> String {
     format!(
         "commit {}, which counted before, is not in the repository, and commit {} counts now; where nobody rewrote history, this repository is a copy that lags behind: serve the one that is pushed to",
-        short(before),
-        short(commit)
+        before.short(),
+        commit.short()
     )
 }
 
@@ -156,11 +157,11 @@ pub(super) fn looks_long(branch: &str, since: Timestamp) -> String {
 /// What is said of a folder in which nothing is ours where nothing was served before; `is_there` says whether it exists, and
 /// `others` are the folders that hold releases.
 pub(super) fn nothing_there(
-    commit: &str,
+    commit: &CommitId,
     folder: &str,
     (is_there, others): (bool, BTreeSet<String>),
 ) -> String {
-    let commit = short(commit);
+    let commit = commit.short();
     let what = if is_there {
         format!("`{folder}` holds no Deployment and no Alias in commit {commit}")
     } else {
@@ -205,12 +206,13 @@ mod tests {
     #[test]
     fn each_problem_says_where_it_is_and_what_to_do() {
         let owner = || Owner::try_from("cwd/shop".to_owned()).unwrap();
+        let one = || CommitId::from_bytes(&[0x11; 20]);
+        let two = || CommitId::from_bytes(&[0x22; 20]);
         let kept = |why| Problem::Kept {
             why,
             owners: [owner()].into(),
-            commit: "two".to_owned(),
+            commit: two(),
         };
-        let one = || "one".to_owned();
         let file = || "releases/shop.yaml".to_owned();
         for (problem, words) in [
             (
@@ -250,24 +252,26 @@ mod tests {
             (
                 Problem::AsBefore {
                     owners: vec![owner()],
-                    commit: "two".to_owned(),
+                    commit: two(),
                 },
-                &["cwd/shop: as before until that is mended; all else of commit two counts"],
+                &[
+                    "cwd/shop: as before until that is mended; all else of commit 222222222222 counts",
+                ],
             ),
             (
                 kept(Why::Rewritten { before: one() }),
                 &[
-                    "commit two does not follow one",
+                    "commit 222222222222 does not follow 111111111111",
                     "also where later commits do not have it: cwd/shop; to end that",
                 ],
             ),
             (
                 kept(Why::Unknown { before: one() }),
-                &["commit one, which counted before, cannot be read any more"],
+                &["commit 111111111111, which counted before, cannot be read any more"],
             ),
             (
                 kept(Why::Unknown {
-                    before: UNKNOWN.to_owned(),
+                    before: CommitId::zero(),
                 }),
                 &["the file `counted` of the state folder is lost"],
             ),
@@ -277,7 +281,7 @@ mod tests {
                     commit: one(),
                 }),
                 &[
-                    "`releases` is empty in commit one, so what was there goes on",
+                    "`releases` is empty in commit 111111111111, so what was there goes on",
                     "--branch or --releases",
                 ],
             ),

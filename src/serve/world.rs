@@ -11,7 +11,7 @@ use crate::plan::intent::Asked;
 use crate::plan::{self, Owner, RouteFacts, Split, World};
 use crate::releases::Release;
 use crate::resolve::Resolution;
-use crate::words::{Share, VersionNumber};
+use crate::words::{Share, Shares, VersionNumber};
 
 impl App {
     /// The versions that are wanted, run, or are to run again because they are served.
@@ -97,9 +97,9 @@ impl App {
         }
     }
 
-    fn facts(&self, owner: &Owner, here: &BTreeSet<VersionNumber>) -> (plan::Shares, RouteFacts) {
+    fn facts(&self, owner: &Owner, here: &BTreeSet<VersionNumber>) -> (Shares, RouteFacts) {
         let Some(served) = self.remembered.served.get(owner) else {
-            return (plan::Shares::new(), RouteFacts::default());
+            return (Shares::new(), RouteFacts::default());
         };
         let shares = served.shares.iter().map(|(number, _)| *number);
         let facts = RouteFacts {
@@ -155,10 +155,10 @@ impl App {
     fn until_back(
         &self,
         owner: &Owner,
-        last: &plan::Shares,
-        wanted: &plan::Shares,
+        last: &Shares,
+        wanted: &Shares,
         versions: &BTreeMap<VersionNumber, plan::Version>,
-    ) -> plan::Shares {
+    ) -> Shares {
         let is_awaited = |(number, share): &(VersionNumber, Share)| {
             !share.is_zero() && self.returning.is_undecided(*number)
         };
@@ -179,7 +179,7 @@ impl App {
         let mut shares = had.clone();
         for (number, _) in wanted {
             if shares.iter().all(|(other, _)| other != number) {
-                shares.push((*number, Share::ZERO));
+                shares.push(*number, Share::ZERO);
             }
         }
         shares

@@ -136,7 +136,7 @@ impl Audit<'_> {
 
     fn hint(&self, tree: &str, oid: Oid) -> Option<String> {
         let version = self.living.get(&oid);
-        if version.is_some_and(|version| version.tree == tree) {
+        if version.is_some_and(|version| version.tree.as_str() == tree) {
             return None;
         }
         Some(

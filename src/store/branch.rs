@@ -18,6 +18,7 @@ use super::objects;
 use super::release_files::{Branch, Reader, folder_of};
 use crate::record::VersionRecord;
 use crate::settings::{SETTINGS_FILE, Settings};
+use crate::words::CommitId;
 
 /// Where the branch of a remote is put that may be of another repository.
 const NEWCOMER: &str = "refs/newcomer/head";
@@ -25,11 +26,11 @@ const NEWCOMER: &str = "refs/newcomer/head";
 const SETTINGS_MAX: usize = 256 * 1024;
 
 impl Mirror {
-    /// What `cutwater.yaml` says in a commit, 40 hex digits.
+    /// What `cutwater.yaml` says in a commit.
     ///
     /// # Errors
     /// When it is not as it should be, or the commit cannot be read.
-    pub fn settings(&self, commit: &str) -> Result<Settings, StoreError> {
+    pub fn settings(&self, commit: &CommitId) -> Result<Settings, StoreError> {
         let mut state = self.state();
         let bytes = settings(&state.repo, commit).map_err(|problem| {
             state.doubts.note_id(Doubt::Branch, commit);
@@ -48,7 +49,7 @@ impl Mirror {
     pub fn releases(
         &self,
         branch: &str,
-        commit: &str,
+        commit: &CommitId,
         releases: &str,
     ) -> Result<Branch, StoreError> {
         let oid = id(commit).map_err(|problem| StoreError::local(branch, &problem))?;
@@ -59,7 +60,7 @@ impl Mirror {
         }
         Ok(Branch {
             name: branch.to_owned(),
-            commit: commit.to_owned(),
+            commit: commit.clone(),
             releases: Arc::clone(&read.releases),
             unreadable: Arc::clone(&read.unreadable),
             aside: Arc::clone(&read.aside),
@@ -69,7 +70,7 @@ impl Mirror {
 
     /// The folders of a commit that hold files of releases, but for those in the folder `apps`, and whether `folder` is there at all.
     #[must_use]
-    pub fn folders(&self, commit: &str, folder: &str, apps: &str) -> (bool, BTreeSet<String>) {
+    pub fn folders(&self, commit: &CommitId, folder: &str, apps: &str) -> (bool, BTreeSet<String>) {
         let state = self.state();
         let repo = &state.repo;
         let look = || {
@@ -99,7 +100,7 @@ impl Mirror {
     /// True where the commit `newer` came after `older`, or is the same, as far as the commits in between can be read. Nobody who
     /// resolves or fetches waits for it.
     #[must_use]
-    pub fn follows(&self, newer: &str, older: &str) -> bool {
+    pub fn follows(&self, newer: &CommitId, older: &CommitId) -> bool {
         let commits = id(newer).and_then(|newer| Ok((newer, id(older)?)));
         commits.is_ok_and(|(newer, older)| {
             let answer = self.ask(|repo| ancestry::descends(repo, newer, older));
@@ -112,7 +113,7 @@ impl Mirror {
 
     /// True where a branch that was at the commit `before`, and is at `now`, is known to have gone back.
     #[must_use]
-    pub fn went_back(&self, before: &str, now: &str) -> bool {
+    pub fn went_back(&self, before: &CommitId, now: &CommitId) -> bool {
         let commits = id(before).and_then(|before| Ok((before, id(now)?)));
         commits.is_ok_and(|(before, now)| {
             // A branch that goes forward, as nearly all do, is known for that by its newest commits.
@@ -123,7 +124,7 @@ impl Mirror {
 
     /// True where the copy has this commit. What was fetched before and is not at the remote any more may still be there.
     #[must_use]
-    pub fn holds(&self, commit: &str) -> bool {
+    pub fn holds(&self, commit: &CommitId) -> bool {
         let answer = id(commit).and_then(|commit| self.ask(|repo| Ok(known(repo, &[commit]))));
         answer.is_ok_and(|known| !known.is_empty())
     }
@@ -136,7 +137,7 @@ impl Mirror {
 
     /// True where a commit has one in common with one of these; nothing where that cannot be told of any of these.
     #[must_use]
-    pub fn shares(&self, commit: &str, others: &[String]) -> Option<bool> {
+    pub fn shares(&self, commit: &CommitId, others: &[CommitId]) -> Option<bool> {
         let commit = id(commit).ok()?;
         let others: Vec<Oid> = others.iter().filter_map(|other| id(other).ok()).collect();
         let known = self.ask(|repo| Ok(known(repo, &others)));
@@ -163,7 +164,7 @@ impl Mirror {
     pub fn is_of(
         &self,
         branch: &str,
-        commits: &[String],
+        commits: &[CommitId],
         timeout: Duration,
     ) -> Result<bool, StoreError> {
         let spec = format!("+refs/heads/{branch}:{NEWCOMER}");
@@ -231,7 +232,7 @@ impl Mirror {
     /// The tree of a version, in a handle of its own: reading all of it takes a while.
     fn tree(&self, record: &VersionRecord) -> Result<(Repository, Oid), StoreError> {
         let fail = |problem: String| StoreError::local(record.number.to_string(), &problem);
-        let tree = id(&record.tree).map_err(fail)?;
+        let tree = Oid::try_from(&record.tree).map_err(|error| fail(error.message().to_owned()))?;
         let path = self.state().repo.path().to_owned();
         let repo = Repository::open_bare(path).map_err(|error| fail(error.message().to_owned()))?;
         Ok((repo, tree))
@@ -239,7 +240,7 @@ impl Mirror {
 }
 
 /// The bytes of `cutwater.yaml` in a commit; nothing where there is none.
-fn settings(repo: &Repository, commit: &str) -> Result<Option<Vec<u8>>, String> {
+fn settings(repo: &Repository, commit: &CommitId) -> Result<Option<Vec<u8>>, String> {
     let commit = objects::commit(repo, id(commit)?)?;
     let root = objects::tree(repo, commit.tree_id())?;
     let entry = root.get_name(SETTINGS_FILE);
@@ -291,8 +292,8 @@ impl LocalBranch {
         }
     }
 
-    /// Its commit now, 40 hex digits; nothing where it cannot be read.
-    pub fn commit(&mut self) -> Option<String> {
+    /// Its commit now; nothing where it cannot be read.
+    pub fn commit(&mut self) -> Option<CommitId> {
         if self.repo.is_none() {
             // The repository of another user was named by the administrator: whose it is keeps nobody from reading it.
             let bare = |path: &Path| Repository::open_bare(path).ok();
@@ -305,10 +306,10 @@ impl LocalBranch {
         if oid.is_none() {
             self.repo = None;
         }
-        oid.map(|oid| oid.to_string())
+        oid.map(CommitId::from)
     }
 }
 
-fn id(text: &str) -> Result<Oid, String> {
-    Oid::from_str(text).map_err(|error| error.message().to_owned())
+fn id(commit: &CommitId) -> Result<Oid, String> {
+    Oid::try_from(commit).map_err(|error| error.message().to_owned())
 }

@@ -47,5 +47,5 @@ fn version(
     let names = refs.tags.iter().filter(|(_, oid)| **oid == commit);
     let labels = names.filter(|(name, _)| number_of(name).is_none());
     version.labels = labels.filter_map(|(name, _)| name.parse().ok()).collect();
-    (version.tree == tree.to_string()).then_some(*version)
+    (version.tree == tree.into()).then_some(*version)
 }

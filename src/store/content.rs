@@ -7,7 +7,7 @@ use super::snapshot;
 use super::version::Version;
 use super::workspace::{SourceCommit, Workspace};
 use crate::app::App;
-use crate::words::AppName;
+use crate::words::{AppName, CommitId, TreeId};
 
 /// What the tracked branch holds is called so.
 pub const LATEST: &str = "LATEST";
@@ -22,7 +22,7 @@ pub struct Content {
     /// The snapshot id of a version, and what it would be of the branch, were it published without overlays.
     pub(crate) tree: Oid,
     /// The commit of the version, or of the branch.
-    pub commit: String,
+    pub commit: CommitId,
 }
 
 impl Content {
@@ -35,7 +35,7 @@ impl Content {
         let fail = |error: git2::Error| StoreError::local(name.clone(), &error.message());
         Ok(Self {
             app: version.app.clone(),
-            tree: Oid::from_str(&version.tree).map_err(fail)?,
+            tree: Oid::try_from(&version.tree).map_err(fail)?,
             commit: version.commit.clone(),
             name,
         })
@@ -59,14 +59,14 @@ impl Content {
             app: app.clone(),
             name: LATEST.to_owned(),
             tree,
-            commit: commit.oid.to_string(),
+            commit: commit.oid.into(),
         })
     }
 
-    /// The id of the tree: 40 hex digits.
+    /// The id of the tree.
     #[must_use]
-    pub fn tree(&self) -> String {
-        self.tree.to_string()
+    pub fn tree(&self) -> TreeId {
+        self.tree.into()
     }
 
     /// What its `app.yaml` says. In the branch, images may be absent.
@@ -134,7 +134,7 @@ pub enum ContentError {
     #[error(
         "{0} is more than 64 MiB, which is not shown; see it with plain git: `git diff {1} {2}`"
     )]
-    TooLarge(&'static str, String, String),
+    TooLarge(&'static str, TreeId, TreeId),
     /// The folder that is to be written to cannot be used, or a file in it cannot be written.
     #[error("{path}: {problem}")]
     Write {

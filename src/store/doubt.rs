@@ -10,6 +10,7 @@ use git2::{ObjectType, Oid, Repository};
 use super::{ancestry, objects};
 use crate::releases::is_read;
 use crate::settings::SETTINGS_FILE;
+use crate::words::CommitId;
 
 /// Most that waits to be looked at.
 const MAX: usize = 64;
@@ -39,9 +40,9 @@ impl Doubts {
         }
     }
 
-    /// The same, of a commit by its 40 hex digits.
-    pub(super) fn note_id(&mut self, doubt: fn(Oid) -> Doubt, commit: &str) {
-        if let Ok(commit) = Oid::from_str(commit) {
+    /// The same, of a commit by its id.
+    pub(super) fn note_id(&mut self, doubt: fn(Oid) -> Doubt, commit: &CommitId) {
+        if let Ok(commit) = Oid::try_from(commit) {
             self.note(doubt(commit));
         }
     }

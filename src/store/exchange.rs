@@ -20,7 +20,7 @@ use super::remedy::Remedy;
 use super::version;
 use super::workspace::Workspace;
 use crate::git::{self, Git, GitError, RefUpdate};
-use crate::words::AppName;
+use crate::words::{AppName, CommitId};
 
 /// How often it is looked whether another command has ended.
 const BREATH: Duration = Duration::from_millis(20);
@@ -38,12 +38,12 @@ impl Workspace {
         Ok(History::read(&self.repo, app, &refs))
     }
 
-    /// True where this clone has that commit, 40 hex digits, also after asking the remote for the branch that may hold it.
+    /// True where this clone has that commit, also after asking the remote for the branch that may hold it.
     ///
     /// # Errors
     /// When the remote cannot be read.
-    pub fn knows(&self, commit: &str, branch: &str) -> Result<bool, StoreError> {
-        let known = || Oid::from_str(commit).is_ok_and(|oid| self.repo.find_commit(oid).is_ok());
+    pub fn knows(&self, commit: &CommitId, branch: &str) -> Result<bool, StoreError> {
+        let known = || Oid::try_from(commit).is_ok_and(|oid| self.repo.find_commit(oid).is_ok());
         if known() {
             return Ok(true);
         }
@@ -83,8 +83,8 @@ impl Workspace {
 
     /// True where the commit `newer` came after `older`, or is the same; false also where this clone has not both.
     #[must_use]
-    pub fn follows(&self, newer: &str, older: &str) -> bool {
-        let (Ok(newer), Ok(older)) = (Oid::from_str(newer), Oid::from_str(older)) else {
+    pub fn follows(&self, newer: &CommitId, older: &CommitId) -> bool {
+        let (Ok(newer), Ok(older)) = (Oid::try_from(newer), Oid::try_from(older)) else {
             return false;
         };
         newer == older || self.repo.graph_descendant_of(newer, older).unwrap_or(false)

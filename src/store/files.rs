@@ -35,7 +35,7 @@ pub(super) fn record(
     app: App,
 ) -> Result<VersionRecord, SnapshotError> {
     let tree =
-        Oid::from_str(&version.tree).map_err(|error| SnapshotError::new("", error.message()))?;
+        Oid::try_from(&version.tree).map_err(|error| SnapshotError::new("", error.message()))?;
     let mut files = BTreeMap::new();
     for function in &app.spec.functions {
         if let Some(wanted) = &function.files {

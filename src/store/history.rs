@@ -81,7 +81,7 @@ impl History {
                 self.living().filter(has).collect()
             }
             VersionWord::Id(hex) => {
-                let is = |v: &&Version| v.tree.starts_with(hex) || v.commit.starts_with(hex);
+                let is = |v: &&Version| v.tree.begins(hex) || v.commit.begins(hex);
                 self.living().filter(is).collect()
             }
         };

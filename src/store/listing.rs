@@ -36,7 +36,7 @@ impl Workspace {
             );
             StoreError::local(what, &problem)
         };
-        let tree = Oid::from_str(&version.tree).map_err(|error| fail(error.to_string()))?;
+        let tree = Oid::try_from(&version.tree).map_err(|error| fail(error.to_string()))?;
         self.complete(&[tree])?;
         let items = objects::walk(&self.repo, tree).map_err(|error| fail(error.to_string()))?;
         let mut files = Vec::new();

@@ -14,7 +14,7 @@ use super::snapshot;
 use super::version::{self, Entry, Version};
 use crate::app::App;
 use crate::record::VersionRecord;
-use crate::words::{AppName, Label, VersionNumber, VersionWord};
+use crate::words::{AppName, Label, TreeId, VersionNumber, VersionWord};
 
 /// Most commits of which is kept in memory what they say: some 10 MB.
 const ENTRIES_MAX: usize = 16_384;
@@ -157,14 +157,14 @@ impl State {
             },
             VersionWord::Id(hex) => {
                 let numbered: Vec<_> = refs.numbered().collect();
-                let mut found: Vec<(VersionNumber, Oid, String)> = Vec::new();
+                let mut found: Vec<(VersionNumber, Oid, TreeId)> = Vec::new();
                 for (number, oid) in numbered {
                     // One that cannot be read hides no other.
                     let Ok(entry) = self.entry(app, number, oid) else {
                         continue;
                     };
                     if let Entry::Living(version) = entry.as_ref()
-                        && (version.tree.starts_with(hex) || version.commit.starts_with(hex))
+                        && (version.tree.begins(hex) || version.commit.begins(hex))
                     {
                         found.push((number, oid, version.tree.clone()));
                     }
@@ -266,7 +266,7 @@ pub(super) fn record(
         source,
     };
     let tree =
-        Oid::from_str(&version.tree).map_err(|error| unreadable(app, &number, error.message()))?;
+        Oid::try_from(&version.tree).map_err(|error| unreadable(app, &number, error.message()))?;
     super::objects::tree(repo, tree).map_err(|problem| unreadable(app, &number, &problem))?;
     let bytes = snapshot::app_file(repo, tree).map_err(bad)?;
     let read = App::from_snapshot(&bytes).map_err(|problems| ResolveError::BadApp {

@@ -28,7 +28,7 @@ use super::refs::AppRefs;
 use super::stale_locks::{self, AtWork};
 use crate::git::{Caller, Credentials, Git, GitError, RemoteUrl};
 use crate::record::VersionRecord;
-use crate::words::{AppName, FunctionName, Label, VersionNumber, VersionWord};
+use crate::words::{AppName, CommitId, FunctionName, Label, VersionNumber, VersionWord};
 
 /// The file in a mirror whose time is that of the last fetch that succeeded.
 const FETCHED: &str = "cutwater-fetched";
@@ -232,19 +232,19 @@ impl Mirror {
         })
     }
 
-    /// True where the tag of a version of one of these apps names one of these commits, 40 hex digits each.
+    /// True where the tag of a version of one of these apps names one of these commits.
     #[must_use]
-    pub fn has_any(&self, apps: &BTreeSet<AppName>, commits: &BTreeSet<String>) -> bool {
+    pub fn has_any(&self, apps: &BTreeSet<AppName>, commits: &BTreeSet<CommitId>) -> bool {
         let read = self.seen(apps).map(|(read, _)| read).unwrap_or_default();
         let mut tags = read.values().flat_map(AppRefs::numbered);
-        tags.any(|(_, oid)| commits.contains(&oid.to_string()))
+        tags.any(|(_, oid)| commits.contains(&oid.into()))
     }
 
-    /// The commit of the branch as it was fetched last, 40 hex digits.
+    /// The commit of the branch as it was fetched last.
     #[must_use]
-    pub fn head(&self, branch: &str) -> Option<String> {
+    pub fn head(&self, branch: &str) -> Option<CommitId> {
         let oid = self.state().repo.refname_to_id(&head_ref(branch)).ok();
-        oid.map(|oid| oid.to_string())
+        oid.map(CommitId::from)
     }
 
     /// The record of the version that `word` names, from what was fetched last.
@@ -297,7 +297,7 @@ impl Mirror {
             return Ok(BTreeMap::new());
         };
         let mut state = self.state();
-        let tree = Oid::from_str(&record.tree)
+        let tree = Oid::try_from(&record.tree)
             .map_err(|error| unreadable(&record.app, &record.number, error.message()))?;
         files::contents(&state.repo, tree, wanted, function).map_err(|source| {
             state.doubts.note_id(Doubt::Version, &record.commit);

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::objects;
 use super::partial::borders;
 use super::workspace::{SourceCommit, Workspace, reopened};
-use crate::words::is_plain;
+use crate::words::{CommitId, is_plain};
 
 /// Most commits that are looked at.
 const COMMITS_MAX: usize = 100_000;
@@ -33,7 +33,7 @@ pub struct Outgoing {
 #[serde(rename_all = "camelCase")]
 pub struct OutgoingCommit {
     /// 40 hex digits.
-    pub commit: String,
+    pub commit: CommitId,
     /// The first line of its message.
     pub subject: String,
     /// Who made it.
@@ -43,20 +43,25 @@ pub struct OutgoingCommit {
 }
 
 impl Workspace {
-    /// The commits between `from` and `to`, 40 hex digits each; at most `most` of them.
+    /// The commits between `from` and `to`; at most `most` of them.
     ///
     /// # Errors
     /// Why they cannot be told, as a sentence.
-    pub fn outgoing(&self, from: &str, to: &str, most: usize) -> Result<Outgoing, String> {
+    pub fn outgoing(
+        &self,
+        from: &CommitId,
+        to: &CommitId,
+        most: usize,
+    ) -> Result<Outgoing, String> {
         // What was fetched since it was opened is seen by another one.
         let repo = reopened(&self.repo).map_err(|error| error.message().to_owned())?;
         let graph = Graph {
             borders: borders(&repo),
             repo: &repo,
         };
-        let id = |text: &str| {
-            let oid = Oid::from_str(text).map_err(|error| error.message().to_owned())?;
-            let short = text.get(..12).unwrap_or(text);
+        let id = |commit: &CommitId| {
+            let oid = Oid::try_from(commit).map_err(|error| error.message().to_owned())?;
+            let short = commit.short();
             let missing =
                 |_| format!("commit {short} is not in this clone; `git fetch` may bring it");
             objects::commit(&repo, oid).map(|_| oid).map_err(missing)
@@ -146,7 +151,7 @@ impl Graph<'_> {
         let author = author.chars().filter(|c| is_plain(*c));
         let subject = SourceCommit::new("", &commit).subject;
         Ok(OutgoingCommit {
-            commit: oid.to_string(),
+            commit: oid.into(),
             pull_request: pull_request(&subject),
             subject,
             author: author.take(AUTHOR_MAX).collect(),

@@ -11,7 +11,7 @@ use super::snapshot::{self, Snapshot, TakeError};
 use super::version::Version;
 use super::workspace::Workspace;
 use crate::git;
-use crate::words::{AppName, VersionNumber, instead};
+use crate::words::{AppName, CommitId, TreeId, VersionNumber, instead};
 
 /// A snapshot that may be published.
 pub(super) struct Prepared {
@@ -151,20 +151,19 @@ fn check_record(
 ) -> Result<(), PublishError> {
     let number = VersionNumber::new(crate::words::VERSION_NUMBER_MAX);
     let number = number.ok_or_else(|| PublishError::request("no version number"))?;
-    let tree = snapshot.tree.to_string();
-    let mut version = placeholder(request, number, &tree);
+    let mut version = placeholder(request, number, snapshot.tree.into());
     version.labels = request.label.iter().cloned().collect();
     files::record(&workspace.repo, &version, snapshot.app.clone())
         .map(drop)
         .map_err(|source| wrong(workspace, request, source))
 }
 
-fn placeholder(request: &Request, number: VersionNumber, tree: &str) -> Version {
+fn placeholder(request: &Request, number: VersionNumber, tree: TreeId) -> Version {
     Version {
         app: request.app.clone(),
         number,
-        tree: tree.to_owned(),
-        commit: tree.to_owned(),
+        tree,
+        commit: CommitId::zero(),
         author: request.author.clone(),
         published_at: request.time.timestamp(),
         source: String::new(),

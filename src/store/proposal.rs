@@ -202,7 +202,7 @@ impl Workspace {
         let version = history.version(word)?.clone();
         let (app, number) = (&version.app, version.number);
         let unreadable = |problem: &str| lookup::unreadable(app, &number, problem);
-        let tree = Oid::from_str(&version.tree).map_err(|error| unreadable(error.message()))?;
+        let tree = Oid::try_from(&version.tree).map_err(|error| unreadable(error.message()))?;
         let brought = self.complete(&[tree]);
         brought.map_err(|error| unreadable(&error.to_string()))?;
         let record = lookup::record(&self.repo, app, &version)?;

@@ -204,7 +204,7 @@ impl Batches<'_> {
             let Some(Some(Ok(published))) = results.get_mut(index) else {
                 continue;
             };
-            let Ok(commit) = git2::Oid::from_str(&published.version.commit) else {
+            let Ok(commit) = git2::Oid::try_from(&published.version.commit) else {
                 continue;
             };
             let nothing = AppRefs::default();

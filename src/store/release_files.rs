@@ -7,7 +7,7 @@ use git2::{ObjectType, Oid, Repository};
 
 use super::objects::{self, Item, Kind};
 use crate::releases::{self, Content, Release, Releases};
-use crate::words::AppName;
+use crate::words::{AppName, CommitId};
 use crate::yaml::Problem;
 
 /// Most files of releases in one commit.
@@ -22,8 +22,8 @@ const FILE_MAX: usize = 1024 * 1024;
 pub struct Branch {
     /// Its name, without `refs/heads/`.
     pub name: String,
-    /// Its commit: 40 hex digits.
-    pub commit: String,
+    /// Its commit.
+    pub commit: CommitId,
     /// The objects of all files that can be read.
     pub releases: Arc<Vec<Release>>,
     /// The files that cannot be read.

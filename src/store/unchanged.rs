@@ -25,7 +25,7 @@ impl Attempt<'_> {
         refs: &AppRefs,
     ) -> Result<Published, PublishError> {
         let fail = |error: git2::Error| StoreError::local("the version", &error.message());
-        let commit = Oid::from_str(&version.commit).map_err(fail)?;
+        let commit = Oid::try_from(&version.commit).map_err(fail)?;
         let mut published = Published {
             outcome: Outcome::Unchanged,
             version,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::loose_objects;
 use super::objects;
 use super::trailers;
-use crate::words::{AppName, Label, VersionNumber, is_plain};
+use crate::words::{AppName, CommitId, Label, TreeId, VersionNumber, is_plain};
 
 /// The id of the tree that holds nothing: the tree of every tombstone.
 pub(crate) const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
@@ -34,9 +34,9 @@ pub struct Version {
     /// Its number.
     pub number: VersionNumber,
     /// The snapshot id: 40 hex digits of the tree.
-    pub tree: String,
+    pub tree: TreeId,
     /// The snapshot commit: 40 hex digits.
-    pub commit: String,
+    pub commit: CommitId,
     /// Who published it.
     pub author: Person,
     /// When.
@@ -51,7 +51,7 @@ pub struct Version {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
     /// The commit of the branch that it was made from.
-    pub source_commit: Option<String>,
+    pub source_commit: Option<CommitId>,
     /// What was laid over that commit.
     pub overlays: Vec<String>,
     /// What the publisher said.
@@ -132,14 +132,14 @@ pub(crate) fn read_entry(
     Ok(Entry::Living(Box::new(Version {
         app: trailers.app,
         number,
-        tree: raw.tree.to_string(),
-        commit: oid.to_string(),
+        tree: raw.tree.into(),
+        commit: oid.into(),
         author: raw.author,
         published_at: raw.time,
         source: trailers.source,
         run: trailers.run,
         actor: trailers.actor,
-        source_commit: trailers.source_commit.map(|oid| oid.to_string()),
+        source_commit: trailers.source_commit.map(CommitId::from),
         overlays: trailers.overlays,
         message,
         labels: Vec::new(),

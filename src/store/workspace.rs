@@ -155,7 +155,7 @@ impl Workspace {
     /// When there is no such commit.
     pub fn source_to_publish(&self, reference: Option<&str>) -> Result<SourceCommit, StoreError> {
         let mut source = self.source(reference)?;
-        source.is_held = git::is_on_branch(self.home(), &self.remote, &source.oid.to_string());
+        source.is_held = git::is_on_branch(self.home(), &self.remote, &source.oid.into());
         Ok(source)
     }
 
@@ -190,7 +190,7 @@ impl Workspace {
         let oid = if word == "HEAD" {
             self.repo.refname_to_id(word).ok()?
         } else {
-            Oid::from_str(&git::commit_of(self.home(), word)?).ok()?
+            Oid::try_from(&git::commit_of(self.home(), word)?).ok()?
         };
         let (size, _) = objects::header(&self.repo, oid).ok()?;
         loose_objects::check(&self.repo, oid, size).ok()?;
@@ -203,7 +203,7 @@ impl Workspace {
     /// When its app.yaml cannot be read.
     pub fn functions(&self, version: &Version) -> Result<Vec<Function>, StoreError> {
         let what = || format!("version {} of `{}`", version.number, version.app);
-        let tree = Oid::from_str(&version.tree);
+        let tree = Oid::try_from(&version.tree);
         let tree = tree.map_err(|error| StoreError::local(what(), &error.message()))?;
         self.complete(&[tree])?;
         let bytes = snapshot::app_file(&self.repo, tree);

@@ -8,6 +8,7 @@ use super::pulls::{Pull, Pulls};
 use super::scope::Walk;
 use crate::store::objects;
 use crate::store::partial::borders;
+use crate::words::CommitId;
 
 /// Commits that are looked ahead for: what is missing of them is fetched at once.
 pub(super) const AHEAD: usize = 256;
@@ -55,9 +56,11 @@ impl Commits {
                         }
                     }
                     Err(problem) => {
-                        let oid = oid.to_string();
-                        self.problem =
-                            Some(format!("commit {} cannot be read: {problem}", &oid[..12]));
+                        let commit = CommitId::from(oid);
+                        self.problem = Some(format!(
+                            "commit {} cannot be read: {problem}",
+                            commit.short()
+                        ));
                         self.next = None;
                     }
                 }

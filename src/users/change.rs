@@ -6,15 +6,15 @@ use super::states::Key;
 use crate::api::WantedVersion;
 use crate::releases::{Kind, Release};
 use crate::store::version::Person;
-use crate::words::VersionNumber;
+use crate::words::{CommitId, VersionNumber};
 #[cfg(test)]
 use crate::words::{Share, VersionWord};
 
 /// A change of one Deployment or Alias of the app.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
-    /// The commit of the branch: 40 hex digits.
-    pub commit: String,
+    /// The commit of the branch.
+    pub commit: CommitId,
     /// Its place among the commits of the branch: 0 is the newest.
     pub position: usize,
     /// Who made the commit.
@@ -73,12 +73,6 @@ impl Change {
         let namespace = self.namespace.as_deref();
         (&self.folder, self.kind, namespace, &self.name)
     }
-
-    /// The beginning of the commit's id.
-    #[must_use]
-    pub fn short(&self) -> &str {
-        self.commit.get(..12).unwrap_or(&self.commit)
-    }
 }
 
 /// The change of some Deployment to these versions, with their percentages.
@@ -89,7 +83,7 @@ pub(super) fn change_to(shares: &[(u32, u32)]) -> Change {
         percentage: Share::from_basis_points(percent * 100),
     };
     Change {
-        commit: String::new(),
+        commit: CommitId::zero(),
         position: 0,
         author: Person {
             name: String::new(),

@@ -55,13 +55,13 @@ impl ClusterObject {
             all.find(|resolved| resolved.version == entry.version)
         };
         let is_this = |entry: &&WantedVersion| match resolved(entry) {
-            Some(resolved) => resolved.commit == version.commit,
+            Some(resolved) => resolved.commit == version.commit.as_str(),
             None => may_mean(version, &entry.version),
         };
         let wanted = self.wanted.iter().find(is_this);
         let pinned = || {
             let mut all = self.resolved.iter();
-            all.find(|resolved| resolved.commit == version.commit)
+            all.find(|resolved| resolved.commit == version.commit.as_str())
         };
         wanted
             .map(|entry| entry.percentage)

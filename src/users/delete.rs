@@ -161,7 +161,7 @@ impl Work<'_> {
         }
         progress(&format!("deleting {} {number}", self.request.app));
         let tombstone = self.tombstone(number)?;
-        let Ok(commit) = Oid::from_str(&version.commit) else {
+        let Ok(commit) = Oid::try_from(&version.commit) else {
             return Ok((None, refused(word, &"its commit has no id")));
         };
         self.carry_out(word, *version, commit, tombstone, ask)
@@ -263,7 +263,9 @@ impl Work<'_> {
             new: Some(tombstone),
         };
         let hints = &self.facts.survey.refs.ids;
-        let hint = hints.get(&version.tree).filter(|hint| **hint == commit);
+        let hint = hints
+            .get(version.tree.as_str())
+            .filter(|hint| **hint == commit);
         let hint = hint.map(|_| RefUpdate {
             name: self.space.id(&version.tree),
             expected: Some(commit),
@@ -302,7 +304,7 @@ impl Work<'_> {
                 *unchecked = Some(gaps.join("; "));
             }
             let mut version = version.clone();
-            if let Ok(commit) = Oid::from_str(&version.commit) {
+            if let Ok(commit) = Oid::try_from(&version.commit) {
                 let mut labels = history::labels(&facts.survey.refs);
                 version.labels = labels.remove(&commit).unwrap_or_default();
                 let users = facts.users(&version);

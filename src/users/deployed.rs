@@ -17,7 +17,7 @@ use super::timeline::{Fate, Item, timeline};
 use crate::releases::Kind;
 use crate::store::release_files::Branch;
 use crate::store::workspace::Workspace;
-use crate::words::{EnvironmentName, Share, VersionNumber, VersionWord};
+use crate::words::{CommitId, EnvironmentName, Share, VersionNumber, VersionWord};
 
 /// One change of what is deployed.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -77,12 +77,12 @@ pub enum Memory {
         /// Number of the change.
         sequence: u64,
         /// The commit in the ledger.
-        commit: String,
+        commit: CommitId,
     },
     /// A commit of the tracked branch.
     Releases {
         /// The commit.
-        commit: String,
+        commit: CommitId,
         /// The file.
         file: String,
         /// What kind of object it is.
@@ -212,10 +212,10 @@ struct Source {
 /// The changes of a branch, with the places of the commits that its ledgers name.
 fn past_of(workspace: &Workspace, survey: &Survey, branch: &Branch, limit: usize) -> Past {
     let entries = survey.ledgers.iter().flat_map(|ledger| &ledger.entries);
-    let marks: BTreeSet<&str> = entries
-        .filter_map(|entry| entry.served.release_commit.as_deref())
+    let marks: BTreeSet<&CommitId> = entries
+        .filter_map(|entry| entry.served.release_commit.as_ref())
         .collect();
-    let marks: Vec<&str> = marks.into_iter().collect();
+    let marks: Vec<&CommitId> = marks.into_iter().collect();
     // What is recorded is told once.
     let limit = limit.saturating_mul(if marks.is_empty() { 1 } else { 2 });
     workspace.past(&survey.history.app, branch, limit, &marks)
@@ -266,7 +266,7 @@ fn unknown(branch: &Branch, item: &Item<'_>) -> Option<String> {
     let why = change.unknown.as_ref().filter(|_| !change.passing)?;
     Some(format!(
         "what commit {} of branch {} deployed ({}, by {}) is not known: {why}",
-        change.short(),
+        change.commit.short(),
         branch.name,
         change.message,
         change.author.name
@@ -335,12 +335,12 @@ fn of_number(number: VersionNumber, percentage: Share) -> DeployedShare {
     }
 }
 
-fn of_ledger(commit: &str, served: &crate::ledger::Served) -> Deployed {
+fn of_ledger(commit: &CommitId, served: &crate::ledger::Served) -> Deployed {
     Deployed {
         place: Memory::Ledger {
             environment: served.environment.clone(),
             sequence: served.sequence,
-            commit: commit.to_owned(),
+            commit: commit.clone(),
         },
         at: served.at,
         author: served.author.clone(),

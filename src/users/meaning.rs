@@ -13,7 +13,7 @@ use crate::store::ledger::LedgerEntry;
 use crate::store::partial::DEPTHS;
 use crate::store::release_files::Branch;
 use crate::store::workspace::Workspace;
-use crate::words::{Share, VersionNumber, VersionWord};
+use crate::words::{CommitId, Share, VersionNumber, VersionWord};
 
 /// The number that a word means now: also of a version that does not live, where it is named by number.
 pub(crate) fn meaning(history: &History, word: &VersionWord) -> Option<VersionNumber> {
@@ -91,8 +91,8 @@ fn then(
     release: &Release,
 ) -> Option<Vec<(VersionWord, VersionNumber)>> {
     let entries = survey.ledgers.iter().flat_map(|ledger| &ledger.entries);
-    let marks: Vec<&str> = entries
-        .filter_map(|entry| entry.served.release_commit.as_deref())
+    let marks: Vec<&CommitId> = entries
+        .filter_map(|entry| entry.served.release_commit.as_ref())
         .collect();
     let reach = Reach {
         marks: &marks,

@@ -106,7 +106,7 @@ impl Walk<'_> {
         before: &States,
     ) -> Result<(), String> {
         let said = |change: &Change| -> Result<Option<String>, String> {
-            let oid = Oid::from_str(&change.commit).map_err(|error| error.message().to_owned())?;
+            let oid = Oid::try_from(&change.commit).map_err(|error| error.message().to_owned())?;
             let commit = objects::commit(self.repo, oid)?;
             let text = String::from_utf8_lossy(commit.message_bytes());
             Ok(reason(&text, self.app))

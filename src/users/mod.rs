@@ -224,7 +224,7 @@ pub fn users_of(version: &Version, survey: &Survey, running: &Running) -> Vec<Us
     for (context, object) in objects.filter(|(_, object)| object.app == version.app) {
         let wanted = object.asks_for(version);
         let mut serving = object.serving.iter();
-        let served = serving.find(|serving| serving.commit == version.commit);
+        let served = serving.find(|serving| serving.commit == version.commit.as_str());
         if wanted.is_some() || served.is_some() {
             uses.push(Use {
                 user: User::Cluster {
@@ -253,7 +253,7 @@ fn asked(version: &Version, words: &[WantedVersion]) -> Option<Share> {
 pub fn may_mean(version: &Version, word: &VersionWord) -> bool {
     match word {
         VersionWord::Number(number) => version.number == *number,
-        VersionWord::Id(hex) => version.tree.starts_with(hex) || version.commit.starts_with(hex),
+        VersionWord::Id(hex) => version.tree.begins(hex) || version.commit.begins(hex),
         VersionWord::Label(label) => version.labels.contains(label),
     }
 }

@@ -116,7 +116,7 @@ fn is_recorded(survey: &Survey, ledger: &Ledger, past: &Past, change: &Change) -
     let Some(parts) = parts(&survey.history, &change.versions) else {
         return false;
     };
-    let place = |entry: &LedgerEntry| past.place(entry.served.release_commit.as_deref()?);
+    let place = |entry: &LedgerEntry| past.place(entry.served.release_commit.as_ref()?);
     (ledger.entries.iter())
         .any(|entry| place(entry) == Some(change.position) && is_same(&parts, entry))
 }

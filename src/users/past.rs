@@ -13,7 +13,7 @@ use crate::store::mirror::Mirror;
 use crate::store::partial::DEPTHS;
 use crate::store::release_files::Branch;
 use crate::store::workspace::{Workspace, reopened};
-use crate::words::AppName;
+use crate::words::{AppName, CommitId};
 
 /// The place of a commit that is behind all that were looked at.
 pub(super) const BEYOND: usize = usize::MAX;
@@ -30,12 +30,12 @@ pub struct Past {
     /// True where it ends because this clone is shallow, and older commits were not asked for.
     pub(crate) shallow: bool,
     /// The places of commits among those of the branch, as far as they were asked for and are there.
-    places: HashMap<String, usize>,
+    places: HashMap<CommitId, usize>,
 }
 
 impl Past {
     #[cfg(test)]
-    pub(super) fn of(changes: Vec<Change>, places: HashMap<String, usize>) -> Self {
+    pub(super) fn of(changes: Vec<Change>, places: HashMap<CommitId, usize>) -> Self {
         Self {
             changes,
             whole: true,
@@ -47,7 +47,7 @@ impl Past {
     /// The place of a commit that was asked for: of itself, or of the merge that brought it. Behind all that were looked at
     /// where it is there; nothing where it is not in the branch, or nobody can tell.
     #[must_use]
-    pub fn place(&self, commit: &str) -> Option<usize> {
+    pub fn place(&self, commit: &CommitId) -> Option<usize> {
         self.places.get(commit).copied()
     }
 
@@ -60,7 +60,7 @@ impl Past {
 /// How much of the past is wanted.
 pub(crate) struct Reach<'a> {
     /// Commits whose places are wanted.
-    pub(crate) marks: &'a [&'a str],
+    pub(crate) marks: &'a [&'a CommitId],
     /// Where the clone is shallow: how often older commits are fetched, each time more of them.
     pub(crate) fetches: usize,
 }
@@ -70,7 +70,7 @@ impl Workspace {
     /// along the second one. Says the
     /// places of the commits `marks` as well. Where the clone is shallow, older commits are fetched as they are needed.
     #[must_use]
-    pub fn past(&self, app: &AppName, branch: &Branch, limit: usize, marks: &[&str]) -> Past {
+    pub fn past(&self, app: &AppName, branch: &Branch, limit: usize, marks: &[&CommitId]) -> Past {
         let fetches = DEPTHS.len();
         // Changes that are told of as a problem, or not at all, count for nothing.
         let is_told = |change: &&Change| change.unknown.is_none() && !change.passing;
@@ -89,7 +89,7 @@ impl Workspace {
     ) -> Past {
         // What was fetched since this repository was opened is seen by one that is opened anew.
         let opened = reopened(&self.repo);
-        let (Ok(tip), Ok(mut repo)) = (Oid::from_str(&branch.commit), opened) else {
+        let (Ok(tip), Ok(mut repo)) = (Oid::try_from(&branch.commit), opened) else {
             return Past {
                 problem: Some("this clone cannot be opened".to_owned()),
                 ..Past::default()
@@ -129,7 +129,7 @@ impl Workspace {
 }
 
 /// The changes, and the places of these commits.
-fn found(repo: &Repository, walked: Walked, marks: &[&str]) -> Past {
+fn found(repo: &Repository, walked: Walked, marks: &[&CommitId]) -> Past {
     Past {
         places: places(repo, &walked, marks),
         changes: walked.changes,
@@ -145,15 +145,15 @@ fn found(repo: &Repository, walked: Walked, marks: &[&str]) -> Past {
 
 /// The places of these commits: of those that were walked over, of those that merges among them brought, and [`BEYOND`] for those
 /// behind them. One that is in the branch no more has none, however far was walked.
-fn places(repo: &Repository, walked: &Walked, marks: &[&str]) -> HashMap<String, usize> {
+fn places(repo: &Repository, walked: &Walked, marks: &[&CommitId]) -> HashMap<CommitId, usize> {
     let chain: HashMap<Oid, usize> = (walked.chain.iter().enumerate())
         .map(|(index, oid)| (*oid, index))
         .collect();
     let marks: BTreeSet<Oid> = (marks.iter())
-        .filter_map(|mark| Oid::from_str(mark).ok())
+        .filter_map(|mark| Oid::try_from(*mark).ok())
         .collect();
-    let mut places: HashMap<String, usize> = (marks.iter())
-        .filter_map(|oid| Some((oid.to_string(), *chain.get(oid)?)))
+    let mut places: HashMap<CommitId, usize> = (marks.iter())
+        .filter_map(|oid| Some(((*oid).into(), *chain.get(oid)?)))
         .collect();
     let mut open: BTreeSet<Oid> = (marks.into_iter())
         .filter(|oid| !chain.contains_key(oid))
@@ -165,7 +165,7 @@ fn places(repo: &Repository, walked: &Walked, marks: &[&str]) -> HashMap<String,
         // One that came by a merge is where the merge is.
         let holds = |above: &Oid| repo.graph_descendant_of(*above, oid).unwrap_or(false);
         let count = walked.chain.partition_point(holds);
-        places.insert(oid.to_string(), count.saturating_sub(1));
+        places.insert(oid.into(), count.saturating_sub(1));
     }
     if walked.end == End::Enough {
         let mut behind = Vec::new();
@@ -176,7 +176,7 @@ fn places(repo: &Repository, walked: &Walked, marks: &[&str]) -> HashMap<String,
             open.retain(|oid| repo.find_commit(*oid).is_ok());
             behind = above(repo, *last, None, &mut open);
         }
-        places.extend(behind.iter().map(|oid| (oid.to_string(), BEYOND)));
+        places.extend(behind.iter().map(|oid| ((*oid).into(), BEYOND)));
     }
     places
 }
@@ -212,7 +212,7 @@ impl Mirror {
         &self,
         app: &AppName,
         name: &str,
-        commit: &str,
+        commit: &CommitId,
         releases: &str,
     ) -> Option<Change> {
         let is_this = |change: &Change| {
@@ -229,7 +229,7 @@ impl Mirror {
             app,
             bring: &|_| Ok(()),
         };
-        let tip = Oid::from_str(commit).ok()?;
+        let tip = Oid::try_from(commit).ok()?;
         let walked = walk.from(tip, |changes| changes.iter().any(is_this));
         walked.changes.into_iter().find(is_this)
     }

@@ -34,7 +34,7 @@ impl Walk<'_> {
         let author = commit.author();
         let said = String::from_utf8_lossy(commit.message_bytes());
         Ok(Change {
-            commit: oid.to_string(),
+            commit: oid.into(),
             position,
             author: Person {
                 name: text(author.name_bytes()),

@@ -92,7 +92,7 @@ impl Workspace {
             };
             Branch {
                 name,
-                commit: oid.to_string(),
+                commit: oid.into(),
                 releases: read.releases,
                 unreadable: read.unreadable,
                 aside: read.aside,

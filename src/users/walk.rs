@@ -12,6 +12,7 @@ use super::scope::Walk;
 use super::states::{Key, Reader, States};
 use crate::store::objects;
 use crate::store::release_files::folder_of;
+use crate::words::CommitId;
 
 /// Most commits that are looked at.
 const COMMITS_MAX: usize = 100_000;
@@ -61,8 +62,8 @@ impl Walk<'_> {
         enough: impl Fn(&[Change]) -> bool,
     ) -> Result<End, String> {
         let cannot = |oid: Oid, problem: String| {
-            let oid = oid.to_string();
-            format!("commit {} cannot be read: {problem}", &oid[..12])
+            let commit = CommitId::from(oid);
+            format!("commit {} cannot be read: {problem}", commit.short())
         };
         let tree = |oid: Oid| {
             folder_of(self.repo, self.folder, oid).map_err(|problem| cannot(oid, problem))

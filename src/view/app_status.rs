@@ -276,7 +276,7 @@ fn ledgers(survey: &Survey) -> Vec<LedgerState> {
             versions: (entry.served.versions.iter())
                 .map(|version| ServedShare {
                     number: version.version,
-                    commit: version.commit.clone(),
+                    commit: version.commit.to_string(),
                     percentage: version.percentage,
                     ready_replicas: None,
                     wanted_replicas: None,

@@ -9,7 +9,7 @@ use super::admin_client::AdminClient;
 use super::ask_error::ServerError;
 use crate::serve::admin_api::{SplitStatus, Status};
 use crate::store::Workspace;
-use crate::words::AppName;
+use crate::words::{AppName, CommitId};
 
 /// What a `cutwater serve` of this repository serves.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -18,7 +18,7 @@ pub struct ServerStatus {
     /// Its admin address.
     pub address: String,
     /// The commit that counts there.
-    pub commit: Option<String>,
+    pub commit: Option<CommitId>,
     /// By `cwd/NAME` for a Deployment, `cwa/NAME` for an Alias.
     pub splits: BTreeMap<String, SplitStatus>,
     /// What stands against what is wanted.

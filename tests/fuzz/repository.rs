@@ -102,8 +102,8 @@ fn read_mirror(mirror: &Mirror, repo: &Repository, numbers: &BTreeSet<VersionNum
                     );
                 }
             }
-            for hex in [&version.tree, &version.commit[..7].to_owned()] {
-                if let Err(error) = mirror.resolve(&app, &VersionWord::Id(hex.clone())) {
+            for hex in [version.tree.as_str(), &version.commit.as_str()[..7]] {
+                if let Err(error) = mirror.resolve(&app, &VersionWord::Id(hex.to_owned())) {
                     shown(&app, None, &error);
                 }
             }
@@ -172,7 +172,7 @@ fn record_holds(
     let tag = repo
         .refname_to_id(&format!("refs/tags/{app}/{number}"))
         .unwrap();
-    assert_eq!(record.commit, tag.to_string());
+    assert_eq!(record.commit.as_str(), tag.to_string());
     let odb = repo.odb().unwrap();
     let commit = odb.read(tag).unwrap();
     assert_eq!(commit.kind(), ObjectType::Commit);

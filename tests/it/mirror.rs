@@ -84,13 +84,13 @@ fn a_version_is_found_by_number_id_and_label_with_its_files() {
     let record = resolve(&mirror, "v1").unwrap();
     assert_eq!(record.labels[0].as_str(), "spring-sale");
     assert_eq!(
-        record.tree,
+        record.tree.as_str(),
         shop.rev(&shop.clone_dir(), "HEAD:apps/checkout")
     );
     for word in [
         "1",
         "spring-sale",
-        &format!("g{}", &record.tree[..7]),
+        &format!("g{}", &record.tree.as_str()[..7]),
         &format!("g{}", record.commit),
     ] {
         assert_eq!(resolve(&mirror, word).unwrap(), record, "{word}");

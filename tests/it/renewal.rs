@@ -9,7 +9,7 @@ use cutwater::git::RemoteUrl;
 use cutwater::record::VersionRecord;
 use cutwater::settings::Settings;
 use cutwater::store::{Mirror, ResolveError};
-use cutwater::words::AppName;
+use cutwater::words::{AppName, CommitId};
 
 use super::hostile::bounded;
 use super::shop::Shop;
@@ -40,6 +40,11 @@ fn place(shop: &Shop, oid: &str) -> PathBuf {
     (shop.dir.path().join("mirror.git/objects"))
         .join(folder)
         .join(name)
+}
+
+/// The commit that a ref of the remote names.
+fn commit(shop: &Shop, name: &str) -> CommitId {
+    shop.rev(&shop.remote(), name).parse().unwrap()
 }
 
 /// Takes an object away, or leaves this text of it.
@@ -117,21 +122,22 @@ fn a_copy_that_is_damaged_while_it_is_followed_is_made_anew() {
 fn a_copy_that_lacks_an_object_is_made_anew_and_the_remote_is_not_blamed() {
     let shop = Shop::new();
     push(&shop);
-    let before = shop.rev(&shop.remote(), "main");
+    let main = || commit(&shop, "main");
+    let before = main();
     shop.publish(&[]);
     shop.commit("notes", "one");
     push(&shop);
-    let between = shop.rev(&shop.remote(), "main");
+    let between = main();
     shop.commit("notes", "two");
     push(&shop);
-    let head = shop.rev(&shop.remote(), "main");
-    let version = shop.rev(&shop.remote(), "checkout/v1");
+    let head = main();
+    let version = commit(&shop, "checkout/v1");
     let copy = shop.dir.path().join("mirror.git");
     for text in [None, Some("")] {
         drop(fs::remove_dir_all(&copy));
         open(&shop).fetch("main", &apps(), PATIENCE).unwrap();
-        lose(&shop, &version, text);
-        lose(&shop, &between, text);
+        lose(&shop, version.as_str(), text);
+        lose(&shop, between.as_str(), text);
         let mirror = open(&shop);
         assert!(resolve(&mirror, "1").is_err());
         assert!(!mirror.follows(&head, &before));
@@ -148,8 +154,8 @@ fn a_copy_is_not_made_anew_for_what_the_remote_lacks() {
     shop.publish(&[]);
     let mirror = open(&shop);
     mirror.fetch("main", &apps(), PATIENCE).unwrap();
-    let head = shop.rev(&shop.remote(), "main");
-    assert!(!mirror.follows(&head, &"1".repeat(40)));
+    let head = commit(&shop, "main");
+    assert!(!mirror.follows(&head, &"1".repeat(40).parse().unwrap()));
     mirror.fetch("main", &apps(), PATIENCE).unwrap();
     let away = shop.dir.path().join("away");
     fs::rename(shop.remote(), &away).unwrap();
@@ -166,17 +172,17 @@ fn a_commit_that_was_cut_off_is_no_reason_to_wait_for_ever() {
     bounded(|| {
         let shop = Shop::new();
         push(&shop);
-        let heads: Vec<String> = (0..3)
+        let heads: Vec<CommitId> = (0..3)
             .map(|number| {
                 shop.commit("notes", number.to_string());
                 push(&shop);
-                shop.rev(&shop.remote(), "main")
+                commit(&shop, "main")
             })
             .collect();
         for cut in 1..3 {
             drop(fs::remove_dir_all(shop.dir.path().join("mirror.git")));
             open(&shop).fetch("main", &apps(), PATIENCE).unwrap();
-            lose(&shop, &heads[cut], Some(""));
+            lose(&shop, heads[cut].as_str(), Some(""));
             let mirror = open(&shop);
             let shares = |mirror: &Mirror| mirror.shares(&heads[2], &heads[..1]);
             assert_eq!(shares(&mirror), None);

@@ -10,7 +10,7 @@ use crate::cli::output::{Failure, Ui, count};
 use crate::cli::sources::{self, ClusterArgs};
 use crate::users::{Deployed, Memory, Scope, Unserved, deployed};
 use crate::view::Looked;
-use crate::words::{AppName, EnvironmentName};
+use crate::words::{AppName, EnvironmentName, listed};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -134,16 +134,14 @@ fn row(entry: &Deployed) -> Vec<String> {
         } => format!("{} ({context})", kind.named(Some(namespace), name)),
     };
     let shares = entry.versions.iter();
-    let shares: Vec<String> = shares
-        .map(|share| format!("{} {}%", share.version, share.percentage))
-        .collect();
+    let shares = listed(shares.map(|share| (&share.version, share.percentage)));
     let left = entry.rolled_back_from.iter();
     let left = left.chain(&entry.also_rolled_back_from);
     let left: Vec<String> = left.map(ToString::to_string).collect();
     let versions = match left.as_slice() {
         _ if shares.is_empty() => "removed".to_owned(),
-        [] => shares.join(", "),
-        left => format!("{} (back from {})", shares.join(", "), left.join(", ")),
+        [] => shares,
+        left => format!("{shares} (back from {})", left.join(", ")),
     };
     let versions = match entry.outcome {
         Some(Unserved::NeverServed) => format!("{versions}, never served"),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::preview::{Change, Preview};
 use crate::releases::Kind;
 use crate::store::Outgoing;
-use crate::words::{AppName, VersionNumber};
+use crate::words::{AppName, CommitId, VersionNumber};
 
 /// What a merge does.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -32,7 +32,7 @@ pub(in crate::cli) struct SideJson {
     /// What it is called.
     pub(super) name: String,
     /// The commit whose releases were read; absent for the files of the clone.
-    pub(super) commit: Option<String>,
+    pub(super) commit: Option<CommitId>,
 }
 
 /// What goes out by the change of one object.

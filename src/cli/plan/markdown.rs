@@ -117,7 +117,7 @@ fn commit(commit: &OutgoingCommit) -> String {
     let pull_request = (commit.pull_request)
         .map(|number| format!(" #{number}"))
         .unwrap_or_default();
-    let id = &commit.commit[..12];
+    let id = commit.commit.short();
     format!("- {id} {}{pull_request}", code(&commit.subject))
 }
 

@@ -26,7 +26,7 @@ pub(super) fn lines(plan: &PlanJson) -> Vec<String> {
         if let Some(goes_out) = plan.goes_out(change) {
             lines.push(format!("    {}", headline(goes_out)));
             for commit in &goes_out.outgoing.commits {
-                let (id, subject) = (&commit.commit[..12], harmless(&commit.subject));
+                let (id, subject) = (commit.commit.short(), harmless(&commit.subject));
                 lines.push(format!("      {id} {subject}"));
             }
             lines.extend(more(goes_out).map(|line| format!("      {line}")));

@@ -12,7 +12,7 @@ use crate::cli::output::{Failure, Ui};
 use crate::cli::screen::{self, harmless};
 use crate::git::Form;
 use crate::store::{Comparison, Content, FileChange, History, LATEST};
-use crate::words::{AppName, VersionWord};
+use crate::words::{AppName, CommitId, TreeId, VersionWord};
 
 const SHAPE: Shape = Shape {
     command: "versions diff",
@@ -76,9 +76,9 @@ pub(in crate::cli) struct SideJson {
     /// The version's number, such as `v8`, or `LATEST`.
     name: String,
     /// The snapshot id: 40 hex digits of the tree.
-    tree: String,
+    tree: TreeId,
     /// The commit of the version, or that of the branch.
-    commit: String,
+    commit: CommitId,
 }
 
 impl SideJson {

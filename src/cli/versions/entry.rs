@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::cli::moment;
 use crate::store::{Entry, Tombstone, Version};
-use crate::words::{AppName, Label, VersionNumber};
+use crate::words::{AppName, Label, TreeId, VersionNumber};
 
 /// The columns of a list: number, id, time, author, labels, message.
 pub(super) fn row(number: VersionNumber, entry: &Entry) -> Vec<String> {
@@ -54,8 +54,8 @@ pub(super) fn labels(version: &Version) -> String {
 }
 
 /// An id as it is printed: enough to be found again.
-pub(super) fn short(tree: &str) -> String {
-    format!("g{}", &tree[..tree.len().min(12)])
+pub(super) fn short(tree: &TreeId) -> String {
+    format!("g{}", tree.short())
 }
 
 /// What stands at a number.

@@ -11,7 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
 use crate::store::{self, Content};
-use crate::words::{AppName, VersionNumber, VersionWord};
+use crate::words::{AppName, TreeId, VersionNumber, VersionWord};
 
 const SHAPE: Shape = Shape {
     command: "versions export",
@@ -38,7 +38,7 @@ pub(in crate::cli) struct ExportJson {
     /// The version's number.
     number: VersionNumber,
     /// The snapshot id: 40 hex digits of the tree.
-    tree: String,
+    tree: TreeId,
     /// The folder, as an absolute path.
     folder: PathBuf,
     /// How many files and links were written.

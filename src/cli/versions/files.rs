@@ -9,7 +9,7 @@ use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
 use crate::cli::screen::{self, harmless};
 use crate::store::{self, Content, Found, Listed};
-use crate::words::{AppName, VersionNumber, VersionWord};
+use crate::words::{AppName, TreeId, VersionNumber, VersionWord};
 
 const SHAPE: Shape = Shape {
     command: "versions files",
@@ -36,7 +36,7 @@ pub(in crate::cli) struct FilesJson {
     /// The version's number.
     number: VersionNumber,
     /// The snapshot id: 40 hex digits of the tree.
-    tree: String,
+    tree: TreeId,
     /// All files below the path that was asked for, or the one that it names. Their content is printed without --json only.
     files: Vec<Listed>,
 }

@@ -14,7 +14,7 @@ use crate::cli::output::{Failure, Ui};
 use crate::cli::running::RunningArgs;
 use crate::store::{Entry, ListedFile, Verdict, Version, VersionSignature};
 use crate::users::{Use, users_of};
-use crate::words::{AppName, VersionNumber, VersionWord};
+use crate::words::{AppName, CommitId, VersionNumber, VersionWord};
 
 /// Files that are printed without `--files`.
 const FILES_SHOWN: usize = 8;
@@ -218,7 +218,7 @@ fn metadata(ui: &Ui, version: &Version) {
     let line = |name: &str, value: &str| line(ui, name, value);
     line("Version:", &format!("{} {}", version.app, version.number));
     line("Id:", &format!("g{}", version.tree));
-    line("Commit:", &version.commit);
+    line("Commit:", version.commit.as_str());
     line("Labels:", &labels(version));
     line(
         "Author:",
@@ -230,7 +230,7 @@ fn metadata(ui: &Ui, version: &Version) {
     line("Started by:", version.actor.as_deref().unwrap_or_default());
     line(
         "From:",
-        version.source_commit.as_deref().unwrap_or_default(),
+        (version.source_commit.as_ref()).map_or("", CommitId::as_str),
     );
     for overlay in &version.overlays {
         line("Overlay:", overlay);

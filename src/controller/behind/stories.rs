@@ -80,7 +80,7 @@ impl Story {
                 name: "shop".to_owned(),
             },
             wanted: deployment.spec.wanted().unwrap(),
-            shares: vec![(number(self.wanted), Share::ALL)],
+            shares: [(number(self.wanted), Share::ALL)].into(),
             leaving: false,
         }
     }
@@ -163,9 +163,7 @@ impl Story {
         let app = "shop".parse().unwrap();
         let routes = self.cluster.routes();
         let shares = routes.values().map(|route| backends::shares(&app, route));
-        shares
-            .map(|shares| crate::controller::status::one_line(&shares))
-            .collect()
+        shares.map(|shares| shares.to_string()).collect()
     }
 }
 

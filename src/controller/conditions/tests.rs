@@ -150,12 +150,12 @@ fn says(trouble: &Trouble) -> Vec<Say> {
     }))
     .unwrap();
     let resolution = Resolution {
-        shares: Some(vec![(version, Share::ALL)]),
+        shares: Some([(version, Share::ALL)].into()),
         pinned: vec![pinned],
         ..Resolution::default()
     };
     let route = RoutePlan::Serve {
-        shares: vec![(version, Share::ALL)],
+        shares: [(version, Share::ALL)].into(),
         idle: Vec::new(),
         overrides: vec![version],
     };

@@ -112,7 +112,7 @@ fn all_decided(
     let wishes = wish::wishes(&objects, &BTreeMap::new());
     let version = VersionNumber::new(1).unwrap();
     let resolution = Resolution {
-        shares: Some(vec![(version, Share::ALL)]),
+        shares: Some([(version, Share::ALL)].into()),
         ..Resolution::default()
     };
     let function = |name: &str| json!({"name": name, "image": "shop@sha256:1", "port": 8080});
@@ -121,7 +121,7 @@ fn all_decided(
         "publishedAt": "2026-01-01T00:00:00Z", "functions": [function("web"), function("api")],
     }));
     let route = RoutePlan::Serve {
-        shares: vec![(version, Share::ALL)],
+        shares: [(version, Share::ALL)].into(),
         idle: Vec::new(),
         overrides: vec![version],
     };

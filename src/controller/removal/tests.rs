@@ -191,7 +191,7 @@ impl Case {
 
 fn serve() -> RoutePlan {
     RoutePlan::Serve {
-        shares: vec![("v1".parse().unwrap(), Share::ALL)],
+        shares: [("v1".parse().unwrap(), Share::ALL)].into(),
         idle: Vec::new(),
         overrides: Vec::new(),
     }

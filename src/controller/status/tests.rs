@@ -56,7 +56,7 @@ fn told(gives: [u32; 2], unwritable: &str) -> (String, BTreeMap<u32, u32>) {
     }))
     .unwrap();
     let resolution = Resolution {
-        shares: Some(vec![(v(3), Share::ALL)]),
+        shares: Some([(v(3), Share::ALL)].into()),
         pinned: vec![pinned],
         ..Resolution::default()
     };
@@ -72,7 +72,7 @@ fn told(gives: [u32; 2], unwritable: &str) -> (String, BTreeMap<u32, u32>) {
     let records = records
         .map(|(version, record)| (version, serde_json::from_value(record).unwrap()))
         .collect();
-    let decided = vec![(v(3), Share::ALL)];
+    let decided: Shares = [(v(3), Share::ALL)].into();
     let owner = wishes[0].owner.clone();
     let route = RoutePlan::Serve {
         shares: decided.clone(),

@@ -168,20 +168,21 @@ fn stands(
         // Deleted twice, it is as spent as it can be.
         Some(Entry::Deleted(_)) if matches!(entry, Entry::Deleted(_)) => Stands::Same,
         Some(Entry::Deleted(_)) => Stands::Taken("was deleted here".to_owned()),
-        Some(Entry::Living(version)) => {
-            Stands::Taken(format!("is another version here, g{}", &version.tree[..12]))
-        }
+        Some(Entry::Living(version)) => Stands::Taken(format!(
+            "is another version here, g{}",
+            version.tree.short()
+        )),
         _ => Stands::Taken("is a tag here that Cutwater did not make".to_owned()),
     }
 }
 
 /// The hint for a content that has none here.
 fn hint(space: &Space, version: &Version, oid: Oid, ours: &AppRefs) -> Option<RefUpdate> {
-    if ours.ids.contains_key(&version.tree) {
+    if ours.ids.contains_key(version.tree.as_str()) {
         return None;
     }
     Some(RefUpdate {
-        name: space.id(Oid::from_str(&version.tree).ok()?),
+        name: space.id(Oid::try_from(&version.tree).ok()?),
         expected: None,
         new: Some(oid),
     })

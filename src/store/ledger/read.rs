@@ -5,7 +5,7 @@ use git2::{ObjectType, Oid, Repository};
 use super::super::objects;
 use super::super::refs::{self, Space};
 use crate::ledger::{LEDGER_FILE, Served};
-use crate::words::{AppName, EnvironmentName};
+use crate::words::{AppName, CommitId, EnvironmentName};
 
 /// Most environments of one app.
 const ENVIRONMENTS_MAX: usize = 1_000;
@@ -30,8 +30,8 @@ pub struct Ledger {
 /// One change.
 #[derive(Debug, Clone)]
 pub struct LedgerEntry {
-    /// The commit in the ledger: 40 hex digits.
-    pub commit: String,
+    /// The commit in the ledger.
+    pub commit: CommitId,
     /// What was served from then on.
     pub served: Served,
 }
@@ -146,7 +146,7 @@ fn entry(
     }
     let parent = commit.parent_ids().next();
     let entry = LedgerEntry {
-        commit: oid.to_string(),
+        commit: oid.into(),
         served,
     };
     Ok((entry, parent))

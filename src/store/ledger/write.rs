@@ -16,7 +16,7 @@ use super::read;
 use super::{Ledger, LedgerEntry};
 use crate::git::{GitError, RefUpdate};
 use crate::ledger::{LEDGER_FILE, Recorded, Served, Writer};
-use crate::words::{AppName, EnvironmentName};
+use crate::words::{AppName, EnvironmentName, listed};
 
 /// What names the writer in a commit.
 const WRITER: &str = "Cutwater-Writer: ";
@@ -252,22 +252,18 @@ fn commit(
 }
 
 fn message(record: &Served, writer: &str) -> String {
-    let shares = (record.versions.iter())
-        .map(|version| format!("{} {}%", version.version, version.percentage));
-    let shares: Vec<String> = shares.collect();
+    let shares = record.versions.iter();
+    let shares = listed(shares.map(|version| (version.version, version.percentage)));
     format!(
-        "{} in {}: {}\n\nCutwater-App: {}\nCutwater-Sequence: {}\n{WRITER}{writer}\n",
-        record.app,
-        record.environment,
-        shares.join(", "),
-        record.app,
-        record.sequence
+        "{} in {}: {shares}\n\nCutwater-App: {}\nCutwater-Sequence: {}\n{WRITER}{writer}\n",
+        record.app, record.environment, record.app, record.sequence
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::CommitId;
 
     /// Records of a writer: the number of each, and the second at which it came to be.
     fn records(list: &[(u64, i64)]) -> Vec<Served> {
@@ -322,7 +318,7 @@ mod tests {
         ] {
             let mut entries: Vec<LedgerEntry> = (records(ledger).into_iter())
                 .map(|served| LedgerEntry {
-                    commit: String::new(),
+                    commit: CommitId::zero(),
                     served,
                 })
                 .collect();

@@ -18,7 +18,7 @@ use super::renewal::{Attempt, Renewal};
 use super::transfers::{Arrived, Transfer};
 use super::{FETCHED, Mirror, head_ref};
 use crate::git::{self, GitError, GitErrorKind};
-use crate::words::AppName;
+use crate::words::{AppName, CommitId};
 
 /// From so many apps on, all tags are fetched by one refspec: git compares each ref with each refspec.
 const MANY_APPS: usize = 200;
@@ -51,8 +51,8 @@ impl Shape {
 /// What a fetch brought: all of it, but for what has failed or is [`Mirror::coming`].
 #[derive(Debug, Default)]
 pub struct Fetched {
-    /// Commit of the branch, 40 hex digits; nothing while newer commits of it are being fetched.
-    pub head: Option<String>,
+    /// Commit of the branch; nothing while newer commits of it are being fetched.
+    pub head: Option<CommitId>,
     /// True where the branch moved.
     pub head_changed: bool,
     /// Apps of which any tag appeared, moved or vanished.

@@ -12,7 +12,7 @@ use super::change::Change;
 use super::past::Past;
 use crate::releases::Part;
 use crate::store::ledger::{Ledger, LedgerEntry};
-use crate::words::{Share, VersionNumber};
+use crate::words::{CommitId, Share, VersionNumber};
 
 /// What one Deployment was given, the newest first.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ pub(crate) fn timeline<'a>(
             newest: None,
         };
     };
-    let place = |entry: &LedgerEntry| past.place(entry.served.release_commit.as_deref()?);
+    let place = |entry: &LedgerEntry| past.place(entry.served.release_commit.as_ref()?);
     let is_same = |change: &Change, entry: &LedgerEntry| {
         parts(change).is_some_and(|parts| is_same(&parts, entry))
     };
@@ -103,7 +103,7 @@ pub(crate) fn timeline<'a>(
         {
             let fate = if std::mem::take(&mut due) {
                 Fate::Recorded
-            } else if recorded.contains(change.commit.as_str()) {
+            } else if recorded.contains(&change.commit) {
                 // The branch went back behind it and came again: it was served the first time, and its record says so.
                 continue;
             } else if is_same(change, entry) {
@@ -128,7 +128,7 @@ pub(crate) fn timeline<'a>(
         if let Some(problem) = &past.problem {
             // What is here is newer than what is not.
             let rest = rest.by_ref();
-            let others = rest.filter(|change| !recorded.contains(change.commit.as_str()));
+            let others = rest.filter(|change| !recorded.contains(&change.commit));
             items.extend(others.map(|change| Item::Asked(change, Fate::Never)));
             gap = Some((items.len(), problem.clone()));
         }
@@ -166,10 +166,10 @@ pub(crate) fn timeline<'a>(
 }
 
 /// The commits that records name.
-fn commits(entries: &[LedgerEntry]) -> BTreeSet<&str> {
+fn commits(entries: &[LedgerEntry]) -> BTreeSet<&CommitId> {
     let named = entries.iter();
     named
-        .filter_map(|entry| entry.served.release_commit.as_deref())
+        .filter_map(|entry| entry.served.release_commit.as_ref())
         .collect()
 }
 

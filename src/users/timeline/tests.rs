@@ -5,35 +5,42 @@ use std::collections::HashMap;
 use super::*;
 use crate::ledger::{Served, ServedVersion};
 use crate::users::change::change_to;
-use crate::words::VersionWord;
+use crate::words::{TreeId, VersionWord};
 
 fn number(version: u32) -> VersionNumber {
     VersionNumber::new(version).unwrap()
 }
 
+/// The id of a commit that is called so here.
+fn commit(name: &str) -> CommitId {
+    let mut bytes = [0xff; 20];
+    bytes[..name.len()].copy_from_slice(name.as_bytes());
+    CommitId::from_bytes(&bytes)
+}
+
 /// The change of commit `position` to this version alone.
 fn change((position, version): (usize, u32)) -> Change {
     Change {
-        commit: position.to_string(),
+        commit: commit(&position.to_string()),
         position,
         ..change_to(&[(version, 100)])
     }
 }
 
 /// A record of a version that the commit at this place asked for; the clock goes back with each.
-fn entry(sequence: usize, (commit, version): (&str, u32)) -> LedgerEntry {
+fn entry(sequence: usize, (asked, version): (&str, u32)) -> LedgerEntry {
     let served = ServedVersion {
         version: number(version),
         percentage: Share::ALL,
-        commit: String::new(),
-        tree: String::new(),
+        commit: CommitId::zero(),
+        tree: TreeId::zero(),
     };
     let at = jiff::Timestamp::from_second(1_000 - i64::try_from(sequence).unwrap()).unwrap();
     let (app, environment) = ("a".parse().unwrap(), "prod".parse().unwrap());
     let mut served = Served::new(app, environment, sequence as u64, at, vec![served]);
-    served.release_commit = (!commit.is_empty()).then(|| commit.to_owned());
+    served.release_commit = (!asked.is_empty()).then(|| commit(asked));
     LedgerEntry {
-        commit: String::new(),
+        commit: CommitId::zero(),
         served,
     }
 }
@@ -131,7 +138,7 @@ fn ledger_and_branch_are_one_history_in_the_order_of_commits() {
     for (changes, records, expected) in CASES {
         let all: Vec<Change> = changes.iter().copied().map(change).collect();
         let changes: Vec<&Change> = all.iter().collect();
-        let places = (0..9).map(|place| (place.to_string(), place));
+        let places = (0..9).map(|place: usize| (commit(&place.to_string()), place));
         let mut past = Past::of(Vec::new(), places.collect::<HashMap<_, _>>());
         if records.is_some_and(|records| records.iter().any(|(commit, _)| *commit == "away")) {
             past.whole = false;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use cutwater::git::{Credentials, RemoteUrl};
 use cutwater::store::{Coming, Mirror, Part};
-use cutwater::words::AppName;
+use cutwater::words::{AppName, CommitId};
 
 use super::web;
 use crate::it::shop::Shop;
@@ -80,12 +80,12 @@ impl Distant {
     }
 
     /// Moves the branch at the remote, with nothing new in it.
-    fn move_branch(&self) -> String {
+    fn move_branch(&self) -> CommitId {
         let git = |args: &[&str]| self.shop.git(&self.shop.remote(), args);
         let args = ["commit-tree", "-p", "main", "-m", "Go back", "main^{tree}"];
         let commit = git(&args).trim().to_owned();
         git(&["update-ref", "refs/heads/main", &commit]);
-        commit
+        commit.parse().unwrap()
     }
 }
 

@@ -112,7 +112,8 @@ fn the_controller_reads_with_the_key_and_the_hosts_of_its_secret() {
         mirror.fetch("main", &apps, Duration::from_secs(30))
     };
     let fetched = read(Some("user_key"), Some("known_hosts")).unwrap();
-    assert_eq!(fetched.head, Some(shop.rev(&shop.clone_dir(), "HEAD")));
+    let head = shop.rev(&shop.clone_dir(), "HEAD");
+    assert_eq!(fetched.head.unwrap().as_str(), head);
     for (key, hosts, reason, wanted) in [
         (
             None,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cutwater::git::{Credentials, RemoteUrl};
 use cutwater::store::{Mirror, StoreError};
+use cutwater::words::CommitId;
 
 use super::{publishes, refused, set_url, web};
 use crate::it::shop::Shop;
@@ -114,7 +115,7 @@ pub(super) fn mirror(
     shop: &Shop,
     url: &str,
     credentials: Credentials,
-) -> Result<Option<String>, StoreError> {
+) -> Result<Option<CommitId>, StoreError> {
     let dir = tempfile::tempdir_in(shop.dir.path()).unwrap();
     let url = RemoteUrl::parse(url, true).unwrap();
     let mirror = Mirror::open(dir.path(), &url, Some(credentials)).unwrap();
@@ -140,7 +141,7 @@ fn the_controller_reads_with_what_its_secret_holds() {
         &shop.clone_dir(),
         &["push", "-q", "origin", "HEAD:refs/heads/main"],
     );
-    let head = Some(shop.rev(&shop.clone_dir(), "HEAD"));
+    let head = Some(shop.rev(&shop.clone_dir(), "HEAD").parse().unwrap());
     let password = |password: &str| Credentials {
         username: Some(USER.to_owned()),
         password: Some(password.to_owned()),

@@ -5,6 +5,7 @@
 use crate::cli::moment;
 use crate::releases::Kind;
 use crate::view::{AppStatus, ServedShare, ServerStatus, WantedShare};
+use crate::words::listed;
 
 /// The columns.
 pub(super) const HEAD: [&str; 6] = ["WHAT", "SOURCE", "WANTED", "SERVED", "PODS", "READY"];
@@ -84,8 +85,8 @@ fn server_rows(
     server.splits.iter().map(move |(key, split)| {
         let (short, name) = key.split_once('/').unwrap_or(("", key));
         let kind = Kind::of_short(short).unwrap_or(Kind::Deployment);
-        let shares =
-            (split.versions.iter()).map(|share| format!("{} {}%", share.version, share.percentage));
+        let shares = split.versions.iter();
+        let shares = shares.map(|share| (share.version, share.percentage));
         let ready = if split.complete {
             doubt(kind, name).unwrap_or("True").to_owned()
         } else {
@@ -103,7 +104,7 @@ fn server_rows(
             kind.named(None, name),
             format!("serve {}", server.address),
             String::new(),
-            shares.collect::<Vec<_>>().join(", "),
+            listed(shares),
             String::new(),
             ready,
         ]
@@ -111,19 +112,22 @@ fn server_rows(
 }
 
 fn asked(versions: &[WantedShare]) -> String {
-    let texts = versions.iter().map(|share| {
+    let shares = versions.iter().map(|share| {
         let version = share.version.to_string();
         let number = share.number.map(|number| number.to_string());
         let name = match number {
             Some(number) if number != version => format!("{version} ({number})"),
             _ => version,
         };
-        format!("{name} {}%", share.percentage)
+        (name, share.percentage)
     });
-    texts.collect::<Vec<_>>().join(", ")
+    listed(shares)
 }
 
 fn served(versions: &[ServedShare]) -> String {
-    let texts = (versions.iter()).map(|share| format!("{} {}%", share.number, share.percentage));
-    texts.collect::<Vec<_>>().join(", ")
+    listed(
+        versions
+            .iter()
+            .map(|share| (share.number, share.percentage)),
+    )
 }
