@@ -260,7 +260,8 @@ fn goes_out(context: &Context, preview: &Preview, named: &Named) -> Vec<GoesOut>
         };
         let found = both().and_then(|(from, to)| {
             let most = COMMITS_SHOWN;
-            context.workspace.outgoing(&from, &to, most)
+            let outgoing = context.workspace.outgoing(&from, &to, most);
+            outgoing.map_err(|error| error.to_string())
         });
         let (outgoing, problem) = match found {
             Ok(outgoing) => (outgoing, None),

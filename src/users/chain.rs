@@ -6,6 +6,7 @@ use git2::{Commit, Oid, Repository};
 
 use super::pulls::{Pull, Pulls};
 use super::scope::Walk;
+use super::walk_error::WalkError;
 use crate::store::objects;
 use crate::store::partial::borders;
 
@@ -19,7 +20,7 @@ pub(super) struct Commits {
     /// Commits whose parents are not in this clone.
     borders: BTreeSet<Oid>,
     /// Why the one behind the last cannot be read.
-    problem: Option<String>,
+    problem: Option<WalkError>,
     /// The end of what was brought.
     brought: usize,
 }
@@ -42,7 +43,7 @@ impl Commits {
     }
 
     /// The commit at this place; nothing behind the last. All that is missing of it is fetched.
-    pub(super) fn get(&mut self, walk: &Walk<'_>, index: usize) -> Result<Option<Oid>, String> {
+    pub(super) fn get(&mut self, walk: &Walk<'_>, index: usize) -> Result<Option<Oid>, WalkError> {
         if index >= self.brought {
             let start = self.chain.len();
             while let Some(oid) = self.next.filter(|_| self.chain.len() < start + AHEAD) {
@@ -55,9 +56,7 @@ impl Commits {
                         }
                     }
                     Err(problem) => {
-                        let oid = oid.to_string();
-                        self.problem =
-                            Some(format!("commit {} cannot be read: {problem}", &oid[..12]));
+                        self.problem = Some(WalkError::of(oid, problem));
                         self.next = None;
                     }
                 }
