@@ -31,6 +31,7 @@ mod follow;
 mod foreign_routes;
 mod functions;
 mod health;
+#[cfg(debug_assertions)]
 mod isolation;
 mod key;
 mod leading;

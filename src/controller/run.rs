@@ -23,7 +23,8 @@ use super::context::Context;
 use super::fetching;
 use super::finalizer;
 use super::health;
-use super::isolation::{self, guarded};
+#[cfg(debug_assertions)]
+use super::isolation;
 use super::key::AppKey;
 use super::observe::Delays;
 use super::queue::{Queue, Retries};
@@ -33,6 +34,7 @@ use super::repositories::Repositories;
 use super::sink::Sink;
 use super::watch;
 use crate::backoff::Backoff;
+use crate::panics::guarded;
 use crate::status_server;
 
 /// How the controller is started.
@@ -213,10 +215,10 @@ async fn attempt(context: &Context, key: &AppKey) -> reconcile::Outcome {
         Ok(outcome) => return outcome,
         Err(panic) => panic,
     };
-    error!(namespace = key.namespace, app = %key.app, panic, "the work on an app broke off by a fault of this program; it is tried again, and others go on");
+    error!(namespace = key.namespace, app = %key.app, panic = panic.message(), "the work on an app broke off by a fault of this program; it is tried again, and others go on");
     let telling = context.reports.broken(&context.cache, key, &panic);
     if let Err(panic) = guarded(telling).await {
-        error!(namespace = key.namespace, app = %key.app, panic, "that could not be told either");
+        error!(namespace = key.namespace, app = %key.app, panic = panic.message(), "that could not be told either");
     }
     reconcile::Outcome {
         wake: None,
