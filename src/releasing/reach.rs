@@ -49,8 +49,8 @@ pub(super) fn check(
     let known: Vec<(VersionNumber, &[Function])> = (known.iter())
         .map(|(number, functions)| (*number, functions.as_slice()))
         .collect();
-    reach::reachable(routes, &known).map_err(|problem| ReleaseError::Unreachable {
-        problem,
+    reach::reachable(routes, &known).map_err(|source| ReleaseError::Unreachable {
+        source,
         file: release.file.clone(),
     })?;
     Ok(warnings)
