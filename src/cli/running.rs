@@ -4,7 +4,7 @@ use super::context::Context;
 use super::output::{Failure, Ui};
 use super::sources::{self, AdminArgs, ClusterArgs};
 use crate::users::{Running, Scope, Server, Survey};
-use crate::view::{self, ClusterError, ServerError};
+use crate::view::{self, ClusterError, ServerError, UnknownServer};
 use crate::words::AppName;
 
 /// Which cluster and which server are asked.
@@ -103,7 +103,7 @@ impl RunningArgs {
     fn server(&self, context: &Context, app: &AppName) -> Result<Option<Server>, ServerError> {
         let client = self.admin.open().map_err(|error| ServerError::Unknown {
             address: self.admin.address().into_owned(),
-            problem: format!("cannot be asked: {error}"),
+            problem: Box::new(UnknownServer::Unasked(error)),
         })?;
         view::running(&client, &context.workspace, app, self.admin.is_named())
     }

@@ -62,5 +62,6 @@ mod unwritten;
 mod watch;
 mod wish;
 
+pub use connect::ConnectError;
 pub use observe::Delays;
 pub use run::{ControllerError, Settings, run};

@@ -18,7 +18,7 @@ use tracing::{error, info};
 use super::acceptance::Acceptance;
 use super::apply::Applier;
 use super::cache::Cache;
-use super::connect;
+use super::connect::{self, ConnectError};
 use super::context::Context;
 use super::fetching;
 use super::finalizer;
@@ -57,7 +57,7 @@ pub struct Settings {
 pub enum ControllerError {
     /// There is no cluster to talk to.
     #[error("no cluster: {0}; set KUBECONFIG, or run in a pod with a service account")]
-    NoCluster(String),
+    NoCluster(ConnectError),
     /// The state folder cannot be used.
     #[error("the state folder {path} cannot be used: {error}; name another one with --state-dir")]
     State {
@@ -173,10 +173,9 @@ pub async fn run(
 }
 
 /// The client, and the address of the API server.
-async fn client() -> Result<(Client, String), String> {
+async fn client() -> Result<(Client, String), ConnectError> {
     let found = connect::config(None).await?;
-    let (context, mut config) =
-        found.ok_or("there is no kubeconfig, and the program runs in no pod")?;
+    let (context, mut config) = found.ok_or(ConnectError::Nowhere)?;
     let server = config.cluster_url.to_string();
     info!(context, server, "the cluster to work for");
     // Without it, a list or a watch hangs for ever whose answer is lost on the way. Watches end by themselves before that.
