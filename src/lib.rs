@@ -12,6 +12,7 @@
 //! |---|---|---|
 //! | [`words`] | names, version words, ids of commits and trees, shares, periods | nothing |
 //! | [`backoff`] | how long to wait after a failure | nothing |
+//! | [`panics`] | a panic ends one piece of work, and not the program | nothing |
 //! | [`yaml`] | files that people write, with places, against a schema | nothing |
 //! | [`app`] | `app.yaml`: reading, checking, its schema | nothing |
 //! | [`settings`] | `cutwater.yaml` of a repository | nothing |
@@ -58,6 +59,7 @@ pub mod gateway;
 pub mod git;
 pub mod kubernetes;
 pub mod ledger;
+pub mod panics;
 pub mod plan;
 pub mod preview;
 pub mod processes;

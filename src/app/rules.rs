@@ -168,9 +168,8 @@ fn check_paths(found: &mut Found, path: &str, function: &Function) {
     if let Some(files) = &function.files {
         mounts.push((format!("{path}.files.mountPath"), &files.mount_path));
         for (index, pattern) in files.include.iter().enumerate() {
-            if let Err(message) = check_pattern(pattern) {
-                found.push((format!("{path}.files.include[{index}]"), message));
-            }
+            let problem = wrong_with(pattern);
+            found.extend(problem.map(|it| (format!("{path}.files.include[{index}]"), it)));
         }
     }
     for (index, mount) in function.mounts.iter().enumerate() {
@@ -208,29 +207,28 @@ fn check_paths(found: &mut Found, path: &str, function: &Function) {
     }
 }
 
-/// A pattern of paths in the snapshot.
-fn check_pattern(pattern: &str) -> Result<(), String> {
+/// What is wrong with a pattern of paths in the snapshot.
+fn wrong_with(pattern: &str) -> Option<String> {
     if pattern.len() > PATTERN_MAX {
-        return Err(format!(
+        return Some(format!(
             "has {} bytes; at most {PATTERN_MAX} are allowed in one pattern",
             pattern.len()
         ));
     }
     if pattern.starts_with('/') || pattern.split('/').any(|part| part == "..") {
-        return Err(format!(
+        return Some(format!(
             "`{pattern}` leaves the app's directory; write a path relative to it, such as public/**"
         ));
     }
-    globset::GlobBuilder::new(pattern)
+    let built = globset::GlobBuilder::new(pattern)
         .literal_separator(true)
-        .build()
-        .map(drop)
-        .map_err(|error| {
-            format!(
-                "`{pattern}` is not a pattern ({}); write one like public/**",
-                error.kind()
-            )
-        })
+        .build();
+    built.err().map(|error| {
+        format!(
+            "`{pattern}` is not a pattern ({}); write one like public/**",
+            error.kind()
+        )
+    })
 }
 
 fn check_probe(found: &mut Found, path: &str, probe: &Probe, readiness: bool) {

@@ -39,13 +39,20 @@ pub(super) enum Edge {
     End,
 }
 
+/// A text that is no moment.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`{given}` is no time; write a date (2026-11-21), a time (2026-11-21T10:00 or 2026-11-21T10:00:00Z), or how long ago (2 days ago, 36h)"
+)]
+pub(super) struct NoMoment {
+    given: String,
+}
+
 /// Reads `2026-11-21`, `2026-11-21T10:00`, `2026-11-21T10:00:00Z`, `2 days ago` or `2d`. A time without a zone is one of the
 /// zone of `now`.
-pub(super) fn read(text: &str, edge: Edge, now: &Zoned) -> Result<Timestamp, String> {
-    let fail = || {
-        format!(
-            "`{text}` is no time; write a date (2026-11-21), a time (2026-11-21T10:00 or 2026-11-21T10:00:00Z), or how long ago (2 days ago, 36h)"
-        )
+pub(super) fn read(text: &str, edge: Edge, now: &Zoned) -> Result<Timestamp, NoMoment> {
+    let fail = || NoMoment {
+        given: text.to_owned(),
     };
     let zone = now.time_zone();
     if let Ok(time) = text.parse::<Timestamp>() {

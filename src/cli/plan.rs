@@ -18,7 +18,7 @@ use crate::api::Trouble;
 use crate::preview::{Change, Known, Preview, Side, Unread, preview};
 use crate::releasing::ReleaseError;
 use crate::store::{NamedVersions, Outgoing, ReleaseState, SourceCommit};
-use crate::words::{AppName, VersionNumber, VersionWord};
+use crate::words::{AppName, CommitId, VersionNumber, VersionWord};
 
 pub(super) use self::document::PlanJson as Document;
 
@@ -247,24 +247,26 @@ fn goes_out(context: &Context, preview: &Preview, named: &Named) -> Vec<GoesOut>
         let words = named.get(app).into_iter().flat_map(BTreeMap::values);
         let mut found = words.flatten().map(|named| &named.version);
         let version = found.find(|version| version.number == number);
-        (version.and_then(|version| version.source_commit.clone()))
-            .ok_or_else(|| format!("version {number} does not say which commit it was made from"))
+        version.and_then(|version| version.source_commit.clone())
+    };
+    let told = |from: &CommitId, to: &CommitId| {
+        let told = context.workspace.outgoing(from, to, COMMITS_SHOWN);
+        match told {
+            Ok(outgoing) => (outgoing, None),
+            Err(error) => (Outgoing::default(), Some(error.to_string())),
+        }
+    };
+    let untold = |number: VersionNumber| {
+        let problem = format!("version {number} does not say which commit it was made from");
+        (Outgoing::default(), Some(problem))
     };
     let one = |change: &Change| {
         let exchange = change.exchange?;
-        let both = || {
-            Ok((
-                source(&change.app, exchange.from)?,
-                source(&change.app, exchange.to)?,
-            ))
-        };
-        let found = both().and_then(|(from, to)| {
-            let most = COMMITS_SHOWN;
-            context.workspace.outgoing(&from, &to, most)
-        });
-        let (outgoing, problem) = match found {
-            Ok(outgoing) => (outgoing, None),
-            Err(problem) => (Outgoing::default(), Some(problem)),
+        let (from, to) = (exchange.from, exchange.to);
+        let (outgoing, problem) = match (source(&change.app, from), source(&change.app, to)) {
+            (Some(from), Some(to)) => told(&from, &to),
+            (None, _) => untold(from),
+            (_, None) => untold(to),
         };
         Some(GoesOut {
             app: change.app.clone(),
@@ -272,8 +274,8 @@ fn goes_out(context: &Context, preview: &Preview, named: &Named) -> Vec<GoesOut>
             namespace: change.namespace.clone(),
             name: change.name.clone(),
             file: change.file.clone(),
-            from: exchange.from,
-            to: exchange.to,
+            from,
+            to,
             outgoing,
             problem,
         })

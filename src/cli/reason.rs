@@ -159,7 +159,8 @@ fn label(error: &LabelError) -> Cause {
 fn content(error: &ContentError) -> Cause {
     match error {
         ContentError::Store(source) => store(source),
-        ContentError::Snapshot { .. } => fix("SnapshotUnreadable"),
+        ContentError::Snapshot { .. } | ContentError::AppFile { .. } => fix("SnapshotUnreadable"),
+        ContentError::App { .. } => fix("InvalidApp"),
         ContentError::NoDirectory { .. } | ContentError::NoPath { .. } => fix("PathNotFound"),
         ContentError::TooLarge(..) => fix("TooLarge"),
         ContentError::Write { .. } => fix("NotWritable"),

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::output::{Failure, Ui};
 use super::sources::{self, AdminArgs, ClusterArgs};
 use crate::users::{Running, Scope, Server, Survey};
-use crate::view::{self, ServerError};
+use crate::view::{self, ClusterError, ServerError, UnknownServer};
 use crate::words::AppName;
 
 /// Which cluster and which server are asked.
@@ -16,24 +16,39 @@ pub(super) struct RunningArgs {
     admin: AdminArgs,
 }
 
+/// Why one of them could not be asked, and what to do: what runs there must not be deleted.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RunningError {
+    /// The cluster.
+    #[error(
+        "{0}; make it reachable, or ask another one with --context: a version that runs there must stay. Only where you know that nothing runs there, leave the cluster out with --no-cluster"
+    )]
+    Cluster(ClusterError),
+    /// The server that was named.
+    #[error(
+        "{0}; a version that runs there must stay: make it reachable, or leave out --admin and CUTWATER_ADMIN where you know that nothing runs there"
+    )]
+    Named(ServerError),
+    /// What answers at the usual address.
+    #[error(
+        "{0}; a version that runs there must stay: end what is there, or name the server of this repository with --admin or CUTWATER_ADMIN where you know that nothing runs there"
+    )]
+    Unnamed(ServerError),
+}
+
 impl RunningArgs {
     /// Asks both.
     ///
     /// # Errors
-    /// Why one of them could not be asked, and what to do: what runs there must not be deleted.
-    pub(super) fn ask(&self, context: &Context, app: &AppName) -> Result<Running, String> {
-        let cluster = self.cluster.ask(app).map_err(|error| {
-            format!(
-                "{error}; make it reachable, or ask another one with --context: a version that runs there must stay. Only where you know that nothing runs there, leave the cluster out with --no-cluster"
-            )
-        })?;
+    /// When one of them could not be asked.
+    pub(super) fn ask(&self, context: &Context, app: &AppName) -> Result<Running, RunningError> {
+        let cluster = self.cluster.ask(app).map_err(RunningError::Cluster)?;
         let server = self.server(context, app).map_err(|error| {
-            let way = if self.admin.is_named() {
-                "make it reachable, or leave out --admin and CUTWATER_ADMIN where you know that nothing runs there"
+            if self.admin.is_named() {
+                RunningError::Named(error)
             } else {
-                "end what is there, or name the server of this repository with --admin or CUTWATER_ADMIN where you know that nothing runs there"
-            };
-            format!("{error}; a version that runs there must stay: {way}")
+                RunningError::Unnamed(error)
+            }
         })?;
         Ok(Running { cluster, server })
     }
@@ -88,7 +103,7 @@ impl RunningArgs {
     fn server(&self, context: &Context, app: &AppName) -> Result<Option<Server>, ServerError> {
         let client = self.admin.open().map_err(|error| ServerError::Unknown {
             address: self.admin.address().into_owned(),
-            problem: format!("cannot be asked: {error}"),
+            problem: Box::new(UnknownServer::Unasked(error)),
         })?;
         view::running(&client, &context.workspace, app, self.admin.is_named())
     }

@@ -93,7 +93,7 @@ enum Round {
     /// This server never serves it: releases of another folder count there.
     Never(String),
     /// A later commit, which is this one, gave the object something else, and is served.
-    Replaced(String, Vec<ShareStatus>),
+    Replaced(CommitId, Vec<ShareStatus>),
 }
 
 impl Waiting {
@@ -127,7 +127,7 @@ impl Waiting {
                 Round::Open(obstacles) => ("is not", obstacles.join("; "), PAUSE),
                 Round::Unknown(away) => ("is not known to be", away.to_string(), AWAY),
                 Round::Replaced(later, versions) => {
-                    return Err(replaced(released, &shown, &later, &versions));
+                    return Err(replaced(released, shown, &later, &versions));
                 }
                 Round::Never(folder) => {
                     let (branch, file) = (&released.branch, &released.file);
@@ -254,8 +254,8 @@ fn later(
     status: &Status,
     released: &Released,
     split: &str,
-    commit: &str,
-) -> Option<(String, Vec<ShareStatus>)> {
+    commit: &CommitId,
+) -> Option<(CommitId, Vec<ShareStatus>)> {
     let there = status.apps.get(&released.app)?.splits.get(split)?;
     let later = there.commit.as_ref().filter(|later| *later != commit)?;
     let given = there.versions.iter();
@@ -274,11 +274,16 @@ fn later(
     is_other.then(|| (later.clone(), there.versions.clone()))
 }
 
-fn replaced(released: &Released, shown: &str, later: &str, versions: &[ShareStatus]) -> Failure {
+fn replaced(
+    released: &Released,
+    shown: &str,
+    later: &CommitId,
+    versions: &[ShareStatus],
+) -> Failure {
     let versions: Vec<String> = (versions.iter())
         .map(|it| format!("{} {}%", it.version, it.percentage))
         .collect();
-    let later: String = later.chars().take(12).collect();
+    let later = later.short();
     let what = released.kind.named(None, &released.name);
     Failure::new(format!(
         "commit {shown} is in branch {}, and commit {later} after it gave {what} something else before it was seen to be served: now {} is",

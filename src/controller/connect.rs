@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::http::uri::InvalidUri;
 use axum::http::{HeaderValue, Request, Uri, header};
 use hyper_util::client::proxy::matcher::Matcher;
 use kube::client::{Body, ClientBuilder};
-use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError, NoProxyError};
 use kube::{Client, Config};
 use parking_lot::Mutex;
 use tower::util::MapRequestLayer;
@@ -22,28 +23,60 @@ const POD_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 /// How long a token that was read from a file counts: as long as kubectl takes it for.
 const TOKEN_KEPT: Duration = Duration::from_mins(1);
 
+/// Why there is no client for a cluster.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The kubeconfig cannot be read, or says what cannot be.
+    #[error("the kubeconfig cannot be used: {}", chain(.0))]
+    Kubeconfig(KubeconfigError),
+    /// No cluster is called so.
+    #[error("there is no kubeconfig with a context `{0}`")]
+    NoContext(String),
+    /// No cluster is named anywhere.
+    #[error("there is no kubeconfig, and the program runs in no pod")]
+    Nowhere,
+    /// What a pod gets to talk to its cluster is not there.
+    #[error("the service account of the pod cannot be used: {}", chain(.0))]
+    ServiceAccount(InClusterError),
+    /// The proxy is named wrongly.
+    #[error(
+        "the proxy for the API server is not an address ({0}); correct proxy-url of the kubeconfig, or HTTPS_PROXY"
+    )]
+    ProxyUrl(InvalidUri),
+    /// The same of the one that the environment names.
+    #[error("HTTPS_PROXY is not the address of a proxy ({0}); write http://HOST:PORT")]
+    Proxy(InvalidUri),
+    /// What needs no proxy is named wrongly.
+    #[error("NO_PROXY cannot be read: {}", chain(.0))]
+    NoProxy(NoProxyError),
+    /// The library knows no such proxy.
+    #[error(
+        "the proxy `{proxy}` for the API server is of a kind that is not supported; use http://, https:// or socks5:// in proxy-url of the kubeconfig or in HTTPS_PROXY, or name the API server's host in NO_PROXY"
+    )]
+    ProxyKind {
+        /// Its address, without its password.
+        proxy: String,
+    },
+    /// The library makes no client of it.
+    #[error("{}", chain(.0))]
+    Client(kube::Error),
+}
+
 /// The name of the cluster and how it is reached. `None` where no cluster is named anywhere.
-pub(crate) async fn config(wanted: Option<&str>) -> Result<Option<(String, Config)>, String> {
-    let bad =
-        |error: &dyn std::error::Error| format!("the kubeconfig cannot be used: {}", chain(error));
-    let mut kubeconfig = Kubeconfig::from_env().map_err(|error| bad(&error))?;
+pub(crate) async fn config(wanted: Option<&str>) -> Result<Option<(String, Config)>, ConnectError> {
+    let mut kubeconfig = Kubeconfig::from_env().map_err(ConnectError::Kubeconfig)?;
     let file = std::env::home_dir().map(|home| home.join(".kube/config"));
     if let (None, Some(file)) = (&kubeconfig, file.filter(|file| file.exists())) {
-        kubeconfig = Some(Kubeconfig::read_from(file).map_err(|error| bad(&error))?);
+        kubeconfig = Some(Kubeconfig::read_from(file).map_err(ConnectError::Kubeconfig)?);
     }
     let Some(kubeconfig) = kubeconfig else {
         let inside =
             std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() && Path::new(POD_TOKEN).exists();
         return match wanted {
-            Some(context) => Err(format!("there is no kubeconfig with a context `{context}`")),
+            Some(context) => Err(ConnectError::NoContext(context.to_owned())),
             None if !inside => Ok(None),
             None => {
-                let config = Config::incluster().map_err(|error| {
-                    format!(
-                        "the service account of the pod cannot be used: {}",
-                        chain(&error)
-                    )
-                })?;
+                let config = Config::incluster().map_err(ConnectError::ServiceAccount)?;
                 Ok(Some(("in-cluster".to_owned(), config)))
             }
         };
@@ -59,14 +92,10 @@ pub(crate) async fn config(wanted: Option<&str>) -> Result<Option<(String, Confi
         ..KubeConfigOptions::default()
     };
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-    let mut config = config.map_err(|error| match &error {
-        KubeconfigError::ParseProxyUrl(cause) => format!(
-            "the proxy for the API server is not an address ({cause}); correct proxy-url of the kubeconfig, or HTTPS_PROXY"
-        ),
-        KubeconfigError::ParseNoProxy(cause) => {
-            format!("NO_PROXY cannot be read: {}", chain(cause))
-        }
-        error => bad(error),
+    let mut config = config.map_err(|error| match error {
+        KubeconfigError::ParseProxyUrl(cause) => ConnectError::ProxyUrl(cause),
+        KubeconfigError::ParseNoProxy(cause) => ConnectError::NoProxy(cause),
+        error => ConnectError::Kubeconfig(error),
     })?;
     if !named {
         // The library asks whether NO_PROXY names the proxy itself, where the API server is meant.
@@ -76,14 +105,14 @@ pub(crate) async fn config(wanted: Option<&str>) -> Result<Option<(String, Confi
 }
 
 /// A client for a cluster.
-pub(crate) fn client(mut config: Config) -> Result<Client, String> {
+pub(crate) fn client(mut config: Config) -> Result<Client, ConnectError> {
     let token = (config.auth_info.token_file.as_ref())
         .map(PathBuf::from)
         .filter(|file| config.auth_info.token.is_none() && ends_with_space(file));
     if token.is_some() {
         config.auth_info.token_file = None;
     }
-    let builder = ClientBuilder::try_from(config).map_err(|error| refused(&error))?;
+    let builder = ClientBuilder::try_from(config).map_err(refused)?;
     let Some(file) = token else {
         return Ok(builder.build());
     };
@@ -112,14 +141,13 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn refused(error: &kube::Error) -> String {
+fn refused(error: kube::Error) -> ConnectError {
     match error {
         kube::Error::ProxyProtocolUnsupported { proxy_url }
-        | kube::Error::ProxyProtocolDisabled { proxy_url, .. } => format!(
-            "the proxy `{}` for the API server is of a kind that is not supported; use http://, https:// or socks5:// in proxy-url of the kubeconfig or in HTTPS_PROXY, or name the API server's host in NO_PROXY",
-            redact(&proxy_url.to_string())
-        ),
-        error => chain(error),
+        | kube::Error::ProxyProtocolDisabled { proxy_url, .. } => ConnectError::ProxyKind {
+            proxy: redact(&proxy_url.to_string()),
+        },
+        error => ConnectError::Client(error),
     }
 }
 
@@ -132,7 +160,7 @@ fn has_proxy_url(kubeconfig: &Kubeconfig, context: &str) -> bool {
         .any(|url| !url.is_empty())
 }
 
-fn proxy_of_environment(cluster: &Uri) -> Result<Option<Uri>, String> {
+fn proxy_of_environment(cluster: &Uri) -> Result<Option<Uri>, ConnectError> {
     let first = |names: [&str; 2]| {
         let values = names.iter().filter_map(|name| std::env::var(name).ok());
         values.into_iter().find(|value| !value.is_empty())
@@ -147,7 +175,7 @@ fn proxy_of_environment(cluster: &Uri) -> Result<Option<Uri>, String> {
 }
 
 /// The proxy on the way to a cluster, by the rules that kubectl and git go by. What is on this machine needs none.
-fn proxy_for(cluster: &Uri, proxy: &str, except: &str) -> Result<Option<Uri>, String> {
+fn proxy_for(cluster: &Uri, proxy: &str, except: &str) -> Result<Option<Uri>, ConnectError> {
     let host = cluster.host().unwrap_or_default();
     let host = host.trim_matches(['[', ']']);
     let address = host.parse::<std::net::IpAddr>();
@@ -163,10 +191,7 @@ fn proxy_for(cluster: &Uri, proxy: &str, except: &str) -> Result<Option<Uri>, St
     } else {
         format!("http://{proxy}")
     };
-    let uri = full.parse().map_err(|error| {
-        format!("HTTPS_PROXY is not the address of a proxy ({error}); write http://HOST:PORT")
-    })?;
-    Ok(Some(uri))
+    full.parse().map(Some).map_err(ConnectError::Proxy)
 }
 
 /// True for a token file that ends with a line break, as editors and `echo` make it. kubectl takes it; the library would send
@@ -242,7 +267,8 @@ mod tests {
     #[test]
     fn a_refused_proxy_is_named_without_its_password() {
         let proxy_url = Box::new("ftp://user:word@proxy.corp".parse().unwrap());
-        let said = refused(&kube::Error::ProxyProtocolUnsupported { proxy_url });
+        let error = refused(kube::Error::ProxyProtocolUnsupported { proxy_url });
+        let said = format!("{error} {error:?}");
         assert!(
             said.contains("proxy.corp") && said.contains("NO_PROXY"),
             "{said}"

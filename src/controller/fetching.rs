@@ -13,10 +13,10 @@ use tokio::time::Instant;
 use tracing::error;
 
 use super::context::Context;
-use super::isolation::guarded;
 use super::key::ObjectKey;
 use super::queue::Queue;
 use super::repositories::Lane;
+use crate::panics::guarded;
 
 /// When a repository is fetched again after the work on it broke off.
 const BROKEN_AGAIN: Duration = Duration::from_mins(1);
@@ -120,7 +120,7 @@ async fn fetch(
         error!(
             namespace = key.0,
             repository = key.1,
-            panic,
+            panic = panic.message(),
             "the work on a Repository broke off by a fault of this program; others go on"
         );
     }

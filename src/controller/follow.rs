@@ -18,10 +18,10 @@ use super::key::ObjectKey;
 use super::cache::State;
 use super::connect::chain;
 use super::failing::{Failing, QUIET};
-use super::isolation::guarded_now;
 use super::key::key_of;
 use super::sink::{Happened, Sink, mark};
 use crate::backoff;
+use crate::panics::guarded_now;
 
 /// Longest time between two objects, or two pages, of a list. A list that brings nothing for longer is begun anew.
 const LIST_SILENCE: Duration = Duration::from_mins(1);
@@ -88,7 +88,7 @@ pub(super) async fn follow<K>(
     };
     let on = |happened: Happened<K>, about: Option<&ObjectKey>| {
         if let Err(panic) = guarded_now(|| on(&sink, happened)) {
-            error!(kind, object = ?about, panic, "an object could not be taken in, by a fault of this program");
+            error!(kind, object = ?about, panic = panic.message(), "an object could not be taken in, by a fault of this program");
         }
     };
     let mut events = start();

@@ -31,6 +31,7 @@ mod follow;
 mod foreign_routes;
 mod functions;
 mod health;
+#[cfg(debug_assertions)]
 mod isolation;
 mod key;
 mod leading;
@@ -61,5 +62,6 @@ mod unwritten;
 mod watch;
 mod wish;
 
+pub use connect::ConnectError;
 pub use observe::Delays;
 pub use run::{ControllerError, Settings, run};

@@ -14,6 +14,7 @@ use super::leading::OwnerRoutes;
 use super::objects::AppObjects;
 use super::resolve::Resolution;
 use super::wish::Wish;
+use crate::api::reach::Unreachable;
 use crate::api::{NamedRoute, OverrideRule};
 use crate::kubernetes::{RouteSpec, names};
 use crate::plan::intent::{self, Asked};
@@ -389,7 +390,7 @@ pub(super) fn route_specs(
     key: &AppKey,
     wish: &Wish,
     record: &VersionRecord,
-) -> Result<Vec<RouteSpec>, String> {
+) -> Result<Vec<RouteSpec>, Unreachable> {
     let Ok(wanted) = &wish.wanted else {
         return Ok(Vec::new());
     };

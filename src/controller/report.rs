@@ -24,6 +24,7 @@ use crate::api::{
     Alias, Class, Deployment, DeploymentStatus, Reason, Repository, RepositoryStatus,
     STATUS_MANAGER, Type,
 };
+use crate::panics::Panic;
 use crate::plan::{Owner, OwnerKind};
 use crate::words::CommitId;
 
@@ -208,7 +209,7 @@ impl Reports {
     }
 
     /// Says of the owners of an app that the work on it broke off by a fault of this program.
-    pub(super) async fn broken(&self, cache: &Cache, key: &AppKey, panic: &str) {
+    pub(super) async fn broken(&self, cache: &Cache, key: &AppKey, panic: &Panic) {
         let message = format!(
             "the controller failed on this app ({panic}) and tries again; its traffic stays as it is; please report it, with the controller's log"
         );

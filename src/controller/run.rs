@@ -18,12 +18,13 @@ use tracing::{error, info};
 use super::acceptance::Acceptance;
 use super::apply::Applier;
 use super::cache::Cache;
-use super::connect;
+use super::connect::{self, ConnectError};
 use super::context::Context;
 use super::fetching;
 use super::finalizer;
 use super::health;
-use super::isolation::{self, guarded};
+#[cfg(debug_assertions)]
+use super::isolation;
 use super::key::AppKey;
 use super::observe::Delays;
 use super::queue::{Queue, Retries};
@@ -33,6 +34,7 @@ use super::repositories::Repositories;
 use super::sink::Sink;
 use super::watch;
 use crate::backoff::Backoff;
+use crate::panics::guarded;
 use crate::status_server;
 
 /// How the controller is started.
@@ -55,7 +57,7 @@ pub struct Settings {
 pub enum ControllerError {
     /// There is no cluster to talk to.
     #[error("no cluster: {0}; set KUBECONFIG, or run in a pod with a service account")]
-    NoCluster(String),
+    NoCluster(ConnectError),
     /// The state folder cannot be used.
     #[error("the state folder {path} cannot be used: {error}; name another one with --state-dir")]
     State {
@@ -171,10 +173,9 @@ pub async fn run(
 }
 
 /// The client, and the address of the API server.
-async fn client() -> Result<(Client, String), String> {
+async fn client() -> Result<(Client, String), ConnectError> {
     let found = connect::config(None).await?;
-    let (context, mut config) =
-        found.ok_or("there is no kubeconfig, and the program runs in no pod")?;
+    let (context, mut config) = found.ok_or(ConnectError::Nowhere)?;
     let server = config.cluster_url.to_string();
     info!(context, server, "the cluster to work for");
     // Without it, a list or a watch hangs for ever whose answer is lost on the way. Watches end by themselves before that.
@@ -213,10 +214,10 @@ async fn attempt(context: &Context, key: &AppKey) -> reconcile::Outcome {
         Ok(outcome) => return outcome,
         Err(panic) => panic,
     };
-    error!(namespace = key.namespace, app = %key.app, panic, "the work on an app broke off by a fault of this program; it is tried again, and others go on");
+    error!(namespace = key.namespace, app = %key.app, panic = panic.message(), "the work on an app broke off by a fault of this program; it is tried again, and others go on");
     let telling = context.reports.broken(&context.cache, key, &panic);
     if let Err(panic) = guarded(telling).await {
-        error!(namespace = key.namespace, app = %key.app, panic, "that could not be told either");
+        error!(namespace = key.namespace, app = %key.app, panic = panic.message(), "that could not be told either");
     }
     reconcile::Outcome {
         wake: None,

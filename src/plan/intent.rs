@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{FunctionState, OnLoss, Owner, RouteFacts, Split, Version};
-use crate::api::{self, NamedRoute, Wanted, reach};
+use crate::api::reach::{self, Unreachable};
+use crate::api::{self, NamedRoute, Wanted};
 use crate::app::Function;
 use crate::record::VersionRecord;
 use crate::words::{FunctionName, Period, Shares, VersionNumber};
@@ -104,7 +105,10 @@ pub fn seconds(period: Period) -> SignedDuration {
 ///
 /// # Errors
 /// Which one the version does not have, or that the route does not say which.
-pub fn function_of(route: &NamedRoute, record: &VersionRecord) -> Result<FunctionName, String> {
+pub fn function_of(
+    route: &NamedRoute,
+    record: &VersionRecord,
+) -> Result<FunctionName, Unreachable> {
     reach::function_of(route, record.number, &record.functions)
 }
 
@@ -116,7 +120,7 @@ pub fn reachable(
     routes: &[NamedRoute],
     versions: &BTreeSet<VersionNumber>,
     records: &BTreeMap<VersionNumber, VersionRecord>,
-) -> Result<(), String> {
+) -> Result<(), Unreachable> {
     let known: Vec<(VersionNumber, &[Function])> = versions
         .iter()
         .filter_map(|number| Some((*number, records.get(number)?.functions.as_slice())))

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+#[cfg(target_os = "linux")]
+use rustix::io::Errno;
 use rustix::process::{self as system, Pid, Resource, Rlimit};
 
 use super::expand::expand;
@@ -51,14 +53,29 @@ pub fn run(order: &Order, guard: u32) -> u8 {
     NOT_STARTED
 }
 
+/// Why a process is not bound to its guard.
 #[cfg(target_os = "linux")]
-fn bind(guard: u32) -> Result<(), String> {
+#[derive(Debug, thiserror::Error)]
+enum BindError {
+    /// It would not end with it.
+    #[error("it would outlive its guard: {0}")]
+    Signal(Errno),
+    /// It has ended already.
+    #[error("its guard is gone")]
+    Gone,
+    /// The program could be more than its guard may.
+    #[error("it could gain rights: {0}")]
+    Rights(Errno),
+}
+
+#[cfg(target_os = "linux")]
+fn bind(guard: u32) -> Result<(), BindError> {
     system::set_parent_process_death_signal(Some(system::Signal::KILL))
-        .map_err(|error| format!("it would outlive its guard: {error}"))?;
+        .map_err(BindError::Signal)?;
     // A guard that ended before that tells nobody.
     let parent = system::getppid().map(|pid| pid.as_raw_nonzero().get());
     if parent.and_then(|pid| u32::try_from(pid).ok()) != Some(guard) {
-        return Err("its guard is gone".to_owned());
+        return Err(BindError::Gone);
     }
-    rustix::thread::set_no_new_privs(true).map_err(|error| format!("it could gain rights: {error}"))
+    rustix::thread::set_no_new_privs(true).map_err(BindError::Rights)
 }

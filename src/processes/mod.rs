@@ -28,5 +28,5 @@ pub use guarded::Guard;
 pub use health::Probes;
 pub use last_step::run as last_step;
 pub use output::Output;
-pub use running::{Program, Running, State};
+pub use running::{Program, Running, State, Unprepared};
 pub use start::{Start, Variable};

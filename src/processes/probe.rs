@@ -78,38 +78,52 @@ async fn get(address: SocketAddr, path: &str) -> Answer {
         Err(error) => return not_connected(&error, fail(&error)),
     };
     match exchange(stream, address, path).await {
-        Ok(()) => Answer::Well,
-        Err(why) => Answer::Failed(why),
+        Ok(200..=399) => Answer::Well,
+        Ok(status) => Answer::Failed(format!("GET {path} answers {status}")),
+        Err(ExchangeError::NoHttp) => Answer::Failed(format!("GET {path} answers no HTTP")),
+        Err(error) => Answer::Failed(fail(&error)),
     }
 }
 
-/// Sends the request and reads the answer.
-async fn exchange(stream: TcpStream, address: SocketAddr, path: &str) -> Result<(), String> {
-    let fail = |error: &dyn Display| format!("GET {path} at {address}: {error}");
-    let (mut sender, connection) = (http1::handshake(TokioIo::new(stream)).await)
-        .map_err(|error: hyper::Error| fail(&error))?;
+/// Why there is no answer to a request.
+#[derive(Debug, thiserror::Error)]
+enum ExchangeError {
+    /// No request can be made of its path.
+    #[error(transparent)]
+    Request(#[from] hyper::http::Error),
+    /// What came is no answer.
+    #[error("no HTTP")]
+    NoHttp,
+    /// The connection broke off.
+    #[error(transparent)]
+    Connection(#[from] hyper::Error),
+}
+
+/// Sends the request and reads the answer: its status.
+async fn exchange(
+    stream: TcpStream,
+    address: SocketAddr,
+    path: &str,
+) -> Result<u16, ExchangeError> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::get(path)
         .header(HOST, address.to_string())
         .header(USER_AGENT, "cutwater-probe")
         .header(CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| fail(&error))?;
+        .body(Empty::<Bytes>::new())?;
     let answer = async {
         let response = sender.send_request(request).await;
         let response = response.map_err(|error| {
             if error.is_parse() {
-                format!("GET {path} answers no HTTP")
+                ExchangeError::NoHttp
             } else {
-                fail(&error)
+                error.into()
             }
         })?;
-        let status = response.status();
+        let status = response.status().as_u16();
         // Cut off or endless, it is not what was asked.
         drop(Limited::new(response.into_body(), BODY_MAX).collect().await);
-        match status.as_u16() {
-            200..=399 => Ok(()),
-            status => Err(format!("GET {path} answers {status}")),
-        }
+        Ok(status)
     };
     // How the connection ends is told by the answer, or is nobody's concern once that has come.
     let connection = async {

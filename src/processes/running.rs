@@ -1,5 +1,7 @@
 //! One program, started, probed, and started again when it ends, until it is told to stop.
 
+use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +9,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -23,13 +25,33 @@ const PAUSE: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_m
 /// A program that ran for so long is taken for well: the next wait is the first again.
 const WELL: Duration = Duration::from_mins(1);
 
+/// Why there is nothing to be started, in the words of who prepares it.
+pub type Unprepared = Box<dyn Error + Send + Sync>;
+
+/// Why a program was not started.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    /// Something that it needs is not there.
+    #[error(transparent)]
+    Unprepared(#[from] Unprepared),
+    /// What prepares it broke off.
+    #[error(transparent)]
+    Broken(#[from] JoinError),
+    /// There is no port.
+    #[error("there is no port for it: {0}")]
+    Port(io::Error),
+    /// There is no guard.
+    #[error(transparent)]
+    Guard(io::Error),
+}
+
 /// What is to run.
 #[derive(Clone)]
 pub struct Program {
     /// How it is kept from outliving `serve`.
     pub guard: Guard,
     /// Says before each start what is to be started, or why nothing can be. It may block.
-    pub prepare: Arc<dyn Fn() -> Result<Start, String> + Send + Sync>,
+    pub prepare: Arc<dyn Fn() -> Result<Start, Unprepared> + Send + Sync>,
     /// How long it may take to end.
     pub grace: Duration,
     /// Cancelled when everything is to end soon: a program that ends from then on is not started again.
@@ -137,18 +159,12 @@ impl Supervisor {
         let prepare = Arc::clone(&self.program.prepare);
         let prepared = tokio::task::spawn_blocking(move || prepare());
         let start = tokio::select! {
-            prepared = prepared => prepared.unwrap_or_else(|error| Err(error.to_string())),
+            prepared = prepared => prepared,
             _ = &mut *stopped => return None,
         };
-        let started = start.and_then(|start| {
-            let launch = start.launch()?;
-            let (guard, output) = (&self.program.guard, Some(&self.output));
-            let Launch {
-                command, dir, env, ..
-            } = &launch;
-            let guarded = Guarded::start(guard, command, dir, env, output);
-            Ok((guarded.map_err(|error| error.to_string())?, launch))
-        });
+        let started = start
+            .map_err(StartError::from)
+            .and_then(|start| self.launch(start?));
         let (mut guarded, launch) = match started {
             Ok(started) => started,
             Err(error) => return Some(format!("cannot be started: {error}")),
@@ -173,6 +189,17 @@ impl Supervisor {
             Some(line) => format!("{why}; its last line: {line}"),
             None => why,
         })
+    }
+
+    /// Starts what was prepared, at a port of its own.
+    fn launch(&self, start: Start) -> Result<(Guarded, Launch), StartError> {
+        let launch = start.launch().map_err(StartError::Port)?;
+        let (guard, output) = (&self.program.guard, Some(&self.output));
+        let Launch {
+            command, dir, env, ..
+        } = &launch;
+        let guarded = Guarded::start(guard, command, dir, env, output);
+        Ok((guarded.map_err(StartError::Guard)?, launch))
     }
 
     /// Not ready, and why. Where it is not the first start, people want to know how the one before ended most of all.

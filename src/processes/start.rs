@@ -3,6 +3,7 @@
 //! Commands keep their `$(NAME)`: values may be secret, and everybody on this machine may read the arguments of a process. The
 //! last step before the program puts them in, from its environment.
 
+use std::io;
 use std::path::PathBuf;
 
 use super::expand::expand;
@@ -52,9 +53,8 @@ impl Start {
     ///
     /// # Errors
     /// When there is none.
-    pub(super) fn launch(self) -> Result<Launch, String> {
-        let port = Port::find().map_err(|error| format!("there is no port for it: {error}"))?;
-        Ok(self.at(port))
+    pub(super) fn launch(self) -> io::Result<Launch> {
+        Ok(self.at(Port::find()?))
     }
 
     /// Puts the values of variables where they are named.

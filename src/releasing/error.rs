@@ -1,5 +1,6 @@
 //! Why nothing changed in `releases/`.
 
+use crate::api::reach::Unreachable;
 use crate::git::GitError;
 use crate::releases::edit::EditError;
 use crate::releases::rollback::Candidates;
@@ -148,10 +149,10 @@ pub enum ReleaseError {
         there: Vec<String>,
     },
     /// The routes of the object cannot reach what the versions have.
-    #[error("{problem}; correct the route in {file}, or name other versions; nothing was changed")]
+    #[error("{source}; correct the route in {file}, or name other versions; nothing was changed")]
     Unreachable {
         /// What stands against it.
-        problem: String,
+        source: Unreachable,
         /// The file of the object.
         file: String,
     },

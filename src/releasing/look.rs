@@ -8,11 +8,11 @@ use super::decide::{self, Decision};
 use super::error::{ChangedMeanwhile, ReleaseError};
 use super::{ReleaseRequest, Wish, target, unpushed};
 use crate::releases::Release;
-use crate::store::Branch;
 use crate::store::error::StoreError;
 use crate::store::objects;
 use crate::store::refs::AppRefs;
 use crate::store::workspace::Workspace;
+use crate::store::{Branch, ReadError};
 use crate::users::{self, Change, Reach, Scope, Survey};
 use crate::words::{CommitId, listed};
 
@@ -93,13 +93,12 @@ impl Look {
         let release = target::find(request, settings, &survey, &branch, apps)
             .map_err(|error| unpushed::or(error, workspace, request, &branch))?
             .clone();
-        let fail = |problem: String| StoreError::local(release.file.clone(), &problem);
-        let tip =
-            Oid::try_from(&branch.commit).map_err(|error| fail(error.message().to_owned()))?;
+        let fail = |problem: ReadError| StoreError::local(release.file.clone(), &problem);
+        let tip = Oid::try_from(&branch.commit).map_err(|error| fail(error.into()))?;
         let commit = objects::commit(&workspace.repo, tip).map_err(fail)?;
         let tree = objects::tree(&workspace.repo, commit.tree_id()).map_err(fail)?;
         let entry = tree.get_path(Path::new(&release.file));
-        let entry = entry.map_err(|error| fail(error.message().to_owned()))?;
+        let entry = entry.map_err(|error| fail(error.into()))?;
         let bytes = objects::blob(&workspace.repo, entry.id(), FILE_MAX).map_err(fail)?;
         let mode = match entry.filemode_raw() {
             0o100_755 => FileMode::BlobExecutable,

@@ -37,7 +37,7 @@ pub(super) fn check(
         let Ok(version) = history.version(&VersionWord::Number(part.version)) else {
             continue;
         };
-        let read = Content::of_version(version).map_err(|error| error.to_string());
+        let read = Content::of_version(version);
         match read.and_then(|content| content.app(workspace)) {
             Ok(app) => known.push((part.version, app.spec.functions)),
             Err(problem) => warnings.push(format!(
@@ -49,8 +49,8 @@ pub(super) fn check(
     let known: Vec<(VersionNumber, &[Function])> = (known.iter())
         .map(|(number, functions)| (*number, functions.as_slice()))
         .collect();
-    reach::reachable(routes, &known).map_err(|problem| ReleaseError::Unreachable {
-        problem,
+    reach::reachable(routes, &known).map_err(|source| ReleaseError::Unreachable {
+        source,
         file: release.file.clone(),
     })?;
     Ok(warnings)

@@ -150,7 +150,8 @@ pub fn resolve<'a>(
     if troubles.is_empty() {
         let listed = numbers.iter().copied().collect();
         let unreached = intent::reachable(&asked.wanted.routes, &listed, records).err();
-        troubles.extend(unreached.map(|why| Trouble::new(Reason::FunctionNotFound, why)));
+        troubles
+            .extend(unreached.map(|why| Trouble::new(Reason::FunctionNotFound, why.to_string())));
     }
     let mut checked: BTreeSet<VersionNumber> = numbers.iter().copied().collect();
     let mut found = if troubles.is_empty() {

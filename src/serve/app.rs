@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::checkout::Checkout;
 use super::claims::{Refusal, Refused, Settled};
+use super::lack::Lack;
 use super::lookups::Lookups;
 use super::programs::Starter;
 use super::resolve;
@@ -371,7 +372,9 @@ impl App {
                 record.clone(),
             );
             let started = if wanted > left {
-                Err(too_many(tools.starter.most))
+                Err(Lack::Room {
+                    most: tools.starter.most,
+                })
             } else {
                 Materialised::start(tools.starter, tools.folder, record, checkout)
             };
@@ -455,11 +458,4 @@ impl App {
             }
         }
     }
-}
-
-/// Started, one more would take the files that the others need.
-fn too_many(most: usize) -> String {
-    format!(
-        "this process may have files open for {most} programs, and that many run; raise that with `ulimit -n` or LimitNOFILE= of systemd, or shorten rollbackWindow"
-    )
 }

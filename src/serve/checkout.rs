@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
+use super::lack::Lack;
 use super::tidy::NEW;
 use crate::record::VersionRecord;
 use crate::settings::Settings;
@@ -49,7 +50,7 @@ impl Checkout {
     ///
     /// # Errors
     /// What is wrong with the snapshot or the disk.
-    pub(super) fn ready(&self) -> Result<PathBuf, String> {
+    pub(super) fn ready(&self) -> Result<PathBuf, Lack> {
         let _looking = self.looking.lock();
         let folder = self.snapshots.join(self.record.tree.as_str());
         if !is_folder(&folder) {
@@ -74,7 +75,7 @@ impl Checkout {
                     more.unwrap_or_default()
                 );
             }
-            Err(error @ ContentError::Write { .. }) => return Err(error.to_string()),
+            Err(error @ ContentError::Write { .. }) => return Err(error.into()),
             // It was compared when it was made, and a copy of the repository that is lost must not end what is served.
             Err(error) => tracing::warn!(
                 "{app} {number}: its files cannot be compared with what was published, and are used as they are: {error}"
@@ -84,7 +85,7 @@ impl Checkout {
     }
 
     /// Takes away what is no folder and has its name. A link goes itself: what it leads to is not ours to mend.
-    fn clear(&self, folder: &Path) -> Result<(), String> {
+    fn clear(&self, folder: &Path) -> Result<(), Lack> {
         match fs::remove_file(folder) {
             Ok(()) => {
                 let VersionRecord { app, number, .. } = &self.record;
@@ -97,13 +98,13 @@ impl Checkout {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             // Another version with the same files was faster: a file is all that is removed here.
             Err(_) if is_folder(folder) => Ok(()),
-            Err(error) => Err(format!("{}: {error}", folder.display())),
+            Err(source) => Err(lack(folder, source)),
         }
     }
 
     /// Writes it beside its place and moves it there when it is whole: what has the name of a tree holds that tree.
-    fn make(&self, folder: &Path) -> Result<(), String> {
-        let fail = |error: io::Error| format!("{}: {error}", folder.display());
+    fn make(&self, folder: &Path) -> Result<(), Lack> {
+        let fail = |error: io::Error| lack(folder, error);
         // Somebody may have removed the folder that all of them are in.
         fs::create_dir_all(&self.snapshots).map_err(fail)?;
         let stage = tempfile::Builder::new()
@@ -111,12 +112,18 @@ impl Checkout {
             .tempdir_in(&self.snapshots)
             .map_err(fail)?;
         let made = stage.path().join("snapshot");
-        (self.mirror.checkout(&self.record, &self.settings, &made))
-            .map_err(|error| error.to_string())?;
+        self.mirror.checkout(&self.record, &self.settings, &made)?;
         protect(&made).map_err(fail)?;
         // The folder itself stays writable until it has its place: a rename changes its `..`.
         fs::rename(&made, folder).map_err(fail)?;
         fs::set_permissions(folder, Permissions::from_mode(0o555)).map_err(fail)
+    }
+}
+
+fn lack(folder: &Path, source: io::Error) -> Lack {
+    Lack::File {
+        path: folder.to_owned(),
+        source,
     }
 }
 

@@ -36,44 +36,69 @@ fn copy_of(file: &Path) -> PathBuf {
     file.with_extension("copy")
 }
 
+/// Neither the file nor its copy can be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {first}, nor its copy: {second}; {}", file.display(), aside.join(" and "))]
+pub(super) struct Lost {
+    /// The file.
+    file: PathBuf,
+    /// What is wrong with it.
+    first: Damage,
+    /// What is wrong with its copy.
+    second: Damage,
+    /// What became of both, in words.
+    aside: [String; 2],
+}
+
+/// Why one of the two cannot be read.
+#[derive(Debug, thiserror::Error)]
+enum Damage {
+    /// The system does not give it.
+    #[error(transparent)]
+    File(#[from] io::Error),
+    /// It is not what was written.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// It can be read, and is not what was written.
+    #[error("it was changed since it was written")]
+    Changed,
+}
+
 /// What stands in the file, or in its copy where it cannot be read.
 ///
 /// # Errors
 /// Why neither can be read. Both are put aside then, so that what is written next destroys nothing.
-pub(super) fn read<T: DeserializeOwned>(file: &Path) -> Result<T, String> {
-    let parse = |path: &Path| {
-        let bytes = fs::read(path).map_err(|error| error.to_string())?;
-        serde_json::from_slice(whole(path, &bytes)?).map_err(|error| error.to_string())
+pub(super) fn read<T: DeserializeOwned>(file: &Path) -> Result<T, Lost> {
+    let parse = |path: &Path| -> Result<T, Damage> {
+        let bytes = fs::read(path)?;
+        Ok(serde_json::from_slice(whole(path, &bytes)?)?)
     };
-    let problem = match parse(file) {
+    let first = match parse(file) {
         Ok(found) => return Ok(found),
-        Err(problem) => format!("{}: {problem}", file.display()),
+        Err(damage) => damage,
     };
     let copy = copy_of(file);
     match parse(&copy) {
         Ok(found) => {
-            tracing::warn!("{problem}; its copy {} counts", copy.display());
+            let (file, copy) = (file.display(), copy.display());
+            tracing::warn!("{file}: {first}; its copy {copy} counts");
             Ok(found)
         }
-        Err(other) => {
-            let aside =
-                [file, &copy].map(|path| aside(path).unwrap_or_else(|error| error.to_string()));
-            Err(format!(
-                "{problem}, nor its copy: {other}; {}",
-                aside.join(" and ")
-            ))
-        }
+        Err(second) => Err(Lost {
+            file: file.to_owned(),
+            first,
+            second,
+            aside: [file, &copy].map(|path| aside(path).unwrap_or_else(|error| error.to_string())),
+        }),
     }
 }
 
 /// What stands in a file before its digest.
-fn whole<'b>(path: &Path, bytes: &'b [u8]) -> Result<&'b [u8], String> {
+fn whole<'b>(path: &Path, bytes: &'b [u8]) -> Result<&'b [u8], Damage> {
     let end = bytes.iter().rposition(|byte| *byte == b'\n');
     let (text, last) = bytes.split_at(end.map_or(0, |end| end + 1));
     match serde_json::from_slice::<Sum>(last) {
-        Ok(sum) if sum.sha256 != Sum::of(path, text).sha256 => {
-            Err("it was changed since it was written".to_owned())
-        }
+        Ok(sum) if sum.sha256 != Sum::of(path, text).sha256 => Err(Damage::Changed),
         Ok(_) => Ok(text),
         Err(_) => Ok(bytes),
     }
@@ -153,21 +178,21 @@ mod tests {
             for path in [&file, &copy] {
                 write(&file, b"{\"served\": 1}").unwrap();
                 damage(path);
-                assert_eq!(is_there(), Ok(1));
+                assert_eq!(is_there().unwrap(), 1);
             }
         }
         // Neither is whole: both are put aside, and the next one is begun.
         fs::write(&file, "{\"served\"").unwrap();
         fs::write(&copy, "").unwrap();
-        let problem = is_there().unwrap_err();
+        let problem = is_there().unwrap_err().to_string();
         for said in ["shop.json: EOF", "shop.json.damaged", "shop.copy.damaged"] {
             assert!(problem.contains(said), "{problem}");
         }
         write(&file, b"{\"served\": 2}").unwrap();
-        assert_eq!(is_there(), Ok(2));
+        assert_eq!(is_there().unwrap(), 2);
         // As an earlier version wrote it.
         fs::write(&file, "{\"served\": 3}").unwrap();
-        assert_eq!(is_there(), Ok(3));
+        assert_eq!(is_there().unwrap(), 3);
         remove(&file).unwrap();
         assert!(is_there().is_err());
         remove(&file).unwrap();

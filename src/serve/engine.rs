@@ -21,10 +21,10 @@ use super::programs::Starter;
 use super::source::{self, Found};
 use super::state::{Remembered, StateFolder};
 use super::status::Board;
-use super::tasks;
 use super::tidy;
 use crate::branch;
 use crate::gateway::{Metrics, Table};
+use crate::panics::{Panic, guarded_now};
 use crate::store::Mirror;
 use crate::words::{AppName, CommitId};
 
@@ -158,7 +158,7 @@ impl Engine {
             };
             let problems = std::mem::take(&mut app.problems);
             let (remembered, wanted) = (app.remembered.clone(), app.wanted.clone());
-            let stepped = tasks::guarded(|| app.step(name, &tools, &remembered, now));
+            let stepped = guarded_now(|| app.step(name, &tools, &remembered, now));
             let stepped = stepped.unwrap_or_else(|panic| {
                 app.remembered = remembered.clone();
                 app.wanted = wanted;
@@ -290,7 +290,7 @@ impl Engine {
     /// Gives the gateway its new table.
     fn reroute(&mut self) {
         for app in self.apps.values_mut() {
-            match tasks::guarded(|| app.routes()) {
+            match guarded_now(|| app.routes()) {
                 Ok(routes) => app.routed = routes,
                 Err(panic) => {
                     app.problems.push(failed(&panic));
@@ -325,7 +325,7 @@ impl Engine {
 }
 
 /// What is said of an app whose step came to no end.
-fn failed(panic: &str) -> String {
+fn failed(panic: &Panic) -> String {
     format!(
         "deciding failed, which is a fault of cutwater: {panic}; what was decided before goes on"
     )

@@ -2,7 +2,7 @@
 //!
 //! No message holds a key.
 
-use super::secrets::{Kind, Secrets};
+use super::secrets::{Kind, SecretError, Secrets};
 use crate::api::{OverrideRule, SecretKey};
 use crate::gateway::Overrides;
 
@@ -16,31 +16,60 @@ pub(super) fn overrides(rule: &OverrideRule, secrets: &Secrets) -> (Overrides, O
                 let header = header.clone();
                 (Overrides::Key { header, key }, None)
             }
-            Err(problem) => (Overrides::Nobody, Some(problem)),
+            Err(problem) => (Overrides::Nobody, Some(problem.to_string())),
         },
     }
 }
 
-fn key(secret: &SecretKey, secrets: &Secrets) -> Result<String, String> {
+/// A key that is not known.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "nobody may ask for a version: key `{key}` of Secret `{name}` is taken from {place}, {source}"
+)]
+struct Keyless {
+    /// The Secret.
+    name: String,
+    /// What the key is called in it.
+    key: String,
+    /// Where it is looked for, in words.
+    place: String,
+    source: Box<KeyError>,
+}
+
+/// Why a key is not known, as the end of a sentence.
+#[derive(Debug, thiserror::Error)]
+enum KeyError {
+    #[error("which cannot be used: {0}")]
+    Secret(SecretError),
+    #[error("and neither has a value")]
+    Missing,
+    #[error(
+        "which holds what no header can: use plain ASCII characters, without line breaks and without spaces at either end"
+    )]
+    Unprintable,
+}
+
+fn key(secret: &SecretKey, secrets: &Secrets) -> Result<String, Keyless> {
     let SecretKey { name, key } = secret;
-    let place = secrets.place(Kind::Secret, name, key);
-    let problem = |what: &str| {
-        format!(
-            "nobody may ask for a version: key `{key}` of Secret `{name}` is taken from {place}, {what}"
-        )
-    };
-    let found = secrets.find(Kind::Secret, name, key);
-    let found = found.map_err(|why| problem(&format!("which cannot be used: {why}")))?;
+    usable(secrets.find(Kind::Secret, name, key)).map_err(|source| Keyless {
+        name: name.clone(),
+        key: key.clone(),
+        place: secrets.place(Kind::Secret, name, key),
+        source: Box::new(source),
+    })
+}
+
+/// The key, where a header can hold it.
+fn usable(found: Result<Option<String>, SecretError>) -> Result<String, KeyError> {
+    let found = found.map_err(KeyError::Secret)?;
     let found = found.filter(|key| !key.is_empty());
-    let key = found.ok_or_else(|| problem("and neither has a value"))?;
+    let key = found.ok_or(KeyError::Missing)?;
     // What no header can hold would never be sent, and hide a slip such as a line break at the end.
     let printable = key
         .bytes()
         .all(|byte| byte == b' ' || byte.is_ascii_graphic());
     if !printable || key.trim() != key {
-        return Err(problem(
-            "which holds what no header can: use plain ASCII characters, without line breaks and without spaces at either end",
-        ));
+        return Err(KeyError::Unprintable);
     }
     Ok(key)
 }

@@ -26,6 +26,7 @@ mod gateway_view;
 mod handover;
 mod keeper;
 mod keys;
+mod lack;
 mod ledger;
 mod lookups;
 mod mending;

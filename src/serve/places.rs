@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::claims::{self, Claimant, Claims, Settled};
 use super::engine::Engine;
 use super::handover;
-use super::tasks;
 use crate::branch;
+use crate::panics::guarded_now;
 use crate::plan::Owner;
 use crate::releases::Release;
 use crate::words::AppName;
@@ -54,7 +54,7 @@ impl Engine {
         for (name, app) in &mut self.apps {
             app.lingering.clear();
             app.handed.clear();
-            let asked = tasks::guarded(|| app.asked(name, &self.found.tip));
+            let asked = guarded_now(|| app.asked(name, &self.found.tip));
             // After a panic, which its step says, it is where it was.
             let asked = asked.unwrap_or_else(|_| app.wanted.values().cloned().collect());
             holders.extend(app.holders(name, &asked));
@@ -122,7 +122,7 @@ impl Engine {
     fn settle(&self) -> BTreeMap<AppName, BTreeMap<Owner, Settled>> {
         let wanted: Vec<(&AppName, Owner, Arc<Release>)> = (self.apps.iter())
             .flat_map(|(name, app)| {
-                let asked = tasks::guarded(|| app.asked(name, &self.found.tip));
+                let asked = guarded_now(|| app.asked(name, &self.found.tip));
                 // After a panic, which its step has said, it is where it was.
                 let asked = asked.unwrap_or_else(|_| app.wanted.values().cloned().collect());
                 asked

@@ -9,9 +9,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::checkout::Checkout;
+use super::lack::{FunctionOf, Lack, ValueError};
 use super::secrets::{Kind, Secrets};
 use crate::app::{EnvVar, EnvVarSource, Function};
-use crate::processes::{Guard, Probes, Program, Start, Variable};
+use crate::processes::{Guard, Probes, Program, Start, Unprepared, Variable};
 use crate::record::VersionRecord;
 
 /// How long a program may take to end where its function does not say.
@@ -53,13 +54,11 @@ pub(super) fn program(
     record: &VersionRecord,
     function: &Function,
     checkout: Arc<Checkout>,
-) -> Result<Program, String> {
+) -> Result<Program, Lack> {
     let VersionRecord { app, number, .. } = record;
     let Some(local) = function.local.clone() else {
-        return Err(format!(
-            "function `{}` of {app} {number} does not say what runs it on this machine; add local.command to app.yaml and publish",
-            function.name
-        ));
+        let function = FunctionOf::new(record, function);
+        return Err(Lack::Command { function });
     };
     environment(&starter.secrets, record, function)?;
     for ignored in ignored(function) {
@@ -68,7 +67,7 @@ pub(super) fn program(
     let grace = function.termination_grace_period_seconds.unwrap_or(GRACE);
     let (secrets, inherited) = (Arc::clone(&starter.secrets), starter.passed.clone());
     let (record, function) = (record.clone(), function.clone());
-    let prepare = move || {
+    let prepare = move || -> Result<Start, Unprepared> {
         Ok(Start {
             command: local.command.clone(),
             dir: checkout.ready()?,
@@ -105,7 +104,7 @@ fn environment(
     secrets: &Secrets,
     record: &VersionRecord,
     function: &Function,
-) -> Result<Vec<Variable>, String> {
+) -> Result<Vec<Variable>, Lack> {
     let mut variables: Vec<Variable> = known(record).into();
     for EnvVar {
         name,
@@ -116,10 +115,10 @@ fn environment(
         let found = match (value, value_from) {
             (Some(value), _) => Some((value.clone(), true)),
             (None, Some(source)) => {
-                let found = bound(secrets, source).map_err(|problem| {
-                    let VersionRecord { app, number, .. } = record;
-                    let function = &function.name;
-                    format!("function `{function}` of {app} {number}: variable `{name}`: {problem}")
+                let found = bound(secrets, source).map_err(|source| Lack::Variable {
+                    function: FunctionOf::new(record, function),
+                    variable: name.clone(),
+                    source: Box::new(source),
                 })?;
                 found.map(|value| (value, false))
             }
@@ -135,7 +134,7 @@ fn environment(
 }
 
 /// The value that a cluster would take from a Secret or ConfigMap; nothing where it need not be there and is not.
-fn bound(secrets: &Secrets, source: &EnvVarSource) -> Result<Option<String>, String> {
+fn bound(secrets: &Secrets, source: &EnvVarSource) -> Result<Option<String>, ValueError> {
     let secret = (source.secret_key_ref.iter()).map(|selector| (Kind::Secret, selector));
     let config = (source.config_map_key_ref.iter()).map(|selector| (Kind::ConfigMap, selector));
     let Some((kind, selector)) = secret.chain(config).next() else {
@@ -144,10 +143,12 @@ fn bound(secrets: &Secrets, source: &EnvVarSource) -> Result<Option<String>, Str
     let (name, key) = (&selector.name, &selector.key);
     let found = secrets.find(kind, name, key)?;
     if found.is_none() && selector.optional != Some(true) {
-        return Err(format!(
-            "key `{key}` of {kind} `{name}` is not here: it is taken from {}",
-            secrets.place(kind, name, key)
-        ));
+        return Err(ValueError::Missing {
+            kind,
+            name: name.clone(),
+            key: key.clone(),
+            place: secrets.place(kind, name, key),
+        });
     }
     Ok(found)
 }
@@ -227,7 +228,7 @@ mod tests {
         };
         let found = |secrets: &Secrets| environment(secrets, &record(), &function);
         for elsewhere in ["DATABASE_URL", "CUTWATER_SECRET_BLOG_DB_URL"] {
-            let refused = found(&given(elsewhere)).unwrap_err();
+            let refused = found(&given(elsewhere)).unwrap_err().to_string();
             assert!(
                 refused.contains("CUTWATER_SECRET_SHOP_DB_URL of serve")
                     && refused.contains("DIR/shop-db/url of --secrets DIR"),

@@ -54,6 +54,37 @@ impl fmt::Display for Kind {
     }
 }
 
+/// Why a value that is there cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SecretError {
+    /// No variable can hold what its file holds.
+    #[error("{}: holds a NUL byte, which no variable can", .0.display())]
+    Nul(PathBuf),
+    /// Its file cannot be read.
+    #[error("{}: {source}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Its variable holds that of another key.
+    #[error(
+        "the variable {variable} is that of key `{key}` of {kind} `{name}` already; give both in files, with {} DIR",
+        kind.flag()
+    )]
+    Taken {
+        /// The variable.
+        variable: String,
+        /// What holds the other key.
+        kind: Kind,
+        /// The name of that.
+        name: String,
+        /// The other key.
+        key: String,
+    },
+}
+
 impl Secrets {
     pub(super) fn new(
         given: BTreeMap<String, String>,
@@ -72,7 +103,12 @@ impl Secrets {
     ///
     /// # Errors
     /// When it is there and cannot be used.
-    pub(super) fn find(&self, kind: Kind, name: &str, key: &str) -> Result<Option<String>, String> {
+    pub(super) fn find(
+        &self,
+        kind: Kind,
+        name: &str,
+        key: &str,
+    ) -> Result<Option<String>, SecretError> {
         let folder = match kind {
             Kind::Secret => &self.secret_files,
             Kind::ConfigMap => &self.config_map_files,
@@ -82,10 +118,7 @@ impl Secrets {
             let file = folder.join(name).join(key);
             match std::fs::read_to_string(&file) {
                 Ok(text) if text.contains('\0') => {
-                    return Err(format!(
-                        "{}: holds a NUL byte, which no variable can",
-                        file.display()
-                    ));
+                    return Err(SecretError::Nul(file));
                 }
                 Ok(mut text) => {
                     // An editor ends each file with a line end, which is no part of any password.
@@ -94,7 +127,7 @@ impl Secrets {
                     return Ok(Some(text));
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(format!("{}: {error}", file.display())),
+                Err(source) => return Err(SecretError::File { file, source }),
             }
         }
         let variable = variable(kind, name, key);
@@ -105,10 +138,12 @@ impl Secrets {
         let this = (name.to_owned(), key.to_owned());
         let (first_name, first_key) = taken.entry(variable.clone()).or_insert(this);
         if (first_name.as_str(), first_key.as_str()) != (name, key) {
-            return Err(format!(
-                "the variable {variable} is that of key `{first_key}` of {kind} `{first_name}` already; give both in files, with {} DIR",
-                kind.flag()
-            ));
+            return Err(SecretError::Taken {
+                variable,
+                kind,
+                name: first_name.clone(),
+                key: first_key.clone(),
+            });
         }
         Ok(Some(value.clone()))
     }
@@ -175,30 +210,31 @@ mod tests {
         ]);
         let secrets = Secrets::new(variables, Some(dir.path().to_owned()), None);
         let find = |name: &str, key: &str| secrets.find(Kind::Secret, name, key);
-        let found = |text: &str| Ok(Some(text.to_owned()));
-        assert_eq!(find("blog-db", "url"), found("blog"));
-        assert_eq!(find("shop-db", "url"), found("shop"));
-        assert_eq!(find("wiki-db", "url"), found("wiki"));
-        assert_eq!(find("other-db", "url"), Ok(None));
-        assert_eq!(find("..", "url"), Ok(None));
-        assert_eq!(find("blog-db", "../shop-db/url"), Ok(None));
-        assert!(find("bad", "nul").is_err() && find("bad", "bytes").is_err());
-        assert_eq!(
-            secrets.find(Kind::ConfigMap, "wiki-db", "url"),
-            found("plain")
-        );
+        let found = |name: &str, key: &str| find(name, key).unwrap();
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(found("blog-db", "url"), text("blog"));
+        assert_eq!(found("shop-db", "url"), text("shop"));
+        assert_eq!(found("wiki-db", "url"), text("wiki"));
+        assert_eq!(found("other-db", "url"), None);
+        assert_eq!(found("..", "url"), None);
+        assert_eq!(found("blog-db", "../shop-db/url"), None);
+        assert!(matches!(find("bad", "nul"), Err(SecretError::Nul(_))));
+        let bytes = find("bad", "bytes");
+        assert!(matches!(bytes, Err(SecretError::File { .. })));
+        let plain = secrets.find(Kind::ConfigMap, "wiki-db", "url");
+        assert_eq!(plain.unwrap(), text("plain"));
         // What was changed counts.
         write("shop-db/url", b"another");
-        assert_eq!(find("shop-db", "url"), found("another"));
+        assert_eq!(found("shop-db", "url"), text("another"));
     }
 
     #[test]
     fn two_that_would_share_a_variable_do_not() {
         let secrets = Secrets::new(given(&[("CUTWATER_SECRET_A_B_C", "x")]), None, None);
         let find = |name: &str, key: &str| secrets.find(Kind::Secret, name, key);
-        assert_eq!(find("a-b", "c"), Ok(Some("x".to_owned())));
-        let refused = find("a", "b.c").unwrap_err();
+        assert_eq!(find("a-b", "c").unwrap().as_deref(), Some("x"));
+        let refused = find("a", "b.c").unwrap_err().to_string();
         assert!(refused.contains("key `c` of Secret `a-b`"), "{refused}");
-        assert_eq!(find("a-b", "c"), Ok(Some("x".to_owned())));
+        assert_eq!(find("a-b", "c").unwrap().as_deref(), Some("x"));
     }
 }

@@ -5,7 +5,6 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,12 +14,13 @@ use tokio::sync::{Notify, watch};
 
 use super::accepted::Counted;
 use super::state::Remembered;
-use super::tasks::{self, Last};
+use super::tasks::Last;
 use super::trouble::{
     empty, exchanged, goes_on, is_gone, looks_long, nothing_there, other_folder, says, takes_long,
     went_back,
 };
 use crate::branch::{Commit, Known, Tip};
+use crate::panics::{Panic, guarded_now};
 use crate::plan::Owner;
 use crate::store::{Fetched, Mirror, StoreError};
 use crate::words::{AppName, CommitId};
@@ -117,15 +117,15 @@ pub(super) async fn follow(mut source: Source, mut rhythm: Rhythm, tell: watch::
         let mirror = source.mirror.clone();
         let (branch, begun) = (source.branch.clone(), Timestamp::now());
         let mut looking = tokio::task::spawn_blocking(move || {
-            let looked = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            let looked = guarded_now(|| {
                 if started {
                     source.look();
                 } else {
                     source.recall();
                 }
-            }));
+            });
             if let Err(panic) = looked {
-                source.failed(&tasks::words(panic.as_ref()));
+                source.failed(&panic);
             }
             source
         });
@@ -242,7 +242,7 @@ impl Source {
     }
 
     /// A look ended in a panic. What was read before goes on.
-    fn failed(&mut self, panic: &str) {
+    fn failed(&mut self, panic: &Panic) {
         let problem = format!(
             "looking at the repository failed, which is a fault of cutwater: {panic}; what was read before goes on"
         );

@@ -407,7 +407,7 @@ impl StateFolder {
             }
             match copies::read(&self.app(&app)) {
                 Ok(remembered) => drop(all.insert(app, remembered)),
-                Err(problem) => drop(lost.insert(app, problem)),
+                Err(problem) => drop(lost.insert(app, problem.to_string())),
             }
         }
         (all, lost)

@@ -57,6 +57,23 @@ struct State {
     is_blind: bool,
 }
 
+/// Why a server does not take requests yet, or not any more.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotReady {
+    /// Nobody knows what is to be served.
+    #[error("no commit has been read yet")]
+    NoCommit,
+    /// Nobody knows all that is to be served, and nothing was.
+    #[error("releases cannot be read as a whole, and nothing has been served; /status says why")]
+    Blind,
+    /// Programs are being started.
+    #[error("what the commit names is being started")]
+    Starting,
+    /// The repository was looked at so long ago.
+    #[error("the repository was looked at {} s ago, and not since", .0.as_secs())]
+    Unlooked(Duration),
+}
+
 impl Board {
     pub(super) fn new(
         metrics: &Metrics,
@@ -111,23 +128,17 @@ impl Board {
     ///
     /// # Errors
     /// Why not.
-    pub(super) fn is_ready(&self) -> Result<(), String> {
+    pub(super) fn is_ready(&self) -> Result<(), NotReady> {
         let age = self.looked.age();
         let state = self.lock();
         if !state.is_known {
-            Err("no commit has been read yet".to_owned())
+            Err(NotReady::NoCommit)
         } else if !state.is_ready && state.is_blind {
-            Err(
-                "releases cannot be read as a whole, and nothing has been served; /status says why"
-                    .to_owned(),
-            )
+            Err(NotReady::Blind)
         } else if !state.is_ready {
-            Err("what the commit names is being started".to_owned())
+            Err(NotReady::Starting)
         } else if age > self.patience {
-            Err(format!(
-                "the repository was looked at {} s ago, and not since",
-                age.as_secs()
-            ))
+            Err(NotReady::Unlooked(age))
         } else {
             Ok(())
         }

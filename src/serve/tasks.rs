@@ -1,14 +1,14 @@
 //! The long tasks of `serve`, which go on until they are told to end. One that ends unasked, by a panic above all, ends the
 //! program, so that nothing dies unseen: whoever watches over the program starts it again, and it goes on where it was.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::future::{Future, pending};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::task::{AbortHandle, Id, JoinSet};
+
+use crate::panics::Panic;
 
 /// All of them.
 #[derive(Default)]
@@ -45,21 +45,9 @@ impl Tasks {
 /// How a task failed, in words.
 pub(super) fn said(error: tokio::task::JoinError) -> String {
     match error.try_into_panic() {
-        Ok(panic) => format!("panicked: {}", words(panic.as_ref())),
+        Ok(panic) => format!("panicked: {}", Panic::of(panic.as_ref())),
         Err(error) => error.to_string(),
     }
-}
-
-/// What a panic says.
-pub(super) fn words(panic: &(dyn Any + Send)) -> String {
-    let text = (panic.downcast_ref::<String>().map(String::as_str))
-        .or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("without words").to_owned()
-}
-
-/// Does a piece of work; the words of its panic where it comes to no end. What is half done is for the caller to put right.
-pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| words(panic.as_ref()))
 }
 
 /// When something was done last.
@@ -90,13 +78,6 @@ impl Last {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_panic_in_guarded_work_is_its_words() {
-        assert_eq!(guarded(|| 3), Ok(3));
-        let failed: Result<u32, String> = guarded(|| panic!("a number"));
-        assert_eq!(failed, Err("a number".to_owned()));
-    }
 
     #[tokio::test]
     async fn one_that_ends_is_named_with_how_it_ended() {

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::admin_api::{FunctionDetail, ProcessState};
 use super::checkout::Checkout;
+use super::lack::Lack;
 use super::programs::{self, Starter};
 use super::state::StateFolder;
 use crate::gateway::Upstream;
@@ -83,14 +84,14 @@ impl Materialised {
         folder: &StateFolder,
         record: &VersionRecord,
         checkout: Checkout,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Lack> {
         let checkout = Arc::new(checkout);
         // All or none: a version of which one function cannot run would otherwise start and end the others at each step.
         let mut programs = Vec::new();
         for function in &record.functions {
             let log = folder.log(&record.app, record.number, function.name.as_str());
-            let output =
-                Output::open(&log).map_err(|error| format!("{}: {error}", log.display()))?;
+            let output = Output::open(&log);
+            let output = output.map_err(|source| Lack::File { path: log, source })?;
             let program = programs::program(starter, record, function, Arc::clone(&checkout))?;
             programs.push((function.name.clone(), program, output));
         }

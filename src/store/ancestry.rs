@@ -8,12 +8,13 @@ use std::collections::{HashSet, VecDeque};
 use git2::{Oid, Repository};
 
 use super::objects;
+use super::read_error::ReadError;
 
 /// True where the commit `newer` came after `older`, or is the same.
 ///
 /// # Errors
 /// Why a commit in between cannot be read.
-pub(super) fn descends(repo: &Repository, newer: Oid, older: Oid) -> Result<bool, String> {
+pub(super) fn descends(repo: &Repository, newer: Oid, older: Oid) -> Result<bool, ReadError> {
     let mut found = false;
     walk(repo, newer, |commit| {
         found = commit == older;
@@ -26,7 +27,7 @@ pub(super) fn descends(repo: &Repository, newer: Oid, older: Oid) -> Result<bool
 ///
 /// # Errors
 /// Why a commit of theirs cannot be read, where none in common is found.
-pub(super) fn related(repo: &Repository, one: Oid, other: Oid) -> Result<bool, String> {
+pub(super) fn related(repo: &Repository, one: Oid, other: Oid) -> Result<bool, ReadError> {
     let mut of_one = HashSet::new();
     let read = walk(repo, one, |commit| {
         of_one.insert(commit);
@@ -51,7 +52,7 @@ pub(super) fn walk(
     repo: &Repository,
     from: Oid,
     mut ends: impl FnMut(Oid) -> bool,
-) -> Result<(), String> {
+) -> Result<(), ReadError> {
     let mut seen = HashSet::from([from]);
     let mut next = VecDeque::from([from]);
     while let Some(oid) = next.pop_front() {

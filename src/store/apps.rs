@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use git2::Oid;
 
 use super::error::StoreError;
+use super::read_error::ReadError;
 use super::workspace::{SourceCommit, Workspace};
 use super::{objects, snapshot};
 use crate::app::APP_FILE;
@@ -39,8 +40,9 @@ impl Workspace {
     /// # Errors
     /// When the commit cannot be read.
     pub fn apps(&self, commit: &SourceCommit) -> Result<Vec<AppName>, StoreError> {
-        let fail =
-            |problem: String| StoreError::local(format!("the apps of {}", commit.shown), &problem);
+        let fail = |problem: ReadError| {
+            StoreError::local(format!("the apps of {}", commit.shown), &problem)
+        };
         self.bring_tree(commit.tree).map_err(fail)?;
         let root = objects::tree(&self.repo, commit.tree).map_err(fail)?;
         let Ok(entry) = root.get_path(Path::new(&self.settings().apps)) else {
@@ -63,8 +65,9 @@ impl Workspace {
     /// # Errors
     /// When the commit cannot be read.
     pub fn nearly_apps(&self, commit: &SourceCommit) -> Result<Vec<(String, String)>, StoreError> {
-        let fail =
-            |problem: String| StoreError::local(format!("the apps of {}", commit.shown), &problem);
+        let fail = |problem: ReadError| {
+            StoreError::local(format!("the apps of {}", commit.shown), &problem)
+        };
         let root = objects::tree(&self.repo, commit.tree).map_err(fail)?;
         let Ok(entry) = root.get_path(Path::new(&self.settings().apps)) else {
             return Ok(Vec::new());
@@ -116,7 +119,7 @@ impl Workspace {
         commit: &SourceCommit,
         app: &AppName,
     ) -> Result<Option<Oid>, StoreError> {
-        let fail = |problem: String| StoreError::local(commit.shown.clone(), &problem);
+        let fail = |problem: ReadError| StoreError::local(commit.shown.clone(), &problem);
         let mut oid = commit.tree;
         for part in self.settings().apps.split('/').chain([app.as_str()]) {
             self.bring_tree(oid).map_err(fail)?;

@@ -15,6 +15,7 @@ use super::export::{self, Exported};
 use super::intact;
 use super::mirror::Mirror;
 use super::objects;
+use super::read_error::ReadError;
 use super::release_files::{Branch, Reader, folder_of};
 use crate::record::VersionRecord;
 use crate::settings::{SETTINGS_FILE, Settings};
@@ -91,7 +92,7 @@ impl Mirror {
                 let folders = files.filter_map(|file| Some(file.rsplit_once('/')?.0.to_owned()));
                 found.extend(folders);
             }
-            Ok::<_, String>((is_there, found))
+            Ok::<_, ReadError>((is_there, found))
         };
         // It is for a message alone, which says less where something cannot be read.
         look().unwrap_or((true, BTreeSet::new()))
@@ -130,9 +131,11 @@ impl Mirror {
     }
 
     /// Asks with a handle of its own.
-    fn ask<T>(&self, question: impl FnOnce(&Repository) -> Result<T, String>) -> Result<T, String> {
-        let repo = Repository::open_bare(self.dir()).map_err(|error| error.message().to_owned())?;
-        question(&repo)
+    fn ask<T>(
+        &self,
+        question: impl FnOnce(&Repository) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        question(&Repository::open_bare(self.dir())?)
     }
 
     /// True where a commit has one in common with one of these; nothing where that cannot be told of any of these.
@@ -171,7 +174,7 @@ impl Mirror {
         let fetched = self.have_git(|git| git.fetch(&[spec], &[], timeout));
         fetched.map_err(|error| self.unread(error))?;
         let shared = self.ask(|repo| {
-            let (new, heads) = arrived(repo).map_err(|error| error.message().to_owned())?;
+            let (new, heads) = arrived(repo)?;
             let known = commits.iter().filter_map(|commit| id(commit).ok());
             let mut known = heads.into_iter().chain(known);
             Ok(known.any(|old| ancestry::related(repo, old, new) == Ok(true)))
@@ -231,16 +234,16 @@ impl Mirror {
 
     /// The tree of a version, in a handle of its own: reading all of it takes a while.
     fn tree(&self, record: &VersionRecord) -> Result<(Repository, Oid), StoreError> {
-        let fail = |problem: String| StoreError::local(record.number.to_string(), &problem);
-        let tree = Oid::try_from(&record.tree).map_err(|error| fail(error.message().to_owned()))?;
+        let fail = |problem: ReadError| StoreError::local(record.number.to_string(), &problem);
+        let tree = Oid::try_from(&record.tree).map_err(|error| fail(error.into()))?;
         let path = self.state().repo.path().to_owned();
-        let repo = Repository::open_bare(path).map_err(|error| fail(error.message().to_owned()))?;
+        let repo = Repository::open_bare(path).map_err(|error| fail(error.into()))?;
         Ok((repo, tree))
     }
 }
 
 /// The bytes of `cutwater.yaml` in a commit; nothing where there is none.
-fn settings(repo: &Repository, commit: &CommitId) -> Result<Option<Vec<u8>>, String> {
+fn settings(repo: &Repository, commit: &CommitId) -> Result<Option<Vec<u8>>, ReadError> {
     let commit = objects::commit(repo, id(commit)?)?;
     let root = objects::tree(repo, commit.tree_id())?;
     let entry = root.get_name(SETTINGS_FILE);
@@ -310,6 +313,6 @@ impl LocalBranch {
     }
 }
 
-fn id(commit: &CommitId) -> Result<Oid, String> {
-    Oid::try_from(commit).map_err(|error| error.message().to_owned())
+fn id(commit: &CommitId) -> Result<Oid, ReadError> {
+    Ok(Oid::try_from(commit)?)
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::content::{Content, ContentError};
 use super::error::SnapshotError;
 use super::objects::{self, Item, Kind};
+use super::read_error::ReadError;
 use super::workspace::Workspace;
 
 /// Longest target of a link that is read.
@@ -80,7 +81,7 @@ pub fn look(workspace: &Workspace, content: &Content, path: &str) -> Result<Foun
 }
 
 fn listed(workspace: &Workspace, item: &Item) -> Result<Listed, SnapshotError> {
-    let fail = |problem| SnapshotError::new(&item.path, problem);
+    let fail = |problem: ReadError| SnapshotError::new(&item.path, problem.to_string());
     let repo = &workspace.repo;
     let target = if item.kind == Kind::Link {
         let target = objects::blob(repo, item.oid, LINK_MAX).map_err(fail)?;

@@ -120,7 +120,7 @@ impl<'a> Comparison<'a> {
     ///
     /// # Errors
     /// Which `app.yaml` cannot be read, and why.
-    pub fn app(&self) -> Result<Vec<Change>, String> {
+    pub fn app(&self) -> Result<Vec<Change>, ContentError> {
         let from = self.from.app(self.workspace)?;
         let to = self.to.app(self.workspace)?;
         let mut changes = app::changes(&from, &to);

@@ -6,7 +6,7 @@ use super::error::{SnapshotError, StoreError};
 use super::snapshot;
 use super::version::Version;
 use super::workspace::{SourceCommit, Workspace};
-use crate::app::App;
+use crate::app::{App, Problems};
 use crate::words::{AppName, CommitId, TreeId};
 
 /// What the tracked branch holds is called so.
@@ -70,17 +70,22 @@ impl Content {
     }
 
     /// What its `app.yaml` says. In the branch, images may be absent.
-    pub(crate) fn app(&self, workspace: &Workspace) -> Result<App, String> {
-        let fail = |problem: String| format!("{}: {problem}", self.name);
-        (workspace.complete(&[self.tree])).map_err(|error| error.to_string())?;
+    pub(crate) fn app(&self, workspace: &Workspace) -> Result<App, ContentError> {
+        workspace.complete(&[self.tree])?;
         let bytes = snapshot::app_file(&workspace.repo, self.tree);
-        let bytes = bytes.map_err(|error| fail(error.to_string()))?;
+        let bytes = bytes.map_err(|source| ContentError::AppFile {
+            name: self.name.clone(),
+            source,
+        })?;
         let app = if self.name == LATEST {
             App::from_branch(crate::app::APP_FILE, &bytes)
         } else {
             App::from_snapshot(&bytes)
         };
-        app.map_err(|problems| fail(problems.to_string()))
+        app.map_err(|problems| ContentError::App {
+            name: self.name.clone(),
+            problems,
+        })
     }
 
     pub(crate) fn bad(&self, source: SnapshotError) -> ContentError {
@@ -107,6 +112,22 @@ pub enum ContentError {
         name: String,
         /// What is wrong.
         source: SnapshotError,
+    },
+    /// It holds no `app.yaml` that can be read.
+    #[error("{name}: {source}")]
+    AppFile {
+        /// The version, or `LATEST`.
+        name: String,
+        /// What is wrong.
+        source: SnapshotError,
+    },
+    /// Its `app.yaml` is wrong.
+    #[error("{name}: {problems}")]
+    App {
+        /// The version, or `LATEST`.
+        name: String,
+        /// What is wrong in it.
+        problems: Problems,
     },
     /// The app is not in the branch.
     #[error(

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use git2::{ObjectType, Oid, Repository};
 
+use super::read_error::ReadError;
 use super::{ancestry, objects};
 use crate::releases::is_read;
 use crate::settings::SETTINGS_FILE;
@@ -67,7 +68,7 @@ impl Doubt {
     }
 
     /// Reads all of it.
-    fn check(&self, repo: &Repository) -> Result<(), String> {
+    fn check(&self, repo: &Repository) -> Result<(), ReadError> {
         match self {
             Self::Version(commit) => files(repo, *commit, |_| true),
             Self::Branch(commit) => {
@@ -89,7 +90,7 @@ pub(super) fn damaged(dir: &Path, doubts: &BTreeSet<Doubt>) -> BTreeSet<Doubt> {
 
 /// Reads all folders of a commit, and the files whose name is `wanted`, each once. A snapshot that is larger than one may be is read no
 /// further: it is refused for that, whatever else is in it.
-fn files(repo: &Repository, commit: Oid, wanted: fn(&str) -> bool) -> Result<(), String> {
+fn files(repo: &Repository, commit: Oid, wanted: fn(&str) -> bool) -> Result<(), ReadError> {
     let root = objects::commit(repo, commit)?.tree_id();
     let (mut seen, mut folders) = (HashSet::from([root]), vec![root]);
     while let Some(folder) = folders.pop() {
@@ -113,7 +114,7 @@ fn files(repo: &Repository, commit: Oid, wanted: fn(&str) -> bool) -> Result<(),
     Ok(())
 }
 
-fn file(repo: &Repository, oid: Oid) -> Result<(), String> {
+fn file(repo: &Repository, oid: Oid) -> Result<(), ReadError> {
     let size = objects::size(repo, oid, ObjectType::Blob)?;
     if size > WHOLE_MAX {
         return Ok(());

@@ -92,9 +92,9 @@ impl Workspace {
 
     /// True where two commits have something else at a path, or where that cannot be told.
     #[must_use]
-    pub fn differ_at(&self, one: &str, other: &str, path: &str) -> bool {
-        let at = |commit: &str| {
-            let tree = self.repo.find_commit(Oid::from_str(commit)?)?.tree()?;
+    pub fn differ_at(&self, one: &CommitId, other: &CommitId, path: &str) -> bool {
+        let at = |commit: &CommitId| {
+            let tree = self.repo.find_commit(Oid::try_from(commit)?)?.tree()?;
             match tree.get_path(Path::new(path)) {
                 Ok(entry) => Ok(Some(entry.id())),
                 Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),

@@ -70,7 +70,8 @@ pub(super) fn write_out(
     }
     for item in items.iter().filter(|item| item.kind == Kind::Link) {
         let target = objects::blob(repo, item.oid, max);
-        let target = target.map_err(|problem| bad(SnapshotError::new(&item.path, problem)))?;
+        let target =
+            target.map_err(|problem| bad(SnapshotError::new(&item.path, problem.to_string())))?;
         let target = String::from_utf8_lossy(&target).into_owned();
         symlink(target, root.join(&item.path)).map_err(|error| place.failed(&item.path, &error))?;
     }
@@ -100,7 +101,7 @@ fn write(
         Kind::File { executable } => executable,
     };
     let content = objects::blob(repo, item.oid, max)
-        .map_err(|problem| bad(SnapshotError::new(&item.path, problem)))?;
+        .map_err(|problem| bad(SnapshotError::new(&item.path, problem.to_string())))?;
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -150,7 +150,7 @@ fn select(
         }
         let room = FILES_MAX - total;
         let size = objects::size(repo, oid, git2::ObjectType::Blob);
-        let size = size.map_err(|error| SnapshotError::new(&path, error))?;
+        let size = size.map_err(|error| SnapshotError::new(&path, error.to_string()))?;
         let too_much = || {
             SnapshotError::new(
                 &path,
@@ -163,7 +163,7 @@ fn select(
             return Err(too_much());
         }
         let content = objects::blob(repo, oid, FILES_MAX);
-        let content = content.map_err(|error| SnapshotError::new(&path, error))?;
+        let content = content.map_err(|error| SnapshotError::new(&path, error.to_string()))?;
         if size > room {
             return Err(too_much());
         }

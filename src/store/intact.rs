@@ -44,7 +44,7 @@ pub(super) fn restore(
         let content = match item.kind {
             Kind::Directory => Vec::new(),
             Kind::File { .. } | Kind::Link => objects::blob(repo, item.oid, limits.file_bytes())
-                .map_err(|problem| bad(SnapshotError::new(&item.path, problem)))?,
+                .map_err(|problem| bad(SnapshotError::new(&item.path, problem.to_string())))?,
         };
         put(folder, item, &content).map_err(|error| failed(&folder.join(&item.path), &error))?;
         wrong.push(item.path.clone());

@@ -93,7 +93,7 @@ impl State {
             return Ok(Arc::clone(refs));
         }
         let (mut read, _) = AppRefs::read_tags(&self.repo, &[app.clone()].into())
-            .map_err(|error| unreadable(app, word, error.message()))?;
+            .map_err(|error| unreadable(app, word, &error.message()))?;
         let refs = Arc::new(read.remove(app).unwrap_or_default());
         self.apps.insert(app.clone(), Arc::clone(&refs));
         Ok(refs)
@@ -266,7 +266,7 @@ pub(super) fn record(
         source,
     };
     let tree =
-        Oid::try_from(&version.tree).map_err(|error| unreadable(app, &number, error.message()))?;
+        Oid::try_from(&version.tree).map_err(|error| unreadable(app, &number, &error.message()))?;
     super::objects::tree(repo, tree).map_err(|problem| unreadable(app, &number, &problem))?;
     let bytes = snapshot::app_file(repo, tree).map_err(bad)?;
     let read = App::from_snapshot(&bytes).map_err(|problems| ResolveError::BadApp {
@@ -277,10 +277,14 @@ pub(super) fn record(
     files::record(repo, version, read).map_err(bad)
 }
 
-pub(super) fn unreadable(app: &AppName, word: &impl ToString, problem: &str) -> ResolveError {
+pub(super) fn unreadable(
+    app: &AppName,
+    word: &impl ToString,
+    problem: &impl ToString,
+) -> ResolveError {
     ResolveError::Unreadable {
         app: app.clone(),
         word: word.to_string(),
-        problem: problem.to_owned(),
+        problem: problem.to_string(),
     }
 }

@@ -12,27 +12,30 @@ use std::path::PathBuf;
 use flate2::bufread::ZlibDecoder;
 use git2::{Oid, Repository};
 
+use super::read_error::ReadError;
+
 /// Longest header: kind, size and a zero byte.
 const HEADER_MAX: u64 = 64;
 
 /// Says what is wrong with an object of that size, where it is a loose one and not whole.
-pub(super) fn check(repo: &Repository, oid: Oid, size: usize) -> Result<(), String> {
+pub(super) fn check(repo: &Repository, oid: Oid, size: usize) -> Result<(), ReadError> {
     let hex = oid.to_string();
     let (folder, name) = hex.split_at(2);
     let path = repo.commondir().join("objects").join(folder).join(name);
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(format!("object {oid} cannot be read ({error})")),
+        Err(error) => {
+            let said = error.to_string();
+            return Err(ReadError::Closed { oid, said });
+        }
     };
     let size = size as u64;
     // One byte more than there can be tells a file that goes on for ever.
     let mut content = ZlibDecoder::new(BufReader::new(file)).take(size + HEADER_MAX + 1);
     match io::copy(&mut content, &mut io::sink()) {
         Ok(count) if (size..=size + HEADER_MAX).contains(&count) => Ok(()),
-        _ => Err(format!(
-            "object {oid} is damaged: its file was cut off or overwritten"
-        )),
+        _ => Err(ReadError::Damaged(oid)),
     }
 }
 

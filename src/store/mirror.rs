@@ -18,7 +18,9 @@ pub use self::fetching::Fetched;
 use self::fetching::Shape;
 use self::transfers::Transfers;
 pub use self::transfers::{Coming, Part};
-use super::damaged::{begun, beside, cleared, exchanged, has_head, may_be_damaged, removed};
+use super::damaged::{
+    CopyError, begun, beside, cleared, exchanged, has_head, may_be_damaged, removed,
+};
 use super::doubt::Doubt;
 use super::error::{ResolveError, StoreError};
 use super::files;
@@ -88,7 +90,7 @@ impl Mirror {
         };
         let repo = opened.or_else(|error| {
             if !may_be_damaged(dir, &error) || begun(dir).is_err() {
-                return Err(error.message().to_owned());
+                return Err(CopyError::from(error));
             }
             // A process that was killed while it made it leaves a half; a disk may have taken more. It is a copy: the remote has it.
             fresh = true;
@@ -101,7 +103,7 @@ impl Mirror {
             );
             Ok(repo)
         });
-        let repo = repo.map_err(|problem| local(&problem))?;
+        let repo = repo.map_err(|problem| local(&problem.to_string()))?;
         // What a process had begun that was killed.
         drop(removed(&beside(dir)[0]));
         Ok(Self {
@@ -298,7 +300,7 @@ impl Mirror {
         };
         let mut state = self.state();
         let tree = Oid::try_from(&record.tree)
-            .map_err(|error| unreadable(&record.app, &record.number, error.message()))?;
+            .map_err(|error| unreadable(&record.app, &record.number, &error.message()))?;
         files::contents(&state.repo, tree, wanted, function).map_err(|source| {
             state.doubts.note_id(Doubt::Version, &record.commit);
             ResolveError::BadSnapshot {

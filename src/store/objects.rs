@@ -7,6 +7,7 @@ use git2::{Commit, ObjectType, Oid, Repository, Tree};
 
 use super::error::SnapshotError;
 use super::loose_objects;
+use super::read_error::ReadError;
 
 /// Most entries of one snapshot, directories among them.
 pub(crate) const ENTRIES_MAX: usize = 100_000;
@@ -22,16 +23,14 @@ const COMMIT_MAX: usize = 16 * 1024 * 1024;
 const TREE_MAX: usize = 16 * 1024 * 1024;
 
 /// The content of a blob of at most `max` bytes.
-pub(crate) fn blob(repo: &Repository, oid: Oid, max: usize) -> Result<Vec<u8>, String> {
+pub(crate) fn blob(repo: &Repository, oid: Oid, max: usize) -> Result<Vec<u8>, ReadError> {
     let size = size(repo, oid, ObjectType::Blob)?;
     if size > max {
-        return Err(format!("has {size} bytes; at most {max} are read"));
+        let size = size as u64;
+        return Err(ReadError::TooLarge { size, max });
     }
     loose_objects::check(repo, oid, size)?;
-    let blob = repo
-        .find_blob(oid)
-        .map_err(|error| error.message().to_owned())?;
-    Ok(blob.content().to_vec())
+    Ok(repo.find_blob(oid)?.content().to_vec())
 }
 
 /// True where a blob of that size can be read, and starts so.
@@ -65,7 +64,7 @@ impl<'r> Sizes<'r> {
     }
 
     /// The size of a blob.
-    pub(crate) fn of(&mut self, oid: Oid) -> Result<usize, String> {
+    pub(crate) fn of(&mut self, oid: Oid) -> Result<usize, ReadError> {
         if let Some(size) = self.known.get(&oid) {
             return Ok(*size);
         }
@@ -76,45 +75,45 @@ impl<'r> Sizes<'r> {
 }
 
 /// The size of an object that must be of that kind.
-pub(crate) fn size(repo: &Repository, oid: Oid, kind: ObjectType) -> Result<usize, String> {
+pub(crate) fn size(repo: &Repository, oid: Oid, kind: ObjectType) -> Result<usize, ReadError> {
     let (size, found) = header(repo, oid)?;
     if found == kind {
         Ok(size)
     } else {
-        Err(format!("{oid} is a {found}, not a {kind}"))
+        let wanted = kind;
+        Err(ReadError::OtherKind { oid, found, wanted })
     }
 }
 
 /// The size and the kind of an object.
-pub(crate) fn header(repo: &Repository, oid: Oid) -> Result<(usize, ObjectType), String> {
-    let header = repo.odb().and_then(|odb| odb.read_header(oid));
-    header.map_err(|error| error.message().to_owned())
+pub(crate) fn header(repo: &Repository, oid: Oid) -> Result<(usize, ObjectType), ReadError> {
+    Ok(repo.odb()?.read_header(oid)?)
 }
 
 /// A commit of the branch, if it is one and not too large.
-pub(crate) fn commit(repo: &Repository, oid: Oid) -> Result<Commit<'_>, String> {
-    let size = size(repo, oid, ObjectType::Commit)?;
-    if size > COMMIT_MAX {
-        return Err(format!(
-            "commit {oid} has {size} bytes; at most {COMMIT_MAX} are read"
-        ));
-    }
-    loose_objects::check(repo, oid, size)?;
-    repo.find_commit(oid)
-        .map_err(|error| error.message().to_owned())
+pub(crate) fn commit(repo: &Repository, oid: Oid) -> Result<Commit<'_>, ReadError> {
+    check(repo, oid, ObjectType::Commit, COMMIT_MAX)?;
+    Ok(repo.find_commit(oid)?)
 }
 
 /// A tree, if it is one and not too large.
-pub(crate) fn tree(repo: &Repository, oid: Oid) -> Result<Tree<'_>, String> {
-    let size = size(repo, oid, ObjectType::Tree)?;
-    if size > TREE_MAX {
-        return Err(format!(
-            "tree {oid} has {size} bytes; at most {TREE_MAX} are read"
-        ));
+pub(crate) fn tree(repo: &Repository, oid: Oid) -> Result<Tree<'_>, ReadError> {
+    check(repo, oid, ObjectType::Tree, TREE_MAX)?;
+    Ok(repo.find_tree(oid)?)
+}
+
+/// Refuses an object that is of another kind, too large or damaged.
+fn check(repo: &Repository, oid: Oid, kind: ObjectType, max: usize) -> Result<(), ReadError> {
+    let size = size(repo, oid, kind)?;
+    if size > max {
+        return Err(ReadError::LargeObject {
+            kind,
+            oid,
+            size,
+            max,
+        });
     }
-    loose_objects::check(repo, oid, size)?;
-    repo.find_tree(oid)
-        .map_err(|error| error.message().to_owned())
+    loose_objects::check(repo, oid, size)
 }
 
 /// Most entries that are named where they may not be in a snapshot.
@@ -177,7 +176,8 @@ impl Walk<'_> {
         let tree = if let Some(known) = self.trees.get(&oid) {
             Rc::clone(known)
         } else {
-            let read = tree(self.repo, oid).map_err(|error| SnapshotError::new(prefix, error))?;
+            let read = tree(self.repo, oid)
+                .map_err(|error| SnapshotError::new(prefix, error.to_string()))?;
             Rc::clone(self.trees.entry(oid).or_insert(Rc::new(read)))
         };
         let mut folded = std::collections::BTreeMap::new();

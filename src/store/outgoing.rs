@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::objects;
 use super::partial::borders;
+use super::read_error::ReadError;
 use super::workspace::{SourceCommit, Workspace, reopened};
 use crate::words::{CommitId, is_plain};
 
@@ -42,29 +43,54 @@ pub struct OutgoingCommit {
     pub pull_request: Option<u32>,
 }
 
+/// Why the commits between two versions cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum OutgoingError {
+    /// A version was made from a commit that is not here.
+    #[error("commit {0} is not in this clone; `git fetch` may bring it")]
+    Missing(String),
+    /// The clone ends among them.
+    #[error(
+        "this clone is shallow, and older commits are missing; `git fetch --unshallow` brings them"
+    )]
+    Shallow,
+    /// There are too many.
+    #[error("more than {COMMITS_MAX} commits would have to be looked at")]
+    TooMany,
+    /// One of them cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+impl From<git2::Error> for OutgoingError {
+    fn from(error: git2::Error) -> Self {
+        Self::Read(error.into())
+    }
+}
+
 impl Workspace {
     /// The commits between `from` and `to`; at most `most` of them.
     ///
     /// # Errors
-    /// Why they cannot be told, as a sentence.
+    /// When one of them is not here or cannot be read, or when there are too many.
     pub fn outgoing(
         &self,
         from: &CommitId,
         to: &CommitId,
         most: usize,
-    ) -> Result<Outgoing, String> {
+    ) -> Result<Outgoing, OutgoingError> {
         // What was fetched since it was opened is seen by another one.
-        let repo = reopened(&self.repo).map_err(|error| error.message().to_owned())?;
+        let repo = reopened(&self.repo)?;
         let graph = Graph {
             borders: borders(&repo),
             repo: &repo,
         };
         let id = |commit: &CommitId| {
-            let oid = Oid::try_from(commit).map_err(|error| error.message().to_owned())?;
-            let short = commit.short();
-            let missing =
-                |_| format!("commit {short} is not in this clone; `git fetch` may bring it");
-            objects::commit(&repo, oid).map(|_| oid).map_err(missing)
+            let oid = Oid::try_from(commit)?;
+            match objects::commit(&repo, oid) {
+                Ok(_) => Ok(oid),
+                Err(_) => Err(OutgoingError::Missing(commit.short().to_owned())),
+            }
         };
         let (from, to) = (id(from)?, id(to)?);
         let before = graph.all_before(from)?;
@@ -74,7 +100,7 @@ impl Workspace {
         } else {
             graph.between(&before, to)?
         };
-        let shown: Result<Vec<OutgoingCommit>, String> =
+        let shown: Result<Vec<OutgoingCommit>, OutgoingError> =
             all.iter().take(most).map(|oid| graph.shown(*oid)).collect();
         Ok(Outgoing {
             taken_back,
@@ -92,7 +118,7 @@ struct Graph<'r> {
 
 impl Graph<'_> {
     /// The parents of a commit; none where a shallow clone ends.
-    fn parents(&self, oid: Oid) -> Result<Vec<Oid>, String> {
+    fn parents(&self, oid: Oid) -> Result<Vec<Oid>, OutgoingError> {
         if self.borders.contains(&oid) {
             return Ok(Vec::new());
         }
@@ -100,12 +126,12 @@ impl Graph<'_> {
     }
 
     /// The commit itself, and all that are older.
-    fn all_before(&self, tip: Oid) -> Result<HashSet<Oid>, String> {
+    fn all_before(&self, tip: Oid) -> Result<HashSet<Oid>, OutgoingError> {
         let mut seen = HashSet::from([tip]);
         let mut next = vec![tip];
         while let Some(oid) = next.pop() {
             if seen.len() > COMMITS_MAX {
-                return Err(too_many());
+                return Err(OutgoingError::TooMany);
             }
             let parents = self.parents(oid)?;
             next.extend(parents.into_iter().filter(|parent| seen.insert(*parent)));
@@ -114,10 +140,10 @@ impl Graph<'_> {
     }
 
     /// The commits before `tip` and itself that are not among those that are `known`, the newest first.
-    fn between(&self, known: &HashSet<Oid>, tip: Oid) -> Result<Vec<Oid>, String> {
+    fn between(&self, known: &HashSet<Oid>, tip: Oid) -> Result<Vec<Oid>, OutgoingError> {
         let mut next = BinaryHeap::new();
         let mut seen: HashSet<Oid> = HashSet::new();
-        let mut add = |oid: Oid, next: &mut BinaryHeap<(i64, Oid)>| -> Result<(), String> {
+        let mut add = |oid: Oid, next: &mut BinaryHeap<(i64, Oid)>| -> Result<(), OutgoingError> {
             if !known.contains(&oid) && seen.insert(oid) {
                 let time = objects::commit(self.repo, oid)?.time().seconds();
                 next.push((time, oid));
@@ -128,13 +154,10 @@ impl Graph<'_> {
         let mut found = Vec::new();
         while let Some((_, oid)) = next.pop() {
             if found.len() >= COMMITS_MAX {
-                return Err(too_many());
+                return Err(OutgoingError::TooMany);
             }
             if self.borders.contains(&oid) {
-                return Err(
-                    "this clone is shallow, and older commits are missing; `git fetch --unshallow` brings them"
-                        .to_owned(),
-                );
+                return Err(OutgoingError::Shallow);
             }
             found.push(oid);
             for parent in self.parents(oid)? {
@@ -144,7 +167,7 @@ impl Graph<'_> {
         Ok(found)
     }
 
-    fn shown(&self, oid: Oid) -> Result<OutgoingCommit, String> {
+    fn shown(&self, oid: Oid) -> Result<OutgoingCommit, OutgoingError> {
         let commit = objects::commit(self.repo, oid)?;
         let author = commit.author();
         let author = String::from_utf8_lossy(author.name_bytes()).into_owned();
@@ -157,10 +180,6 @@ impl Graph<'_> {
             author: author.take(AUTHOR_MAX).collect(),
         })
     }
-}
-
-fn too_many() -> String {
-    format!("more than {COMMITS_MAX} commits would have to be looked at")
 }
 
 /// The number of a pull request in the first line of a message: `Merge pull request #12 from ...`, or `(#12)` at its end.

@@ -25,27 +25,64 @@ pub struct Addition {
     shown: String,
 }
 
+/// Why a folder cannot be laid over a snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum AdditionError {
+    /// The folder or its place is the empty text.
+    #[error(
+        "a folder or its place is empty; write DIR or DIR=PATH, with `.` for the folder here or for the root of the app"
+    )]
+    Empty,
+    /// The system does not find the folder, or does not let it be read.
+    #[error("`{given}` cannot be read: {source}")]
+    Unread {
+        /// The folder as it was given.
+        given: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is something else than a folder.
+    #[error("`{0}` is not a folder")]
+    NoFolder(String),
+    /// Its place would be its name, which no snapshot can have.
+    #[error("`{0}` is not UTF-8; name its place with DIR=PATH")]
+    NotText(String),
+    /// No snapshot can have such a place.
+    #[error(
+        "the place `{place}` {problem}; write a path in the app's directory, such as public/js"
+    )]
+    Place {
+        /// The place.
+        place: String,
+        /// What is wrong with a name in it.
+        problem: &'static str,
+    },
+}
+
 impl Addition {
     /// Reads `DIR` or `DIR=PATH`. `here` is where a relative DIR starts. Without PATH a folder in `app`, the app's
     /// directory, keeps its place, and another one goes to its own name.
     ///
     /// # Errors
     /// When DIR is no folder, or PATH is none that a snapshot can have.
-    pub fn read(text: &str, here: &Path, app: Option<&Path>) -> Result<Self, String> {
+    pub fn read(text: &str, here: &Path, app: Option<&Path>) -> Result<Self, AdditionError> {
         let (given, place) = match text.rsplit_once('=') {
             Some((given, place)) => (given, Some(place)),
             None => (text, None),
         };
         if given.is_empty() || place == Some("") {
             // An unset variable would otherwise take all that is here, or lay it over everything.
-            return Err("a folder or its place is empty; write DIR or DIR=PATH, with `.` for the folder here or for the root of the app".to_owned());
+            return Err(AdditionError::Empty);
         }
         let folder = here.join(given);
         let real = folder
             .canonicalize()
-            .map_err(|error| format!("`{given}` cannot be read: {error}"))?;
+            .map_err(|source| AdditionError::Unread {
+                given: given.to_owned(),
+                source,
+            })?;
         if !real.is_dir() {
-            return Err(format!("`{given}` is not a folder"));
+            return Err(AdditionError::NoFolder(given.to_owned()));
         }
         let name = real.file_name().unwrap_or_default();
         let place = match place {
@@ -62,13 +99,14 @@ impl Addition {
         };
         let place = place
             .to_str()
-            .ok_or_else(|| format!("`{given}` is not UTF-8; name its place with DIR=PATH"))?;
+            .ok_or_else(|| AdditionError::NotText(given.to_owned()))?;
         if !place.is_empty() {
             for part in place.split('/') {
                 if let Some(problem) = objects::bad_name(part) {
-                    return Err(format!(
-                        "the place `{place}` {problem}; write a path in the app's directory, such as public/js"
-                    ));
+                    return Err(AdditionError::Place {
+                        place: place.to_owned(),
+                        problem,
+                    });
                 }
             }
         }
@@ -133,8 +171,10 @@ fn single(repo: &Repository, name: &str, tree: Oid) -> Result<Oid, git2::Error> 
 fn merge(repo: &Repository, base: Oid, over: Oid, prefix: &str) -> Result<Oid, SnapshotError> {
     const FOLDER: i32 = 0o040_000;
     let fail = |error: git2::Error| SnapshotError::new(prefix, error.message());
-    let base = objects::tree(repo, base).map_err(|error| SnapshotError::new(prefix, error))?;
-    let over = objects::tree(repo, over).map_err(|error| SnapshotError::new(prefix, error))?;
+    let base =
+        objects::tree(repo, base).map_err(|error| SnapshotError::new(prefix, error.to_string()))?;
+    let over =
+        objects::tree(repo, over).map_err(|error| SnapshotError::new(prefix, error.to_string()))?;
     let mut builder = repo.treebuilder(Some(&base)).map_err(fail)?;
     for entry in &over {
         let name = String::from_utf8_lossy(entry.name_bytes()).into_owned();

@@ -8,6 +8,7 @@ use git2::{Odb, OdbLookupFlags, Oid, Repository};
 
 use super::error::StoreError;
 use super::objects;
+use super::read_error::ReadError;
 use super::workspace::{Workspace, reopened};
 use crate::ledger::LEDGER_FILE;
 use crate::releases;
@@ -43,27 +44,27 @@ impl Workspace {
     }
 
     /// Fetches older commits of a branch, where the clone is shallow. They are seen by a repository that is opened anew.
-    pub(crate) fn deepen(&self, branch: &str, commits: Option<u32>) -> Result<Repository, String> {
+    pub(crate) fn deepen(
+        &self,
+        branch: &str,
+        commits: Option<u32>,
+    ) -> Result<Repository, ReadError> {
         let spec = format!("+refs/heads/{branch}:{}{branch}", self.heads());
         self.deepen_from(&[spec], commits)
     }
 
     /// Fetches what is older than the commits at which a shallow clone ends, whatever branch they are of.
-    pub(crate) fn deepen_all(&self, commits: Option<u32>) -> Result<Repository, String> {
+    pub(crate) fn deepen_all(&self, commits: Option<u32>) -> Result<Repository, ReadError> {
         let borders = borders(&self.repo);
         let specs: Vec<String> = borders.iter().map(ToString::to_string).collect();
         self.deepen_from(&specs, commits)
     }
 
-    fn deepen_from(&self, specs: &[String], commits: Option<u32>) -> Result<Repository, String> {
-        let _alone = self.lock().map_err(|error| error.to_string())?;
+    fn deepen_from(&self, specs: &[String], commits: Option<u32>) -> Result<Repository, ReadError> {
+        let _alone = self.lock()?;
         let fetched = self.git.deepen(specs, commits, self.timeout);
-        fetched.map_err(|error| {
-            format!(
-                "this clone is shallow, and older commits cannot be fetched ({error}); `git fetch --unshallow` brings them"
-            )
-        })?;
-        reopened(&self.repo).map_err(|error| error.message().to_owned())
+        fetched.map_err(ReadError::Shallow)?;
+        Ok(reopened(&self.repo)?)
     }
 
     /// Has everything here that is in these trees.
@@ -71,7 +72,7 @@ impl Workspace {
     /// # Errors
     /// When this is a partial clone and something cannot be fetched.
     pub(crate) fn complete(&self, trees: &[Oid]) -> Result<(), StoreError> {
-        let fail = |problem: String| StoreError::local("the clone", &problem);
+        let fail = |problem: ReadError| StoreError::local("the clone", &problem);
         if !self.is_partial() {
             return Ok(());
         }
@@ -79,7 +80,7 @@ impl Workspace {
     }
 
     /// Has this tree here, without what is in its folders.
-    pub(crate) fn bring_tree(&self, tree: Oid) -> Result<(), String> {
+    pub(crate) fn bring_tree(&self, tree: Oid) -> Result<(), ReadError> {
         if self.is_partial() {
             self.bring(&[tree], false)
         } else {
@@ -88,7 +89,7 @@ impl Workspace {
     }
 
     /// Has this tree here with all folders in it, without their files.
-    pub(crate) fn bring_folders(&self, tree: Oid) -> Result<(), String> {
+    pub(crate) fn bring_folders(&self, tree: Oid) -> Result<(), ReadError> {
         if self.is_partial() {
             self.bring_trees(&[tree], &|_| false)
         } else {
@@ -100,7 +101,11 @@ impl Workspace {
     ///
     /// # Errors
     /// When this is a partial clone and something cannot be fetched.
-    pub(crate) fn bring_releases(&self, repo: &Repository, commits: &[Oid]) -> Result<(), String> {
+    pub(crate) fn bring_releases(
+        &self,
+        repo: &Repository,
+        commits: &[Oid],
+    ) -> Result<(), ReadError> {
         self.bring_releases_in(repo, &self.settings().releases, commits)
     }
 
@@ -113,14 +118,14 @@ impl Workspace {
         repo: &Repository,
         folder: &str,
         commits: &[Oid],
-    ) -> Result<(), String> {
+    ) -> Result<(), ReadError> {
         if commits.is_empty() || !self.is_partial() {
             return Ok(());
         }
         let roots = commits
             .iter()
             .map(|oid| Ok(objects::commit(repo, *oid)?.tree_id()));
-        let roots: Result<BTreeSet<Oid>, String> = roots.collect();
+        let roots: Result<BTreeSet<Oid>, ReadError> = roots.collect();
         let mut trees: Vec<Oid> = roots?.into_iter().collect();
         for part in folder.split('/') {
             self.bring(&trees, false)?;
@@ -131,7 +136,7 @@ impl Workspace {
                     .filter(|entry| entry.filemode_raw() == 0o040_000);
                 Ok(entry.map(|entry| entry.id()))
             });
-            let inside: Result<BTreeSet<Option<Oid>>, String> = inside.collect();
+            let inside: Result<BTreeSet<Option<Oid>>, ReadError> = inside.collect();
             trees = inside?.into_iter().flatten().collect();
         }
         self.bring_trees(&trees, &releases::is_read)
@@ -141,7 +146,7 @@ impl Workspace {
     ///
     /// # Errors
     /// When this is a partial clone and something cannot be fetched.
-    pub(crate) fn bring_release_tree(&self, tree: Oid) -> Result<(), String> {
+    pub(crate) fn bring_release_tree(&self, tree: Oid) -> Result<(), ReadError> {
         if !self.is_partial() {
             return Ok(());
         }
@@ -152,7 +157,7 @@ impl Workspace {
     ///
     /// # Errors
     /// When this is a partial clone and something cannot be fetched.
-    pub(crate) fn bring_records(&self, trees: impl FnOnce() -> Vec<Oid>) -> Result<(), String> {
+    pub(crate) fn bring_records(&self, trees: impl FnOnce() -> Vec<Oid>) -> Result<(), ReadError> {
         if !self.is_partial() {
             return Ok(());
         }
@@ -160,7 +165,7 @@ impl Workspace {
     }
 
     /// Fetches these trees, those in them, and the files whose names are wanted.
-    fn bring_trees(&self, trees: &[Oid], wanted: &dyn Fn(&str) -> bool) -> Result<(), String> {
+    fn bring_trees(&self, trees: &[Oid], wanted: &dyn Fn(&str) -> bool) -> Result<(), ReadError> {
         let mut seen = HashSet::new();
         let mut files = BTreeSet::new();
         let mut next: Vec<Oid> = trees.to_vec();
@@ -191,10 +196,9 @@ impl Workspace {
     }
 
     /// Fetches those of these objects that are not here.
-    fn bring(&self, wanted: &[Oid], deep: bool) -> Result<(), String> {
-        let say = |error: git2::Error| error.message().to_owned();
-        let odb = self.repo.odb().map_err(say)?;
-        odb.refresh().map_err(say)?;
+    fn bring(&self, wanted: &[Oid], deep: bool) -> Result<(), ReadError> {
+        let odb = self.repo.odb()?;
+        odb.refresh()?;
         let is_away = |odb: &Odb<'_>, oid: &Oid| !odb.exists_ext(*oid, OdbLookupFlags::NO_REFRESH);
         let missing: Vec<Oid> = wanted
             .iter()
@@ -205,11 +209,7 @@ impl Workspace {
             return Ok(());
         }
         let fetched = self.git.fetch_objects(&missing, deep, self.timeout);
-        fetched.map_err(|error| {
-            format!(
-                "this is a partial clone, and what is missing in it cannot be fetched ({error}); use a whole clone"
-            )
-        })?;
-        odb.refresh().map_err(say)
+        fetched.map_err(ReadError::Partial)?;
+        Ok(odb.refresh()?)
     }
 }

@@ -154,7 +154,7 @@ impl Workspace {
         let tree = self.folder_on_disk(root, folder)?;
         let mut reader = Reader::new(&self.repo, folder, None);
         let read = match tree {
-            None => reader.nothing("is no folder"),
+            None => reader.nothing(&"is no folder"),
             Some(tree) => match self.bring_release_tree(tree) {
                 Ok(()) => reader.read(tree),
                 Err(problem) => reader.nothing(&problem),
@@ -201,7 +201,7 @@ impl Workspace {
     ) -> Result<NamedVersion, ResolveError> {
         let version = history.version(word)?.clone();
         let (app, number) = (&version.app, version.number);
-        let unreadable = |problem: &str| lookup::unreadable(app, &number, problem);
+        let unreadable = |problem: &str| lookup::unreadable(app, &number, &problem);
         let tree = Oid::try_from(&version.tree).map_err(|error| unreadable(error.message()))?;
         let brought = self.complete(&[tree]);
         brought.map_err(|error| unreadable(&error.to_string()))?;

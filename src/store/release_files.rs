@@ -1,11 +1,13 @@
 //! The files of `releases/` in commits of branches, read once for each content.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use git2::{ObjectType, Oid, Repository};
 
 use super::objects::{self, Item, Kind};
+use super::read_error::ReadError;
 use crate::releases::{self, Content, Release, Releases};
 use crate::words::{AppName, CommitId};
 use crate::yaml::Problem;
@@ -65,7 +67,7 @@ pub(crate) fn folder_of(
     repo: &Repository,
     folder: &str,
     commit: Oid,
-) -> Result<Option<Oid>, String> {
+) -> Result<Option<Oid>, ReadError> {
     let mut oid = objects::commit(repo, commit)?.tree_id();
     for part in folder.split('/') {
         let tree = objects::tree(repo, oid)?;
@@ -73,7 +75,7 @@ pub(crate) fn folder_of(
             return Ok(None);
         };
         if entry.filemode_raw() != 0o040_000 {
-            return Err(format!("`{folder}` is no folder"));
+            return Err(ReadError::NoFolder(folder.to_owned()));
         }
         oid = entry.id();
     }
@@ -123,7 +125,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Nothing, for this reason.
-    pub(crate) fn nothing(&self, problem: &str) -> Read {
+    pub(crate) fn nothing(&self, problem: &impl Display) -> Read {
         Read {
             unreadable: Arc::new(vec![Unreadable {
                 file: self.folder.to_owned(),
@@ -136,8 +138,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn fresh(&mut self, tree: Oid) -> Result<Read, String> {
-        let items = objects::walk(self.repo, tree).map_err(|error| error.to_string())?;
+    fn fresh(&mut self, tree: Oid) -> Result<Read, ReadError> {
+        let items = objects::walk(self.repo, tree)?;
         let items: Vec<_> = (items.into_iter())
             .filter(|item| {
                 let is_read = releases::is_read(&item.path) || releases::is_nearly_read(&item.path);
@@ -145,10 +147,10 @@ impl<'a> Reader<'a> {
             })
             .collect();
         if items.len() > FILES_MAX {
-            return Err(format!(
-                "has {} files; at most {FILES_MAX} are read",
-                items.len()
-            ));
+            return Err(ReadError::ManyFiles {
+                count: items.len(),
+                max: FILES_MAX,
+            });
         }
         let mut room = BYTES_MAX;
         let mut unreadable = Vec::new();
@@ -178,9 +180,8 @@ impl<'a> Reader<'a> {
                 }))
             } else {
                 let size = objects::size(self.repo, item.oid, ObjectType::Blob)?;
-                room = room.checked_sub(size).ok_or_else(|| {
-                    format!("has more than {BYTES_MAX} bytes in its files, which is too much")
-                })?;
+                let left = room.checked_sub(size);
+                room = left.ok_or(ReadError::ManyBytes(BYTES_MAX))?;
                 self.file(path, item.oid)
             };
             match file.as_ref() {

@@ -10,6 +10,7 @@ use git2::{Oid, Repository};
 
 use super::error::StoreError;
 use super::objects;
+use super::read_error::ReadError;
 use crate::git::Git;
 use crate::settings::{SETTINGS_FILE, Settings};
 
@@ -24,7 +25,7 @@ pub(crate) fn read(
     ssh_is_set: bool,
     timeout: Duration,
 ) -> Result<Settings, StoreError> {
-    let fail = |problem: String| StoreError::local(SETTINGS_FILE, &problem);
+    let fail = |problem: ReadError| StoreError::local(SETTINGS_FILE, &problem);
     let mut bytes = None;
     if let Some(root) = repo.workdir() {
         bytes = of_work_tree(root).map_err(fail)?;
@@ -42,16 +43,16 @@ pub(crate) fn read(
 }
 
 /// The file of a work tree; nothing where it is not there.
-fn of_work_tree(root: &Path) -> Result<Option<Vec<u8>>, String> {
+fn of_work_tree(root: &Path) -> Result<Option<Vec<u8>>, ReadError> {
     let path = root.join(SETTINGS_FILE);
-    let say = |error: std::io::Error| error.to_string();
+    let say = |error: std::io::Error| ReadError::File(error.to_string());
     // Whoever wrote the repository may have put a link or a pipe there.
     match path.symlink_metadata() {
-        Ok(file) if !file.is_file() => Err("is not a regular file".to_owned()),
-        Ok(file) if file.len() > SETTINGS_MAX as u64 => {
-            let size = file.len();
-            Err(format!("has {size} bytes; at most {SETTINGS_MAX} are read"))
-        }
+        Ok(file) if !file.is_file() => Err(ReadError::NoFile),
+        Ok(file) if file.len() > SETTINGS_MAX as u64 => Err(ReadError::TooLarge {
+            size: file.len(),
+            max: SETTINGS_MAX,
+        }),
         Ok(_) => std::fs::read(path).map(Some).map_err(say),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(say(error)),
@@ -62,8 +63,8 @@ fn of_work_tree(root: &Path) -> Result<Option<Vec<u8>>, String> {
 pub(crate) fn of_commit(
     repo: &Repository,
     commit: Oid,
-    bring: &dyn Fn(Oid) -> Result<(), String>,
-) -> Result<Option<Vec<u8>>, String> {
+    bring: &dyn Fn(Oid) -> Result<(), ReadError>,
+) -> Result<Option<Vec<u8>>, ReadError> {
     let tree = objects::commit(repo, commit)?.tree_id();
     bring(tree)?;
     let root = objects::tree(repo, tree)?;
@@ -81,14 +82,13 @@ fn bring(
     ssh_is_set: bool,
     timeout: Duration,
     oid: Oid,
-) -> Result<(), String> {
-    let say = |error: git2::Error| error.message().to_owned();
-    let odb = repo.odb().map_err(say)?;
+) -> Result<(), ReadError> {
+    let odb = repo.odb()?;
     if odb.exists(oid) {
         return Ok(());
     }
-    let names = repo.remotes().map_err(say)?;
-    let config = repo.config().map_err(say)?;
+    let names = repo.remotes()?;
+    let config = repo.config()?;
     let has_promised = |name: &&str| {
         let promised = config.get_bool(&format!("remote.{name}.promisor"));
         remote == Some(*name) || promised.unwrap_or(false)
@@ -98,14 +98,11 @@ fn bring(
     let Some(name) = names.find(has_promised) else {
         return Ok(());
     };
-    let url = repo.find_remote(name).map_err(say)?;
+    let url = repo.find_remote(name)?;
     let url = String::from_utf8_lossy(url.url_bytes()).into_owned();
     let home = repo.workdir().unwrap_or_else(|| repo.path());
     let git = Git::of_person(home, name, &url, ssh_is_set);
-    git.fetch_objects(&[oid], false, timeout).map_err(|error| {
-        format!(
-            "is not in this partial clone, and cannot be fetched ({error}); `git checkout HEAD -- {SETTINGS_FILE}` brings it"
-        )
-    })?;
-    odb.refresh().map_err(say)
+    git.fetch_objects(&[oid], false, timeout)
+        .map_err(ReadError::NoSettings)?;
+    Ok(odb.refresh()?)
 }

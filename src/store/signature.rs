@@ -56,7 +56,7 @@ impl Workspace {
             StoreError::local(what, &problem)
         };
         let oid = Oid::try_from(&version.commit).map_err(|error| fail(error.to_string()))?;
-        let commit = objects::commit(&self.repo, oid).map_err(fail)?;
+        let commit = objects::commit(&self.repo, oid).map_err(|error| fail(error.to_string()))?;
         if commit.header_field_bytes("gpgsig").is_err() {
             return Ok(None);
         }

@@ -4,6 +4,7 @@
 //! blobs are the bytes that are published.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt::Display;
 
 use git2::{Oid, Repository, Tree};
 
@@ -119,7 +120,8 @@ pub(super) fn take(
 
 /// Refuses what a forge would run when the tag arrives. A version that is there has its tag, and is read with what it holds.
 fn check_pipelines(repo: &Repository, tree: Oid) -> Result<(), SnapshotError> {
-    let root = objects::tree(repo, tree).map_err(|problem| SnapshotError::new("", problem))?;
+    let root =
+        objects::tree(repo, tree).map_err(|problem| SnapshotError::new("", problem.to_string()))?;
     let is_pipeline = |name: &&str| PIPELINES.contains(&name.to_lowercase().as_str());
     let names: Vec<String> = root
         .iter()
@@ -135,17 +137,17 @@ fn check_pipelines(repo: &Repository, tree: Oid) -> Result<(), SnapshotError> {
 
 /// The bytes of `app.yaml`, which is a regular file at the root.
 pub(super) fn app_file(repo: &Repository, directory: Oid) -> Result<Vec<u8>, SnapshotError> {
-    let fail = |problem: String| SnapshotError::new(APP_FILE, problem);
-    let tree = objects::tree(repo, directory).map_err(fail)?;
+    let fail = |problem: &dyn Display| SnapshotError::new(APP_FILE, problem.to_string());
+    let tree = objects::tree(repo, directory).map_err(|error| fail(&error))?;
     let entry = tree.get_name(APP_FILE).ok_or_else(|| {
         let other = misnamed(&tree);
         let other = other.map_or_else(String::new, |file| format!(": rename {file}"));
-        fail(format!("is missing; it makes a directory an app{other}"))
+        fail(&format!("is missing; it makes a directory an app{other}"))
     })?;
     if entry.filemode_raw() & 0o170_000 != 0o100_000 {
-        return Err(fail("is not a regular file".to_owned()));
+        return Err(fail(&"is not a regular file"));
     }
-    objects::blob(repo, entry.id(), 1024 * 1024).map_err(fail)
+    objects::blob(repo, entry.id(), 1024 * 1024).map_err(|error| fail(&error))
 }
 
 /// A file of the directory that was meant as `app.yaml`.
@@ -198,7 +200,7 @@ pub(super) fn check(
         }
         let size = sizes
             .of(item.oid)
-            .map_err(|error| SnapshotError::new(path, error))?;
+            .map_err(|error| SnapshotError::new(path, error.to_string()))?;
         total = total.saturating_add(size);
         if size > file_max {
             return fail(format!(
@@ -224,7 +226,7 @@ pub(super) fn check(
         }
         if low == ".gitattributes" || low.ends_with("/.gitattributes") {
             let bytes = objects::blob(repo, item.oid, 256 * 1024);
-            let bytes = bytes.map_err(|error| SnapshotError::new(path, error))?;
+            let bytes = bytes.map_err(|error| SnapshotError::new(path, error.to_string()))?;
             if let Some((line, attribute)) = changing_attribute(&bytes) {
                 return fail(format!(
                     "line {line} sets `{attribute}`, with which a checkout differs from what was published; remove it"
@@ -310,7 +312,7 @@ impl Listing {
                 ));
             }
             let target = objects::blob(repo, item.oid, LINK_MAX);
-            let target = target.map_err(|error| SnapshotError::new(path, error))?;
+            let target = target.map_err(|error| SnapshotError::new(path, error.to_string()))?;
             let Ok(target) = String::from_utf8(target) else {
                 return Ok(Target::Outside(
                     "is a link to a name that is not UTF-8; remove it".to_owned(),

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::loose_objects;
 use super::objects;
+use super::read_error::ReadError;
 use super::trailers;
 use crate::words::{AppName, CommitId, Label, TreeId, VersionNumber, is_plain};
 
@@ -99,7 +100,7 @@ pub(crate) fn read_entry(
     app: &AppName,
     number: VersionNumber,
     oid: Oid,
-) -> Result<Entry, String> {
+) -> Result<Entry, ReadError> {
     let foreign = |why: &str| Ok(Entry::Foreign(why.to_owned()));
     let raw = match raw(repo, oid) {
         Ok(raw) => raw,
@@ -159,12 +160,12 @@ enum Fault {
     /// The commit is somebody else's, now and ever.
     Foreign(String),
     /// It is missing or damaged here.
-    Unreadable(String),
+    Unreadable(ReadError),
 }
 
 /// A commit, if it is one and not too large.
 fn raw(repo: &Repository, oid: Oid) -> Result<Raw, Fault> {
-    let unreadable = |error: git2::Error| Fault::Unreadable(error.message().to_owned());
+    let unreadable = |error: git2::Error| Fault::Unreadable(error.into());
     let foreign = |why: &str| Fault::Foreign(why.to_owned());
     let (size, kind) = objects::header(repo, oid).map_err(Fault::Unreadable)?;
     if kind != ObjectType::Commit {

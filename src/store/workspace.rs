@@ -131,13 +131,14 @@ impl Workspace {
     /// When there is no such commit.
     pub fn source(&self, reference: Option<&str>) -> Result<SourceCommit, StoreError> {
         let shown = reference.unwrap_or("HEAD");
-        let fail = |problem: &str| StoreError::local(format!("`{shown}`"), &problem);
+        let what = || format!("`{shown}`");
+        let fail = |problem: &str| StoreError::local(what(), &problem);
         // The commit of a ref is looked at before libgit2 reads it.
         let named = self.repo.resolve_reference_from_short_name(shown);
         if let Some(oid) = named.ok().and_then(|found| found.target()) {
             objects::header(&self.repo, oid)
                 .and_then(|(size, _)| loose_objects::check(&self.repo, oid, size))
-                .map_err(|problem| fail(&problem))?;
+                .map_err(|problem| StoreError::local(what(), &problem))?;
         }
         let commit = self.commit(shown).ok_or_else(|| match reference {
             Some(_) => fail("names no commit here; commit first").or(Remedy::OtherCommit),

@@ -6,9 +6,9 @@ use git2::{Commit, Oid, Repository};
 
 use super::pulls::{Pull, Pulls};
 use super::scope::Walk;
+use super::walk_error::WalkError;
 use crate::store::objects;
 use crate::store::partial::borders;
-use crate::words::CommitId;
 
 /// Commits that are looked ahead for: what is missing of them is fetched at once.
 pub(super) const AHEAD: usize = 256;
@@ -20,7 +20,7 @@ pub(super) struct Commits {
     /// Commits whose parents are not in this clone.
     borders: BTreeSet<Oid>,
     /// Why the one behind the last cannot be read.
-    problem: Option<String>,
+    problem: Option<WalkError>,
     /// The end of what was brought.
     brought: usize,
 }
@@ -43,7 +43,7 @@ impl Commits {
     }
 
     /// The commit at this place; nothing behind the last. All that is missing of it is fetched.
-    pub(super) fn get(&mut self, walk: &Walk<'_>, index: usize) -> Result<Option<Oid>, String> {
+    pub(super) fn get(&mut self, walk: &Walk<'_>, index: usize) -> Result<Option<Oid>, WalkError> {
         if index >= self.brought {
             let start = self.chain.len();
             while let Some(oid) = self.next.filter(|_| self.chain.len() < start + AHEAD) {
@@ -56,11 +56,7 @@ impl Commits {
                         }
                     }
                     Err(problem) => {
-                        let commit = CommitId::from(oid);
-                        self.problem = Some(format!(
-                            "commit {} cannot be read: {problem}",
-                            commit.short()
-                        ));
+                        self.problem = Some(WalkError::of(oid, problem));
                         self.next = None;
                     }
                 }

@@ -1,5 +1,8 @@
 //! What deleting is asked for, and what it answers.
 
+use std::error::Error;
+use std::sync::Arc;
+
 use jiff::Zoned;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -109,11 +112,14 @@ pub enum DeleteError {
     },
     /// A cluster or a server was to be asked and could not be.
     #[error("it cannot be asked who uses the versions, so none is deleted: {0}")]
-    Running(String),
+    Running(Unasked),
     /// The tombstone could not be written or signed.
     #[error("the tombstone cannot be written: {0}")]
     Commit(#[from] CommitError),
 }
 
+/// Why it cannot be asked what runs, in the words of who was to ask.
+pub type Unasked = Arc<dyn Error + Send + Sync>;
+
 /// Asks what runs outside of the repository.
-pub type AskRunning<'a> = &'a mut dyn FnMut() -> Result<Running, String>;
+pub type AskRunning<'a> = &'a mut dyn FnMut() -> Result<Running, Unasked>;

@@ -10,6 +10,7 @@ use super::change::Change;
 use super::found::Found;
 use super::scope::Walk;
 use super::states::{Reader, State, States};
+use super::walk_error::WalkError;
 use crate::api::WantedVersion;
 use crate::releases::message::reason;
 use crate::store::objects;
@@ -39,7 +40,7 @@ impl Walk<'_> {
         merge: &Merge,
         (states, mut tree): (&States, Option<Oid>),
         found: &Found,
-    ) -> Result<Option<Merged>, String> {
+    ) -> Result<Option<Merged>, WalkError> {
         let Some(line) = self.beside(commits, merge)? else {
             return Ok(None);
         };
@@ -69,7 +70,7 @@ impl Walk<'_> {
 
     /// The commits that are merged, the newest first, and at last the one that they began at, if there is one. Nothing where the
     /// clone ends among them.
-    fn beside(&self, commits: &Commits, merge: &Merge) -> Result<Option<Vec<Oid>>, String> {
+    fn beside(&self, commits: &Commits, merge: &Merge) -> Result<Option<Vec<Oid>>, WalkError> {
         let commit = objects::commit(self.repo, merge.commit)?;
         let place = 1 - main_parent(&commit, self.pulls);
         let Some(side) = (commit.parent_ids().nth(1)).and(commit.parent_ids().nth(place)) else {
@@ -81,7 +82,7 @@ impl Walk<'_> {
             walk.hide(merge.before)?;
             walk.collect()
         };
-        let own = own().map_err(|error| error.message().to_owned())?;
+        let own = own()?;
         let mut line = Vec::new();
         let mut next = Some(side);
         while let Some(oid) = next {
@@ -104,9 +105,9 @@ impl Walk<'_> {
         changes: &mut [Change],
         merged: &Merged,
         before: &States,
-    ) -> Result<(), String> {
-        let said = |change: &Change| -> Result<Option<String>, String> {
-            let oid = Oid::try_from(&change.commit).map_err(|error| error.message().to_owned())?;
+    ) -> Result<(), WalkError> {
+        let said = |change: &Change| -> Result<Option<String>, WalkError> {
+            let oid = Oid::try_from(&change.commit)?;
             let commit = objects::commit(self.repo, oid)?;
             let text = String::from_utf8_lossy(commit.message_bytes());
             Ok(reason(&text, self.app))

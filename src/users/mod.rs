@@ -26,6 +26,7 @@ mod states;
 mod survey;
 mod timeline;
 mod walk;
+mod walk_error;
 
 use std::collections::BTreeMap;
 
@@ -40,7 +41,7 @@ use crate::words::{EnvironmentName, Share, VersionNumber, VersionWord};
 pub use change::Change;
 pub use cluster::{Cluster, ClusterObject};
 pub use delete::delete;
-pub use deletion::{AskRunning, DeleteError, DeleteRequest, Deletion};
+pub use deletion::{AskRunning, DeleteError, DeleteRequest, Deletion, Unasked};
 pub use deployed::{Deployed, DeployedShare, Memory, Unserved, deployed};
 pub use meaning::numbers;
 pub(crate) use meaning::{meaning, meant};

@@ -8,6 +8,7 @@ use super::change::Change;
 use super::pulls::Pulls;
 use super::scope::Walk;
 use super::walk::{End, Walked};
+use super::walk_error::WalkError;
 use crate::releases::Kind;
 use crate::store::mirror::Mirror;
 use crate::store::partial::DEPTHS;
@@ -113,14 +114,10 @@ impl Workspace {
                             repo = deeper;
                             continue;
                         }
-                        Err(problem) => walked.end = End::Problem(problem),
+                        Err(problem) => walked.end = End::Problem(problem.into()),
                     },
                     None if reach.fetches < DEPTHS.len() => {}
-                    None => {
-                        let problem =
-                            "this clone and its remote are shallow: older commits are in neither";
-                        walked.end = End::Problem(problem.to_owned());
-                    }
+                    None => walked.end = End::Problem(WalkError::ShallowRemote),
                 }
             }
             return found(&repo, walked, reach.marks);
@@ -136,7 +133,7 @@ fn found(repo: &Repository, walked: Walked, marks: &[&CommitId]) -> Past {
         whole: walked.end == End::Root,
         shallow: walked.end == End::Shallow,
         problem: match walked.end {
-            End::Problem(problem) => Some(problem),
+            End::Problem(problem) => Some(problem.to_string()),
             End::Shallow => Some("this clone is shallow".to_owned()),
             End::Root | End::Enough => None,
         },

@@ -7,6 +7,7 @@ use super::change::Change;
 use super::pulls::Pulls;
 use crate::releases::Kind;
 use crate::releases::message::{made_by, reason, rolled_back_from};
+use crate::store::ReadError;
 use crate::store::objects;
 use crate::store::version::Person;
 use crate::words::AppName;
@@ -20,12 +21,12 @@ pub(super) struct Walk<'a> {
     pub(super) pulls: Option<&'a Pulls>,
     pub(super) app: &'a AppName,
     /// Fetches what is missing of the releases of commits.
-    pub(super) bring: &'a dyn Fn(&[Oid]) -> Result<(), String>,
+    pub(super) bring: &'a dyn Fn(&[Oid]) -> Result<(), ReadError>,
 }
 
 impl Walk<'_> {
     /// What a commit says of itself, as a change of nothing yet.
-    pub(super) fn about(&self, oid: Oid, position: usize) -> Result<Change, String> {
+    pub(super) fn about(&self, oid: Oid, position: usize) -> Result<Change, ReadError> {
         let commit = objects::commit(self.repo, oid)?;
         let text = |bytes: &[u8]| -> String {
             let text = String::from_utf8_lossy(bytes);

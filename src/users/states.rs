@@ -5,8 +5,10 @@ use std::rc::Rc;
 
 use git2::{Oid, Repository};
 
+use super::walk_error::WalkError;
 use crate::api::WantedVersion;
 use crate::releases::{self, Kind};
+use crate::store::ReadError;
 use crate::store::objects;
 use crate::words::AppName;
 
@@ -88,8 +90,8 @@ impl States {
     pub(super) fn settle(
         &mut self,
         newer: &Self,
-        own: impl FnMut(&Self, &Key) -> Result<Option<String>, String>,
-    ) -> Result<(), String> {
+        own: impl FnMut(&Self, &Key) -> Result<Option<String>, WalkError>,
+    ) -> Result<(), WalkError> {
         let mut own = own;
         let doubled: BTreeSet<Key> = self
             .keys()
@@ -170,7 +172,7 @@ impl<'a> Reader<'a> {
         states: &States,
         from: Option<Oid>,
         to: Option<Oid>,
-    ) -> Result<States, String> {
+    ) -> Result<States, WalkError> {
         let mut next = states.clone();
         let root = self.root.to_owned();
         self.compare((from, to), &root, 0, &mut next)?;
@@ -184,12 +186,12 @@ impl<'a> Reader<'a> {
         prefix: &str,
         depth: usize,
         states: &mut States,
-    ) -> Result<(), String> {
+    ) -> Result<(), WalkError> {
         if from == to {
             return Ok(());
         }
         if depth > objects::DEPTH_MAX {
-            return Err(format!("`{prefix}` is too deep"));
+            return Err(WalkError::TooDeep(prefix.to_owned()));
         }
         let (from, to) = (self.folder(from)?, self.folder(to)?);
         let gone = from.iter().filter(|(name, _)| !to.contains_key(*name));
@@ -218,7 +220,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn folder(&mut self, oid: Option<Oid>) -> Result<Folder, String> {
+    fn folder(&mut self, oid: Option<Oid>) -> Result<Folder, ReadError> {
         let Some(oid) = oid else {
             return Ok(Folder::default());
         };

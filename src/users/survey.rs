@@ -83,7 +83,8 @@ impl Workspace {
             .iter()
             .find(|(name, _)| *name == self.settings().branch);
         let unlike = tracked.and_then(|(_, tip)| self.unlike(*tip));
-        let missing = (self.missing(&heads, scope)).or_else(|| records_here.err());
+        let missing = (self.missing(&heads, scope))
+            .or_else(|| records_here.err().map(|error| error.to_string()));
         let mut reader = Reader::new(&self.repo, &self.settings().releases, Some(app));
         let branch = |(name, oid): (String, Oid)| {
             let read = match &brought {

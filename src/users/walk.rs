@@ -10,9 +10,9 @@ use super::merged::Merge;
 use super::pulls::Pull;
 use super::scope::Walk;
 use super::states::{Key, Reader, States};
+use super::walk_error::WalkError;
 use crate::store::objects;
 use crate::store::release_files::folder_of;
-use crate::words::CommitId;
 
 /// Most commits that are looked at.
 const COMMITS_MAX: usize = 100_000;
@@ -21,7 +21,7 @@ const COMMITS_MAX: usize = 100_000;
 const LINE_MAX: usize = 4_096;
 
 /// Why a walk ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum End {
     /// There is no older commit.
     Root,
@@ -30,7 +30,7 @@ pub(super) enum End {
     /// The clone is shallow: older commits are not in it.
     Shallow,
     /// Older commits cannot be read.
-    Problem(String),
+    Problem(WalkError),
 }
 
 /// What was found.
@@ -60,18 +60,14 @@ impl Walk<'_> {
         commits: &mut Commits,
         found: &mut Found,
         enough: impl Fn(&[Change]) -> bool,
-    ) -> Result<End, String> {
-        let cannot = |oid: Oid, problem: String| {
-            let commit = CommitId::from(oid);
-            format!("commit {} cannot be read: {problem}", commit.short())
-        };
+    ) -> Result<End, WalkError> {
         let tree = |oid: Oid| {
-            folder_of(self.repo, self.folder, oid).map_err(|problem| cannot(oid, problem))
+            folder_of(self.repo, self.folder, oid).map_err(|problem| WalkError::of(oid, problem))
         };
         let mut reader = Reader::new(self.repo, self.folder, self.app);
         let step = |reader: &mut Reader<'_>, states: &States, oid: Oid, trees: (_, _)| {
             let next = reader.step(states, trees.0, trees.1);
-            next.map_err(|problem| cannot(oid, problem))
+            next.map_err(|problem| WalkError::of(oid, problem))
         };
         let Some(mut now) = commits.get(self, 0)? else {
             return Ok(End::Root);
@@ -106,7 +102,8 @@ impl Walk<'_> {
                     };
                     let merged =
                         self.merged(&mut reader, commits, &merge, (&states, tree_now), found);
-                    let Some(merged) = merged.map_err(|problem| cannot(now, problem))? else {
+                    let Some(merged) = merged.map_err(|problem| WalkError::of(now, problem))?
+                    else {
                         found.changes.truncate(known);
                         return Ok(End::Shallow);
                     };
@@ -118,7 +115,7 @@ impl Walk<'_> {
             if let Some((before, side)) = before.and_then(|oid| Some((oid, self.side(now, oid)?))) {
                 let mut line = |other, side| {
                     let line = self.line(&mut reader, (&states, tree_before), other, side);
-                    line.map_err(|problem| cannot(side, problem))
+                    line.map_err(|problem| WalkError::of(side, problem))
                 };
                 let beside = line(before, side)?;
                 // What looks like a pull may be a merge into the branch: what it brought is one change then.
@@ -134,7 +131,7 @@ impl Walk<'_> {
             };
             (now, tree_now) = (before, tree_before);
         }
-        Err(format!("only {COMMITS_MAX} commits are looked at"))
+        Err(WalkError::ManyCommits(COMMITS_MAX))
     }
 
     /// The file of an object before several files held it, as they do in the commit at `index`.
@@ -145,7 +142,7 @@ impl Walk<'_> {
         (index, mut tree): (usize, Option<Oid>),
         states: &States,
         key: &Key,
-    ) -> Result<Option<String>, String> {
+    ) -> Result<Option<String>, WalkError> {
         let mut states = states.clone();
         for index in index + 1..COMMITS_MAX {
             let Some(oid) = commits.get(self, index)? else {
@@ -185,18 +182,16 @@ impl Walk<'_> {
         (states, tree): (&States, Option<Oid>),
         other: Oid,
         side: Oid,
-    ) -> Result<Vec<States>, String> {
+    ) -> Result<Vec<States>, WalkError> {
         let mut commits = Vec::new();
         let mut next = Some(side);
         while let Some(oid) = next {
             if commits.len() >= LINE_MAX {
-                return Err(format!(
-                    "more than {LINE_MAX} commits lie beside what it merged"
-                ));
+                return Err(WalkError::ManyBeside(LINE_MAX));
             }
             commits.push(oid);
             let above = self.repo.graph_descendant_of(other, oid);
-            if oid == other || above.map_err(|error| error.message().to_owned())? {
+            if oid == other || above? {
                 break;
             }
             next = objects::commit(self.repo, oid)?.parent_ids().next();

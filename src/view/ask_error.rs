@@ -1,8 +1,10 @@
 //! Why a `cutwater serve` that was asked said nothing that counts.
 
+use std::io;
 use std::time::Duration;
 
 use crate::store::StoreError;
+use crate::words::AppName;
 
 /// Longest time for one answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -64,7 +66,41 @@ pub enum ServerError {
     Unknown {
         /// Its admin address.
         address: String,
-        /// Why, as the end of a sentence.
-        problem: String,
+        /// Why.
+        problem: Box<UnknownServer>,
     },
+}
+
+/// Why nobody can tell what a server runs, or for which repository, as the end of a sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum UnknownServer {
+    /// It was not asked.
+    #[error("cannot be asked: {0}")]
+    Unasked(io::Error),
+    /// It tells what this program does not understand.
+    #[error("is of another version, so what it runs is not known: {0}")]
+    Version(serde_json::Error),
+    /// It runs the app of a repository that may be that of the clone.
+    #[error("runs {app} of {repository}, which may be this repository: {doubt}")]
+    Repository {
+        /// The app.
+        app: AppName,
+        /// The address of the repository, as the server says it.
+        repository: String,
+        /// Why that is not known.
+        doubt: RepositoryDoubt,
+    },
+}
+
+/// Why nobody can tell whether the repository of a server is that of a clone.
+#[derive(Debug, thiserror::Error)]
+pub enum RepositoryDoubt {
+    /// The clone may lack its commit.
+    #[error(
+        "this clone is shallow and has not the commit that counts there; `git fetch --unshallow` brings it"
+    )]
+    Shallow,
+    /// The remote, which may know its commit, cannot be read.
+    #[error(transparent)]
+    Remote(StoreError),
 }

@@ -2,6 +2,7 @@
 //!
 //! The cluster is the one that kubectl would use, see `controller::connect`. Where there is none, nothing is asked.
 
+use std::io;
 use std::time::Duration;
 
 use kube::api::ListParams;
@@ -10,6 +11,7 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
 use crate::api::{Alias, Deployment};
+use crate::controller::ConnectError;
 use crate::controller::connect;
 use crate::users::{Cluster, ClusterObject};
 use crate::words::AppName;
@@ -30,8 +32,11 @@ pub struct ClusterQuestion {
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
     /// There is no way to it.
-    #[error("{0}")]
-    Unreachable(String),
+    #[error(transparent)]
+    Unreachable(#[from] ConnectError),
+    /// This process cannot ask anybody.
+    #[error(transparent)]
+    Process(io::Error),
     /// It answered with an error.
     #[error("cluster {context}: {problem}")]
     Failed {
@@ -59,7 +64,7 @@ impl ClusterQuestion {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| ClusterError::Unreachable(error.to_string()))?;
+            .map_err(ClusterError::Process)?;
         let answer = runtime.block_on(async {
             let answer = tokio::time::timeout(PATIENCE, self.answer(app));
             answer.await.unwrap_or(Err(ClusterError::Late))
@@ -71,13 +76,13 @@ impl ClusterQuestion {
 
     async fn answer(&self, app: &AppName) -> Result<Option<Cluster>, ClusterError> {
         let found = connect::config(self.context.as_deref()).await;
-        let Some((context, config)) = found.map_err(ClusterError::Unreachable)? else {
+        let Some((context, config)) = found? else {
             return Ok(None);
         };
         let namespace = config.default_namespace.clone();
-        let client = connect::client(config).map_err(|problem| ClusterError::Failed {
+        let client = connect::client(config).map_err(|error| ClusterError::Failed {
             context: context.clone(),
-            problem,
+            problem: error.to_string(),
         })?;
         let mut cluster = Cluster {
             context,

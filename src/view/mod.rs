@@ -20,7 +20,7 @@ pub use app_status::{
     AppStatus, ClusterObjectStatus, LedgerState, ReadyCondition, ServedShare, WantedObject,
     WantedShare,
 };
-pub use ask_error::{AskError, FollowsError, ServerError};
+pub use ask_error::{AskError, FollowsError, RepositoryDoubt, ServerError, UnknownServer};
 pub use cluster::{ClusterError, ClusterQuestion};
 pub use look::{Looked, look};
 pub use running::running;

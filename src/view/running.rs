@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::admin_client::AdminClient;
-use super::ask_error::{AskError, ServerError};
+use super::ask_error::{AskError, RepositoryDoubt, ServerError, UnknownServer};
 use crate::serve::admin_api::Status;
-use crate::store::Workspace;
+use crate::store::{StoreError, Workspace};
 use crate::users::Server;
 use crate::words::{AppName, Share, VersionNumber};
 
@@ -32,46 +32,47 @@ pub fn running(
         Err(AskError::Silent { .. } | AskError::Other { .. }) => return Ok(None),
         Err(error @ AskError::Late { .. }) => return Err(error.into()),
     };
-    let unknown = |problem| ServerError::Unknown {
+    let unknown = |problem: UnknownServer| ServerError::Unknown {
         address: client.to_string(),
-        problem,
+        problem: Box::new(problem),
     };
-    let Some(status) = read(told).map_err(unknown)? else {
+    let read = read(told).map_err(|error| unknown(UnknownServer::Version(error)));
+    let Some(status) = read? else {
         return Ok(None);
     };
-    let is_ours = AdminClient::is_of(workspace, &status).map_err(|error| error.to_string());
+    let is_ours = AdminClient::is_of(workspace, &status);
     let runs = status.apps.contains_key(app);
     let may_be = may_be_ours(is_ours, runs, workspace.is_shallow());
-    let is_ours = may_be.map_err(|problem| {
-        let repository = &status.repository;
-        unknown(format!("runs {app} of {repository}, {problem}"))
+    let is_ours = may_be.map_err(|doubt| {
+        unknown(UnknownServer::Repository {
+            app: app.clone(),
+            repository: status.repository.clone(),
+            doubt,
+        })
     })?;
     Ok(is_ours.then(|| server(client, status, app)))
 }
 
 /// What a server told; nothing where what answered is none.
-fn read(told: Json) -> Result<Option<Status>, String> {
+fn read(told: Json) -> Result<Option<Status>, serde_json::Error> {
     if !told["repository"].is_string() || !told["apps"].is_object() {
         return Ok(None);
     }
-    let status = serde_json::from_value(told);
-    status
-        .map(Some)
-        .map_err(|error| format!("is of another version, so what it runs is not known: {error}"))
+    serde_json::from_value(told).map(Some)
 }
 
 /// True for a server of this repository. An error where nobody can tell, and it runs the app.
 fn may_be_ours(
-    is_ours: Result<bool, String>,
+    is_ours: Result<bool, StoreError>,
     runs: bool,
     is_shallow: bool,
-) -> Result<bool, String> {
+) -> Result<bool, RepositoryDoubt> {
     match is_ours {
         Ok(true) => Ok(true),
         _ if !runs => Ok(false),
-        Ok(false) if is_shallow => Err("which may be this repository: this clone is shallow and has not the commit that counts there; `git fetch --unshallow` brings it".to_owned()),
+        Ok(false) if is_shallow => Err(RepositoryDoubt::Shallow),
         Ok(false) => Ok(false),
-        Err(problem) => Err(format!("which may be this repository: {problem}")),
+        Err(error) => Err(RepositoryDoubt::Remote(error)),
     }
 }
 
@@ -111,23 +112,24 @@ mod tests {
         assert!(read(known.clone()).unwrap().is_some());
         let mut other = known;
         other["apps"]["shop"] = json!({"splits": "none"});
-        assert!(read(other).unwrap_err().contains("another version"));
+        let unknown = UnknownServer::Version(read(other).unwrap_err());
+        assert!(unknown.to_string().contains("another version"));
     }
 
     #[test]
     fn a_server_that_runs_the_app_is_ruled_out_only_where_that_is_sure() {
-        let away = || Err("the remote is away".to_owned());
+        let away = || Err(StoreError::local("the remote", &"is away"));
         for (is_ours, runs, is_shallow, expected) in [
             (Ok(true), false, true, Ok(true)),
             (Ok(false), true, false, Ok(false)),
             (Ok(false), false, true, Ok(false)),
             (away(), false, false, Ok(false)),
             (Ok(false), true, true, Err("--unshallow")),
-            (away(), true, false, Err("the remote is away")),
+            (away(), true, false, Err("the remote: is away")),
         ] {
             match (may_be_ours(is_ours, runs, is_shallow), expected) {
-                (Err(said), Err(part)) => assert!(said.contains(part), "{said}"),
-                (told, expected) => assert_eq!(told, expected.map_err(str::to_owned)),
+                (Err(doubt), Err(part)) => assert!(doubt.to_string().contains(part), "{doubt}"),
+                (told, expected) => assert_eq!(told.ok(), expected.ok()),
             }
         }
     }

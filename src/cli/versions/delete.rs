@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,7 +14,7 @@ use crate::cli::moment;
 use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
 use crate::cli::running::RunningArgs;
-use crate::users::{DeleteRequest, Deletion, Use};
+use crate::users::{DeleteRequest, Deletion, Unasked, Use};
 use crate::words::{AppName, VersionWord};
 
 const SHAPE: Shape = Shape {
@@ -79,7 +80,8 @@ impl Args {
         let mut partial = None;
         let asked = RefCell::new(String::new());
         let mut ask = || {
-            let running = self.running.ask(context, &app)?;
+            let running = self.running.ask(context, &app);
+            let running = running.map_err(|error| Arc::new(error) as Unasked)?;
             partial = (running.cluster.as_ref()).and_then(|cluster| cluster.partial.clone());
             asked.replace(self.running.asked(&running));
             Ok(running)

@@ -137,7 +137,7 @@ impl Args {
     ) -> Result<(), Failure> {
         let (app, app_problem) = match comparison.app() {
             Ok(changes) => (Some(changes), None),
-            Err(problem) => (None, Some(problem)),
+            Err(problem) => (None, Some(problem.to_string())),
         };
         let patch = if self.patch {
             let bytes = comparison.show(Form::Patch)?;

@@ -3,9 +3,11 @@
 use git2::{ObjectType, Oid, Repository};
 
 use super::super::objects;
+use super::super::read_error::ReadError;
 use super::super::refs::{self, Space};
 use crate::ledger::{LEDGER_FILE, Served};
 use crate::words::{AppName, CommitId, EnvironmentName};
+use crate::yaml::Problems;
 
 /// Most environments of one app.
 const ENVIRONMENTS_MAX: usize = 1_000;
@@ -34,6 +36,37 @@ pub struct LedgerEntry {
     pub commit: CommitId,
     /// What was served from then on.
     pub served: Served,
+}
+
+/// Why a commit of a ledger is not taken for a record.
+#[derive(Debug, thiserror::Error)]
+enum RecordError {
+    /// Something of it cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// No record has such a large commit.
+    #[error("it has {0} bytes, which is too much")]
+    TooLarge(usize),
+    /// Records stand in one line.
+    #[error("it has several parents")]
+    Merge,
+    /// There is no record in it.
+    #[error("it holds no file {LEDGER_FILE}")]
+    NoFile,
+    /// The record is not as it should be.
+    #[error("{0}")]
+    Wrong(Problems),
+    /// The record is of another ledger.
+    #[error("it is about `{app}` in `{environment}`")]
+    Elsewhere {
+        /// The app that it names.
+        app: AppName,
+        /// The environment that it names.
+        environment: EnvironmentName,
+    },
+    /// The record after it has no higher number.
+    #[error("its sequence {0} does not rise")]
+    Sequence(u64),
 }
 
 /// The newest commits of an app's ledgers.
@@ -118,31 +151,30 @@ fn entry(
     environment: &EnvironmentName,
     oid: Oid,
     below: Option<u64>,
-) -> Result<(LedgerEntry, Option<Oid>), String> {
+) -> Result<(LedgerEntry, Option<Oid>), RecordError> {
     let size = objects::size(repo, oid, ObjectType::Commit)?;
     if size > COMMIT_MAX {
-        return Err(format!("it has {size} bytes, which is too much"));
+        return Err(RecordError::TooLarge(size));
     }
-    let say = |error: git2::Error| error.message().to_owned();
-    let commit = repo.find_commit(oid).map_err(say)?;
+    let commit = repo.find_commit(oid).map_err(ReadError::from)?;
     if commit.parent_count() > 1 {
-        return Err("it has several parents".to_owned());
+        return Err(RecordError::Merge);
     }
     let tree = objects::tree(repo, commit.tree_id())?;
     let file = tree
         .get_name(LEDGER_FILE)
         .filter(|entry| entry.filemode_raw() & 0o170_000 == 0o100_000)
-        .ok_or_else(|| format!("it holds no file {LEDGER_FILE}"))?;
+        .ok_or(RecordError::NoFile)?;
     let bytes = objects::blob(repo, file.id(), RECORD_MAX)?;
-    let served = Served::read(LEDGER_FILE, &bytes).map_err(|problems| problems.to_string())?;
+    let served = Served::read(LEDGER_FILE, &bytes).map_err(RecordError::Wrong)?;
     if served.app != *app || served.environment != *environment {
-        return Err(format!(
-            "it is about `{}` in `{}`",
-            served.app, served.environment
-        ));
+        return Err(RecordError::Elsewhere {
+            app: served.app,
+            environment: served.environment,
+        });
     }
     if below.is_some_and(|below| served.sequence >= below) {
-        return Err(format!("its sequence {} does not rise", served.sequence));
+        return Err(RecordError::Sequence(served.sequence));
     }
     let parent = commit.parent_ids().next();
     let entry = LedgerEntry {

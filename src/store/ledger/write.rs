@@ -122,11 +122,7 @@ impl Mirror {
             let new = new.try_fold(tip, |parent, record| {
                 commit(&state.repo, writer, record, parent).map(Some)
             });
-            let new = new.map_err(|problem| LedgerError::Local {
-                app: app.clone(),
-                problem,
-            })?;
-            (tip, new, recorded)
+            (tip, new?, recorded)
         };
         if new == tip {
             return Ok(recorded);
@@ -181,7 +177,7 @@ fn written(
     let Some(newest) = ledger.entries.first() else {
         return Err(unreadable(ledger.problem.unwrap_or_default()));
     };
-    let commit = objects::commit(repo, tip).map_err(unreadable)?;
+    let commit = objects::commit(repo, tip).map_err(|error| unreadable(error.to_string()))?;
     let text = String::from_utf8_lossy(commit.message_bytes()).into_owned();
     let owner = (text.lines().rev()).find_map(|line| line.strip_prefix(WRITER));
     if owner != Some(writer) {
@@ -228,8 +224,12 @@ fn commit(
     writer: Writer<'_>,
     record: &Served,
     parent: Option<Oid>,
-) -> Result<Oid, String> {
-    let text = record.write().map_err(|error| error.to_string())?;
+) -> Result<Oid, LedgerError> {
+    let fail = |problem: String| LedgerError::Local {
+        app: record.app.clone(),
+        problem,
+    };
+    let text = (record.write()).map_err(|error| fail(error.to_string()))?;
     let write = || {
         let blob = repo.blob(text.as_bytes())?;
         let mut tree = repo.treebuilder(None)?;
@@ -248,7 +248,7 @@ fn commit(
             &parents,
         )
     };
-    write().map_err(|error: git2::Error| error.message().to_owned())
+    write().map_err(|error: git2::Error| fail(error.message().to_owned()))
 }
 
 fn message(record: &Served, writer: &str) -> String {
