@@ -111,6 +111,7 @@ fn world(change: bool) -> World {
                 silent: false,
                 written: None,
                 several: false,
+                behind: BTreeSet::new(),
                 differ: false,
                 sent: numbers.iter().copied().collect(),
                 named: numbers.iter().copied().collect(),

@@ -1,6 +1,5 @@
 //! `--wait`: a change of `releases/` is done once `cutwater serve` serves it in full.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use super::output::{Failure, Ui};
 use super::reason;
 use super::sources::{AdminArgs, named};
 use crate::git::{self, Shield};
-use crate::releases::Kind;
+use crate::releases::{Kind, Release};
 use crate::releasing::Released;
 use crate::serve::admin_api::{ShareStatus, Status};
 use crate::store::StoreError;
@@ -258,20 +257,21 @@ fn later(
 ) -> Option<(CommitId, Vec<ShareStatus>)> {
     let there = status.apps.get(&released.app)?.splits.get(split)?;
     let later = there.commit.as_ref().filter(|later| *later != commit)?;
-    let given = there.versions.iter();
-    let given: BTreeMap<_, _> = given.map(|it| (it.version, it.percentage)).collect();
-    let asked = released.versions.iter();
-    let asked = asked.filter(|it| !it.percentage.is_zero());
-    // What a label means, the server knows.
-    let asked: Option<BTreeMap<_, _>> = asked
-        .map(|it| match it.version {
-            VersionWord::Number(number) => Some((number, it.percentage)),
-            _ => None,
-        })
-        .collect();
-    let is_other =
-        asked != Some(given) && context.workspace.differ_at(commit, later, &released.file);
-    is_other.then(|| (later.clone(), there.versions.clone()))
+    let asks = |commit: &CommitId| {
+        let all = context.workspace.releases_in(commit, &released.file)?;
+        let is_it = |it: &Release| {
+            (it.kind(), it.name(), it.namespace())
+                == (
+                    released.kind,
+                    &released.object,
+                    released.namespace.as_deref(),
+                )
+        };
+        let found = all.into_iter().find(is_it);
+        Some(found.map(|release| release.wanted.versions))
+    };
+    let (asked, given) = (asks(commit)?, asks(later)?);
+    (asked != given).then(|| (later.clone(), there.versions.clone()))
 }
 
 fn replaced(

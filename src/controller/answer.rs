@@ -46,7 +46,9 @@ impl Answer {
             ));
             let answer = answers.fold(nothing, Self::or);
             let gateway = parent.gateway(&namespace);
-            let idle = gateway.and_then(|key| gateways.get(&key)).and_then(idle);
+            let idle = gateway
+                .and_then(|key| gateways.get(&key))
+                .and_then(|gateway| idle(gateway));
             let answer = match (answer, idle) {
                 (Self::Accepted, Some(why)) => Self::Open(why),
                 (answer, _) => answer,
@@ -144,7 +146,7 @@ fn one(route: &HttpRoute, gateway: &str, said: &RouteParentStatus) -> Answer {
 }
 
 /// Why a Gateway takes no requests, where its implementation says so. One that says nothing is believed to take them.
-fn idle(gateway: &Arc<Gateway>) -> Option<String> {
+pub(super) fn idle(gateway: &Gateway) -> Option<String> {
     let conditions = &gateway.status.as_ref()?.conditions;
     let against = ["Accepted", "Programmed"].into_iter().find_map(|type_| {
         current(conditions, type_, gateway.metadata.generation).filter(|condition| {

@@ -115,7 +115,9 @@ impl Behind<'_> {
             let wanted = split.wanted.as_ref();
             wanted.is_some_and(|wanted| share_of(wanted, *version).is_zero())
         };
-        if of_owner.goes_on() && new.iter().any(is_left) {
+        let is_back = |version: &VersionNumber| gives.iter().any(|(given, _)| given > version);
+        let goes_back = new.iter().all(is_back);
+        if of_owner.goes_on() && new.iter().any(is_left) && !goes_back {
             return Some(Until::News);
         }
         // What nobody serves may change.
@@ -126,8 +128,7 @@ impl Behind<'_> {
         if let Some(age) = self.heard.looked.accepted.get(&name) {
             return Some(Until::Passed(self.heard.settle.saturating_sub(*age)));
         }
-        let is_back = |version: &VersionNumber| gives.iter().any(|(given, _)| given > version);
-        if !Answer::of(live, self.heard.gateways).is_open() || !new.iter().all(is_back) {
+        if !Answer::of(live, self.heard.gateways).is_open() || !goes_back {
             return Some(Until::News);
         }
         // A gateway that says nothing holds up no way back for longer than that.

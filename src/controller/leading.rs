@@ -88,7 +88,8 @@ impl<'a> OwnerRoutes<'a> {
         all.any(|route| self.follows(route) && self.gives_it(route))
     }
 
-    fn gives_it(&self, route: &HttpRoute) -> bool {
+    /// It gives what is served.
+    pub(super) fn gives_it(&self, route: &HttpRoute) -> bool {
         let shares = backends::shares(self.app, route);
         (self.served.as_ref()).is_some_and(|served| is_same(served, &shares))
     }

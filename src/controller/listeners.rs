@@ -2,6 +2,7 @@
 //!
 //! Pure. Who reads it in the gateway's answer has moved the route already. Which namespaces a label selector picks is not known here.
 
+use super::answer;
 use super::failure::Failure;
 use crate::api::gateway::{ALLOW_NONE, ALLOW_SAME, Gateway, Listener, RouteKind};
 use crate::api::{Reason, covers_hostname};
@@ -42,47 +43,45 @@ pub(super) fn obstacle(
     })
 }
 
-/// What stands against a route from `namespace` that is to come there: nobody serves the gateway, or none of its listeners takes it.
+/// What stands against a route from `namespace` that is to come there: nobody serves the gateway, or no listener takes it for one of
+/// its hostnames.
 pub(super) fn refusal(
     (at, gateway): At<'_>,
     section: Option<&str>,
-    namespace: &str,
+    (namespace, hostnames): (&str, &[String]),
 ) -> Option<Failure> {
     let (of, name) = at;
+    if let Some(idle) = answer::idle(gateway) {
+        return Some(Failure {
+            reason: Reason::WaitingForGateway,
+            message: format!("{idle}; mend it, or name another one in spec.routes"),
+        });
+    }
     let said = gateway.status.iter().flat_map(|status| &status.conditions);
     let mut accepted = said.filter(|condition| condition.type_ == "Accepted");
-    let accepted = accepted.next();
-    if accepted.is_none_or(|accepted| accepted.status != "True") {
-        let why = match accepted {
-            Some(accepted) if accepted.status == "False" => format!(
-                "is refused by its controller ({}: {}); mend it",
-                accepted.reason, accepted.message
-            ),
-            _ => format!(
-                "is served by nobody yet; see whether a controller of class `{}` runs",
-                gateway.spec.gateway_class_name
-            ),
-        };
+    if !accepted.any(|accepted| accepted.status == "True") {
         return Some(Failure {
             reason: Reason::WaitingForGateway,
             message: format!(
-                "Gateway `{name}` in namespace `{of}` {why}, or name another one in spec.routes"
+                "Gateway `{name}` in namespace `{of}` is served by nobody yet; see whether a controller of class `{}` runs, or name another one in spec.routes",
+                gateway.spec.gateway_class_name
             ),
         });
     }
-    let takes = |listener: &Listener| takes(listener, of == namespace);
-    let mut all = named(gateway, section).peekable();
-    if all.peek().is_none() || all.any(takes) {
-        return None;
-    }
+    let is_taken = |hostname: &&String| {
+        let mut all = named(gateway, section);
+        all.any(|listener| takes(listener, of == namespace) && hears(listener, hostname))
+    };
+    named(gateway, section).next()?;
+    let hostname = hostnames.iter().find(|hostname| !is_taken(hostname))?;
+    let why: Vec<String> = (named(gateway, section))
+        .map(|listener| why_not(listener, of == namespace))
+        .collect();
     Some(Failure {
         reason: Reason::RouteRefused,
         message: format!(
-            "no listener of Gateway `{name}` in namespace `{of}` that the route names takes HTTPRoutes of namespace `{namespace}` ({}); change its allowedRoutes, or name another one in spec.routes",
-            named(gateway, section)
-                .map(why_not)
-                .collect::<Vec<_>>()
-                .join(", ")
+            "no listener of Gateway `{name}` in namespace `{of}` that the route names takes HTTPRoutes of namespace `{namespace}` for {hostname} ({}); change its allowedRoutes, or name another one in spec.routes",
+            why.join(", ")
         ),
     })
 }
@@ -120,17 +119,26 @@ fn is_kind(listener: &Listener) -> bool {
     }
 }
 
-/// Why a listener does not take a route.
-fn why_not(listener: &Listener) -> String {
+/// What a listener takes, for people.
+fn why_not(listener: &Listener, is_same: bool) -> String {
     let name = &listener.name;
-    if is_kind(listener) {
-        format!("`{name}` takes none, or those of its own namespace alone")
-    } else {
-        format!(
+    if !is_kind(listener) {
+        return format!(
             "`{name}` takes other kinds, for protocol {}",
             listener.protocol
-        )
+        );
     }
+    if !takes(listener, is_same) {
+        return format!("`{name}` takes none, or those of its own namespace alone");
+    }
+    let hostname = listener.hostname.as_deref().unwrap_or("any hostname");
+    format!("`{name}` takes {hostname}")
+}
+
+/// True for a listener that takes requests for a hostname, or for a part of those that it stands for.
+fn hears(listener: &Listener, hostname: &str) -> bool {
+    (listener.hostname.as_deref())
+        .is_none_or(|taken| covers_hostname(taken, hostname) || covers_hostname(hostname, taken))
 }
 
 /// The first hostname that no listener takes, and those that are taken. A gateway ignores it without a word where it takes another one
@@ -145,11 +153,9 @@ fn unheard<'a>(
         .map(|it| it.hostname.as_deref())
         .collect();
     let taken = taken.filter(|taken| !taken.is_empty())?;
-    let meets = |hostname: &&String| {
-        let mut taken = taken.iter();
-        taken.any(|taken| covers_hostname(taken, hostname) || covers_hostname(hostname, taken))
-    };
-    let unheard = hostnames.iter().find(|hostname| !meets(hostname))?;
+    let is_heard =
+        |hostname: &&String| named(gateway, section).any(|listener| hears(listener, hostname));
+    let unheard = hostnames.iter().find(|hostname| !is_heard(hostname))?;
     Some((unheard, taken))
 }
 
@@ -171,11 +177,11 @@ mod tests {
     fn gateway(listeners: &[Value], accepted: &str) -> Gateway {
         serde_json::from_value(json!({
             "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
-            "metadata": {"name": "web", "namespace": "edge"},
+            "metadata": {"name": "web", "namespace": "edge", "generation": 1},
             "spec": {"gatewayClassName": "any", "listeners": listeners},
             "status": {"conditions": [{
                 "type": "Accepted", "status": accepted, "reason": "Because", "message": "words",
-                "lastTransitionTime": "2026-01-01T00:00:00Z",
+                "observedGeneration": 1, "lastTransitionTime": "2026-01-01T00:00:00Z",
             }]},
         }))
         .unwrap()
@@ -225,9 +231,10 @@ mod tests {
             (listener("HTTP", kind("GRPCRoute")), "prod", false),
         ];
         let at = ("edge".to_owned(), "web".to_owned());
+        let hostnames = ["a.test".to_owned()];
         for (listener, namespace, takes) in table {
             let gateway = gateway(std::slice::from_ref(&listener), "True");
-            let refusal = refusal((&at, &gateway), None, namespace);
+            let refusal = refusal((&at, &gateway), None, (namespace, &hostnames));
             let reason = refusal.map(|refusal| refusal.reason);
             let wanted = (!takes).then_some(Reason::RouteRefused);
             assert_eq!(reason, wanted, "{listener} {namespace}");
@@ -235,15 +242,39 @@ mod tests {
         let both = [listener("TCP", from("All")), listener("HTTP", from("All"))];
         for (section, takes) in [(None, true), (Some("http"), true), (Some("tcp"), false)] {
             let gateway = gateway(&both, "True");
-            let refusal = refusal((&at, &gateway), section, "prod");
+            let refusal = refusal((&at, &gateway), section, ("prod", &hostnames));
             assert_eq!(refusal.is_none(), takes, "{section:?}");
         }
+        // The one that takes the routes does not hear of the hostname, and the one that does takes none.
+        let mut apart = gateway(
+            &[
+                listener("HTTP", from("Same")),
+                listener("HTTPS", from("All")),
+            ],
+            "True",
+        );
+        for (hostname, takes) in [("*.b.test", false), ("*.test", true)] {
+            apart.spec.listeners[1].hostname = Some(hostname.to_owned());
+            let refusal = refusal((&at, &apart), None, ("prod", &hostnames));
+            assert_eq!(refusal.is_none(), takes, "{hostname}");
+        }
+        let mut idle = gateway(&both, "True");
+        let conditions = &mut idle.status.as_mut().unwrap().conditions;
+        let mut programmed = conditions[0].clone();
+        (programmed.type_, programmed.status) = ("Programmed".to_owned(), "False".to_owned());
+        conditions.push(programmed);
+        let idles = refusal((&at, &idle), None, ("prod", &hostnames)).unwrap();
+        assert!(
+            idles
+                .message
+                .contains("takes no requests (Programmed=False)")
+        );
         for (accepted, words) in [
             ("Unknown", "is served by nobody yet"),
             ("False", "Because: words"),
         ] {
             let gateway = gateway(&both, accepted);
-            let refusal = refusal((&at, &gateway), None, "prod").unwrap();
+            let refusal = refusal((&at, &gateway), None, ("prod", &hostnames)).unwrap();
             assert!(
                 refusal.reason == Reason::WaitingForGateway && refusal.message.contains(words),
                 "{}",

@@ -15,7 +15,7 @@ use super::objects::AppObjects;
 use super::observe;
 use super::ownership;
 use crate::kubernetes::names;
-use crate::plan::{Memory, VersionMemory};
+use crate::plan::{Memory, Named, VersionMemory};
 use crate::words::VersionNumber;
 
 /// What is remembered of an app.
@@ -113,7 +113,7 @@ impl Remembered {
             .values_mut()
             .flat_map(BTreeMap::values_mut)
         {
-            (named.idle, named.since) = (None, None);
+            *named = Named::default();
         }
         // The status of each owner says what its routes gave. What else a shift goes by is of a moment that is over: which version was
         // lost then, and how many pods served.

@@ -345,6 +345,11 @@ fn route_facts(key: &AppKey, of_owner: &OwnerRoutes<'_>, gateways: &Gateways) ->
             .collect(),
         surplus: routes.iter().any(|route| of_owner.is_surplus(route)),
         several: routes.len() > 1,
+        behind: (routes.iter())
+            .filter(|route| !of_owner.gives_it(route))
+            .flat_map(|route| shares(&key.app, route))
+            .map(|(version, _)| version)
+            .collect(),
         differ: of_owner.differ(),
     }
 }

@@ -257,8 +257,15 @@ fn obstacle(
     let namespace = key.namespace.as_str();
     let section = spec.section.as_deref();
     let refusal = listeners::obstacle((&at, gateway), section, &spec.hostnames).or_else(|| {
-        let comes = live.is_some_and(|live| !is_there(key, live, spec));
-        (comes.then(|| listeners::refusal((&at, gateway), section, namespace))).flatten()
+        let live = live?;
+        let is_new = |hostname: &&String| !live.spec.hostnames.contains(hostname);
+        let hostnames: Vec<String> = if is_there(key, live, spec) {
+            spec.hostnames.iter().filter(is_new).cloned().collect()
+        } else {
+            spec.hostnames.clone()
+        };
+        let asks = !hostnames.is_empty();
+        asks.then(|| listeners::refusal((&at, gateway), section, (namespace, &hostnames)))?
     });
     if refusal.is_some() {
         return refusal;

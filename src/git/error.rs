@@ -170,6 +170,21 @@ impl GitError {
         self.kind == GitErrorKind::Interrupted
     }
 
+    /// The same, where the person stopped it and an earlier push of the same thing got no answer.
+    #[must_use]
+    pub fn after(self, may_arrive: bool) -> Self {
+        if !may_arrive || !self.is_interrupt() {
+            return self;
+        }
+        Self {
+            message: format!(
+                "{}; an earlier try got no answer, and may arrive yet: look again",
+                self.message
+            ),
+            ..self
+        }
+    }
+
     /// True for a push to which the server gave no answer: it may have taken it, and may take it yet.
     #[must_use]
     pub fn may_arrive(&self) -> bool {

@@ -315,10 +315,7 @@ fn left(
     let before = past.filter(|_| !wanted).map(|past| past.left.clone());
     let mut carrying = shifts.iter().filter(|shift| shift.carries(version));
     // A route that is behind the others sends all of its requests to it.
-    let is_behind = |shift: &Shift<'_>| {
-        let routes = &shift.split.routes;
-        (routes.differ || routes.surplus) && routes.sent.contains(&version)
-    };
+    let is_behind = |shift: &Shift<'_>| shift.split.routes.behind.contains(&version);
     let behind = shifts.iter().any(is_behind);
     let left = match (carrying.next(), carrying.next()) {
         _ if rises || behind => None,

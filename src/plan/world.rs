@@ -123,6 +123,8 @@ pub struct RouteFacts {
     pub ruled: BTreeSet<VersionNumber>,
     /// Versions that any of them gives a share. Routes differ while one of them cannot be written.
     pub sent: BTreeSet<VersionNumber>,
+    /// Versions that those of them give a share which give something else than what is served.
+    pub behind: BTreeSet<VersionNumber>,
     /// Versions that any of them refers to in any way.
     pub held: BTreeSet<VersionNumber>,
     /// There is one that the owner does not list any more: it counts until others take its requests.

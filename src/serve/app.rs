@@ -162,8 +162,7 @@ impl App {
         let has_files = tools.mirror.fetched_at().is_some();
         if has_files && !std::mem::replace(&mut self.had_files, has_files) {
             // What could not be started for want of its files has not failed: it is started at once.
-            self.running
-                .retain(|_, it| it.takes_requests() || !it.has_ended());
+            self.running.retain(|_, it| !it.have_all_ended());
         }
         self.returning.arrive(&self.running, &self.unfit, has_files);
         self.problems.clear();

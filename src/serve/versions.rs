@@ -202,6 +202,12 @@ impl Materialised {
         all.any(|process| matches!(process.running.state(), State::Ended(_)))
     }
 
+    /// True where each of them has.
+    pub(super) fn have_all_ended(&self) -> bool {
+        let mut all = self.functions.values();
+        all.all(|process| matches!(process.running.state(), State::Ended(_)))
+    }
+
     /// Waits until no request is open, for as long as `drain`, and ends the programs. The gateway sends nothing new.
     pub(super) async fn stop(self, drain: Duration) {
         let stopping = self.functions.into_values().map(|process| async move {

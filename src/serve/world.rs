@@ -114,6 +114,7 @@ impl App {
             held: shares.chain(served.overrides.iter().copied()).collect(),
             surplus: false,
             several: false,
+            behind: BTreeSet::new(),
             differ: false,
         };
         (served.shares.clone(), facts)

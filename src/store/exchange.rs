@@ -20,6 +20,7 @@ use super::remedy::Remedy;
 use super::version;
 use super::workspace::Workspace;
 use crate::git::{self, Git, GitError, RefUpdate};
+use crate::releases::{self, Release};
 use crate::words::{AppName, CommitId};
 
 /// How often it is looked whether another command has ended.
@@ -90,21 +91,15 @@ impl Workspace {
         newer == older || self.repo.graph_descendant_of(newer, older).unwrap_or(false)
     }
 
-    /// True where two commits have something else at a path, or where that cannot be told.
+    /// The objects in a file of releases of a commit; nothing where it cannot be read.
     #[must_use]
-    pub fn differ_at(&self, one: &CommitId, other: &CommitId, path: &str) -> bool {
-        let at = |commit: &CommitId| {
-            let tree = self.repo.find_commit(Oid::try_from(commit)?)?.tree()?;
-            match tree.get_path(Path::new(path)) {
-                Ok(entry) => Ok(Some(entry.id())),
-                Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
-                Err(error) => Err(error),
-            }
-        };
-        match (at(one), at(other)) {
-            (Ok(one), Ok(other)) => one != other,
-            _ => true,
-        }
+    pub fn releases_in(&self, commit: &CommitId, file: &str) -> Option<Vec<Release>> {
+        let oid = Oid::try_from(commit).ok()?;
+        let tree = self.repo.find_commit(oid).ok()?.tree().ok()?;
+        let entry = tree.get_path(Path::new(file)).ok()?;
+        let blob = self.repo.find_blob(entry.id()).ok()?;
+        let content = releases::read(file, blob.content()).ok()?;
+        Some(content.releases)
     }
 
     /// Fetches the app's refs and reads them.

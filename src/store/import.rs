@@ -302,6 +302,7 @@ fn carry_out(
     progress: &mut dyn FnMut(&str),
 ) -> Result<(), ImportError> {
     let mut contention = Contention::new();
+    let mut may_arrive = false;
     loop {
         pending.retain(|one| !one.plan.is_done());
         if pending.is_empty() {
@@ -313,9 +314,10 @@ fn carry_out(
         if error.is_interrupt() {
             return Err(ImportError::Interrupted {
                 apps: names(&pending),
-                message: error.message,
+                message: error.after(may_arrive).message,
             });
         }
+        may_arrive |= error.may_arrive();
         contention.pause();
         // What a refused push means, the refs say.
         let apps = pending.iter().map(|one| one.app.clone()).collect();

@@ -345,6 +345,7 @@ impl Target<'_> {
         mut needed: impl FnMut(&AppRefs) -> Result<Option<RefUpdate>, LabelError>,
     ) -> Result<(), LabelError> {
         let mut contention = Contention::new();
+        let mut may_arrive = false;
         loop {
             let Some(update) = needed(&refs)? else {
                 return Ok(());
@@ -368,8 +369,9 @@ impl Target<'_> {
                 return Ok(());
             };
             if refused.is_interrupt() {
-                return Err(LabelError::Interrupted(refused));
+                return Err(LabelError::Interrupted(refused.after(may_arrive)));
             }
+            may_arrive |= refused.may_arrive();
             contention.pause();
             let before = std::mem::take(&mut refs);
             refs = (workspace.refresh(self.app)).map_err(|source| LabelError::Unseen {

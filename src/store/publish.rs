@@ -136,6 +136,7 @@ impl Attempt<'_> {
             workspace.remote()
         ));
         let mut contention = Contention::within(RACES_MAX, TRIES_MAX);
+        let mut may_arrive = false;
         loop {
             if tried
                 .as_ref()
@@ -175,8 +176,9 @@ impl Attempt<'_> {
                     });
                 }
                 if error.is_interrupt() {
-                    return Err(PublishError::Interrupted(error));
+                    return Err(PublishError::Interrupted(error.after(may_arrive)));
                 }
+                may_arrive |= error.may_arrive();
                 // Whoever took the number explains the refusal. If nobody did, the server may not offer atomic pushes:
                 // the tag alone makes a version. Of a push of several apps any other one may be the reason.
                 let moved = if refs == before {

@@ -186,10 +186,9 @@ impl Work<'_> {
                 return Ok((Some(tombstone), deleted(version)));
             };
             if error.is_interrupt() {
+                let error = error.after(may_arrive);
                 let outcome = if may_arrive {
-                    let reason =
-                        format!("{error}; a push before it may move its tag yet; look again");
-                    unknown(word, reason)
+                    unknown(word, error.to_string())
                 } else {
                     refused(word, &error)
                 };

@@ -249,6 +249,15 @@ fn what_nobody_wants_any_more_is_not_given_to_a_route_before_the_others_leave_it
             None,
         ),
         (
+            "and it gives what is worse than that",
+            Case {
+                says: &[(5, 10_000), (3, 0)],
+                ..left
+            },
+            false,
+            None,
+        ),
+        (
             "a part of it is wanted",
             Case {
                 wanted: Some(&[(3, 9_000), (4, 1_000)]),

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use git2::{Oid, Repository};
 use jiff::Timestamp;
 
 use super::super::damaged::{begun, beside, cleared, exchanged, has_head, removed};
@@ -45,8 +46,10 @@ pub(super) struct Renewal {
     cleared: HashMap<Doubt, Instant>,
     /// Nothing is tried before.
     next: Option<Instant>,
-    /// Since when a new copy cannot be brought to where the branch is.
-    behind: Option<Instant>,
+    /// A new copy is being brought to where the branch is.
+    catches_up: bool,
+    /// Since when that fails.
+    failing: Option<Instant>,
 }
 
 /// The fetch that was tried.
@@ -142,10 +145,15 @@ impl Mirror {
         let (tried, damaged) = if let Some(copied) = copied {
             let fresh = beside(&dir)[0].clone();
             let (since, damaged) = (copied.since, copied.damaged);
-            let caught_up = copied.made.and_then(|()| {
-                let caught_up = self.caught_up(&fresh, attempt);
-                caught_up.or_else(|error| self.catch_up(renewal, &fresh, error, (since, attempt)))
-            });
+            let caught_up = match copied.made {
+                // The copy is as whole as it was, and only what came since is not there.
+                Err(error) if !renewal.catches_up => Err(error),
+                made => {
+                    let caught_up = made.and_then(|()| self.caught_up(&fresh, attempt));
+                    let catch_up = |error| self.catch_up(renewal, &fresh, error, (since, attempt));
+                    caught_up.map(|()| None).or_else(catch_up)
+                }
+            };
             let tried = match caught_up {
                 Ok(None) => renewal.judged(&fresh, &damaged, (&fetched, attempt)),
                 Ok(Some(transfer)) => {
@@ -162,7 +170,7 @@ impl Mirror {
                     Tried::Vain
                 }
             };
-            renewal.behind = None;
+            (renewal.catches_up, renewal.failing) = (false, None);
             (tried, damaged)
         } else {
             // What is being fetched is of use in the copy that it is fetched into, or is a new one.
@@ -203,10 +211,9 @@ impl Mirror {
 
     /// Brings the branch in a new copy to where it is now: the copy is of when it was begun, and what came since is in the old one alone. Who
     /// read an older commit in it would take back what was deployed meanwhile.
-    fn caught_up(&self, fresh: &Path, attempt: &Attempt<'_>) -> Result<Option<Transfer>, GitError> {
+    fn caught_up(&self, fresh: &Path, attempt: &Attempt<'_>) -> Result<(), GitError> {
         let git = self.git().beside(fresh);
-        let caught_up = git.fetch_soon(&attempt.branch(), &[], attempt.timeout);
-        caught_up.map(|()| None)
+        git.fetch_soon(&attempt.branch(), &[], attempt.timeout)
     }
 
     /// What a new copy waits for that is as far as it was, and takes no place before it has what the old one has: what came since, where that
@@ -220,13 +227,20 @@ impl Mirror {
     ) -> Result<Option<Transfer>, GitError> {
         // Nobody works there, and each call that is ended leaves what it had.
         stale_locks::remove_halves(fresh);
-        let behind = *renewal.behind.get_or_insert_with(Instant::now);
-        let transfer = if error.kind == GitErrorKind::TakesLong {
+        let takes_long = error.kind == GitErrorKind::TakesLong;
+        // Where each fetch takes long, it is enough that nothing is taken back.
+        if takes_long && renewal.catches_up && self.is_level(fresh) {
+            return Ok(None);
+        }
+        renewal.catches_up = true;
+        let failing = *renewal.failing.get_or_insert_with(Instant::now);
+        let transfer = if takes_long {
+            renewal.failing = None;
             let (git, branch, silence) =
                 (self.git().beside(fresh), attempt.branch(), attempt.timeout);
             let fetch = move || git.fetch_patiently(&branch, &[], silence);
             Transfer::begin(since, self.caller(), fetch)
-        } else if behind.elapsed() < AGAIN {
+        } else if failing.elapsed() < AGAIN {
             let waits = || {
                 thread::sleep(WAITS);
                 Ok(())
@@ -236,6 +250,19 @@ impl Mirror {
             Err(error)
         };
         transfer.map(Some)
+    }
+
+    /// True where a new copy has each commit that a branch of the old one is at.
+    fn is_level(&self, fresh: &Path) -> bool {
+        let heads = || {
+            let old = Repository::open_bare(self.dir())?;
+            let heads = old.references_glob("refs/heads/*")?;
+            let heads: Vec<Oid> = heads.flatten().filter_map(|head| head.target()).collect();
+            let fresh = Repository::open_bare(fresh)?;
+            let odb = fresh.odb()?;
+            Ok::<_, git2::Error>(heads.into_iter().all(|head| odb.exists(head)))
+        };
+        heads().unwrap_or(false)
     }
 
     /// Fetches a new copy beside the one in `dir`, where that one is found damaged and the remote answers.

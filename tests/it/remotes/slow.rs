@@ -281,7 +281,7 @@ fn a_new_copy_is_brought_to_where_the_branch_is_however_much_that_is() {
         let fetched = mirror.fetch("main", &apps(), SOON).unwrap();
         if fetched.renewed {
             let head = distant.shop.rev(&distant.shop.remote(), "main");
-            assert_eq!(fetched.head, Some(head));
+            assert_eq!(fetched.head, Some(head.parse().unwrap()));
             break;
         }
         let copy = mirror.coming().into_iter().find(|it| it.what == Part::Copy);
