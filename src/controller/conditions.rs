@@ -2,6 +2,7 @@
 //!
 //! Pure. How a condition keeps its time is in [`crate::api::condition`].
 
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use super::answer::{self, Answer};
@@ -12,7 +13,7 @@ use crate::api::condition::{self, Say, State};
 use crate::api::gateway::HttpRoute;
 use crate::api::{Class, Reason, Type};
 use crate::kubernetes::names;
-use crate::plan::{Cause, RoutePlan, Scale, SplitPlan};
+use crate::plan::{Cause, RoutePlan, Scale, SplitPlan, later};
 use crate::words::{FunctionName, Period, VersionNumber};
 
 /// Pods that a message names.
@@ -41,7 +42,8 @@ impl Facts<'_> {
         let stuck = (parts.iter())
             .find(|say| say.state != State::True && self.is_stuck(say))
             .map(|say| (say.reason, say.message.clone()))
-            .or_else(|| self.overdue(split, &parts));
+            .or_else(|| self.overdue(split, &parts))
+            .or_else(|| self.unanswered(&parts));
         let stuck = stuck.filter(|_| !self.wish.leaving);
         let stalled = match &stuck {
             Some((reason, message)) => Say::new(Type::Stalled, true, *reason, message.clone()),
@@ -135,6 +137,29 @@ impl Facts<'_> {
             say.message
         );
         Some((say.reason, message))
+    }
+
+    /// Of what a gateway has said nothing within the deadline, and what would free it.
+    fn unanswered(&self, parts: &[Say]) -> Option<(Reason, String)> {
+        let say = cause(parts).filter(|say| say.reason == Reason::WaitingForGateway)?;
+        self.answer_due().filter(|due| *due <= self.now)?;
+        let deadline = self.wish.wanted.as_ref().ok()?.progress_deadline;
+        let message = format!(
+            "no answer for {deadline}: {}; see whether the gateway's controller runs, and it goes on by itself",
+            say.message
+        );
+        Some((say.reason, message))
+    }
+
+    /// Until when a gateway is waited for that has not accepted a route, as far as the status knows since when that is so.
+    pub(super) fn answer_due(&self) -> Option<Timestamp> {
+        let mut before = self.wish.status.conditions.iter();
+        let before = before.find(|it| it.type_ == Type::RoutesAccepted.as_str())?;
+        let is_open = before.status != State::True.as_str()
+            && before.reason == Reason::WaitingForGateway.as_str();
+        let deadline = self.wish.wanted.as_ref().ok()?.progress_deadline;
+        let deadline = SignedDuration::from_secs(i64::from(deadline.as_secs()));
+        is_open.then(|| later(before.last_transition_time.0, deadline))
     }
 
     fn resolved(&self) -> Say {

@@ -31,6 +31,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const ACCEPT_SAID: Duration = Duration::from_secs(10);
 /// How long all connections are in use before that is said, and how often it is said again.
 const FULL_SAID: Duration = Duration::from_secs(10);
+/// How long a connection that was accepted just before a stop is given for its first request.
+const FIRST_REQUEST: Duration = Duration::from_millis(500);
 /// Streams of one HTTP/2 connection at a time.
 const STREAMS: u32 = 128;
 /// How often an HTTP/2 connection is asked whether it is still there, and how long it may take to say so.
@@ -184,6 +186,13 @@ async fn connection(
     look.tick().await;
     let mut began = false;
     let (mut ending, mut idle) = (false, None);
+    let mut first = pin!(async {
+        shutdown.cancelled().await;
+        // Who was accepted is answered, as one is whose request has begun to come.
+        if !client.asked.load(Ordering::Relaxed) {
+            tokio::time::sleep(FIRST_REQUEST).await;
+        }
+    });
     loop {
         tokio::select! {
             ended = serving.as_mut() => {
@@ -193,7 +202,11 @@ async fn connection(
                 return;
             }
             () = gateway.stop.cancelled() => return,
-            () = shutdown.cancelled(), if !ending => {
+            () = shutdown.cancelled(), if !ending && began => {
+                ending = true;
+                serving.as_mut().graceful_shutdown();
+            }
+            () = first.as_mut(), if !ending => {
                 ending = true;
                 serving.as_mut().graceful_shutdown();
             }

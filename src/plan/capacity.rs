@@ -49,16 +49,17 @@ pub fn step(basis: u32) -> u32 {
     (basis / 10).max(1)
 }
 
-/// Pods that are left to a version that gives way, at a share.
+/// Pods that are left to a version that gives way, at a share; where it is `full`, so that none fits beside them, a step fewer.
 #[must_use]
-pub fn left(share: Share, basis: u32) -> u32 {
+pub fn left(share: Share, basis: u32, full: bool) -> u32 {
     let any = Pods {
         ready: 0,
         min: 1,
         max: u32::MAX,
         basis,
     };
-    need(share, any).saturating_sub(step(basis)).max(1)
+    let step = if full { step(basis) } else { 0 };
+    need(share, any).saturating_sub(step).max(1)
 }
 
 /// Pods that all traffic takes, where that many bear a share.

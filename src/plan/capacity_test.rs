@@ -208,3 +208,40 @@ fn in_a_node_without_room_a_shift_ends_by_steps() {
         assert!(pods >= 10, "{pods} pods");
     }
 }
+
+#[test]
+fn where_a_pod_more_has_room_no_shift_takes_fewer_than_served_before() {
+    for (pods, room) in [(2, 3), (4, 5), (4, 6), (10, 11), (10, 13), (10, 10), (2, 2)] {
+        let mut story = Story::new();
+        story.version(7, pods, pods).want(&[(7, 100)]).act();
+        story.ready(7, pods).act();
+        story.version(8, pods, pods).want(&[(8, 100)]).act();
+        fit(&mut story, room);
+        let (mut fewest, mut most) = (pods, 0);
+        for _ in 0..300 {
+            story.pass(2).act();
+            fit(&mut story, room);
+            let of = |number: u32| {
+                let version = story.world.versions.get(&v(number));
+                version.map_or(0, |it| it.functions[&web()].ready)
+            };
+            fewest = fewest.min(of(7) + of(8));
+            // What each bears of the requests that one pod bore before, in percent.
+            for number in [7, 8] {
+                let share = effective::share_of(&story.serving(), v(number)).basis_points();
+                if share > 0 {
+                    most = most.max(share * pods / of(number).max(1) / 100);
+                }
+            }
+            assert!(!story.plan().splits[0].stalled, "{pods} {room}");
+        }
+        assert_eq!(story.serving(), shares(&[(8, 100)]), "{pods} {room}");
+        assert!(story.plan().splits[0].complete, "{pods} {room}");
+        if room > pods {
+            assert!(fewest >= pods, "{pods} {room}: {fewest}");
+            assert!(most <= 100, "{pods} {room}: {most} %");
+        } else {
+            assert!(fewest >= pods - 1, "{pods} {room}: {fewest}");
+        }
+    }
+}

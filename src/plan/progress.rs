@@ -2,6 +2,8 @@
 //!
 //! Pure. Where there is no room for the pods that a shift waits for, the versions that leave give way after a while. What makes no progress within its deadline is said to be stalled; the way back does not wait longer than that.
 
+use std::collections::BTreeSet;
+
 use super::effective::share_of;
 use super::served;
 use super::world::{Progress, Split, World};
@@ -43,6 +45,7 @@ pub(super) fn progress(
             .filter(|version| served::lately(world, split, *version))
             .collect(),
         lean: false,
+        room: 0,
     };
     let Some(past) = past(world, split) else {
         return Some(fresh);
@@ -59,13 +62,65 @@ pub(super) fn progress(
             points: fresh.points.max(past.points),
             back: past.back.clone(),
             lean: past.lean,
+            room: past.room,
             ..fresh
         });
     }
+    let lean = past.lean || (cramped && wake.reached(due));
+    let room = if lean {
+        past.room.max(here(world, split))
+    } else {
+        0
+    };
     Some(Progress {
-        lean: past.lean || (cramped && wake.reached(due)),
+        lean,
+        room,
         ..past.clone()
     })
+}
+
+/// Ready pods of the versions of a split, without those that are given up already.
+fn here(world: &World, split: &Split) -> u32 {
+    let wanted = split.wanted.iter().flat_map(|wanted| wanted.iter());
+    let all = wanted.chain(split.last.iter());
+    let all: BTreeSet<VersionNumber> = all.map(|(version, _)| *version).collect();
+    let of = |version: VersionNumber| {
+        let state = world.versions.get(&version);
+        let given = world.memory.versions.get(&version).map(|past| &past.left);
+        let functions = state.into_iter().flat_map(|state| &state.functions);
+        functions
+            .map(|(name, function)| {
+                let left = given.and_then(|left| left.get(name));
+                function.ready.min(left.copied().unwrap_or(u32::MAX))
+            })
+            .fold(0_u32, u32::saturating_add)
+    };
+    all.into_iter().map(of).fold(0, u32::saturating_add)
+}
+
+/// True where a pod more takes one less of a version that leaves: none fits beside those that are here, as far as was seen, or none
+/// came for a while.
+pub(super) fn is_full(world: &World, split: &Split, progress: &Progress, wake: &mut Wake) -> bool {
+    let fits = progress.room > here(world, split);
+    !fits || wake.reached(later(progress.moved, split.progress_deadline / NOTED * 2))
+}
+
+/// True where the share of what comes may run ahead of its pods: nothing else makes room for the next one.
+pub(super) fn runs_ahead(world: &World, split: &Split, wake: &mut Wake) -> bool {
+    let Some(progress) = past(world, split).filter(|progress| progress.lean) else {
+        return false;
+    };
+    let is_long = wake.reached(later(progress.moved, split.progress_deadline / NOTED * 2));
+    let falls = |(version, share): &(VersionNumber, Share)| {
+        let wanted = split.wanted.as_ref();
+        *share > wanted.map_or(Share::ZERO, |wanted| share_of(wanted, *version))
+    };
+    let mut leaving = split.last.iter().filter(|it| falls(it));
+    let is_least = leaving.all(|(version, _)| {
+        let left = world.memory.versions.get(version).map(|past| &past.left);
+        left.is_some_and(|left| !left.is_empty() && left.values().all(|pods| *pods <= 1))
+    });
+    is_long || (is_least && is_full(world, split, progress, wake))
 }
 
 /// True when more pods of a version cannot be made or placed now.
@@ -73,11 +128,6 @@ pub(super) fn has_no_room(world: &World, version: VersionNumber) -> bool {
     let state = world.versions.get(&version);
     let mut functions = state.into_iter().flat_map(|state| state.functions.values());
     functions.any(|function| function.no_room)
-}
-
-/// True while the versions that leave give way.
-pub(super) fn is_lean(world: &World, split: &Split) -> bool {
-    past(world, split).is_some_and(|past| past.lean)
 }
 
 /// What is remembered of the shift to what is wanted now.

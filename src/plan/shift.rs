@@ -149,8 +149,10 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     let shares = shares.or_else(|| (news && !split.last.is_empty()).then(|| split.last.clone()));
     let progress = progress::progress(world, split, shares.as_ref(), &waiting, wake);
     let lean = progress.as_ref().is_some_and(|progress| progress.lean);
+    let full = (progress.as_ref())
+        .is_some_and(|progress| lean && progress::is_full(world, split, progress, wake));
     let left = if lean {
-        left(world, wanted, &split.last, &basis)
+        left(world, wanted, &split.last, (&basis, full))
     } else {
         BTreeMap::new()
     };
@@ -353,11 +355,11 @@ fn standing(
             known & since.is_none_or(&mut over)
         }
     };
-    let lean = progress::is_lean(world, split);
+    let runs_ahead = progress::runs_ahead(world, split, wake);
     let bears = reached(split, state)
         .filter_map(|name| pods(state, name, basis))
         .map(|pods| {
-            let ahead = if lean && pods.ready > 0 {
+            let ahead = if runs_ahead && pods.ready > 0 {
                 capacity::step(pods.basis)
             } else {
                 0
@@ -456,22 +458,30 @@ fn needs(
         .collect()
 }
 
-/// Pods that are left to the versions whose share is to fall, at the share that they still have.
+/// Pods that are left to the versions whose share is to fall: those that the share takes which they still have, and fewer where no
+/// pod fits beside them.
 fn left(
     world: &World,
     wanted: &[(VersionNumber, Share)],
     last: &[(VersionNumber, Share)],
-    basis: &BTreeMap<FunctionName, u32>,
+    (basis, full): (&BTreeMap<FunctionName, u32>, bool),
 ) -> BTreeMap<VersionNumber, BTreeMap<FunctionName, u32>> {
     let falls = last
         .iter()
         .filter(|(v, share)| *share > share_of(wanted, *v));
     falls
         .filter_map(|(version, share)| {
-            let functions = world.versions.get(version)?.functions.keys();
-            let left = functions.filter_map(|name| {
+            let functions = &world.versions.get(version)?.functions;
+            let before = world.memory.versions.get(version).map(|past| &past.left);
+            let left = functions.iter().filter_map(|(name, function)| {
                 let basis = *basis.get(name)?;
-                Some((name.clone(), capacity::left(*share, basis)))
+                let before = before.and_then(|left| left.get(name)).copied();
+                let now = before.unwrap_or(function.asked.max(function.ready));
+                let [whole, lean] = [false, true].map(|full| capacity::left(*share, basis, full));
+                let left = if full && now <= whole { lean } else { whole };
+                // What was given up for this share stays so.
+                let before = before.filter(|before| *before >= lean);
+                Some((name.clone(), before.map_or(left, |before| left.min(before))))
             });
             Some((*version, left.collect()))
         })

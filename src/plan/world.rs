@@ -257,6 +257,14 @@ pub struct Progress {
     /// There is no room for the pods that it waits for, so the versions that leave give way step by step.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lean: bool,
+    /// Most pods of all its versions together that were ready since there was no room for more: so many fit.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub room: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 impl Memory {

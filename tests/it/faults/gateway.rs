@@ -226,6 +226,11 @@ async fn the_way_back_waits_for_a_silent_gateway_no_longer_than_the_deadline() {
         }
     })
     .await;
+    // It does not go away by waiting.
+    let message = scope
+        .until_condition("shop", "Stalled", "True", "WaitingForGateway")
+        .await;
+    assert!(message.contains("no answer for 10s"), "{message}");
     scope.stays_put("shop").await;
     assert_eq!(scope.pods("shop", 2).await.len(), 1);
     accepter.set(&scope.namespace, Answer::Accept);

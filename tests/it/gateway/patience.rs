@@ -144,6 +144,35 @@ async fn a_stream_that_takes_little_at_a_time_is_not_reset() {
     }
 }
 
+/// A client that connected just before a stop has not sent its request yet.
+#[tokio::test]
+async fn who_was_accepted_before_a_stop_is_answered() {
+    let v7 = backend("v7").await;
+    let stage = Stage::with(vec![route(&[(7, 10_000, Some(&v7))])], Limits::default()).await;
+    let mut stream = TcpStream::connect(stage.address).await.unwrap();
+    wait_for("it to be accepted", DEADLINE, async || {
+        let printed = stage.printed_metrics();
+        printed.contains("gateway_connections 1").then_some(())
+    })
+    .await;
+    stage.shutdown.cancel();
+    // It has heard of the stop: nobody else is accepted.
+    wait_for("the stop to be heard of", DEADLINE, async || {
+        TcpStream::connect(stage.address)
+            .await
+            .is_err()
+            .then_some(())
+    })
+    .await;
+    let request = "GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let read = tokio::time::timeout(DEADLINE, stream.read_to_string(&mut answer));
+    read.await.expect("the connection is closed").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(stage.served.await.unwrap(), 0, "none is cut");
+}
+
 /// What the process has sent is not yet what the client has.
 #[tokio::test]
 async fn a_client_that_pauses_gets_the_end_of_its_answer_also_at_a_stop() {
