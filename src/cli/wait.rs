@@ -14,7 +14,7 @@ use crate::releasing::Released;
 use crate::serve::admin_api::{ShareStatus, Status};
 use crate::store::StoreError;
 use crate::view::{AdminClient, FollowsError, own_address};
-use crate::words::{CommitId, EnvironmentName, Period, VersionWord};
+use crate::words::{CommitId, EnvironmentName, Period, VersionWord, listed};
 
 /// How long the record of what is served is waited for. A server pushes those of one app after the other, and waits longer after each push
 /// that fails.
@@ -280,15 +280,12 @@ fn replaced(
     later: &CommitId,
     versions: &[ShareStatus],
 ) -> Failure {
-    let versions: Vec<String> = (versions.iter())
-        .map(|it| format!("{} {}%", it.version, it.percentage))
-        .collect();
+    let versions = listed(versions.iter().map(|it| (it.version, it.percentage)));
     let later = later.short();
     let what = released.kind.named(None, &released.name);
     Failure::new(format!(
-        "commit {shown} is in branch {}, and commit {later} after it gave {what} something else before it was seen to be served: now {} is",
-        released.branch,
-        versions.join(", ")
+        "commit {shown} is in branch {}, and commit {later} after it gave {what} something else before it was seen to be served: now {versions} is",
+        released.branch
     ))
     .because(reason::REPLACED)
 }
