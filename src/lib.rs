@@ -28,6 +28,7 @@
 //! | [`releasing`] | changes of `releases/`: each a commit on top of the remote's branch | files, remotes by `git` |
 //! | [`plan`] | what to do about one app: which version gets which share, what runs and for how long | nothing |
 //! | [`branch`] | which objects of a branch count: of its newest commit, and of those before it | nothing |
+//! | [`following`] | what counts of a branch as a mirror has it, also after a restart | files |
 //! | [`resolve`] | which versions the words of a split mean: what was resolved before stays | nothing |
 //! | [`preview`] | what a merge does: releases before and after it, as changes, pods and faults | nothing |
 //! | [`gateway`] | the embedded HTTP gateway: which process gets a request, and the way there and back | the network |
@@ -55,6 +56,7 @@ pub mod branch;
 pub mod ci;
 pub mod cli;
 pub mod controller;
+pub mod following;
 pub mod gateway;
 pub mod git;
 pub mod kubernetes;

@@ -12,6 +12,24 @@ use crate::words::{AppName, CommitId};
 pub enum Problem {
     /// A file cannot be read; with its place and why, in words of the reader.
     Unreadable(String),
+    /// The folder of releases cannot be read, so that nothing of the commit counts.
+    Refused {
+        /// Why, with the folder, in words of the reader.
+        problem: String,
+        /// The commit.
+        commit: CommitId,
+    },
+    /// Nothing in the folder of releases is ours, and nothing went before.
+    Nothing {
+        /// The commit.
+        commit: CommitId,
+        /// The folder.
+        folder: String,
+        /// It exists.
+        is_there: bool,
+        /// Other folders of the commit that hold releases.
+        others: BTreeSet<String>,
+    },
     /// An object is of another app or repository than before.
     Changed {
         /// The file, from the root of the repository.

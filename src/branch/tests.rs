@@ -72,7 +72,11 @@ fn file_of(problem: &Problem) -> &str {
         Problem::Changed { file, .. }
         | Problem::Second { file, .. }
         | Problem::Emptied { file, .. } => file,
-        Problem::Unreadable(_) | Problem::Kept { .. } | Problem::AsBefore { .. } => "",
+        Problem::Unreadable(_)
+        | Problem::Refused { .. }
+        | Problem::Nothing { .. }
+        | Problem::Kept { .. }
+        | Problem::AsBefore { .. } => "",
     }
 }
 

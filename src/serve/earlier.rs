@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use super::source::Source;
-use super::trouble::exchanged;
-use crate::branch::Tip;
+use super::trouble::{exchanged, says};
+use crate::following::Place;
 use crate::words::CommitId;
 
 impl Source {
     /// Reads again what counted before.
     pub(super) fn recall(&mut self) {
         self.replay();
-        self.forget();
+        self.followed.forget();
         // So it was fetched before, and nobody is to be told of its versions meanwhile.
         let head = self.mirror.head(&self.branch);
         self.fetched.clone_from(&head);
@@ -26,66 +26,23 @@ impl Source {
 
     /// True where nothing was served before, as far as the state folder knows.
     pub(super) fn knows_nothing(&self) -> bool {
-        self.counted.commits().is_empty() && self.known.is_empty()
-    }
-
-    /// Forgets what was remembered once a commit counts as a whole: then there is nothing beside it and what it keeps.
-    pub(super) fn forget(&mut self) {
-        let tip = &self.found.tip;
-        if tip.whole {
-            self.known.retain(|owner, _| tip.recalls(owner));
-        }
+        self.counted.commits().is_empty() && self.followed.known.is_empty()
     }
 
     /// Reads the commits that counted, in their order, as far as they can be read.
     pub(super) fn replay(&mut self) {
-        self.found.tip = Arc::new(Tip::default());
-        self.lost.clear();
-        let commits = self.counted.commits().to_vec();
-        let held = self.counted.held().cloned();
-        for (index, commit) in commits.iter().cloned().enumerate() {
-            let is_last = index + 1 == commits.len();
-            // What went with a commit in between, which is not read again, is among those before it.
-            let may_stay = held.as_ref().filter(|_| is_last);
-            match self.read(&commit, may_stay) {
-                Ok(wrong) if self.found.tip.commit.as_ref() != Some(&commit) => {
-                    self.wrong = wrong;
-                    self.lost.push(commit);
-                }
-                Ok(wrong) => {
-                    self.wrong = wrong;
-                    // The last one is read again, and those before it are not.
-                    if self.unread && !is_last {
-                        self.lost.push(commit.clone());
-                    }
-                    self.found.seen = Some(commit);
-                }
-                Err(error) => {
-                    if commit.is_zero() {
-                        tracing::warn!(
-                            "which commits counted before is not known; the newest one is read, and what it does not have goes on"
-                        );
-                    } else {
-                        tracing::warn!(
-                            "commit {}, which counted before: {error}; the newest one is read",
-                            commit.short()
-                        );
-                    }
-                    self.lost.push(commit);
-                }
-            }
+        let place = Place {
+            mirror: &self.mirror,
+            branch: &self.branch,
+            folder: self.folder.as_deref(),
+        };
+        let (commits, held) = (self.counted.commits(), self.counted.held());
+        let (seen, problems) = self.followed.replay(place, commits, held);
+        if !commits.is_empty() {
+            self.found.seen = seen;
+            self.wrong = problems.iter().map(says).collect();
         }
-        if let Some(last) = commits.last().filter(|last| self.lost.contains(last)) {
-            // Those before it do not say what it removed and added: what the state folder remembers is all that is known.
-            self.found.tip = Arc::new(Tip::default());
-            self.found.seen = None;
-            self.wrong.clear();
-            // The one that cannot be read is the one to name.
-            self.lost = [last.clone()]
-                .into_iter()
-                .chain(commits.iter().cloned())
-                .collect();
-        }
+        self.found.tip = Arc::clone(&self.followed.tip);
     }
 
     /// True where a commit is of another repository than those that counted.

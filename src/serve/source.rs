@@ -1,10 +1,9 @@
 //! What the release repository says now: its tip, and the Deployments and Aliases there.
 //!
-//! What of a commit counts is said in [`crate::branch`]. Looking takes as long as git does, so it has a task of its own, [`follow`],
+//! What of a commit counts is said in [`crate::branch`], by way of [`crate::following`]. Looking takes as long as git does, so it has a task of its own, [`follow`],
 //! and nobody waits for it.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,13 +14,10 @@ use tokio::sync::{Notify, watch};
 use super::accepted::Counted;
 use super::state::Remembered;
 use super::tasks::Last;
-use super::trouble::{
-    empty, exchanged, goes_on, is_gone, looks_long, nothing_there, other_folder, says, takes_long,
-    went_back,
-};
-use crate::branch::{Commit, Known, Tip};
+use super::trouble::{exchanged, goes_on, is_gone, looks_long, says, takes_long, went_back};
+use crate::branch::{Known, Tip};
+use crate::following::{Followed, Place};
 use crate::panics::{Panic, guarded_now};
-use crate::plan::Owner;
 use crate::store::{Fetched, Mirror, StoreError};
 use crate::words::{AppName, CommitId};
 
@@ -42,17 +38,14 @@ pub(super) struct Source {
     pub(super) brought: bool,
     /// What is wrong with the commit that was read last.
     pub(super) wrong: Vec<String>,
-    /// Something of that commit could not be read, whatever stands in it, or was read of a copy that has been made anew since: it is
-    /// read again at the next look.
-    pub(super) unread: bool,
+    /// That commit was read of a copy that has been made anew since: it is read again at the next look.
+    pub(super) renewed: bool,
     /// That the branch went back with that commit, or that the one before it is gone.
     pub(super) turned: Option<String>,
     /// What a restart has to know.
     pub(super) counted: Counted,
-    /// What the state folder remembers of objects, until all of them are as a commit says.
-    pub(super) known: Known,
-    /// Commits that counted before and cannot be read any more, until another one is read.
-    pub(super) lost: Vec<CommitId>,
+    /// What counts, with what the state folder remembers of objects.
+    pub(super) followed: Followed,
     /// What could not be read at the start is tried once more after the first fetch, which may have brought it.
     pub(super) replays: bool,
     /// The commit of the branch that was fetched last before the start.
@@ -204,11 +197,10 @@ impl Source {
             found: Found::default(),
             brought: false,
             wrong: Vec::new(),
-            unread: false,
+            renewed: false,
             turned: None,
             counted,
-            known,
-            lost: Vec::new(),
+            followed: Followed::new(known),
             replays: true,
             fetched: None,
             used,
@@ -218,7 +210,7 @@ impl Source {
     /// The apps that are followed.
     pub(super) fn apps(&self) -> BTreeSet<AppName> {
         let releases = self.found.tip.releases.iter();
-        let known = self.known.values().map(|(app, _)| app);
+        let known = self.followed.known.values().map(|(app, _)| app);
         (releases.map(|release| release.app()).chain(known))
             .cloned()
             .collect()
@@ -269,10 +261,13 @@ impl Source {
         let fetched = self.mirror.fetch(&self.branch, &followed, TIMEOUT);
         self.brought = self.moved(&fetched);
         let head = fetched.as_ref().ok().and_then(|found| found.head.clone());
-        self.unread |= fetched.as_ref().is_ok_and(|found| found.renewed);
+        self.renewed |= fetched.as_ref().is_ok_and(|found| found.renewed);
         let is_new = |commit: &CommitId| {
             let judged = self.found.foreign && self.brought;
-            Some(commit) != self.found.seen.as_ref() || judged || self.unread
+            Some(commit) != self.found.seen.as_ref()
+                || judged
+                || self.renewed
+                || self.followed.unread
         };
         let answered = head.is_some();
         let head = head.filter(is_new);
@@ -298,11 +293,15 @@ impl Source {
                 self.found.seen = Some(commit);
                 return ended(fetched);
             }
-            if fetched.is_ok() && std::mem::take(&mut self.replays) && !self.lost.is_empty() {
+            if fetched.is_ok()
+                && std::mem::take(&mut self.replays)
+                && !self.followed.lost.is_empty()
+            {
                 self.replay();
             }
             let before = self.before();
-            self.wrong = self.read(&commit, None)?;
+            self.renewed = false;
+            self.wrong = self.read(&commit)?;
             if let Some(before) = before.filter(|before| *before != commit) {
                 self.turned = if self.mirror.went_back(&before, &commit) {
                     Some(went_back(&commit, &before))
@@ -315,7 +314,7 @@ impl Source {
             if self.found.tip.commit.as_ref() == Some(&commit) {
                 self.wrong.extend(self.turned.clone());
             }
-            self.forget();
+            self.followed.forget();
             // One that counts; of what could not be read before, more may count now.
             if self.found.tip.commit.as_ref() == Some(&commit) {
                 self.note();
@@ -327,7 +326,7 @@ impl Source {
                 let more = self.mirror.fetch(&self.branch, &apps, TIMEOUT);
                 self.brought |= self.moved(&more);
                 // What was judged a moment ago was judged on a damaged copy: the next look judges it again.
-                self.unread |= more.as_ref().is_ok_and(|more| more.renewed);
+                self.renewed |= more.as_ref().is_ok_and(|more| more.renewed);
                 ended(more)?;
             }
         }
@@ -353,80 +352,17 @@ impl Source {
         }
     }
 
-    /// Reads a commit, which counts from now on as far as it can be read. What is wrong, and what is kept though it is not in
-    /// it. `may_stay`: what may be kept, where that is known.
-    pub(super) fn read(
-        &mut self,
-        commit: &CommitId,
-        may_stay: Option<&BTreeSet<Owner>>,
-    ) -> Result<Vec<String>, StoreError> {
-        let settings = self.mirror.settings(commit)?;
-        let folder = self.folder.as_ref().unwrap_or(&settings.releases).clone();
-        let read = self.mirror.releases(&self.branch, commit, &folder)?;
-        self.unread = read.unreadable.iter().any(|file| file.is_unread);
-        if let Some(all) = (read.unreadable.iter()).find(|file| file.file == folder) {
-            return Ok(vec![format!(
-                "{}; commit {} does not count until that is mended, and what was read before goes on",
-                all.problem,
-                commit.short()
-            )]);
-        }
-        // What stands in a file that cannot be read is not gone.
-        let is_empty = read.releases.is_empty() && read.unreadable.is_empty();
-        let before = &self.found.tip;
-        // Another folder that does not have all of it: what stood in the one before was not removed by anybody.
-        let is_other =
-            self.folder.is_none() && before.commit.is_some() && before.settings.releases != folder;
-        let empty = if is_empty {
-            Some(empty(&folder, read.aside.len()))
-        } else {
-            is_other.then(|| other_folder(&folder, &before.settings.releases))
+    /// Reads a commit, which counts from now on as far as it can be read. What is wrong, and what is kept though it is not in it.
+    fn read(&mut self, commit: &CommitId) -> Result<Vec<String>, StoreError> {
+        let place = Place {
+            mirror: &self.mirror,
+            branch: &self.branch,
+            folder: self.folder.as_deref(),
         };
-        let unreadable = read.unreadable.iter();
-        // What is remembered may be of another branch or folder, whose objects may have the same names for other apps.
-        let elsewhere = self.found.tip.commit.is_none() && self.counted.commits().is_empty();
-        let nothing = Known::new();
-        let known = if elsewhere && !is_empty {
-            &nothing
-        } else {
-            &self.known
-        };
-        let apps = settings.apps.clone();
-        // Many objects may be held as one commit had them.
-        let follows: RefCell<HashMap<CommitId, bool>> = RefCell::default();
-        let (tip, problems) = self.found.tip.next(Commit {
-            id: commit,
-            settings,
-            releases: &read.releases,
-            unreadable: unreadable
-                .map(|file| (file.file.as_str(), file.problem.as_str()))
-                .collect(),
-            bare: &read.bare,
-            empty: empty.as_deref(),
-            follows: &|before| {
-                let asked = follows.borrow().get(before).copied();
-                asked.unwrap_or_else(|| {
-                    let answer = self.mirror.follows(commit, before);
-                    follows.borrow_mut().insert(before.clone(), answer);
-                    answer
-                })
-            },
-            known,
-            lost: &self.lost,
-            may_stay,
-        });
-        let mut wrong: Vec<String> = problems.iter().map(says).collect();
-        // Where nothing is kept, nothing else is said of it.
-        if is_empty && wrong.is_empty() {
-            wrong.push(nothing_there(
-                commit,
-                &folder,
-                self.mirror.folders(commit, &folder, &apps),
-            ));
-        }
-        self.found.tip = Arc::new(tip);
-        self.lost.clear();
-        Ok(wrong)
+        let counted = self.counted.commits();
+        let problems = self.followed.read(place, commit, counted, None)?;
+        self.found.tip = Arc::clone(&self.followed.tip);
+        Ok(problems.iter().map(says).collect())
     }
 }
 

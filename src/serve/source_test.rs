@@ -6,6 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::branch;
 use crate::git::{Caller, RemoteUrl};
+use crate::plan::Owner;
 use crate::releases;
 
 #[path = "slips_test.rs"]
@@ -74,7 +75,7 @@ fn what_is_remembered_goes_on_where_it_is_not_known_which_commits_counted() {
         // It is back, and the folder is not in it.
         commit(&url, None);
         source.look();
-        let owner = source.known.keys().next().unwrap();
+        let owner = source.followed.known.keys().next().unwrap();
         assert!(source.found.tip.recalls(owner));
         let said = source.found.problems.join("\n");
         assert!(
@@ -129,7 +130,7 @@ fn a_folder_that_is_not_there_is_said_at_the_first_start_with_those_that_are() {
         let dir = tempfile::tempdir().unwrap();
         let url = dir.path().join("shop.git");
         let mut source = source(dir.path(), &url, b"");
-        source.known.clear();
+        source.followed.known.clear();
         source.folder = Some(folder.to_owned());
         commit(&url, text);
         source.recall();
@@ -145,18 +146,6 @@ fn a_folder_that_is_not_there_is_said_at_the_first_start_with_those_that_are() {
         commit(&url, Some(SHOP));
         source.look();
         assert_eq!(source.found.problems, [""; 0]);
-    }
-}
-
-#[test]
-fn a_folder_that_holds_objects_of_others_is_not_called_empty() {
-    assert_eq!(empty("releases", 0), "`releases` is absent or empty");
-    for others in [1, 3] {
-        let said = empty("releases", others);
-        assert!(
-            said.contains(&others.to_string()) && !said.contains("absent"),
-            "{said}"
-        );
     }
 }
 
@@ -189,7 +178,7 @@ fn what_could_not_be_read_for_a_moment_is_read_again_at_the_next_look() {
     // What is wrong with a file itself is not read again and again.
     commit(&url, Some("kind: ["));
     source.look();
-    assert!(!source.found.problems.is_empty() && !source.unread);
+    assert!(!source.found.problems.is_empty() && !source.followed.unread);
 }
 
 /// Has a tag say that the newest commit is version 1 of the shop; the id of the commit.
@@ -225,7 +214,7 @@ fn a_repository_is_known_to_be_another_one_also_where_the_list_of_commits_is_dam
             source
                 .found
                 .tip
-                .recalls(source.known.keys().next().unwrap())
+                .recalls(source.followed.known.keys().next().unwrap())
         };
         // The second start has the other one in its mirror.
         for start in 0..2 {
@@ -262,7 +251,7 @@ fn what_a_commit_does_not_have_goes_on_and_is_said_where_it_is_not_known_what_co
         let url = dir.path().join("shop.git");
         commit(&url, Some(BLOG));
         let mut source = source(dir.path(), &url, counted);
-        let shop = source.known.keys().next().unwrap().clone();
+        let shop = source.followed.known.keys().next().unwrap().clone();
         for _ in 0..2 {
             source.recall();
             source.look();
@@ -410,10 +399,10 @@ fn where_the_last_commit_cannot_be_read_those_before_it_say_nothing() {
     let mut after = source(dir.path(), &url, counted.as_bytes());
     let pay: Owner = "cwd/pay".to_owned().try_into().unwrap();
     let whose = ("pay".parse().unwrap(), "shop".to_owned());
-    after.known.insert(pay.clone(), whose);
+    after.followed.known.insert(pay.clone(), whose);
     after.recall();
     assert!(after.found.is_known() && after.found.tip.recalls(&pay));
-    assert!(after.known.contains_key(&pay) && after.found.tip.releases.is_empty());
+    assert!(after.followed.known.contains_key(&pay) && after.found.tip.releases.is_empty());
     // The branch was put back to that one: it counts, and what it lacks goes on.
     after.look();
     assert!(after.found.tip.commit == Some(first) && after.found.tip.recalls(&pay));

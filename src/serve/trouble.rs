@@ -16,6 +16,16 @@ use crate::words::CommitId;
 pub(super) fn says(problem: &Problem) -> String {
     match problem {
         Problem::Unreadable(problem) => problem.clone(),
+        Problem::Refused { problem, commit } => format!(
+            "{problem}; commit {} does not count until that is mended, and what was read before goes on",
+            commit.short()
+        ),
+        Problem::Nothing {
+            commit,
+            folder,
+            is_there,
+            others,
+        } => nothing_there(commit, folder, *is_there, others),
         Problem::Changed {
             file,
             line,
@@ -156,10 +166,11 @@ pub(super) fn looks_long(branch: &str, since: Timestamp) -> String {
 
 /// What is said of a folder in which nothing is ours where nothing was served before; `is_there` says whether it exists, and
 /// `others` are the folders that hold releases.
-pub(super) fn nothing_there(
+fn nothing_there(
     commit: &CommitId,
     folder: &str,
-    (is_there, others): (bool, BTreeSet<String>),
+    is_there: bool,
+    others: &BTreeSet<String>,
 ) -> String {
     let commit = commit.short();
     let what = if is_there {
@@ -177,26 +188,6 @@ pub(super) fn nothing_there(
         "{what}, so nothing is served; releases stand in {}: name the folder with --releases, or in cutwater.yaml",
         names.join(", ")
     )
-}
-
-/// What is said of a folder of releases that is named in place of the one before, and does not have all of it.
-pub(super) fn other_folder(folder: &str, before: &str) -> String {
-    format!(
-        "cutwater.yaml names the folder `{folder}` now in place of `{before}`, and not all that stood there is there"
-    )
-}
-
-/// What is said of a folder of releases in which nothing is ours; `others` are the objects of others in it.
-pub(super) fn empty(folder: &str, others: usize) -> String {
-    match others {
-        0 => format!("`{folder}` is absent or empty"),
-        1 => format!(
-            "`{folder}` holds no Deployment and no Alias of ours, but 1 object of another kind,"
-        ),
-        others => format!(
-            "`{folder}` holds no Deployment and no Alias of ours, but {others} objects of other kinds,"
-        ),
-    }
 }
 
 #[cfg(test)]
