@@ -16,6 +16,7 @@ use super::output::{Failure, Ui};
 use super::reason;
 use crate::api::Trouble;
 use crate::preview::{Change, Known, Preview, Side, Unread, preview};
+use crate::releases::{Release, collide};
 use crate::releasing::ReleaseError;
 use crate::store::{NamedVersions, Outgoing, ReleaseState, SourceCommit};
 use crate::words::{AppName, CommitId, VersionNumber, VersionWord};
@@ -24,6 +25,8 @@ pub(super) use self::document::PlanJson as Document;
 
 /// Most commits that are shown for each object.
 const COMMITS_SHOWN: usize = 20;
+/// Most commits of the past in which it is looked for what an object was.
+const COMMITS_BACK: usize = 50;
 
 /// Show what a merge does to traffic, pods and routes, and what could never work
 #[derive(Debug, clap::Args)]
@@ -68,7 +71,8 @@ impl Args {
         let named = named(ui, &context, &sides)?;
         let (old, new) = (unread(&sides.before), unread(&sides.after));
         let (before, after) = (side(&sides.before, &old), side(&sides.after, &new));
-        let preview = preview(&before, &after, &known(&named));
+        let earlier = earlier(&context, &sides);
+        let preview = preview(&before, &after, &known(&named), &earlier);
         let plan = self.document(&context, &sides, &named, preview);
         if ui.json {
             ui.json(&plan)?;
@@ -181,6 +185,33 @@ impl Args {
             preview,
         }
     }
+}
+
+/// The objects that are of another app or repository after than before, as the commits before that had them: until one had them otherwise.
+fn earlier(context: &Context, sides: &Sides) -> Vec<Release> {
+    let of = |release: &Release| (release.app().clone(), release.wanted.repository.clone());
+    let mut found = Vec::new();
+    let moved = sides.before.releases.iter().filter(|old| {
+        let mut after = sides.after.releases.iter();
+        after.any(|now| collide(old, now) && of(old) != of(now))
+    });
+    let mut moved: Vec<&Release> = moved.collect();
+    for back in 1..=COMMITS_BACK {
+        if moved.is_empty() {
+            break;
+        }
+        let older = (context.workspace).base(&format!("{}~{back}", sides.parted.oid));
+        let Ok(older) = older.and_then(|older| context.workspace.releases_at(&older)) else {
+            break;
+        };
+        moved.retain(|old| {
+            let mut older = older.releases.iter();
+            let other = older.find(|older| collide(older, old) && of(older) != of(old));
+            found.extend(other.cloned());
+            other.is_none()
+        });
+    }
+    found
 }
 
 type Named = BTreeMap<AppName, NamedVersions>;

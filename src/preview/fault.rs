@@ -111,6 +111,7 @@ pub(super) fn all(
     after: (&Side<'_>, &[Resolved<'_>]),
     pairs: &[Pair<'_>],
     changes: &[Change],
+    earlier: &[Release],
 ) -> Vec<Fault> {
     let old = of_side(before.0, before.1, &[]);
     let held: Vec<&Release> = (pairs.iter().filter(|pair| pair.after.is_some()))
@@ -130,7 +131,8 @@ pub(super) fn all(
     for fault in faults.iter_mut().filter(|fault| was_so(fault)) {
         fault.standing = Standing::Before;
     }
-    faults.extend(pairs.iter().filter_map(moved));
+    faults.extend(pairs.iter().filter_map(|pair| moved(pair, earlier)));
+    faults.extend(pairs.iter().filter_map(|pair| was_twice(pair, before.1)));
     faults.extend(pairs.iter().filter_map(crowded));
     faults.extend(missing(after.0, changes));
     faults.extend(mended(before.0, after.0));
@@ -276,8 +278,28 @@ fn clashes(all: &[Resolved<'_>], served: &[&Release]) -> Vec<Fault> {
     faults
 }
 
-/// An object that is of another app or repository than before.
-fn moved(pair: &Pair<'_>) -> Option<Fault> {
+/// An object that stood in two files before, and in one after.
+fn was_twice(pair: &Pair<'_>, before: &[Resolved<'_>]) -> Option<Fault> {
+    let after = pair.after?.release;
+    let old = before.iter().map(|old| old.release);
+    let old: Vec<String> = (old.filter(|old| collide(old, after)))
+        .map(|old| format!("{}:{}", old.file, old.place.line))
+        .collect();
+    (old.len() > 1).then(|| {
+        let message = format!(
+            "stood in {} before, so which of them is served is not known: it is taken for the first",
+            old.join(" and ")
+        );
+        Fault {
+            standing: Standing::Warning,
+            ..Fault::of_object(after, Reason::NameTaken, message)
+        }
+    })
+}
+
+/// An object that is of another app or repository than before. One that is again what it was `earlier` takes back a change that does not
+/// count anywhere.
+fn moved(pair: &Pair<'_>, earlier: &[Release]) -> Option<Fault> {
     let (before, after) = (pair.before?.release, pair.after?.release);
     let fields = [
         ("app", before.app().as_str(), after.app().as_str()),
@@ -288,6 +310,17 @@ fn moved(pair: &Pair<'_>) -> Option<Fault> {
         ),
     ];
     let (field, old, new) = fields.into_iter().find(|(_, old, new)| old != new)?;
+    let of = |release: &Release| (release.app().clone(), release.wanted.repository.clone());
+    let is_again = |old: &Release| collide(old, after) && of(old) == of(after);
+    if earlier.iter().any(is_again) {
+        let message = format!(
+            "spec.{field}: is `{new}` again and was `{old}`, which does not count where `{new}` did before: the object goes on from what it was"
+        );
+        return Some(Fault {
+            standing: Standing::Warning,
+            ..Fault::of_object(after, Reason::InvalidSpec, message)
+        });
+    }
     let message = format!(
         "spec.{field}: is `{new}` and was `{old}`; {field} never changes: write `{old}` again, or give the object another name"
     );

@@ -26,6 +26,7 @@ use serde::Serialize;
 
 use crate::api::Trouble;
 use crate::record::VersionRecord;
+use crate::releases::Release;
 use crate::words::{AppName, VersionWord};
 
 pub use change::{Action, Change, Exchange, RouteStep, Step};
@@ -63,15 +64,16 @@ impl Preview {
     }
 }
 
-/// What becomes of the releases `before` when they are those `after`.
+/// What becomes of the releases `before` when they are those `after`. `earlier` are objects as they were in commits before that, of those
+/// that are of another app or repository after.
 #[must_use]
-pub fn preview(before: &Side<'_>, after: &Side<'_>, known: &Known) -> Preview {
+pub fn preview(before: &Side<'_>, after: &Side<'_>, known: &Known, earlier: &[Release]) -> Preview {
     let (old, new) = (side::resolved(before, known), side::resolved(after, known));
     let pairs = objects::pairs(&old, &new, after);
     let changes: Vec<Change> = pairs.iter().filter_map(change::of).collect();
     Preview {
         pods: pods::of(&pairs, known),
-        faults: fault::all((before, &old), (after, &new), &pairs, &changes),
+        faults: fault::all((before, &old), (after, &new), &pairs, &changes, earlier),
         changes,
     }
 }

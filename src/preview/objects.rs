@@ -36,6 +36,8 @@ pub(super) fn pairs<'a>(
             stays: false,
         });
     }
+    // What stood there twice was one object.
+    left.retain(|old| !(after.iter()).any(|now| collide(old.release, now.release)));
     // One that has gone into another folder keeps its past, where it is clear which one it is.
     for pair in pairs.iter_mut().filter(|pair| pair.before.is_none()) {
         let Some(now) = pair.after else { continue };

@@ -98,7 +98,7 @@ fn side<'a>(releases: &'a [Release], unread: &'a [Unread<'a>]) -> Side<'a> {
 
 fn merge(before: &[&str], after: &[&str]) -> Preview {
     let (before, after) = (objects(before), objects(after));
-    preview(&side(&before, &[]), &side(&after, &[]), &known())
+    preview(&side(&before, &[]), &side(&after, &[]), &known(), &[])
 }
 
 /// All of it in short lines.

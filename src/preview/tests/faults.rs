@@ -153,7 +153,7 @@ fn nothing_is_taken_away_while_a_file_cannot_be_read() {
         places: &problems.list,
     }];
     let after = &before[1..];
-    let merged = preview(&side(&before, &[]), &side(after, &broken), &known());
+    let merged = preview(&side(&before, &[]), &side(after, &broken), &known(), &[]);
     let lines = said(&merged);
     assert_eq!(lines[0], "Stays shop v7 100->100");
     assert!(
@@ -162,13 +162,13 @@ fn nothing_is_taken_away_while_a_file_cannot_be_read() {
     );
     assert!(merged.is_empty() && merged.hopeless().count() == 1);
     // It was so before: this merge does not bring it.
-    let same = preview(&side(after, &broken), &side(after, &broken), &known());
+    let same = preview(&side(after, &broken), &side(after, &broken), &known(), &[]);
     assert!(
         said(&same)[0].starts_with("Before MalformedObject"),
         "{same:?}"
     );
     // It is mended: what it held before is not known.
-    let mended = preview(&side(after, &broken), &side(&before, &[]), &known());
+    let mended = preview(&side(after, &broken), &side(&before, &[]), &known(), &[]);
     assert_eq!(
         said(&mended),
         [
@@ -185,7 +185,7 @@ fn an_empty_folder_and_an_emptied_file_take_nothing_away() {
         "a.yaml Deployment shop: v7 @shop.test/",
         "b.yaml Alias next: v8 @next.test/",
     ]);
-    let gone = preview(&side(&before, &[]), &side(&[], &[]), &known());
+    let gone = preview(&side(&before, &[]), &side(&[], &[]), &known(), &[]);
     assert_eq!(
         said(&gone),
         [
@@ -199,7 +199,7 @@ fn an_empty_folder_and_an_emptied_file_take_nothing_away() {
         bare: &bare,
         ..side(&before[..1], &[])
     };
-    let emptied = preview(&side(&before, &[]), &emptied, &known());
+    let emptied = preview(&side(&before, &[]), &emptied, &known(), &[]);
     assert_eq!(
         said(&emptied),
         ["Stays next v8 100->100", "Warning - releases/b.yaml"]
@@ -218,5 +218,46 @@ fn a_shift_that_a_rule_cannot_hold_is_a_warning() {
         let found = found.filter(|fault| fault.reason == Some("RouteTooLarge"));
         assert_eq!(found.count(), count, "{to}");
         assert_eq!(preview.hopeless().count(), 0);
+    }
+}
+
+#[test]
+fn who_takes_back_what_never_changes_is_not_told_that_it_can_never_work() {
+    let shop = objects(&["a.yaml Deployment shop: v7 @shop.test/"]);
+    let slip = objects(&["a.yaml Deployment shop/blog: v7 @shop.test/"]);
+    let plan = |earlier: &[Release]| {
+        preview(&side(&slip, &[]), &side(&shop, &[]), &known(), earlier).faults
+    };
+    let standing = |faults: &[Fault]| {
+        let mut all = faults.iter();
+        all.find(|fault| fault.reason == Some("InvalidSpec"))
+            .map(|fault| fault.standing)
+    };
+    assert_eq!(standing(&plan(&[])), Some(Standing::Never));
+    assert_eq!(standing(&plan(&shop)), Some(Standing::Warning));
+    assert_eq!(standing(&plan(&slip)), Some(Standing::Never));
+}
+
+#[test]
+fn of_an_object_that_stood_there_twice_neither_goes() {
+    const FIRST: &str = "a.yaml Deployment shop: v7 @shop.test/";
+    const COPY: &str = "x.yaml Deployment shop: v8 @shop.test/";
+    for (after, changes) in [
+        (FIRST, &[][..]),
+        (COPY, &["Changed shop v8 -->100 v7 100->-"]),
+    ] {
+        let merged = merge(&[FIRST, COPY], &[after]);
+        let said = said(&merged);
+        let of_objects: Vec<&String> = said
+            .iter()
+            .filter(|line| !line.starts_with(['+', '-']) && !line.starts_with("Warning"))
+            .collect();
+        assert_eq!(of_objects, changes, "{after}");
+        let mut faults = merged.faults.iter();
+        assert!(
+            faults.any(|fault| fault.message.contains("stood in releases/a.yaml:1 and")),
+            "{:?}",
+            merged.faults
+        );
     }
 }
