@@ -60,6 +60,7 @@ fn world(change: bool) -> World {
         asked: 3,
         ready: 3,
         no_room: false,
+        starting: false,
     };
     let versions: BTreeMap<_, _> = (numbers.iter())
         .map(|number| {

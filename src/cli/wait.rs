@@ -1,5 +1,6 @@
 //! `--wait`: a change of `releases/` is done once `cutwater serve` serves it in full.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use super::context::Context;
 use super::output::{Failure, Ui};
 use super::reason;
 use super::sources::{AdminArgs, named};
+use crate::api::WantedVersion;
 use crate::git::{self, Shield};
 use crate::releases::{Kind, Release};
 use crate::releasing::Released;
@@ -270,8 +272,22 @@ fn later(
         let found = all.into_iter().find(is_it);
         Some(found.map(|release| release.wanted.versions))
     };
-    let (asked, given) = (asks(commit)?, asks(later)?);
-    (asked != given).then(|| (later.clone(), there.versions.clone()))
+    let asked = asks(commit)??;
+    let by_what_is_served = || {
+        let number = |entry: &WantedVersion| match entry.version {
+            VersionWord::Number(number) => Some((number, entry.percentage)),
+            _ => None,
+        };
+        let asked = asked.iter().filter(|entry| !entry.percentage.is_zero());
+        let asked: Option<BTreeMap<_, _>> = asked.map(number).collect();
+        let given = there.versions.iter();
+        let given = given.map(|it| (it.version, it.percentage)).collect();
+        asked.is_some_and(|asked| asked != given)
+    };
+    // Where it is in another file, or cannot be read, what is served tells, as far as numbers do.
+    let given = asks(later).flatten();
+    let is_other = given.map_or_else(by_what_is_served, |given| given != asked);
+    is_other.then(|| (later.clone(), there.versions.clone()))
 }
 
 fn replaced(

@@ -159,7 +159,17 @@ impl Facts<'_> {
             && before.reason == Reason::WaitingForGateway.as_str();
         let deadline = self.wish.wanted.as_ref().ok()?.progress_deadline;
         let deadline = SignedDuration::from_secs(i64::from(deadline.as_secs()));
-        is_open.then(|| later(before.last_transition_time.0, deadline))
+        // It may have been closed before that for another reason.
+        let routes = self.objects.routes_of(&self.key.app, &self.wish.owner);
+        let youngest = routes
+            .filter_map(|route| self.standing.get(&route.name_any()))
+            .min();
+        let since = youngest.map(|age| later(self.now, SignedDuration::ZERO - *age));
+        let since = since
+            .into_iter()
+            .chain([before.last_transition_time.0])
+            .max()?;
+        is_open.then(|| later(since, deadline))
     }
 
     fn resolved(&self) -> Say {

@@ -216,6 +216,9 @@ fn version(
                     || (objects.pods.iter()).any(|(_, pod)| {
                         pod.no_room && pod.version == number && pod.function == function.name
                     }),
+                starting: (objects.pods.iter()).any(|(_, pod)| {
+                    pod.starting && pod.version == number && pod.function == function.name
+                }),
             };
             let since = first_ready(objects, number, &function.name, now);
             (function.name.clone(), state, since)

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use tracing::{debug, warn};
 
-use super::acceptance::Heard;
+use super::acceptance::{Ages, Heard};
 use super::answer::Gateways;
 use super::apply::Applier;
 use super::behind::Behind;
@@ -115,6 +115,8 @@ struct Decision {
     gateways: Gateways,
     /// Names of routes that cannot be written.
     unwritable: BTreeSet<String>,
+    /// For how long each route is as it is, at least.
+    standing: Ages,
     /// What was remembered.
     before: Memory,
     plan: Plan,
@@ -182,6 +184,7 @@ fn decide(
         routes,
         obstacles,
         unwritable,
+        standing: looked.standing,
         gateways,
     }
 }
@@ -318,6 +321,7 @@ async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outco
             obstacles: decision.obstacles.get(&wish.owner).unwrap_or(&nothing),
             gateways: &decision.gateways,
             unwritable: &decision.unwritable,
+            standing: &decision.standing,
             now: decision.now,
         };
         let status = status::status(&facts);

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::acceptance::Ages;
 use super::answer::{Answer, Gateways};
 use super::backends;
 use super::failure::Failure;
@@ -42,6 +43,8 @@ pub(super) struct Facts<'a> {
     pub(super) gateways: &'a Gateways,
     /// Names of routes that could not be written when it was decided.
     pub(super) unwritable: &'a BTreeSet<String>,
+    /// For how long each route is as it is, at least.
+    pub(super) standing: &'a Ages,
     pub(super) now: Timestamp,
 }
 

@@ -60,6 +60,7 @@ fn worker(story: &mut Story, number: u32, ready: u32) {
         asked: 3,
         ready,
         no_room: false,
+        starting: false,
     };
     let version = story.world.versions.get_mut(&v(number)).unwrap();
     version.functions.insert("worker".parse().unwrap(), state);
@@ -207,6 +208,27 @@ fn in_a_node_without_room_a_shift_ends_by_steps() {
         let pods = story.world.versions[&v(8)].functions[&web()].ready;
         assert!(pods >= 10, "{pods} pods");
     }
+}
+
+#[test]
+fn nothing_is_given_up_for_a_pod_that_is_starting() {
+    let mut story = Story::new();
+    story.version(7, 2, 2).want(&[(7, 100)]).act();
+    story.ready(7, 2).act();
+    story.version(8, 2, 2).want(&[(8, 100)]).act();
+    let set = |story: &mut Story, starting: bool| {
+        let new = story.world.versions.get_mut(&v(8)).unwrap();
+        let function = new.functions.get_mut(&web()).unwrap();
+        (function.no_room, function.starting) = (true, starting);
+    };
+    set(&mut story, true);
+    for _ in 0..30 {
+        story.pass(10).act();
+        assert_eq!(story.plan().run[&v(7)][&web()], Scale::Fixed(2));
+    }
+    set(&mut story, false);
+    story.pass(1).act();
+    assert_eq!(story.plan().run[&v(7)][&web()], Scale::Fixed(1));
 }
 
 #[test]

@@ -101,8 +101,22 @@ fn here(world: &World, split: &Split) -> u32 {
 /// True where a pod more takes one less of a version that leaves: none fits beside those that are here, as far as was seen, or none
 /// came for a while.
 pub(super) fn is_full(world: &World, split: &Split, progress: &Progress, wake: &mut Wake) -> bool {
+    if starts(world, split) {
+        return false;
+    }
     let fits = progress.room > here(world, split);
     !fits || wake.reached(later(progress.moved, split.progress_deadline / NOTED * 2))
+}
+
+/// True where a pod that the shift waits for has its place, and is starting: what goes makes room for none.
+fn starts(world: &World, split: &Split) -> bool {
+    let mut rising = (split.wanted.iter().flat_map(|wanted| wanted.iter()))
+        .filter(|(version, share)| *share > share_of(&split.last, *version));
+    rising.any(|(version, _)| {
+        let state = world.versions.get(version);
+        let mut functions = state.into_iter().flat_map(|state| state.functions.values());
+        functions.any(|function| function.starting)
+    })
 }
 
 /// True where the share of what comes may run ahead of its pods: nothing else makes room for the next one.
@@ -110,6 +124,9 @@ pub(super) fn runs_ahead(world: &World, split: &Split, wake: &mut Wake) -> bool 
     let Some(progress) = past(world, split).filter(|progress| progress.lean) else {
         return false;
     };
+    if starts(world, split) {
+        return false;
+    }
     let is_long = wake.reached(later(progress.moved, split.progress_deadline / NOTED * 2));
     let falls = |(version, share): &(VersionNumber, Share)| {
         let wanted = split.wanted.as_ref();

@@ -76,6 +76,7 @@ impl Story {
             asked: min,
             ready: 0,
             no_room: false,
+            starting: false,
         };
         let version = Version {
             materialised: false,

@@ -164,6 +164,8 @@ pub struct FunctionState {
     pub ready: u32,
     /// More of its pods cannot be made or placed now: a quota, or no node with room.
     pub no_room: bool,
+    /// One of its pods has its place, and is starting.
+    pub starting: bool,
 }
 
 /// What has to be remembered between plans, and survives a restart in the anchor.

@@ -225,6 +225,7 @@ impl Pair {
                         asked: 1,
                         ready: u32::from(since.is_some()),
                         no_room: false,
+                        starting: false,
                     };
                     (name.clone(), state, *since)
                 }),

@@ -300,8 +300,8 @@ impl Source {
                 self.replay();
             }
             let before = self.before();
-            self.renewed = false;
             self.wrong = self.read(&commit)?;
+            self.renewed = false;
             if let Some(before) = before.filter(|before| *before != commit) {
                 self.turned = if self.mirror.went_back(&before, &commit) {
                     Some(went_back(&commit, &before))

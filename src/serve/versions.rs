@@ -227,6 +227,7 @@ fn one(ready: u32) -> FunctionState {
         asked: 1,
         ready,
         no_room: false,
+        starting: false,
     }
 }
 

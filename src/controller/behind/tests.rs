@@ -109,6 +109,7 @@ fn world(case: &Case, wish: &Wish) -> World {
             asked: 1,
             ready: u32::from(case.ready.contains(&number)),
             no_room: false,
+            starting: false,
         };
         let functions = [("web".parse().unwrap(), function, None)];
         (v(number), Version::of(true, functions))

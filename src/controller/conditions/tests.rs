@@ -36,6 +36,8 @@ struct Trouble {
     written: Option<&'static str>,
     /// The Service is somebody else's, whatever pods it finds.
     foreign: bool,
+    /// For how many seconds the status says that a gateway is waited for, and for how many the route is as it is.
+    silent: Option<(i64, i64)>,
 }
 
 fn failure(reason: Reason) -> Failure {
@@ -62,7 +64,7 @@ fn function() -> FunctionName {
 
 /// The Deployment, its route, and its pods.
 fn objects(trouble: &Trouble) -> AppObjects {
-    let deployment: Deployment = serde_json::from_value(json!({
+    let mut deployment: Deployment = serde_json::from_value(json!({
         "apiVersion": "cutwater.dev/v1alpha1", "kind": "Deployment",
         "metadata": {"name": "shop", "namespace": "prod", "resourceVersion": "1"},
         "spec": {
@@ -96,6 +98,15 @@ fn objects(trouble: &Trouble) -> AppObjects {
     .unwrap();
     let (ready, words) = trouble.pods.unwrap_or((2, ""));
     let cache = Cache::default();
+    if let Some((since, _)) = trouble.silent {
+        let since = Timestamp::UNIX_EPOCH - SignedDuration::from_secs(since);
+        let condition = json!({
+            "type": "RoutesAccepted", "status": "False", "reason": "WaitingForGateway", "message": "",
+            "lastTransitionTime": since.to_string(),
+        });
+        let status = json!({"conditions": [condition]});
+        deployment.status = Some(serde_json::from_value(status).unwrap());
+    }
     cache.put(deployment);
     cache.put(route);
     let service: Service = serde_json::from_value(json!({
@@ -123,6 +134,7 @@ fn objects(trouble: &Trouble) -> AppObjects {
             function: function(),
             ready_since: None,
             no_room: false,
+            starting: false,
             trouble: Some(words.to_owned()),
         });
     }
@@ -185,6 +197,9 @@ fn says(trouble: &Trouble) -> Vec<Say> {
             .collect::<Vec<_>>(),
         gateways: &Gateways::new(),
         unwritable: &BTreeSet::new(),
+        standing: &(trouble.silent.iter())
+            .map(|(_, age)| ("shop.main".to_owned(), SignedDuration::from_secs(*age)))
+            .collect(),
         now: Timestamp::UNIX_EPOCH,
     };
     facts.conditions(plan.splits.first())
@@ -320,4 +335,21 @@ fn what_goes_on_by_itself_is_not_stalled() {
             (pods(0, "has not started yet"), Reason::WaitingForPods),
         ],
     );
+}
+
+#[test]
+fn a_gateway_that_says_nothing_for_too_long_is_said_to_stall_it() {
+    for (silent, stalls) in [
+        ((599, 599), false),
+        ((600, 600), true),
+        // It was closed for another reason before that, and the route was written a moment ago.
+        ((6_000, 5), false),
+        ((6_000, 601), true),
+    ] {
+        let trouble = Trouble {
+            silent: Some(silent),
+            ..answered(&[])
+        };
+        all_say(stalls, [(trouble, Reason::WaitingForGateway)]);
+    }
 }

@@ -99,6 +99,7 @@ fn told(gives: [u32; 2], unwritable: &str) -> (String, BTreeMap<u32, u32>) {
         obstacles: &[],
         gateways: &Gateways::new(),
         unwritable: &unwritable.chars().map(|it| format!("shop.{it}")).collect(),
+        standing: &std::collections::BTreeMap::new(),
         now: Timestamp::UNIX_EPOCH,
     });
     let serving =
