@@ -267,3 +267,64 @@ fn where_a_pod_more_has_room_no_shift_takes_fewer_than_served_before() {
         }
     }
 }
+
+#[test]
+fn who_changes_the_wish_again_and_again_takes_no_pod_more() {
+    let mut story = Story::new();
+    story.version(7, 4, 4).want(&[(7, 100)]).act();
+    story.ready(7, 4).act();
+    for wanted in [8, 9, 8, 9, 8, 9] {
+        story.version(wanted, 4, 4).want(&[(wanted, 100)]).act();
+        for _ in 0..50 {
+            for number in [8, 9] {
+                if let Some(new) = story.world.versions.get_mut(&v(number)) {
+                    new.functions.get_mut(&web()).unwrap().no_room = true;
+                }
+            }
+            story.pass(5).act();
+            let pods = &story.plan().run[&v(7)][&web()];
+            assert!(
+                [Scale::Fixed(4), Scale::Fixed(3)].contains(pods),
+                "{pods:?} for {wanted}"
+            );
+        }
+    }
+    assert_eq!(story.plan().run[&v(7)][&web()], Scale::Fixed(3));
+    story.want(&[(7, 100)]).act();
+    assert_eq!(story.plan().run[&v(7)][&web()], Scale::Fixed(4));
+}
+
+#[test]
+fn what_gets_nothing_goes_before_what_serves() {
+    let mut story = Story::new();
+    story.version(7, 2, 2).want(&[(7, 100)]).act();
+    story.ready(7, 2).act();
+    story.version(8, 2, 2).want(&[(8, 100)]).act();
+    story.ready(8, 2).act();
+    story.pass(1).act();
+    story.pass(60).act();
+    assert_eq!(story.serving(), shares(&[(8, 100)]));
+    assert_eq!(
+        story.plan().run[&v(7)][&web()],
+        Scale::Fixed(2),
+        "it is kept"
+    );
+    story.version(9, 2, 2).want(&[(9, 100)]).act();
+    let refuse = |story: &mut Story, no_room: bool| {
+        let new = story.world.versions.get_mut(&v(9)).unwrap();
+        new.functions.get_mut(&web()).unwrap().no_room = no_room;
+    };
+    refuse(&mut story, true);
+    story.pass(59).act();
+    assert_eq!(
+        story.plan().run[&v(7)][&web()],
+        Scale::Fixed(2),
+        "room may come"
+    );
+    for _ in 0..5 {
+        story.pass(2).act();
+    }
+    let run = story.plan().run.clone();
+    assert_eq!(run[&v(7)][&web()], Scale::Fixed(0));
+    assert_eq!(run[&v(8)][&web()], Scale::Fixed(2));
+}

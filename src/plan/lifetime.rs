@@ -46,6 +46,8 @@ pub(super) fn settle(world: &World, mut shifts: Vec<Shift<'_>>, mut wake: Wake) 
         shift.plan.settled = is_settled(world, shift, &mut wake);
         settled &= shift.plan.settled;
     }
+    let lean = (shifts.iter())
+        .any(|shift| (shift.progress.as_ref()).is_some_and(|progress| progress.lean));
     let cramped = (world.versions.keys()).any(|version| progress::has_no_room(world, *version));
     let mut candidates: BTreeSet<VersionNumber> = world.versions.keys().copied().collect();
     candidates.extend(shift::versions(&shifts));
@@ -80,12 +82,13 @@ pub(super) fn settle(world: &World, mut shifts: Vec<Shift<'_>>, mut wake: Wake) 
         };
         now.left = left(&shifts, version, past);
         if let Some(since) = now.released
-            && !now.left.is_empty()
+            && (!now.left.is_empty() || lean)
             && cramped
             && wake.reached(later(since, times.drain))
         {
             // Nothing is sent to it any more, and others need all of the room.
-            now.left.values_mut().for_each(|pods| *pods = 0);
+            let functions = state.functions.keys();
+            now.left = functions.map(|name| (name.clone(), 0)).collect();
         }
         now.floor = if keeps_pods && now.left.is_empty() {
             floor(&shifts, version, state, past)
@@ -311,7 +314,7 @@ fn left(
     past: Option<&VersionMemory>,
 ) -> BTreeMap<FunctionName, u32> {
     let rises = (shifts.iter()).any(|shift| shift.needs.contains_key(&version));
-    let wanted = (shifts.iter()).any(|shift| shift.wants(version));
+    let wanted = (shifts.iter()).any(|shift| shift.wants(version) && !shift.falls(version));
     let before = past.filter(|_| !wanted).map(|past| past.left.clone());
     let mut carrying = shifts.iter().filter(|shift| shift.carries(version));
     // A route that is behind the others sends all of its requests to it.

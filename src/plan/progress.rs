@@ -101,11 +101,24 @@ fn here(world: &World, split: &Split) -> u32 {
 /// True where a pod more takes one less of a version that leaves: none fits beside those that are here, as far as was seen, or none
 /// came for a while.
 pub(super) fn is_full(world: &World, split: &Split, progress: &Progress, wake: &mut Wake) -> bool {
-    if starts(world, split) {
+    if starts(world, split) || idles(world, split) {
         return false;
     }
     let fits = progress.room > here(world, split);
     !fits || wake.reached(later(progress.moved, split.progress_deadline / NOTED * 2))
+}
+
+/// True where a version that gets nothing still has pods: they go first.
+fn idles(world: &World, split: &Split) -> bool {
+    let has_share = |version: VersionNumber| {
+        let wanted = split.wanted.as_deref().unwrap_or_default();
+        !share_of(&split.last, version).is_zero() || !share_of(wanted, version).is_zero()
+    };
+    world.versions.iter().any(|(version, state)| {
+        let past = world.memory.versions.get(version);
+        let is_released = past.is_some_and(|past| past.released.is_some());
+        is_released && !has_share(*version) && state.functions.values().any(|it| it.ready > 0)
+    })
 }
 
 /// True where a pod that the shift waits for has its place, and is starting: what goes makes room for none.

@@ -78,6 +78,12 @@ impl Shift<'_> {
         !self.split.leaving && !share_of(wanted, version).is_zero()
     }
 
+    /// Its share is to fall.
+    pub(super) fn falls(&self, version: VersionNumber) -> bool {
+        let wanted = self.split.wanted.as_deref().unwrap_or_default();
+        share_of(&self.split.last, version) > share_of(wanted, version)
+    }
+
     /// A gateway may still send to the version, or look for what stands behind it.
     pub(super) fn names(&self, version: VersionNumber) -> bool {
         self.known.contains_key(&version)
@@ -156,6 +162,11 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     } else {
         BTreeMap::new()
     };
+    // Another change of mind begins with the pods that served before the first one, and not with those that are left.
+    let gave = (split.last.iter()).any(|(version, share)| {
+        let past = world.memory.versions.get(version);
+        !share.is_zero() && past.is_some_and(|past| !past.left.is_empty())
+    });
     let stalled =
         (progress.as_ref()).is_some_and(|progress| progress::is_stalled(split, progress, wake));
     let short = (waiting.iter()).any(|waiting| matches!(waiting.cause, Cause::Capacity { .. }));
@@ -192,7 +203,7 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
             stalled,
             unheard,
         },
-        basis: (short || lean).then_some(basis),
+        basis: (short || lean || gave).then_some(basis),
         needs,
         known,
         served: served::served(world, split),
@@ -479,6 +490,15 @@ fn left(
                 let now = before.unwrap_or(function.asked.max(function.ready));
                 let [whole, lean] = [false, true].map(|full| capacity::left(*share, basis, full));
                 let left = if full && now <= whole { lean } else { whole };
+                // However far shares run ahead, all together are a step short at most.
+                let rising = wanted
+                    .iter()
+                    .filter(|(v, share)| *share > share_of(last, *v));
+                let others = rising
+                    .filter_map(|(v, _)| world.versions.get(v)?.functions.get(name))
+                    .fold(0_u32, |sum, function| sum.saturating_add(function.ready));
+                let short = basis.saturating_sub(capacity::step(basis));
+                let left = left.max(short.saturating_sub(others).min(now));
                 // What was given up for this share stays so.
                 let before = before.filter(|before| *before >= lean);
                 Some((name.clone(), before.map_or(left, |before| left.min(before))))

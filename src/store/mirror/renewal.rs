@@ -19,6 +19,7 @@ use super::super::refs::Space;
 use super::super::stale_locks;
 use super::Mirror;
 use super::transfers::{Copied, Transfer};
+use crate::backoff::Backoff;
 use crate::git::{self, Caller, GitError, GitErrorKind};
 use crate::words::AppName;
 
@@ -28,6 +29,8 @@ const WAITS: Duration = Duration::from_secs(10);
 const BRANCH: &str = "+refs/heads/";
 /// How long nothing is tried after a try that was of no use: each costs what the first fetch did.
 const AGAIN: Duration = Duration::from_mins(10);
+/// How long nothing is tried after one that could not be fetched: the remote, or the way to it, may be well again soon.
+const UNFETCHED: Backoff = Backoff::new(Duration::from_secs(15), AGAIN);
 /// How long what a new copy lacks as well is no reason for another one.
 const LACKING: Duration = Duration::from_hours(6);
 /// Longest time for the first answer of the remote.
@@ -46,6 +49,8 @@ pub(super) struct Renewal {
     cleared: HashMap<Doubt, Instant>,
     /// Nothing is tried before.
     next: Option<Instant>,
+    /// New copies in a row that could not be fetched.
+    unfetched: u32,
     /// A new copy is being brought to where the branch is.
     catches_up: bool,
     /// Since when that fails.
@@ -106,6 +111,16 @@ impl Renewal {
         drop(fs::write(mark(dir), ""));
     }
 
+    /// A new copy could not be fetched: it is tried again after a while, and by a process after this one at once. How long that is.
+    fn unfetched(&mut self, dir: &Path) -> Duration {
+        let wait = UNFETCHED.after(self.unfetched);
+        self.unfetched = self.unfetched.saturating_add(1);
+        self.next = Some(Instant::now() + wait);
+        // Where it cannot be removed, nothing is tried for as long as after one that was of no use.
+        drop(fs::remove_file(mark(dir)));
+        wait
+    }
+
     /// Whether a new copy in `fresh` is to take the place of the old one.
     fn judged(
         &mut self,
@@ -161,12 +176,7 @@ impl Mirror {
                     return (fetched, false);
                 }
                 Err(error) => {
-                    renewal.pause(&dir);
-                    tracing::warn!(
-                        "{}: something of it is damaged, and a new copy could not be fetched: {error}; it is tried again in {} min",
-                        dir.display(),
-                        AGAIN.as_secs() / 60
-                    );
+                    unfetched(&dir, renewal, &error);
                     Tried::Vain
                 }
             };
@@ -200,7 +210,7 @@ impl Mirror {
             Tried::Vain => None,
         };
         if done.as_ref().is_some_and(|(_, is_new)| *is_new) {
-            renewal.next = None;
+            (renewal.next, renewal.unfetched) = (None, 0);
             return (Ok(()), true);
         }
         drop(removed(&beside(&dir)[0]));
@@ -312,7 +322,10 @@ impl Mirror {
                 self.transfers().bring_copy(transfer, damaged.clone());
                 Tried::Begun
             }
-            Err(_) => Tried::Vain,
+            Err(error) => {
+                unfetched(dir, renewal, &error);
+                Tried::Vain
+            }
         }
     }
 
@@ -346,6 +359,16 @@ impl Mirror {
             }
         }
     }
+}
+
+/// Notes and says that a new copy could not be fetched.
+fn unfetched(dir: &Path, renewal: &mut Renewal, error: &GitError) {
+    let wait = renewal.unfetched(dir);
+    tracing::warn!(
+        "{}: something of it is damaged, and a new copy could not be fetched: {error}; it is tried again in {} s",
+        dir.display(),
+        wait.as_secs()
+    );
 }
 
 /// The file in a copy whose time is that of the last try that was of no use.
