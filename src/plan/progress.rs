@@ -101,11 +101,12 @@ fn here(world: &World, split: &Split) -> u32 {
 /// True where a pod more takes one less of a version that leaves: none fits beside those that are here, as far as was seen, or none
 /// came for a while.
 pub(super) fn is_full(world: &World, split: &Split, progress: &Progress, wake: &mut Wake) -> bool {
-    if starts(world, split) || idles(world, split) {
+    if starts(world, split) {
         return false;
     }
-    let fits = progress.room > here(world, split);
-    !fits || wake.reached(later(progress.moved, split.progress_deadline / NOTED * 2))
+    // An autoscaler may keep pods of what gets nothing.
+    let comes = progress.room > here(world, split) || idles(world, split);
+    !comes || wake.reached(later(progress.moved, split.progress_deadline / NOTED * 2))
 }
 
 /// True where a version that gets nothing still has pods: they go first.
