@@ -82,13 +82,19 @@ impl PodFacts {
 /// It has a node, and none of its containers has ended, or waits for something that may not come.
 fn is_starting(pod: &Pod) -> bool {
     let has_node = (pod.spec.as_ref()).is_some_and(|spec| spec.node_name.is_some());
+    // A node may refuse one, or lose it: then nothing of it starts.
+    let phase = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref());
+    let has_ended = phase.is_some_and(|phase| ["Failed", "Succeeded"].contains(&phase));
     let containers = pod
         .status
         .iter()
         .flat_map(|status| &status.container_statuses);
     let is_fine =
         |status: &ContainerStatus| status.restart_count == 0 && container_trouble(status).is_none();
-    has_node && containers.flatten().all(is_fine)
+    has_node && !has_ended && containers.flatten().all(is_fine)
 }
 
 /// Why a pod is not ready: the reason that helps most.

@@ -226,9 +226,49 @@ fn nothing_is_given_up_for_a_pod_that_is_starting() {
         story.pass(10).act();
         assert_eq!(story.plan().run[&v(7)][&web()], Scale::Fixed(2));
     }
+    // One that never gets ready is waited for no longer than for anything else.
+    story.pass(300).act();
+    assert_eq!(story.plan().run[&v(7)][&web()], Scale::Fixed(1));
+    story.want(&[(7, 100)]).act().want(&[(8, 100)]).act();
     set(&mut story, false);
+    story.pass(61).act();
     story.pass(1).act();
     assert_eq!(story.plan().run[&v(7)][&web()], Scale::Fixed(1));
+}
+
+#[test]
+fn the_way_back_in_a_full_cluster_gets_its_pods() {
+    for forgets in [false, true] {
+        let mut story = Story::new();
+        story.version(7, 4, 4).want(&[(7, 100)]).act();
+        story.ready(7, 4).act();
+        story.version(8, 4, 4).want(&[(8, 100)]).act();
+        for _ in 0..300 {
+            story.pass(2).act();
+            fit(&mut story, 4);
+        }
+        assert_eq!(story.serving(), shares(&[(8, 100)]));
+        story.want(&[(7, 100)]).act();
+        for round in 0..300 {
+            if forgets && round == 20 {
+                let served = |_: &VersionNumber| VersionMemory {
+                    served: true,
+                    ..VersionMemory::default()
+                };
+                let versions = story.world.versions.keys();
+                let versions = versions.map(|version| (*version, served(version)));
+                story.world.memory = Memory {
+                    versions: versions.collect(),
+                    ..Memory::default()
+                };
+            }
+            story.pass(2).act();
+            fit(&mut story, 4);
+            let run = &story.plan().run[&v(7)][&web()];
+            assert_eq!(*run, Scale::Fixed(4), "round {round}");
+        }
+        assert_eq!(story.serving(), shares(&[(7, 100)]), "{forgets}");
+    }
 }
 
 #[test]

@@ -82,7 +82,7 @@ pub(super) fn settle(world: &World, mut shifts: Vec<Shift<'_>>, mut wake: Wake) 
         };
         now.left = left(&shifts, version, past);
         if let Some(since) = now.released
-            && (!now.left.is_empty() || lean)
+            && (!now.left.is_empty() || (lean && !listed && !is_answering(&shifts, version)))
             && cramped
             && wake.reached(later(since, times.drain))
         {

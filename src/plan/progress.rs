@@ -101,7 +101,7 @@ fn here(world: &World, split: &Split) -> u32 {
 /// True where a pod more takes one less of a version that leaves: none fits beside those that are here, as far as was seen, or none
 /// came for a while.
 pub(super) fn is_full(world: &World, split: &Split, progress: &Progress, wake: &mut Wake) -> bool {
-    if starts(world, split) {
+    if starts(world, split, progress, wake) {
         return false;
     }
     // An autoscaler may keep pods of what gets nothing.
@@ -122,8 +122,12 @@ fn idles(world: &World, split: &Split) -> bool {
     })
 }
 
-/// True where a pod that the shift waits for has its place, and is starting: what goes makes room for none.
-fn starts(world: &World, split: &Split) -> bool {
+/// True where a pod that the shift waits for has its place, and is starting: what goes makes room for none. It is not waited for longer
+/// than for any progress.
+fn starts(world: &World, split: &Split, progress: &Progress, wake: &mut Wake) -> bool {
+    if wake.reached(later(progress.moved, split.progress_deadline)) {
+        return false;
+    }
     let mut rising = (split.wanted.iter().flat_map(|wanted| wanted.iter()))
         .filter(|(version, share)| *share > share_of(&split.last, *version));
     rising.any(|(version, _)| {
@@ -138,7 +142,7 @@ pub(super) fn runs_ahead(world: &World, split: &Split, wake: &mut Wake) -> bool 
     let Some(progress) = past(world, split).filter(|progress| progress.lean) else {
         return false;
     };
-    if starts(world, split) {
+    if starts(world, split, progress, wake) {
         return false;
     }
     let is_long = wake.reached(later(progress.moved, split.progress_deadline / NOTED * 2));
