@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
-use super::progress;
+use super::room;
 use super::shift::{self, Shift};
 use super::vanished;
 use super::world::{Memory, Owner, Served, Version, VersionMemory, World};
@@ -48,7 +48,7 @@ pub(super) fn settle(world: &World, mut shifts: Vec<Shift<'_>>, mut wake: Wake) 
     }
     let lean = (shifts.iter())
         .any(|shift| (shift.progress.as_ref()).is_some_and(|progress| progress.lean));
-    let cramped = (world.versions.keys()).any(|version| progress::has_no_room(world, *version));
+    let cramped = (world.versions.keys()).any(|version| room::has_no_room(world, *version));
     let mut candidates: BTreeSet<VersionNumber> = world.versions.keys().copied().collect();
     candidates.extend(shift::versions(&shifts));
     for version in candidates {

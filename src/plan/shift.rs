@@ -5,10 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::capacity::{self, Pods};
+use super::demand::{self, pods, reached, steps_in};
 use super::effective::{self, Standing, is_same, share_of};
 use super::loss;
 use super::naming::{self, Known};
 use super::progress;
+use super::room;
 use super::served;
 use super::world::{Intact, Progress, Served, Split, Version, World};
 use super::{BACKENDS_MAX, Cause, RoutePlan, SplitPlan, Waiting, Wake, later};
@@ -80,8 +82,7 @@ impl Shift<'_> {
 
     /// Its share is to fall.
     pub(super) fn falls(&self, version: VersionNumber) -> bool {
-        let wanted = self.split.wanted.as_deref().unwrap_or_default();
-        share_of(&self.split.last, version) > share_of(wanted, version)
+        demand::falling(self.split).any(|(falling, _)| falling == version)
     }
 
     /// A gateway may still send to the version, or look for what stands behind it.
@@ -118,7 +119,7 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
         past.clone()
     };
     let basis = (world.memory.basis.get(&split.owner).cloned())
-        .unwrap_or_else(|| serving_pods(world, split));
+        .unwrap_or_else(|| demand::serving_pods(world, split));
     let late = progress::is_late(world, split, wake);
     let mut standings = BTreeMap::new();
     for (version, _) in wanted.iter().chain(&split.last).chain(&origin) {
@@ -156,9 +157,9 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     let progress = progress::progress(world, split, shares.as_ref(), &waiting, wake);
     let lean = progress.as_ref().is_some_and(|progress| progress.lean);
     let full = (progress.as_ref())
-        .is_some_and(|progress| lean && progress::is_full(world, split, progress, wake));
+        .is_some_and(|progress| lean && room::is_full(world, split, progress, wake));
     let left = if lean {
-        left(world, wanted, &split.last, (&basis, full))
+        demand::left(world, split, (&basis, full))
     } else {
         BTreeMap::new()
     };
@@ -170,7 +171,7 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     let stalled =
         (progress.as_ref()).is_some_and(|progress| progress::is_stalled(split, progress, wake));
     let short = (waiting.iter()).any(|waiting| matches!(waiting.cause, Cause::Capacity { .. }));
-    let needs = needs(world, wanted, &split.last, &basis);
+    let needs = demand::needs(world, split, &basis);
     let served: Shares = (wanted.iter().copied())
         .filter(|(_, share)| !share.is_zero())
         .collect();
@@ -274,64 +275,6 @@ fn undecided<'w>(world: &World, split: &'w Split, leaving: bool, known: Known) -
     }
 }
 
-/// Pods, per function, that serve the app now: the ready ones of the versions that have a share.
-///
-/// After a step of a rollout there are more than the app needs: the old version has not scaled down yet, the new one has its
-/// minimum. So the version whose pods bear most each says how many it would take for all traffic, unless it has as many as
-/// it may have: then it may be short.
-fn serving_pods(world: &World, split: &Split) -> BTreeMap<FunctionName, u32> {
-    let mut pods: BTreeMap<FunctionName, (u32, Option<u32>)> = BTreeMap::new();
-    for (version, share) in split.last.iter().filter(|(_, share)| !share.is_zero()) {
-        let Some(state) = world.versions.get(version) else {
-            continue;
-        };
-        for (name, function) in &state.functions {
-            let (sum, least) = pods.entry(name.clone()).or_default();
-            *sum = sum.saturating_add(function.ready);
-            if function.ready > 0 && function.ready < function.max {
-                let whole = capacity::whole(*share, function.ready);
-                *least = Some(least.map_or(whole, |least| least.min(whole)));
-            }
-        }
-    }
-    (pods.into_iter())
-        .map(|(name, (sum, least))| (name, least.map_or(sum, |least| least.min(sum))))
-        .collect()
-}
-
-/// The functions of a version that count for its share: those that the routes reach, or all where there are no routes.
-fn reached<'a>(split: &'a Split, state: &'a Version) -> impl Iterator<Item = &'a FunctionName> {
-    let any = split.functions.is_empty();
-    (state.functions.keys()).filter(move |name| any || split.functions.contains(*name))
-}
-
-/// The most that a version may be sent in place of a lost one.
-fn steps_in(world: &World, split: &Split, state: &Version) -> Share {
-    let of = |name: &FunctionName| {
-        let serving = (split.last.iter()).filter(|(_, share)| !share.is_zero());
-        let states = serving.filter_map(|(version, _)| world.versions.get(version));
-        let functions = states.filter_map(|state| state.functions.get(name));
-        let all = functions.map(|function| function.ready.max(function.asked));
-        let all = all.fold(0_u32, u32::saturating_add);
-        let ready = state
-            .functions
-            .get(name)
-            .map_or(0, |function| function.ready);
-        capacity::steps_in(ready, all)
-    };
-    reached(split, state).map(of).min().unwrap_or(Share::ZERO)
-}
-
-fn pods(state: &Version, name: &FunctionName, basis: &BTreeMap<FunctionName, u32>) -> Option<Pods> {
-    let function = state.functions.get(name)?;
-    Some(Pods {
-        ready: function.ready,
-        min: function.min,
-        max: function.max,
-        basis: basis.get(name).copied().unwrap_or(0),
-    })
-}
-
 fn standing(
     world: &World,
     split: &Split,
@@ -366,7 +309,8 @@ fn standing(
             known & since.is_none_or(&mut over)
         }
     };
-    let runs_ahead = progress::runs_ahead(world, split, wake);
+    let runs_ahead = progress::past(world, split)
+        .is_some_and(|progress| room::runs_ahead(world, split, progress, wake));
     let bears = reached(split, state)
         .filter_map(|name| pods(state, name, basis))
         .map(|pods| {
@@ -443,69 +387,6 @@ fn shortest(
             ready,
             needed,
         })
-}
-
-/// Pods that the wanted shares take, for versions whose share is to rise above what they have.
-fn needs(
-    world: &World,
-    wanted: &[(VersionNumber, Share)],
-    last: &[(VersionNumber, Share)],
-    basis: &BTreeMap<FunctionName, u32>,
-) -> BTreeMap<VersionNumber, BTreeMap<FunctionName, u32>> {
-    let rises = wanted
-        .iter()
-        .filter(|(v, share)| *share > share_of(last, *v));
-    rises
-        .filter_map(|(version, share)| {
-            let state = world.versions.get(version)?;
-            let needs = (state.functions.keys())
-                .filter_map(|name| {
-                    let pods = pods(state, name, basis)?;
-                    Some((name.clone(), capacity::need(*share, pods)))
-                })
-                .collect();
-            Some((*version, needs))
-        })
-        .collect()
-}
-
-/// Pods that are left to the versions whose share is to fall: those that the share takes which they still have, and fewer where no
-/// pod fits beside them.
-fn left(
-    world: &World,
-    wanted: &[(VersionNumber, Share)],
-    last: &[(VersionNumber, Share)],
-    (basis, full): (&BTreeMap<FunctionName, u32>, bool),
-) -> BTreeMap<VersionNumber, BTreeMap<FunctionName, u32>> {
-    let falls = last
-        .iter()
-        .filter(|(v, share)| *share > share_of(wanted, *v));
-    falls
-        .filter_map(|(version, share)| {
-            let functions = &world.versions.get(version)?.functions;
-            let before = world.memory.versions.get(version).map(|past| &past.left);
-            let left = functions.iter().filter_map(|(name, function)| {
-                let basis = *basis.get(name)?;
-                let before = before.and_then(|left| left.get(name)).copied();
-                let now = before.unwrap_or(function.asked.max(function.ready));
-                let [whole, lean] = [false, true].map(|full| capacity::left(*share, basis, full));
-                let left = if full && now <= whole { lean } else { whole };
-                // However far shares run ahead, all together are a step short at most.
-                let rising = wanted
-                    .iter()
-                    .filter(|(v, share)| *share > share_of(last, *v));
-                let others = rising
-                    .filter_map(|(v, _)| world.versions.get(v)?.functions.get(name))
-                    .fold(0_u32, |sum, function| sum.saturating_add(function.ready));
-                let short = basis.saturating_sub(capacity::step(basis));
-                let left = left.max(short.saturating_sub(others).min(now));
-                // What was given up for this share stays so.
-                let before = before.filter(|before| *before >= lean);
-                Some((name.clone(), before.map_or(left, |before| left.min(before))))
-            });
-            Some((*version, left.collect()))
-        })
-        .collect()
 }
 
 /// All versions that a split is about.

@@ -2,11 +2,12 @@
 //!
 //! An id is what git calls an object, and no promise that the object is there.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::text::checked_text;
 use super::{WORD_MAX, shown};
 
 /// How many hex digits people are shown of an id: enough to tell the objects of any repository apart.
@@ -72,12 +73,6 @@ macro_rules! object_id {
                 self.0.bytes().all(|digit| digit == b'0')
             }
 
-            /// All of its digits.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-
             /// Its first digits, as people are shown them.
             #[must_use]
             pub fn short(&self) -> &str {
@@ -105,26 +100,14 @@ macro_rules! object_id {
                 Ok(Self(given.to_owned()))
             }
         }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?
-                    .parse()
-                    .map_err(serde::de::Error::custom)
-            }
-        }
     )*};
 }
 object_id! {
     CommitId, "commit id";
     TreeId, "tree id";
 }
+
+checked_text!(CommitId TreeId);
 
 impl CommitId {
     /// The same as [`kept`](Self::kept) for one that may be absent: nothing for what is no id.

@@ -10,6 +10,7 @@ mod reach;
 mod share;
 mod shares;
 mod shown;
+mod text;
 mod version;
 
 pub use id::{CommitId, IdError, TreeId};

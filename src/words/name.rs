@@ -1,10 +1,10 @@
 //! Names of apps, functions and labels, with the limits that keep every derived object name valid and unique.
 
-use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 
+use super::text::checked_text;
 use super::{WORD_MAX, shown};
 
 /// Why a name was refused; says what a good one looks like.
@@ -191,32 +191,7 @@ impl Label {
     }
 }
 
-macro_rules! text_name {
-    ($($name:ident)*) => {$(
-        impl $name {
-            /// The name as text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?
-                    .parse()
-                    .map_err(serde::de::Error::custom)
-            }
-        }
-    )*};
-}
-text_name!(AppName FunctionName Label);
+checked_text!(AppName FunctionName Label);
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,10 @@
 //! Names of routes, aliases and environments: where something is reached, as opposed to what it is.
 
-use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 
+use super::text::checked_text;
 use super::{WORD_MAX, shown};
 
 /// Why a name was refused; says what a good one looks like.
@@ -58,14 +58,6 @@ fn is_alias_name(text: &str) -> bool {
 
 macro_rules! reach_name {
     ($($name:ident, $kind:literal, $check:expr, $wanted:literal;)*) => {$(
-        impl $name {
-            /// The name as text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
         impl FromStr for $name {
             type Err = ReachError;
 
@@ -78,20 +70,6 @@ macro_rules! reach_name {
                 }
             }
         }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?
-                    .parse()
-                    .map_err(serde::de::Error::custom)
-            }
-        }
     )*};
 }
 reach_name! {
@@ -102,6 +80,8 @@ reach_name! {
     EnvironmentName, "environment name", |text| is_dns_label(text, ENVIRONMENT_NAME_MAX),
         "use at most 63 lower-case letters, digits and dashes, with no dash at either end";
 }
+
+checked_text!(RouteName AliasName EnvironmentName);
 
 impl RouteName {
     /// The name of a route that was given none: there is only one then.

@@ -51,6 +51,23 @@ impl Distant {
         self.shop.commit("apps/checkout/public/large.bin", random);
     }
 
+    /// A mirror that has had version 1, which takes long, and lost a file of it.
+    fn damaged(&self) -> Mirror {
+        self.push();
+        self.commit(600);
+        self.shop.publish(&[]);
+        let mirror = self.mirror(usize::MAX);
+        mirror.fetch("main", &apps(), SOON).unwrap();
+        until("version 1 comes", || mirror.has_arrived());
+        mirror.fetch("main", &apps(), SOON).unwrap();
+        let known = mirror.resolve(&"checkout".parse().unwrap(), &"v1".parse().unwrap());
+        assert!(known.is_ok() && mirror.coming().is_empty());
+        self.damage();
+        let url = far(&self.web.http("/open/remote.git"), usize::MAX);
+        let url = RemoteUrl::parse(&url, true).unwrap();
+        Mirror::open(&self.copy(), &url, None).unwrap()
+    }
+
     /// Takes a file of version 1 from the mirror.
     fn damage(&self) {
         // A file each, so that one can be lost.
@@ -206,21 +223,7 @@ fn a_version_that_does_not_come_is_said_and_begun_anew_beside_the_branch() {
 #[test]
 fn the_branch_is_read_while_a_new_copy_comes_in_place_of_a_damaged_one() {
     let distant = Distant::new();
-    distant.push();
-    distant.commit(600);
-    distant.shop.publish(&[]);
-    let mirror = distant.mirror(usize::MAX);
-    let resolve = || mirror.resolve(&"checkout".parse().unwrap(), &"v1".parse().unwrap());
-    mirror.fetch("main", &apps(), SOON).unwrap();
-    until("version 1 comes", || mirror.has_arrived());
-    mirror.fetch("main", &apps(), SOON).unwrap();
-    assert!(resolve().is_ok() && mirror.coming().is_empty());
-    distant.damage();
-    let url = RemoteUrl::parse(
-        &far(&distant.web.http("/open/remote.git"), usize::MAX),
-        true,
-    );
-    let mirror = Mirror::open(&distant.copy(), &url.unwrap(), None).unwrap();
+    let mirror = distant.damaged();
     let resolve = || mirror.resolve(&"checkout".parse().unwrap(), &"v1".parse().unwrap());
     assert!(resolve().is_err());
     let fetched = mirror.fetch("main", &apps(), SOON);
@@ -239,21 +242,7 @@ fn the_branch_is_read_while_a_new_copy_comes_in_place_of_a_damaged_one() {
 #[test]
 fn a_new_copy_is_brought_to_where_the_branch_is_however_much_that_is() {
     let distant = Distant::new();
-    distant.push();
-    distant.commit(600);
-    distant.shop.publish(&[]);
-    let mirror = distant.mirror(usize::MAX);
-    mirror.fetch("main", &apps(), SOON).unwrap();
-    until("version 1 comes", || mirror.has_arrived());
-    mirror.fetch("main", &apps(), SOON).unwrap();
-    distant.damage();
-    let url = far(&distant.web.http("/open/remote.git"), usize::MAX);
-    let mirror = Mirror::open(
-        &distant.copy(),
-        &RemoteUrl::parse(&url, true).unwrap(),
-        None,
-    )
-    .unwrap();
+    let mirror = distant.damaged();
     let resolve = |word: &str| mirror.resolve(&"checkout".parse().unwrap(), &word.parse().unwrap());
     assert!(resolve("v1").is_err());
     mirror.fetch("main", &apps(), SOON).unwrap();

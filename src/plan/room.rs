@@ -1,0 +1,105 @@
+//! Whether more pods fit where a shift waits for some, and what gives way where they do not.
+//!
+//! Pure. Nobody says how much room a cluster has: what fits is known from what was seen ([`Progress::room`]).
+
+use std::collections::BTreeSet;
+
+use super::demand::{falling, rising};
+use super::effective::share_of;
+use super::world::{Progress, Split, World};
+use super::{Wake, later};
+use crate::words::VersionNumber;
+
+/// What may come is waited for within such a part of the deadline, from when something last came.
+const LONG: i32 = 5;
+
+/// Ready pods of the versions of a split, without those that are given up already.
+pub(super) fn here(world: &World, split: &Split) -> u32 {
+    let wanted = split.wanted.iter().flat_map(|wanted| wanted.iter());
+    let all = wanted.chain(split.last.iter());
+    let all: BTreeSet<VersionNumber> = all.map(|(version, _)| *version).collect();
+    let of = |version: VersionNumber| {
+        let state = world.versions.get(&version);
+        let given = world.memory.versions.get(&version).map(|past| &past.left);
+        let functions = state.into_iter().flat_map(|state| &state.functions);
+        functions
+            .map(|(name, function)| {
+                let left = given.and_then(|left| left.get(name));
+                function.ready.min(left.copied().unwrap_or(u32::MAX))
+            })
+            .fold(0_u32, u32::saturating_add)
+    };
+    all.into_iter().map(of).fold(0, u32::saturating_add)
+}
+
+/// True where a pod more takes one less of a version that leaves: none fits beside those that are here, as far as was seen, or none
+/// came for a while.
+pub(super) fn is_full(world: &World, split: &Split, progress: &Progress, wake: &mut Wake) -> bool {
+    if starts(world, split, progress, wake) {
+        return false;
+    }
+    // An autoscaler may keep pods of what gets nothing.
+    let comes = progress.room > here(world, split) || idles(world, split);
+    !comes || is_long(split, progress, wake)
+}
+
+/// True where nothing has come nearer for so long that what may come is not waited for.
+fn is_long(split: &Split, progress: &Progress, wake: &mut Wake) -> bool {
+    wake.reached(later(progress.moved, split.progress_deadline / LONG))
+}
+
+/// True where a version that gets nothing still has pods: they go first.
+fn idles(world: &World, split: &Split) -> bool {
+    // What is listed keeps its pods.
+    let is_listed = |version: VersionNumber| {
+        let mut wanted = split.wanted.iter().flat_map(|wanted| wanted.iter());
+        wanted.any(|(listed, _)| *listed == version)
+    };
+    world.versions.iter().any(|(version, state)| {
+        let past = world.memory.versions.get(version);
+        let is_released = past.is_some_and(|past| past.released.is_some());
+        let gets_nothing = share_of(&split.last, *version).is_zero() && !is_listed(*version);
+        is_released && gets_nothing && state.functions.values().any(|it| it.ready > 0)
+    })
+}
+
+/// True where a pod that the shift waits for has its place, and is starting: what goes makes room for none. It is not waited for longer
+/// than for any progress.
+fn starts(world: &World, split: &Split, progress: &Progress, wake: &mut Wake) -> bool {
+    if wake.reached(later(progress.moved, split.progress_deadline)) {
+        return false;
+    }
+    rising(split).any(|(version, _)| {
+        let state = world.versions.get(&version);
+        let mut functions = state.into_iter().flat_map(|state| state.functions.values());
+        functions.any(|function| function.starting)
+    })
+}
+
+/// True where the share of what comes may run ahead of its pods: nothing else makes room for the next one.
+pub(super) fn runs_ahead(
+    world: &World,
+    split: &Split,
+    progress: &Progress,
+    wake: &mut Wake,
+) -> bool {
+    if !progress.lean {
+        return false;
+    }
+    if starts(world, split, progress, wake) {
+        return false;
+    }
+    let is_long = is_long(split, progress, wake);
+    let is_least = falling(split).all(|(version, _)| {
+        let left = world.memory.versions.get(&version).map(|past| &past.left);
+        left.is_some_and(|left| !left.is_empty() && left.values().all(|pods| *pods <= 1))
+    });
+    is_long || (is_least && is_full(world, split, progress, wake))
+}
+
+/// True when more pods of a version cannot be made or placed now.
+pub(super) fn has_no_room(world: &World, version: VersionNumber) -> bool {
+    let state = world.versions.get(&version);
+    let mut functions = state.into_iter().flat_map(|state| state.functions.values());
+    functions.any(|function| function.no_room)
+}
