@@ -3,6 +3,7 @@
 //! All of it blocks: call it where blocking is allowed. A [`Mirror`] is cheap to clone; clones share one repository.
 
 mod fetching;
+mod level;
 mod renewal;
 mod transfers;
 

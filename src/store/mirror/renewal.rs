@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use git2::{Oid, Repository};
 use jiff::Timestamp;
 
 use super::super::damaged::{begun, beside, cleared, exchanged, has_head, removed};
@@ -18,6 +17,7 @@ use super::super::lookup::State;
 use super::super::refs::Space;
 use super::super::stale_locks;
 use super::Mirror;
+use super::level::is_level;
 use super::transfers::{Copied, Transfer};
 use crate::backoff::Backoff;
 use crate::git::{self, Caller, GitError, GitErrorKind};
@@ -75,6 +75,12 @@ impl Attempt<'_> {
     fn branch(&self) -> Vec<String> {
         let is_branch = |spec: &&String| spec.starts_with(BRANCH);
         self.specs.iter().filter(is_branch).cloned().collect()
+    }
+
+    /// The ref of the branch, where it is asked for.
+    fn head(&self) -> Option<&str> {
+        let spec = self.specs.iter().find(|spec| spec.starts_with(BRANCH))?;
+        spec.rsplit(':').next()
     }
 }
 
@@ -239,7 +245,8 @@ impl Mirror {
         stale_locks::remove_halves(fresh);
         let takes_long = error.kind == GitErrorKind::TakesLong;
         // Where each fetch takes long, it is enough that nothing is taken back.
-        if takes_long && renewal.catches_up && self.is_level(fresh) {
+        let is_level = |name| is_level(&self.dir(), fresh, name);
+        if takes_long && renewal.catches_up && attempt.head().is_some_and(is_level) {
             return Ok(None);
         }
         renewal.catches_up = true;
@@ -260,19 +267,6 @@ impl Mirror {
             Err(error)
         };
         transfer.map(Some)
-    }
-
-    /// True where a new copy has each commit that a branch of the old one is at.
-    fn is_level(&self, fresh: &Path) -> bool {
-        let heads = || {
-            let old = Repository::open_bare(self.dir())?;
-            let heads = old.references_glob("refs/heads/*")?;
-            let heads: Vec<Oid> = heads.flatten().filter_map(|head| head.target()).collect();
-            let fresh = Repository::open_bare(fresh)?;
-            let odb = fresh.odb()?;
-            Ok::<_, git2::Error>(heads.into_iter().all(|head| odb.exists(head)))
-        };
-        heads().unwrap_or(false)
     }
 
     /// Fetches a new copy beside the one in `dir`, where that one is found damaged and the remote answers.
