@@ -239,13 +239,49 @@ impl Waiting {
             Some(_) if there.is_some() && released.versions.is_empty() => false,
             Some(reached) => {
                 let workspace = &context.workspace;
-                reached == commit
+                let follows = reached == commit
                     || (workspace.knows(reached, &status.branch)?
-                        && workspace.follows(reached, commit))
+                        && workspace.follows(reached, commit));
+                follows && !Self::is_lost(context, status, released, split, reached)?
             }
             None => false,
         })
     }
+
+    /// True where what was served in full as of the commit `reached` is not any more, such as where a program ends again and again. Where a
+    /// later commit asks for something else, the server may be on its way to that: then what is not complete is not this.
+    fn is_lost(
+        context: &Context,
+        status: &Status,
+        released: &Released,
+        split: &str,
+        reached: &CommitId,
+    ) -> Result<bool, StoreError> {
+        let app = status.apps.get(&released.app);
+        let there = app.and_then(|app| app.splits.get(split));
+        if there.is_none_or(|there| there.complete) {
+            return Ok(false);
+        }
+        let now = status.commit.as_ref().filter(|now| *now != reached);
+        let Some(now) = now else { return Ok(true) };
+        let asks = |commit| asked(context, released, commit);
+        Ok(context.workspace.knows(now, &status.branch)? && asks(now) == asks(reached))
+    }
+}
+
+/// What a commit asks for; nothing where it has no such object, or its file cannot be read.
+fn asked(context: &Context, released: &Released, commit: &CommitId) -> Option<Vec<WantedVersion>> {
+    let all = context.workspace.releases_in(commit, &released.file)?;
+    let is_it = |it: &Release| {
+        (it.kind(), it.name(), it.namespace())
+            == (
+                released.kind,
+                &released.object,
+                released.namespace.as_deref(),
+            )
+    };
+    let found = all.into_iter().find(is_it);
+    found.map(|release| release.wanted.versions)
 }
 
 /// The later commit that is served, and what it gives, where that is something else than the change asked for. What was served in
@@ -259,20 +295,8 @@ fn later(
 ) -> Option<(CommitId, Vec<ShareStatus>)> {
     let there = status.apps.get(&released.app)?.splits.get(split)?;
     let later = there.commit.as_ref().filter(|later| *later != commit)?;
-    let asks = |commit: &CommitId| {
-        let all = context.workspace.releases_in(commit, &released.file)?;
-        let is_it = |it: &Release| {
-            (it.kind(), it.name(), it.namespace())
-                == (
-                    released.kind,
-                    &released.object,
-                    released.namespace.as_deref(),
-                )
-        };
-        let found = all.into_iter().find(is_it);
-        Some(found.map(|release| release.wanted.versions))
-    };
-    let asked = asks(commit)??;
+    let asks = |commit: &CommitId| asked(context, released, commit);
+    let asked = asks(commit)?;
     let by_what_is_served = || {
         let number = |entry: &WantedVersion| match entry.version {
             VersionWord::Number(number) => Some((number, entry.percentage)),
@@ -285,7 +309,7 @@ fn later(
         asked.is_some_and(|asked| asked != given)
     };
     // Where it is in another file, or cannot be read, what is served tells, as far as numbers do.
-    let given = asks(later).flatten();
+    let given = asks(later);
     let is_other = given.map_or_else(by_what_is_served, |given| given != asked);
     is_other.then(|| (later.clone(), there.versions.clone()))
 }

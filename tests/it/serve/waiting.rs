@@ -118,6 +118,42 @@ async fn what_is_not_served_in_time_says_what_stands_in_the_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_served_before_and_is_not_any_more_is_waited_for() {
+    let mut standalone = Standalone::of(1);
+    let broken = standalone.shop.dir.path().join("broken");
+    // It runs until that file is there, and never again.
+    let program = format!(
+        "import os, threading, time\ndef watch():\n    while not os.path.exists({0:?}):\n        time.sleep(0.05)\n    print('no cart', flush=True)\n    os._exit(7)\nif os.path.exists({0:?}):\n    print('no cart', flush=True)\n    raise SystemExit(7)\nthreading.Thread(target=watch, daemon=True).start()\nexec(open('server.py').read())\n",
+        broken.to_str().unwrap()
+    );
+    standalone.publish_program(&program);
+    standalone.deploy(&[(1, "100")]);
+    standalone.start().await;
+    standalone.serves(&[(1, "100")]).await;
+    let deploy = ["deploy", "checkout", "v2", "--wait=3s"];
+    let (done, said) = (standalone.waits(&["deploy", "checkout", "v2", "--wait"])).await;
+    assert!(done && said.contains("served checkout: v2 100%"), "{said}");
+    std::fs::write(&broken, "").unwrap();
+    until("it is not served any more", async || {
+        let status = standalone.status().await;
+        let split = &status["apps"]["checkout"]["splits"]["cwd/checkout"];
+        (split["complete"] == false).then_some(())
+    })
+    .await;
+    let (done, said) = standalone.waits(&deploy).await;
+    assert!(!done && said.contains("unchanged checkout: v2"), "{said}");
+    assert!(
+        said.contains("cwd/checkout is not served as it says after 3s: ")
+            && said.contains("no cart"),
+        "{said}"
+    );
+    // It runs again.
+    std::fs::remove_file(&broken).unwrap();
+    let (done, said) = (standalone.waits(&["deploy", "checkout", "v2", "--wait"])).await;
+    assert!(done && said.contains("served checkout: v2 100%"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_the_right_server_nothing_is_changed() {
     let mut standalone = Standalone::of(1);
     standalone.deploy(&[(1, "100")]);
