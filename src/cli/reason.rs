@@ -76,7 +76,7 @@ fn git(error: &GitError) -> Cause {
             retry("TimedOut")
         }
         // It may have been done before it was stopped.
-        GitErrorKind::Interrupted => fix("Interrupted"),
+        GitErrorKind::Interrupted | GitErrorKind::Overtaken => fix("Interrupted"),
         GitErrorKind::Authentication | GitErrorKind::Key | GitErrorKind::Forbidden => {
             fix("CredentialsRefused")
         }

@@ -5,6 +5,7 @@ use jiff::Zoned;
 use super::context::Context;
 use super::output::{Failure, Ui};
 use super::wait::WaitArgs;
+use crate::git::Shield;
 use crate::releases::Kind;
 use crate::releasing::{ReleaseOutcome, ReleaseRequest, Released, Wish, WorkTree};
 use crate::users::DeployedShare;
@@ -71,6 +72,8 @@ impl ReleaseArgs {
         let waiting = self.wait.begin(ui, context)?;
         let released =
             crate::releasing::release(&context.workspace, &request, &mut |line| ui.progress(line))?;
+        // What was pushed is said, whoever stops that.
+        let _shield = released.commit.is_some().then(Shield::raise);
         for problem in &released.unreadable {
             ui.warning(format!("not read: {problem}"));
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::Caller;
+use super::interrupt::Aim;
 use super::progress::Heard;
 use super::run::Call;
 use crate::words::CommitId;
@@ -20,7 +21,7 @@ pub(super) fn ask(dir: &Path, args: &[&str]) -> Option<String> {
         caller: Caller::Person,
         secrets: Vec::new(),
         reads_output: true,
-        is_push: false,
+        aim: Aim::Here,
         timeout: Duration::from_secs(10),
         silence: None,
         heard: Heard::default(),

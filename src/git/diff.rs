@@ -10,6 +10,7 @@ use std::time::Duration;
 use git2::Oid;
 
 use super::error::{Caller, GitError};
+use super::interrupt::Aim;
 use super::progress::Heard;
 use super::run::{Call, RESULT_MAX};
 
@@ -124,7 +125,7 @@ impl Trees<'_> {
             caller: Caller::Person,
             secrets: Vec::new(),
             reads_output: true,
-            is_push: false,
+            aim: Aim::Here,
             timeout: self.timeout,
             silence: None,
             heard: Heard::default(),

@@ -39,6 +39,8 @@ pub enum GitErrorKind {
     Unfinished,
     /// A signal to this program ended it. Nothing is tried again then.
     Interrupted,
+    /// The same of a push, where somebody moved a ref meanwhile: it may have been there before.
+    Overtaken,
     /// The web server wants a user name and a password or a token, or others.
     Authentication,
     /// The ssh server accepts none of the keys.
@@ -160,14 +162,14 @@ impl GitError {
         Self {
             kind: GitErrorKind::Interrupted,
             caller,
-            message: "stopped before it was pushed".to_owned(),
+            message: "stopped".to_owned(),
         }
     }
 
     /// True where the program is to end: then nothing is tried again.
     #[must_use]
     pub fn is_interrupt(&self) -> bool {
-        self.kind == GitErrorKind::Interrupted
+        [GitErrorKind::Interrupted, GitErrorKind::Overtaken].contains(&self.kind)
     }
 
     /// The same, where the person stopped it and an earlier push of the same thing got no answer.
@@ -191,6 +193,7 @@ impl GitError {
         let kinds = [
             GitErrorKind::TimedOut,
             GitErrorKind::Interrupted,
+            GitErrorKind::Overtaken,
             GitErrorKind::Server,
             GitErrorKind::Unreachable,
         ];
@@ -229,6 +232,7 @@ impl GitError {
             GitErrorKind::Unfinished,
             GitErrorKind::NoGit,
             GitErrorKind::Interrupted,
+            GitErrorKind::Overtaken,
         ];
         !kinds.contains(&self.kind)
             && !self.message.is_empty()
@@ -245,6 +249,7 @@ impl GitError {
                 | GitErrorKind::TakesLong
                 | GitErrorKind::Unfinished
                 | GitErrorKind::Interrupted
+                | GitErrorKind::Overtaken
                 | GitErrorKind::Authentication
                 | GitErrorKind::Key
                 | GitErrorKind::Forbidden
@@ -398,6 +403,7 @@ impl GitError {
             GitErrorKind::NoGit
             | GitErrorKind::TakesLong
             | GitErrorKind::Interrupted
+            | GitErrorKind::Overtaken
             | GitErrorKind::MissingRef
             | GitErrorKind::Unreachable => "",
         }

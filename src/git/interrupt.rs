@@ -1,10 +1,12 @@
-//! Ctrl-C and SIGTERM while a push goes on, and what ends a call whose program is gone.
+//! Ctrl-C and SIGTERM while a push goes on, or what is done after it, and what ends a call whose program is gone.
 //!
 //! A push is ended with all that it started, and the refs are looked at once: whoever stops something has to know whether it
-//! was stopped. At all other moments both signals do what they always do. A second signal ends the program at once.
+//! was stopped. So is a look at the remote between two pushes, and what was pushed is told by what is known. Before the first push
+//! both signals do what they always do. A second signal ends the program at once.
 //! SIGKILL asks nobody, so a second process of this program stands beside each push ([`watch`]) and ends it when its pipe does.
 //! A server ends at a signal whatever git does, so all its calls to a remote have that process beside them.
 
+use std::ffi::OsString;
 use std::io::{self, BufRead, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -14,9 +16,12 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag::{register, register_conditional_default};
+
+use super::error::Caller;
 
 /// How long what is asked to end may take to remove its locks.
 pub(super) const GRACE: Duration = Duration::from_secs(2);
@@ -28,10 +33,12 @@ static WATCHER: OnceLock<(PathBuf, Vec<String>)> = OnceLock::new();
 static SIGNALS: OnceLock<Signals> = OnceLock::new();
 
 struct Signals {
-    /// No push goes on: a signal does what it always does.
+    /// No shield is up: a signal does what it always does.
     idle: Arc<AtomicBool>,
-    /// A signal came while a push went on.
+    /// A signal came while one was.
     came: Arc<AtomicBool>,
+    /// How many are up, one within the other.
+    up: Mutex<usize>,
 }
 
 /// Says which program, with which words, calls [`watch`]. Pushes of this process, and all that a server asks of a remote, are then
@@ -41,14 +48,15 @@ pub fn watch_pushes_with(program: PathBuf, words: Vec<String>) {
     drop(WATCHER.set((program, words)));
 }
 
-/// True where a push was ended by a signal, or would have been.
+/// True where a signal came for a push, or for what is done after it.
 #[must_use]
 pub fn was_interrupted() -> bool {
     let came = |signals: &Signals| signals.came.load(Ordering::SeqCst);
     SIGNALS.get().is_some_and(came)
 }
 
-/// A push that goes on, or what is done after it: signals end that, and not this program. A second one ends the program.
+/// A push that goes on, or what is done after it: signals end that, and not this program. A second one ends the program. Whoever pushes
+/// again, or asks the remote what became of it, holds one from the first push on; each push has its own within.
 pub struct Shield(());
 
 impl Shield {
@@ -59,6 +67,7 @@ impl Shield {
             let signals = Signals {
                 idle: Arc::new(AtomicBool::new(true)),
                 came: Arc::new(AtomicBool::new(false)),
+                up: Mutex::new(0),
             };
             for signal in [SIGINT, SIGTERM] {
                 // In this order: the second signal finds that one came. Where one cannot be caught, it ends the program.
@@ -69,6 +78,8 @@ impl Shield {
             }
             signals
         });
+        let mut up = signals.up.lock();
+        *up += 1;
         signals.idle.store(false, Ordering::SeqCst);
         Self(())
     }
@@ -77,7 +88,31 @@ impl Shield {
 impl Drop for Shield {
     fn drop(&mut self) {
         if let Some(signals) = SIGNALS.get() {
-            signals.idle.store(true, Ordering::SeqCst);
+            let mut up = signals.up.lock();
+            *up -= 1;
+            signals.idle.store(*up == 0, Ordering::SeqCst);
+        }
+    }
+}
+
+/// What a call is for, as far as signals go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// What is done on this machine, and all that another program than a person's does.
+    Here,
+    /// A person's look at a remote: behind a [`Shield`], a signal that comes while it goes on ends it.
+    Look,
+    /// A person's push: a signal ends it, and so does the end of this program.
+    Push,
+}
+
+impl Aim {
+    /// That of a call which asks a remote.
+    pub(super) fn at_a_remote(caller: Caller, args: &[OsString]) -> Self {
+        match caller {
+            Caller::Person if args.first().is_some_and(|arg| arg == "push") => Self::Push,
+            Caller::Person => Self::Look,
+            Caller::Controller | Caller::Server => Self::Here,
         }
     }
 }

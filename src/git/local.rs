@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::{Caller, GitError};
+use super::interrupt::Aim;
 use super::progress::Heard;
 use super::run::Call;
 use crate::words::CommitId;
@@ -250,7 +251,7 @@ pub(super) fn run(
         caller: Caller::Person,
         secrets: Vec::new(),
         reads_output: true,
-        is_push: false,
+        aim: Aim::Here,
         timeout,
         silence: None,
         heard: Heard::default(),

@@ -98,16 +98,34 @@ impl Git {
         let now: HashMap<&str, &str> = (said.lines())
             .filter_map(|line| line.split_once('\t').map(|(oid, name)| (name, oid)))
             .collect();
-        let arrived = |update: &&&RefUpdate| {
-            let oid = update.new.map(|oid| oid.to_string());
+        let is_at = |update: &RefUpdate, oid: Option<git2::Oid>| {
+            let oid = oid.map(|oid| oid.to_string());
             now.get(update.name.as_str()).copied() == oid.as_deref()
         };
-        let names = |updates: &mut dyn Iterator<Item = &&RefUpdate>| -> String {
-            let names = updates.map(|update| update.name.as_str());
+        let names = |is_meant: &dyn Fn(&RefUpdate) -> bool| -> String {
+            let meant = wanted.iter().filter(|update| is_meant(update));
+            let names = meant.map(|update| update.name.as_str());
             names.collect::<Vec<_>>().join(", ")
         };
-        let missing = names(&mut wanted.iter().filter(|update| !arrived(update)));
-        let there = names(&mut wanted.iter().filter(arrived));
+        let there = names(&|update| is_at(update, update.new));
+        let missing = names(&|update| is_at(update, update.expected));
+        // It may have been there before, and what came on top of it hides it.
+        let moved = names(&|update| !is_at(update, update.new) && !is_at(update, update.expected));
+        if !moved.is_empty() {
+            let told = |names: &str, what: &str| match names {
+                "" => String::new(),
+                names => format!(", {names} {what}"),
+            };
+            return Err(GitError {
+                kind: GitErrorKind::Overtaken,
+                message: format!(
+                    "the push was stopped{}{}, and whether it arrived in {moved} is not known, because that was moved by others meanwhile: look again",
+                    told(&there, "arrived"),
+                    told(&missing, "did not")
+                ),
+                ..error
+            });
+        }
         match (missing.is_empty(), there.is_empty()) {
             (true, false) => Ok(()),
             (_, true) => fail(format!(
@@ -143,5 +161,68 @@ impl Git {
         let specs = vec![format!("{prefix}*:refs/*").into()];
         self.call(args, specs, String::new(), false, timeout)
             .map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use git2::{Oid, Repository, Signature, Time};
+
+    use super::*;
+    use crate::git::Caller;
+
+    /// Makes a commit of that time, and moves the branch to it.
+    fn commit(repo: &Repository, branch: &str, seconds: i64) -> Oid {
+        let who = Signature::new("Ada", "ada@example.com", &Time::new(seconds, 0)).unwrap();
+        let tree = repo.treebuilder(None).unwrap().write().unwrap();
+        let tree = repo.find_tree(tree).unwrap();
+        let commit = repo.commit(None, &who, &who, "x", &tree, &[]).unwrap();
+        repo.reference(&format!("refs/heads/{branch}"), commit, true, "")
+            .unwrap();
+        commit
+    }
+
+    #[test]
+    fn of_a_ref_that_is_neither_where_it_was_nor_where_it_was_to_be_nothing_is_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let remote = Repository::init_bare(dir.path().join("remote")).unwrap();
+        let here = Repository::init(dir.path().join("here")).unwrap();
+        let url = remote.path().to_str().unwrap();
+        here.remote("origin", url).unwrap();
+        let home: &Path = here.path();
+        let git = Git::of_person(home, "origin", url, true);
+        let [before, ours, theirs] = [1, 2, 3].map(|seconds| commit(&remote, "main", seconds));
+        let update = |name: &str| RefUpdate {
+            name: format!("refs/heads/{name}"),
+            expected: Some(before),
+            new: Some(ours),
+        };
+        let stopped = |names: &[&str]| {
+            let updates: Vec<RefUpdate> = names.iter().map(|name| update(name)).collect();
+            git.stopped(&updates, GitError::interrupted(Caller::Person))
+        };
+        let move_to = |name: &str, commit: Oid| {
+            let name = format!("refs/heads/{name}");
+            remote.reference(&name, commit, true, "").unwrap();
+        };
+        move_to("main", before);
+        let error = stopped(&["main"]).unwrap_err();
+        assert_eq!(error.kind, GitErrorKind::Interrupted);
+        assert_eq!(
+            error.message,
+            "stopped, and not pushed: the remote holds nothing of it"
+        );
+        move_to("main", ours);
+        assert_eq!(stopped(&["main"]), Ok(()));
+        move_to("other", ours);
+        move_to("main", theirs);
+        let error = stopped(&["main", "other"]).unwrap_err();
+        assert!(error.is_interrupt() && error.kind == GitErrorKind::Overtaken);
+        assert_eq!(
+            error.message,
+            "the push was stopped, refs/heads/other arrived, and whether it arrived in refs/heads/main is not known, because that was moved by others meanwhile: look again"
+        );
     }
 }

@@ -8,6 +8,7 @@ use super::ask::ask;
 use super::credentials::{Credentials, deliver};
 use super::embedded::Embedded;
 use super::error::{Caller, GitError, GitErrorKind};
+use super::interrupt::Aim;
 use super::progress::{Heard, Stage};
 use super::run::{Call, RESULT_MAX};
 use super::url::RemoteUrl;
@@ -410,7 +411,7 @@ impl Git {
             }
         };
         let call = Call {
-            is_push: caller == Caller::Person && args.first().is_some_and(|arg| arg == "push"),
+            aim: Aim::at_a_remote(caller, &args),
             dir: &self.dir,
             args,
             stdin,

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Pid;
 
 use super::error::{Caller, GitError};
-use super::interrupt::{self, Shield, Watched};
+use super::interrupt::{self, Aim, Shield, Watched};
 use super::progress::{Heard, is_progress};
 use super::url::redact;
 
@@ -39,8 +39,7 @@ pub(super) struct Call<'a> {
     pub(super) secrets: Vec<String>,
     /// The output of a call that succeeds is wanted.
     pub(super) reads_output: bool,
-    /// A person's push: a signal ends it, and so does the end of this program.
-    pub(super) is_push: bool,
+    pub(super) aim: Aim,
     pub(super) timeout: Duration,
     /// Longest time without a word of a server that sends, where it tells of its progress.
     pub(super) silence: Option<Duration>,
@@ -102,11 +101,19 @@ const KEPT: [&str; 14] = [
 impl Call<'_> {
     /// Runs it to its end or its deadline; what it printed, as far as it is kept.
     pub(super) fn run(self) -> Result<Vec<u8>, GitError> {
-        let shield = self.is_push.then(Shield::raise);
-        if shield.is_some() && interrupt::was_interrupted() {
+        let is_push = self.aim == Aim::Push;
+        let _shield = is_push.then(Shield::raise);
+        let came = interrupt::was_interrupted();
+        if is_push && came {
             return Err(GitError::interrupted(self.caller));
         }
-        let watched = self.is_push || self.caller == Caller::Server;
+        let is_stopped = || match self.aim {
+            Aim::Here => false,
+            // A look that is begun behind a signal tells what became of what was stopped.
+            Aim::Look => !came && interrupt::was_interrupted(),
+            Aim::Push => interrupt::was_interrupted(),
+        };
+        let watched = is_push || self.caller == Caller::Server;
         let mut watched = watched.then(Watched::start).flatten();
         let mut child = self
             .command()
@@ -131,7 +138,7 @@ impl Call<'_> {
             silence.is_some_and(|silence| self.heard.is_silent(begun, silence))
         };
         let is_late = || Instant::now() >= deadline || is_silent();
-        let success = match wait(&mut child, is_late, &streams, self.is_push) {
+        let success = match wait(&mut child, (is_late, is_stopped), &streams) {
             End::Itself(success) => success,
             End::Late => return Err(self.late(Instant::now() >= deadline)),
             End::Interrupted => return Err(GitError::interrupted(self.caller)),
@@ -351,22 +358,21 @@ enum End {
     Interrupted,
 }
 
-/// Waits for the end of a call. After its deadline, and where a signal came for a push, its process group is ended.
+/// Waits for the end of a call. After its deadline, and where a signal stops it, its process group is ended.
 ///
 /// Its streams close as it ends, which is noticed at once: a pause between looks would be most of a short call. What it left
 /// running may hold them open, so it is looked at as well.
 fn wait(
     child: &mut Child,
-    is_late: impl Fn() -> bool,
+    (is_late, is_stopped): (impl Fn() -> bool, impl Fn() -> bool),
     streams: &Receiver<Infallible>,
-    is_push: bool,
 ) -> End {
     let mut closed = false;
     let mut pause = Duration::from_millis(1);
     loop {
         match child.try_wait() {
             Ok(Some(status)) => return End::Itself(status.success()),
-            Ok(None) if is_push && interrupt::was_interrupted() => {
+            Ok(None) if is_stopped() => {
                 end(child);
                 return End::Interrupted;
             }
@@ -416,7 +422,7 @@ mod tests {
             caller: Caller::Server,
             secrets: Vec::new(),
             reads_output: false,
-            is_push: false,
+            aim: Aim::Here,
             timeout: Duration::from_millis(timeout),
             silence: Some(Duration::from_millis(silence)),
             heard: Heard::default(),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::{Caller, GitError};
+use super::interrupt::Aim;
 use super::progress::Heard;
 use super::run::Call;
 
@@ -63,7 +64,7 @@ fn call(dir: &Path, caller: Caller, args: &[&str], timeout: Duration) -> Result<
         caller,
         secrets: Vec::new(),
         reads_output: false,
-        is_push: false,
+        aim: Aim::Here,
         timeout,
         silence: None,
         heard: Heard::default(),

@@ -27,6 +27,7 @@ use serde::Serialize;
 use crate::ci::Provenance;
 use crate::releases::{Asked, Kind};
 use crate::store::version::Person;
+use crate::store::workspace::Workspace;
 use crate::users::DeployedShare;
 use crate::words::{AliasName, AppName, CommitId, Share, VersionNumber, VersionWord};
 
@@ -57,6 +58,13 @@ pub struct ReleaseRequest {
     pub provenance: Provenance,
     /// Say what would change, and push nothing.
     pub dry_run: bool,
+}
+
+impl ReleaseRequest {
+    /// The branch that is pushed to.
+    fn onto<'a>(&'a self, workspace: &'a Workspace) -> &'a String {
+        (self.branch.as_ref()).unwrap_or(&workspace.settings().branch)
+    }
 }
 
 /// A change of one object.

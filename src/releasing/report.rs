@@ -22,6 +22,7 @@ impl Look {
         request: &ReleaseRequest,
         decision: Decision,
         commit: Oid,
+        progress: &mut dyn FnMut(&str),
     ) -> Released {
         let tracked = request.branch.is_none();
         let outcome = if tracked {
@@ -32,6 +33,12 @@ impl Look {
         let mut released = self.released(workspace, request, decision, outcome);
         released.commit = Some(commit.into());
         if tracked {
+            let pushed = CommitId::from(commit);
+            progress(&format!(
+                "commit {} is in branch {}; the files of this clone follow",
+                pushed.short(),
+                self.branch.name
+            ));
             released.work_tree = follow(workspace, &self.branch.name, commit);
         } else {
             let base = &self.branch.name;
@@ -68,11 +75,7 @@ impl Look {
             file: release.file.clone(),
             before: release.wanted.versions.iter().map(asked).collect(),
             versions: decision.parts.iter().copied().map(share).collect(),
-            branch: request
-                .branch
-                .as_ref()
-                .unwrap_or(&workspace.settings().branch)
-                .clone(),
+            branch: request.onto(workspace).clone(),
             onto: self.branch.commit.clone(),
             commit: None,
             diff: self.diff(&decision.edit),

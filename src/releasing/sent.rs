@@ -5,18 +5,31 @@ use git2::Oid;
 
 use super::decide::Decision;
 use super::error::{PushUnknown, ReleaseError};
-use super::look::{self, Look};
-use super::{ReleaseRequest, Wish};
+use super::look::Look;
+use super::{ReleaseRequest, Released, Wish};
 use crate::git::GitError;
 use crate::store::workspace::Workspace;
-use crate::users::Survey;
 
 /// A commit that was pushed, and what it was decided on.
 pub(super) struct Sent {
     pub(super) look: Look,
     pub(super) decision: Decision,
     pub(super) commit: Oid,
-    error: GitError,
+    /// How the push failed.
+    pub(super) error: GitError,
+}
+
+impl Sent {
+    /// It has arrived.
+    pub(super) fn done(
+        self,
+        workspace: &Workspace,
+        request: &ReleaseRequest,
+        progress: &mut dyn FnMut(&str),
+    ) -> Released {
+        let (look, decision) = (self.look, self.decision);
+        look.done(workspace, request, decision, self.commit, progress)
+    }
 }
 
 /// All of them that may be in the branch, or may get there yet.
@@ -56,15 +69,13 @@ impl SentAll {
         });
     }
 
-    /// The one that is in the branch, as it was seen after the last push. Those that can get there no more are forgotten.
+    /// The one that is in the branch, which was at `tip` after the last push. Those that can get there no more are forgotten.
     pub(super) fn arrived(
         &mut self,
         workspace: &Workspace,
         request: &ReleaseRequest,
-        survey: &Survey,
+        tip: Option<Oid>,
     ) -> Option<Sent> {
-        let tracked = &workspace.settings().branch;
-        let tip = look::tip(survey, request.branch.as_ref().unwrap_or(tracked));
         let holds = |sent: &Sent| {
             let above = |tip| workspace.repo.graph_descendant_of(tip, sent.commit);
             tip.is_some_and(|tip| tip == sent.commit || above(tip).unwrap_or(false))
@@ -80,6 +91,11 @@ impl SentAll {
         None
     }
 
+    /// False where none of them can be in the branch, or get there.
+    pub(super) fn may_come(&self) -> bool {
+        !self.list.is_empty()
+    }
+
     /// What is said in the place of an error that does not know of them.
     pub(super) fn said(
         self,
@@ -90,14 +106,13 @@ impl SentAll {
         let Some(last) = self.list.into_iter().last() else {
             return error;
         };
-        let tracked = &workspace.settings().branch;
         // A refusal says no more than the push.
         let is_push = matches!(
             error,
             ReleaseError::Refused { .. } | ReleaseError::GaveUp(_)
         );
         ReleaseError::PushUnknown(Box::new(PushUnknown {
-            branch: request.branch.as_ref().unwrap_or(tracked).clone(),
+            branch: request.onto(workspace).clone(),
             commit: last.commit.into(),
             push: last.error,
             why: (!is_push).then_some(error),

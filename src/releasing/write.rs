@@ -1,4 +1,6 @@
-//! The commit and the push; against any number of others at the same time.
+//! The commit and the push; against any number of others at the same time, and against whoever stops it.
+
+use std::time::Duration;
 
 use git2::Oid;
 use git2::build::TreeUpdateBuilder;
@@ -9,13 +11,17 @@ use super::look::{self, Look};
 use super::sent::{Sent, SentAll};
 use super::target;
 use super::{ReleaseOutcome, ReleaseRequest, Released, Wish, reach};
-use crate::git::{GitError, GitErrorKind, RefUpdate};
+use crate::git::{self, GitError, GitErrorKind, RefUpdate, Shield};
 use crate::releases::message;
 use crate::store::commit::NewCommit;
 use crate::store::contention::{Contention, GivenUp, Moved};
 use crate::store::error::StoreError;
 use crate::store::refs::Space;
 use crate::store::workspace::Workspace;
+use crate::words::CommitId;
+
+/// Longest time for the look at the branch after a signal.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// Changes an object of `releases/`. `progress` is told what takes time.
 ///
@@ -48,6 +54,8 @@ fn change(
     let mut look = Look::of(workspace, request, look::survey(workspace, request)?)?;
     let first = look.release.wanted.versions.clone();
     let mut contention = Contention::new();
+    // From the first push to the end of what is done behind it: whoever stops that has to know what became of it.
+    let mut shield = None;
     loop {
         let decision = match look.decide(workspace, request) {
             Ok(decision) if decision.edit == Edit::Same => {
@@ -67,16 +75,24 @@ fn change(
         let commit = look.commit(workspace, request, &decision)?;
         progress(&format!("pushing to {remote}"));
         let atomic = contention.is_atomic();
+        shield.get_or_insert_with(Shield::raise);
         let Err(error) = look.push(workspace, request, &decision, commit, atomic) else {
-            return Ok(look.done(workspace, request, decision, commit));
+            return Ok(look.done(workspace, request, decision, commit, progress));
         };
-        if error.is_interrupt() {
-            return Err(ReleaseError::Interrupted(error));
-        }
         contention.pause();
-        let survey = match look::survey(workspace, request) {
-            Ok(survey) => survey,
-            Err(away) => {
+        let survey = (!git::was_interrupted()).then(|| look::survey(workspace, request));
+        let survey = match survey.filter(|_| !git::was_interrupted()) {
+            Some(Ok(survey)) => survey,
+            None => {
+                let last = Sent {
+                    look,
+                    decision,
+                    commit,
+                    error,
+                };
+                return stopped(workspace, request, sent, last, progress);
+            }
+            Some(Err(away)) => {
                 return Err(if sent.unseen(look, decision, commit, &error) {
                     away.into()
                 } else {
@@ -86,17 +102,12 @@ fn change(
         };
         let before = look.standing();
         sent.add(look, decision, commit, error.clone());
-        if let Some(Sent {
-            look,
-            decision,
-            commit,
-            ..
-        }) = sent.arrived(workspace, request, &survey)
-        {
-            return Ok(look.done(workspace, request, decision, commit));
+        let tip = look::tip(&survey, request.onto(workspace));
+        if let Some(there) = sent.arrived(workspace, request, tip) {
+            return Ok(there.done(workspace, request, progress));
         }
         if let Some(name) = &request.branch
-            && look::tip(&survey, name).is_some()
+            && tip.is_some()
         {
             return Err(ReleaseError::Branch {
                 name: name.clone(),
@@ -115,6 +126,52 @@ fn change(
             GivenUp::Refused => refusal(workspace, request, error),
             GivenUp::Outrun(_) => ReleaseError::GaveUp(workspace.settings().branch.clone()),
         })?;
+    }
+}
+
+/// A signal came for a push, or after it: nothing is tried again, and the branch is looked at once more. `last` is what was pushed last.
+fn stopped(
+    workspace: &Workspace,
+    request: &ReleaseRequest,
+    sent: &mut SentAll,
+    last: Sent,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Released, ReleaseError> {
+    let shown = CommitId::from(last.commit).short().to_owned();
+    let error = last.error.clone();
+    let say = |message: String| {
+        ReleaseError::Interrupted(GitError {
+            kind: GitErrorKind::Interrupted,
+            message,
+            ..error.clone()
+        })
+    };
+    // It was looked at already, and is where it was, or nobody can look.
+    if error.kind == GitErrorKind::Interrupted {
+        return Err(say(format!("{error}; the commit is {shown}")));
+    }
+    let branch = request.onto(workspace);
+    let not_there =
+        || format!("stopped, and not pushed: commit {shown} is not in branch `{branch}`");
+    match workspace.tip(branch, LOOK) {
+        Ok(tip) => {
+            sent.add(last.look, last.decision, last.commit, last.error);
+            if let Some(there) = sent.arrived(workspace, request, tip) {
+                return Ok(there.done(workspace, request, progress));
+            }
+            Err(say(if sent.may_come() {
+                "stopped before it was tried again".to_owned()
+            } else {
+                not_there()
+            }))
+        }
+        Err(away) => Err(
+            if sent.unseen(last.look, last.decision, last.commit, &last.error) {
+                away.into()
+            } else {
+                say(not_there())
+            },
+        ),
     }
 }
 
@@ -159,9 +216,8 @@ fn refusal(workspace: &Workspace, request: &ReleaseRequest, source: GitError) ->
         GitErrorKind::Protected => "",
         _ => source.advice(),
     };
-    let tracked = &workspace.settings().branch;
     ReleaseError::Refused {
-        branch: request.branch.as_ref().unwrap_or(tracked).clone(),
+        branch: request.onto(workspace).clone(),
         source,
         advice,
     }

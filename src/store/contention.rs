@@ -10,6 +10,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::git;
+
+/// How often it is looked whether a signal came.
+const BREATH: Duration = Duration::from_millis(50);
 /// Longest wait.
 const LONGEST: Duration = Duration::from_secs(20);
 /// A try counts as if it had taken this long at least.
@@ -77,14 +81,21 @@ impl Contention {
         self.atomic
     }
 
-    /// The try was lost. Waits a random part of what as many tries take as were lost so far, each as long as this one.
+    /// The try was lost. Unless a signal stops it, waits a random part of what as many tries take as were lost so far, each as long as this one.
     ///
     /// Were all that lost to try again at once, each of them would cost the server one push for each of the others. And a wait
     /// helps only as far as it is long beside a try: milliseconds at a path, seconds over ssh to a busy server.
     pub(crate) fn pause(&mut self) {
         self.tries += 1;
         let longest = (self.since.elapsed().max(SHORTEST) * self.tries).min(LONGEST);
-        thread::sleep(longest.mul_f64(fastrand::f64()));
+        let end = Instant::now() + longest.mul_f64(fastrand::f64());
+        while !git::was_interrupted() {
+            let rest = end.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                break;
+            }
+            thread::sleep(rest.min(BREATH));
+        }
         self.since = Instant::now();
     }
 

@@ -89,6 +89,7 @@ impl StoreError {
                 | GitErrorKind::TakesLong
                 | GitErrorKind::Unfinished
                 | GitErrorKind::Interrupted
+                | GitErrorKind::Overtaken
                 | GitErrorKind::Certificate
                 | GitErrorKind::HostKey
                 | GitErrorKind::MissingRef

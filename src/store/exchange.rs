@@ -19,7 +19,7 @@ use super::refs::{AppRefs, Space};
 use super::remedy::Remedy;
 use super::version;
 use super::workspace::Workspace;
-use crate::git::{self, Git, GitError, RefUpdate};
+use crate::git::{self, Git, GitError, GitErrorKind, RefUpdate};
 use crate::releases::{self, Release};
 use crate::words::{AppName, CommitId};
 
@@ -61,13 +61,30 @@ impl Workspace {
     /// # Errors
     /// When the remote cannot be read, or has no such branch.
     pub(crate) fn fetch_branch(&self, branch: &str) -> Result<Oid, StoreError> {
+        self.fetch_branch_within(branch, self.timeout)
+    }
+
+    /// The same in so much time at most, where nothing means that the remote has no such branch.
+    ///
+    /// # Errors
+    /// When the remote cannot be read in that time.
+    pub(crate) fn tip(&self, branch: &str, longest: Duration) -> Result<Option<Oid>, StoreError> {
+        match self.fetch_branch_within(branch, longest.min(self.timeout)) {
+            Err(StoreError::Git { source, .. }) if source.kind == GitErrorKind::MissingRef => {
+                Ok(None)
+            }
+            fetched => fetched.map(Some),
+        }
+    }
+
+    fn fetch_branch_within(&self, branch: &str, longest: Duration) -> Result<Oid, StoreError> {
         let here = self.heads();
         let spec = format!("+refs/heads/{branch}:{here}{branch}");
         let tips = [format!("{here}*"), "refs/heads/*".to_owned()];
         let _alone = self.lock()?;
         let what = || format!("cannot fetch branch {branch} from remote `{}`", self.remote);
         self.git
-            .fetch(&[spec], &tips, self.timeout)
+            .fetch(&[spec], &tips, longest)
             .map_err(|source| StoreError::Git {
                 what: what(),
                 source,

@@ -17,7 +17,7 @@ use super::contention::{Contention, Moved};
 use super::error::StoreError;
 use super::refs::{AppRefs, number_of};
 use super::workspace::{Workspace, key_of};
-use crate::git::{Git, GitError, RefUpdate, RemoteUrl, UrlError, redact};
+use crate::git::{Git, GitError, RefUpdate, RemoteUrl, Shield, UrlError, redact};
 use crate::words::{AppName, Label, VersionNumber};
 
 /// Most refs of one push: between two, people are told how far it is.
@@ -301,6 +301,8 @@ fn carry_out(
     mut pending: Vec<Pending<'_>>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<(), ImportError> {
+    // Between two pushes, too, whoever stops it is told what became of them.
+    let _shield = Shield::raise();
     let mut contention = Contention::new();
     let mut may_arrive = false;
     loop {

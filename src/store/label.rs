@@ -15,7 +15,7 @@ use super::lookup::unreadable;
 use super::refs::{AppRefs, Space};
 use super::version::{self, Entry};
 use super::workspace::Workspace;
-use crate::git::RefUpdate;
+use crate::git::{RefUpdate, Shield};
 use crate::words::{AppName, Label, VersionNumber, VersionWord};
 
 /// What is to become of a label.
@@ -344,6 +344,8 @@ impl Target<'_> {
         dry_run: bool,
         mut needed: impl FnMut(&AppRefs) -> Result<Option<RefUpdate>, LabelError>,
     ) -> Result<(), LabelError> {
+        // Between two pushes, too, whoever stops it is told what became of them.
+        let _shield = Shield::raise();
         let mut contention = Contention::new();
         let mut may_arrive = false;
         loop {

@@ -44,7 +44,7 @@ use super::refs::AppRefs;
 use super::request::{Outcome, Published, Request, Warning, WarningReason};
 use super::version::{self, Version};
 use super::workspace::Workspace;
-use crate::git::GitError;
+use crate::git::{GitError, Shield};
 use crate::words::VersionNumber;
 
 /// Most refusals for which the refs show no reason.
@@ -137,7 +137,12 @@ impl Attempt<'_> {
         ));
         let mut contention = Contention::within(RACES_MAX, TRIES_MAX);
         let mut may_arrive = false;
+        // Between two pushes, too, whoever stops it is told what became of them.
+        let mut shield = None;
         loop {
+            if tried.is_some() {
+                shield.get_or_insert_with(Shield::raise);
+            }
             if tried
                 .as_ref()
                 .is_some_and(|refused| !refused.error.is_interrupt())
@@ -226,6 +231,7 @@ impl Attempt<'_> {
     ) -> Result<Published, Box<Refused>> {
         let workspace = self.workspace;
         let (app, number) = (&self.request.app, candidate.version.number);
+        let _shield = Shield::raise();
         progress(&format!("pushing {app} {number} to {}", workspace.remote()));
         let pushed = if atomic {
             workspace.push(&candidate.updates, true)

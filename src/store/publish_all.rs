@@ -12,7 +12,7 @@ use super::publish::Refused;
 use super::refs::AppRefs;
 use super::request::{Outcome, Published, Request};
 use super::workspace::Workspace;
-use crate::git::GitError;
+use crate::git::{GitError, Shield};
 use crate::words::AppName;
 
 /// Most apps whose versions are pushed at once: what a command line holds, and how much is done again after a refusal.
@@ -62,6 +62,8 @@ pub fn publish_all(
                 Decision::Push(candidate) => waiting.push((*index, attempt, *candidate)),
             }
         }
+        // What was published is told, whoever stops the rest.
+        let _shield = Shield::raise();
         while !waiting.is_empty() {
             let rest = waiting.split_off(BATCH.min(waiting.len()));
             for (index, result) in all.push(waiting, progress) {

@@ -11,7 +11,7 @@ use git2::Oid;
 
 use super::deletion::{AskRunning, DeleteError, DeleteRequest, Deletion};
 use super::{Running, Scope, Survey, Use, users_of};
-use crate::git::RefUpdate;
+use crate::git::{RefUpdate, Shield};
 use crate::store::commit::NewCommit;
 use crate::store::contention::{Contention, GivenUp, Moved};
 use crate::store::error::StoreError;
@@ -43,6 +43,7 @@ pub fn delete(
         request,
         space: Space::canonical(app),
         facts: Facts::new(workspace, app, ask)?,
+        shield: None,
     };
     let mut done = BTreeSet::new();
     let mut results: Vec<Outcome> = Vec::new();
@@ -120,6 +121,8 @@ struct Work<'a> {
     /// Names of refs at the remote.
     space: Space,
     facts: Facts,
+    /// From the first push on, whoever stops it is told what was deleted.
+    shield: Option<Shield>,
 }
 
 /// A tombstone that is at the remote now by our hand, and what became of the version.
@@ -177,6 +180,7 @@ impl Work<'_> {
         ask: AskRunning<'_>,
     ) -> Result<Outcome, DeleteError> {
         let number = version.number;
+        self.shield.get_or_insert_with(Shield::raise);
         let mut contention = Contention::new();
         // Any of the pushes may arrive yet, and not only the last one.
         let mut may_arrive = false;
