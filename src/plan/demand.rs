@@ -2,11 +2,12 @@
 //!
 //! Pure. What a number of pods bears is arithmetic, and stands in [`super::capacity`].
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::capacity::{self, Pods};
 use super::effective::share_of;
-use super::world::{Split, Version, World};
+use super::world::{FunctionState, Split, Version, World};
 use crate::words::{FunctionName, Share, VersionNumber};
 
 /// The versions whose share is to rise, with the share that is wanted.
@@ -48,6 +49,35 @@ pub(super) fn serving_pods(world: &World, split: &Split) -> BTreeMap<FunctionNam
     (pods.into_iter())
         .map(|(name, (sum, least))| (name, least.map_or(sum, |least| least.min(sum))))
         .collect()
+}
+
+/// Pods, per function, below which an app does not fall by more than a step while its versions give way: those that served when the
+/// shift began, and those that what serves is to have, ready or not. An outage makes no app smaller.
+pub(super) fn whole(
+    world: &World,
+    split: &Split,
+    basis: &BTreeMap<FunctionName, u32>,
+) -> BTreeMap<FunctionName, u32> {
+    let rising: BTreeSet<VersionNumber> = rising(split).map(|(version, _)| version).collect();
+    let serving = (split.last.iter())
+        .filter(|(version, share)| !share.is_zero() && !rising.contains(version));
+    let mut asked: BTreeMap<FunctionName, u32> = BTreeMap::new();
+    for state in serving.filter_map(|(version, _)| world.versions.get(version)) {
+        for (name, function) in &state.functions {
+            let sum = asked.entry(name.clone()).or_default();
+            *sum = sum.saturating_add(count(function));
+        }
+    }
+    for (name, pods) in basis {
+        let sum = asked.entry(name.clone()).or_default();
+        *sum = (*sum).max(*pods);
+    }
+    asked
+}
+
+/// Pods that a version is to have now, or still has.
+fn count(function: &FunctionState) -> u32 {
+    function.asked.max(function.ready)
 }
 
 /// The functions of a version that count for its share: those that the routes reach, or all where there are no routes.
@@ -112,33 +142,68 @@ pub(super) fn needs(
 }
 
 /// Pods that are left to the versions whose share is to fall: those that the share takes which they still have, and fewer where no
-/// pod fits beside them.
+/// pod fits beside them. `whole` is what all traffic took when that began; however far shares run ahead, all versions together are a
+/// step short of it at most.
 pub(super) fn left(
     world: &World,
     split: &Split,
-    (basis, full): (&BTreeMap<FunctionName, u32>, bool),
+    (whole, full): (&BTreeMap<FunctionName, u32>, bool),
 ) -> BTreeMap<VersionNumber, BTreeMap<FunctionName, u32>> {
-    (falling(split))
-        .filter_map(|(version, share)| {
-            let functions = &world.versions.get(&version)?.functions;
-            let before = world.memory.versions.get(&version).map(|past| &past.left);
-            let left = functions.iter().filter_map(|(name, function)| {
-                let basis = *basis.get(name)?;
-                let before = before.and_then(|left| left.get(name)).copied();
-                let now = before.unwrap_or(function.asked.max(function.ready));
-                let [whole, lean] = [false, true].map(|full| capacity::left(share, basis, full));
-                let left = if full && now <= whole { lean } else { whole };
-                // However far shares run ahead, all together are a step short at most.
-                let others = (rising(split))
-                    .filter_map(|(version, _)| world.versions.get(&version)?.functions.get(name))
-                    .fold(0_u32, |sum, function| sum.saturating_add(function.ready));
-                let short = basis.saturating_sub(capacity::step(basis));
-                let left = left.max(short.saturating_sub(others).min(now));
-                // What was given up for this share stays so.
-                let before = before.filter(|before| *before >= lean);
-                Some((name.clone(), before.map_or(left, |before| left.min(before))))
-            });
-            Some((version, left.collect()))
+    let mut all: BTreeMap<VersionNumber, BTreeMap<FunctionName, u32>> =
+        (falling(split).map(|(version, _)| (version, BTreeMap::new()))).collect();
+    for (name, whole) in whole {
+        let have = have(world, split, name);
+        let sum = have
+            .values()
+            .fold(0_u32, |sum, pods| sum.saturating_add(*pods));
+        let mut spare = sum.saturating_sub(whole.saturating_sub(capacity::step(*whole)));
+        // Whoever has most gives first, so that all give alike.
+        let mut falling: Vec<(VersionNumber, Share)> = falling(split).collect();
+        falling.sort_by_key(|(version, _)| Reverse(have.get(version).copied()));
+        for (version, share) in falling {
+            let Some(now) = have.get(&version).copied() else {
+                continue;
+            };
+            let given = given(world, version, name);
+            let [due, lean] = [false, true].map(|full| capacity::left(share, *whole, full));
+            let least = if full && now <= due { lean } else { due };
+            let left = if given.is_some_and(|given| given < lean) {
+                // Its share came back.
+                least
+            } else {
+                let fewer = now.saturating_sub(least).min(spare);
+                spare -= fewer;
+                now - fewer
+            };
+            // What gave nothing is held down by nothing.
+            if left < now || given.is_some() || now <= 1 {
+                all.entry(version).or_default().insert(name.clone(), left);
+            }
+        }
+    }
+    all.retain(|_, left| !left.is_empty());
+    all
+}
+
+/// Pods of a function that each version of a split counts for: of one that comes the ready ones, of the others those that they are to have.
+fn have(world: &World, split: &Split, name: &FunctionName) -> BTreeMap<VersionNumber, u32> {
+    let wanted = split.wanted.iter().flatten().chain(&split.last);
+    let rising: BTreeSet<VersionNumber> = rising(split).map(|(version, _)| version).collect();
+    wanted
+        .filter_map(|(version, _)| {
+            let function = world.versions.get(version)?.functions.get(name)?;
+            let pods = if rising.contains(version) {
+                function.ready
+            } else {
+                given(world, *version, name).unwrap_or_else(|| count(function))
+            };
+            Some((*version, pods))
         })
         .collect()
+}
+
+/// Pods of a function that were left to a version that gave way.
+fn given(world: &World, version: VersionNumber, name: &FunctionName) -> Option<u32> {
+    let past = world.memory.versions.get(&version)?;
+    past.left.get(name).copied()
 }

@@ -19,6 +19,9 @@ pub(super) fn settle(world: &World, mut shifts: Vec<Shift<'_>>, mut wake: Wake) 
         basis: (shifts.iter())
             .filter_map(|shift| Some((shift.plan.owner.clone(), shift.basis.clone()?)))
             .collect(),
+        whole: (shifts.iter())
+            .filter_map(|shift| Some((shift.plan.owner.clone(), shift.whole.clone()?)))
+            .collect(),
         named: (shifts.iter())
             .filter(|shift| !shift.known.is_empty())
             .map(|shift| (shift.plan.owner.clone(), shift.known.clone()))
@@ -46,9 +49,7 @@ pub(super) fn settle(world: &World, mut shifts: Vec<Shift<'_>>, mut wake: Wake) 
         shift.plan.settled = is_settled(world, shift, &mut wake);
         settled &= shift.plan.settled;
     }
-    let lean = (shifts.iter())
-        .any(|shift| (shift.progress.as_ref()).is_some_and(|progress| progress.lean));
-    let cramped = (world.versions.keys()).any(|version| room::has_no_room(world, *version));
+    let room = Room::of(world, &shifts);
     let mut candidates: BTreeSet<VersionNumber> = world.versions.keys().copied().collect();
     candidates.extend(shift::versions(&shifts));
     for version in candidates {
@@ -80,16 +81,8 @@ pub(super) fn settle(world: &World, mut shifts: Vec<Shift<'_>>, mut wake: Wake) 
             Some(since) => !wake.reached(later(since, times.window.max(times.drain))),
             None => open,
         };
-        now.left = left(&shifts, version, past);
-        if let Some(since) = now.released
-            && (!now.left.is_empty() || (lean && !listed && !is_answering(&shifts, version)))
-            && cramped
-            && wake.reached(later(since, times.drain))
-        {
-            // Nothing is sent to it any more, and others need all of the room.
-            let functions = state.functions.keys();
-            now.left = functions.map(|name| (name.clone(), 0)).collect();
-        }
+        let drained = (now.released).is_some_and(|since| wake.reached(later(since, times.drain)));
+        now.left = room.left(&shifts, (version, state), (listed, drained), past);
         now.floor = if keeps_pods && now.left.is_empty() {
             floor(&shifts, version, state, past)
         } else {
@@ -307,27 +300,94 @@ fn floor(
     floor
 }
 
+/// Whether pods have to go for others.
+struct Room {
+    /// A shift waits for pods for which there is no room.
+    lean: bool,
+    /// There is no room now for pods that some version is to have.
+    cramped: bool,
+}
+
+impl Room {
+    fn of(world: &World, shifts: &[Shift<'_>]) -> Self {
+        let lean = |shift: &Shift<'_>| shift.progress.as_ref().is_some_and(|it| it.lean);
+        Self {
+            lean: shifts.iter().any(lean),
+            cramped: (world.versions.keys()).any(|version| room::has_no_room(world, *version)),
+        }
+    }
+
+    /// Pods that are left to a version; nothing where it may have all that it declares. `drained`: no request is on its way to it.
+    fn left(
+        &self,
+        shifts: &[Shift<'_>],
+        (version, state): (VersionNumber, &Version),
+        (listed, drained): (bool, bool),
+        past: Option<&VersionMemory>,
+    ) -> BTreeMap<FunctionName, u32> {
+        if listed {
+            // Once there is room again, it gets what it is listed for.
+            let is_back = drained && !self.lean && !self.cramped;
+            return left(shifts, version, past.filter(|_| !is_back));
+        }
+        let left = left(shifts, version, past);
+        let goes = !left.is_empty() || (self.lean && !is_answering(shifts, version));
+        if self.cramped && drained && goes {
+            // Nothing is sent to it any more, and others need all of the room.
+            return (state.functions.keys().map(|name| (name.clone(), 0))).collect();
+        }
+        left
+    }
+}
+
 /// Pods that are left to a version that gives way, or gave way and was not asked for since.
 fn left(
     shifts: &[Shift<'_>],
     version: VersionNumber,
     past: Option<&VersionMemory>,
 ) -> BTreeMap<FunctionName, u32> {
-    let rises = (shifts.iter()).any(|shift| shift.needs.contains_key(&version));
     let wanted = (shifts.iter()).any(|shift| shift.wants(version) && !shift.falls(version));
     let before = past.filter(|_| !wanted).map(|past| past.left.clone());
-    let mut carrying = shifts.iter().filter(|shift| shift.carries(version));
+    // Where it has only a name, nothing is sent to it.
+    let reached = shifts.iter().filter(|shift| shift.is_reached());
+    let about: Vec<&Shift<'_>> = reached
+        .filter(|shift| shift.carries(version) || shift.needs.contains_key(&version))
+        .collect();
+    let about = if about.is_empty() {
+        shifts.iter().collect()
+    } else {
+        about
+    };
+    let rises = about.iter().any(|shift| shift.needs.contains_key(&version));
     // A route that is behind the others sends all of its requests to it.
     let is_behind = |shift: &Shift<'_>| shift.split.routes.behind.contains(&version);
-    let behind = shifts.iter().any(is_behind);
-    let left = match (carrying.next(), carrying.next()) {
-        _ if rises || behind => None,
-        // Others count on its pods, too.
-        (Some(_), Some(_)) => None,
-        (Some(shift), None) => shift.left.get(&version).cloned().or(before),
-        (None, _) => before,
+    if rises || shifts.iter().any(is_behind) {
+        return BTreeMap::new();
+    }
+    let carrying = about.iter().filter(|shift| shift.carries(version));
+    let carrying: Vec<&&Shift<'_>> = carrying.collect();
+    let left = match &carrying[..] {
+        [] => before,
+        [shift] => shift.left.get(&version).cloned().or(before),
+        // Where all of them leave it, whoever needs most of its pods says how many; else others count on them.
+        several => (several.iter())
+            .map(|shift| shift.left.get(&version).cloned())
+            .reduce(|all, one| Some(most(all?, &one?)))
+            .flatten(),
     };
     left.unwrap_or_default()
+}
+
+/// The higher number of pods of each function that both know.
+fn most(
+    all: BTreeMap<FunctionName, u32>,
+    one: &BTreeMap<FunctionName, u32>,
+) -> BTreeMap<FunctionName, u32> {
+    let both = all.into_iter().filter_map(|(name, pods)| {
+        let other = *one.get(&name)?;
+        Some((name, pods.max(other)))
+    });
+    both.collect()
 }
 
 fn scale(state: &Version, memory: &VersionMemory) -> BTreeMap<FunctionName, Scale> {
@@ -336,10 +396,10 @@ fn scale(state: &Version, memory: &VersionMemory) -> BTreeMap<FunctionName, Scal
             let held = memory.floor.get(name).copied().unwrap_or(0);
             let left = memory.left.get(name).copied().unwrap_or(u32::MAX);
             let scale = if function.autoscaled {
-                // No autoscaler goes below one pod.
+                // No autoscaler goes below one pod. It keeps what the load asks for, as far as it may.
                 Scale::Auto {
                     min: function.min.max(held).min(left).max(1),
-                    max: function.max,
+                    max: function.max.min(left).max(1),
                 }
             } else {
                 Scale::Fixed(function.min.min(left))

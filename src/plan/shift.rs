@@ -22,6 +22,8 @@ pub(super) struct Shift<'w> {
     pub(super) plan: SplitPlan,
     /// Ready pods that served when the shift began; kept while a share waits for capacity.
     pub(super) basis: Option<BTreeMap<FunctionName, u32>>,
+    /// Pods that those which served were to have when versions began to give way; kept while they do.
+    pub(super) whole: Option<BTreeMap<FunctionName, u32>>,
     /// Pods that the wanted shares take, for versions whose share is to rise.
     pub(super) needs: BTreeMap<VersionNumber, BTreeMap<FunctionName, u32>>,
     /// Versions that its routes name.
@@ -78,6 +80,11 @@ impl Shift<'_> {
     pub(super) fn wants(&self, version: VersionNumber) -> bool {
         let wanted = self.split.wanted.as_deref().unwrap_or_default();
         !self.split.leaving && !share_of(wanted, version).is_zero()
+    }
+
+    /// Requests reach its versions by routes, or are to.
+    pub(super) fn is_reached(&self) -> bool {
+        self.split.routes.exist || !self.split.functions.is_empty()
     }
 
     /// Its share is to fall.
@@ -156,18 +163,16 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     let shares = shares.or_else(|| (news && !split.last.is_empty()).then(|| split.last.clone()));
     let progress = progress::progress(world, split, shares.as_ref(), &waiting, wake);
     let lean = progress.as_ref().is_some_and(|progress| progress.lean);
-    let full = (progress.as_ref())
-        .is_some_and(|progress| lean && room::is_full(world, split, progress, wake));
-    let left = if lean {
-        demand::left(world, split, (&basis, full))
-    } else {
-        BTreeMap::new()
+    let whole = (world.memory.whole.get(&split.owner).cloned())
+        .unwrap_or_else(|| demand::whole(world, split, &basis));
+    let left = match &progress {
+        Some(progress) if lean => {
+            let full = room::is_full(world, split, progress, wake);
+            demand::left(world, split, (&whole, full))
+        }
+        _ => BTreeMap::new(),
     };
-    // Another change of mind begins with the pods that served before the first one, and not with those that are left.
-    let gave = (split.last.iter()).any(|(version, share)| {
-        let past = world.memory.versions.get(version);
-        !share.is_zero() && past.is_some_and(|past| !past.left.is_empty())
-    });
+    let gave = gave(world, split);
     let stalled =
         (progress.as_ref()).is_some_and(|progress| progress::is_stalled(split, progress, wake));
     let short = (waiting.iter()).any(|waiting| matches!(waiting.cause, Cause::Capacity { .. }));
@@ -205,6 +210,7 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
             unheard,
         },
         basis: (short || lean || gave).then_some(basis),
+        whole: (lean || gave).then_some(whole),
         needs,
         known,
         served: served::served(world, split),
@@ -212,6 +218,15 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
         left,
         intact,
     }
+}
+
+/// A version that has a share gave pods up for want of room. Another change of mind begins with the pods that served before the first one,
+/// and not with those that are left.
+fn gave(world: &World, split: &Split) -> bool {
+    (split.last.iter()).any(|(version, share)| {
+        let past = world.memory.versions.get(version);
+        !share.is_zero() && past.is_some_and(|past| !past.left.is_empty())
+    })
 }
 
 /// Where a rule has no place for all versions at once, those that are not wanted and have least give way as if they were
@@ -262,6 +277,7 @@ fn undecided<'w>(world: &World, split: &'w Split, leaving: bool, known: Known) -
             unheard: Vec::new(),
         },
         basis: None,
+        whole: None,
         needs: BTreeMap::new(),
         known,
         served: if leaving {

@@ -178,6 +178,10 @@ pub struct Memory {
     /// For each split whose shift waits for capacity: the ready pods that served when it began, per function.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub basis: BTreeMap<Owner, BTreeMap<FunctionName, u32>>,
+    /// For each split whose versions give way for want of room: the pods, per function, that those which served were to have when that
+    /// began, ready or not.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub whole: BTreeMap<Owner, BTreeMap<FunctionName, u32>>,
     /// For each split: the versions that its routes name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub named: BTreeMap<Owner, BTreeMap<VersionNumber, Named>>,
