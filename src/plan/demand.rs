@@ -1,13 +1,12 @@
-//! How many pods shares take: those that serve now, those that a rise needs, and those that are left to what gives way.
+//! How many pods shares take: those that serve now, and those that a rise needs.
 //!
 //! Pure. What a number of pods bears is arithmetic, and stands in [`super::capacity`].
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::capacity::{self, Pods};
 use super::effective::share_of;
-use super::world::{FunctionState, Split, Version, World};
+use super::world::{Split, Version, World};
 use crate::words::{FunctionName, Share, VersionNumber};
 
 /// The versions whose share is to rise, with the share that is wanted.
@@ -49,35 +48,6 @@ pub(super) fn serving_pods(world: &World, split: &Split) -> BTreeMap<FunctionNam
     (pods.into_iter())
         .map(|(name, (sum, least))| (name, least.map_or(sum, |least| least.min(sum))))
         .collect()
-}
-
-/// Pods, per function, below which an app does not fall by more than a step while its versions give way: those that served when the
-/// shift began, and those that what serves is to have, ready or not. An outage makes no app smaller.
-pub(super) fn whole(
-    world: &World,
-    split: &Split,
-    basis: &BTreeMap<FunctionName, u32>,
-) -> BTreeMap<FunctionName, u32> {
-    let rising: BTreeSet<VersionNumber> = rising(split).map(|(version, _)| version).collect();
-    let serving = (split.last.iter())
-        .filter(|(version, share)| !share.is_zero() && !rising.contains(version));
-    let mut asked: BTreeMap<FunctionName, u32> = BTreeMap::new();
-    for state in serving.filter_map(|(version, _)| world.versions.get(version)) {
-        for (name, function) in &state.functions {
-            let sum = asked.entry(name.clone()).or_default();
-            *sum = sum.saturating_add(count(function));
-        }
-    }
-    for (name, pods) in basis {
-        let sum = asked.entry(name.clone()).or_default();
-        *sum = (*sum).max(*pods);
-    }
-    asked
-}
-
-/// Pods that a version is to have now, or still has.
-fn count(function: &FunctionState) -> u32 {
-    function.asked.max(function.ready)
 }
 
 /// The functions of a version that count for its share: those that the routes reach, or all where there are no routes.
@@ -139,71 +109,4 @@ pub(super) fn needs(
             Some((version, needs))
         })
         .collect()
-}
-
-/// Pods that are left to the versions whose share is to fall: those that the share takes which they still have, and fewer where no
-/// pod fits beside them. `whole` is what all traffic took when that began; however far shares run ahead, all versions together are a
-/// step short of it at most.
-pub(super) fn left(
-    world: &World,
-    split: &Split,
-    (whole, full): (&BTreeMap<FunctionName, u32>, bool),
-) -> BTreeMap<VersionNumber, BTreeMap<FunctionName, u32>> {
-    let mut all: BTreeMap<VersionNumber, BTreeMap<FunctionName, u32>> =
-        (falling(split).map(|(version, _)| (version, BTreeMap::new()))).collect();
-    for (name, whole) in whole {
-        let have = have(world, split, name);
-        let sum = have
-            .values()
-            .fold(0_u32, |sum, pods| sum.saturating_add(*pods));
-        let mut spare = sum.saturating_sub(whole.saturating_sub(capacity::step(*whole)));
-        // Whoever has most gives first, so that all give alike.
-        let mut falling: Vec<(VersionNumber, Share)> = falling(split).collect();
-        falling.sort_by_key(|(version, _)| Reverse(have.get(version).copied()));
-        for (version, share) in falling {
-            let Some(now) = have.get(&version).copied() else {
-                continue;
-            };
-            let given = given(world, version, name);
-            let [due, lean] = [false, true].map(|full| capacity::left(share, *whole, full));
-            let least = if full && now <= due { lean } else { due };
-            let left = if given.is_some_and(|given| given < lean) {
-                // Its share came back.
-                least
-            } else {
-                let fewer = now.saturating_sub(least).min(spare);
-                spare -= fewer;
-                now - fewer
-            };
-            // What gave nothing is held down by nothing.
-            if left < now || given.is_some() || now <= 1 {
-                all.entry(version).or_default().insert(name.clone(), left);
-            }
-        }
-    }
-    all.retain(|_, left| !left.is_empty());
-    all
-}
-
-/// Pods of a function that each version of a split counts for: of one that comes the ready ones, of the others those that they are to have.
-fn have(world: &World, split: &Split, name: &FunctionName) -> BTreeMap<VersionNumber, u32> {
-    let wanted = split.wanted.iter().flatten().chain(&split.last);
-    let rising: BTreeSet<VersionNumber> = rising(split).map(|(version, _)| version).collect();
-    wanted
-        .filter_map(|(version, _)| {
-            let function = world.versions.get(version)?.functions.get(name)?;
-            let pods = if rising.contains(version) {
-                function.ready
-            } else {
-                given(world, *version, name).unwrap_or_else(|| count(function))
-            };
-            Some((*version, pods))
-        })
-        .collect()
-}
-
-/// Pods of a function that were left to a version that gave way.
-fn given(world: &World, version: VersionNumber, name: &FunctionName) -> Option<u32> {
-    let past = world.memory.versions.get(&version)?;
-    past.left.get(name).copied()
 }

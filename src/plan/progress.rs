@@ -59,8 +59,8 @@ pub(super) fn progress(
         .iter()
         .any(|waiting| room::has_no_room(world, waiting.version));
     let due = later(past.moved, split.progress_deadline / NOTED);
-    // What is up now may be down in a moment: that ends no wait. Both that and the share that follows are noted at once.
-    let at_once = is_settling || past.points == 0 && fresh.points > 0;
+    // What is up now may be down in a moment: that ends no wait. The first of it, and of the share that follows, is noted at once.
+    let at_once = (is_settling && past.ready == 0) || (past.points == 0 && fresh.points > 0);
     if nearer && (at_once || due <= world.now) {
         return Some(Progress {
             began: past.began,

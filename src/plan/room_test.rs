@@ -1,5 +1,7 @@
 //! Where there is no room: what gives way among several versions and owners, and what does not.
 
+use proptest::prelude::*;
+
 use super::tests::{Story, shares, v, web};
 use super::*;
 use crate::words::Share;
@@ -14,8 +16,8 @@ fn pods(story: &Story, number: u32) -> u32 {
     version.map_or(0, |it| it.functions[&web()].ready)
 }
 
-/// A cluster with room for so many pods: what scales down makes room, what has none is refused. An autoscaler keeps as many pods as it
-/// may, as one does under load.
+/// A cluster with room for so many pods: what scales down makes room, what has none is refused. Who waits longest has it first. An
+/// autoscaler keeps as many pods as it may, as one does under load.
 fn fit(story: &mut Story, room: u32) {
     let numbers: Vec<u32> = story.world.versions.keys().map(|it| it.get()).collect();
     for number in &numbers {
@@ -27,17 +29,23 @@ fn fit(story: &mut Story, room: u32) {
         }
         let asked = function(story, *number).asked;
         if pods(story, *number) > asked {
-            story.ready(*number, asked);
-            function(story, *number).asked = asked;
+            set(story, *number, asked, asked);
         }
     }
     for number in &numbers {
         let all: u32 = numbers.iter().map(|number| pods(story, *number)).sum();
         let asked = function(story, *number).asked;
         let ready = asked.min(pods(story, *number) + room.saturating_sub(all));
-        story.ready(*number, ready);
-        function(story, *number).no_room = asked > ready;
+        set(story, *number, ready, asked);
     }
+}
+
+/// So many pods of a version have a place and are ready, of those that it is to have.
+fn set(story: &mut Story, number: u32, ready: u32, asked: u32) {
+    story.ready(number, ready);
+    let function = function(story, number);
+    (function.asked, function.placed) = (asked, ready);
+    function.no_room = asked > ready;
 }
 
 /// These versions serve, with so many pods each; no more fit.
@@ -74,6 +82,8 @@ fn several_versions_give_way_to_one_and_one_of_several_does() {
         (vec![(7, 90), (8, 10)], vec![(7, 90), (9, 10)]),
         (vec![(7, 40), (8, 30), (9, 30)], vec![(6, 100)]),
         (vec![(8, 50), (9, 50)], vec![(7, 100)]),
+        (vec![(7, 10), (8, 90)], vec![(7, 10), (9, 90)]),
+        (vec![(7, 10), (8, 90)], vec![(7, 10), (6, 90)]),
     ] {
         let mut story = serving(&before, 10, 10);
         let room = 10 * u32::try_from(before.len()).unwrap();
@@ -109,21 +119,149 @@ fn an_outage_of_what_serves_takes_no_more_of_its_pods_than_a_step() {
 }
 
 #[test]
-fn what_an_autoscaler_keeps_under_load_gives_way_too() {
-    for back in [false, true] {
-        let (old, new) = if back { (8, 7) } else { (7, 8) };
-        let mut story = Story::new();
-        story.version(old, 2, 50).want(&[(old, 100)]).act();
-        story.ready(old, 10).act();
-        story.pass(2).act();
-        story.version(new, 2, 50).want(&[(new, 100)]).act();
-        let fewest = worked(&mut story, 10, 600);
-        assert_eq!(story.serving(), shares(&[(new, 100)]));
-        assert!(fewest >= 9, "{fewest}");
-        // Where there is room again, nobody holds the autoscaler down.
-        let run = &story.plan().run[&v(new)][&web()];
-        assert!(matches!(run, Scale::Auto { max: 50, .. }), "{run:?}");
+fn on_the_way_back_what_an_autoscaler_keeps_under_load_gives_way() {
+    let mut story = Story::new();
+    story.version(8, 2, 50).want(&[(8, 100)]).act();
+    story.ready(8, 10).act();
+    story.pass(2).act();
+    story.version(7, 2, 50).want(&[(7, 100)]).act();
+    let fewest = worked(&mut story, 10, 600);
+    assert_eq!(story.serving(), shares(&[(7, 100)]));
+    assert!(fewest >= 9, "{fewest}");
+    let run = &story.plan().run[&v(7)][&web()];
+    assert!(matches!(run, Scale::Auto { max: 50, .. }), "{run:?}");
+}
+
+#[test]
+fn no_autoscaler_is_held_down_for_a_release_forward_nor_for_long() {
+    for (old, new) in [(7, 8), (8, 7)] {
+        for (min, ready) in [(2, 10), (1, 1)] {
+            let mut story = Story::new();
+            story.version(old, min, 50).want(&[(old, 100)]).act();
+            story.ready(old, ready).act();
+            story.pass(2).act();
+            story.version(new, 2, 50).want(&[(new, 100)]).act();
+            function(&mut story, new).no_room = true;
+            for _ in 0..200 {
+                story.pass(5).act();
+                let Scale::Auto { max, .. } = story.plan().run[&v(old)][&web()] else {
+                    panic!("not scaled");
+                };
+                let late = story.world.now > Timestamp::UNIX_EPOCH + SignedDuration::from_secs(610);
+                assert!(
+                    max == 50 || (new < old && !late && max + 1 >= ready),
+                    "{max}"
+                );
+            }
+        }
     }
+}
+
+#[test]
+fn what_lacks_pods_itself_gives_way_too() {
+    for before in [true, false] {
+        let mut story = serving(&[(8, 100)], 10, 10);
+        if before {
+            set(&mut story, 8, 6, 10);
+        }
+        story.version(7, 10, 10).want(&[(7, 100)]).act();
+        worked(&mut story, if before { 6 } else { 10 }, 32);
+        // A node is lost.
+        let room = 6;
+        let ready = pods(&story, 8).min(room);
+        let asked = function(&mut story, 8).asked;
+        set(&mut story, 8, ready, asked);
+        worked(&mut story, room, 600);
+        assert_eq!(story.serving(), shares(&[(7, 100)]), "{before}");
+    }
+}
+
+#[test]
+fn what_was_lost_when_that_began_counts_too() {
+    for placed in [0, 10] {
+        let mut story = serving(&[(7, 50), (8, 50)], 10, 10);
+        story.version(9, 10, 10).want(&[(9, 100)]).act();
+        function(&mut story, 9).no_room = true;
+        story.ready(7, 0);
+        function(&mut story, 7).placed = placed;
+        story.act();
+        assert_eq!(story.serving(), shares(&[(8, 100)]));
+        story.pass(61).act();
+        story.pass(61).act();
+        story.ready(7, 10).act();
+        for _ in 0..50 {
+            story.pass(5).act();
+        }
+        let of = |number| match story.plan().run[&v(number)][&web()] {
+            Scale::Fixed(pods) => pods,
+            Scale::Auto { .. } => 0,
+        };
+        assert!(of(7) + of(8) >= 17, "{} {}", of(7), of(8));
+    }
+}
+
+#[test]
+fn what_is_added_while_it_is_waited_counts_too() {
+    let mut story = Story::new();
+    story.version(7, 2, 50).want(&[(7, 100)]).act();
+    story.ready(7, 10).act();
+    story.pass(2).act();
+    story.version(8, 2, 50).want(&[(8, 100)]).act();
+    let new = function(&mut story, 8);
+    (new.no_room, new.starting) = (true, true);
+    story.pass(61).act();
+    story.ready(7, 14).act();
+    let Scale::Auto { min, max } = story.plan().run[&v(7)][&web()] else {
+        panic!("not scaled");
+    };
+    assert!(max >= 13 && min >= 10, "{min} {max}");
+}
+
+#[test]
+fn what_is_listed_at_nothing_does_not_take_the_place_that_is_made() {
+    let mut story = serving(&[(7, 100)], 4, 4);
+    story.version(8, 4, 4).want(&[(7, 0), (8, 100)]).act();
+    worked(&mut story, 5, 300);
+    assert_eq!(story.serving(), shares(&[(8, 100)]));
+    story.version(9, 4, 4).want(&[(7, 0), (9, 100)]).act();
+    worked(&mut story, 5, 600);
+    assert_eq!(story.serving(), shares(&[(9, 100)]));
+    assert!(pods(&story, 7) >= 1);
+
+    // Nor do its pods count for those that serve.
+    let mut story = serving(&[(6, 100)], 10, 10);
+    story.version(7, 10, 10).want(&[(6, 100), (7, 0)]).act();
+    story.ready(7, 10).act();
+    story.pass(2).act();
+    story.version(8, 10, 10).want(&[(7, 0), (8, 100)]).act();
+    function(&mut story, 8).no_room = true;
+    story.pass(61).act();
+    story.pass(61).act();
+    story.ready(8, 1).act();
+    for _ in 0..100 {
+        story.pass(5).act();
+    }
+    assert_eq!(story.plan().run[&v(6)][&web()], Scale::Fixed(8));
+}
+
+#[test]
+fn a_wish_that_is_not_known_for_a_while_takes_no_pod_more() {
+    let mut story = serving(&[(7, 100)], 10, 10);
+    story.version(8, 10, 10).want(&[(8, 100)]).act();
+    function(&mut story, 8).no_room = true;
+    for _ in 0..5 {
+        story.pass(61).act();
+        story.pass(61).act();
+        let asked = function(&mut story, 7).asked;
+        story.ready(7, asked);
+        function(&mut story, 7).placed = asked;
+        story.act();
+        let wanted = story.world.splits[0].wanted.take();
+        story.act();
+        story.world.splits[0].wanted = wanted;
+        story.act();
+    }
+    assert_eq!(story.plan().run[&v(7)][&web()], Scale::Fixed(9));
 }
 
 #[test]
@@ -213,4 +351,61 @@ fn a_gateway_that_is_waited_for_starts_no_deadline_anew() {
     assert!(!story.plan().splits[0].complete);
     story.pass(300).act();
     assert!(story.plan().splits[0].stalled);
+}
+
+/// A split of one or two of five versions.
+fn split() -> impl Strategy<Value = Vec<(u32, u32)>> {
+    let parts = prop_oneof![
+        Just(vec![100]),
+        Just(vec![50, 50]),
+        Just(vec![90, 10]),
+        Just(vec![10, 90]),
+    ];
+    (Just(vec![5, 6, 7, 8, 9]).prop_shuffle(), parts).prop_map(
+        |(versions, parts): (Vec<u32>, Vec<u32>)| versions.into_iter().zip(parts).collect(),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn in_a_full_cluster_any_wish_is_served_in_the_end_and_no_more_than_a_step_is_missing(
+        first in split(), second in split(), third in split(), small in 0..4_u32, after in 0..60_u32,
+    ) {
+        // Few pods cannot be parted among several versions.
+        let pods = if small > 0 { small } else { 10 };
+        let whole = |split: Vec<(u32, u32)>| if small > 0 { vec![(split[0].0, 100)] } else { split };
+        let [first, second, third] = [first, second, third].map(whole);
+        let mut story = serving(&first, pods, pods);
+        let room = pods * u32::try_from(first.len()).unwrap();
+        let mut fewest = room;
+        for (wish, rounds) in [(second.clone(), after), (third.clone(), 600)] {
+            for (number, _) in &wish {
+                if !story.world.versions.contains_key(&v(*number)) {
+                    story.version(*number, pods, pods);
+                }
+            }
+            story.want(&wish).act();
+            fewest = fewest.min(worked(&mut story, room, rounds));
+            // Where a version holds its last pod for less than that bears, shares run ahead once for each two minutes.
+            for _ in 0..rounds / 4 {
+                story.pass(18).act();
+                fewest = fewest.min(worked(&mut story, room, 1));
+            }
+        }
+        // A pod that a version serves with alone goes for nobody.
+        let wanted = shares(&third);
+        let falls = |(version, share): &&(VersionNumber, Share)| *share > effective::share_of(&wanted, *version);
+        let serving = story.serving();
+        let last = serving.iter().filter(falls).all(|(version, _)| self::pods(&story, version.get()) <= 1);
+        prop_assert!(last, "{:?} for {:?}", serving, wanted);
+        if pods > 1 && small > 0 {
+            prop_assert_eq!(&serving, &wanted);
+        }
+        // No version takes more pods than it declares.
+        let most = [&second, &third].map(|wish| pods * u32::try_from(wish.len()).unwrap());
+        let whole = most.into_iter().fold(room, u32::min);
+        prop_assert!(fewest + capacity::step(whole) >= whole, "{} of {}", fewest, whole);
+    }
 }

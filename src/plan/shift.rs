@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::capacity::{self, Pods};
 use super::demand::{self, pods, reached, steps_in};
 use super::effective::{self, Standing, is_same, share_of};
+use super::giving::{self, Giving};
 use super::loss;
 use super::naming::{self, Known};
 use super::progress;
@@ -22,8 +23,6 @@ pub(super) struct Shift<'w> {
     pub(super) plan: SplitPlan,
     /// Ready pods that served when the shift began; kept while a share waits for capacity.
     pub(super) basis: Option<BTreeMap<FunctionName, u32>>,
-    /// Pods that those which served were to have when versions began to give way; kept while they do.
-    pub(super) whole: Option<BTreeMap<FunctionName, u32>>,
     /// Pods that the wanted shares take, for versions whose share is to rise.
     pub(super) needs: BTreeMap<VersionNumber, BTreeMap<FunctionName, u32>>,
     /// Versions that its routes name.
@@ -32,8 +31,8 @@ pub(super) struct Shift<'w> {
     pub(super) served: BTreeMap<VersionNumber, Served>,
     /// How far it is, while it waits.
     pub(super) progress: Option<Progress>,
-    /// Pods that are left to the versions that give way.
-    pub(super) left: BTreeMap<VersionNumber, BTreeMap<FunctionName, u32>>,
+    /// What versions give up where there is no room.
+    pub(super) giving: Giving,
     /// What it would be if no version had been lost, while others step in for one.
     pub(super) intact: Option<Intact>,
 }
@@ -80,6 +79,12 @@ impl Shift<'_> {
     pub(super) fn wants(&self, version: VersionNumber) -> bool {
         let wanted = self.split.wanted.as_deref().unwrap_or_default();
         !self.split.leaving && !share_of(wanted, version).is_zero()
+    }
+
+    /// It waits for pods for which there is no room.
+    pub(super) fn is_lean(&self) -> bool {
+        let lean = self.progress.as_ref().is_some_and(|progress| progress.lean);
+        lean && self.split.wanted.is_some() && !self.split.leaving
     }
 
     /// Requests reach its versions by routes, or are to.
@@ -162,19 +167,12 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     let news = (beside.idle.iter()).any(|version| !split.routes.named.contains(version));
     let shares = shares.or_else(|| (news && !split.last.is_empty()).then(|| split.last.clone()));
     let progress = progress::progress(world, split, shares.as_ref(), &waiting, wake);
+    let giving = giving::giving(world, split, (&origin, &basis), progress.as_ref(), wake);
     let lean = progress.as_ref().is_some_and(|progress| progress.lean);
-    let whole = (world.memory.whole.get(&split.owner).cloned())
-        .unwrap_or_else(|| demand::whole(world, split, &basis));
-    let left = match &progress {
-        Some(progress) if lean => {
-            let full = room::is_full(world, split, progress, wake);
-            demand::left(world, split, (&whole, full))
-        }
-        _ => BTreeMap::new(),
-    };
-    let gave = gave(world, split);
-    let stalled =
-        (progress.as_ref()).is_some_and(|progress| progress::is_stalled(split, progress, wake));
+    // A gateway that says nothing is another matter, with words of its own.
+    let is_open = (waiting.iter()).any(|waiting| waiting.cause != Cause::Settling);
+    let stalled = is_open
+        & (progress.as_ref()).is_some_and(|progress| progress::is_stalled(split, progress, wake));
     let short = (waiting.iter()).any(|waiting| matches!(waiting.cause, Cause::Capacity { .. }));
     let needs = demand::needs(world, split, &basis);
     let served: Shares = (wanted.iter().copied())
@@ -209,24 +207,14 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
             stalled,
             unheard,
         },
-        basis: (short || lean || gave).then_some(basis),
-        whole: (lean || gave).then_some(whole),
+        basis: (short || lean || giving::gave(world, split)).then_some(basis),
+        giving,
         needs,
         known,
         served: served::served(world, split),
         progress,
-        left,
         intact,
     }
-}
-
-/// A version that has a share gave pods up for want of room. Another change of mind begins with the pods that served before the first one,
-/// and not with those that are left.
-fn gave(world: &World, split: &Split) -> bool {
-    (split.last.iter()).any(|(version, share)| {
-        let past = world.memory.versions.get(version);
-        !share.is_zero() && past.is_some_and(|past| !past.left.is_empty())
-    })
 }
 
 /// Where a rule has no place for all versions at once, those that are not wanted and have least give way as if they were
@@ -276,8 +264,11 @@ fn undecided<'w>(world: &World, split: &'w Split, leaving: bool, known: Known) -
             stalled: false,
             unheard: Vec::new(),
         },
-        basis: None,
-        whole: None,
+        basis: (world.memory.basis.get(&split.owner).cloned()).filter(|_| !leaving),
+        giving: Giving {
+            whole: (world.memory.whole.get(&split.owner).cloned()).filter(|_| !leaving),
+            ..Giving::default()
+        },
         needs: BTreeMap::new(),
         known,
         served: if leaving {
@@ -285,8 +276,7 @@ fn undecided<'w>(world: &World, split: &'w Split, leaving: bool, known: Known) -
         } else {
             served::served(world, split)
         },
-        progress: None,
-        left: BTreeMap::new(),
+        progress: (world.memory.progress.get(&split.owner).cloned()).filter(|_| !leaving),
         intact: intact.filter(|_| !leaving).cloned(),
     }
 }

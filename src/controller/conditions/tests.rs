@@ -134,6 +134,7 @@ fn objects(trouble: &Trouble) -> AppObjects {
             function: function(),
             ready_since: None,
             no_room: false,
+            placed: true,
             starting: false,
             trouble: Some(words.to_owned()),
         });
