@@ -58,6 +58,7 @@ fn world(change: bool) -> World {
         max: 10,
         autoscaled: true,
         asked: 3,
+        placed: 3,
         ready: 3,
         no_room: false,
         starting: false,

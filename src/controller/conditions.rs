@@ -3,6 +3,7 @@
 //! Pure. How a condition keeps its time is in [`crate::api::condition`].
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::answer::{self, Answer};
@@ -141,25 +142,25 @@ impl Facts<'_> {
 
     /// Of what a gateway has said nothing within the deadline, and what would free it.
     fn unanswered(&self, parts: &[Say]) -> Option<(Reason, String)> {
-        let say = cause(parts).filter(|say| say.reason == Reason::WaitingForGateway)?;
-        self.answer_due().filter(|due| *due <= self.now)?;
+        // Pods that are missing too are no reason not to say it.
+        let mut open = parts.iter().filter(|say| say.state != State::True);
+        let said = open.find(|say| say.reason == Reason::WaitingForGateway)?;
+        let due = self.answer_due(&self.wish.status.conditions)?;
         let deadline = self.wish.wanted.as_ref().ok()?.progress_deadline;
         let message = format!(
             "no answer for {deadline}: {}; see whether the gateway's controller runs, and it goes on by itself",
-            say.message
+            said.message
         );
-        Some((say.reason, message))
+        (due <= self.now).then_some((said.reason, message))
     }
 
-    /// Until when a gateway is waited for that has not accepted a route, as far as the status knows since when that is so.
-    pub(super) fn answer_due(&self) -> Option<Timestamp> {
-        let mut before = self.wish.status.conditions.iter();
-        let before = before.find(|it| it.type_ == Type::RoutesAccepted.as_str())?;
-        let is_open = before.status != State::True.as_str()
-            && before.reason == Reason::WaitingForGateway.as_str();
+    /// Until when a gateway is waited for that has not accepted a route, as far as a status knows since when that is so.
+    pub(super) fn answer_due(&self, conditions: &[Condition]) -> Option<Timestamp> {
+        let says = condition::find(conditions, Type::RoutesAccepted)?;
+        let is_open = says.status != State::True.as_str()
+            && says.reason == Reason::WaitingForGateway.as_str();
         let deadline = self.wish.wanted.as_ref().ok()?.progress_deadline;
         let deadline = SignedDuration::from_secs(i64::from(deadline.as_secs()));
-        // It may have been closed before that for another reason.
         let routes = self.objects.routes_of(&self.key.app, &self.wish.owner);
         let youngest = routes
             .filter_map(|route| self.standing.get(&route.name_any()))
@@ -167,7 +168,7 @@ impl Facts<'_> {
         let since = youngest.map(|age| later(self.now, SignedDuration::ZERO - *age));
         let since = since
             .into_iter()
-            .chain([before.last_transition_time.0])
+            .chain([says.last_transition_time.0])
             .max()?;
         is_open.then(|| later(since, deadline))
     }

@@ -22,6 +22,8 @@ pub(super) struct PodFacts {
     pub(super) ready_since: Option<Moment>,
     /// No node has room for it.
     pub(super) no_room: bool,
+    /// It has a node, and has not ended.
+    pub(super) placed: bool,
     /// It has a node, is not ready yet, and nothing is wrong with it so far.
     pub(super) starting: bool,
     /// Why it is not, in Kubernetes' words.
@@ -69,6 +71,7 @@ impl PodFacts {
                 .filter(|_| !ending)
                 .map(|since| Moment::said(since, now)),
             no_room: !ending && unschedulable(pod).is_some(),
+            placed: !ending && is_placed(pod),
             starting: !ending && ready_since.is_none() && is_starting(pod),
             trouble: if ready_since.is_some() {
                 None
@@ -79,22 +82,25 @@ impl PodFacts {
     }
 }
 
-/// It has a node, and none of its containers has ended, or waits for something that may not come.
-fn is_starting(pod: &Pod) -> bool {
+/// It has a node. One may refuse it, or lose it: then it has none.
+fn is_placed(pod: &Pod) -> bool {
     let has_node = (pod.spec.as_ref()).is_some_and(|spec| spec.node_name.is_some());
-    // A node may refuse one, or lose it: then nothing of it starts.
     let phase = pod
         .status
         .as_ref()
         .and_then(|status| status.phase.as_deref());
-    let has_ended = phase.is_some_and(|phase| ["Failed", "Succeeded"].contains(&phase));
+    has_node && !phase.is_some_and(|phase| ["Failed", "Succeeded"].contains(&phase))
+}
+
+/// None of its containers has ended, or waits for something that may not come.
+fn is_starting(pod: &Pod) -> bool {
     let containers = pod
         .status
         .iter()
         .flat_map(|status| &status.container_statuses);
     let is_fine =
         |status: &ContainerStatus| status.restart_count == 0 && container_trouble(status).is_none();
-    has_node && !has_ended && containers.flatten().all(is_fine)
+    is_placed(pod) && containers.flatten().all(is_fine)
 }
 
 /// Why a pod is not ready: the reason that helps most.

@@ -121,6 +121,7 @@ impl Remembered {
         self.memory.from.clear();
         self.memory.intact.clear();
         self.memory.basis.clear();
+        self.memory.whole.clear();
         self.memory.progress.clear();
     }
 }

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::answer::{self, Answer, Gateways};
 use super::backends::{has_headers, main_rule, shares, versions_of};
 use super::cache::Unreadable;
+use super::facts::PodFacts;
 use super::key::AppKey;
 use super::leading::OwnerRoutes;
 use super::objects::AppObjects;
@@ -204,21 +205,26 @@ fn version(
         materialised,
         functions.map(|function| {
             let service = names::workload(&key.app, number, &function.name);
+            let of = |pod: &PodFacts| pod.version == number && pod.function == function.name;
+            let pods = || {
+                objects
+                    .pods
+                    .iter()
+                    .map(|(_, pod)| pod)
+                    .filter(|pod| of(pod))
+            };
             let state = FunctionState {
                 min: function.min(),
                 max: function.max(),
                 autoscaled: function.autoscaled(),
                 asked: asked_pods(objects, &service).unwrap_or(function.min()),
                 ready: ready_endpoints(objects, &service),
+                placed: u32::try_from(pods().filter(|pod| pod.placed).count()).unwrap_or(u32::MAX),
                 // What a policy refuses no room would let in.
                 no_room: refusal(objects, &service)
                     .is_some_and(|why| why.contains("exceeded quota"))
-                    || (objects.pods.iter()).any(|(_, pod)| {
-                        pod.no_room && pod.version == number && pod.function == function.name
-                    }),
-                starting: (objects.pods.iter()).any(|(_, pod)| {
-                    pod.starting && pod.version == number && pod.function == function.name
-                }),
+                    || pods().any(|pod| pod.no_room),
+                starting: pods().any(|pod| pod.starting),
             };
             let since = first_ready(objects, number, &function.name, now);
             (function.name.clone(), state, since)

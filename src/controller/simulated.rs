@@ -258,6 +258,7 @@ impl Cluster {
             function: function.clone(),
             ready_since: ready_since.map(|_| Moment::now()),
             no_room: false,
+            placed: true,
             starting: false,
             trouble: None,
         });

@@ -49,17 +49,13 @@ pub fn step(basis: u32) -> u32 {
     (basis / 10).max(1)
 }
 
-/// Pods that are left to a version that gives way, at a share; where it is `full`, so that none fits beside them, a step fewer.
+/// Pods that a share takes of a version that had so many at another one. A basis point more than whole pods take, as two thirds are,
+/// takes none more.
 #[must_use]
-pub fn left(share: Share, basis: u32, full: bool) -> u32 {
-    let any = Pods {
-        ready: 0,
-        min: 1,
-        max: u32::MAX,
-        basis,
-    };
-    let step = if full { step(basis) } else { 0 };
-    need(share, any).saturating_sub(step).max(1)
+pub fn due(share: Share, had_share: Share, had: u32) -> u32 {
+    let exact = u64::from(had) * u64::from(share.basis_points().saturating_sub(1));
+    let due = exact.div_ceil(u64::from(had_share.basis_points().max(1)));
+    u32::try_from(due).unwrap_or(u32::MAX).max(1)
 }
 
 /// Pods that all traffic takes, where that many bear a share.
@@ -128,6 +124,21 @@ mod tests {
         assert_eq!(fixed(5, 200).basis_points(), 5_000);
         assert_eq!(fixed(10, 200), Share::ALL);
         assert_eq!(fixed(0, 10), Share::ZERO);
+    }
+
+    #[test]
+    fn two_thirds_take_two_pods_of_three() {
+        let due = |points, had_points, had| {
+            let of = Share::from_basis_points;
+            due(of(points), of(had_points), had)
+        };
+        assert_eq!(due(6_667, 10_000, 3), 2);
+        assert_eq!(due(3_334, 10_000, 3), 1);
+        assert_eq!(due(10_000, 10_000, 3), 3);
+        assert_eq!(due(5_000, 10_000, 3), 2);
+        assert_eq!(due(4_000, 5_000, 10), 8);
+        assert_eq!(due(10_000, 5_000, 10), 20);
+        assert_eq!(due(0, 0, 0), 1);
     }
 
     #[test]

@@ -58,6 +58,7 @@ fn worker(story: &mut Story, number: u32, ready: u32) {
         max: 3,
         autoscaled: false,
         asked: 3,
+        placed: ready,
         ready,
         no_room: false,
         starting: false,
@@ -177,7 +178,7 @@ fn fit(story: &mut Story, room: u32) {
         let (_, ready) = state(story, number);
         let version = story.world.versions.get_mut(&v(number)).unwrap();
         let function = version.functions.get_mut(&web()).unwrap();
-        function.asked = asked;
+        (function.asked, function.placed) = (asked, ready);
         function.no_room = asked > ready;
     }
 }

@@ -1,4 +1,4 @@
-//! How many pods shares take: those that serve now, those that a rise needs, and those that are left to what gives way.
+//! How many pods shares take: those that serve now, and those that a rise needs.
 //!
 //! Pure. What a number of pods bears is arithmetic, and stands in [`super::capacity`].
 
@@ -107,38 +107,6 @@ pub(super) fn needs(
                 })
                 .collect();
             Some((version, needs))
-        })
-        .collect()
-}
-
-/// Pods that are left to the versions whose share is to fall: those that the share takes which they still have, and fewer where no
-/// pod fits beside them.
-pub(super) fn left(
-    world: &World,
-    split: &Split,
-    (basis, full): (&BTreeMap<FunctionName, u32>, bool),
-) -> BTreeMap<VersionNumber, BTreeMap<FunctionName, u32>> {
-    (falling(split))
-        .filter_map(|(version, share)| {
-            let functions = &world.versions.get(&version)?.functions;
-            let before = world.memory.versions.get(&version).map(|past| &past.left);
-            let left = functions.iter().filter_map(|(name, function)| {
-                let basis = *basis.get(name)?;
-                let before = before.and_then(|left| left.get(name)).copied();
-                let now = before.unwrap_or(function.asked.max(function.ready));
-                let [whole, lean] = [false, true].map(|full| capacity::left(share, basis, full));
-                let left = if full && now <= whole { lean } else { whole };
-                // However far shares run ahead, all together are a step short at most.
-                let others = (rising(split))
-                    .filter_map(|(version, _)| world.versions.get(&version)?.functions.get(name))
-                    .fold(0_u32, |sum, function| sum.saturating_add(function.ready));
-                let short = basis.saturating_sub(capacity::step(basis));
-                let left = left.max(short.saturating_sub(others).min(now));
-                // What was given up for this share stays so.
-                let before = before.filter(|before| *before >= lean);
-                Some((name.clone(), before.map_or(left, |before| left.min(before))))
-            });
-            Some((version, left.collect()))
         })
         .collect()
 }

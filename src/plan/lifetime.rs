@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
+use super::giving::Left;
 use super::room;
 use super::shift::{self, Shift};
 use super::vanished;
-use super::world::{Memory, Owner, Served, Version, VersionMemory, World};
+use super::world::{FunctionState, Memory, Owner, Served, Version, VersionMemory, World};
 use super::{Plan, Scale, Wake, later};
 use crate::words::{FunctionName, VersionNumber};
 
@@ -18,6 +19,9 @@ pub(super) fn settle(world: &World, mut shifts: Vec<Shift<'_>>, mut wake: Wake) 
         versions: BTreeMap::new(),
         basis: (shifts.iter())
             .filter_map(|shift| Some((shift.plan.owner.clone(), shift.basis.clone()?)))
+            .collect(),
+        whole: (shifts.iter())
+            .filter_map(|shift| Some((shift.plan.owner.clone(), shift.giving.whole.clone()?)))
             .collect(),
         named: (shifts.iter())
             .filter(|shift| !shift.known.is_empty())
@@ -46,9 +50,7 @@ pub(super) fn settle(world: &World, mut shifts: Vec<Shift<'_>>, mut wake: Wake) 
         shift.plan.settled = is_settled(world, shift, &mut wake);
         settled &= shift.plan.settled;
     }
-    let lean = (shifts.iter())
-        .any(|shift| (shift.progress.as_ref()).is_some_and(|progress| progress.lean));
-    let cramped = (world.versions.keys()).any(|version| room::has_no_room(world, *version));
+    let room = Room::of(world, &shifts);
     let mut candidates: BTreeSet<VersionNumber> = world.versions.keys().copied().collect();
     candidates.extend(shift::versions(&shifts));
     for version in candidates {
@@ -80,22 +82,19 @@ pub(super) fn settle(world: &World, mut shifts: Vec<Shift<'_>>, mut wake: Wake) 
             Some(since) => !wake.reached(later(since, times.window.max(times.drain))),
             None => open,
         };
-        now.left = left(&shifts, version, past);
-        if let Some(since) = now.released
-            && (!now.left.is_empty() || (lean && !listed && !is_answering(&shifts, version)))
-            && cramped
-            && wake.reached(later(since, times.drain))
-        {
-            // Nothing is sent to it any more, and others need all of the room.
-            let functions = state.functions.keys();
-            now.left = functions.map(|name| (name.clone(), 0)).collect();
+        let drained = (now.released).is_some_and(|since| wake.reached(later(since, times.drain)));
+        for (name, left) in room.left(&shifts, (version, state), (listed, drained), past) {
+            now.left.insert(name.clone(), left.pods);
+            now.had.insert(name, left.had);
         }
         now.floor = if keeps_pods && now.left.is_empty() {
             floor(&shifts, version, state, past)
         } else {
             BTreeMap::new()
         };
-        run.insert(version, scale(state, &now));
+        let caps = (shifts.iter())
+            .any(|shift| shift.giving.caps && shift.giving.left.contains_key(&version));
+        run.insert(version, scale(state, &now, caps));
         memory.versions.insert(version, now);
     }
     memory.served = served(&shifts, |version| run.contains_key(&version));
@@ -307,39 +306,122 @@ fn floor(
     floor
 }
 
-/// Pods that are left to a version that gives way, or gave way and was not asked for since.
+/// Whether pods have to go for others.
+struct Room {
+    /// A shift waits for pods for which there is no room.
+    lean: bool,
+    /// There is no room now for pods that some version is to have.
+    cramped: bool,
+}
+
+impl Room {
+    fn of(world: &World, shifts: &[Shift<'_>]) -> Self {
+        Self {
+            lean: shifts.iter().any(Shift::is_lean),
+            cramped: (world.versions.keys()).any(|version| room::has_no_room(world, *version)),
+        }
+    }
+
+    /// What is left to a version; nothing where it may have all that it declares. `drained`: no request is on its way to it.
+    fn left(
+        &self,
+        shifts: &[Shift<'_>],
+        (version, state): (VersionNumber, &Version),
+        (listed, drained): (bool, bool),
+        past: Option<&VersionMemory>,
+    ) -> BTreeMap<FunctionName, Left> {
+        let having = |count: &dyn Fn(&FunctionState) -> u32| -> BTreeMap<FunctionName, Left> {
+            let functions = state.functions.iter();
+            functions
+                .map(|(name, it)| (name.clone(), Left::of(count(it))))
+                .collect()
+        };
+        if !listed {
+            let left = left(shifts, version, past);
+            let goes = !left.is_empty() || (self.lean && !is_answering(shifts, version));
+            if self.cramped && drained && goes {
+                // Nothing is sent to it any more, and others need all of the room.
+                return having(&|_| 0);
+            }
+            return left;
+        }
+        let about =
+            |shift: &Shift<'_>| shift.carries(version) || shift.needs.contains_key(&version);
+        let gets = |shift: &Shift<'_>| (shift.is_reached() || shift.is_lean()) && about(shift);
+        let lacks = state.functions.values().any(|function| function.no_room);
+        if self.lean && lacks && !shifts.iter().any(gets) {
+            // What serves gives up no pod for one to which nothing is sent.
+            return having(&|function| function.placed.max(function.ready).max(1));
+        }
+        // Once there is room again, it gets what it is listed for.
+        let is_back = drained && !self.lean && !self.cramped;
+        left(shifts, version, past.filter(|_| !is_back))
+    }
+}
+
+/// What is left to a version that gives way, or gave way and was not asked for since.
 fn left(
     shifts: &[Shift<'_>],
     version: VersionNumber,
     past: Option<&VersionMemory>,
-) -> BTreeMap<FunctionName, u32> {
-    let rises = (shifts.iter()).any(|shift| shift.needs.contains_key(&version));
+) -> BTreeMap<FunctionName, Left> {
     let wanted = (shifts.iter()).any(|shift| shift.wants(version) && !shift.falls(version));
-    let before = past.filter(|_| !wanted).map(|past| past.left.clone());
-    let mut carrying = shifts.iter().filter(|shift| shift.carries(version));
+    let before = past.filter(|_| !wanted).map(Left::remembered);
+    // Where it has only a name, nothing is sent to it.
+    let reached = shifts.iter().filter(|shift| shift.is_reached());
+    let about: Vec<&Shift<'_>> = reached
+        .filter(|shift| shift.carries(version) || shift.needs.contains_key(&version))
+        .collect();
+    let about = if about.is_empty() {
+        shifts.iter().collect()
+    } else {
+        about
+    };
+    let rises = about.iter().any(|shift| shift.needs.contains_key(&version));
     // A route that is behind the others sends all of its requests to it.
     let is_behind = |shift: &Shift<'_>| shift.split.routes.behind.contains(&version);
-    let behind = shifts.iter().any(is_behind);
-    let left = match (carrying.next(), carrying.next()) {
-        _ if rises || behind => None,
-        // Others count on its pods, too.
-        (Some(_), Some(_)) => None,
-        (Some(shift), None) => shift.left.get(&version).cloned().or(before),
-        (None, _) => before,
+    if rises || shifts.iter().any(is_behind) {
+        return BTreeMap::new();
+    }
+    let carrying = about.iter().filter(|shift| shift.carries(version));
+    let carrying: Vec<&&Shift<'_>> = carrying.collect();
+    let left = match &carrying[..] {
+        [] => before,
+        [shift] => shift.giving.left.get(&version).cloned().or(before),
+        // Where all of them leave it, whoever needs most of its pods says how many; else others count on them.
+        several => (several.iter())
+            .map(|shift| shift.giving.left.get(&version).cloned())
+            .reduce(|all, one| Some(most(all?, &one?)))
+            .flatten(),
     };
     left.unwrap_or_default()
 }
 
-fn scale(state: &Version, memory: &VersionMemory) -> BTreeMap<FunctionName, Scale> {
+/// What is left of each function that both know, where more is.
+fn most(
+    all: BTreeMap<FunctionName, Left>,
+    one: &BTreeMap<FunctionName, Left>,
+) -> BTreeMap<FunctionName, Left> {
+    let both = all.into_iter().filter_map(|(name, left)| {
+        let other = *one.get(&name)?;
+        let most = if other.pods > left.pods { other } else { left };
+        Some((name, most))
+    });
+    both.collect()
+}
+
+/// How many pods each function of a version is given. An autoscaler keeps what the load asks for, but where what is left to it is a cap.
+fn scale(state: &Version, memory: &VersionMemory, caps: bool) -> BTreeMap<FunctionName, Scale> {
     (state.functions.iter())
         .map(|(name, function)| {
             let held = memory.floor.get(name).copied().unwrap_or(0);
             let left = memory.left.get(name).copied().unwrap_or(u32::MAX);
             let scale = if function.autoscaled {
                 // No autoscaler goes below one pod.
+                let most = if caps { left } else { u32::MAX };
                 Scale::Auto {
                     min: function.min.max(held).min(left).max(1),
-                    max: function.max,
+                    max: function.max.min(most).max(1),
                 }
             } else {
                 Scale::Fixed(function.min.min(left))

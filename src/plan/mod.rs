@@ -2,13 +2,14 @@
 //!
 //! Pure: no client, no git, no clock. Time comes in with the [`World`], the next wake-up goes out with the [`Plan`].
 //! Shares are decided in [`effective`], what pods bear in [`capacity`], how many shares take in [`demand`], whether more of them fit in
-//! [`room`], whether that gets on in [`progress`], what comes back after a loss in [`loss`], what routes that are gone go on saying in
+//! [`room`], what gives way for them in [`giving`], whether that gets on in [`progress`], what comes back after a loss in [`loss`], what routes that are gone go on saying in
 //! [`vanished`], what an owner goes back to in [`served`], what routes name beside their shares in [`naming`], how long versions live in
 //! [`lifetime`], which version a user meets in [`slots`]. What an owner asks for comes in by [`intent`].
 
 pub mod capacity;
 mod demand;
 pub mod effective;
+mod giving;
 pub mod intent;
 mod lifetime;
 mod loss;
@@ -28,7 +29,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use crate::api::OwnerKind;
 pub use effective::OnLoss;
 pub use world::{
-    FunctionState, Intact, Memory, Named, Owner, Progress, RouteFacts, Served, Split, Version,
+    FunctionState, Had, Intact, Memory, Named, Owner, Progress, RouteFacts, Served, Split, Version,
     VersionMemory, World,
 };
 
@@ -215,6 +216,8 @@ mod loss_test;
 mod memory_test;
 #[cfg(test)]
 mod naming_test;
+#[cfg(test)]
+mod room_test;
 #[cfg(test)]
 mod served_test;
 #[cfg(test)]

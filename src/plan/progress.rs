@@ -23,8 +23,12 @@ pub(super) fn progress(
     wake: &mut Wake,
 ) -> Option<Progress> {
     let wanted = split.wanted.as_ref()?;
-    let open = |waiting: &&Waiting| waiting.cause != Cause::Settling;
-    waiting.iter().find(open)?;
+    waiting.first()?;
+    let past = past(world, split);
+    let is_settling = (waiting.iter()).all(|waiting| waiting.cause == Cause::Settling);
+    if is_settling && past.is_none() {
+        return None;
+    }
     let ready = waiting.iter().map(|waiting| {
         let state = world.versions.get(&waiting.version);
         let functions = state.into_iter().flat_map(|state| state.functions.values());
@@ -47,7 +51,7 @@ pub(super) fn progress(
         lean: false,
         room: 0,
     };
-    let Some(past) = past(world, split) else {
+    let Some(past) = past else {
         return Some(fresh);
     };
     let nearer = fresh.ready > past.ready || fresh.points > past.points;
@@ -55,7 +59,9 @@ pub(super) fn progress(
         .iter()
         .any(|waiting| room::has_no_room(world, waiting.version));
     let due = later(past.moved, split.progress_deadline / NOTED);
-    if nearer && due <= world.now {
+    // What is up now may be down in a moment: that ends no wait. The first of it, and of the share that follows, is noted at once.
+    let at_once = (is_settling && past.ready == 0) || (past.points == 0 && fresh.points > 0);
+    if nearer && (at_once || due <= world.now) {
         return Some(Progress {
             began: past.began,
             ready: fresh.ready.max(past.ready),

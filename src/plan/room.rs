@@ -44,7 +44,7 @@ pub(super) fn is_full(world: &World, split: &Split, progress: &Progress, wake: &
 }
 
 /// True where nothing has come nearer for so long that what may come is not waited for.
-fn is_long(split: &Split, progress: &Progress, wake: &mut Wake) -> bool {
+pub(super) fn is_long(split: &Split, progress: &Progress, wake: &mut Wake) -> bool {
     wake.reached(later(progress.moved, split.progress_deadline / LONG))
 }
 
@@ -92,7 +92,12 @@ pub(super) fn runs_ahead(
     let is_long = is_long(split, progress, wake);
     let is_least = falling(split).all(|(version, _)| {
         let left = world.memory.versions.get(&version).map(|past| &past.left);
-        left.is_some_and(|left| !left.is_empty() && left.values().all(|pods| *pods <= 1))
+        let state = world.versions.get(&version);
+        let mut functions = state.into_iter().flat_map(|state| &state.functions);
+        functions.all(|(name, function)| {
+            let left = left.and_then(|left| left.get(name)).copied();
+            left.unwrap_or(function.asked.max(function.ready)) <= 1
+        })
     });
     is_long || (is_least && is_full(world, split, progress, wake))
 }

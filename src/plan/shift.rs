@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::capacity::{self, Pods};
 use super::demand::{self, pods, reached, steps_in};
 use super::effective::{self, Standing, is_same, share_of};
+use super::giving::{self, Giving};
 use super::loss;
 use super::naming::{self, Known};
 use super::progress;
@@ -30,8 +31,8 @@ pub(super) struct Shift<'w> {
     pub(super) served: BTreeMap<VersionNumber, Served>,
     /// How far it is, while it waits.
     pub(super) progress: Option<Progress>,
-    /// Pods that are left to the versions that give way.
-    pub(super) left: BTreeMap<VersionNumber, BTreeMap<FunctionName, u32>>,
+    /// What versions give up where there is no room.
+    pub(super) giving: Giving,
     /// What it would be if no version had been lost, while others step in for one.
     pub(super) intact: Option<Intact>,
 }
@@ -78,6 +79,17 @@ impl Shift<'_> {
     pub(super) fn wants(&self, version: VersionNumber) -> bool {
         let wanted = self.split.wanted.as_deref().unwrap_or_default();
         !self.split.leaving && !share_of(wanted, version).is_zero()
+    }
+
+    /// It waits for pods for which there is no room.
+    pub(super) fn is_lean(&self) -> bool {
+        let lean = self.progress.as_ref().is_some_and(|progress| progress.lean);
+        lean && self.split.wanted.is_some() && !self.split.leaving
+    }
+
+    /// Requests reach its versions by routes, or are to.
+    pub(super) fn is_reached(&self) -> bool {
+        self.split.routes.exist || !self.split.functions.is_empty()
     }
 
     /// Its share is to fall.
@@ -155,21 +167,12 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     let news = (beside.idle.iter()).any(|version| !split.routes.named.contains(version));
     let shares = shares.or_else(|| (news && !split.last.is_empty()).then(|| split.last.clone()));
     let progress = progress::progress(world, split, shares.as_ref(), &waiting, wake);
+    let giving = giving::giving(world, split, (&origin, &basis), progress.as_ref(), wake);
     let lean = progress.as_ref().is_some_and(|progress| progress.lean);
-    let full = (progress.as_ref())
-        .is_some_and(|progress| lean && room::is_full(world, split, progress, wake));
-    let left = if lean {
-        demand::left(world, split, (&basis, full))
-    } else {
-        BTreeMap::new()
-    };
-    // Another change of mind begins with the pods that served before the first one, and not with those that are left.
-    let gave = (split.last.iter()).any(|(version, share)| {
-        let past = world.memory.versions.get(version);
-        !share.is_zero() && past.is_some_and(|past| !past.left.is_empty())
-    });
-    let stalled =
-        (progress.as_ref()).is_some_and(|progress| progress::is_stalled(split, progress, wake));
+    // A gateway that says nothing is another matter, with words of its own.
+    let is_open = (waiting.iter()).any(|waiting| waiting.cause != Cause::Settling);
+    let stalled = is_open
+        & (progress.as_ref()).is_some_and(|progress| progress::is_stalled(split, progress, wake));
     let short = (waiting.iter()).any(|waiting| matches!(waiting.cause, Cause::Capacity { .. }));
     let needs = demand::needs(world, split, &basis);
     let served: Shares = (wanted.iter().copied())
@@ -204,12 +207,12 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
             stalled,
             unheard,
         },
-        basis: (short || lean || gave).then_some(basis),
+        basis: (short || lean || giving::gave(world, split)).then_some(basis),
+        giving,
         needs,
         known,
         served: served::served(world, split),
         progress,
-        left,
         intact,
     }
 }
@@ -261,7 +264,11 @@ fn undecided<'w>(world: &World, split: &'w Split, leaving: bool, known: Known) -
             stalled: false,
             unheard: Vec::new(),
         },
-        basis: None,
+        basis: (world.memory.basis.get(&split.owner).cloned()).filter(|_| !leaving),
+        giving: Giving {
+            whole: (world.memory.whole.get(&split.owner).cloned()).filter(|_| !leaving),
+            ..Giving::default()
+        },
         needs: BTreeMap::new(),
         known,
         served: if leaving {
@@ -269,8 +276,7 @@ fn undecided<'w>(world: &World, split: &'w Split, leaving: bool, known: Known) -
         } else {
             served::served(world, split)
         },
-        progress: None,
-        left: BTreeMap::new(),
+        progress: (world.memory.progress.get(&split.owner).cloned()).filter(|_| !leaving),
         intact: intact.filter(|_| !leaving).cloned(),
     }
 }

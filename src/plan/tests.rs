@@ -74,6 +74,7 @@ impl Story {
             max,
             autoscaled: max > min,
             asked: min,
+            placed: 0,
             ready: 0,
             no_room: false,
             starting: false,
@@ -101,6 +102,7 @@ impl Story {
         let version = self.world.versions.get_mut(&v(number)).unwrap();
         let function = version.functions.get_mut(&web()).unwrap();
         function.ready = pods;
+        function.placed = function.placed.max(pods);
         function.asked = function.asked.max(pods);
         version.ready_since = (pods > 0).then_some(version.ready_since.unwrap_or(now));
         self

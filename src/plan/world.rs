@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::effective::OnLoss;
 use crate::api::OwnerKind;
-use crate::words::{FunctionName, Shares, VersionNumber};
+use crate::words::{FunctionName, Share, Shares, VersionNumber};
 
 /// One app in one namespace.
 #[derive(Debug, Clone)]
@@ -160,6 +160,8 @@ pub struct FunctionState {
     pub autoscaled: bool,
     /// Pods that it is to have now, ready or not.
     pub asked: u32,
+    /// Pods that have a node, ready or not.
+    pub placed: u32,
     /// Ready pods, as the endpoints say.
     pub ready: u32,
     /// More of its pods cannot be made or placed now: a quota, or no node with room.
@@ -178,6 +180,9 @@ pub struct Memory {
     /// For each split whose shift waits for capacity: the ready pods that served when it began, per function.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub basis: BTreeMap<Owner, BTreeMap<FunctionName, u32>>,
+    /// For each split of which versions gave pods up for want of room: the pods, per function, that all of them had before that.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub whole: BTreeMap<Owner, BTreeMap<FunctionName, u32>>,
     /// For each split: the versions that its routes name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub named: BTreeMap<Owner, BTreeMap<VersionNumber, Named>>,
@@ -308,4 +313,16 @@ pub struct VersionMemory {
     /// Pods that are left to it since it gave way to a version for which there was no room.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub left: BTreeMap<FunctionName, u32>,
+    /// What it had before that.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub had: BTreeMap<FunctionName, Had>,
+}
+
+/// Pods that a function of a version had, and the share of the version then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Had {
+    /// Pods.
+    pub pods: u32,
+    /// The share.
+    pub share: Share,
 }

@@ -223,6 +223,7 @@ impl Pair {
                         max: 1,
                         autoscaled: false,
                         asked: 1,
+                        placed: 1,
                         ready: u32::from(since.is_some()),
                         no_room: false,
                         starting: false,

@@ -225,6 +225,7 @@ fn one(ready: u32) -> FunctionState {
         max: 1,
         autoscaled: false,
         asked: 1,
+        placed: 1,
         ready,
         no_room: false,
         starting: false,

@@ -108,6 +108,7 @@ fn world(case: &Case, wish: &Wish) -> World {
             autoscaled: false,
             asked: 1,
             ready: u32::from(case.ready.contains(&number)),
+            placed: 0,
             no_room: false,
             starting: false,
         };

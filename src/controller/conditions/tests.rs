@@ -134,6 +134,7 @@ fn objects(trouble: &Trouble) -> AppObjects {
             function: function(),
             ready_since: None,
             no_room: false,
+            placed: true,
             starting: false,
             trouble: Some(words.to_owned()),
         });
@@ -351,5 +352,20 @@ fn a_gateway_that_says_nothing_for_too_long_is_said_to_stall_it() {
             ..answered(&[])
         };
         all_say(stalls, [(trouble, Reason::WaitingForGateway)]);
+        // Pods that are missing as well are no reason not to say it.
+        let trouble = Trouble {
+            silent: Some(silent),
+            pods: Some((1, "is Pending")),
+            ..answered(&[])
+        };
+        let says = says(&trouble);
+        let stalled = says.iter().find(|say| say.type_ == Type::Stalled).unwrap();
+        assert_eq!(stalled.state == State::True, stalls, "{silent:?}");
+        let reason = if stalls {
+            Reason::WaitingForGateway
+        } else {
+            Reason::Succeeded
+        };
+        assert_eq!(stalled.reason, reason);
     }
 }

@@ -1,0 +1,274 @@
+//! What the versions that leave give up where there is no room for the pods of those that come.
+//!
+//! Pure. Versions give up pods by their shares, and a step more where not one pod fits beside them. All versions of a split together are
+//! never further below what they had when that began than a step: then pods of those that come have to be ready first.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::capacity;
+use super::demand::{falling, rising};
+use super::effective::share_of;
+use super::progress;
+use super::room;
+use super::world::{FunctionState, Had, Progress, Split, VersionMemory, World};
+use super::{Wake, later};
+use crate::words::{FunctionName, Share, Shares, VersionNumber};
+
+/// What is left to a function of a version that gave pods up, and what it had before that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Left {
+    pub(super) pods: u32,
+    pub(super) had: Had,
+}
+
+impl Left {
+    /// So many pods, and it had no more.
+    pub(super) fn of(pods: u32) -> Self {
+        let share = Share::ALL;
+        let had = Had { pods, share };
+        Self { pods, had }
+    }
+
+    /// What is remembered of a version.
+    pub(super) fn remembered(past: &VersionMemory) -> BTreeMap<FunctionName, Self> {
+        let left = past.left.iter().map(|(name, pods)| {
+            let had = past.had.get(name).copied();
+            let left = had.map_or_else(|| Self::of(*pods), |had| Self { pods: *pods, had });
+            (name.clone(), left)
+        });
+        left.collect()
+    }
+}
+
+/// What versions give up.
+#[derive(Debug, Default)]
+pub(super) struct Giving {
+    /// Pods that all versions had when that began, per function; nothing where none has given any.
+    pub(super) whole: Option<BTreeMap<FunctionName, u32>>,
+    pub(super) left: BTreeMap<VersionNumber, BTreeMap<FunctionName, Left>>,
+    /// Autoscalers are held to it, whatever the load asks for: else a way back would wait for them.
+    pub(super) caps: bool,
+}
+
+/// A function of a version that serves, or comes.
+struct Member {
+    version: VersionNumber,
+    share: Share,
+    rises: bool,
+    falls: bool,
+    /// Pods that have a place, ready or not.
+    placed: u32,
+    ready: u32,
+    /// Some that it is to have have none.
+    lacks: bool,
+    given: Option<Left>,
+}
+
+impl Member {
+    /// Pods that it counts for: those that it may keep, and of what comes those that are ready.
+    fn counts(&self) -> u32 {
+        match self.given {
+            _ if self.rises => self.ready,
+            Some(left) if self.falls => left.pods,
+            _ => self.placed,
+        }
+    }
+}
+
+/// Decides what versions give up. `served` are those that have shares or come back to them, `basis` the ready pods that served when the
+/// shift began, and `progress` how far it is, while it waits.
+pub(super) fn giving(
+    world: &World,
+    split: &Split,
+    (served, basis): (&Shares, &BTreeMap<FunctionName, u32>),
+    progress: Option<&Progress>,
+    wake: &mut Wake,
+) -> Giving {
+    let Some(progress) = progress.filter(|progress| progress.lean) else {
+        let whole = world.memory.whole.get(&split.owner);
+        return Giving {
+            whole: whole.filter(|_| gave(world, split)).cloned(),
+            ..Giving::default()
+        };
+    };
+    let full = room::is_full(world, split, progress, wake);
+    let late = wake.reached(later(progress.began, split.progress_deadline));
+    let back = rising(split).any(|(version, _)| progress::returns(world, split, version));
+    let long = full && room::is_long(split, progress, wake);
+    let mut giving = Giving {
+        caps: back && !late,
+        ..Giving::default()
+    };
+    let mut all = BTreeMap::new();
+    for (name, mut members) in members(world, split, served) {
+        let past = world.memory.whole.get(&split.owner);
+        let past = past.and_then(|past| past.get(&name)).copied();
+        let basis = basis.get(&name).copied().unwrap_or(0);
+        let whole = whole(&mut members, (past, basis), long && back);
+        let mut gave = give(&members, whole, (full, long));
+        // Once it does, its pods lack no place any more.
+        let waits = |it: &&Member| !it.rises && (it.lacks || (it.given.is_some() && !it.falls));
+        for member in members.iter().filter(waits) {
+            rest(member, whole.max(basis), &mut gave);
+        }
+        if !gave.is_empty() {
+            all.insert(name.clone(), whole);
+        }
+        for (version, left) in gave {
+            giving
+                .left
+                .entry(version)
+                .or_default()
+                .insert(name.clone(), left);
+        }
+    }
+    giving.whole = Some(all).filter(|all| !all.is_empty());
+    giving
+}
+
+/// A version that has a share gave pods up. Another change of mind begins with the pods that served before the first one, and not with
+/// those that are left.
+pub(super) fn gave(world: &World, split: &Split) -> bool {
+    (split.last.iter()).any(|(version, share)| {
+        let past = world.memory.versions.get(version);
+        !share.is_zero() && past.is_some_and(|past| !past.left.is_empty())
+    })
+}
+
+/// Pods of a function that have a place.
+fn placed(function: &FunctionState) -> u32 {
+    function.placed.max(function.ready)
+}
+
+/// Per function, the versions that serve or come. What is listed at 0 % is none of them.
+fn members(world: &World, split: &Split, served: &Shares) -> BTreeMap<FunctionName, Vec<Member>> {
+    let rises: BTreeSet<VersionNumber> = rising(split).map(|(version, _)| version).collect();
+    let falls: BTreeSet<VersionNumber> = falling(split).map(|(version, _)| version).collect();
+    let serving = split.last.iter().chain(served);
+    let serving = serving.filter(|(_, share)| !share.is_zero());
+    let all: BTreeSet<VersionNumber> = serving
+        .map(|(version, _)| *version)
+        .chain(rises.iter().copied())
+        .collect();
+    let mut members: BTreeMap<FunctionName, Vec<Member>> = BTreeMap::new();
+    for version in all {
+        let Some(state) = world.versions.get(&version) else {
+            continue;
+        };
+        let past = world.memory.versions.get(&version);
+        for (name, function) in &state.functions {
+            let pods = past.and_then(|past| past.left.get(name)).copied();
+            let had = past.and_then(|past| past.had.get(name)).copied();
+            let share = share_of(&split.last, version);
+            let given = pods.map(|pods| Left {
+                pods,
+                had: had.unwrap_or(Had { pods, share }),
+            });
+            members.entry(name.clone()).or_default().push(Member {
+                version,
+                share,
+                rises: rises.contains(&version),
+                falls: falls.contains(&version),
+                placed: placed(function),
+                ready: function.ready,
+                lacks: function.no_room,
+                given: given.filter(|_| !rises.contains(&version)),
+            });
+        }
+    }
+    members
+}
+
+/// Pods that all versions had when they began to give some up: none counts that has no place, an outage makes no app smaller, and what
+/// comes back or is added meanwhile counts as well.
+fn whole(members: &mut [Member], (past, basis): (Option<u32>, u32), long: bool) -> u32 {
+    let sum = |count: &dyn Fn(&Member) -> u32, members: &[Member]| {
+        let counts = members.iter().map(count);
+        counts.fold(0_u32, u32::saturating_add)
+    };
+    let stays = |count: fn(&Member) -> u32| move |it: &Member| if it.rises { 0 } else { count(it) };
+    let comes = sum(&|it| if it.rises { it.ready } else { 0 }, members);
+    let lacks = |it: &Member| it.given.is_some_and(|left| it.placed < left.pods);
+    if long && members.iter().any(lacks) {
+        // Pods went for another reason. A way back does not wait for these.
+        for member in members.iter_mut().filter(|it| lacks(it)) {
+            if let Some(left) = &mut member.given {
+                left.pods = member.placed.max(1);
+            }
+        }
+        return sum(&stays(|it| it.placed), members).saturating_add(comes);
+    }
+    let placed = sum(&stays(|it| it.placed), members);
+    let fresh = placed.max(basis).min(placed.saturating_add(comes));
+    match past.filter(|_| members.iter().any(|it| it.given.is_some())) {
+        Some(past) => past.max(sum(&stays(|it| it.counts().min(it.placed)), members)),
+        None => fresh,
+    }
+}
+
+/// What is left to each version that gives something up, or did.
+fn give(
+    members: &[Member],
+    whole: u32,
+    (full, long): (bool, bool),
+) -> BTreeMap<VersionNumber, Left> {
+    let counts = members.iter().map(Member::counts);
+    let sum = counts.fold(0_u32, u32::saturating_add);
+    let step = capacity::step(whole);
+    let mut spare = sum.saturating_sub(whole.saturating_sub(step));
+    let mut falling: Vec<&Member> = members.iter().filter(|it| it.falls).collect();
+    // Whoever has most gives first, so that all give alike.
+    falling.sort_by_key(|it| Reverse(it.counts()));
+    // Where one that comes has no pod at all, and each that leaves has few: all together may be a step short still.
+    let starves = long && members.iter().any(|it| it.rises && it.ready == 0);
+    let mut all = BTreeMap::new();
+    for member in falling {
+        let now = member.counts();
+        let fresh = Had {
+            pods: now,
+            share: member.share,
+        };
+        let had = member.given.map_or(fresh, |left| left.had);
+        let due = capacity::due(member.share, had.share, had.pods);
+        let lean = due.saturating_sub(step).max(1);
+        let least = if starves {
+            lean.saturating_sub(step).max(1)
+        } else if full && now <= due {
+            lean
+        } else {
+            due
+        };
+        let pods = if member
+            .given
+            .is_some_and(|left| left.pods.saturating_add(step) < lean)
+        {
+            // Its share came back.
+            least
+        } else {
+            let fewer = now.saturating_sub(least).min(spare);
+            spare -= fewer;
+            now - fewer
+        };
+        if pods < now || member.given.is_some() {
+            all.insert(member.version, Left { pods, had });
+        }
+    }
+    all
+}
+
+/// Has a version that has its share wait for no more pods than that takes: they would take the place that is made for others.
+fn rest(member: &Member, whole: u32, all: &mut BTreeMap<VersionNumber, Left>) {
+    let pods = member
+        .placed
+        .max(capacity::due(member.share, Share::ALL, whole));
+    let share = member.share;
+    let fresh = Left {
+        pods,
+        had: Had { pods, share },
+    };
+    let left = all
+        .entry(member.version)
+        .or_insert(member.given.unwrap_or(fresh));
+    left.pods = left.pods.min(pods);
+}
