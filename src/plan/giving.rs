@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::capacity;
 use super::demand::{falling, rising};
 use super::effective::share_of;
-use super::progress;
 use super::room;
 use super::world::{FunctionState, Had, Progress, Split, VersionMemory, World};
 use super::{Wake, later};
@@ -60,8 +59,10 @@ struct Member {
     /// Pods that have a place, ready or not.
     placed: u32,
     ready: u32,
-    /// Some that it is to have have none.
+    /// It is to have more than have a place.
     lacks: bool,
+    /// No autoscaler decides how many.
+    is_fixed: bool,
     given: Option<Left>,
 }
 
@@ -94,8 +95,8 @@ pub(super) fn giving(
     };
     let full = room::is_full(world, split, progress, wake);
     let late = wake.reached(later(progress.began, split.progress_deadline));
-    let back = rising(split).any(|(version, _)| progress::returns(world, split, version));
-    let long = full && room::is_long(split, progress, wake);
+    let back = is_back(split, progress);
+    let long = full && back && room::is_long(split, progress, wake);
     let mut giving = Giving {
         caps: back && !late,
         ..Giving::default()
@@ -105,12 +106,21 @@ pub(super) fn giving(
         let past = world.memory.whole.get(&split.owner);
         let past = past.and_then(|past| past.get(&name)).copied();
         let basis = basis.get(&name).copied().unwrap_or(0);
-        let whole = whole(&mut members, (past, basis), long && back);
-        let mut gave = give(&members, whole, (full, long));
-        // Once it does, its pods lack no place any more.
-        let waits = |it: &&Member| !it.rises && (it.lacks || (it.given.is_some() && !it.falls));
-        for member in members.iter().filter(waits) {
-            rest(member, whole.max(basis), &mut gave);
+        let whole = whole(&mut members, (past, basis), long);
+        let mut gave = give(&members, whole, (full, back));
+        // What came for an earlier wish, and leaves again, takes no place that is made for others: its share says what it needs.
+        if past.is_some() && members.iter().any(|it| it.given.is_some()) {
+            let waits = |it: &&Member| it.falls && it.is_fixed && it.lacks && it.given.is_none();
+            for member in members.iter().filter(waits) {
+                let share = member.share;
+                let due = capacity::due(share, Share::ALL, whole);
+                let pods = member.placed.max(due);
+                let left = Left {
+                    pods,
+                    had: Had { pods, share },
+                };
+                gave.entry(member.version).or_insert(left);
+            }
         }
         if !gave.is_empty() {
             all.insert(name.clone(), whole);
@@ -133,6 +143,14 @@ pub(super) fn gave(world: &World, split: &Split) -> bool {
     (split.last.iter()).any(|(version, share)| {
         let past = world.memory.versions.get(version);
         !share.is_zero() && past.is_some_and(|past| !past.left.is_empty())
+    })
+}
+
+/// Traffic goes back: to a version that served lately, or to one that is older than another that leaves.
+fn is_back(split: &Split, progress: &Progress) -> bool {
+    let newest = falling(split).map(|(version, _)| version).max();
+    rising(split).any(|(version, _)| {
+        progress.back.contains(&version) || newest.is_some_and(|newest| newest > version)
     })
 }
 
@@ -172,8 +190,11 @@ fn members(world: &World, split: &Split, served: &Shares) -> BTreeMap<FunctionNa
                 falls: falls.contains(&version),
                 placed: placed(function),
                 ready: function.ready,
-                lacks: function.no_room,
-                given: given.filter(|_| !rises.contains(&version)),
+                lacks: placed(function) < function.asked,
+                is_fixed: !function.autoscaled,
+                // One that is to have more again, since nothing held its autoscaler, begins anew.
+                given: given
+                    .filter(|left| !rises.contains(&version) && function.asked <= left.pods),
             });
         }
     }
@@ -193,9 +214,12 @@ fn whole(members: &mut [Member], (past, basis): (Option<u32>, u32), long: bool) 
     if long && members.iter().any(lacks) {
         // Pods went for another reason. A way back does not wait for these.
         for member in members.iter_mut().filter(|it| lacks(it)) {
-            if let Some(left) = &mut member.given {
-                left.pods = member.placed.max(1);
-            }
+            let pods = member.placed.max(1);
+            let share = member.share;
+            member.given = Some(Left {
+                pods,
+                had: Had { pods, share },
+            });
         }
         return sum(&stays(|it| it.placed), members).saturating_add(comes);
     }
@@ -211,7 +235,7 @@ fn whole(members: &mut [Member], (past, basis): (Option<u32>, u32), long: bool) 
 fn give(
     members: &[Member],
     whole: u32,
-    (full, long): (bool, bool),
+    (full, back): (bool, bool),
 ) -> BTreeMap<VersionNumber, Left> {
     let counts = members.iter().map(Member::counts);
     let sum = counts.fold(0_u32, u32::saturating_add);
@@ -220,8 +244,6 @@ fn give(
     let mut falling: Vec<&Member> = members.iter().filter(|it| it.falls).collect();
     // Whoever has most gives first, so that all give alike.
     falling.sort_by_key(|it| Reverse(it.counts()));
-    // Where one that comes has no pod at all, and each that leaves has few: all together may be a step short still.
-    let starves = long && members.iter().any(|it| it.rises && it.ready == 0);
     let mut all = BTreeMap::new();
     for member in falling {
         let now = member.counts();
@@ -232,19 +254,13 @@ fn give(
         let had = member.given.map_or(fresh, |left| left.had);
         let due = capacity::due(member.share, had.share, had.pods);
         let lean = due.saturating_sub(step).max(1);
-        let least = if starves {
-            lean.saturating_sub(step).max(1)
-        } else if full && now <= due {
-            lean
-        } else {
-            due
-        };
-        let pods = if member
-            .given
-            .is_some_and(|left| left.pods.saturating_add(step) < lean)
-        {
+        let least = if full && now <= due { lean } else { due };
+        let pods = if member.given.is_some_and(|left| left.pods < lean) {
             // Its share came back.
             least
+        } else if member.lacks && !back {
+            // It has lost some itself, which may come back: a release forward waits.
+            now
         } else {
             let fewer = now.saturating_sub(least).min(spare);
             spare -= fewer;
@@ -255,20 +271,4 @@ fn give(
         }
     }
     all
-}
-
-/// Has a version that has its share wait for no more pods than that takes: they would take the place that is made for others.
-fn rest(member: &Member, whole: u32, all: &mut BTreeMap<VersionNumber, Left>) {
-    let pods = member
-        .placed
-        .max(capacity::due(member.share, Share::ALL, whole));
-    let share = member.share;
-    let fresh = Left {
-        pods,
-        had: Had { pods, share },
-    };
-    let left = all
-        .entry(member.version)
-        .or_insert(member.given.unwrap_or(fresh));
-    left.pods = left.pods.min(pods);
 }

@@ -307,16 +307,19 @@ fn floor(
 }
 
 /// Whether pods have to go for others.
-struct Room {
+struct Room<'w> {
+    /// Versions to which routes of others send.
+    strangers: &'w BTreeSet<VersionNumber>,
     /// A shift waits for pods for which there is no room.
     lean: bool,
     /// There is no room now for pods that some version is to have.
     cramped: bool,
 }
 
-impl Room {
-    fn of(world: &World, shifts: &[Shift<'_>]) -> Self {
+impl<'w> Room<'w> {
+    fn of(world: &'w World, shifts: &[Shift<'_>]) -> Self {
         Self {
+            strangers: &world.sent_by_others,
             lean: shifts.iter().any(Shift::is_lean),
             cramped: (world.versions.keys()).any(|version| room::has_no_room(world, *version)),
         }
@@ -348,13 +351,17 @@ impl Room {
         let about =
             |shift: &Shift<'_>| shift.carries(version) || shift.needs.contains_key(&version);
         let gets = |shift: &Shift<'_>| (shift.is_reached() || shift.is_lean()) && about(shift);
+        let behind = |shift: &Shift<'_>| shift.split.routes.behind.contains(&version);
+        let gets = shifts.iter().any(|shift| gets(shift) || behind(shift))
+            || is_answering(shifts, version)
+            || self.strangers.contains(&version);
         let lacks = state.functions.values().any(|function| function.no_room);
-        if self.lean && lacks && !shifts.iter().any(gets) {
+        if self.lean && lacks && !gets {
             // What serves gives up no pod for one to which nothing is sent.
             return having(&|function| function.placed.max(function.ready).max(1));
         }
         // Once there is room again, it gets what it is listed for.
-        let is_back = drained && !self.lean && !self.cramped;
+        let is_back = !self.lean && !self.cramped;
         left(shifts, version, past.filter(|_| !is_back))
     }
 }

@@ -209,6 +209,8 @@ mod capacity_test;
 #[cfg(test)]
 mod effective_test;
 #[cfg(test)]
+mod giving_test;
+#[cfg(test)]
 mod history_test;
 #[cfg(test)]
 mod loss_test;

@@ -1,24 +1,22 @@
 //! Where there is no room: what gives way among several versions and owners, and what does not.
 
-use proptest::prelude::*;
-
 use super::tests::{Story, shares, v, web};
 use super::*;
 use crate::words::Share;
 
-fn function(story: &mut Story, number: u32) -> &mut FunctionState {
+pub(super) fn function(story: &mut Story, number: u32) -> &mut FunctionState {
     let version = story.world.versions.get_mut(&v(number)).unwrap();
     version.functions.get_mut(&web()).unwrap()
 }
 
-fn pods(story: &Story, number: u32) -> u32 {
+pub(super) fn pods(story: &Story, number: u32) -> u32 {
     let version = story.world.versions.get(&v(number));
     version.map_or(0, |it| it.functions[&web()].ready)
 }
 
 /// A cluster with room for so many pods: what scales down makes room, what has none is refused. Who waits longest has it first. An
 /// autoscaler keeps as many pods as it may, as one does under load.
-fn fit(story: &mut Story, room: u32) {
+pub(super) fn fit(story: &mut Story, room: u32) {
     let numbers: Vec<u32> = story.world.versions.keys().map(|it| it.get()).collect();
     for number in &numbers {
         if let Some(Scale::Auto { min, max }) =
@@ -41,7 +39,7 @@ fn fit(story: &mut Story, room: u32) {
 }
 
 /// So many pods of a version have a place and are ready, of those that it is to have.
-fn set(story: &mut Story, number: u32, ready: u32, asked: u32) {
+pub(super) fn set(story: &mut Story, number: u32, ready: u32, asked: u32) {
     story.ready(number, ready);
     let function = function(story, number);
     (function.asked, function.placed) = (asked, ready);
@@ -49,7 +47,7 @@ fn set(story: &mut Story, number: u32, ready: u32, asked: u32) {
 }
 
 /// These versions serve, with so many pods each; no more fit.
-fn serving(list: &[(u32, u32)], pods: u32, max: u32) -> Story {
+pub(super) fn serving(list: &[(u32, u32)], pods: u32, max: u32) -> Story {
     let mut story = Story::new();
     for (number, _) in list {
         story.version(*number, pods.min(max), max);
@@ -64,7 +62,7 @@ fn serving(list: &[(u32, u32)], pods: u32, max: u32) -> Story {
 }
 
 /// Fewest pods at any time while it is worked on.
-fn worked(story: &mut Story, room: u32, rounds: u32) -> u32 {
+pub(super) fn worked(story: &mut Story, room: u32, rounds: u32) -> u32 {
     let mut fewest = room;
     for _ in 0..rounds {
         story.pass(2).act();
@@ -351,61 +349,4 @@ fn a_gateway_that_is_waited_for_starts_no_deadline_anew() {
     assert!(!story.plan().splits[0].complete);
     story.pass(300).act();
     assert!(story.plan().splits[0].stalled);
-}
-
-/// A split of one or two of five versions.
-fn split() -> impl Strategy<Value = Vec<(u32, u32)>> {
-    let parts = prop_oneof![
-        Just(vec![100]),
-        Just(vec![50, 50]),
-        Just(vec![90, 10]),
-        Just(vec![10, 90]),
-    ];
-    (Just(vec![5, 6, 7, 8, 9]).prop_shuffle(), parts).prop_map(
-        |(versions, parts): (Vec<u32>, Vec<u32>)| versions.into_iter().zip(parts).collect(),
-    )
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
-
-    #[test]
-    fn in_a_full_cluster_any_wish_is_served_in_the_end_and_no_more_than_a_step_is_missing(
-        first in split(), second in split(), third in split(), small in 0..4_u32, after in 0..60_u32,
-    ) {
-        // Few pods cannot be parted among several versions.
-        let pods = if small > 0 { small } else { 10 };
-        let whole = |split: Vec<(u32, u32)>| if small > 0 { vec![(split[0].0, 100)] } else { split };
-        let [first, second, third] = [first, second, third].map(whole);
-        let mut story = serving(&first, pods, pods);
-        let room = pods * u32::try_from(first.len()).unwrap();
-        let mut fewest = room;
-        for (wish, rounds) in [(second.clone(), after), (third.clone(), 600)] {
-            for (number, _) in &wish {
-                if !story.world.versions.contains_key(&v(*number)) {
-                    story.version(*number, pods, pods);
-                }
-            }
-            story.want(&wish).act();
-            fewest = fewest.min(worked(&mut story, room, rounds));
-            // Where a version holds its last pod for less than that bears, shares run ahead once for each two minutes.
-            for _ in 0..rounds / 4 {
-                story.pass(18).act();
-                fewest = fewest.min(worked(&mut story, room, 1));
-            }
-        }
-        // A pod that a version serves with alone goes for nobody.
-        let wanted = shares(&third);
-        let falls = |(version, share): &&(VersionNumber, Share)| *share > effective::share_of(&wanted, *version);
-        let serving = story.serving();
-        let last = serving.iter().filter(falls).all(|(version, _)| self::pods(&story, version.get()) <= 1);
-        prop_assert!(last, "{:?} for {:?}", serving, wanted);
-        if pods > 1 && small > 0 {
-            prop_assert_eq!(&serving, &wanted);
-        }
-        // No version takes more pods than it declares.
-        let most = [&second, &third].map(|wish| pods * u32::try_from(wish.len()).unwrap());
-        let whole = most.into_iter().fold(room, u32::min);
-        prop_assert!(fewest + capacity::step(whole) >= whole, "{} of {}", fewest, whole);
-    }
 }
