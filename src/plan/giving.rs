@@ -50,12 +50,19 @@ pub(super) struct Giving {
     pub(super) caps: bool,
 }
 
+/// Where the share of a version goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Rises,
+    Stays,
+    Falls,
+}
+
 /// A function of a version that serves, or comes.
 struct Member {
     version: VersionNumber,
     share: Share,
-    rises: bool,
-    falls: bool,
+    way: Way,
     /// Pods that have a place, ready or not.
     placed: u32,
     ready: u32,
@@ -70,8 +77,8 @@ impl Member {
     /// Pods that it counts for: those that it may keep, and of what comes those that are ready.
     fn counts(&self) -> u32 {
         match self.given {
-            _ if self.rises => self.ready,
-            Some(left) if self.falls => left.pods,
+            _ if self.way == Way::Rises => self.ready,
+            Some(left) if self.way == Way::Falls => left.pods,
             _ => self.placed,
         }
     }
@@ -110,7 +117,9 @@ pub(super) fn giving(
         let mut gave = give(&members, whole, (full, back));
         // What came for an earlier wish, and leaves again, takes no place that is made for others: its share says what it needs.
         if past.is_some() && members.iter().any(|it| it.given.is_some()) {
-            let waits = |it: &&Member| it.falls && it.is_fixed && it.lacks && it.given.is_none();
+            let waits = |it: &&Member| {
+                it.way == Way::Falls && it.is_fixed && it.lacks && it.given.is_none()
+            };
             for member in members.iter().filter(waits) {
                 let share = member.share;
                 let due = capacity::due(share, Share::ALL, whole);
@@ -175,6 +184,13 @@ fn members(world: &World, split: &Split, served: &Shares) -> BTreeMap<FunctionNa
             continue;
         };
         let past = world.memory.versions.get(&version);
+        let way = if rises.contains(&version) {
+            Way::Rises
+        } else if falls.contains(&version) {
+            Way::Falls
+        } else {
+            Way::Stays
+        };
         for (name, function) in &state.functions {
             let pods = past.and_then(|past| past.left.get(name)).copied();
             let had = past.and_then(|past| past.had.get(name)).copied();
@@ -186,15 +202,13 @@ fn members(world: &World, split: &Split, served: &Shares) -> BTreeMap<FunctionNa
             members.entry(name.clone()).or_default().push(Member {
                 version,
                 share,
-                rises: rises.contains(&version),
-                falls: falls.contains(&version),
+                way,
                 placed: placed(function),
                 ready: function.ready,
                 lacks: placed(function) < function.asked,
                 is_fixed: !function.autoscaled,
                 // One that is to have more again, since nothing held its autoscaler, begins anew.
-                given: given
-                    .filter(|left| !rises.contains(&version) && function.asked <= left.pods),
+                given: given.filter(|left| way != Way::Rises && function.asked <= left.pods),
             });
         }
     }
@@ -208,8 +222,13 @@ fn whole(members: &mut [Member], (past, basis): (Option<u32>, u32), long: bool) 
         let counts = members.iter().map(count);
         counts.fold(0_u32, u32::saturating_add)
     };
-    let stays = |count: fn(&Member) -> u32| move |it: &Member| if it.rises { 0 } else { count(it) };
-    let comes = sum(&|it| if it.rises { it.ready } else { 0 }, members);
+    let stays = |count: fn(&Member) -> u32| {
+        move |it: &Member| if it.way == Way::Rises { 0 } else { count(it) }
+    };
+    let comes = sum(
+        &|it| if it.way == Way::Rises { it.ready } else { 0 },
+        members,
+    );
     let lacks = |it: &Member| it.given.is_some_and(|left| it.placed < left.pods);
     if long && members.iter().any(lacks) {
         // Pods went for another reason. A way back does not wait for these.
@@ -241,7 +260,7 @@ fn give(
     let sum = counts.fold(0_u32, u32::saturating_add);
     let step = capacity::step(whole);
     let mut spare = sum.saturating_sub(whole.saturating_sub(step));
-    let mut falling: Vec<&Member> = members.iter().filter(|it| it.falls).collect();
+    let mut falling: Vec<&Member> = members.iter().filter(|it| it.way == Way::Falls).collect();
     // Whoever has most gives first, so that all give alike.
     falling.sort_by_key(|it| Reverse(it.counts()));
     let mut all = BTreeMap::new();
