@@ -48,6 +48,8 @@ pub(super) struct Giving {
     pub(super) left: BTreeMap<VersionNumber, BTreeMap<FunctionName, Left>>,
     /// Autoscalers are held to it, whatever the load asks for: else a way back would wait for them.
     pub(super) caps: bool,
+    /// It was measured anew, which is done once for each wish.
+    pub(super) anew: bool,
 }
 
 /// Where the share of a version goes.
@@ -103,18 +105,30 @@ pub(super) fn giving(
     let full = room::is_full(world, split, progress, wake);
     let late = wake.reached(later(progress.began, split.progress_deadline));
     let back = is_back(split, progress);
-    let long = full && back && room::is_long(split, progress, wake);
+    let long = full && back && !progress.anew && room::is_long(split, progress, wake);
     let mut giving = Giving {
         caps: back && !late,
+        anew: progress.anew,
         ..Giving::default()
     };
     let mut all = BTreeMap::new();
-    for (name, mut members) in members(world, split, served) {
+    let members = members(world, split, served);
+    // What has its place and is not ready needs no room.
+    let waits = |it: &Member| it.way == Way::Rises && it.lacks;
+    let needed = members.values().flatten().any(waits);
+    let came: BTreeSet<FunctionName> = (members.iter())
+        .filter(|(_, all)| all.iter().any(|it| it.way == Way::Rises && it.placed > 0))
+        .map(|(name, _)| name.clone())
+        .collect();
+    for (name, mut members) in members {
         let past = world.memory.whole.get(&split.owner);
         let past = past.and_then(|past| past.get(&name)).copied();
         let basis = basis.get(&name).copied().unwrap_or(0);
-        let whole = whole(&mut members, (past, basis), long);
-        let mut gave = give(&members, whole, (full, back));
+        // Another function may have taken the place that was made for the first pod of what comes.
+        let taken = long && came.iter().any(|other| *other != name);
+        let (whole, anew) = whole(&mut members, (past, basis), (long, taken));
+        giving.anew |= anew;
+        let mut gave = give(&members, whole, (full, back, needed));
         // What came for an earlier wish, and leaves again, takes no place that is made for others: its share says what it needs.
         if past.is_some() && members.iter().any(|it| it.given.is_some()) {
             let waits = |it: &&Member| {
@@ -216,8 +230,12 @@ fn members(world: &World, split: &Split, served: &Shares) -> BTreeMap<FunctionNa
 }
 
 /// Pods that all versions had when they began to give some up: none counts that has no place, an outage makes no app smaller, and what
-/// comes back or is added meanwhile counts as well.
-fn whole(members: &mut [Member], (past, basis): (Option<u32>, u32), long: bool) -> u32 {
+/// comes back or is added meanwhile counts as well. And whether that was measured anew.
+fn whole(
+    members: &mut [Member],
+    (past, basis): (Option<u32>, u32),
+    (long, taken): (bool, bool),
+) -> (u32, bool) {
     let sum = |count: &dyn Fn(&Member) -> u32, members: &[Member]| {
         let counts = members.iter().map(count);
         counts.fold(0_u32, u32::saturating_add)
@@ -230,31 +248,35 @@ fn whole(members: &mut [Member], (past, basis): (Option<u32>, u32), long: bool) 
         members,
     );
     let lacks = |it: &Member| it.given.is_some_and(|left| it.placed < left.pods);
-    if long && members.iter().any(lacks) {
+    let starves = |it: &Member| it.way == Way::Rises && it.lacks && it.ready == 0;
+    let gave = members.iter().any(|it| it.given.is_some());
+    let starves = taken && gave && members.iter().any(starves);
+    if long && (starves || members.iter().any(lacks)) {
         // Pods went for another reason. A way back does not wait for these.
-        for member in members.iter_mut().filter(|it| lacks(it)) {
-            let pods = member.placed.max(1);
-            let share = member.share;
+        for member in members.iter_mut().filter(|it| it.given.is_some()) {
+            let (pods, share) = (member.counts().min(member.placed).max(1), member.share);
             member.given = Some(Left {
                 pods,
                 had: Had { pods, share },
             });
         }
-        return sum(&stays(|it| it.placed), members).saturating_add(comes);
+        let now = |it: &Member| it.counts().min(it.placed);
+        return (sum(&stays(now), members).saturating_add(comes), true);
     }
     let placed = sum(&stays(|it| it.placed), members);
     let fresh = placed.max(basis).min(placed.saturating_add(comes));
-    match past.filter(|_| members.iter().any(|it| it.given.is_some())) {
+    let whole = match past.filter(|_| gave) {
         Some(past) => past.max(sum(&stays(|it| it.counts().min(it.placed)), members)),
         None => fresh,
-    }
+    };
+    (whole, false)
 }
 
 /// What is left to each version that gives something up, or did.
 fn give(
     members: &[Member],
     whole: u32,
-    (full, back): (bool, bool),
+    (full, back, needed): (bool, bool, bool),
 ) -> BTreeMap<VersionNumber, Left> {
     let counts = members.iter().map(Member::counts);
     let sum = counts.fold(0_u32, u32::saturating_add);
@@ -277,8 +299,8 @@ fn give(
         let pods = if member.given.is_some_and(|left| left.pods < lean) {
             // Its share came back.
             least
-        } else if member.lacks && !back {
-            // It has lost some itself, which may come back: a release forward waits.
+        } else if !needed || (member.lacks && !back) {
+            // Where it has lost some itself, which may come back, a release forward waits.
             now
         } else {
             let fewer = now.saturating_sub(least).min(spare);

@@ -120,6 +120,76 @@ fn what_is_listed_at_nothing_gets_its_pods_back_and_those_that_requests_need() {
     assert_eq!(plan.run[&v(7)][&web()], Scale::Fixed(4));
 }
 
+#[test]
+fn a_way_back_gets_its_pod_where_another_function_took_the_place() {
+    let jobs: FunctionName = "jobs".parse().unwrap();
+    let put = |story: &mut Story, number, ready| {
+        let one = FunctionState {
+            min: 1,
+            max: 1,
+            autoscaled: false,
+            asked: 1,
+            placed: ready,
+            ready,
+            no_room: ready == 0,
+            starting: false,
+        };
+        let version = story.world.versions.get_mut(&v(number)).unwrap();
+        version.functions.insert(jobs.clone(), one);
+    };
+    let mut story = serving(&[(8, 100)], 4, 4);
+    put(&mut story, 8, 1);
+    story.version(7, 4, 4);
+    put(&mut story, 7, 0);
+    story.want(&[(7, 100)]).act();
+    set(&mut story, 7, 0, 4);
+    story.pass(61).act();
+    assert_eq!(story.plan().run[&v(8)][&web()], Scale::Fixed(3));
+    set(&mut story, 8, 3, 3);
+    put(&mut story, 7, 1);
+    worked(&mut story, 3, 600);
+    assert_eq!(story.serving(), shares(&[(7, 100)]));
+}
+
+#[test]
+fn a_pod_that_is_replaced_takes_no_others_with_it_on_a_way_back_that_waits() {
+    let mut story = serving(&[(8, 100)], 10, 10);
+    story.version(7, 10, 10).want(&[(7, 100)]).act();
+    function(&mut story, 7).no_room = true;
+    story.pass(61).act();
+    set(&mut story, 8, 9, 9);
+    story.pass(130).act();
+    for _ in 0..6 {
+        let asked = function(&mut story, 8).asked;
+        set(&mut story, 8, asked - 1, asked);
+        function(&mut story, 8).no_room = false;
+        story.act();
+        let asked = function(&mut story, 8).asked;
+        set(&mut story, 8, asked, asked);
+        story.pass(5).act();
+    }
+    let Scale::Fixed(pods) = story.plan().run[&v(8)][&web()] else {
+        panic!("scaled");
+    };
+    assert!(pods >= 7, "{pods}");
+}
+
+#[test]
+fn nothing_goes_for_pods_that_have_their_place_and_crash() {
+    let mut story = serving(&[(7, 100)], 2, 2);
+    story.version(8, 2, 2).want(&[(8, 100)]).act();
+    let new = function(&mut story, 8);
+    (new.placed, new.no_room, new.starting) = (1, true, true);
+    story.pass(61).act();
+    assert_eq!(story.plan().run[&v(7)][&web()], Scale::Fixed(2));
+    let new = function(&mut story, 8);
+    (new.placed, new.no_room, new.starting) = (2, false, false);
+    for _ in 0..60 {
+        story.pass(5).act();
+    }
+    assert_eq!(story.plan().run[&v(7)][&web()], Scale::Fixed(2));
+}
+
 /// A split of one or two of five versions.
 fn split() -> impl Strategy<Value = Vec<(u32, u32)>> {
     let parts = prop_oneof![

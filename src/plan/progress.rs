@@ -49,6 +49,7 @@ pub(super) fn progress(
             .filter(|version| served::lately(world, split, *version))
             .collect(),
         lean: false,
+        anew: false,
         room: 0,
     };
     let Some(past) = past else {
@@ -68,6 +69,7 @@ pub(super) fn progress(
             points: fresh.points.max(past.points),
             back: past.back.clone(),
             lean: past.lean,
+            anew: past.anew,
             room: past.room,
             ..fresh
         });

@@ -264,6 +264,9 @@ pub struct Progress {
     /// There is no room for the pods that it waits for, so the versions that leave give way step by step.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lean: bool,
+    /// What versions give up was measured anew, since pods had gone for another reason.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anew: bool,
     /// Most pods of all its versions together that were ready since there was no room for more: so many fit.
     #[serde(default, skip_serializing_if = "is_none")]
     pub room: u32,
