@@ -165,9 +165,9 @@ impl Facts<'_> {
         let youngest = routes
             .filter_map(|route| self.standing.get(&route.name_any()))
             .min();
-        let since = youngest.map(|age| later(self.now, SignedDuration::ZERO - *age));
-        let since = since
-            .into_iter()
+        // It may have been closed before that for another reason.
+        let since = (youngest.into_iter())
+            .map(|age| later(self.now, SignedDuration::ZERO - *age))
             .chain([says.last_transition_time.0])
             .max()?;
         is_open.then(|| later(since, deadline))

@@ -92,7 +92,7 @@ fn is_placed(pod: &Pod) -> bool {
     has_node && !phase.is_some_and(|phase| ["Failed", "Succeeded"].contains(&phase))
 }
 
-/// None of its containers has ended, or waits for something that may not come.
+/// It has a node, and none of its containers has ended, or waits for something that may not come.
 fn is_starting(pod: &Pod) -> bool {
     let containers = pod
         .status

@@ -129,21 +129,8 @@ pub(super) fn giving(
         let (whole, anew) = whole(&mut members, (past, basis), (long, taken));
         giving.anew |= anew;
         let mut gave = give(&members, whole, (full, back, needed));
-        // What came for an earlier wish, and leaves again, takes no place that is made for others: its share says what it needs.
-        if past.is_some() && members.iter().any(|it| it.given.is_some()) {
-            let waits = |it: &&Member| {
-                it.way == Way::Falls && it.is_fixed && it.lacks && it.given.is_none()
-            };
-            for member in members.iter().filter(waits) {
-                let share = member.share;
-                let due = capacity::due(share, Share::ALL, whole);
-                let pods = member.placed.max(due);
-                let left = Left {
-                    pods,
-                    had: Had { pods, share },
-                };
-                gave.entry(member.version).or_insert(left);
-            }
+        if past.is_some() {
+            rest(&members, whole, &mut gave);
         }
         if !gave.is_empty() {
             all.insert(name.clone(), whole);
@@ -312,4 +299,20 @@ fn give(
         }
     }
     all
+}
+
+/// Where something was given, what came for an earlier wish and leaves again takes no place that is made for others: its share says what
+/// it needs.
+fn rest(members: &[Member], whole: u32, gave: &mut BTreeMap<VersionNumber, Left>) {
+    if members.iter().all(|it| it.given.is_none()) {
+        return;
+    }
+    let waits =
+        |it: &&Member| it.way == Way::Falls && it.is_fixed && it.lacks && it.given.is_none();
+    for member in members.iter().filter(waits) {
+        let share = member.share;
+        let pods = (member.placed).max(capacity::due(share, Share::ALL, whole));
+        let had = Had { pods, share };
+        gave.entry(member.version).or_insert(Left { pods, had });
+    }
 }
