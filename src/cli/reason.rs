@@ -76,7 +76,9 @@ fn git(error: &GitError) -> Cause {
             retry("TimedOut")
         }
         // It may have been done before it was stopped.
-        GitErrorKind::Interrupted | GitErrorKind::Overtaken => fix("Interrupted"),
+        GitErrorKind::Interrupted | GitErrorKind::NotBegun | GitErrorKind::Unsettled => {
+            fix("Interrupted")
+        }
         GitErrorKind::Authentication | GitErrorKind::Key | GitErrorKind::Forbidden => {
             fix("CredentialsRefused")
         }

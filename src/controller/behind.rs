@@ -110,7 +110,8 @@ impl Behind<'_> {
         if !self.reaches_pods(live) {
             return None;
         }
-        // What the others go away from is none of its business: it waits for what they go to, and takes one step.
+        // What the others go away from is none of its business: it waits for what they go to, and takes one step. What they go to may
+        // never come, and what they go away from is newer than what it gives: so it waits no longer than the deadline.
         let is_left = |version: &VersionNumber| {
             let wanted = split.wanted.as_ref();
             wanted.is_some_and(|wanted| share_of(wanted, *version).is_zero())
@@ -118,7 +119,14 @@ impl Behind<'_> {
         let is_back = |version: &VersionNumber| gives.iter().any(|(given, _)| given > version);
         let goes_back = new.iter().all(is_back);
         if of_owner.goes_on() && new.iter().any(is_left) && !goes_back {
-            return Some(Until::News);
+            let Some(progress) = self.world.memory.progress.get(&split.owner) else {
+                return Some(Until::News);
+            };
+            let waited = self.world.now.duration_since(progress.began);
+            let wait = split.progress_deadline.saturating_sub(waited);
+            if wait.is_positive() {
+                return Some(Until::Passed(wait));
+            }
         }
         // What nobody serves may change.
         if self.heard.knows(live) {

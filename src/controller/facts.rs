@@ -1,12 +1,13 @@
 //! Pods and endpoints, cut down to what a decision or a message needs: they are many.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
 
 use super::key::{AppKey, app_by_label, identity_of};
 use super::moment::Moment;
+use super::no_room;
 use crate::kubernetes::names;
 use crate::words::{FunctionName, VersionNumber};
 
@@ -20,7 +21,7 @@ pub(super) struct PodFacts {
     pub(super) function: FunctionName,
     /// Since when it is ready.
     pub(super) ready_since: Option<Moment>,
-    /// No node has room for it.
+    /// No node has room for it now.
     pub(super) no_room: bool,
     /// It has a node, and has not ended.
     pub(super) placed: bool,
@@ -70,7 +71,11 @@ impl PodFacts {
             ready_since: ready_since
                 .filter(|_| !ending)
                 .map(|since| Moment::said(since, now)),
-            no_room: !ending && unschedulable(pod).is_some(),
+            no_room: !ending
+                && refused(pod).is_some_and(|refused| {
+                    let reason = refused.reason.as_deref().unwrap_or_default();
+                    no_room::on_nodes(reason, refused.message.as_deref().unwrap_or_default())
+                }),
             placed: !ending && is_placed(pod),
             starting: !ending && ready_since.is_none() && is_starting(pod),
             trouble: if ready_since.is_some() {
@@ -126,12 +131,16 @@ fn trouble(pod: &Pod) -> String {
     }
 }
 
+/// What is said of a pod that no node takes.
+fn refused(pod: &Pod) -> Option<&PodCondition> {
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    (conditions.iter())
+        .find(|condition| condition.status == "False" && condition.type_ == "PodScheduled")
+}
+
 /// Why no node takes a pod.
 fn unschedulable(pod: &Pod) -> Option<&str> {
-    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-    let refused = (conditions.iter())
-        .find(|condition| condition.status == "False" && condition.type_ == "PodScheduled")?;
-    Some(refused.message.as_deref().unwrap_or_default())
+    refused(pod).map(|refused| refused.message.as_deref().unwrap_or_default())
 }
 
 fn container_trouble(container: &ContainerStatus) -> Option<String> {

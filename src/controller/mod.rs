@@ -39,6 +39,7 @@ mod listeners;
 mod memory;
 mod mirrors;
 mod moment;
+mod no_room;
 mod objects;
 mod observe;
 mod owners;

@@ -12,6 +12,7 @@ use super::cache::Unreadable;
 use super::facts::PodFacts;
 use super::key::AppKey;
 use super::leading::OwnerRoutes;
+use super::no_room;
 use super::objects::AppObjects;
 use super::resolve::Resolution;
 use super::wish::Wish;
@@ -220,9 +221,7 @@ fn version(
                 asked: asked_pods(objects, &service).unwrap_or(function.min()),
                 ready: ready_endpoints(objects, &service),
                 placed: u32::try_from(pods().filter(|pod| pod.placed).count()).unwrap_or(u32::MAX),
-                // What a policy refuses no room would let in.
-                no_room: refusal(objects, &service)
-                    .is_some_and(|why| why.contains("exceeded quota"))
+                no_room: refusal(objects, &service).is_some_and(no_room::in_quota)
                     || pods().any(|pod| pod.no_room),
                 starting: pods().any(|pod| pod.starting),
             };

@@ -37,10 +37,13 @@ pub enum GitErrorKind {
     TakesLong,
     /// All that was asked for came, and was not taken in before the call was ended.
     Unfinished,
-    /// A signal to this program ended it. Nothing is tried again then.
+    /// A signal to this program ended it. Nothing is tried again then. Of a push nothing, or not all, is at the remote.
     Interrupted,
-    /// The same of a push, where somebody moved a ref meanwhile: it may have been there before.
-    Overtaken,
+    /// A signal came before it was begun: nothing was sent.
+    NotBegun,
+    /// A signal ended a push, and whether it arrived is not known: the remote cannot be looked at, is at work on it yet, or somebody
+    /// moved a ref meanwhile.
+    Unsettled,
     /// The web server wants a user name and a password or a token, or others.
     Authentication,
     /// The ssh server accepts none of the keys.
@@ -166,10 +169,24 @@ impl GitError {
         }
     }
 
+    /// A signal came before the call was begun.
+    pub(super) fn not_begun(caller: Caller) -> Self {
+        Self {
+            kind: GitErrorKind::NotBegun,
+            caller,
+            message: "stopped before it was begun".to_owned(),
+        }
+    }
+
     /// True where the program is to end: then nothing is tried again.
     #[must_use]
     pub fn is_interrupt(&self) -> bool {
-        [GitErrorKind::Interrupted, GitErrorKind::Overtaken].contains(&self.kind)
+        let kinds = [
+            GitErrorKind::Interrupted,
+            GitErrorKind::NotBegun,
+            GitErrorKind::Unsettled,
+        ];
+        kinds.contains(&self.kind)
     }
 
     /// The same, where the person stopped it and an earlier push of the same thing got no answer.
@@ -192,8 +209,7 @@ impl GitError {
     pub fn may_arrive(&self) -> bool {
         let kinds = [
             GitErrorKind::TimedOut,
-            GitErrorKind::Interrupted,
-            GitErrorKind::Overtaken,
+            GitErrorKind::Unsettled,
             GitErrorKind::Server,
             GitErrorKind::Unreachable,
         ];
@@ -232,7 +248,8 @@ impl GitError {
             GitErrorKind::Unfinished,
             GitErrorKind::NoGit,
             GitErrorKind::Interrupted,
-            GitErrorKind::Overtaken,
+            GitErrorKind::NotBegun,
+            GitErrorKind::Unsettled,
         ];
         !kinds.contains(&self.kind)
             && !self.message.is_empty()
@@ -249,7 +266,8 @@ impl GitError {
                 | GitErrorKind::TakesLong
                 | GitErrorKind::Unfinished
                 | GitErrorKind::Interrupted
-                | GitErrorKind::Overtaken
+                | GitErrorKind::NotBegun
+                | GitErrorKind::Unsettled
                 | GitErrorKind::Authentication
                 | GitErrorKind::Key
                 | GitErrorKind::Forbidden
@@ -403,7 +421,8 @@ impl GitError {
             GitErrorKind::NoGit
             | GitErrorKind::TakesLong
             | GitErrorKind::Interrupted
-            | GitErrorKind::Overtaken
+            | GitErrorKind::NotBegun
+            | GitErrorKind::Unsettled
             | GitErrorKind::MissingRef
             | GitErrorKind::Unreachable => "",
         }

@@ -104,12 +104,15 @@ pub(super) enum Aim {
     Look,
     /// A person's push: a signal ends it, and so does the end of this program.
     Push,
+    /// A person's push that puts right an earlier one: a signal that came does not keep it back, and the end of this program ends it.
+    Mend,
 }
 
 impl Aim {
-    /// That of a call which asks a remote.
-    pub(super) fn at_a_remote(caller: Caller, args: &[OsString]) -> Self {
+    /// That of a call which asks a remote. `mends` is true where what it pushes puts right an earlier push.
+    pub(super) fn at_a_remote(caller: Caller, mends: bool, args: &[OsString]) -> Self {
         match caller {
+            Caller::Person if mends => Self::Mend,
             Caller::Person if args.first().is_some_and(|arg| arg == "push") => Self::Push,
             Caller::Person => Self::Look,
             Caller::Controller | Caller::Server => Self::Here,

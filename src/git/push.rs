@@ -67,9 +67,12 @@ impl Git {
     /// # Errors
     /// As it is told, with what the remote holds now.
     pub fn stopped(&self, updates: &[RefUpdate], error: GitError) -> Result<(), GitError> {
-        if error.kind != GitErrorKind::Interrupted {
-            return Err(error);
-        }
+        let was_begun = match error.kind {
+            GitErrorKind::Interrupted => true,
+            GitErrorKind::NotBegun => false,
+            _ => return Err(error),
+        };
+        let may_go_on = if was_begun { self.may_go_on() } else { None };
         // Some servers show no others than these.
         let shown = |update: &&RefUpdate| {
             let name = &update.name;
@@ -81,8 +84,9 @@ impl Git {
         let options = ["ls-remote", "--quiet", "--refs", "--end-of-options"];
         let args = options.map(OsString::from).to_vec();
         let said = self.call(args, names, String::new(), true, LOOK);
-        let fail = |message: String| {
+        let fail = |kind: GitErrorKind, message: String| {
             Err(GitError {
+                kind,
                 message,
                 ..error.clone()
             })
@@ -90,9 +94,10 @@ impl Git {
         let said = match said {
             Ok(said) => String::from_utf8_lossy(&said).into_owned(),
             Err(away) => {
-                return fail(format!(
+                let message = format!(
                     "the push was stopped; whether it arrived is not known, because the remote cannot be looked at ({away})"
-                ));
+                );
+                return fail(GitErrorKind::Unsettled, message);
             }
         };
         let now: HashMap<&str, &str> = (said.lines())
@@ -116,35 +121,45 @@ impl Git {
                 "" => String::new(),
                 names => format!(", {names} {what}"),
             };
-            return Err(GitError {
-                kind: GitErrorKind::Overtaken,
-                message: format!(
-                    "the push was stopped{}{}, and whether it arrived in {moved} is not known, because that was moved by others meanwhile: look again",
-                    told(&there, "arrived"),
-                    told(&missing, "did not")
-                ),
-                ..error
-            });
+            let message = format!(
+                "the push was stopped{}{}, and whether it arrived in {moved} is not known, because that was moved by others meanwhile: look again",
+                told(&there, "arrived"),
+                told(&missing, "did not")
+            );
+            return fail(GitErrorKind::Unsettled, message);
         }
+        let kind = match may_go_on {
+            Some(_) => GitErrorKind::Unsettled,
+            None => GitErrorKind::Interrupted,
+        };
+        let more = may_go_on.unwrap_or_default();
         match (missing.is_empty(), there.is_empty()) {
             (true, false) => Ok(()),
-            (_, true) => fail(format!(
-                "stopped, and not pushed: the remote holds nothing of it{}",
-                self.may_go_on()
-            )),
-            (false, false) => fail(format!(
-                "stopped in the middle: {there} arrived, and {missing} did not{}",
-                self.may_go_on()
-            )),
+            (_, true) => fail(
+                kind,
+                format!("stopped, and not pushed: the remote holds nothing of it{more}"),
+            ),
+            (false, false) => fail(
+                kind,
+                format!("stopped in the middle: {there} arrived, and {missing} did not{more}"),
+            ),
         }
     }
 
     /// A server elsewhere is not ended with the push.
-    fn may_go_on(&self) -> &'static str {
+    fn may_go_on(&self) -> Option<&'static str> {
         match &self.remote {
-            Remote::Person { local: true, .. } => "",
-            _ => " (a server that was at work on it may take it yet: look again)",
+            Remote::Person { local: true, .. } => None,
+            _ => Some(" (a server that was at work on it may take it yet: look again)"),
         }
+    }
+
+    /// The same remote, for pushes that put right an earlier one: a signal that came does not keep them back.
+    #[must_use]
+    pub fn mending(&self) -> Self {
+        let mut same = self.clone();
+        same.mends = true;
+        same
     }
 
     /// Pushes all refs below `prefix` (with a slash at its end) to the refs of those names below `refs/`. Where another one is
@@ -219,9 +234,32 @@ mod tests {
         move_to("other", ours);
         move_to("main", theirs);
         let error = stopped(&["main", "other"]).unwrap_err();
-        assert!(error.is_interrupt() && error.kind == GitErrorKind::Overtaken);
+        assert!(error.is_interrupt() && error.kind == GitErrorKind::Unsettled);
+        let moved = error.message;
+        // Nobody can look, and whoever began nothing knows that it is not there.
+        let away = Git::of_person(home, "nobody", "/nowhere", true);
+        let [error, unsent] = [GitError::interrupted, GitError::not_begun].map(|new| {
+            let updates = [update("main")];
+            let of = |git: &Git| git.stopped(&updates, new(Caller::Person)).unwrap_err();
+            (of(&away), of(&git))
+        });
+        assert_eq!(error.0.kind, GitErrorKind::Unsettled);
+        assert!(error.0.message.contains("not known"), "{}", error.0);
+        assert_eq!(unsent.1.kind, GitErrorKind::Unsettled);
+        move_to("main", before);
+        let far = Git::of_person(home, "origin", "ssh://git@example.com/shop", true);
+        for (new, kind) in [
+            (
+                GitError::interrupted as fn(Caller) -> GitError,
+                GitErrorKind::Unsettled,
+            ),
+            (GitError::not_begun, GitErrorKind::Interrupted),
+        ] {
+            let error = far.stopped(&[update("main")], new(Caller::Person));
+            assert_eq!(error.unwrap_err().kind, kind);
+        }
         assert_eq!(
-            error.message,
+            moved,
             "the push was stopped, refs/heads/other arrived, and whether it arrived in refs/heads/main is not known, because that was moved by others meanwhile: look again"
         );
     }

@@ -18,6 +18,8 @@ use super::url::RemoteUrl;
 pub struct Git {
     dir: PathBuf,
     pub(super) remote: Remote,
+    /// What it pushes puts right an earlier push.
+    pub(super) mends: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -89,6 +91,7 @@ impl Git {
                     Embedded::of_remote(dir, name)
                 },
             },
+            mends: false,
         }
     }
 
@@ -107,6 +110,7 @@ impl Git {
                 credentials,
                 caller,
             },
+            mends: false,
         }
     }
 
@@ -116,6 +120,7 @@ impl Git {
         Self {
             dir: dir.to_owned(),
             remote: self.remote.clone(),
+            mends: self.mends,
         }
     }
 
@@ -411,7 +416,7 @@ impl Git {
             }
         };
         let call = Call {
-            aim: Aim::at_a_remote(caller, &args),
+            aim: Aim::at_a_remote(caller, self.mends, &args),
             dir: &self.dir,
             args,
             stdin,

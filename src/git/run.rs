@@ -102,18 +102,19 @@ impl Call<'_> {
     /// Runs it to its end or its deadline; what it printed, as far as it is kept.
     pub(super) fn run(self) -> Result<Vec<u8>, GitError> {
         let is_push = self.aim == Aim::Push;
-        let _shield = is_push.then(Shield::raise);
+        let writes = is_push || self.aim == Aim::Mend;
+        let _shield = writes.then(Shield::raise);
         let came = interrupt::was_interrupted();
         if is_push && came {
-            return Err(GitError::interrupted(self.caller));
+            return Err(GitError::not_begun(self.caller));
         }
         let is_stopped = || match self.aim {
-            Aim::Here => false,
+            Aim::Here | Aim::Mend => false,
             // A look that is begun behind a signal tells what became of what was stopped.
             Aim::Look => !came && interrupt::was_interrupted(),
             Aim::Push => interrupt::was_interrupted(),
         };
-        let watched = is_push || self.caller == Caller::Server;
+        let watched = writes || self.caller == Caller::Server;
         let mut watched = watched.then(Watched::start).flatten();
         let mut child = self
             .command()

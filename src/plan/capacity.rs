@@ -49,6 +49,15 @@ pub fn step(basis: u32) -> u32 {
     (basis / 10).max(1)
 }
 
+/// Pods by which a share runs ahead: a step, or the last pods of as many versions where those are all that is left to leave, as long as
+/// no pod is sent more than [`STEPS_IN`] times what each bore before.
+#[must_use]
+pub fn ahead(pods: Pods, last: Option<u32>) -> u32 {
+    let step = step(pods.basis);
+    let bears = pods.ready.saturating_mul(STEPS_IN) >= pods.basis;
+    last.filter(|_| bears).map_or(step, |last| last.max(step))
+}
+
 /// Pods that a share takes of a version that had so many at another one. A basis point more than whole pods take, as two thirds are,
 /// takes none more.
 #[must_use]

@@ -1,7 +1,8 @@
 //! What the versions that leave give up where there is no room for the pods of those that come.
 //!
 //! Pure. Versions give up pods by their shares, and a step more where not one pod fits beside them. All versions of a split together are
-//! never further below what they had when that began than a step: then pods of those that come have to be ready first.
+//! never further below what they had when that began than a step: then pods of those that come have to be ready first. Only a way back
+//! that has no place for the first pod of a function takes more, little by little, and half of them at most: without that pod it never ends.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::capacity;
 use super::demand::{falling, rising};
 use super::effective::share_of;
+use super::progress;
 use super::room;
-use super::world::{FunctionState, Had, Progress, Split, VersionMemory, World};
+use super::world::{Had, Progress, Split, VersionMemory, World};
 use super::{Wake, later};
 use crate::words::{FunctionName, Share, Shares, VersionNumber};
 
@@ -48,8 +50,6 @@ pub(super) struct Giving {
     pub(super) left: BTreeMap<VersionNumber, BTreeMap<FunctionName, Left>>,
     /// Autoscalers are held to it, whatever the load asks for: else a way back would wait for them.
     pub(super) caps: bool,
-    /// It was measured anew, which is done once for each wish.
-    pub(super) anew: bool,
 }
 
 /// Where the share of a version goes.
@@ -68,10 +68,14 @@ struct Member {
     /// Pods that have a place, ready or not.
     placed: u32,
     ready: u32,
-    /// It is to have more than have a place.
-    lacks: bool,
+    /// Pods that it is to have.
+    asked: u32,
+    /// Most pods that it declares.
+    max: u32,
     /// No autoscaler decides how many.
     is_fixed: bool,
+    /// There is no room for more.
+    no_room: bool,
     given: Option<Left>,
 }
 
@@ -83,6 +87,92 @@ impl Member {
             Some(left) if self.way == Way::Falls => left.pods,
             _ => self.placed,
         }
+    }
+
+    /// It is to have more pods than have a place.
+    fn lacks(&self) -> bool {
+        self.placed < self.asked
+    }
+
+    /// Pods went for another reason that its share takes, and others serve.
+    fn suffers(&self) -> bool {
+        let had = self.given.map_or(
+            Had {
+                pods: self.asked,
+                share: Share::ALL,
+            },
+            |left| left.had,
+        );
+        let due = capacity::due(self.share, had.share, had.pods);
+        self.ready > 0 && self.placed < due.min(self.asked)
+    }
+
+    /// One of its pods has a place, and is not ready: that takes time, or another version, and no more room.
+    fn is_placed(&self) -> bool {
+        self.placed > self.ready
+    }
+}
+
+/// How far the versions of a split give way.
+struct Terms {
+    /// Nothing fits beside those that are here.
+    full: bool,
+    /// Traffic goes back.
+    back: bool,
+    /// What comes needs room.
+    needed: bool,
+    press: Press,
+}
+
+/// How hard a way back presses for the first pods of functions that have none.
+struct Press {
+    barren: BTreeSet<FunctionName>,
+    /// How often it did so; each time takes twice as much.
+    times: u32,
+    /// Pods have been missing for so long that those that are left are all there are.
+    lost: bool,
+    /// All but one may go: it has waited as long as a way back waits, for versions that are known to fit.
+    all: bool,
+}
+
+impl Terms {
+    fn new(world: &World, split: &Split, progress: &Progress, wake: &mut Wake) -> Self {
+        Self {
+            full: room::is_full(world, split, progress, wake),
+            back: progress::is_back(split, progress),
+            needed: false,
+            press: Press::new(world, split, progress, wake),
+        }
+    }
+}
+
+impl Press {
+    fn new(world: &World, split: &Split, progress: &Progress, wake: &mut Wake) -> Self {
+        let late = wake.reached(later(progress.began, split.progress_deadline));
+        let is_known = rising(split).all(|(version, _)| progress.back.contains(&version));
+        let lost = progress.short.map(|since| room::long(split, since));
+        Self {
+            barren: room::barren(world, split),
+            times: if progress::is_back(split, progress) {
+                progress.pressed
+            } else {
+                0
+            },
+            lost: lost.is_some_and(|due| wake.reached(due)),
+            all: late && is_known,
+        }
+    }
+
+    /// How many pods of a function all versions together may be short of those that they had, where it is pressed for.
+    fn short(&self, whole: u32) -> u32 {
+        let step = capacity::step(whole);
+        let most = if self.all {
+            whole.saturating_sub(1)
+        } else {
+            whole / 2
+        };
+        let times = 2_u32.saturating_pow(self.times);
+        step.saturating_mul(times).min(most).max(step)
     }
 }
 
@@ -102,33 +192,43 @@ pub(super) fn giving(
             ..Giving::default()
         };
     };
-    let full = room::is_full(world, split, progress, wake);
+    let mut terms = Terms::new(world, split, progress, wake);
     let late = wake.reached(later(progress.began, split.progress_deadline));
-    let back = is_back(split, progress);
-    let long = full && back && !progress.anew && room::is_long(split, progress, wake);
     let mut giving = Giving {
-        caps: back && !late,
-        anew: progress.anew,
+        caps: terms.back && !late,
         ..Giving::default()
     };
     let mut all = BTreeMap::new();
     let members = members(world, split, served);
-    // What has its place and is not ready needs no room.
-    let waits = |it: &Member| it.way == Way::Rises && it.lacks;
-    let needed = members.values().flatten().any(waits);
-    let came: BTreeSet<FunctionName> = (members.iter())
-        .filter(|(_, all)| all.iter().any(|it| it.way == Way::Rises && it.placed > 0))
-        .map(|(name, _)| name.clone())
-        .collect();
+    // What has its place and is not ready needs no room. A way back does not rely on that for long: its node may be broken.
+    let patient = !terms.back || !room::is_long(split, progress, wake);
+    let waits = |it: &Member| {
+        let needs = it.way == Way::Rises && it.lacks() && it.no_room;
+        needs && !(patient && it.is_placed())
+    };
+    terms.needed = members.values().flatten().any(waits);
+    // Where the last pods of a function are all that is left of it, others make room for its first one.
+    let is_last = |it: &Member| it.way != Way::Falls || it.counts() <= 1;
+    let is_helpless =
+        |name| (members.get(name)).is_none_or(|all: &Vec<Member>| all.iter().all(is_last));
+    let press = &terms.press;
+    let helpless = press.barren.iter().any(is_helpless);
     for (name, mut members) in members {
         let past = world.memory.whole.get(&split.owner);
         let past = past.and_then(|past| past.get(&name)).copied();
         let basis = basis.get(&name).copied().unwrap_or(0);
-        // Another function may have taken the place that was made for the first pod of what comes.
-        let taken = long && came.iter().any(|other| *other != name);
-        let (whole, anew) = whole(&mut members, (past, basis), (long, taken));
-        giving.anew |= anew;
-        let mut gave = give(&members, whole, (full, back, needed));
+        let presses = press.times > 0 && (helpless || press.barren.contains(&name));
+        let whole = if presses && press.lost {
+            anew(&mut members)
+        } else {
+            whole(&members, past, basis)
+        };
+        let short = if presses {
+            press.short(whole)
+        } else {
+            capacity::step(whole)
+        };
+        let mut gave = give(&members, whole, short, &terms);
         if past.is_some() {
             rest(&members, whole, &mut gave);
         }
@@ -154,19 +254,6 @@ pub(super) fn gave(world: &World, split: &Split) -> bool {
         let past = world.memory.versions.get(version);
         !share.is_zero() && past.is_some_and(|past| !past.left.is_empty())
     })
-}
-
-/// Traffic goes back: to a version that served lately, or to one that is older than another that leaves.
-fn is_back(split: &Split, progress: &Progress) -> bool {
-    let newest = falling(split).map(|(version, _)| version).max();
-    rising(split).any(|(version, _)| {
-        progress.back.contains(&version) || newest.is_some_and(|newest| newest > version)
-    })
-}
-
-/// Pods of a function that have a place.
-fn placed(function: &FunctionState) -> u32 {
-    function.placed.max(function.ready)
 }
 
 /// Per function, the versions that serve or come. What is listed at 0 % is none of them.
@@ -204,71 +291,63 @@ fn members(world: &World, split: &Split, served: &Shares) -> BTreeMap<FunctionNa
                 version,
                 share,
                 way,
-                placed: placed(function),
+                placed: room::placed(function),
                 ready: function.ready,
-                lacks: placed(function) < function.asked,
+                asked: function.asked,
+                max: function.max,
                 is_fixed: !function.autoscaled,
-                // One that is to have more again, since nothing held its autoscaler, begins anew.
-                given: given.filter(|left| way != Way::Rises && function.asked <= left.pods),
+                no_room: function.no_room,
+                given: given.filter(|left| {
+                    // One that has more again, since nothing held its autoscaler, begins anew.
+                    let is_held = !function.autoscaled || function.asked <= left.pods;
+                    way != Way::Rises && is_held
+                }),
             });
         }
     }
     members
 }
 
-/// Pods that all versions had when they began to give some up: none counts that has no place, an outage makes no app smaller, and what
-/// comes back or is added meanwhile counts as well. And whether that was measured anew.
-fn whole(
-    members: &mut [Member],
-    (past, basis): (Option<u32>, u32),
-    (long, taken): (bool, bool),
-) -> (u32, bool) {
-    let sum = |count: &dyn Fn(&Member) -> u32, members: &[Member]| {
-        let counts = members.iter().map(count);
-        counts.fold(0_u32, u32::saturating_add)
-    };
-    let stays = |count: fn(&Member) -> u32| {
-        move |it: &Member| if it.way == Way::Rises { 0 } else { count(it) }
-    };
-    let comes = sum(
-        &|it| if it.way == Way::Rises { it.ready } else { 0 },
-        members,
-    );
-    let lacks = |it: &Member| it.given.is_some_and(|left| it.placed < left.pods);
-    let starves = |it: &Member| it.way == Way::Rises && it.lacks && it.ready == 0;
-    let gave = members.iter().any(|it| it.given.is_some());
-    let starves = taken && gave && members.iter().any(starves);
-    if long && (starves || members.iter().any(lacks)) {
-        // Pods went for another reason. A way back does not wait for these.
-        for member in members.iter_mut().filter(|it| it.given.is_some()) {
-            let (pods, share) = (member.counts().min(member.placed).max(1), member.share);
-            member.given = Some(Left {
-                pods,
-                had: Had { pods, share },
-            });
-        }
-        let now = |it: &Member| it.counts().min(it.placed);
-        return (sum(&stays(now), members).saturating_add(comes), true);
-    }
-    let placed = sum(&stays(|it| it.placed), members);
-    let fresh = placed.max(basis).min(placed.saturating_add(comes));
-    let whole = match past.filter(|_| gave) {
-        Some(past) => past.max(sum(&stays(|it| it.counts().min(it.placed)), members)),
-        None => fresh,
-    };
-    (whole, false)
+/// The sum of what members count for.
+fn sum(members: &[Member], count: impl Fn(&Member) -> u32) -> u32 {
+    let counts = members.iter().map(count);
+    counts.fold(0_u32, u32::saturating_add)
 }
 
-/// What is left to each version that gives something up, or did.
+/// Pods that all versions had when they began to give some up: none counts that has no place, an outage makes no app smaller, and what
+/// comes back or is added meanwhile counts as well.
+fn whole(members: &[Member], past: Option<u32>, basis: u32) -> u32 {
+    let comes = |it: &Member| if it.way == Way::Rises { it.ready } else { 0 };
+    let stays = |it: &Member| if it.way == Way::Rises { 0 } else { it.placed };
+    let kept = |it: &Member| stays(it).min(it.counts());
+    let gave = members.iter().any(|it| it.given.is_some());
+    if let Some(past) = past.filter(|_| gave) {
+        return past.max(sum(members, kept));
+    }
+    let placed = sum(members, stays);
+    let most = placed.saturating_add(sum(members, comes));
+    placed.max(basis).min(most)
+}
+
+/// The same, where pods went for another reason and do not come back: those that are left are all. A way back does not wait for others.
+fn anew(members: &mut [Member]) -> u32 {
+    for member in members.iter_mut().filter(|it| it.way == Way::Falls) {
+        let (pods, share) = (member.counts().min(member.placed).max(1), member.share);
+        let had = Had { pods, share };
+        member.given = Some(Left { pods, had });
+    }
+    sum(members, |it| it.counts().min(it.placed))
+}
+
+/// What is left to each version that gives something up, or did; all together are `short` pods below `whole` at most.
 fn give(
     members: &[Member],
     whole: u32,
-    (full, back, needed): (bool, bool, bool),
+    short: u32,
+    terms: &Terms,
 ) -> BTreeMap<VersionNumber, Left> {
-    let counts = members.iter().map(Member::counts);
-    let sum = counts.fold(0_u32, u32::saturating_add);
-    let step = capacity::step(whole);
-    let mut spare = sum.saturating_sub(whole.saturating_sub(step));
+    let counts = sum(members, Member::counts);
+    let mut spare = counts.saturating_sub(whole.saturating_sub(short));
     let mut falling: Vec<&Member> = members.iter().filter(|it| it.way == Way::Falls).collect();
     // Whoever has most gives first, so that all give alike.
     falling.sort_by_key(|it| Reverse(it.counts()));
@@ -281,12 +360,13 @@ fn give(
         };
         let had = member.given.map_or(fresh, |left| left.had);
         let due = capacity::due(member.share, had.share, had.pods);
-        let lean = due.saturating_sub(step).max(1);
-        let least = if full && now <= due { lean } else { due };
+        let due = due.min(member.max.max(now));
+        let lean = due.saturating_sub(short).max(1);
+        let least = if terms.full && now <= due { lean } else { due };
         let pods = if member.given.is_some_and(|left| left.pods < lean) {
             // Its share came back.
             least
-        } else if !needed || (member.lacks && !back) {
+        } else if !terms.needed || (member.suffers() && !terms.back) {
             // Where it has lost some itself, which may come back, a release forward waits.
             now
         } else {
@@ -308,7 +388,7 @@ fn rest(members: &[Member], whole: u32, gave: &mut BTreeMap<VersionNumber, Left>
         return;
     }
     let waits =
-        |it: &&Member| it.way == Way::Falls && it.is_fixed && it.lacks && it.given.is_none();
+        |it: &&Member| it.way == Way::Falls && it.is_fixed && it.lacks() && it.given.is_none();
     for member in members.iter().filter(waits) {
         let share = member.share;
         let pods = (member.placed).max(capacity::due(share, Share::ALL, whole));

@@ -87,11 +87,10 @@ pub(super) fn settle(world: &World, mut shifts: Vec<Shift<'_>>, mut wake: Wake) 
             now.left.insert(name.clone(), left.pods);
             now.had.insert(name, left.had);
         }
-        now.floor = if keeps_pods && now.left.is_empty() {
-            floor(&shifts, version, state, past)
-        } else {
-            BTreeMap::new()
-        };
+        if keeps_pods {
+            now.floor = floor(&shifts, version, state, past);
+            now.floor.retain(|name, _| !now.left.contains_key(name));
+        }
         let caps = (shifts.iter())
             .any(|shift| shift.giving.caps && shift.giving.left.contains_key(&version));
         run.insert(version, scale(state, &now, caps));

@@ -3,6 +3,7 @@
 //! Pure. Where there is no room for the pods that a shift waits for, the versions that leave give way after a while ([`super::room`]).
 //! What makes no progress within its deadline is said to be stalled; the way back does not wait longer than that.
 
+use super::demand::{falling, rising};
 use super::effective::share_of;
 use super::room;
 use super::served;
@@ -49,7 +50,9 @@ pub(super) fn progress(
             .filter(|version| served::lately(world, split, *version))
             .collect(),
         lean: false,
-        anew: false,
+        short: None,
+        pressed: 0,
+        barren: None,
         room: 0,
     };
     let Some(past) = past else {
@@ -62,28 +65,56 @@ pub(super) fn progress(
     let due = later(past.moved, split.progress_deadline / NOTED);
     // What is up now may be down in a moment: that ends no wait. The first of it, and of the share that follows, is noted at once.
     let at_once = (is_settling && past.ready == 0) || (past.points == 0 && fresh.points > 0);
-    if nearer && (at_once || due <= world.now) {
-        return Some(Progress {
-            began: past.began,
+    let next = if nearer && (at_once || due <= world.now) {
+        Progress {
+            moved: world.now,
             ready: fresh.ready.max(past.ready),
             points: fresh.points.max(past.points),
-            back: past.back.clone(),
-            lean: past.lean,
-            anew: past.anew,
-            room: past.room,
-            ..fresh
-        });
-    }
-    let lean = past.lean || (cramped && wake.reached(due));
-    let room = if lean {
-        past.room.max(room::here(world, split))
+            ..past.clone()
+        }
     } else {
-        0
+        let lean = past.lean || (cramped && wake.reached(due));
+        let here = || past.room.max(room::here(world, split));
+        Progress {
+            lean,
+            room: if lean { here() } else { 0 },
+            ..past.clone()
+        }
     };
-    Some(Progress {
-        lean,
-        room,
-        ..past.clone()
+    Some(if next.lean && is_back(split, past) {
+        pressed(world, split, next, wake)
+    } else {
+        next
+    })
+}
+
+/// Brings up to date how hard a way back presses for its first pods: a function without any gives nobody a share, however long it is
+/// waited. `past` is what is remembered, else up to date.
+fn pressed(world: &World, split: &Split, past: Progress, wake: &mut Wake) -> Progress {
+    let short = room::is_short(world, split).then(|| past.short.unwrap_or(world.now));
+    if room::barren(world, split).is_empty() {
+        return Progress {
+            short,
+            pressed: 0,
+            barren: None,
+            ..past
+        };
+    }
+    let due = (past.barren).map(|since| room::long(split, since.max(past.moved)));
+    let is_due = due.is_some_and(|due| wake.reached(due));
+    Progress {
+        short,
+        pressed: past.pressed.saturating_add(u32::from(is_due)),
+        barren: past.barren.filter(|_| !is_due).or(Some(world.now)),
+        ..past
+    }
+}
+
+/// Traffic goes back: to a version that served lately, or to one that is older than another that leaves.
+pub(super) fn is_back(split: &Split, progress: &Progress) -> bool {
+    let newest = falling(split).map(|(version, _)| version).max();
+    rising(split).any(|(version, _)| {
+        progress.back.contains(&version) || newest.is_some_and(|newest| newest > version)
     })
 }
 

@@ -4,11 +4,13 @@
 
 use std::collections::BTreeSet;
 
-use super::demand::{falling, rising};
+use jiff::Timestamp;
+
+use super::demand::{falling, reached, rising};
 use super::effective::share_of;
-use super::world::{Progress, Split, World};
+use super::world::{FunctionState, Progress, Split, World};
 use super::{Wake, later};
-use crate::words::VersionNumber;
+use crate::words::{FunctionName, VersionNumber};
 
 /// What may come is waited for within such a part of the deadline, from when something last came.
 const LONG: i32 = 5;
@@ -45,7 +47,34 @@ pub(super) fn is_full(world: &World, split: &Split, progress: &Progress, wake: &
 
 /// True where nothing has come nearer for so long that what may come is not waited for.
 pub(super) fn is_long(split: &Split, progress: &Progress, wake: &mut Wake) -> bool {
-    wake.reached(later(progress.moved, split.progress_deadline / LONG))
+    wake.reached(long(split, progress.moved))
+}
+
+/// Until when what may come is waited for, from a moment on.
+pub(super) fn long(split: &Split, since: Timestamp) -> Timestamp {
+    later(since, split.progress_deadline / LONG)
+}
+
+/// Pods of a function that have a place.
+pub(super) fn placed(function: &FunctionState) -> u32 {
+    function.placed.max(function.ready)
+}
+
+/// Functions of what comes that are to be reached, and of which no pod has a place, nor finds one.
+pub(super) fn barren(world: &World, split: &Split) -> BTreeSet<FunctionName> {
+    let states = rising(split).filter_map(|(version, _)| world.versions.get(&version));
+    let functions = states.flat_map(|state| {
+        let is_barren = |it: &FunctionState| it.no_room && !it.starting && placed(it) == 0;
+        reached(split, state).filter(move |name| is_barren(&state.functions[*name]))
+    });
+    functions.cloned().collect()
+}
+
+/// True where a version that leaves has fewer pods than it may keep.
+pub(super) fn is_short(world: &World, split: &Split) -> bool {
+    let states = falling(split).filter_map(|(version, _)| world.versions.get(&version));
+    let mut functions = states.flat_map(|state| state.functions.values());
+    functions.any(|function| placed(function) < function.asked)
 }
 
 /// True where a version that gets nothing still has pods: they go first.
@@ -64,9 +93,12 @@ fn idles(world: &World, split: &Split) -> bool {
 }
 
 /// True where a pod that the shift waits for has its place, and is starting: what goes makes room for none. It is not waited for longer
-/// than for any progress.
+/// than for any progress, nor by another function that has no pod at all.
 fn starts(world: &World, split: &Split, progress: &Progress, wake: &mut Wake) -> bool {
     if wake.reached(later(progress.moved, split.progress_deadline)) {
+        return false;
+    }
+    if !barren(world, split).is_empty() && is_long(split, progress, wake) {
         return false;
     }
     rising(split).any(|(version, _)| {
@@ -90,7 +122,12 @@ pub(super) fn runs_ahead(
         return false;
     }
     let is_long = is_long(split, progress, wake);
-    let is_least = falling(split).all(|(version, _)| {
+    is_long || (last_pods(world, split).is_some() && is_full(world, split, progress, wake))
+}
+
+/// How many versions leave, where one pod of each function is left to each of them: these go only with their shares.
+pub(super) fn last_pods(world: &World, split: &Split) -> Option<u32> {
+    let is_last = |version: VersionNumber| {
         let left = world.memory.versions.get(&version).map(|past| &past.left);
         let state = world.versions.get(&version);
         let mut functions = state.into_iter().flat_map(|state| &state.functions);
@@ -98,8 +135,9 @@ pub(super) fn runs_ahead(
             let left = left.and_then(|left| left.get(name)).copied();
             left.unwrap_or(function.asked.max(function.ready)) <= 1
         })
-    });
-    is_long || (is_least && is_full(world, split, progress, wake))
+    };
+    let count = u32::try_from(falling(split).count()).unwrap_or(u32::MAX);
+    (falling(split).all(|(version, _)| is_last(version))).then_some(count)
 }
 
 /// True when more pods of a version cannot be made or placed now.

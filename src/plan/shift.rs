@@ -168,10 +168,6 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     let shares = shares.or_else(|| (news && !split.last.is_empty()).then(|| split.last.clone()));
     let progress = progress::progress(world, split, shares.as_ref(), &waiting, wake);
     let giving = giving::giving(world, split, (&origin, &basis), progress.as_ref(), wake);
-    let progress = progress.map(|progress| Progress {
-        anew: progress.anew || giving.anew,
-        ..progress
-    });
     let lean = progress.as_ref().is_some_and(|progress| progress.lean);
     // A gateway that says nothing is another matter, with words of its own.
     let is_open = (waiting.iter()).any(|waiting| waiting.cause != Cause::Settling);
@@ -325,7 +321,7 @@ fn standing(
         .filter_map(|name| pods(state, name, basis))
         .map(|pods| {
             let ahead = if runs_ahead && pods.ready > 0 {
-                capacity::step(pods.basis)
+                capacity::ahead(pods, room::last_pods(world, split))
             } else {
                 0
             };

@@ -264,9 +264,15 @@ pub struct Progress {
     /// There is no room for the pods that it waits for, so the versions that leave give way step by step.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lean: bool,
-    /// What versions give up was measured anew, since pods had gone for another reason.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub anew: bool,
+    /// Since when versions that leave have fewer pods than they may keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short: Option<Timestamp>,
+    /// How often a way back took more than a step, since no pod of a function of what comes had found a place by then.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub pressed: u32,
+    /// When it did so last, or since when there is no such pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub barren: Option<Timestamp>,
     /// Most pods of all its versions together that were ready since there was no room for more: so many fit.
     #[serde(default, skip_serializing_if = "is_none")]
     pub room: u32,

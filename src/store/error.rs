@@ -89,7 +89,8 @@ impl StoreError {
                 | GitErrorKind::TakesLong
                 | GitErrorKind::Unfinished
                 | GitErrorKind::Interrupted
-                | GitErrorKind::Overtaken
+                | GitErrorKind::NotBegun
+                | GitErrorKind::Unsettled
                 | GitErrorKind::Certificate
                 | GitErrorKind::HostKey
                 | GitErrorKind::MissingRef

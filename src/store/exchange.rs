@@ -297,6 +297,11 @@ impl Workspace {
         self.git.push(updates, atomic, self.timeout)
     }
 
+    /// The same of what puts right an earlier push: a signal that came since then does not keep it back.
+    pub(crate) fn push_back(&self, updates: &[RefUpdate]) -> Result<(), GitError> {
+        self.git.mending().push(updates, false, self.timeout)
+    }
+
     /// Pushes refs that are not at the remote yet, however many; those that are there stay, which is an error.
     pub(crate) fn push_new(&self, updates: &[RefUpdate]) -> Result<(), GitError> {
         let home = self.home();

@@ -82,12 +82,12 @@ fn known_well(workspace: &Workspace, request: &Request, seen: &AppRefs) -> bool 
     newest.is_some_and(|number| seen.tags.contains_key(&number.to_string()))
 }
 
-/// What is said where the remote cannot be looked at after a push.
-fn unseen(push: &GitError, source: StoreError) -> PublishError {
+/// What is said where the remote cannot be looked at after a push; `may_arrive` is true where an earlier one got no answer.
+fn unseen(push: &GitError, may_arrive: bool, source: StoreError) -> PublishError {
     let push = push.clone();
     if push.is_interrupt() {
-        PublishError::Interrupted(push)
-    } else if push.may_have_arrived() {
+        PublishError::Interrupted(push.after(may_arrive))
+    } else if may_arrive || push.may_have_arrived() {
         PublishError::Unseen { push, source }
     } else {
         source.into()
@@ -130,6 +130,8 @@ impl Attempt<'_> {
         progress: &mut dyn FnMut(&str),
     ) -> Result<Published, PublishError> {
         let (workspace, request) = (self.workspace, self.request);
+        // Between two pushes, too, whoever stops it is told what became of them.
+        let mut shield = tried.is_some().then(Shield::raise);
         progress(&format!(
             "reading the versions of {} at {}",
             request.app,
@@ -137,8 +139,6 @@ impl Attempt<'_> {
         ));
         let mut contention = Contention::within(RACES_MAX, TRIES_MAX);
         let mut may_arrive = false;
-        // Between two pushes, too, whoever stops it is told what became of them.
-        let mut shield = None;
         loop {
             if tried.is_some() {
                 shield.get_or_insert_with(Shield::raise);
@@ -152,7 +152,9 @@ impl Attempt<'_> {
             let refs = match (workspace.refresh(&request.app), &tried) {
                 (Ok(refs), _) => refs,
                 (Err(source), None) => return Err(source.into()),
-                (Err(source), Some(refused)) => return Err(unseen(&refused.error, source)),
+                (Err(source), Some(refused)) => {
+                    return Err(unseen(&refused.error, may_arrive, source));
+                }
             };
             if let Some(refused) = tried {
                 let Refused {

@@ -191,7 +191,7 @@ impl Work<'_> {
             };
             if error.is_interrupt() {
                 let error = error.after(may_arrive);
-                let outcome = if may_arrive {
+                let outcome = if may_arrive || error.may_arrive() {
                     unknown(word, error.to_string())
                 } else {
                     refused(word, &error)
@@ -339,9 +339,9 @@ impl Work<'_> {
         };
         let mut contention = Contention::new();
         let said = loop {
-            let Err(error) = self.workspace.push(std::slice::from_ref(&tag), false) else {
+            let Err(error) = self.workspace.push_back(std::slice::from_ref(&tag)) else {
                 // Where the content was published again meanwhile, the hint is that version's.
-                drop(self.workspace.push(&[hint], false));
+                drop(self.workspace.push_back(&[hint]));
                 return in_use(version, users, true);
             };
             contention.pause();

@@ -217,3 +217,35 @@ async fn who_stops_a_command_while_the_clone_follows_is_told_that_it_arrived() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_version_that_came_into_use_is_put_back_also_where_the_delete_was_stopped() {
+    let shop = shop_with(2);
+    let remote = shop.remote();
+    let before = shop.rev(&remote, "checkout/v1");
+    shop.commit("README.md", "Nothing is released.\n");
+    push(&shop, "main");
+    let deployment = "apiVersion: cutwater.dev/v1alpha1\nkind: Deployment\nmetadata: {name: checkout}\nspec:\n  app: checkout\n  repository: shop\n  versions:\n  - {version: 1, percentage: 100}\n";
+    shop.commit("releases/checkout.yaml", deployment);
+    let later = ["push", "-q", "origin", "HEAD:refs/later/main"];
+    shop.git(&shop.clone_dir(), &later);
+    let started = shop.dir.path().join("started");
+    let merged = "git update-ref refs/heads/main refs/later/main";
+    wait_in(&shop, "post-receive", merged, &started);
+    let delete = ["versions", "delete", "checkout", "v1", "v2"];
+    let (child, _) = begun(&shop, &delete, &started).await;
+    kill("-INT", &child);
+    let output = child.wait_with_output().unwrap();
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!(shop.rev(&remote, "checkout/v1"), before, "{said}");
+    assert!(!output.status.success(), "{said}");
+    assert!(
+        said.contains("in use") || said.contains("used by"),
+        "{said}"
+    );
+    // The other one was not begun.
+    assert!(
+        said.contains("checkout v2 stays: stopped, and not pushed"),
+        "{said}"
+    );
+}

@@ -1,5 +1,6 @@
 //! Tables of what a route that is behind keeps, and for how long.
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::*;
@@ -9,7 +10,7 @@ use crate::controller::acceptance::{Ages, Looked};
 use crate::controller::answer::Gateways;
 use crate::controller::cache::Cache;
 use crate::controller::{observe, wish};
-use crate::plan::{FunctionState, Memory, OnLoss, RouteFacts, SplitPlan, Version};
+use crate::plan::{FunctionState, Memory, OnLoss, Progress, RouteFacts, SplitPlan, Version};
 use crate::words::Share;
 
 const SETTLE: SignedDuration = SignedDuration::from_secs(5);
@@ -39,6 +40,8 @@ struct Case {
     stuck: bool,
     /// What the plan began with.
     last: &'static [(u32, u32)],
+    /// For how many seconds the shift to what is wanted waits already, where it waits for something that may never come.
+    waits: Option<i64>,
 }
 
 /// Accepted long ago, with the name of what is to be served.
@@ -54,6 +57,7 @@ const KNOWN: Case = Case {
     unwritable: false,
     stuck: false,
     last: &[(3, 10_000)],
+    waits: None,
 };
 
 fn v(number: u32) -> VersionNumber {
@@ -129,14 +133,33 @@ fn world(case: &Case, wish: &Wish) -> World {
         last: shares(case.last),
         routes: RouteFacts::default(),
     };
+    let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+    let progress = case.waits.map(|seconds| {
+        let began = now - SignedDuration::from_secs(seconds);
+        let progress = Progress {
+            wanted: split.wanted.clone().unwrap(),
+            began,
+            moved: began,
+            ready: 0,
+            points: 0,
+            back: BTreeSet::new(),
+            lean: false,
+            short: None,
+            pressed: 0,
+            barren: None,
+            room: 0,
+        };
+        (wish.owner.clone(), progress)
+    });
     World {
-        now: "2026-03-01T12:00:00Z".parse().unwrap(),
+        now,
         settle: SETTLE,
         splits: vec![split],
         versions: (1..=20).map(version).collect(),
         sent_by_others: BTreeSet::new(),
         memory: Memory {
             shares: [(wish.owner.clone(), shares(case.last))].into(),
+            progress: progress.into_iter().collect(),
             ..Memory::default()
         },
     }
@@ -232,6 +255,24 @@ fn what_nobody_wants_any_more_is_not_given_to_a_route_before_the_others_leave_it
     };
     check([
         ("the others go on", Case { ..left }, true, None),
+        (
+            "what they go to has not come yet",
+            Case {
+                waits: Some(590),
+                ..left
+            },
+            true,
+            Some(10),
+        ),
+        (
+            "and does not come in time",
+            Case {
+                waits: Some(600),
+                ..left
+            },
+            false,
+            None,
+        ),
         (
             "the others have to stay as they are",
             Case {

@@ -7,7 +7,7 @@ use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
-use crate::lab::faults::AWHILE;
+use crate::lab::faults::{AWHILE, stays_at_rest};
 use crate::lab::{Lab, SOON, Scope};
 use crate::support::wait::stays;
 use crate::support::wait_for;
@@ -275,6 +275,5 @@ async fn until_calm(scope: &Scope, names: &[&str]) {
         }
         versions
     };
-    let now = versions().await;
-    stays("what is said of the unreadable", AWHILE, now, versions).await;
+    stays_at_rest("what is said of the unreadable", versions).await;
 }
