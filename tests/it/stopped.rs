@@ -232,7 +232,7 @@ async fn a_version_that_came_into_use_is_put_back_also_where_the_delete_was_stop
     let started = shop.dir.path().join("started");
     let merged = "git update-ref refs/heads/main refs/later/main";
     wait_in(&shop, "post-receive", merged, &started);
-    let delete = ["versions", "delete", "checkout", "v1", "v2"];
+    let delete = ["versions", "delete", "checkout", "v1", "v2", "--yes"];
     let (child, _) = begun(&shop, &delete, &started).await;
     kill("-INT", &child);
     let output = child.wait_with_output().unwrap();
