@@ -280,8 +280,8 @@ fn goes_out(context: &Context, preview: &Preview, named: &Named) -> Vec<GoesOut>
         let version = found.find(|version| version.number == number);
         version.and_then(|version| version.source_commit.clone())
     };
-    let told = |from: &CommitId, to: &CommitId| {
-        let told = context.workspace.outgoing(from, to, COMMITS_SHOWN);
+    let told = |app: &AppName, from: &CommitId, to: &CommitId| {
+        let told = (context.workspace).outgoing(app, (from, to), COMMITS_SHOWN);
         match told {
             Ok(outgoing) => (outgoing, None),
             Err(error) => (Outgoing::default(), Some(error.to_string())),
@@ -295,7 +295,7 @@ fn goes_out(context: &Context, preview: &Preview, named: &Named) -> Vec<GoesOut>
         let exchange = change.exchange?;
         let (from, to) = (exchange.from, exchange.to);
         let (outgoing, problem) = match (source(&change.app, from), source(&change.app, to)) {
-            (Some(from), Some(to)) => told(&from, &to),
+            (Some(from), Some(to)) => told(&change.app, &from, &to),
             (None, _) => untold(from),
             (_, None) => untold(to),
         };

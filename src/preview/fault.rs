@@ -11,7 +11,7 @@ use super::places;
 use super::side::{Resolved, Side, Unread};
 use crate::api::{Class, Reason};
 use crate::plan::BACKENDS_MAX;
-use crate::releases::{Kind, Release, collide, share_a_place};
+use crate::releases::{Kind, Release, collide, is_inside, share_a_place};
 use crate::words::{AppName, VersionNumber};
 
 /// What a fault means for a merge.
@@ -162,7 +162,7 @@ fn of_side(side: &Side<'_>, all: &[Resolved<'_>], served: &[&Release]) -> Vec<Fa
             ));
         }
     }
-    faults.extend(doubles(all));
+    faults.extend(doubles(all, served));
     faults.extend(clashes(all, served));
     faults
 }
@@ -192,8 +192,16 @@ fn unread(file: &Unread<'_>) -> Vec<Fault> {
     file.places.iter().map(one).collect()
 }
 
-/// Two files with one object, and a second Deployment of an app.
-fn doubles(all: &[Resolved<'_>]) -> Vec<Fault> {
+/// Two files with one object, and a second Deployment of an app. Who was there before is not the one to name.
+fn doubles(all: &[Resolved<'_>], served: &[&Release]) -> Vec<Fault> {
+    let was_there = |release: &Release| {
+        let mut before = served.iter();
+        before.any(|old| old.file == release.file && collide(old, release))
+    };
+    let ordered = |first, second| match (was_there(first), was_there(second)) {
+        (false, true) => (second, first),
+        _ => (first, second),
+    };
     let mut faults = Vec::new();
     for (index, seen) in all.iter().enumerate() {
         let release = seen.release;
@@ -219,6 +227,7 @@ fn doubles(all: &[Resolved<'_>]) -> Vec<Fault> {
             both && other.app() == release.app() && share_a_place(other, release)
         };
         if let Some(first) = earlier().find(is_second) {
+            let (first, release) = ordered(first, release);
             let message = format!(
                 "is the second Deployment of app `{}` in one place, after `{}` ({}), and an app has one; remove one, or make it an Alias",
                 release.app(),
@@ -227,6 +236,25 @@ fn doubles(all: &[Resolved<'_>]) -> Vec<Fault> {
             );
             faults.push(Fault {
                 about: format!("second after {} in {}", first.name(), first.file),
+                ..Fault::of_object(release, Reason::AppTaken, message)
+            });
+            continue;
+        }
+        let is_outside = |other: &&Release| {
+            let both = [other.kind(), release.kind()] == [Kind::Deployment; 2];
+            both && other.app() == release.app() && is_inside(other, release)
+        };
+        if let Some(other) = earlier().find(is_outside) {
+            let (other, release) = ordered(other, release);
+            let message = format!(
+                "is a Deployment of app `{}`, as `{}` ({}) is, and one folder is inside the other: who follows the outer folder takes one of the two alone; remove one, or put both into folders side by side",
+                release.app(),
+                other.name(),
+                place(other)
+            );
+            faults.push(Fault {
+                standing: Standing::Warning,
+                about: format!("inside {}", other.file),
                 ..Fault::of_object(release, Reason::AppTaken, message)
             });
         }
@@ -309,7 +337,18 @@ fn moved(pair: &Pair<'_>, earlier: &[Release]) -> Option<Fault> {
             &after.wanted.repository,
         ),
     ];
-    let (field, old, new) = fields.into_iter().find(|(_, old, new)| old != new)?;
+    let was = |field: &str, value: &str| {
+        let of = |old: &Release| match field {
+            "app" => old.app().to_string(),
+            _ => old.wanted.repository.clone(),
+        };
+        let mut same = earlier.iter().filter(|old| collide(old, after));
+        same.any(|old| of(old) == value)
+    };
+    // What is again as it was takes back a change; another field that is not is what keeps the object from going on.
+    let changed = || fields.iter().copied().filter(|(_, old, new)| old != new);
+    let (field, old, new) =
+        (changed().find(|(field, _, new)| !was(field, new))).or(changed().next())?;
     let of = |release: &Release| (release.app().clone(), release.wanted.repository.clone());
     let is_again = |old: &Release| collide(old, after) && of(old) == of(after);
     if earlier.iter().any(is_again) {

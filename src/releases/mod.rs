@@ -141,6 +141,18 @@ pub fn share_a_place(first: &Release, second: &Release) -> bool {
     first.namespace() == second.namespace() && folder(first) == folder(second)
 }
 
+/// True where the files tell of no namespace, and the folder of one is inside that of the other: who follows the outer folder has both.
+#[must_use]
+pub fn is_inside(first: &Release, second: &Release) -> bool {
+    let folder = |release: &Release| {
+        let folder = release.file.rsplit_once('/');
+        folder.map_or_else(|| "/".to_owned(), |(folder, _)| format!("/{folder}/"))
+    };
+    let (one, other) = (folder(first), folder(second));
+    let nested = one.starts_with(&other) || other.starts_with(&one);
+    first.namespace() == second.namespace() && one != other && nested
+}
+
 /// What is said of the second of two.
 fn twin(first: &Release, second: &Release) -> Problem {
     Problem {

@@ -167,7 +167,20 @@ pub(super) fn rival_warnings(branch: &Branch, release: &Release) -> Vec<String> 
             shown(other)
         )
     };
-    rivals(branch, release).map(say).collect()
+    let inside = |other: &Release| {
+        format!(
+            "{} is {what} too, and one folder is inside the other: who follows the outer folder, as `cutwater serve` does by default, takes one of the two alone, and may take that; take one out, or put both into folders side by side",
+            shown(other)
+        )
+    };
+    let nested = (branch.releases.iter()).filter(|other| {
+        other.app() == release.app()
+            && other.kind() == release.kind()
+            && alias_name(other) == alias_name(release)
+            && releases::is_inside(release, other)
+    });
+    let nested = nested.map(inside);
+    rivals(branch, release).map(say).chain(nested).collect()
 }
 
 /// True where only the second of two that are one object is called as its app is: the first was copied from it, and is refused

@@ -1,4 +1,5 @@
-//! What goes out between two versions: the commits between those that they were made from.
+//! What goes out between two versions: the commits between those that they were made from, but for those that change nothing else than
+//! releases and other apps.
 
 use std::collections::{BTreeSet, BinaryHeap, HashSet};
 
@@ -10,7 +11,7 @@ use super::objects;
 use super::partial::borders;
 use super::read_error::ReadError;
 use super::workspace::{SourceCommit, Workspace, reopened};
-use crate::words::{CommitId, is_plain};
+use crate::words::{AppName, CommitId, is_plain};
 
 /// Most commits that are looked at.
 const COMMITS_MAX: usize = 100_000;
@@ -47,8 +48,8 @@ pub struct OutgoingCommit {
 #[derive(Debug, thiserror::Error)]
 pub enum OutgoingError {
     /// A version was made from a commit that is not here.
-    #[error("commit {0} is not in this clone; `git fetch` may bring it")]
-    Missing(String),
+    #[error("commit {0} is not in this clone; {hint}", hint = if *.1 { "this clone is shallow: `git fetch --unshallow` brings it" } else { "`git fetch` may bring it" })]
+    Missing(String, bool),
     /// The clone ends among them.
     #[error(
         "this clone is shallow, and older commits are missing; `git fetch --unshallow` brings them"
@@ -69,14 +70,14 @@ impl From<git2::Error> for OutgoingError {
 }
 
 impl Workspace {
-    /// The commits between `from` and `to`; at most `most` of them.
+    /// The commits between `from` and `to`, two commits that versions of `app` were made from; at most `most` of them.
     ///
     /// # Errors
     /// When one of them is not here or cannot be read, or when there are too many.
     pub fn outgoing(
         &self,
-        from: &CommitId,
-        to: &CommitId,
+        app: &AppName,
+        (from, to): (&CommitId, &CommitId),
         most: usize,
     ) -> Result<Outgoing, OutgoingError> {
         // What was fetched since it was opened is seen by another one.
@@ -87,19 +88,27 @@ impl Workspace {
         };
         let id = |commit: &CommitId| {
             let oid = Oid::try_from(commit)?;
-            match objects::commit(&repo, oid) {
-                Ok(_) => Ok(oid),
-                Err(_) => Err(OutgoingError::Missing(commit.short().to_owned())),
-            }
+            let is_shallow = !graph.borders.is_empty();
+            let missing = || OutgoingError::Missing(commit.short().to_owned(), is_shallow);
+            objects::commit(&repo, oid)
+                .map(|_| oid)
+                .map_err(|_| missing())
         };
         let (from, to) = (id(from)?, id(to)?);
         let before = graph.all_before(from)?;
         let taken_back = from != to && before.contains(&to);
-        let all = if taken_back {
+        let mut all = if taken_back {
             graph.between(&graph.all_before(to)?, from)?
         } else {
             graph.between(&before, to)?
         };
+        let settings = self.settings();
+        let apart = Apart {
+            releases: format!("{}/", settings.releases),
+            apps: format!("{}/", settings.apps),
+            app: format!("{}/{app}/", settings.apps),
+        };
+        all.retain(|oid| graph.concerns(*oid, &apart));
         let shown: Result<Vec<OutgoingCommit>, OutgoingError> =
             all.iter().take(most).map(|oid| graph.shown(*oid)).collect();
         Ok(Outgoing {
@@ -107,6 +116,21 @@ impl Workspace {
             commits: shown?,
             more: all.len().saturating_sub(most),
         })
+    }
+}
+
+/// Where files are that are no part of an app.
+struct Apart {
+    releases: String,
+    apps: String,
+    /// But for these.
+    app: String,
+}
+
+impl Apart {
+    fn holds(&self, path: &[u8]) -> bool {
+        let is_in = |folder: &str| path.starts_with(folder.as_bytes());
+        is_in(&self.releases) || (is_in(&self.apps) && !is_in(&self.app))
     }
 }
 
@@ -165,6 +189,26 @@ impl Graph<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// False where a commit changes nothing but what is no part of the app, beside its first parent. One that cannot be compared counts.
+    fn concerns(&self, oid: Oid, apart: &Apart) -> bool {
+        let compared = || -> Result<bool, OutgoingError> {
+            let tree = |oid: Oid| -> Result<git2::Tree<'_>, OutgoingError> {
+                let commit = objects::commit(self.repo, oid)?;
+                Ok(objects::tree(self.repo, commit.tree_id())?)
+            };
+            let parents = self.parents(oid)?;
+            let before = parents.first().map(|parent| tree(*parent)).transpose()?;
+            let diff = (self.repo).diff_tree_to_tree(before.as_ref(), Some(&tree(oid)?), None)?;
+            let mut paths = diff.deltas().flat_map(|delta| {
+                let both = [delta.old_file(), delta.new_file()];
+                both.map(|file| file.path_bytes().map(<[u8]>::to_vec))
+            });
+            let is_empty = diff.deltas().len() == 0;
+            Ok(is_empty || paths.any(|path| path.is_none_or(|path| !apart.holds(&path))))
+        };
+        compared().unwrap_or(true)
     }
 
     fn shown(&self, oid: Oid) -> Result<OutgoingCommit, OutgoingError> {

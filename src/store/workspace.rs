@@ -142,9 +142,7 @@ impl Workspace {
         }
         let commit = self.commit(shown).ok_or_else(|| match reference {
             Some(_) => fail("names no commit here; commit first").or(Remedy::OtherCommit),
-            None => fail(
-                "names no commit here, so there is no app in it; commit first, or name the app",
-            ),
+            None => fail("names no commit here, so there is nothing in it; commit first"),
         })?;
         Ok(SourceCommit::new(shown, &commit))
     }

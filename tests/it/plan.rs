@@ -285,6 +285,44 @@ fn a_way_back_tells_what_is_taken_back() {
 }
 
 #[test]
+fn commits_of_releases_and_of_other_apps_alone_do_not_go_out() {
+    let shop = shop();
+    shop.write("apps/blog/app.yaml", app_with_image("9"));
+    shop.git(&shop.clone_dir(), &["add", "-A"]);
+    for (file, subject) in [
+        ("apps/blog/notes.txt", "Only the blog"),
+        ("releases/note.txt", "Only releases"),
+        ("apps/checkout/notes.txt", "The app"),
+        ("lib/shared.txt", "What anything may use"),
+    ] {
+        shop.write(file, subject);
+        shop.git(&shop.clone_dir(), &["add", file]);
+        shop.git(&shop.clone_dir(), &["commit", "-qm", subject]);
+    }
+    push(&shop, "main");
+    shop.write("apps/checkout/app.yaml", app_with_image("4"));
+    shop.git(&shop.clone_dir(), &["commit", "-qam", "The image"]);
+    push(&shop, "main");
+    shop.publish(&["checkout"]);
+    shop.write(FILE, deployment(&[("v4", "100")], &at("shop.test")));
+    let document = json(&shop, &[]);
+    let commits = document["goesOut"][0]["commits"].as_array().unwrap();
+    let subjects: Vec<&str> = (commits.iter())
+        .map(|commit| commit["subject"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        subjects,
+        [
+            "The image",
+            "What anything may use",
+            "The app",
+            "Merge pull request #13 from acme/tax",
+            "Speed up the cart (#12)",
+        ]
+    );
+}
+
+#[test]
 fn a_comment_is_made_in_which_nothing_of_others_is_markdown() {
     let shop = shop();
     shop.write(

@@ -40,7 +40,7 @@ all else of the file stays as it is. Without --canary the alias has none afterwa
   cutwater alias delete checkout staging --dry-run
   cutwater alias delete checkout staging --message \"Nobody uses it\"
 
-The file goes with the alias where it holds nothing else. Its routes end when the change is applied.")]
+The file goes with the alias where it holds nothing else. `cutwater serve` ends its routes at once; in a cluster `kubectl delete -f` does.")]
     Delete(delete::Args),
 }
 

@@ -189,7 +189,7 @@ pub(super) fn headline(goes_out: &GoesOut) -> String {
             "what goes out from {from} to {to} cannot be told: {}",
             harmless(problem)
         ),
-        (None, 0) => format!("no commit {what} from {from} to {to}: both were made from one"),
+        (None, 0) => format!("no commit of this app {what} from {from} to {to}"),
         (None, 1) => format!("{what}, from {from} to {to}: 1 commit"),
         (None, count) => format!("{what}, from {from} to {to}: {count} commits"),
     }

@@ -14,8 +14,8 @@ use crate::cli::moment;
 use crate::cli::order::Shape;
 use crate::cli::output::{Failure, Ui};
 use crate::cli::running::RunningArgs;
-use crate::users::{DeleteRequest, Deletion, Unasked, Use};
-use crate::words::{AppName, VersionWord};
+use crate::users::{DeleteRequest, Deletion, Unasked, Use, User};
+use crate::words::{AppName, EnvironmentName, VersionWord};
 
 const SHAPE: Shape = Shape {
     command: "versions delete",
@@ -237,12 +237,24 @@ fn line(app: &AppName, result: &Deletion) -> String {
             };
             let head = format!("{app} {} is in use and stays{began}:", version.number);
             let user = |entry: &Use| format!("  {} ({}%)", entry.user, entry.share());
+            let ledgers = users.iter().filter_map(|entry| match &entry.user {
+                User::Ledger { environment, .. } => Some(environment),
+                _ => None,
+            });
+            let ledgers: Vec<&EnvironmentName> = ledgers.collect();
+            // A ledger does not tell that an app was taken away.
+            let gone = (ledgers.len() == users.len()).then(|| {
+                let refs = ledgers.iter().map(|environment| {
+                    format!(" :refs/cutwater/{app}/deployments/{environment}")
+                });
+                format!(
+                    "  a ledger does not say when an app was taken away: if nothing of `{app}` runs there any more, remove it, `git push REMOTE{}`, and try again",
+                    refs.collect::<String>()
+                )
+            });
             let users = users.iter().map(user);
-            [head]
-                .into_iter()
-                .chain(users)
-                .collect::<Vec<_>>()
-                .join("\n")
+            let lines = [head].into_iter().chain(users).chain(gone);
+            lines.collect::<Vec<_>>().join("\n")
         }
         Deletion::Unknown { word, reason } => {
             format!("whether {app} {word} is deleted is not known: {reason}")

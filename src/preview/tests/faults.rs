@@ -42,6 +42,12 @@ fn what_can_never_work_is_told_from_what_was_so_before() {
             &[V7, "b.yaml Deployment other: v7 @b.test/"],
             "Never AppTaken releases/b.yaml:1",
         ),
+        // A copy in a folder inside, which who follows the outer one has too; the new one is named, whatever the order of the files.
+        (
+            &[V7],
+            &["0/a.yaml Deployment shop: v7 @eu.test/", V7],
+            "Warning AppTaken releases/0/a.yaml:1",
+        ),
         (
             &[V7],
             &["a.yaml Deployment shop/blog: v7 @shop.test/"],
