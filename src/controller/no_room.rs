@@ -32,11 +32,15 @@ const FIXED: [&str; 11] = [
 
 /// True where a pod that no node takes may have a place when others go. `reason` and `message` are those of its condition `PodScheduled`.
 pub(super) fn on_nodes(reason: &str, message: &str) -> bool {
-    if reason == "SchedulingGated" {
+    if ["SchedulingGated", "SchedulerError"].contains(&reason) {
         return false;
     }
-    // What preemption says of the same nodes tells nothing more.
-    let message = message.split(" preemption: ").next().unwrap_or_default();
+    let (message, preemption) = message.split_once(" preemption: ").unwrap_or((message, ""));
+    // It would not fit on any node if that were empty.
+    let is_hopeless = preemption.contains("not helpful");
+    if is_hopeless && !preemption.contains("No preemption victims") {
+        return false;
+    }
     let lower = message.to_lowercase();
     USED.iter().any(|text| message.contains(text)) || !FIXED.iter().any(|text| lower.contains(text))
 }
@@ -107,11 +111,25 @@ mod tests {
                 false,
             ),
             ("no nodes available to schedule pods", false),
+            (
+                "0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.",
+                false,
+            ),
+            (
+                "0/3 nodes are available: 1 Insufficient memory, 2 node(s) had untolerated taint {x: }. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.",
+                false,
+            ),
+            (
+                "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {x: }. preemption: 0/3 nodes are available: 1 No preemption victims found for incoming pod, 2 Preemption is not helpful for scheduling.",
+                true,
+            ),
         ] {
             assert_eq!(on_nodes("Unschedulable", message), expected, "{message}");
         }
         let gated = "Scheduling is blocked due to non-empty scheduling gates";
         assert!(!on_nodes("SchedulingGated", gated));
+        let broken = "Post \"http://extender\": connection refused";
+        assert!(!on_nodes("SchedulerError", broken));
     }
 
     #[test]

@@ -129,8 +129,6 @@ struct Press {
     barren: BTreeSet<FunctionName>,
     /// How often it did so; each time takes twice as much.
     times: u32,
-    /// Pods have been missing for so long that those that are left are all there are.
-    lost: bool,
     /// All but one may go: it has waited as long as a way back waits, for versions that are known to fit.
     all: bool,
 }
@@ -139,7 +137,7 @@ impl Terms {
     fn new(world: &World, split: &Split, progress: &Progress, wake: &mut Wake) -> Self {
         Self {
             full: room::is_full(world, split, progress, wake),
-            back: progress::is_back(split, progress),
+            back: progress::is_back(world, split, progress),
             needed: false,
             press: Press::new(world, split, progress, wake),
         }
@@ -150,29 +148,26 @@ impl Press {
     fn new(world: &World, split: &Split, progress: &Progress, wake: &mut Wake) -> Self {
         let late = wake.reached(later(progress.began, split.progress_deadline));
         let is_known = rising(split).all(|(version, _)| progress.back.contains(&version));
-        let lost = progress.short.map(|since| room::long(split, since));
         Self {
             barren: room::barren(world, split),
-            times: if progress::is_back(split, progress) {
-                progress.pressed
-            } else {
-                0
-            },
-            lost: lost.is_some_and(|due| wake.reached(due)),
+            times: progress.pressed,
             all: late && is_known,
         }
     }
 
-    /// How many pods of a function all versions together may be short of those that they had, where it is pressed for.
-    fn short(&self, whole: u32) -> u32 {
+    /// How many pods of a function all versions together may be short of those that they had.
+    fn short(&self, whole: u32, presses: bool) -> u32 {
+        let times = if presses { self.times } else { 0 };
         let step = capacity::step(whole);
-        let most = if self.all {
-            whole.saturating_sub(1)
-        } else {
-            whole / 2
-        };
-        let times = 2_u32.saturating_pow(self.times);
-        step.saturating_mul(times).min(most).max(step)
+        step.saturating_mul(2_u32.saturating_pow(times))
+    }
+
+    /// The fewest pods that are left to a version which takes `due` for its share: with half of them each bears twice as much.
+    fn least(&self, due: u32, presses: bool) -> u32 {
+        if presses && self.all {
+            return 1;
+        }
+        due.div_ceil(2).max(1)
     }
 }
 
@@ -213,22 +208,13 @@ pub(super) fn giving(
         |name| (members.get(name)).is_none_or(|all: &Vec<Member>| all.iter().all(is_last));
     let press = &terms.press;
     let helpless = press.barren.iter().any(is_helpless);
-    for (name, mut members) in members {
+    for (name, members) in members {
         let past = world.memory.whole.get(&split.owner);
         let past = past.and_then(|past| past.get(&name)).copied();
         let basis = basis.get(&name).copied().unwrap_or(0);
         let presses = press.times > 0 && (helpless || press.barren.contains(&name));
-        let whole = if presses && press.lost {
-            anew(&mut members)
-        } else {
-            whole(&members, past, basis)
-        };
-        let short = if presses {
-            press.short(whole)
-        } else {
-            capacity::step(whole)
-        };
-        let mut gave = give(&members, whole, short, &terms);
+        let whole = whole(&members, past, basis);
+        let mut gave = give(&members, whole, presses, &terms);
         if past.is_some() {
             rest(&members, whole, &mut gave);
         }
@@ -329,23 +315,14 @@ fn whole(members: &[Member], past: Option<u32>, basis: u32) -> u32 {
     placed.max(basis).min(most)
 }
 
-/// The same, where pods went for another reason and do not come back: those that are left are all. A way back does not wait for others.
-fn anew(members: &mut [Member]) -> u32 {
-    for member in members.iter_mut().filter(|it| it.way == Way::Falls) {
-        let (pods, share) = (member.counts().min(member.placed).max(1), member.share);
-        let had = Had { pods, share };
-        member.given = Some(Left { pods, had });
-    }
-    sum(members, |it| it.counts().min(it.placed))
-}
-
-/// What is left to each version that gives something up, or did; all together are `short` pods below `whole` at most.
+/// What is left to each version that gives something up, or did. `presses`: a way back needs the first pod of a function.
 fn give(
     members: &[Member],
     whole: u32,
-    short: u32,
+    presses: bool,
     terms: &Terms,
 ) -> BTreeMap<VersionNumber, Left> {
+    let short = terms.press.short(whole, presses);
     let counts = sum(members, Member::counts);
     let mut spare = counts.saturating_sub(whole.saturating_sub(short));
     let mut falling: Vec<&Member> = members.iter().filter(|it| it.way == Way::Falls).collect();
@@ -361,7 +338,8 @@ fn give(
         let had = member.given.map_or(fresh, |left| left.had);
         let due = capacity::due(member.share, had.share, had.pods);
         let due = due.min(member.max.max(now));
-        let lean = due.saturating_sub(short).max(1);
+        let fewest = terms.press.least(due, presses);
+        let lean = due.saturating_sub(short).max(fewest);
         let least = if terms.full && now <= due { lean } else { due };
         let pods = if member.given.is_some_and(|left| left.pods < lean) {
             // Its share came back.

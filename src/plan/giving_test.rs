@@ -352,6 +352,106 @@ fn a_way_back_to_larger_pods_comes_and_one_that_never_fits_leaves_half() {
 }
 
 #[test]
+fn a_function_without_a_node_takes_no_pods_of_another_one_after_the_other() {
+    let mut story = serving(&[(8, 100)], 10, 10);
+    jobs(&mut story, 8, 1, 0);
+    story.version(7, 10, 10).want(&[(7, 100)]).act();
+    set(&mut story, 7, 0, 10);
+    story.pass(61).act();
+    set(&mut story, 8, 9, 9);
+    story.pass(130).act();
+    assert!(left(&story, 8) >= 7, "{}", left(&story, 8));
+}
+
+#[test]
+fn an_outage_of_what_serves_while_a_way_back_presses_takes_no_more_than_half() {
+    let mut story = serving(&[(8, 100)], 10, 10);
+    story.version(6, 10, 10).want(&[(6, 100)]).act();
+    set(&mut story, 6, 0, 10);
+    story.pass(61).act();
+    set(&mut story, 8, 9, 9);
+    story.pass(130).act();
+    let asked = left(&story, 8);
+    set(&mut story, 8, 0, asked);
+    story.pass(130).act();
+    for _ in 0..20 {
+        story.pass(61).act();
+        let asked = left(&story, 8);
+        assert!(asked >= 5, "{asked}");
+        set(&mut story, 8, asked, asked);
+    }
+    // Nor is it noted again and again that nothing more is taken.
+    story.pass(1_000).act();
+    let before = story.world.memory.clone();
+    story.pass(1_000).act();
+    assert_eq!(story.world.memory, before);
+}
+
+#[test]
+fn no_version_gives_more_than_half_though_others_have_many() {
+    let mut story = serving(&[(8, 50), (9, 50)], 10, 10);
+    story.version(7, 10, 10);
+    story.want(&[(8, 50), (7, 50)]).act();
+    set(&mut story, 7, 0, 10);
+    for _ in 0..9 {
+        story.pass(61).act();
+        let asked = left(&story, 9);
+        assert!(asked >= 5, "{asked}");
+        set(&mut story, 9, asked, asked);
+    }
+}
+
+#[test]
+fn what_came_in_part_goes_for_what_serves_after_another_change_of_mind() {
+    let mut story = back(10);
+    for _ in 0..2 {
+        let asked = left(&story, 8);
+        set(&mut story, 8, asked, asked);
+        story.pass(130).act();
+    }
+    let had = left(&story, 8);
+    assert!(had <= 6, "{had}");
+    set(&mut story, 8, had, had);
+    set(&mut story, 7, 0, 10);
+    function(&mut story, 7).placed = 1;
+    story.want(&[(8, 100)]).act();
+    set(&mut story, 8, had, 10);
+    set(&mut story, 7, 0, 10);
+    function(&mut story, 7).placed = 1;
+    story.act();
+    story.pass(60).act();
+    assert_eq!(left(&story, 7), 0);
+    assert_eq!(left(&story, 8), 10);
+}
+
+#[test]
+fn a_clock_that_was_put_back_keeps_no_way_back_waiting() {
+    let mut story = back(10);
+    set(&mut story, 8, 9, 9);
+    story.world.now -= SignedDuration::from_hours(1);
+    story.act();
+    for _ in 0..3 {
+        story.pass(130).act();
+    }
+    assert!(left(&story, 8) <= 8, "{}", left(&story, 8));
+}
+
+#[test]
+fn what_steps_in_for_a_lost_version_is_not_taken_for_what_is_left() {
+    let mut story = serving(&[(7, 90), (8, 10)], 10, 10);
+    set(&mut story, 7, 0, 10);
+    story.act();
+    assert_eq!(story.serving(), shares(&[(8, 100)]));
+    story.pass(61).act();
+    for _ in 0..4 {
+        let asked = left(&story, 8);
+        set(&mut story, 8, asked, asked);
+        story.pass(130).act();
+    }
+    assert!(left(&story, 8) >= 9, "{}", left(&story, 8));
+}
+
+#[test]
 fn a_fix_of_what_crashes_gets_a_place() {
     let mut story = serving(&[(8, 100)], 10, 10);
     set(&mut story, 8, 0, 10);

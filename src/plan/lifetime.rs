@@ -313,6 +313,8 @@ struct Room<'w> {
     lean: bool,
     /// There is no room now for pods that some version is to have.
     cramped: bool,
+    /// Nor for pods of one that has a share.
+    starved: bool,
 }
 
 impl<'w> Room<'w> {
@@ -321,6 +323,9 @@ impl<'w> Room<'w> {
             strangers: &world.sent_by_others,
             lean: shifts.iter().any(Shift::is_lean),
             cramped: (world.versions.keys()).any(|version| room::has_no_room(world, *version)),
+            starved: (world.versions.keys())
+                .filter(|version| shifts.iter().any(|shift| shift.carries(**version)))
+                .any(|version| room::has_no_room(world, *version)),
         }
     }
 
@@ -340,7 +345,10 @@ impl<'w> Room<'w> {
         };
         if !listed {
             let left = left(shifts, version, past);
-            let goes = !left.is_empty() || (self.lean && !is_answering(shifts, version));
+            // One that came only in part is nothing to go back to at once.
+            let lacks = state.functions.values().any(|function| function.no_room);
+            let gives = self.lean || (self.starved && lacks);
+            let goes = !left.is_empty() || (gives && !is_answering(shifts, version));
             if self.cramped && drained && goes {
                 // Nothing is sent to it any more, and others need all of the room.
                 return having(&|_| 0);

@@ -3,7 +3,6 @@
 //! Pure. Where there is no room for the pods that a shift waits for, the versions that leave give way after a while ([`super::room`]).
 //! What makes no progress within its deadline is said to be stalled; the way back does not wait longer than that.
 
-use super::demand::{falling, rising};
 use super::effective::share_of;
 use super::room;
 use super::served;
@@ -14,6 +13,9 @@ use crate::words::{Share, Shares, VersionNumber};
 /// Progress is noted at most so often within the deadline: each pod that becomes ready would be a write. Room that does not
 /// come within such a part of the deadline is made.
 const NOTED: i32 = 10;
+
+/// How often a way back presses for its first pods, each time for twice as much: that takes all that there are, since a step is a tenth.
+const PRESSED: u32 = 5;
 
 /// Brings what is remembered of a shift up to date; nothing where it waits for nothing that may fail to come.
 pub(super) fn progress(
@@ -50,7 +52,6 @@ pub(super) fn progress(
             .filter(|version| served::lately(world, split, *version))
             .collect(),
         lean: false,
-        short: None,
         pressed: 0,
         barren: None,
         room: 0,
@@ -81,39 +82,46 @@ pub(super) fn progress(
             ..past.clone()
         }
     };
-    Some(if next.lean && is_back(split, past) {
-        pressed(world, split, next, wake)
-    } else {
-        next
-    })
+    Some(pressed(world, split, next, wake))
 }
 
 /// Brings up to date how hard a way back presses for its first pods: a function without any gives nobody a share, however long it is
 /// waited. `past` is what is remembered, else up to date.
 fn pressed(world: &World, split: &Split, past: Progress, wake: &mut Wake) -> Progress {
-    let short = room::is_short(world, split).then(|| past.short.unwrap_or(world.now));
-    if room::barren(world, split).is_empty() {
+    let presses = past.lean && is_back(world, split, &past);
+    if !presses || room::barren(world, split).is_empty() {
         return Progress {
-            short,
             pressed: 0,
             barren: None,
             ..past
         };
     }
     let due = (past.barren).map(|since| room::long(split, since.max(past.moved)));
-    let is_due = due.is_some_and(|due| wake.reached(due));
+    // What took all that it may has no more to note.
+    let is_due = past.pressed < PRESSED && due.is_some_and(|due| wake.reached(due));
     Progress {
-        short,
-        pressed: past.pressed.saturating_add(u32::from(is_due)),
+        pressed: past.pressed + u32::from(is_due),
         barren: past.barren.filter(|_| !is_due).or(Some(world.now)),
         ..past
     }
 }
 
-/// Traffic goes back: to a version that served lately, or to one that is older than another that leaves.
-pub(super) fn is_back(split: &Split, progress: &Progress) -> bool {
-    let newest = falling(split).map(|(version, _)| version).max();
-    rising(split).any(|(version, _)| {
+/// Traffic goes back: to a version that served lately, or to one that is older than another that leaves. What only comes back to the share
+/// that it lost with its pods is not gone back to.
+pub(super) fn is_back(world: &World, split: &Split, progress: &Progress) -> bool {
+    let intact = world.memory.intact.get(&split.owner);
+    let origin = intact.map_or(&split.last, |intact| &intact.shares);
+    let wanted = split.wanted.as_deref().unwrap_or_default();
+    let falls = |(version, share): &&(VersionNumber, Share)| *share > share_of(wanted, *version);
+    let newest = origin
+        .iter()
+        .filter(falls)
+        .map(|(version, _)| *version)
+        .max();
+    let mut rising = (wanted.iter())
+        .filter(|(version, share)| *share > share_of(origin, *version))
+        .map(|(version, _)| *version);
+    rising.any(|version| {
         progress.back.contains(&version) || newest.is_some_and(|newest| newest > version)
     })
 }

@@ -70,13 +70,6 @@ pub(super) fn barren(world: &World, split: &Split) -> BTreeSet<FunctionName> {
     functions.cloned().collect()
 }
 
-/// True where a version that leaves has fewer pods than it may keep.
-pub(super) fn is_short(world: &World, split: &Split) -> bool {
-    let states = falling(split).filter_map(|(version, _)| world.versions.get(&version));
-    let mut functions = states.flat_map(|state| state.functions.values());
-    functions.any(|function| placed(function) < function.asked)
-}
-
 /// True where a version that gets nothing still has pods: they go first.
 fn idles(world: &World, split: &Split) -> bool {
     // What is listed keeps its pods.

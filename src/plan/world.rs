@@ -264,9 +264,6 @@ pub struct Progress {
     /// There is no room for the pods that it waits for, so the versions that leave give way step by step.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lean: bool,
-    /// Since when versions that leave have fewer pods than they may keep.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub short: Option<Timestamp>,
     /// How often a way back took more than a step, since no pod of a function of what comes had found a place by then.
     #[serde(default, skip_serializing_if = "is_none")]
     pub pressed: u32,
@@ -295,8 +292,10 @@ impl Memory {
         let named = self.named.values_mut().flat_map(BTreeMap::values_mut);
         let named = named.flat_map(|named| [&mut named.since, &mut named.silent, &mut named.idle]);
         let named = named.map(Option::as_mut);
-        let progress = self.progress.values_mut();
-        let progress = progress.flat_map(|progress| [&mut progress.began, &mut progress.moved]);
+        let progress = self.progress.values_mut().flat_map(|progress| {
+            let known = [&mut progress.began, &mut progress.moved];
+            known.into_iter().chain(&mut progress.barren)
+        });
         for moment in moments.chain(named.flatten()).chain(progress) {
             *moment = now.min(*moment);
         }

@@ -144,7 +144,6 @@ fn world(case: &Case, wish: &Wish) -> World {
             points: 0,
             back: BTreeSet::new(),
             lean: false,
-            short: None,
             pressed: 0,
             barren: None,
             room: 0,
