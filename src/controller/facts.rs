@@ -7,7 +7,7 @@ use kube::ResourceExt;
 
 use super::key::{AppKey, app_by_label, identity_of};
 use super::moment::Moment;
-use super::no_room;
+use super::no_room::{self, Unplaced};
 use crate::kubernetes::names;
 use crate::words::{FunctionName, VersionNumber};
 
@@ -21,8 +21,8 @@ pub(super) struct PodFacts {
     pub(super) function: FunctionName,
     /// Since when it is ready.
     pub(super) ready_since: Option<Moment>,
-    /// No node has room for it now.
-    pub(super) no_room: bool,
+    /// Why no node takes it, where that is so.
+    pub(super) unplaced: Option<Unplaced>,
     /// It has a node, and has not ended.
     pub(super) placed: bool,
     /// It has a node, is not ready yet, and nothing is wrong with it so far.
@@ -62,6 +62,10 @@ impl PodFacts {
             .and_then(|condition| condition.last_transition_time.as_ref())
             .map(|time| time.0);
         let ending = pod.metadata.deletion_timestamp.is_some();
+        let unplaced = refused(pod).filter(|_| !ending).map(|refused| {
+            let reason = refused.reason.as_deref().unwrap_or_default();
+            no_room::on_nodes(reason, refused.message.as_deref().unwrap_or_default())
+        });
         Some(Self {
             app: app_by_label(pod)?,
             name,
@@ -71,11 +75,7 @@ impl PodFacts {
             ready_since: ready_since
                 .filter(|_| !ending)
                 .map(|since| Moment::said(since, now)),
-            no_room: !ending
-                && refused(pod).is_some_and(|refused| {
-                    let reason = refused.reason.as_deref().unwrap_or_default();
-                    no_room::on_nodes(reason, refused.message.as_deref().unwrap_or_default())
-                }),
+            unplaced,
             placed: !ending && is_placed(pod),
             starting: !ending && ready_since.is_none() && is_starting(pod),
             trouble: if ready_since.is_some() {

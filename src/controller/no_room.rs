@@ -30,8 +30,25 @@ const FIXED: [&str; 11] = [
     "no nodes available",
 ];
 
-/// True where a pod that no node takes may have a place when others go. `reason` and `message` are those of its condition `PodScheduled`.
-pub(super) fn on_nodes(reason: &str, message: &str) -> bool {
+/// Why no node takes a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unplaced {
+    /// It may have a place when others go.
+    NoRoom,
+    /// The end of others makes no room for it.
+    Unfit,
+}
+
+/// Why no node takes a pod. `reason` and `message` are those of its condition `PodScheduled`.
+pub(super) fn on_nodes(reason: &str, message: &str) -> Unplaced {
+    if is_room(reason, message) {
+        Unplaced::NoRoom
+    } else {
+        Unplaced::Unfit
+    }
+}
+
+fn is_room(reason: &str, message: &str) -> bool {
     if ["SchedulingGated", "SchedulerError"].contains(&reason) {
         return false;
     }
@@ -124,12 +141,12 @@ mod tests {
                 true,
             ),
         ] {
-            assert_eq!(on_nodes("Unschedulable", message), expected, "{message}");
+            assert_eq!(is_room("Unschedulable", message), expected, "{message}");
         }
         let gated = "Scheduling is blocked due to non-empty scheduling gates";
-        assert!(!on_nodes("SchedulingGated", gated));
+        assert!(!is_room("SchedulingGated", gated));
         let broken = "Post \"http://extender\": connection refused";
-        assert!(!on_nodes("SchedulerError", broken));
+        assert!(!is_room("SchedulerError", broken));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::cache::Unreadable;
 use super::facts::PodFacts;
 use super::key::AppKey;
 use super::leading::OwnerRoutes;
-use super::no_room;
+use super::no_room::{self, Unplaced};
 use super::objects::AppObjects;
 use super::resolve::Resolution;
 use super::wish::Wish;
@@ -221,8 +221,10 @@ fn version(
                 asked: asked_pods(objects, &service).unwrap_or(function.min()),
                 ready: ready_endpoints(objects, &service),
                 placed: u32::try_from(pods().filter(|pod| pod.placed).count()).unwrap_or(u32::MAX),
-                no_room: refusal(objects, &service).is_some_and(no_room::in_quota)
-                    || pods().any(|pod| pod.no_room),
+                // Where one of its pods fits nowhere, the end of others helps none of them.
+                no_room: !pods().any(|pod| pod.unplaced == Some(Unplaced::Unfit))
+                    && (refusal(objects, &service).is_some_and(no_room::in_quota)
+                        || pods().any(|pod| pod.unplaced == Some(Unplaced::NoRoom))),
                 starting: pods().any(|pod| pod.starting),
             };
             let since = first_ready(objects, number, &function.name, now);

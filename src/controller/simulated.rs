@@ -257,7 +257,7 @@ impl Cluster {
             version,
             function: function.clone(),
             ready_since: ready_since.map(|_| Moment::now()),
-            no_room: false,
+            unplaced: None,
             placed: true,
             starting: false,
             trouble: None,

@@ -94,6 +94,22 @@ impl Member {
         self.placed < self.asked
     }
 
+    /// What it had when it began to give some up.
+    fn had(&self) -> Had {
+        let fresh = Had {
+            pods: self.counts(),
+            share: self.share,
+        };
+        self.given.map_or(fresh, |left| left.had)
+    }
+
+    /// Pods that its share takes.
+    fn due(&self) -> u32 {
+        let had = self.had();
+        let due = capacity::due(self.share, had.share, had.pods);
+        due.min(self.max.max(self.counts()))
+    }
+
     /// Pods went for another reason that its share takes, and others serve.
     fn suffers(&self) -> bool {
         let had = self.given.map_or(
@@ -114,6 +130,7 @@ impl Member {
 }
 
 /// How far the versions of a split give way.
+#[derive(Default)]
 struct Terms {
     /// Nothing fits beside those that are here.
     full: bool,
@@ -125,6 +142,7 @@ struct Terms {
 }
 
 /// How hard a way back presses for the first pods of functions that have none.
+#[derive(Default)]
 struct Press {
     barren: BTreeSet<FunctionName>,
     /// How often it did so; each time takes twice as much.
@@ -181,11 +199,7 @@ pub(super) fn giving(
     wake: &mut Wake,
 ) -> Giving {
     let Some(progress) = progress.filter(|progress| progress.lean) else {
-        let whole = world.memory.whole.get(&split.owner);
-        return Giving {
-            whole: whole.filter(|_| gave(world, split)).cloned(),
-            ..Giving::default()
-        };
+        return given_back(world, split, (served, basis));
     };
     let mut terms = Terms::new(world, split, progress, wake);
     let late = wake.reached(later(progress.began, split.progress_deadline));
@@ -201,9 +215,11 @@ pub(super) fn giving(
         let needs = it.way == Way::Rises && it.lacks() && it.no_room;
         needs && !(patient && it.is_placed())
     };
-    terms.needed = members.values().flatten().any(waits);
-    // Where the last pods of a function are all that is left of it, others make room for its first one.
-    let is_last = |it: &Member| it.way != Way::Falls || it.counts() <= 1;
+    // Who only comes back to the share that it lost has it given by others, who need their pods for that.
+    terms.needed = progress::brings(world, split) && members.values().flatten().any(waits);
+    // Where a function gives no more, others make room for its first pod.
+    let is_last =
+        |it: &Member| it.way != Way::Falls || it.counts() <= terms.press.least(it.due(), true);
     let is_helpless =
         |name| (members.get(name)).is_none_or(|all: &Vec<Member>| all.iter().all(is_last));
     let press = &terms.press;
@@ -230,6 +246,30 @@ pub(super) fn giving(
         }
     }
     giving.whole = Some(all).filter(|all| !all.is_empty());
+    giving
+}
+
+/// What is left where nothing waits for room. What a way back pressed for is given back, whatever is wanted now.
+fn given_back(
+    world: &World,
+    split: &Split,
+    (served, basis): (&Shares, &BTreeMap<FunctionName, u32>),
+) -> Giving {
+    let mut giving = Giving::default();
+    if !gave(world, split) {
+        return giving;
+    }
+    let past = world.memory.whole.get(&split.owner);
+    for (name, members) in members(world, split, served) {
+        let past = past.and_then(|past| past.get(&name)).copied();
+        let basis = basis.get(&name).copied().unwrap_or(0);
+        let whole = whole(&members, past, basis);
+        for (version, left) in give(&members, whole, false, &Terms::default()) {
+            let all = giving.left.entry(version).or_default();
+            all.insert(name.clone(), left);
+        }
+    }
+    giving.whole = past.cloned();
     giving
 }
 
@@ -330,14 +370,7 @@ fn give(
     falling.sort_by_key(|it| Reverse(it.counts()));
     let mut all = BTreeMap::new();
     for member in falling {
-        let now = member.counts();
-        let fresh = Had {
-            pods: now,
-            share: member.share,
-        };
-        let had = member.given.map_or(fresh, |left| left.had);
-        let due = capacity::due(member.share, had.share, had.pods);
-        let due = due.min(member.max.max(now));
+        let (now, had, due) = (member.counts(), member.had(), member.due());
         let fewest = terms.press.least(due, presses);
         let lean = due.saturating_sub(short).max(fewest);
         let least = if terms.full && now <= due { lean } else { due };

@@ -425,6 +425,74 @@ fn what_came_in_part_goes_for_what_serves_after_another_change_of_mind() {
 }
 
 #[test]
+fn a_kept_version_that_lacks_a_pod_for_a_moment_keeps_the_others() {
+    let mut story = serving(&[(7, 100)], 10, 10);
+    story.version(8, 10, 10).want(&[(8, 100)]).act();
+    story.ready(8, 10).act();
+    story.pass(2).act();
+    story.pass(60).act();
+    assert_eq!(left(&story, 7), 10);
+    set(&mut story, 7, 9, 10);
+    set(&mut story, 8, 9, 10);
+    story.act();
+    assert_eq!(left(&story, 7), 10);
+}
+
+#[test]
+fn what_a_way_back_pressed_for_is_given_back_whatever_is_wanted_next() {
+    for next in [9, 6] {
+        let mut story = back(10);
+        for _ in 0..3 {
+            let asked = left(&story, 8);
+            set(&mut story, 8, asked, asked);
+            story.pass(130).act();
+        }
+        let asked = left(&story, 8);
+        assert_eq!(asked, 5);
+        set(&mut story, 8, asked, asked);
+        story.version(next, 4, 4).want(&[(next, 100)]).act();
+        let new = function(&mut story, next);
+        (new.asked, new.placed, new.no_room, new.starting) = (4, 4, false, false);
+        story.act();
+        assert!(left(&story, 8) >= 9, "{next}: {}", left(&story, 8));
+    }
+}
+
+#[test]
+fn what_steps_in_for_a_lost_version_gives_no_pod_for_it() {
+    let mut story = serving(&[(7, 50), (8, 50)], 2, 2);
+    set(&mut story, 7, 0, 2);
+    story.act();
+    assert_eq!(story.serving(), shares(&[(8, 100)]));
+    for _ in 0..5 {
+        story.pass(61).act();
+        assert_eq!(left(&story, 8), 2);
+    }
+}
+
+#[test]
+fn a_way_back_presses_on_where_the_function_that_has_no_pod_gives_no_more() {
+    let mut story = serving(&[(8, 100)], 10, 10);
+    let name: FunctionName = "jobs".parse().unwrap();
+    story.world.splits[0].functions = [web(), name].into();
+    jobs(&mut story, 8, 4, 4);
+    story.version(6, 10, 10);
+    jobs(&mut story, 6, 4, 0);
+    story.want(&[(6, 100)]).act();
+    set(&mut story, 6, 0, 10);
+    story.pass(61).act();
+    set(&mut story, 8, 9, 9);
+    jobs(&mut story, 8, 3, 3);
+    set(&mut story, 6, 2, 10);
+    for _ in 0..8 {
+        jobs(&mut story, 6, 4, 0);
+        story.pass(130).act();
+        jobs(&mut story, 8, 2, 2);
+    }
+    assert!(left(&story, 8) < 9, "{}", left(&story, 8));
+}
+
+#[test]
 fn a_clock_that_was_put_back_keeps_no_way_back_waiting() {
     let mut story = back(10);
     set(&mut story, 8, 9, 9);

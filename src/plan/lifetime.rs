@@ -346,8 +346,9 @@ impl<'w> Room<'w> {
         if !listed {
             let left = left(shifts, version, past);
             // One that came only in part is nothing to go back to at once.
-            let lacks = state.functions.values().any(|function| function.no_room);
-            let gives = self.lean || (self.starved && lacks);
+            let in_part = |it: &FunctionState| it.no_room && room::placed(it) * 2 <= it.asked;
+            let came_in_part = state.functions.values().any(in_part);
+            let gives = self.lean || (self.starved && came_in_part);
             let goes = !left.is_empty() || (gives && !is_answering(shifts, version));
             if self.cramped && drained && goes {
                 // Nothing is sent to it any more, and others need all of the room.

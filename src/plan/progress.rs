@@ -106,22 +106,33 @@ fn pressed(world: &World, split: &Split, past: Progress, wake: &mut Wake) -> Pro
     }
 }
 
+/// The shares as they are, or as they would be if no version had lost its pods.
+fn origin<'w>(world: &'w World, split: &'w Split) -> &'w Shares {
+    let intact = world.memory.intact.get(&split.owner);
+    intact.map_or(&split.last, |intact| &intact.shares)
+}
+
+/// The versions that are to have more than they have, or had before they lost their pods.
+fn newcomers<'w>(world: &'w World, split: &'w Split) -> impl Iterator<Item = VersionNumber> {
+    let origin = origin(world, split);
+    let wanted = split.wanted.as_deref().unwrap_or_default();
+    let rises = |(version, share): &&(VersionNumber, Share)| *share > share_of(origin, *version);
+    wanted.iter().filter(rises).map(|(version, _)| *version)
+}
+
+/// Some version is to have more than it has, or had before it lost its pods.
+pub(super) fn brings(world: &World, split: &Split) -> bool {
+    newcomers(world, split).next().is_some()
+}
+
 /// Traffic goes back: to a version that served lately, or to one that is older than another that leaves. What only comes back to the share
 /// that it lost with its pods is not gone back to.
 pub(super) fn is_back(world: &World, split: &Split, progress: &Progress) -> bool {
-    let intact = world.memory.intact.get(&split.owner);
-    let origin = intact.map_or(&split.last, |intact| &intact.shares);
     let wanted = split.wanted.as_deref().unwrap_or_default();
     let falls = |(version, share): &&(VersionNumber, Share)| *share > share_of(wanted, *version);
-    let newest = origin
-        .iter()
-        .filter(falls)
-        .map(|(version, _)| *version)
-        .max();
-    let mut rising = (wanted.iter())
-        .filter(|(version, share)| *share > share_of(origin, *version))
-        .map(|(version, _)| *version);
-    rising.any(|version| {
+    let falling = origin(world, split).iter().filter(falls);
+    let newest = falling.map(|(version, _)| *version).max();
+    newcomers(world, split).any(|version| {
         progress.back.contains(&version) || newest.is_some_and(|newest| newest > version)
     })
 }

@@ -133,7 +133,7 @@ fn objects(trouble: &Trouble) -> AppObjects {
             version: version(),
             function: function(),
             ready_since: None,
-            no_room: false,
+            unplaced: None,
             placed: true,
             starting: false,
             trouble: Some(words.to_owned()),
