@@ -110,6 +110,8 @@ mod it {
     mod stopped;
     /// Publishing from refs that were seen some time ago.
     mod warm;
+    /// Webhooks at the controller: a push is fetched at once, and strangers learn and hold up nothing.
+    mod webhooks;
     /// `versions publish --working-tree` in sparse clones and in the middle of a merge.
     mod work_tree;
 }

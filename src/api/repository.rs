@@ -85,10 +85,15 @@ pub struct RepositorySpec {
     /// and `ca.crt` for `https://`; `ssh-privatekey` and `known_hosts` for ssh. A public repository needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretName>,
-    /// How often the repository is asked for news: `5s` to `24h`. The default is `60s`; a webhook makes it instant.
+    /// How often the repository is asked for news: `5s` to `24h`. The default is `60s`; a webhook makes it instant, see
+    /// `webhookSecretRef`.
     #[serde(default = "one_minute")]
     #[schemars(schema_with = "rules::interval", default = "one_minute")]
     pub interval: Period,
+    /// Secret in the same namespace whose key `secret` holds what a forge signs its webhooks with. With it, a call of
+    /// `/hook/<namespace>/<name>` where the controller takes webhooks makes it fetch at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_secret_ref: Option<SecretName>,
     /// Path in the repository whose Deployments and Aliases are synced into this namespace, such as `releases/prod`. Without
     /// it nothing is synced: apply them yourself.
     #[serde(default, skip_serializing_if = "Option::is_none")]

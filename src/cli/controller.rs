@@ -42,6 +42,9 @@ pub(super) struct Args {
     /// Where /live, /ready and /metrics are served
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     listen: SocketAddr,
+    /// Where webhooks of forges are taken, and nothing else, such as 0.0.0.0:8082; nowhere if absent
+    #[arg(long, value_name = "ADDRESS")]
+    webhook_listen: Option<SocketAddr>,
     /// Apps that are worked on at the same time
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=512))]
     workers: u16,
@@ -60,6 +63,7 @@ impl Args {
                 drain: SignedDuration::from_secs(i64::from(self.drain_delay.as_secs())),
             },
             listen: Some(self.listen),
+            webhook_listen: self.webhook_listen,
             workers: usize::from(self.workers),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -31,6 +31,7 @@ pub(super) struct Health {
     seconds: Histogram,
     failures: Counter<u64, AtomicU64>,
     watches: Family<Vec<(String, String)>, Gauge>,
+    webhooks: Family<Vec<(String, String)>, Counter<u64, AtomicU64>>,
 }
 
 impl Health {
@@ -54,12 +55,19 @@ impl Health {
             "1 while a kind cannot be watched: what is known of it may be old",
             watches.clone(),
         );
+        let webhooks = Family::<Vec<(String, String)>, Counter<u64, AtomicU64>>::default();
+        registry.register(
+            "webhooks",
+            "Webhooks that came, by what became of them",
+            webhooks.clone(),
+        );
         Self {
             cache,
             registry,
             seconds,
             failures,
             watches,
+            webhooks,
         }
     }
 
@@ -78,6 +86,12 @@ impl Health {
         if failed {
             self.failures.inc();
         }
+    }
+
+    /// A webhook came, and this became of it. No label is from the call: anybody could make up more of them.
+    pub(super) fn count_webhook(&self, result: &'static str) {
+        let label = [("result".to_owned(), result.to_owned())];
+        self.webhooks.get_or_create(&label.to_vec()).inc();
     }
 
     /// Resolves when the caches are complete.

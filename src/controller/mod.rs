@@ -31,6 +31,8 @@ mod follow;
 mod foreign_routes;
 mod functions;
 mod health;
+mod hook_secrets;
+mod hooks;
 #[cfg(debug_assertions)]
 mod isolation;
 mod key;

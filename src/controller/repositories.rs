@@ -48,6 +48,17 @@ pub(super) enum Lane {
     Slow,
 }
 
+/// What became of the word that a repository was pushed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pushed {
+    /// A fetch is due.
+    Due,
+    /// It is not fetched for now.
+    Suspended,
+    /// There is no such Repository.
+    Gone,
+}
+
 /// What one fetch led to.
 #[derive(Debug, Clone)]
 pub(super) struct Fetch {
@@ -280,6 +291,23 @@ impl Repositories {
             }
         };
         Some(Fetch { head })
+    }
+
+    /// A forge says that a repository was pushed to: it is fetched at once, or as soon as earlier calls and its failures let it.
+    pub(super) fn pushed(&self, key: &ObjectKey) -> Pushed {
+        let Some(repository) = self.cache.repository(&key.0, &key.1) else {
+            return Pushed::Gone;
+        };
+        if repository.spec.suspend {
+            return Pushed::Suspended;
+        }
+        let interval = repository.spec.interval.duration();
+        let mut states = self.lock();
+        let state = states.entry(key.clone()).or_default();
+        let due = state.pushed(Instant::now(), interval);
+        drop(states);
+        self.queue.add_at(key.clone(), due);
+        Pushed::Due
     }
 
     /// Where the fetch of a repository has to wait for its turn.

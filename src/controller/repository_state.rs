@@ -23,6 +23,12 @@ const FIRST_RETRY: Duration = Duration::from_secs(2);
 /// A version that is missing is asked of the remote at once, but not more often than this.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
+/// Webhooks have a repository fetched no more often than this.
+const PUSHED_AGAIN: Duration = Duration::from_secs(1);
+
+/// Longest wait after failures where webhooks come meanwhile: who mends something and pushes is not kept waiting for a whole interval.
+const PUSHED_LONGEST: Duration = Duration::from_mins(1);
+
 pub(super) type Known =
     HashMap<(AppName, VersionWord), Result<Arc<VersionRecord>, (Reason, String)>>;
 
@@ -56,6 +62,8 @@ pub(super) struct State {
     pub(super) begun: u64,
     /// The number of the last one that ended.
     pub(super) ended: u64,
+    /// When a fetch was, or is, due because of a webhook.
+    pushed: Option<Instant>,
 }
 
 impl State {
@@ -66,6 +74,21 @@ impl State {
         let now = Instant::now();
         let due = self.fetched_at.map_or(now, |at| at + ASK_AGAIN);
         (due.max(now), self.ended <= since)
+    }
+
+    /// A webhook says that it was pushed to; when it may be fetched for that. Calls that come until then are one fetch, and who calls again
+    /// and again gets one that fails no more often than its failures allow.
+    pub(super) fn pushed(&mut self, now: Instant, interval: Duration) -> Instant {
+        if let Some(due) = self.pushed.filter(|due| *due > now) {
+            return due;
+        }
+        let again = self.pushed.map(|last| last + PUSHED_AGAIN);
+        let backoff = Backoff::new(FIRST_RETRY, interval.min(PUSHED_LONGEST));
+        let failed = self.failures.checked_sub(1);
+        let retry = failed.and_then(|failures| Some(self.fetched_at? + backoff.after(failures)));
+        let due = [again, retry].into_iter().flatten().fold(now, Instant::max);
+        self.pushed = Some(due);
+        due
     }
 }
 
@@ -126,7 +149,10 @@ impl State {
         if self.failure.take().is_some() {
             touched.extend(apps.iter().cloned());
         }
-        self.failures = 0;
+        if std::mem::take(&mut self.failures) > 0 {
+            // What waits for the end of its failures waits no more.
+            self.pushed = self.pushed.map(|due| due.min(Instant::now()));
+        }
         self.known.retain(|(app, _), read| {
             !fetched.changed.contains(app) && (read.is_ok() || !touched.contains(app))
         });
@@ -255,5 +281,69 @@ mod tests {
         let (touched, _) = state.take_in(3, &Ok((part, there.clone())), both.clone(), HOUR);
         assert!(touched.is_empty() && state.access == Some(here));
         assert!(state.filling(&there).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_calls_again_and_again_has_it_fetched_once_a_second() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = dir.path().display().to_string();
+        let url = RemoteUrl::parse(&url, true).unwrap();
+        let mirror = Mirror::open(&dir.path().join("mirror.git"), &url, None).unwrap();
+        let mut state = State::default();
+        let began = Instant::now();
+        let (mut due, mut fetches) = (None, 0);
+        for _ in 0..1_000 {
+            let now = Instant::now();
+            let next = state.pushed(now, HOUR);
+            assert!(next >= now && next <= now + PUSHED_AGAIN);
+            fetches += u32::from(due.replace(next) != Some(next));
+            // That it is read meanwhile makes it no more often.
+            let read = Ok((fetched(&mirror, false, None), access("shop")));
+            state.take_in(fetches.into(), &read, BTreeSet::new(), HOUR);
+            tokio::time::advance(Duration::from_millis(10)).await;
+        }
+        let seconds = began.elapsed().as_secs();
+        // The first at once, and one for each second that began.
+        assert_eq!((seconds, fetches), (10, 11));
+        // A push after a pause waits for nothing.
+        tokio::time::advance(HOUR).await;
+        assert_eq!(state.pushed(Instant::now(), HOUR), Instant::now());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_fails_is_fetched_ever_more_rarely_however_often_it_is_called() {
+        let dir = tempfile::tempdir().unwrap();
+        let failed = || -> Result<(Fetched, Access), Unfetched> {
+            Err(Unfetched::from((
+                Reason::RepositoryUnreachable,
+                "away".to_owned(),
+            )))
+        };
+        let mut state = State::default();
+        let mut waits = Vec::new();
+        for number in 1..=8 {
+            let now = Instant::now();
+            state.take_in(number, &failed(), BTreeSet::new(), HOUR);
+            let due = state.pushed(now, HOUR);
+            waits.push((due - now).as_secs());
+            assert_eq!(state.pushed(now + PUSHED_AGAIN / 2, HOUR), due);
+            tokio::time::advance(due - now).await;
+        }
+        assert_eq!(waits, [2, 4, 8, 16, 32, 60, 60, 60]);
+        // An interval that is shorter than that is what it waits for.
+        let second = Duration::from_secs(5);
+        state.take_in(9, &failed(), BTreeSet::new(), second);
+        assert_eq!(
+            state.pushed(Instant::now(), second),
+            Instant::now() + second
+        );
+        // Once it was read, nothing of that is left.
+        let url = dir.path().display().to_string();
+        let url = RemoteUrl::parse(&url, true).unwrap();
+        let mirror = Mirror::open(&dir.path().join("mirror.git"), &url, None).unwrap();
+        let read = Ok((fetched(&mirror, false, None), access("shop")));
+        state.take_in(10, &read, BTreeSet::new(), second);
+        let due = state.pushed(Instant::now(), HOUR);
+        assert!(due <= Instant::now() + PUSHED_AGAIN, "{due:?}");
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::Client;
 use parking_lot::Mutex;
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,7 @@ use super::context::Context;
 use super::fetching;
 use super::finalizer;
 use super::health;
+use super::hooks;
 #[cfg(debug_assertions)]
 use super::isolation;
 use super::key::AppKey;
@@ -48,6 +50,8 @@ pub struct Settings {
     pub delays: Delays,
     /// Where `/live`, `/ready` and `/metrics` are served; nowhere if absent.
     pub listen: Option<SocketAddr>,
+    /// Where webhooks are taken; nowhere if absent.
+    pub webhook_listen: Option<SocketAddr>,
     /// Apps that are worked on at the same time.
     pub workers: usize,
 }
@@ -66,11 +70,13 @@ pub enum ControllerError {
         /// What the system said.
         error: std::io::Error,
     },
-    /// The health port cannot be opened.
-    #[error("cannot listen on {address}: {error}; name another address with --listen")]
+    /// A port cannot be opened.
+    #[error("cannot listen on {address}: {error}; name another address with {flag}")]
     Listen {
         /// The address.
         address: SocketAddr,
+        /// The flag that names it.
+        flag: &'static str,
         /// What the system said.
         error: std::io::Error,
     },
@@ -128,18 +134,18 @@ pub async fn run(
     });
     let mut tasks = JoinSet::new();
     let health = Arc::new(health::Health::new(sink.cache.clone()));
+    let end = CancellationToken::new();
     if let Some(address) = settings.listen {
-        let listener = tokio::net::TcpListener::bind(address).await;
-        let listener = listener.map_err(|error| ControllerError::Listen { address, error })?;
-        // With port 0 the system chooses one.
-        if let Ok(address) = listener.local_addr() {
-            info!(%address, "health is served");
-        }
-        tasks.spawn(status_server::serve(
-            listener,
-            health::router(health.clone()),
-            CancellationToken::new(),
-        ));
+        let (listener, address) = listen(address, "--listen").await?;
+        info!(%address, "health is served");
+        let router = health::router(health.clone());
+        tasks.spawn(status_server::serve(listener, router, end.clone()));
+    }
+    if let Some(address) = settings.webhook_listen {
+        let (listener, address) = listen(address, "--webhook-listen").await?;
+        info!(%address, "webhooks are taken");
+        let router = hooks::router(&context, health.clone());
+        tasks.spawn(status_server::serve_hooks(listener, router, end));
     }
     watch::start(&client, &sink, &mut tasks);
     let failures = Arc::new(Mutex::new(Retries::new(RETRY)));
@@ -170,6 +176,23 @@ pub async fn run(
             Err(ControllerError::Ended(why))
         }
     }
+}
+
+/// Opens a port, and says which: with port 0 the system chooses one.
+async fn listen(
+    address: SocketAddr,
+    flag: &'static str,
+) -> Result<(TcpListener, SocketAddr), ControllerError> {
+    let opened = TcpListener::bind(address).await;
+    let opened = opened.and_then(|listener| {
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    });
+    opened.map_err(|error| ControllerError::Listen {
+        address,
+        flag,
+        error,
+    })
 }
 
 /// The client, and the address of the API server.

@@ -1,11 +1,58 @@
-//! Credentials of a repository, from the Secret that it names. Their values go to `git` and nowhere else.
+//! What a Repository's Secrets hold: credentials, whose values go to `git` and nowhere else, and what its webhooks are signed with.
 
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 
 use super::failure::{failure, timed};
 use crate::api::Reason;
 use crate::git::Credentials;
+use crate::status_server::WebhookSecret;
+
+/// The key of what webhooks are signed with.
+const WEBHOOK: &str = "secret";
+
+/// The data of a Secret that a field of a Repository names.
+async fn data(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    field: &str,
+) -> Result<BTreeMap<String, ByteString>, (Reason, String)> {
+    let api = Api::<Secret>::namespaced(client.clone(), namespace);
+    let secret = timed(api.get_opt(name)).await.map_err(|error| {
+        let failure = failure(&format!("read Secret `{name}`"), &error);
+        (failure.reason, failure.message)
+    })?;
+    let secret = secret.ok_or_else(|| {
+        let message = format!(
+            "there is no Secret `{name}` in namespace `{namespace}`; make it, or change {field}"
+        );
+        (Reason::CredentialsRefused, message)
+    })?;
+    Ok(secret.data.unwrap_or_default())
+}
+
+/// What the webhooks of a Repository are signed with, or why that is not known.
+pub(super) async fn webhook(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<WebhookSecret, String> {
+    let data = data(client, namespace, name, "spec.webhookSecretRef")
+        .await
+        .map_err(|(_, message)| message)?;
+    let text = data
+        .get(WEBHOOK)
+        .and_then(|value| str::from_utf8(&value.0).ok());
+    text.and_then(WebhookSecret::new).ok_or_else(|| {
+        format!(
+            "Secret `{name}` in namespace `{namespace}` has no text at the key `{WEBHOOK}`; put there what the forge signs with"
+        )
+    })
+}
 
 /// What a Secret holds for reading a repository. Its values go to `git` and nowhere else.
 pub(super) async fn credentials(
@@ -13,20 +60,7 @@ pub(super) async fn credentials(
     namespace: &str,
     name: &str,
 ) -> Result<Credentials, (Reason, String)> {
-    let api = Api::<Secret>::namespaced(client.clone(), namespace);
-    let secret = timed(api.get_opt(name))
-        .await
-        .map_err(|error| {
-            let failure = failure(&format!("read Secret `{name}`"), &error);
-            (failure.reason, failure.message)
-        })?
-        .ok_or_else(|| {
-            (
-                Reason::CredentialsRefused,
-                format!("there is no Secret `{name}` in namespace `{namespace}`; make it, or change spec.secretRef"),
-            )
-        })?;
-    let data = secret.data.unwrap_or_default();
+    let data = data(client, namespace, name, "spec.secretRef").await?;
     let text = |key: &str| {
         let value = data.get(key)?;
         String::from_utf8(value.0.clone()).ok()

@@ -10,16 +10,30 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::status::Board;
-use crate::status_server::{HOOK, WebhookSecret};
+use crate::status_server::{CONNECTIONS, HOOK, WebhookSecret};
+
+/// Webhooks that are listened to at the same time: the rest of the room is for those who ask how it is.
+const WEBHOOKS: usize = CONNECTIONS / 2;
 
 /// What takes webhooks.
 pub(super) struct Webhook {
-    pub(super) secret: WebhookSecret,
+    secret: WebhookSecret,
     /// Told when the repository is to be looked at; several at once are one.
-    pub(super) pushed: Arc<Notify>,
+    pushed: Arc<Notify>,
+    room: Semaphore,
+}
+
+impl Webhook {
+    pub(super) fn new(secret: WebhookSecret, pushed: Arc<Notify>) -> Self {
+        Self {
+            secret,
+            pushed,
+            room: Semaphore::new(WEBHOOKS),
+        }
+    }
 }
 
 /// What is answered at which path.
@@ -89,6 +103,10 @@ async fn hook(State(webhook): State<Option<Arc<Webhook>>>, request: Request) -> 
     let Some(webhook) = webhook else {
         let text = "no webhooks are taken here: start serve with --webhook-secret-file\n";
         return (StatusCode::NOT_FOUND, text).into_response();
+    };
+    let Ok(_place) = webhook.room.try_acquire() else {
+        let text = "too many webhooks come at a time; send it again\n";
+        return (StatusCode::TOO_MANY_REQUESTS, text).into_response();
     };
     let (head, body) = request.into_parts();
     match webhook.secret.check(&head.headers, body).await {

@@ -310,8 +310,7 @@ async fn copy(
 /// What takes webhooks, if a secret for them is set.
 fn webhook(settings: &Settings, committed: &Arc<Notify>) -> Option<Arc<Webhook>> {
     let secret = settings.webhook.clone()?;
-    let pushed = Arc::clone(committed);
-    Some(Arc::new(Webhook { secret, pushed }))
+    Some(Arc::new(Webhook::new(secret, Arc::clone(committed))))
 }
 
 /// Takes requests until `end`; what is returned is cancelled once the last one is answered.

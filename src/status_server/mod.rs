@@ -1,5 +1,8 @@
-//! The HTTP server where a process tells of itself and takes webhooks: few connections, none of which may keep silent, and on a loopback
-//! address only by its own names. What is told is the caller's.
+//! The HTTP servers where a process tells of itself and takes webhooks: few connections, none of which may keep silent. What is told is
+//! the caller's.
+//!
+//! Who asks how a process is must be answered whatever comes from outside, so webhooks can have a listener with room of its own. On a
+//! loopback address a process tells of itself only by its own names.
 
 use std::net::IpAddr;
 use std::pin::pin;
@@ -25,16 +28,29 @@ mod webhook;
 
 pub use webhook::{Refusal, WebhookSecret};
 
-/// Most connections at a time: they have a share of the files of this process, which is nobody else's.
+/// Most connections at a time where a process tells of itself: they have a share of the files of this process, which is nobody else's.
 pub const CONNECTIONS: usize = 32;
+/// Most connections at a time where webhooks alone are taken.
+pub const HOOK_CONNECTIONS: usize = 128;
 /// Longest time for the head of a request, and without a byte taken of an answer.
 const SILENCE: Duration = Duration::from_secs(10);
+/// The same for a webhook, whose sender comes from anywhere and has all of it at hand.
+const HOOK_SILENCE: Duration = Duration::from_secs(5);
 /// How long to wait where a connection cannot be taken.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Where webhooks are taken.
 pub const HOOK: &str = "/hook";
 
-/// Answers until `end`.
+/// How connections are taken.
+#[derive(Debug, Clone, Copy)]
+struct Manner {
+    connections: usize,
+    silence: Duration,
+    /// A connection may bring one request after the other.
+    keep_alive: bool,
+}
+
+/// Tells of a process until `end`.
 pub async fn serve(listener: TcpListener, router: Router, end: CancellationToken) {
     // Only a browser on this machine reaches a loopback address by another name, for a page that means harm.
     let local = (listener.local_addr()).is_ok_and(|address| address.ip().is_loopback());
@@ -43,12 +59,32 @@ pub async fn serve(listener: TcpListener, router: Router, end: CancellationToken
     } else {
         router
     };
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let manner = Manner {
+        connections: CONNECTIONS,
+        silence: SILENCE,
+        keep_alive: true,
+    };
+    take(listener, router, manner, end).await;
+}
+
+/// Takes webhooks, and nothing else, until `end`: what floods it takes no place of [`serve`]. A forge has any name for it, also behind a
+/// proxy on this machine, and a secret in place of the right one.
+pub async fn serve_hooks(listener: TcpListener, router: Router, end: CancellationToken) {
+    let manner = Manner {
+        connections: HOOK_CONNECTIONS,
+        silence: HOOK_SILENCE,
+        keep_alive: false,
+    };
+    take(listener, router, manner, end).await;
+}
+
+async fn take(listener: TcpListener, router: Router, manner: Manner, end: CancellationToken) {
+    let room = Arc::new(Semaphore::new(manner.connections));
     let taking = end.run_until_cancelled(async {
         while let Ok(permit) = Arc::clone(&room).acquire_owned().await {
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    let answering = answer(stream, router.clone(), end.clone());
+                    let answering = answer(stream, router.clone(), manner, end.clone());
                     tokio::spawn(async move {
                         answering.await;
                         drop(permit);
@@ -56,9 +92,7 @@ pub async fn serve(listener: TcpListener, router: Router, end: CancellationToken
                 }
                 // For want of file descriptors most likely.
                 Err(error) => {
-                    tracing::debug!(
-                        "the address that tells of this server cannot take a connection: {error}"
-                    );
+                    tracing::debug!("an address of this program cannot take a connection: {error}");
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -68,12 +102,13 @@ pub async fn serve(listener: TcpListener, router: Router, end: CancellationToken
 }
 
 /// Serves one connection until it ends, is told to, or keeps silent.
-async fn answer(stream: TcpStream, router: Router, end: CancellationToken) {
+async fn answer(stream: TcpStream, router: Router, manner: Manner, end: CancellationToken) {
     let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(SILENCE));
+    stream.set_write_timeout(Some(manner.silence));
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(SILENCE)
+        .header_read_timeout(manner.silence)
+        .keep_alive(manner.keep_alive)
         .serve_connection(
             TokioIo::new(Box::pin(stream)),
             TowerToHyperService::new(router),
@@ -87,7 +122,7 @@ async fn answer(stream: TcpStream, router: Router, end: CancellationToken) {
         }
     };
     if let Err(error) = ended {
-        tracing::debug!("a connection to the address that tells of this server ended: {error}");
+        tracing::debug!("a connection to an address of this program ended: {error}");
     }
 }
 

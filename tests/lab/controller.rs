@@ -5,9 +5,10 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::cutwater;
+use super::{SOON, cutwater};
 use crate::support::process::Process;
 use crate::support::tools::checkout;
+use crate::support::wait_for;
 
 /// Delays that the tests run with, in seconds.
 pub const SETTLE: u64 = 1;
@@ -63,6 +64,7 @@ impl Controller {
             format!("--settle-delay={SETTLE}s"),
             format!("--drain-delay={DRAIN}s"),
             text("--listen=127.0.0.1:0"),
+            text("--webhook-listen=127.0.0.1:0"),
         ];
         if self.allow_local {
             arguments.push(text("--allow-local-repositories"));
@@ -128,6 +130,31 @@ impl Controller {
             .parse::<u64>()
             .unwrap()
             * 1024
+    }
+
+    /// Where it is asked how it is.
+    pub async fn health(&self) -> String {
+        self.address("health is served").await
+    }
+
+    /// Where it takes webhooks.
+    pub async fn webhooks(&self) -> String {
+        self.address("webhooks are taken").await
+    }
+
+    /// The address in the last line of its log with these words, once it is there.
+    async fn address(&self, words: &str) -> String {
+        wait_for(words, SOON, async || {
+            let log = self.whole_log();
+            let line = log.lines().rfind(|line| line.contains(words));
+            let port = line.and_then(|line| line.split("127.0.0.1:").nth(1));
+            let Some(port) = port else {
+                return Err(self.log());
+            };
+            let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+            Ok(format!("127.0.0.1:{port}"))
+        })
+        .await
     }
 
     /// All of its log, from its first start on.

@@ -1,4 +1,4 @@
-//! One HTTP request at a time, just enough to ask a gateway as a client does and to notice an answer that was cut.
+//! One HTTP request at a time, just enough to ask a server as a client does and to notice an answer that was cut.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,26 +30,52 @@ pub async fn get(
     path: &str,
     headers: &[(&str, &str)],
 ) -> Result<Response, String> {
-    tokio::time::timeout(Duration::from_mins(1), ask(address, host, path, headers))
-        .await
-        .map_err(|_| format!("no complete answer from {address}{path} in a minute"))?
+    complete(address, &format!("GET {path}"), host, headers, "").await
 }
 
-async fn ask(
+/// `POST path` of `host` at `address` with a body, as [`get`].
+pub async fn post(
     address: &str,
     host: &str,
     path: &str,
     headers: &[(&str, &str)],
+    body: &str,
+) -> Result<Response, String> {
+    let length = body.len().to_string();
+    let headers = [&[("Content-Length", length.as_str())], headers].concat();
+    complete(address, &format!("POST {path}"), host, &headers, body).await
+}
+
+async fn complete(
+    address: &str,
+    asked: &str,
+    host: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<Response, String> {
+    let asking = ask(address, asked, host, headers, body);
+    tokio::time::timeout(Duration::from_mins(1), asking)
+        .await
+        .map_err(|_| format!("no complete answer from {address} to {asked} in a minute"))?
+}
+
+async fn ask(
+    address: &str,
+    asked: &str,
+    host: &str,
+    headers: &[(&str, &str)],
+    body: &str,
 ) -> Result<Response, String> {
     let failed = |what: &str, error: std::io::Error| format!("{what} {address}: {error}");
     let mut stream = TcpStream::connect(address)
         .await
         .map_err(|error| failed("cannot connect to", error))?;
-    let mut request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+    let mut request = format!("{asked} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
     for (name, value) in headers {
         request += &format!("{name}: {value}\r\n");
     }
     request += "\r\n";
+    request += body;
     stream
         .write_all(request.as_bytes())
         .await

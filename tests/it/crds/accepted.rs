@@ -183,6 +183,7 @@ async fn addresses_of_every_allowed_kind_are_taken() {
     objects.push(with(
         repository(),
         json!({"interval": "5s", "environment": "prod-eu", "suspend": true, "secretRef": {"name": "git"},
+               "webhookSecretRef": {"name": "hook"},
                "ledger": {"url": "git@git.example.com:acme/ledger.git", "secretRef": {"name": "ledger"}}}),
     ));
     all_taken(objects).await;

@@ -90,6 +90,11 @@ async fn a_repository_that_can_never_be_read_is_refused() {
             "spec.secretRef.name",
             "the name of an object is lower-case letters, digits, dashes and dots, and begins and ends with a letter or a digit",
         ),
+        (
+            changed(json!({"webhookSecretRef": {"name": "a_b"}})),
+            "spec.webhookSecretRef.name",
+            "the name of an object is lower-case letters, digits, dashes and dots, and begins and ends with a letter or a digit",
+        ),
     ];
     for bad in [
         "http://",

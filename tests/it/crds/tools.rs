@@ -298,7 +298,7 @@ spec:
 apiVersion: cutwater.dev/v1alpha1
 kind: Repository
 metadata: {name: releases}
-spec: {secretRef: {name: git}, ledger: {secretRef: {name: git}}}
+spec: {secretRef: {name: git}, webhookSecretRef: {name: hook}, ledger: {secretRef: {name: git}}}
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -306,7 +306,7 @@ metadata: {name: web}
 ";
     write(&base.join("objects.yaml"), objects);
     write(&base.join("cutwater.yaml"), cutwater::api::KUSTOMIZE);
-    let kustomization = "namePrefix: eu-\nresources: [objects.yaml]\nconfigurations: [cutwater.yaml]\nsecretGenerator:\n- {name: git, literals: [token=x]}\n- {name: preview, literals: [token=x]}\n";
+    let kustomization = "namePrefix: eu-\nresources: [objects.yaml]\nconfigurations: [cutwater.yaml]\nsecretGenerator:\n- {name: git, literals: [token=x]}\n- {name: preview, literals: [token=x]}\n- {name: hook, literals: [secret=x]}\n";
     write(&base.join("kustomization.yaml"), kustomization);
     let output = Command::new(tool("kubectl"))
         .args(["kustomize", &base.to_string_lossy()])
@@ -318,6 +318,7 @@ metadata: {name: web}
     // Each Secret, and what refers to it.
     assert_eq!(made.matches("name: eu-git-").count(), 3, "{made}");
     assert_eq!(made.matches("name: eu-preview-").count(), 2, "{made}");
+    assert_eq!(made.matches("name: eu-hook-").count(), 2, "{made}");
 }
 
 #[test]

@@ -152,14 +152,7 @@ async fn a_restart_without_git_or_without_a_right_is_said_and_costs_no_more() {
 
 /// Waits until the controller says that it is not ready, for this reason.
 async fn until_unready(lab: &Lab, why: &str) {
-    let log = lab.controller.whole_log();
-    let line = log
-        .lines()
-        .rfind(|line| line.contains("health is served"))
-        .unwrap();
-    let address = line.split("127.0.0.1:").nth(1).unwrap();
-    let port: String = address.chars().take_while(char::is_ascii_digit).collect();
-    let url = format!("http://127.0.0.1:{port}");
+    let url = format!("http://{}", lab.controller.health().await);
     let get = |path: &str| {
         let output = std::process::Command::new("curl")
             .args([

@@ -1,8 +1,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
 use super::{Standalone, until};
 use crate::it::shop::text;
+use crate::support::http::get;
 use crate::support::sshd::Sshd;
 use crate::support::web::{PASSWORD, USER, Web};
 
@@ -112,6 +116,30 @@ async fn a_webhook_has_the_repository_looked_at_where_it_knows_the_secret() {
     }
     standalone.serves(&[(1, "100")]).await;
     assert!(!standalone.log().contains(SECRET));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_that_do_not_end_leave_room_for_who_asks_how_it_is() {
+    let mut standalone = Standalone::of(1);
+    standalone.deploy(&[(1, "100")]);
+    let _web = standalone.by("/open/remote.git");
+    standalone.secret("webhook-secret-file", SECRET);
+    standalone.start().await;
+    let begun = format!(
+        "POST /hook HTTP/1.1\r\nHost: hooks.example.com\r\nX-Hub-Signature-256: sha256={}\r\nContent-Length: 1000\r\n\r\n{{",
+        "00".repeat(32)
+    );
+    let mut flood = Vec::new();
+    for _ in 0..40 {
+        let mut client = TcpStream::connect(standalone.admin).await.unwrap();
+        client.write_all(begun.as_bytes()).await.unwrap();
+        flood.push(client);
+    }
+    let admin = standalone.admin.to_string();
+    let asked = get(&admin, "localhost", "/live", &[]);
+    let answer = tokio::time::timeout(Duration::from_secs(5), asked).await;
+    assert_eq!(answer.expect("it is alive").unwrap().status, 200);
+    assert_eq!(standalone.hook(&["--data", "x"]).0, 429);
 }
 
 #[tokio::test(flavor = "multi_thread")]
