@@ -119,6 +119,8 @@ impl WebhookSecret {
             return mac.verify_slice(&given).map_err(|_| Refusal::Wrong);
         }
         let token = headers.get(TOKEN).ok_or(Refusal::Missing)?;
+        // Whoever sends it, or a proxy between, takes an answer before its end for a failure.
+        self.mac_of(body).await?;
         // Hashed, both have one length, and are compared in one time.
         let hashed = |bytes: &[u8]| Ok(self.mac()?.chain_update(bytes).finalize());
         if hashed(token.as_bytes())? == hashed(&self.0)? {
@@ -144,6 +146,8 @@ impl WebhookSecret {
 
 #[cfg(test)]
 mod tests {
+    use futures::StreamExt;
+
     use super::*;
 
     /// A webhook with this body and header, to a server with the secret of the example in GitHub's documentation.
@@ -151,6 +155,21 @@ mod tests {
         let secret = WebhookSecret::new("It's a Secret to Everybody\n").unwrap();
         let headers = HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]);
         secret.check(&headers, Body::from(body)).await
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_to_its_end_though_a_token_stands_in_the_head() {
+        let secret = WebhookSecret::new("secret").unwrap();
+        let headers = HeaderMap::from_iter([(TOKEN.parse().unwrap(), "secret".parse().unwrap())]);
+        let taken = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counted = std::sync::Arc::clone(&taken);
+        let frames = futures::stream::iter(0..100).map(move |_| {
+            counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            Ok::<_, std::io::Error>(vec![b'x'; 64 * 1024])
+        });
+        let body = Body::from_stream(frames);
+        assert_eq!(secret.check(&headers, body).await, Ok(()));
+        assert_eq!(taken.load(std::sync::atomic::Ordering::SeqCst), 100);
     }
 
     #[tokio::test]
