@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rules;
+use super::sync::SyncStatus;
 use crate::words::{EnvironmentName, Period};
 
 /// Where the release repository is, and how often it is read.
@@ -51,6 +52,12 @@ use crate::words::{EnvironmentName, Period};
         description = "Why it is ready or not"
     ),
     printcolumn(
+        name = "Applied",
+        type_ = "string",
+        json_path = ".status.sync.applied",
+        description = "The commit whose releases were last applied in full, and whether it is the tip of the branch"
+    ),
+    printcolumn(
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp"
@@ -89,8 +96,8 @@ pub struct RepositorySpec {
     #[serde(default = "one_minute")]
     #[schemars(schema_with = "rules::interval", default = "one_minute")]
     pub interval: Period,
-    /// Path in the repository whose Deployments and Aliases are synced into this namespace, such as `releases/prod`. Without
-    /// it nothing is synced: apply them yourself.
+    /// Path in the repository whose Deployments and Aliases are synced into this namespace, such as `releases/prod`: what is merged
+    /// to the branch is applied, and what is removed there is removed here. Without it nothing is synced: apply them yourself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "rules::releases")]
     pub releases: Option<String>,
@@ -146,6 +153,9 @@ pub struct RepositoryStatus {
     /// The commit whose releases were last synced in full: 40 hex digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub synced: Option<String>,
+    /// The releases that are synced, where `spec.releases` is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync: Option<SyncStatus>,
 }
 
 fn main_branch() -> String {
