@@ -104,7 +104,8 @@ impl Scope {
     /// The version that a Deployment names first.
     async fn names(&self, name: &str) -> Option<String> {
         let object = self.api::<Deployment>().get_opt(name).await.unwrap()?;
-        Some(object.spec.versions[0].version.to_string())
+        let version = object.spec.versions[0].version.to_string();
+        Some(version.trim_start_matches('v').to_owned())
     }
 
     async fn until_names(&self, name: &str, version: &str) {
@@ -158,7 +159,8 @@ async fn a_merge_moves_traffic() {
     tokio::time::sleep(AWHILE * 2).await;
     let ours = (lab.server.audit_requests(User::Cutwater, since).into_iter())
         .filter(|entry| entry.namespace == scope.namespace && entry.is_write())
-        .map(|entry| format!("{} {}", entry.verb, entry.uri));
+        .map(|entry| format!("{} {}", entry.verb, entry.uri))
+        .filter(|it| it.contains("cutwater-sync") || it.contains("/repositories/"));
     assert_eq!(ours.collect::<Vec<_>>(), [""; 0]);
 
     // What a commit deletes goes.

@@ -236,9 +236,10 @@ fn shortened(text: &str) -> String {
 /// The commit that was applied in full, as it is shown in a column.
 fn applied(memory: &Memory, head: Option<&CommitId>) -> Option<String> {
     let synced = memory.synced.as_ref()?;
-    let place = match head == Some(synced) {
-        true => "tip",
-        false => "behind",
+    let place = if head == Some(synced) {
+        "tip"
+    } else {
+        "behind"
     };
     Some(format!("{}, {place}", synced.short()))
 }

@@ -207,13 +207,12 @@ pub(super) fn why(why: &Why, head: &CommitId, name: &str) -> String {
 pub(super) fn reason(why: &Why) -> Option<Reason> {
     match why {
         Why::Paused => None,
-        Why::Leaving => Some(Reason::Progressing),
+        Why::Leaving | Why::Old(_) => Some(Reason::Progressing),
         Why::Taken(_) => Some(Reason::NameTaken),
         Why::Newer(_) | Why::Rewritten(_) => Some(Reason::HistoryRewritten),
         Why::Unknown(_) => Some(Reason::HistoryUnknown),
         Why::Empty | Why::Elsewhere(_) => Some(Reason::PruneHeld),
         Why::Recalled => Some(Reason::ReleasesInvalid),
-        Why::Old(_) => Some(Reason::ApiServerError),
     }
 }
 

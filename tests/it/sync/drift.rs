@@ -21,7 +21,7 @@ async fn what_is_changed_by_hand_is_put_back_and_what_is_paused_is_not() {
     patch(&scope, by_hand.clone()).await;
     wait_for("what the file says", SOON, async || {
         let spec = scope.api::<Deployment>().get("shop").await.unwrap().spec;
-        let is_back = spec.versions[0].version.to_string() == "1"
+        let is_back = spec.versions[0].version.to_string() == "v1"
             && spec.message.is_none()
             && spec.rollback_window.as_secs() == 0;
         if is_back {

@@ -60,9 +60,9 @@ async fn an_empty_path_and_a_rewritten_branch_wait_for_a_person() {
     scope.until_synced(&empty).await;
 
     // The branch vanishes.
-    scope
-        .releases
-        .git(&["push", "--quiet", "origin", "--delete", "main"]);
+    let remote = scope.releases.remote();
+    let delete = ["update-ref", "-d", "refs/heads/main"];
+    scope.releases.git_in(&remote, &delete);
     scope.until_not_synced("BranchNotFound").await;
 }
 
