@@ -13,7 +13,7 @@ use super::live::Cluster;
 use crate::api::{RepositoryStatus, SyncStatus};
 use crate::branch::{Known, Problem};
 use crate::following::{Followed, Place};
-use crate::store::Mirror;
+use crate::store::{Mirror, StoreError};
 use crate::words::CommitId;
 
 /// Most commits that are remembered: each but the last has an object that is held.
@@ -204,7 +204,7 @@ impl Case {
         next.followed = Followed::new(Known::new());
         next.counted.clear();
         let read = next.followed.read(self.place(), &self.head, &[], None);
-        next.problems = read.map_err(unreadable)?;
+        next.problems = read.map_err(|error| unreadable(&error))?;
         next.released = Some(self.head.clone());
         Ok(())
     }
@@ -223,13 +223,13 @@ impl Case {
         let is_read = followed.tip.commit.as_ref() == Some(&self.head);
         if !is_read || followed.unread || !followed.lost.is_empty() {
             let read = followed.read(self.place(), &self.head, &next.counted, None);
-            next.problems = read.map_err(unreadable)?;
+            next.problems = read.map_err(|error| unreadable(&error))?;
         }
         Ok(())
     }
 }
 
-fn unreadable(error: crate::store::StoreError) -> Stands {
+fn unreadable(error: &StoreError) -> Stands {
     Stands::Unreadable(vec![error.to_string()])
 }
 

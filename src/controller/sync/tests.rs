@@ -1,7 +1,7 @@
 //! Stories of commits, one look after the other, with a real repository and a cluster that is a table.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::decide::Why;
 use super::judged::Stands;
@@ -50,7 +50,7 @@ impl Stage {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         git2::Repository::init_bare(dir.path().join("remote")).unwrap();
-        let mirror = open(dir.path().join("remote"), dir.path().join("mirror.git"));
+        let mirror = open(&dir.path().join("remote"), &dir.path().join("mirror.git"));
         Self {
             dir,
             mirror,
@@ -124,7 +124,7 @@ impl Stage {
 
     /// Its disk is lost too, and the copy at the remote has no more than the branch.
     fn lose_mirror(&mut self, name: &str) {
-        self.mirror = open(self.dir.path().join("remote"), self.dir.path().join(name));
+        self.mirror = open(&self.dir.path().join("remote"), &self.dir.path().join(name));
     }
 
     fn judge(&mut self) -> (CommitId, Result<Counts, Stands>) {
@@ -236,9 +236,9 @@ impl Stage {
     }
 }
 
-fn open(remote: PathBuf, dir: PathBuf) -> Mirror {
+fn open(remote: &Path, dir: &Path) -> Mirror {
     let url = RemoteUrl::parse(&remote.display().to_string(), true).unwrap();
-    Mirror::open(&dir, &url, None).unwrap()
+    Mirror::open(dir, &url, None).unwrap()
 }
 
 fn of(uid: &str, path: &str) -> Of {
@@ -361,10 +361,10 @@ fn what_is_changed_by_hand_is_put_back_and_what_is_paused_is_left() {
     stage.live("a").annotations.extend([paused]);
     let held = [("cwd/a".to_owned(), Why::Paused)];
     assert_eq!(stage.look().unwrap().held, held);
-    let head = stage.commit(&[("releases/b.yaml", &shop("b", 1))]);
+    let second = stage.commit(&[("releases/b.yaml", &shop("b", 1))]);
     let looked = stage.look().unwrap();
     assert_eq!((&looked.held[..], looked.applied.len()), (&held[..], 1));
-    assert_eq!(stage.memory.synced, Some(head), "a person wishes it so");
+    assert_eq!(stage.memory.synced, Some(second), "a person wishes it so");
     stage.live("a").annotations.remove(annotation::SYNC);
     assert_eq!(stage.look().unwrap(), did(&[], &["a"]));
 }

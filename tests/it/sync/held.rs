@@ -79,7 +79,7 @@ async fn a_slip_in_one_document_of_a_file_is_said_with_its_place_and_holds_it() 
     let both = |a: String, b: String| {
         scope
             .releases
-            .write("releases/all.yaml", &format!("{a}---\n{b}"))
+            .write("releases/all.yaml", &format!("{a}---\n{b}"));
     };
     both(text("shop", 1, None), text("blog", 1, None));
     let first = scope.merged();
