@@ -21,6 +21,10 @@ pub struct SyncStatus {
     /// The commit that the annotation `cutwater.dev/prune` released last: 40 hex digits. It counts once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub released: Option<String>,
+    /// The same commit, and it stays here while the annotation names it, also where address, branch or path are others now: it is
+    /// released once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<String>,
     /// How many objects are as the branch has them.
     #[serde(default)]
     pub objects: u32,

@@ -13,8 +13,8 @@ use super::live::{Cluster, Live};
 use crate::plan::Owner;
 use crate::words::CommitId;
 
-/// Objects whose spec the API server keeps otherwise than it was written: the digest of what was wanted, and the generation that it gave.
-pub(super) type Settled = BTreeMap<Owner, (String, Option<i64>)>;
+/// Objects that the API server keeps otherwise than they were written: the digest of what was wanted, and what it answered.
+pub(super) type Settled = BTreeMap<Owner, (String, Live)>;
 
 /// What is asked.
 pub(super) struct Question<'a> {
@@ -25,6 +25,8 @@ pub(super) struct Question<'a> {
     pub(super) head: &'a CommitId,
     /// True for an object that is not wanted, and that the commit does not take away either.
     pub(super) recalls: &'a dyn Fn(&Owner) -> bool,
+    /// True for an object that is wanted because it is there, as an older commit had it.
+    pub(super) keeps: &'a dyn Fn(&Owner) -> bool,
     /// A person has said of this commit that it counts, whatever went before.
     pub(super) released: bool,
     /// The path of the releases.
@@ -77,6 +79,20 @@ pub(super) enum Why {
     Recalled,
     /// It would be removed, and what is known of the cluster may be old.
     Old(String),
+    /// It would be removed, and cannot be read, so of which app it is is not known.
+    Obscure,
+    /// It would be removed, and an object of the same app that the commit has is not as the commit has it.
+    Before(Owner),
+    /// It would be removed, and another Repository has it.
+    Moves(String),
+    /// It would be removed, and another Repository, which was not read yet, may have it.
+    Unread(String),
+    /// The API server keeps these fields otherwise, however often they are written.
+    Otherwise(Vec<String>),
+    /// It would stay as it was, and is not there.
+    Gone,
+    /// A Repository that is gone synced it, and the commit does not have it; whether it stood below the path.
+    Orphan { is_below: bool },
 }
 
 /// What to do.
@@ -93,12 +109,24 @@ pub(super) struct Decision {
 pub(super) fn decide(mut question: Question<'_>) -> Decision {
     let mut decision = Decision::default();
     let wanted = std::mem::take(&mut question.wanted);
+    // Apps of which something is not as it is wanted.
+    let mut lacking: Vec<(String, Owner)> = Vec::new();
     let owners: BTreeSet<Owner> = wanted.iter().map(|it| it.owner.clone()).collect();
     for desired in wanted {
         let live = question.cluster.objects.get(&desired.owner);
+        if live.is_none() && (question.keeps)(&desired.owner) {
+            lacking.push((desired.app(), desired.owner.clone()));
+            decision.held.push((desired.owner, Why::Gone));
+            continue;
+        }
+        let app = desired.app();
         match live.map(|live| question.stays(&desired, live)) {
             Some(Stays::AsItIs) => decision.in_place += 1,
-            Some(Stays::Held(why)) => decision.held.push((desired.owner, why)),
+            Some(Stays::Held(why @ Why::Otherwise(_))) => decision.held.push((desired.owner, why)),
+            Some(Stays::Held(why)) => {
+                lacking.push((app, desired.owner.clone()));
+                decision.held.push((desired.owner, why));
+            }
             Some(Stays::Differs { drift }) => decision.applies.push(Apply {
                 desired,
                 live: live.cloned(),
@@ -111,11 +139,26 @@ pub(super) fn decide(mut question: Question<'_>) -> Decision {
             }),
         }
     }
-    for (owner, live) in question.cluster.of_repository(question.repository) {
+    for (owner, live) in &question.cluster.objects {
         if owners.contains(owner) || live.leaving {
             continue;
         }
-        match question.keeps(owner, live) {
+        let why = match live.synced_by() {
+            Some(by) if by == question.repository => question.keeps(owner, live),
+            // Another Repository that has it takes it over.
+            Some(by) if question.is_gone(by) && !question.is_had(owner) => {
+                question.keeps_orphan(owner, live)
+            }
+            _ => continue,
+        };
+        // What is to take its place is waited for: without both, nothing serves the app.
+        let why = why.or_else(|| {
+            let app = live.of.as_ref().map(|(app, _)| app.as_str());
+            let is_of = |(of, _): &&(String, Owner)| app.is_none_or(|app| app == of);
+            let before = lacking.iter().find(is_of);
+            before.map(|(_, owner)| Why::Before(owner.clone()))
+        });
+        match why {
             Some(why) => decision.held.push((owner.clone(), why)),
             None => decision.deletes.push(Delete {
                 owner: owner.clone(),
@@ -136,7 +179,7 @@ enum Stays {
 impl Question<'_> {
     fn stays(&self, desired: &Desired, live: &Live) -> Stays {
         let is_ours = live.synced_by() == Some(self.repository);
-        if !is_ours && let Some(why) = self.taken(live) {
+        if !is_ours && let Some(why) = self.taken(&desired.owner, live) {
             return Stays::Held(why);
         }
         if live.is_paused() {
@@ -146,12 +189,18 @@ impl Question<'_> {
             return Stays::Held(Why::Leaving);
         }
         let settled = self.settled.get(&desired.owner);
-        let is_settled =
-            settled.is_some_and(|(digest, at)| *digest == desired.digest && *at == live.generation);
-        let differences = desired.differences(live, is_settled);
+        let answer = settled
+            .filter(|(digest, _)| *digest == desired.digest)
+            .map(|(_, answer)| answer);
+        let differences = desired.differences(live, answer);
         let is_wish = live.digest() == Some(desired.digest.as_str());
         if is_ours && is_wish && live.commit().is_some() && differences.is_empty() {
-            return Stays::AsItIs;
+            let otherwise = desired.differences(live, None);
+            return if otherwise.is_empty() {
+                Stays::AsItIs
+            } else {
+                Stays::Held(Why::Otherwise(otherwise))
+            };
         }
         if let Some(why) = self.stands_against(&desired.commit, live) {
             return Stays::Held(why);
@@ -169,17 +218,21 @@ impl Question<'_> {
         if live.is_paused() {
             return Some(Why::Paused);
         }
-        if (self.recalls)(owner) {
-            return Some(Why::Recalled);
-        }
         if !self.released {
             if self.empty {
                 return Some(Why::Empty);
             }
-            let file = live.file().unwrap_or_default();
-            let below = file.strip_prefix(self.path);
-            if !below.is_some_and(|rest| rest.starts_with('/')) {
+            if !self.is_below(live) {
+                let file = live.file().unwrap_or_default();
                 return Some(Why::Elsewhere(file.to_owned()));
+            }
+        }
+        if (self.recalls)(owner) {
+            return Some(Why::Recalled);
+        }
+        if !self.released {
+            if live.of.is_none() {
+                return Some(Why::Obscure);
             }
             // What this very commit wrote was not deleted by it.
             let commit = live.commit();
@@ -190,12 +243,48 @@ impl Question<'_> {
                 return Some(why);
             }
         }
+        match self.cluster.had_by(owner) {
+            Some((name, true)) => return Some(Why::Moves(name.to_owned())),
+            Some((name, false)) if !self.released => return Some(Why::Unread(name.to_owned())),
+            _ => {}
+        }
         self.cluster.failing.clone().map(Why::Old)
     }
 
+    /// Why an object stays that a Repository synced which is gone: a person removes it, or says of the commit that it counts.
+    fn keeps_orphan(&self, owner: &Owner, live: &Live) -> Option<Why> {
+        let is_below = self.is_below(live);
+        if self.released && is_below {
+            return self.keeps(owner, live);
+        }
+        Some(Why::Orphan { is_below })
+    }
+
+    /// True where an object stood below the path.
+    fn is_below(&self, live: &Live) -> bool {
+        let below = live.file().and_then(|file| file.strip_prefix(self.path));
+        below.is_some_and(|rest| rest.starts_with('/'))
+    }
+
+    /// True where another Repository has an object in its commit.
+    fn is_had(&self, owner: &Owner) -> bool {
+        matches!(self.cluster.had_by(owner), Some((_, true)))
+    }
+
+    /// True of the uid of a Repository that is no more.
+    fn is_gone(&self, by: &str) -> bool {
+        let cluster = self.cluster;
+        !cluster.unread_others
+            && !cluster.others.contains_key(by)
+            && !cluster.repositories.contains(by)
+    }
+
     /// Whose an object is that another Repository synced.
-    fn taken(&self, live: &Live) -> Option<Why> {
+    fn taken(&self, owner: &Owner, live: &Live) -> Option<Why> {
         let by = live.synced_by()?;
+        if self.cluster.is_given_up(by, owner) {
+            return None;
+        }
         let other = self.cluster.others.get(by);
         (other.is_some() || self.cluster.unread_others).then(|| Why::Taken(other.cloned()))
     }

@@ -69,6 +69,12 @@ impl Desired {
         }
     }
 
+    /// The app that it is of.
+    pub(super) fn app(&self) -> String {
+        let app = self.spec.get("app").and_then(Value::as_str);
+        app.unwrap_or_default().to_owned()
+    }
+
     /// What is sent for a Repository; of an object that is there, that very one as it was seen.
     pub(super) fn body(&self, namespace: &str, repository: &str, live: Option<&Live>) -> Value {
         let mut annotations = self.annotations.clone();
@@ -86,9 +92,9 @@ impl Desired {
             "labels": self.labels,
             "annotations": annotations,
         });
-        if let Some(live) = live {
-            metadata["uid"] = json!(live.uid);
-            metadata["resourceVersion"] = json!(live.resource_version);
+        let named = live.map(Live::precondition);
+        if let (Some(metadata), Some(Value::Object(named))) = (metadata.as_object_mut(), named) {
+            metadata.extend(named);
         }
         let (version, kind) = match self.owner.kind {
             OwnerKind::Deployment => (Deployment::api_version(&()), Deployment::kind(&())),
@@ -97,22 +103,38 @@ impl Desired {
         json!({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": self.spec})
     }
 
-    /// The fields in which an object that is there is not as it is wanted; `settled` where the API server keeps its spec otherwise,
-    /// however often it is written.
-    pub(super) fn differences(&self, live: &Live, settled: bool) -> Vec<String> {
+    /// The fields in which an object that is there is not as it is wanted; but those that are as the API server answered when it was
+    /// written so: it keeps them otherwise, however often they are written.
+    pub(super) fn differences(&self, live: &Live, answer: Option<&Live>) -> Vec<String> {
         let mut fields = Vec::new();
+        let answered = answer.and_then(|answer| answer.spec.as_ref());
         match &live.spec {
             None => fields.push("spec".to_owned()),
-            Some(_) if settled => {}
-            Some(spec) => fields.extend(differing(spec, &self.spec)),
+            Some(spec) => {
+                let is_answer = |key: &str| answered.is_some_and(|it| it.get(key) == spec.get(key));
+                let keys = differing(spec, &self.spec);
+                let keys = keys.iter().filter(|key| !is_answer(key));
+                fields.extend(keys.map(|key| format!("spec.{key}")));
+            }
         }
-        for (place, wanted, found) in [
-            ("labels", &self.labels, &live.labels),
-            ("annotations", &self.annotations, &live.annotations),
+        for (place, wanted, found, answered) in [
+            (
+                "labels",
+                &self.labels,
+                &live.labels,
+                answer.map(|it| &it.labels),
+            ),
+            (
+                "annotations",
+                &self.annotations,
+                &live.annotations,
+                answer.map(|it| &it.annotations),
+            ),
         ] {
             let other = wanted
                 .iter()
-                .filter(|(key, value)| found.get(*key) != Some(*value));
+                .filter(|(key, value)| found.get(*key) != Some(*value))
+                .filter(|(key, _)| answered.is_none_or(|it| it.get(*key) != found.get(*key)));
             fields.extend(other.map(|(key, _)| format!("metadata.{place}[{key}]")));
         }
         fields
@@ -135,7 +157,7 @@ pub(super) fn spec_of(spec: &impl serde::Serialize) -> Value {
     serde_json::to_value(spec).unwrap_or_default()
 }
 
-/// The fields at the top of two specs that differ.
+/// The names of the fields at the top of two specs that differ.
 fn differing(found: &Value, wanted: &Value) -> Vec<String> {
     let nothing = Map::new();
     let of = |spec: &Value| spec.as_object().unwrap_or(&nothing).clone();
@@ -144,7 +166,7 @@ fn differing(found: &Value, wanted: &Value) -> Vec<String> {
     keys.sort_unstable();
     keys.dedup();
     keys.retain(|key| !IGNORED.contains(&key.as_str()) && found.get(*key) != wanted.get(*key));
-    keys.into_iter().map(|key| format!("spec.{key}")).collect()
+    keys.into_iter().cloned().collect()
 }
 
 /// A merge patch from one map to another, where the first has a field that the second has not.

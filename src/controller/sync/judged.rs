@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use super::decide::{Decision, Question, Settled, decide};
 use super::desired::Desired;
 use super::live::Cluster;
-use crate::api::{RepositoryStatus, SyncStatus};
+use crate::api::{Repository, RepositoryStatus, SyncStatus};
 use crate::branch::{Known, Problem};
 use crate::following::{Followed, Place};
 use crate::store::{Mirror, StoreError};
@@ -37,8 +37,10 @@ pub(super) struct Memory {
     pub(super) problems: Vec<Problem>,
     /// The commits that count, the newest last.
     pub(super) counted: Vec<CommitId>,
-    /// The commit that a person released last.
+    /// The commit that a person released last, of this address, branch and path.
     pub(super) released: Option<CommitId>,
+    /// The same of any address, branch and path: a word that stands is not said again by a change of those.
+    pub(super) heard: Option<CommitId>,
     /// The last commit that was applied in full.
     pub(super) synced: Option<CommitId>,
     pub(super) pruned: Vec<String>,
@@ -51,6 +53,8 @@ impl Memory {
     /// What an earlier program remembered of the same.
     pub(super) fn kept(of: Of, status: Option<&RepositoryStatus>) -> Self {
         let sync = status.and_then(|status| status.sync.as_ref());
+        let heard = sync.filter(|sync| sync.uid == of.uid);
+        let heard = heard.and_then(|sync| sync.heard.as_ref()?.parse().ok());
         let sync = sync.filter(|sync| of.is_of(sync));
         // What is no id was one before somebody changed the status.
         let id = |text: &String| text.parse().unwrap_or_else(|_| CommitId::zero());
@@ -61,8 +65,29 @@ impl Memory {
             released: sync.and_then(|sync| sync.released.as_ref()?.parse().ok()),
             synced: sync.and(synced),
             pruned: sync.map_or_else(Vec::new, |sync| sync.pruned.clone()),
+            heard,
             ..Self::default()
         }
+    }
+
+    /// What is remembered after a memory of the same, or of another address, branch or path.
+    pub(super) fn after(before: Option<Self>, of: Of, status: Option<&RepositoryStatus>) -> Self {
+        match before {
+            Some(before) if before.of == of => before,
+            Some(before) if before.of.uid == of.uid => Self {
+                // The status may be older.
+                heard: before.heard,
+                ..Self::kept(of, status)
+            },
+            _ => Self::kept(of, status),
+        }
+    }
+
+    /// True where what is remembered of a Repository, which is so `now`, is no older than a commit of another one.
+    pub(super) fn is_beside(&self, now: &Of, other: &Of, head: &CommitId) -> bool {
+        let tip = self.followed.tip.commit.as_ref();
+        let is_same_branch = (&now.url, &now.branch) == (&other.url, &other.branch);
+        self.of == *now && tip.is_some_and(|tip| !is_same_branch || tip == head)
     }
 
     /// The commit that counts.
@@ -74,10 +99,22 @@ impl Memory {
     pub(super) fn hear(&mut self, word: Option<&str>) {
         let names = |commit: &CommitId| word.is_some_and(|word| is_named(commit, word));
         self.released.take_if(|commit| !names(commit));
+        self.heard.take_if(|commit| !names(commit));
     }
 }
 
 impl Of {
+    /// Of a Repository and its path; one that syncs nothing has none.
+    pub(super) fn new(repository: &Repository) -> Self {
+        let spec = &repository.spec;
+        Self {
+            uid: repository.metadata.uid.clone().unwrap_or_default(),
+            url: spec.url.clone(),
+            branch: spec.branch.clone(),
+            path: spec.releases.clone().unwrap_or_default(),
+        }
+    }
+
     fn is_of(&self, sync: &SyncStatus) -> bool {
         (&self.uid, &self.url, &self.branch, &self.path)
             == (&sync.uid, &sync.url, &sync.branch, &sync.path)
@@ -140,7 +177,7 @@ impl Case {
         };
         let head = &self.head;
         let named = (self.word.as_deref()).is_some_and(|word| is_named(head, word));
-        let is_new_word = named && self.memory.released.as_ref() != Some(head);
+        let is_new_word = named && self.memory.heard.as_ref() != Some(head);
         // It counts by that word until another commit counts, also where it was not carried out at once.
         let stands =
             self.memory.released.as_ref() == Some(head) && self.memory.counts() == Some(head);
@@ -175,6 +212,7 @@ impl Case {
             wanted,
             head,
             recalls: &|owner| tip.recalls(owner),
+            keeps: &|owner| tip.held.contains_key(owner),
             released,
             path: &next.of.path,
             empty: followed.empty,
@@ -206,6 +244,7 @@ impl Case {
         let read = next.followed.read(self.place(), &self.head, &[], None);
         next.problems = read.map_err(|error| unreadable(&error))?;
         next.released = Some(self.head.clone());
+        next.heard = next.released.clone();
         Ok(())
     }
 
@@ -213,7 +252,13 @@ impl Case {
     fn read(&self, next: &mut Memory) -> Result<(), Stands> {
         let repository = &next.of.uid;
         next.followed.known = self.cluster.known(repository);
-        if next.followed.tip.commit.is_none() && !next.counted.is_empty() {
+        let is_first = next.followed.tip.commit.is_none() && next.counted.is_empty();
+        if is_first && !next.followed.known.is_empty() {
+            // What counted of another address, branch or path is not known here, nor what was held there: so the first commit takes
+            // nothing away.
+            next.counted.push(CommitId::zero());
+            next.followed.lost.push(CommitId::zero());
+        } else if next.followed.tip.commit.is_none() && !next.counted.is_empty() {
             let may_stay = self.cluster.owners(repository);
             let followed = &mut next.followed;
             let (_, problems) = followed.replay(self.place(), &next.counted, Some(&may_stay));

@@ -3,15 +3,16 @@
 //! A copy of what the watches told of. Decides nothing and talks to nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::cache::{Cache, State};
 use super::super::key::ObjectKey;
 use super::desired::spec_of;
 use crate::api::annotation;
-use crate::branch::Known;
+use crate::branch::{Known, Tip};
 use crate::plan::{Owner, OwnerKind};
 use crate::words::{AppName, CommitId};
 
@@ -45,6 +46,14 @@ impl Live {
             annotations: metadata.annotations.clone().unwrap_or_default(),
             spec,
             of,
+        }
+    }
+
+    /// What a write names of the object that it is about; without a version where it is about the object in whatever state.
+    pub(super) fn precondition(&self) -> Value {
+        match &self.resource_version {
+            Some(version) => json!({"uid": self.uid, "resourceVersion": version}),
+            None => json!({"uid": self.uid}),
         }
     }
 
@@ -84,6 +93,10 @@ pub(super) struct Cluster {
     pub(super) objects: BTreeMap<Owner, Live>,
     /// Other Repositories of the namespace that sync, by uid: their names.
     pub(super) others: BTreeMap<String, String>,
+    /// What counts of those, by uid, as far as they were read: nothing of one that may be behind.
+    pub(super) tips: BTreeMap<String, Arc<Tip>>,
+    /// The uids of all Repositories of the namespace, whether they sync or not.
+    pub(super) repositories: BTreeSet<String>,
     /// A Repository of the namespace cannot be read, and may be anybody.
     pub(super) unread_others: bool,
     /// Why what is known may be old.
@@ -133,6 +146,9 @@ impl Cluster {
         let others = (state.repositories.iter())
             .filter(|(other, it)| is_other(other) && it.spec.releases.is_some())
             .filter_map(|(other, it)| Some((it.metadata.uid.clone()?, other.1.clone())));
+        let repositories = (state.repositories.iter())
+            .filter(|(other, _)| other.0 == key.0)
+            .filter_map(|(_, it)| it.metadata.uid.clone());
         let failing = KINDS.iter().find_map(|kind| {
             if state.unknown.contains(kind) {
                 return Some(format!("the API server does not know the kind {kind}"));
@@ -143,6 +159,8 @@ impl Cluster {
         Self {
             objects: BTreeMap::new(),
             others: others.collect(),
+            tips: BTreeMap::new(),
+            repositories: repositories.collect(),
             unread_others: state.unread_repositories.iter().any(is_other),
             failing,
         }
@@ -160,6 +178,21 @@ impl Cluster {
     pub(super) fn owners(&self, repository: &str) -> BTreeSet<Owner> {
         let owners = self.of_repository(repository);
         owners.map(|(owner, _)| owner.clone()).collect()
+    }
+
+    /// The other Repository that has an object in its commit, or may have: its name, and whether it has been read.
+    pub(super) fn had_by(&self, owner: &Owner) -> Option<(&str, bool)> {
+        let others = || (self.others.iter()).map(|(uid, name)| (self.tips.get(uid), name.as_str()));
+        let has = others().find(|(tip, _)| tip.is_some_and(|tip| tip.has(owner)));
+        let unread = || others().find(|(tip, _)| tip.is_none());
+        let (tip, name) = has.or_else(unread)?;
+        Some((name, tip.is_some()))
+    }
+
+    /// True where another Repository synced an object and its commit does not have it any more, without a slip.
+    pub(super) fn is_given_up(&self, by: &str, owner: &Owner) -> bool {
+        let tip = self.tips.get(by);
+        tip.is_some_and(|tip| !tip.has(owner) && !tip.recalls(owner))
     }
 
     pub(super) fn of_repository(&self, repository: &str) -> impl Iterator<Item = (&Owner, &Live)> {

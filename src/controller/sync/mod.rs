@@ -33,6 +33,7 @@ use super::repositories::{Fetch, blocking};
 use crate::api::condition::State;
 use crate::api::{Alias, Deployment, OwnerKind, Reason, Repository, SyncStatus, annotation};
 use crate::backoff::Backoff;
+use crate::branch::Tip;
 use crate::store::Mirror;
 use crate::words::CommitId;
 
@@ -74,19 +75,18 @@ impl Sync {
     ) -> Option<Told> {
         let turn = self.turn(&key.0).await;
         let repository = current(&context.cache, key, fetch)?;
-        let Some(path) = repository.spec.releases.clone() else {
-            self.forget(key);
-            return Some(Told::default());
-        };
-        let of = Of {
-            uid: repository.metadata.uid.clone().unwrap_or_default(),
-            url: repository.spec.url.clone(),
-            branch: repository.spec.branch.clone(),
-            path,
-        };
-        let kept = self.memories.lock().get(key).cloned();
-        let memory = kept.filter(|memory| memory.of == of);
-        let memory = memory.unwrap_or_else(|| Memory::kept(of, repository.status.as_ref()));
+        let before = self.memories.lock().get(key).cloned();
+        let mut memory = Memory::after(before, Of::new(&repository), repository.status.as_ref());
+        if repository.spec.releases.is_none() {
+            // A word that was heard is not said again where a path comes back.
+            memory.hear(word(&repository));
+            let sync = told::nothing(&memory);
+            self.memories.lock().insert(key.clone(), memory);
+            return Some(Told {
+                sync,
+                ..Told::default()
+            });
+        }
         let mut look = Look {
             sync: self,
             context,
@@ -102,9 +102,25 @@ impl Sync {
         told
     }
 
-    /// Forgets a Repository that is gone, or syncs no more. Its objects stay.
+    /// Forgets a Repository that is gone. Its objects stay.
     pub(super) fn forget(&self, key: &ObjectKey) {
         self.memories.lock().remove(key);
+    }
+
+    /// What counts of the other Repositories of a namespace, as far as they were read as they are now: of one that may be behind the
+    /// commit at hand, nothing.
+    fn tips(&self, cache: &Cache, key: &ObjectKey, of: &Of, head: &CommitId) -> Tips {
+        let memories = self.memories.lock();
+        let others = memories
+            .iter()
+            .filter(|(other, _)| other.0 == key.0 && *other != key);
+        let others = others.filter(|(other, memory)| {
+            let now = cache.repository(&other.0, &other.1);
+            now.is_some_and(|now| memory.is_beside(&Of::new(&now), of, head))
+        });
+        others
+            .map(|(_, it)| (it.of.uid.clone(), Arc::clone(&it.followed.tip)))
+            .collect()
     }
 
     async fn turn(&self, namespace: &str) -> Option<OwnedSemaphorePermit> {
@@ -117,6 +133,20 @@ impl Sync {
         // It is never closed.
         turns.acquire_owned().await.ok()
     }
+}
+
+/// What counts of Repositories, by uid.
+type Tips = BTreeMap<String, Arc<Tip>>;
+
+/// True for what was not written because the object is not as it was seen.
+fn changed_meanwhile(failure: &Failure) -> bool {
+    failure.reason == Reason::Progressing
+}
+
+/// The commit that a person names.
+fn word(repository: &Repository) -> Option<&str> {
+    let annotations = repository.metadata.annotations.as_ref()?;
+    annotations.get(annotation::PRUNE).map(String::as_str)
 }
 
 /// The Repository, where it is the one that was fetched, as it was then.
@@ -144,7 +174,7 @@ impl Look<'_> {
                 return Some(self.stopped(reason, message));
             }
         };
-        let cluster = match Cluster::of(&self.context.cache, self.key) {
+        let mut cluster = match Cluster::of(&self.context.cache, self.key) {
             Ok(cluster) => cluster,
             Err(kind) => {
                 let message = format!(
@@ -153,10 +183,9 @@ impl Look<'_> {
                 return Some(self.again(|look| look.stopped(Reason::ApiServerError, message)));
             }
         };
-        let annotations = self.repository.metadata.annotations.as_ref();
-        let word = annotations
-            .and_then(|all| all.get(annotation::PRUNE))
-            .cloned();
+        let (cache, of) = (&self.context.cache, &self.memory.of);
+        cluster.tips = self.sync.tips(cache, self.key, of, &head);
+        let word = word(&self.repository).map(ToOwned::to_owned);
         self.memory.hear(word.as_deref());
         let case = Case {
             memory: self.memory.clone(),
@@ -225,8 +254,12 @@ impl Look<'_> {
             removed: &[],
             put_back: &BTreeMap::new(),
         };
+        let broke_off = |answer: &Result<(), Failure>| {
+            let failure = answer.as_ref().err();
+            failure.is_some_and(|failure| failure.reason == Reason::ApiServerError)
+        };
         let tried = self
-            .each(&decision.applies, |apply| writer.try_out(apply))
+            .each(&decision.applies, |apply| writer.try_out(apply), broke_off)
             .await?;
         let refused: Vec<Failure> = tried.into_iter().filter_map(|(_, it)| it.err()).collect();
         if !refused.is_empty() {
@@ -246,13 +279,13 @@ impl Look<'_> {
         let mut written = Vec::new();
         let mut put_back = BTreeMap::new();
         let applied = self
-            .each(&decision.applies, |apply| writer.apply(apply))
+            .each(&decision.applies, |apply| writer.apply(apply), |_| false)
             .await?;
         for (apply, answer) in applied {
             match answer {
                 Ok(answer) => {
                     written.push(apply.desired.owner.clone());
-                    self.settle(apply, &answer);
+                    failures.extend(self.settle(apply, &answer));
                     if !apply.drift.is_empty() {
                         self.tell_drift(apply, &answer);
                         put_back.insert(apply.desired.owner.clone(), apply.drift.clone());
@@ -264,7 +297,7 @@ impl Look<'_> {
         let mut removed = Vec::new();
         if failures.is_empty() {
             let gone = self
-                .each(&decision.deletes, |delete| writer.delete(delete))
+                .each(&decision.deletes, |delete| writer.delete(delete), |_| false)
                 .await?;
             for (delete, answer) in gone {
                 match answer {
@@ -281,6 +314,14 @@ impl Look<'_> {
             self.memory.synced = Some(head.clone());
         }
         let passes = |reason| matches!(reason, Reason::Progressing | Reason::ApiServerError);
+        if !failures.is_empty() && failures.iter().all(changed_meanwhile) {
+            // What changed while it was written is written as soon as that is known.
+            let told = done.told(&self.memory);
+            return Some(Told {
+                again: Some(FIRST_RETRY),
+                ..told
+            });
+        }
         if !failures.is_empty() || lack.is_some_and(|(reason, _)| passes(reason)) {
             return Some(self.again(|look| done.told(&look.memory)));
         }
@@ -288,25 +329,18 @@ impl Look<'_> {
         Some(done.told(&self.memory))
     }
 
-    /// Does something with each of these, several at a time; nothing where the Repository has changed meanwhile.
+    /// Does something with each of these; nothing where the Repository has changed meanwhile.
     async fn each<'a, T, R, F>(
         &self,
         all: &'a [T],
         work: impl Fn(&'a T) -> F,
+        stops: impl Fn(&R) -> bool,
     ) -> Option<Vec<(&'a T, R)>>
     where
         F: Future<Output = R>,
     {
-        let mut done = Vec::new();
-        for some in all.chunks(AT_ONCE) {
-            let works = some.iter().map(|one| {
-                let work = work(one);
-                async move { (one, work.await) }
-            });
-            done.extend(join_all(works).await);
-            current(&self.context.cache, self.key, self.fetch)?;
-        }
-        Some(done)
+        let is_current = || current(&self.context.cache, self.key, self.fetch).is_some();
+        each(all, work, stops, is_current).await
     }
 
     /// Has a restart know which commit counts, before anything of it is written.
@@ -314,6 +348,7 @@ impl Look<'_> {
         let sync = told::status(memory, self.before().cloned().unwrap_or_default());
         let is_kept = self.before().is_some_and(|before| {
             (&before.counting, &before.released) == (&sync.counting, &sync.released)
+                && before.heard == sync.heard
                 && (&before.uid, &before.url) == (&sync.uid, &sync.url)
                 && (&before.branch, &before.path) == (&sync.branch, &sync.path)
         });
@@ -333,8 +368,8 @@ impl Look<'_> {
         }
     }
 
-    /// An API server that keeps a spec otherwise than it was written is not asked for it again and again.
-    fn settle(&mut self, apply: &Apply, answer: &DynamicObject) {
+    /// An API server that keeps an object otherwise than it was written is not asked for it again and again; what is said of that.
+    fn settle(&mut self, apply: &Apply, answer: &DynamicObject) -> Option<Failure> {
         let Apply { desired, .. } = apply;
         let metadata = &answer.metadata;
         let found = Live {
@@ -344,12 +379,16 @@ impl Look<'_> {
             ..Live::default()
         };
         let settled = &mut self.memory.settled;
-        if desired.differences(&found, false).is_empty() {
+        let otherwise = desired.differences(&found, None);
+        if otherwise.is_empty() {
             settled.remove(&desired.owner);
-        } else {
-            let settles = (desired.digest.clone(), metadata.generation);
-            settled.insert(desired.owner.clone(), settles);
+            return None;
         }
+        settled.insert(desired.owner.clone(), (desired.digest.clone(), found));
+        Some(Failure {
+            reason: Reason::ApiServerRefused,
+            message: format!("{}: {}", desired.at, words::otherwise(&otherwise)),
+        })
     }
 
     fn tell_drift(&self, apply: &Apply, answer: &DynamicObject) {
@@ -369,6 +408,36 @@ impl Look<'_> {
         );
         self.context.reports.put_back(&reference, &note);
     }
+}
+
+/// Does something with each of these, several at a time, until one of several `stops` it: the next ones would have to wait as long. Nothing
+/// where it is not `still` to be done.
+async fn each<'a, T, R, F>(
+    all: &'a [T],
+    work: impl Fn(&'a T) -> F,
+    stops: impl Fn(&R) -> bool,
+    still: impl Fn() -> bool,
+) -> Option<Vec<(&'a T, R)>>
+where
+    F: Future<Output = R>,
+{
+    let mut done: Vec<(&'a T, R)> = Vec::new();
+    for some in all.chunks(AT_ONCE) {
+        let works = some.iter().map(|one| {
+            let work = work(one);
+            async move { (one, work.await) }
+        });
+        let answers = join_all(works).await;
+        if !still() {
+            return None;
+        }
+        let is_over = answers.iter().any(|(_, answer)| stops(answer));
+        done.extend(answers);
+        if is_over {
+            break;
+        }
+    }
+    Some(done)
 }
 
 #[cfg(test)]

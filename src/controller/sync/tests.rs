@@ -11,7 +11,9 @@ use crate::git::RemoteUrl;
 use crate::plan::Owner;
 
 mod history;
+mod moves;
 mod slips;
+mod words_once;
 
 const PATH: &str = "releases";
 const UID: &str = "uid-1";
@@ -216,6 +218,8 @@ impl Stage {
         live.annotations.extend(map("annotations"));
         live.labels.extend(map("labels"));
         live.spec = Some(body["spec"].clone());
+        let app = desired.app().parse().unwrap();
+        live.of = Some((app, "main".to_owned()));
         live.uid.get_or_insert_with(|| desired.owner.to_string());
         let generation = live.generation.unwrap_or(0) + 1;
         (live.generation, live.resource_version) = (Some(generation), Some(generation.to_string()));
@@ -386,5 +390,36 @@ fn an_object_that_cannot_be_read_is_there_and_one_that_is_deleted_is_waited_for(
     let looked = stage.look().unwrap();
     assert!(matches!(looked.held[1].1, Why::Old(_)), "{looked:?}");
     stage.cluster.failing = None;
+    // Never read by this program, it may have been held.
+    let of = stage.live("a").of.take();
+    let looked = stage.look().unwrap();
+    assert_eq!(looked.held[1].1, Why::Obscure);
+    stage.live("a").of = of;
     assert_eq!(stage.look().unwrap().deleted, ["cwd/a"]);
+}
+
+#[test]
+fn what_the_api_server_keeps_otherwise_is_said_and_not_written_for_ever() {
+    let mut stage = Stage::new();
+    let a = shop("a", 1).replace("{name: a}", "{name: a, labels: {team: shop}}");
+    stage.commit(&[("releases/a.yaml", &a)]);
+    stage.look().unwrap();
+    let digest = stage.live("a").digest().unwrap().to_owned();
+    // A webhook has changed both.
+    let live = stage.live("a");
+    live.labels.insert("team".to_owned(), "other".to_owned());
+    live.spec.as_mut().unwrap()["message"] = serde_json::json!("checked");
+    let answer = live.clone();
+    let settled = [(owner("a"), (digest, answer))];
+    stage.memory.settled = settled.into();
+    let fields = ["spec.message", "metadata.labels[team]"].map(ToOwned::to_owned);
+    let held = [("cwd/a".to_owned(), Why::Otherwise(fields.to_vec()))];
+    let looked = stage.look().unwrap();
+    assert_eq!((looked.applied.len(), &looked.held[..]), (0, &held[..]));
+    assert!(words::reason(&held[0].1).is_some());
+    // A person changes something else.
+    stage.live("a").spec.as_mut().unwrap()["message"] = serde_json::json!("by hand");
+    let (_, judged) = stage.judge();
+    let decision = judged.unwrap().decision;
+    assert_eq!(decision.applies[0].drift, ["spec.message"]);
 }

@@ -182,22 +182,28 @@ impl Done<'_> {
             object: owner.to_string(),
             why: shortened(&why),
         };
-        let mut held: Vec<HeldObject> = (self.counts.decision.held.iter())
-            .map(|(owner, why)| entry(owner, words::why(why, self.head, self.name)))
-            .collect();
+        let mut kept: BTreeMap<&Owner, String> = BTreeMap::new();
         for problem in &self.counts.memory.problems {
             match problem {
-                Problem::Kept { owners, .. } => {
-                    let why = words::why(&Why::Empty, self.head, self.name);
-                    held.extend(owners.iter().map(|owner| entry(owner, why.clone())));
+                Problem::Kept { owners, why, .. } => {
+                    let why = words::kept(why, self.head, self.name);
+                    kept.extend(owners.iter().map(|owner| (owner, why.clone())));
                 }
                 Problem::AsBefore { owners, .. } => {
                     let why = "as before until what is wrong in the files is mended";
-                    held.extend(owners.iter().map(|owner| entry(owner, why.to_owned())));
+                    kept.extend(owners.iter().map(|owner| (owner, why.to_owned())));
                 }
                 _ => {}
             }
         }
+        let mut held = Vec::new();
+        for (owner, why) in &self.counts.decision.held {
+            // Each is listed once, with what says more.
+            let more = kept.remove(owner).filter(|_| *why == Why::Recalled);
+            let why = more.unwrap_or_else(|| words::why(why, self.head, self.name));
+            held.push(entry(owner, why));
+        }
+        held.extend(kept.into_iter().map(|(owner, why)| entry(owner, why)));
         held
     }
 
@@ -249,6 +255,7 @@ pub(super) fn status(memory: &Memory, rest: SyncStatus) -> SyncStatus {
     SyncStatus {
         counting: memory.counted.iter().map(ToString::to_string).collect(),
         released: memory.released.as_ref().map(ToString::to_string),
+        heard: memory.heard.as_ref().map(ToString::to_string),
         pruned: memory.pruned.clone(),
         uid: memory.of.uid.clone(),
         url: memory.of.url.clone(),
@@ -256,6 +263,12 @@ pub(super) fn status(memory: &Memory, rest: SyncStatus) -> SyncStatus {
         path: memory.of.path.clone(),
         ..rest
     }
+}
+
+/// The status where nothing is synced: what has to be remembered all the same.
+pub(super) fn nothing(memory: &Memory) -> Option<SyncStatus> {
+    let is_heard = memory.heard.is_some();
+    is_heard.then(|| status(memory, SyncStatus::default()))
 }
 
 /// Removed objects as the status lists them, the newest last.

@@ -119,6 +119,10 @@ pub(super) fn problem(problem: &Problem) -> String {
                         before.short()
                     )
                 }
+                branch::Why::Unknown { before } if before.is_zero() => {
+                    "what was synced before is not known, of another address, branch or path"
+                        .to_owned()
+                }
                 branch::Why::Unknown { before } => {
                     format!(
                         "commit {}, which counted before, cannot be read",
@@ -145,6 +149,17 @@ pub(super) fn reserved(desired: &Desired) -> Option<String> {
             desired.at, keys
         )
     })
+}
+
+/// Why an object that the commit does not have goes on, and what to do.
+pub(super) fn kept(why: &branch::Why, head: &CommitId, name: &str) -> String {
+    if matches!(why, branch::Why::Empty { .. }) {
+        return self::why(&Why::Empty, head, name);
+    }
+    format!(
+        "it was there before what counts now did, and no commit has had it since; put it into a file, or, to remove it: {}",
+        release(head, name)
+    )
 }
 
 /// Why an object stays as it is, and what to do.
@@ -199,6 +214,32 @@ pub(super) fn why(why: &Why, head: &CommitId, name: &str) -> String {
         Why::Recalled => {
             "the commit does not have it, and it stays until what is wrong in the files is mended".to_owned()
         }
+        Why::Obscure => format!(
+            "it cannot be read, so whether it was held before is not known; to remove it: {}",
+            release()
+        ),
+        Why::Before(owner) => format!(
+            "it is removed once {owner}, of the same app, is as the commit has it"
+        ),
+        Why::Moves(other) => format!(
+            "Repository `{other}` of this namespace has it, and takes it over; remove it there to have it removed"
+        ),
+        Why::Unread(other) => format!(
+            "Repository `{other}` of this namespace, which was not read yet as it is now, may have it; it is removed after that; to remove it before: {}",
+            release()
+        ),
+        Why::Otherwise(fields) => otherwise(fields),
+        Why::Gone => {
+            "it would stay as it was, because of what is wrong in the files or in what counted before, and it was deleted; it is made again once a commit has it".to_owned()
+        }
+        Why::Orphan { is_below: true } => format!(
+            "a Repository that is gone synced it, and the commit does not have it; to remove it: {}",
+            release()
+        ),
+        Why::Orphan { is_below: false } => {
+            "a Repository that is gone synced it, and the commit does not have it; remove it with kubectl delete, or put it into a file"
+                .to_owned()
+        }
         Why::Old(failing) => format!("it is removed once the cluster can be seen again: {failing}"),
     }
 }
@@ -206,14 +247,23 @@ pub(super) fn why(why: &Why, head: &CommitId, name: &str) -> String {
 /// What an object that stays means for the whole; nothing where it is as somebody wishes.
 pub(super) fn reason(why: &Why) -> Option<Reason> {
     match why {
-        Why::Paused => None,
-        Why::Leaving | Why::Old(_) => Some(Reason::Progressing),
+        Why::Paused | Why::Gone | Why::Orphan { .. } => None,
+        Why::Leaving | Why::Old(_) | Why::Moves(_) | Why::Unread(_) => Some(Reason::Progressing),
         Why::Taken(_) => Some(Reason::NameTaken),
+        Why::Otherwise(_) => Some(Reason::ApiServerRefused),
         Why::Newer(_) | Why::Rewritten(_) => Some(Reason::HistoryRewritten),
         Why::Unknown(_) => Some(Reason::HistoryUnknown),
-        Why::Empty | Why::Elsewhere(_) => Some(Reason::PruneHeld),
+        Why::Empty | Why::Elsewhere(_) | Why::Obscure | Why::Before(_) => Some(Reason::PruneHeld),
         Why::Recalled => Some(Reason::ReleasesInvalid),
     }
+}
+
+/// What is said of fields that the API server keeps otherwise than they are written.
+pub(super) fn otherwise(fields: &[String]) -> String {
+    format!(
+        "the API server keeps {} otherwise than the commit has it, as an admission webhook does: change the file, or have the webhook leave it",
+        fields.join(", ")
+    )
 }
 
 /// Objects in a row, and how many more there are.

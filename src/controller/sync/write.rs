@@ -13,8 +13,12 @@ use super::super::key::AppKey;
 use super::super::queue::Queue;
 use super::decide::{Apply, Delete};
 use super::desired::spec_of;
+use super::live::Live;
 use crate::api::{Alias, Deployment, OwnerKind, Reason, SYNC_MANAGER, annotation};
 use crate::plan::Owner;
+
+/// Most times that an object is written again at once because its status was written meanwhile.
+const CONFLICTS: usize = 5;
 
 /// Writes in one namespace, for one Repository.
 pub(super) struct Writer<'a> {
@@ -29,8 +33,13 @@ pub(super) struct Writer<'a> {
 impl Writer<'_> {
     /// Asks the API server whether it would take an object.
     pub(super) async fn try_out(&self, apply: &Apply) -> Result<(), Failure> {
+        let mut live = apply.live.clone();
+        // The API server writes nothing, so a status that was written meanwhile is in nobody's way.
+        if let Some(live) = &mut live {
+            live.resource_version = None;
+        }
         let answer = self
-            .send(apply, true)
+            .send(apply, &mut live, true)
             .await
             .map_err(|error| said(apply, &error))?;
         let is_there = (answer.metadata.resource_version).is_some_and(|it| !it.is_empty());
@@ -46,19 +55,54 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Writes an object; what stands there then.
+    /// Writes an object; what stands there then. Where only its status was written meanwhile, once more at once.
     pub(super) async fn apply(&self, apply: &Apply) -> Result<DynamicObject, Failure> {
-        let answer = self.send(apply, false).await;
+        let mut live = apply.live.clone();
+        let mut answer = self.send(apply, &mut live, false).await;
+        for _ in 0..CONFLICTS {
+            let is_conflict = answer.as_ref().is_err_and(is_conflict);
+            if !is_conflict || !self.is_as_seen(apply, &mut live).await {
+                break;
+            }
+            answer = self.send(apply, &mut live, false).await;
+        }
         let answer = answer.map_err(|error| said(apply, &error))?;
         self.take_in(&apply.desired.owner, &answer);
         Ok(answer)
     }
 
-    async fn send(&self, apply: &Apply, dry_run: bool) -> Result<DynamicObject, kube::Error> {
-        let Apply { desired, live, .. } = apply;
+    /// True for an object of which nothing but the status is other than it was seen; from now on it is seen as of that status.
+    async fn is_as_seen(&self, apply: &Apply, live: &mut Option<Live>) -> bool {
+        let Some(live) = live else {
+            return false;
+        };
+        let owner = &apply.desired.owner;
+        let found = timed(self.api(owner.kind).get_metadata_opt(&owner.name)).await;
+        let Ok(Some(found)) = found else {
+            return false;
+        };
+        let found = found.metadata;
+        let is_as_seen = found.uid == live.uid
+            && found.generation == live.generation
+            && found.deletion_timestamp.is_none()
+            && found.labels.unwrap_or_default() == live.labels
+            && found.annotations.unwrap_or_default() == live.annotations;
+        if is_as_seen {
+            live.resource_version = found.resource_version;
+        }
+        is_as_seen
+    }
+
+    /// Sends an object, which is there as `live`: what was sent of it is in there afterwards.
+    async fn send(
+        &self,
+        apply: &Apply,
+        live: &mut Option<Live>,
+        dry_run: bool,
+    ) -> Result<DynamicObject, kube::Error> {
+        let desired = &apply.desired;
         let api = self.api(desired.owner.kind);
         let name = &desired.owner.name;
-        let mut live = live.clone();
         let spec = live.as_ref().and_then(|live| live.spec.as_ref());
         // What an apply leaves, because somebody else set it, is taken out by a patch that says so.
         if let Some(spec) = spec.and_then(|spec| desired.takes_out(spec)) {
@@ -67,15 +111,15 @@ impl Writer<'_> {
                 dry_run,
                 ..PatchParams::default()
             };
-            let metadata = live
-                .as_ref()
-                .map(|live| json!({"uid": live.uid, "resourceVersion": live.resource_version}));
+            let metadata = live.as_ref().map(Live::precondition);
             let patch = json!({"metadata": metadata, "spec": spec});
             let answer = timed(api.patch(name, &params, &Patch::Merge(&patch))).await?;
             if dry_run {
                 return Ok(answer);
             }
-            if let Some(live) = &mut live {
+            if let Some(live) = live {
+                live.spec = spec_in(&desired.owner, &answer);
+                live.generation = answer.metadata.generation;
                 live.resource_version = answer.metadata.resource_version;
             }
         }
@@ -184,3 +228,6 @@ fn said(apply: &Apply, error: &kube::Error) -> Failure {
     failure.message = format!("{}: {}", apply.desired.at, failure.message);
     failure
 }
+
+#[cfg(test)]
+mod tests;

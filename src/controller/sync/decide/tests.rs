@@ -65,6 +65,7 @@ fn sync(tip: &Tip, cluster: &mut Cluster, number: u8, releases: &[Release]) -> T
         wanted,
         head: &head,
         recalls: &|owner| tip.recalls(owner),
+        keeps: &|owner| tip.held.contains_key(owner),
         released: false,
         path: "releases",
         empty: false,
@@ -79,6 +80,7 @@ fn sync(tip: &Tip, cluster: &mut Cluster, number: u8, releases: &[Release]) -> T
         let live = Live {
             annotations: map("annotations"),
             labels: map("labels"),
+            of: Some((desired.app().parse().unwrap(), "main".to_owned())),
             spec: Some(desired.spec),
             ..Live::default()
         };
