@@ -21,15 +21,21 @@ pub struct Place<'a> {
     pub branch: &'a str,
     /// The folder of releases, where it is not the one that `cutwater.yaml` names.
     pub folder: Option<&'a str>,
+    /// The namespace to which its objects go, where there are namespaces.
+    pub namespace: Option<&'a str>,
 }
 
 /// What counts of a branch.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Followed {
     /// The objects that count.
     pub tip: Arc<Tip>,
     /// Something of the commit that was read last could not be read, whatever stands in it: another time it may be to be had.
     pub unread: bool,
+    /// The folder of the commit that was read last is absent, or holds nothing of ours.
+    pub empty: bool,
+    /// Objects of others in that commit, which are left aside: each in a sentence, with its place.
+    pub aside: Arc<Vec<String>>,
     /// What is known of objects beside commits, until all of them are as a commit says.
     pub known: Known,
     /// Commits that counted before and cannot be read any more, until another one is read.
@@ -111,6 +117,7 @@ impl Followed {
             },
             known,
             lost: &self.lost,
+            namespace: place.namespace,
             may_stay,
         });
         // Where nothing is kept, nothing else is said of it.
@@ -124,6 +131,8 @@ impl Followed {
             });
         }
         self.tip = Arc::new(tip);
+        self.empty = is_empty;
+        self.aside = Arc::clone(&read.aside);
         self.lost.clear();
         Ok(problems)
     }

@@ -108,6 +108,8 @@ mod it {
     mod signing;
     /// Pushes that a person or a pipeline stops.
     mod stopped;
+    /// Releases by pull request: what is merged to the branch of a Repository is applied to its namespace.
+    mod sync;
     /// Publishing from refs that were seen some time ago.
     mod warm;
     /// Webhooks at the controller: a push is fetched at once, and strangers learn and hold up nothing.

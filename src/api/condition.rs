@@ -146,6 +146,18 @@ words! {
         MemoryLost,
         /// The API server refused what has to be written: by a right, a quota, an admission rule or a schema.
         ApiServerRefused,
+        /// The commit of the branch does not follow the one that was synced before.
+        HistoryRewritten,
+        /// The branch is at a commit before the one that was synced: it went back, or the repository is a copy that lags behind.
+        BranchWentBack,
+        /// Whether the commit of the branch follows the one that was synced before cannot be told.
+        HistoryUnknown,
+        /// Files of the releases hold something that cannot be applied.
+        ReleasesInvalid,
+        /// Objects that the commit does not have stay until somebody says that they may go.
+        PruneHeld,
+        /// An object that is synced was changed by hand and put back (an event only).
+        PutBack,
         /// Something could not be found out.
         Unknown,
     }
@@ -169,7 +181,7 @@ impl Reason {
     #[must_use]
     pub const fn class(self) -> Class {
         match self {
-            Self::Succeeded | Self::NoRoutes | Self::Draining => Class::Fine,
+            Self::Succeeded | Self::NoRoutes | Self::Draining | Self::PutBack => Class::Fine,
             Self::Progressing
             | Self::Settling
             | Self::WaitingForPods
@@ -187,6 +199,8 @@ impl Reason {
             | Self::ApiServerError
             | Self::MemoryLost
             | Self::ForeignRoute
+            | Self::BranchWentBack
+            | Self::HistoryUnknown
             | Self::Unknown => Class::Fault,
             Self::InvalidSpec
             | Self::MalformedObject
@@ -209,6 +223,9 @@ impl Reason {
             | Self::RouteTooLarge
             | Self::NotSupported
             | Self::NameTaken
+            | Self::HistoryRewritten
+            | Self::ReleasesInvalid
+            | Self::PruneHeld
             | Self::ApiServerRefused => Class::Stalled,
         }
     }

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rules;
+use super::sync::SyncStatus;
 use crate::words::{EnvironmentName, Period};
 
 /// Where the release repository is, and how often it is read.
@@ -49,6 +50,12 @@ use crate::words::{EnvironmentName, Period};
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
         description = "Why it is ready or not"
+    ),
+    printcolumn(
+        name = "Applied",
+        type_ = "string",
+        json_path = ".status.sync.applied",
+        description = "The commit whose releases were last applied in full, and whether it is the tip of the branch"
     ),
     printcolumn(
         name = "Age",
@@ -94,8 +101,8 @@ pub struct RepositorySpec {
     /// `/hook/<namespace>/<name>` where the controller takes webhooks makes it fetch at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_secret_ref: Option<SecretName>,
-    /// Path in the repository whose Deployments and Aliases are synced into this namespace, such as `releases/prod`. Without
-    /// it nothing is synced: apply them yourself.
+    /// Path in the repository whose Deployments and Aliases are synced into this namespace, such as `releases/prod`: what is merged
+    /// to the branch is applied, and what is removed there is removed here. Without it nothing is synced: apply them yourself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "rules::releases")]
     pub releases: Option<String>,
@@ -151,6 +158,9 @@ pub struct RepositoryStatus {
     /// The commit whose releases were last synced in full: 40 hex digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub synced: Option<String>,
+    /// The releases that are synced, where `spec.releases` is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync: Option<SyncStatus>,
 }
 
 fn main_branch() -> String {

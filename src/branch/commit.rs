@@ -32,6 +32,8 @@ pub struct Commit<'a> {
     pub known: &'a Known,
     /// The commits before it that cannot be read any more; the id of no object for one that counted and of which nothing is known.
     pub lost: &'a [CommitId],
+    /// The namespace to which all of it goes; nothing where the engine has no namespaces. An object that names another one is a slip.
+    pub namespace: Option<&'a str>,
     /// The objects that may go on though it does not have them, where a process before this one knew that.
     pub may_stay: Option<&'a BTreeSet<Owner>>,
 }

@@ -30,6 +30,19 @@ pub enum Problem {
         /// Other folders of the commit that hold releases.
         others: BTreeSet<String>,
     },
+    /// An object names a namespace to which the releases of this folder do not go.
+    Astray {
+        /// The file, from the root of the repository.
+        file: String,
+        /// Where the object begins: line and column.
+        place: (u64, u64),
+        /// The object.
+        owner: Owner,
+        /// The namespace that it names.
+        named: String,
+        /// The namespace to which the releases go.
+        here: String,
+    },
     /// An object is of another app or repository than before.
     Changed {
         /// The file, from the root of the repository.
@@ -81,4 +94,40 @@ pub enum Problem {
         /// The commit.
         commit: CommitId,
     },
+}
+
+impl Problem {
+    /// What is said of a slip in a file, in the same words for whoever follows the branch; nothing for what is said of the commit.
+    #[must_use]
+    pub fn slip(&self) -> Option<String> {
+        Some(match self {
+            Self::Unreadable(problem) => problem.clone(),
+            Self::Astray {
+                file,
+                place: (line, column),
+                owner,
+                named,
+                here,
+            } => format!(
+                "{file}:{line}:{column}: metadata.namespace: {owner} names namespace `{named}`, and what stands in this folder goes to `{here}`; leave the field out, or move the object to the folder of `{named}`"
+            ),
+            Self::Changed {
+                file,
+                line,
+                field,
+                before,
+                now,
+            } => format!(
+                "{file}:{line}: spec.{field}: is `{now}` and was `{before}`; {field} never changes: write `{before}` again, or give the object another name"
+            ),
+            Self::Emptied { file, owner } => format!(
+                "{file}: holds nothing any more, so that {owner} is missing; write it there again, or remove the file to take it away"
+            ),
+            Self::Refused { .. }
+            | Self::Nothing { .. }
+            | Self::Second { .. }
+            | Self::Kept { .. }
+            | Self::AsBefore { .. } => return None,
+        })
+    }
 }

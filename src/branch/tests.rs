@@ -70,6 +70,7 @@ fn changes(problem: &Problem) -> String {
 fn file_of(problem: &Problem) -> &str {
     match problem {
         Problem::Changed { file, .. }
+        | Problem::Astray { file, .. }
         | Problem::Second { file, .. }
         | Problem::Emptied { file, .. } => file,
         Problem::Unreadable(_)
@@ -109,6 +110,7 @@ fn commit<'a>(id: &'a CommitId, releases: &'a [Release]) -> Commit<'a> {
         follows: &|_| true,
         known: NOTHING,
         lost: &[],
+        namespace: None,
         may_stay: None,
     }
 }
@@ -169,6 +171,65 @@ fn a_file_that_cannot_be_read_holds_its_own_app_alone() {
     let (tip, said) = next(&Tip::default(), "two", &blog, &["releases/shop.yaml"]);
     assert_eq!(all(&tip), [entry("blog/cwd/blog", 2, "two")]);
     assert_eq!((said.len(), tip.whole), (1, false));
+}
+
+/// One object of a file of several slipped: it stays, and so does what else is missing, whatever the file has beside it.
+#[test]
+fn an_object_for_another_namespace_is_an_error_and_stays() {
+    let in_file = |object: &Release| {
+        let mut object = object.clone();
+        object.file = "releases/all.yaml".to_owned();
+        object
+    };
+    let first = [
+        in_file(&object("Deployment", "shop", "shop", 1)),
+        in_file(&object("Deployment", "blog", "blog", 1)),
+        in_file(&object("Alias", "gone", "wiki", 1)),
+    ];
+    let here = |name: &str, before: &Tip, releases: &[Release]| {
+        before.next(Commit {
+            namespace: Some("prod"),
+            ..commit(&id(name), releases)
+        })
+    };
+    let (tip, said) = here("one", &Tip::default(), &first);
+    assert!(said.is_empty() && tip.whole, "{said:?}");
+    let mut stray = in_file(&object("Deployment", "shop", "shop", 2));
+    let releases::Object::Deployment(inner) = &mut stray.object else {
+        panic!("it is a Deployment");
+    };
+    inner.metadata.namespace = Some("stage".to_owned());
+    let mut named = in_file(&object("Deployment", "blog", "blog", 2));
+    let releases::Object::Deployment(inner) = &mut named.object else {
+        panic!("it is a Deployment");
+    };
+    inner.metadata.namespace = Some("prod".to_owned());
+    let (next, said) = here("two", &tip, &[stray, named]);
+    assert_eq!(
+        all(&next),
+        [
+            entry("blog/cwd/blog", 2, "two"),
+            entry("shop/cwd/shop", 1, "one"),
+            entry("wiki/cwa/gone", 1, "one"),
+        ]
+    );
+    assert!(!next.whole);
+    let Problem::Astray { named, here, .. } = &said[0] else {
+        panic!("{said:?}");
+    };
+    assert_eq!((named.as_str(), here.as_str()), ("stage", "prod"));
+    // Where nothing counted before, it does not count either, and nobody may take away what is there.
+    let mut stray = object("Deployment", "shop", "shop", 2);
+    let releases::Object::Deployment(inner) = &mut stray.object else {
+        panic!("it is a Deployment");
+    };
+    inner.metadata.namespace = Some("stage".to_owned());
+    let owner = owner(&stray);
+    let (next, _) = Tip::default().next(Commit {
+        namespace: Some("prod"),
+        ..commit(&id("two"), &[stray])
+    });
+    assert!(next.releases.is_empty() && next.recalls(&owner));
 }
 
 #[test]

@@ -182,7 +182,8 @@ impl Tip {
         (tip, problems)
     }
 
-    /// The objects of a commit that are of the same app as before, and whether any is not. The apps of those that are not `stay`.
+    /// The objects of a commit that may count, and whether any may not: of another app than before, or for another namespace. The apps of
+    /// those that may not `stay`.
     fn taken(
         &self,
         commit: &Commit<'_>,
@@ -192,14 +193,14 @@ impl Tip {
         let mut releases = Vec::new();
         let mut refused = false;
         for release in commit.releases {
-            match self.changed(release, commit.known) {
+            match self.refusal(release, commit) {
                 Some((app, problem)) => {
                     problems.push(problem);
                     refused = true;
                     // A copy that kept the name is refused alone, where the object is there as it was.
                     let mut others =
                         (commit.releases.iter()).filter(|other| owner(other) == owner(release));
-                    if !others.any(|other| self.changed(other, commit.known).is_none()) {
+                    if !others.any(|other| self.refusal(other, commit).is_none()) {
                         stay.insert(app);
                     }
                 }
@@ -235,6 +236,25 @@ impl Tip {
             }
         }
         (kept, reasons)
+    }
+
+    /// An object that must not count: the app that stays as it was because of it, and what is wrong.
+    fn refusal(&self, release: &Release, commit: &Commit<'_>) -> Option<(AppName, Problem)> {
+        let named = release.namespace().unwrap_or_default();
+        match commit.namespace {
+            Some(here) if !named.is_empty() && named != here => {
+                let place = (release.place.line, release.place.column);
+                let problem = Problem::Astray {
+                    file: release.file.clone(),
+                    place,
+                    owner: owner(release),
+                    named: named.to_owned(),
+                    here: here.to_owned(),
+                };
+                Some((release.app().clone(), problem))
+            }
+            _ => self.changed(release, commit.known),
+        }
     }
 
     /// An object that is now of another app or repository than before: which app it was of, and what is wrong.

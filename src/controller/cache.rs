@@ -16,10 +16,10 @@ use super::answer::Gateways;
 use super::claims::{self, Claims};
 use super::failing::Failing;
 use super::key::AppKey;
-use super::key::ObjectKey;
+use super::key::{ObjectKey, identity_of};
 use super::objects::Kept;
 use super::objects::{AppObjects, Tracked};
-use crate::api::Repository;
+use crate::api::{Alias, Deployment, Repository};
 use crate::kubernetes::names;
 use crate::plan::{Owner, OwnerKind};
 use crate::words::VersionNumber;
@@ -315,6 +315,23 @@ impl Cache {
         self.lock().apps.keys().cloned().collect()
     }
 
+    /// Takes in the status of a Repository that was written, unless what is held is newer.
+    pub(super) fn put_status(&self, key: &ObjectKey, written: &Repository) {
+        let mut state = self.lock();
+        if let Some(held) = state.repositories.get_mut(key)
+            && held.metadata.uid == written.metadata.uid
+            && version_of(held) < version_of(written)
+        {
+            let mut renewed = Repository::clone(held);
+            renewed.status.clone_from(&written.status);
+            renewed
+                .metadata
+                .resource_version
+                .clone_from(&written.metadata.resource_version);
+            *held = Arc::new(renewed);
+        }
+    }
+
     pub(super) fn repository(&self, namespace: &str, name: &str) -> Option<Arc<Repository>> {
         let key = (namespace.to_owned(), name.to_owned());
         self.lock().repositories.get(&key).cloned()
@@ -408,6 +425,21 @@ impl State {
             .any(|((_, (held, _)), unreadable)| held == namespace && !unreadable.is_leaving())
     }
 
+    /// Deployments and Aliases in the namespace as they were read last.
+    pub(super) fn owners_in(&self, namespace: &str) -> (Vec<Arc<Deployment>>, Vec<Arc<Alias>>) {
+        let apps = || {
+            self.apps
+                .iter()
+                .filter(|(key, _)| key.namespace == namespace)
+        };
+        let deployments = apps().flat_map(|(_, objects)| objects.deployments.iter());
+        let aliases = apps().flat_map(|(_, objects)| objects.aliases.iter());
+        (
+            deployments.map(|(_, object)| Arc::clone(object)).collect(),
+            aliases.map(|(_, object)| Arc::clone(object)).collect(),
+        )
+    }
+
     /// Deployments and Aliases in the namespace that cannot be read.
     pub(super) fn unreadable_owners(&self, namespace: &str) -> BTreeMap<Owner, Unreadable> {
         (self.unreadable.iter())
@@ -415,6 +447,11 @@ impl State {
             .map(|((kind, (_, name)), unreadable)| (owner_of(kind, name), unreadable.clone()))
             .collect()
     }
+}
+
+/// Resource versions of one kind can be compared as numbers.
+pub(super) fn version_of(repository: &Repository) -> u128 {
+    identity_of(repository).2
 }
 
 /// The owner that a watched Deployment or Alias is.

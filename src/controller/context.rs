@@ -10,6 +10,7 @@ use super::cache::Cache;
 use super::observe::Delays;
 use super::report::Reports;
 use super::repositories::Repositories;
+use super::sync::Sync;
 
 /// What a reconcile works with.
 pub(super) struct Context {
@@ -19,5 +20,6 @@ pub(super) struct Context {
     pub(super) applier: Applier,
     pub(super) acceptance: Acceptance,
     pub(super) reports: Reports,
+    pub(super) sync: Sync,
     pub(super) delays: Delays,
 }

@@ -15,7 +15,7 @@ use tracing::error;
 use super::context::Context;
 use super::key::ObjectKey;
 use super::queue::Queue;
-use super::repositories::Lane;
+use super::repositories::{Fetch, Lane};
 use crate::panics::guarded;
 
 /// When a repository is fetched again after the work on it broke off.
@@ -106,11 +106,13 @@ async fn fetch(
     let fetched = guarded(context.repositories.fetch(&key)).await;
     drop(turn);
     let told = match fetched {
-        Ok(Some(fetch)) => {
-            let telling = (context.reports).repository(&context.cache, &key, &fetch);
-            guarded(telling).await
+        Ok(Some(fetch)) => guarded(sync(&context, &queue, &key, &fetch)).await,
+        Ok(None) => {
+            if context.cache.repository(&key.0, &key.1).is_none() {
+                context.sync.forget(&key);
+            }
+            Ok(())
         }
-        Ok(None) => Ok(()),
         Err(panic) => {
             queue.add_at(key.clone(), Instant::now() + BROKEN_AGAIN);
             Err(panic)
@@ -125,6 +127,18 @@ async fn fetch(
         );
     }
     queue.done(&key);
+}
+
+/// Syncs what was fetched, and tells of both. A Repository that changed meanwhile is fetched again.
+async fn sync(context: &Context, queue: &Queue<ObjectKey>, key: &ObjectKey, fetch: &Fetch) {
+    let Some(told) = context.sync.look(context, key, fetch).await else {
+        return;
+    };
+    if let Some(again) = told.again {
+        queue.add_at(key.clone(), Instant::now() + again);
+    }
+    let reports = &context.reports;
+    reports.repository(&context.cache, key, fetch, &told).await;
 }
 
 #[cfg(test)]

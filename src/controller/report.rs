@@ -18,11 +18,13 @@ use super::failure::{Failure, failure, is_about_uid, is_not_found, timed};
 use super::key::{AppKey, ObjectKey};
 use super::objects::{AppObjects, Tracked};
 use super::repositories::Fetch;
+use super::repository_status::repository_status;
+use super::sync::Told;
 use super::wish::{self, Wish};
 use crate::api::condition::{self, Say, State};
 use crate::api::{
     Alias, Class, Deployment, DeploymentStatus, Reason, Repository, RepositoryStatus,
-    STATUS_MANAGER, Type,
+    STATUS_MANAGER, SyncStatus, Type,
 };
 use crate::panics::Panic;
 use crate::plan::{Owner, OwnerKind};
@@ -233,41 +235,97 @@ impl Reports {
         }
     }
 
-    /// Writes the status of a Repository after a fetch, if it differs.
-    pub(super) async fn repository(&self, cache: &Cache, key: &ObjectKey, fetch: &Fetch) {
+    /// Writes the status of a Repository after a fetch and what was synced of it, if it differs.
+    pub(super) async fn repository(
+        &self,
+        cache: &Cache,
+        key: &ObjectKey,
+        fetch: &Fetch,
+        told: &Told,
+    ) {
         let Some(repository) = cache.repository(&key.0, &key.1) else {
             return;
         };
         let before = repository.status.clone().unwrap_or_default();
-        let status = repository_status(&repository, &before, fetch);
-        if status == before {
+        let status = repository_status(&repository, &before, fetch, told);
+        let news = told.changed.as_ref();
+        if status == before && news.is_none() {
             return;
         }
-        let api = Api::<Repository>::namespaced(self.client.clone(), &key.0);
-        match write(&api, &key.1, repository.metadata.uid.as_ref(), &status).await {
-            Ok(Some(object)) => {
-                let reference = object.object_ref(&());
-                let (fault, reason, note) = match &fetch.head {
-                    Ok(head) => {
-                        let head = head.as_ref().map_or("", CommitId::as_str);
-                        (false, Reason::Succeeded, format!("read at {head}"))
-                    }
-                    Err((reason, message)) => (true, *reason, message.clone()),
-                };
-                let old = before
-                    .conditions
-                    .iter()
-                    .find(|c| c.type_ == Type::Ready.as_str());
-                if old.is_none_or(|old| old.reason != reason.as_str()) {
-                    self.events
-                        .publish(&reference, fault, reason.as_str(), &note);
-                }
-            }
-            Ok(None) => {}
+        let written = self
+            .write_repository(cache, key, &repository, &status)
+            .await;
+        let reference = match written {
+            Ok(Some(reference)) => reference,
+            Ok(None) => return,
             Err(error) => {
                 warn!(namespace = key.0, name = key.1, %error, "the status of a Repository could not be written");
+                return;
             }
+        };
+        if let Some(note) = news {
+            let reason = Reason::Succeeded.as_str();
+            self.events.publish(&reference, false, reason, note);
         }
+        let ready =
+            |status: &RepositoryStatus| condition::find(&status.conditions, Type::Ready).cloned();
+        if let Some(now) = ready(&status)
+            && ready(&before).is_none_or(|old| old.reason != now.reason)
+        {
+            let note = match (&fetch.head, told.is_at_fault()) {
+                (Ok(head), false) => {
+                    format!("read at {}", head.as_ref().map_or("", CommitId::as_str))
+                }
+                _ => now.message,
+            };
+            let fault = now.reason != Reason::Succeeded.as_str();
+            self.events.publish(&reference, fault, &now.reason, &note);
+        }
+    }
+
+    /// Has the status of a Repository hold which commit counts; false where the Repository is gone, or another one now.
+    pub(super) async fn keep(
+        &self,
+        cache: &Cache,
+        key: &ObjectKey,
+        repository: &Repository,
+        sync: SyncStatus,
+        synced: Option<&CommitId>,
+    ) -> Result<bool, Failure> {
+        let mut status = repository.status.clone().unwrap_or_default();
+        status.sync = Some(sync);
+        status.synced = synced.map(ToString::to_string);
+        let written = self.write_repository(cache, key, repository, &status).await;
+        let written = written.map_err(|error| {
+            failure(
+                "write in the status of the Repository which commit counts",
+                &error,
+            )
+        })?;
+        Ok(written.is_some())
+    }
+
+    async fn write_repository(
+        &self,
+        cache: &Cache,
+        key: &ObjectKey,
+        repository: &Repository,
+        status: &RepositoryStatus,
+    ) -> Result<Option<ObjectReference>, kube::Error> {
+        let api = Api::<Repository>::namespaced(self.client.clone(), &key.0);
+        let uid = repository.metadata.uid.as_ref();
+        let written = write(&api, &key.1, uid, status).await?;
+        Ok(written.map(|object| {
+            let reference = object.object_ref(&());
+            cache.put_status(key, &object);
+            reference
+        }))
+    }
+
+    /// Says of an object that somebody changed it by hand, and that it was put back.
+    pub(super) fn put_back(&self, reference: &ObjectReference, note: &str) {
+        let reason = Reason::PutBack.as_str();
+        self.events.publish(reference, false, reason, note);
     }
 
     /// Says of an object that it cannot be read, in its status and an event, unless its status says so already. False where
@@ -343,54 +401,6 @@ fn essence(status: &DeploymentStatus) -> DeploymentStatus {
     for version in &mut status.serving {
         version.ready_replicas = 0;
         version.wanted_replicas = 0;
-    }
-    status
-}
-
-fn repository_status(
-    repository: &Repository,
-    before: &RepositoryStatus,
-    fetch: &Fetch,
-) -> RepositoryStatus {
-    let now = jiff::Timestamp::now();
-    let generation = repository.metadata.generation;
-    let mut status = before.clone();
-    status.observed_generation = generation;
-    let says = match &fetch.head {
-        Ok(head) => {
-            status.head = head.as_ref().map(CommitId::to_string);
-            [
-                Say::new(
-                    Type::Ready,
-                    true,
-                    Reason::Succeeded,
-                    "the repository can be read",
-                ),
-                Say::new(
-                    Type::Reconciling,
-                    false,
-                    Reason::Succeeded,
-                    "nothing is under way",
-                ),
-                Say::new(
-                    Type::Stalled,
-                    false,
-                    Reason::Succeeded,
-                    "nothing is in the way",
-                ),
-            ]
-        }
-        Err((reason, message)) => {
-            let stuck = reason.class() == Class::Stalled;
-            [
-                Say::new(Type::Ready, false, *reason, message.clone()),
-                Say::new(Type::Reconciling, !stuck, *reason, "it is tried again"),
-                Say::new(Type::Stalled, stuck, *reason, message.clone()),
-            ]
-        }
-    };
-    for say in &says {
-        condition::set(&mut status.conditions, say, generation, now);
     }
     status
 }

@@ -22,7 +22,7 @@ use super::secret::credentials;
 use crate::api::{Reason, Repository, condition};
 use crate::git::RemoteUrl;
 use crate::record::VersionRecord;
-use crate::store::ResolveError;
+use crate::store::{Mirror, ResolveError};
 use crate::words::{AppName, CommitId, FunctionName, VersionWord};
 
 /// How often it is checked whether the Repositories are known, at the start only.
@@ -60,10 +60,41 @@ pub(super) enum Pushed {
 }
 
 /// What one fetch led to.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Fetch {
     /// The commit of the branch, or why there is none.
     pub(super) head: Result<Option<CommitId>, (Reason, String)>,
+    /// What was fetched into.
+    pub(super) mirror: Option<Mirror>,
+    of: FetchOf,
+}
+
+/// Of what a fetch speaks: the object, and its spec as it was when the fetch began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct FetchOf {
+    uid: Option<String>,
+    generation: Option<i64>,
+    url: String,
+    branch: String,
+}
+
+impl FetchOf {
+    fn new(repository: &Repository) -> Self {
+        let metadata = &repository.metadata;
+        Self {
+            uid: metadata.uid.clone(),
+            generation: metadata.generation,
+            url: repository.spec.url.clone(),
+            branch: repository.spec.branch.clone(),
+        }
+    }
+}
+
+impl Fetch {
+    /// True where it speaks of the Repository as it is now: one that changed meanwhile is fetched again.
+    pub(super) fn is_of(&self, repository: &Repository) -> bool {
+        self.of == FetchOf::new(repository)
+    }
 }
 
 /// All mirrors.
@@ -278,19 +309,27 @@ impl Repositories {
         }
         self.queue.add_at(key.clone(), Instant::now() + again);
         let as_of = self.lock().get(key).and_then(|state| state.as_of);
+        let mut mirror = None;
         let head = match result {
             Ok((fetched, _)) if fetched.is_part => {
                 // It takes a turn, as all that is fetched does, and nobody is told of anything before it ends.
                 mirrors::arrival(&fetched.mirror).await;
                 return None;
             }
-            Ok((fetched, _)) => Ok(fetched.head),
+            Ok((fetched, _)) => {
+                mirror = Some(fetched.mirror);
+                Ok(fetched.head)
+            }
             Err(unfetched) => {
                 let (reason, message) = unfetched.failure;
                 Err((reason, since(message, as_of)))
             }
         };
-        Some(Fetch { head })
+        Some(Fetch {
+            head,
+            mirror,
+            of: FetchOf::new(&repository),
+        })
     }
 
     /// A forge says that a repository was pushed to: it is fetched at once, or as soon as earlier calls and its failures let it.
@@ -422,7 +461,7 @@ fn since(message: String, as_of: Option<Timestamp>) -> String {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, (Reason, String)> {
     tokio::task::spawn_blocking(work)
@@ -432,4 +471,36 @@ async fn blocking<T: Send + 'static>(
 
 fn refusal(error: &ResolveError) -> (Reason, String) {
     (error.reason(), error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fetch_speaks_of_the_spec_that_it_was_made_for() {
+        let repository = |uid: &str, generation: i64, url: &str, branch: &str| -> Repository {
+            serde_json::from_value(serde_json::json!({
+                "apiVersion": "cutwater.dev/v1alpha1", "kind": "Repository",
+                "metadata": {"name": "main", "uid": uid, "generation": generation},
+                "spec": {"url": url, "branch": branch},
+            }))
+            .unwrap()
+        };
+        let fetched = repository("a", 1, "https://git.example/shop", "main");
+        let fetch = Fetch {
+            head: Ok(None),
+            mirror: None,
+            of: FetchOf::new(&fetched),
+        };
+        assert!(fetch.is_of(&fetched));
+        for other in [
+            repository("b", 1, "https://git.example/shop", "main"),
+            repository("a", 2, "https://git.example/shop", "main"),
+            repository("a", 1, "https://git.example/other", "main"),
+            repository("a", 1, "https://git.example/shop", "next"),
+        ] {
+            assert!(!fetch.is_of(&other), "{other:?}");
+        }
+    }
 }

@@ -34,6 +34,7 @@ use super::reconcile;
 use super::report::Reports;
 use super::repositories::Repositories;
 use super::sink::Sink;
+use super::sync::Sync;
 use super::watch;
 use crate::backoff::Backoff;
 use crate::panics::guarded;
@@ -130,6 +131,7 @@ pub async fn run(
         applier: Applier::new(client.clone(), sink.cache.clone()),
         acceptance: Acceptance::default(),
         reports: Reports::new(client.clone()),
+        sync: Sync::new(sink.queue.clone()),
         delays: settings.delays,
     });
     let mut tasks = JoinSet::new();

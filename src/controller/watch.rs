@@ -14,7 +14,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::core::DeserializeGuard;
 use kube::runtime::watcher::Config;
-use kube::{Api, Client, Resource};
+use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 use tracing::warn;
@@ -23,7 +23,7 @@ use super::key::ObjectKey;
 use super::key::key_of;
 use super::sink::{Happened, Sink};
 
-use super::cache::State;
+use super::cache::{State, version_of};
 
 use super::claims::{self, route_claims};
 use super::facts::{PodFacts, SliceFacts};
@@ -34,7 +34,7 @@ use super::owners;
 use super::queue::Queue;
 use super::recheck;
 use crate::api::gateway::{Gateway, HttpRoute};
-use crate::api::{Alias, Deployment, Repository};
+use crate::api::{Alias, Deployment, Repository, annotation};
 use crate::kubernetes::names;
 
 /// Kinds that must have been listed once before anything is decided.
@@ -224,15 +224,24 @@ fn gateway_event(sink: &Sink, happened: Happened<Gateway>) {
 
 fn repository_event(sink: &Sink, happened: Happened<DeserializeGuard<Repository>>) {
     let touched: Vec<ObjectKey> = match happened {
-        Happened::Seen(DeserializeGuard(Ok(mut repository)), _) => {
+        Happened::Seen(DeserializeGuard(Ok(mut repository)), listed) => {
             repository.meta_mut().managed_fields = None;
             let key = key_of(&repository);
             let mut state = sink.cache.lock();
             state.unread_repositories.remove(&key);
-            let before = state
-                .repositories
-                .insert(key.clone(), Arc::new(repository.clone()));
-            let same = before.is_some_and(|before| before.spec == repository.spec);
+            let before = state.repositories.get(&key).cloned();
+            // The answer to a write of a status may be newer than what the watch tells of.
+            let is_old = |before: &Arc<Repository>| {
+                listed.is_none() && version_of(before) > version_of(&repository)
+            };
+            if before.as_ref().is_some_and(is_old) {
+                return;
+            }
+            let word = |it: &Repository| it.annotations().get(annotation::PRUNE).cloned();
+            let same = before.is_some_and(|before| {
+                before.spec == repository.spec && word(&before) == word(&repository)
+            });
+            (state.repositories).insert(key.clone(), Arc::new(repository));
             if same { Vec::new() } else { vec![key] }
         }
         Happened::Seen(DeserializeGuard(Err(invalid)), _) => {

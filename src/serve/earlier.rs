@@ -35,6 +35,7 @@ impl Source {
             mirror: &self.mirror,
             branch: &self.branch,
             folder: self.folder.as_deref(),
+            namespace: None,
         };
         let (commits, held) = (self.counted.commits(), self.counted.held());
         let (seen, problems) = self.followed.replay(place, commits, held);

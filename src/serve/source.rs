@@ -358,6 +358,7 @@ impl Source {
             mirror: &self.mirror,
             branch: &self.branch,
             folder: self.folder.as_deref(),
+            namespace: None,
         };
         let counted = self.counted.commits();
         let problems = self.followed.read(place, commit, counted, None)?;

@@ -15,7 +15,10 @@ use crate::words::CommitId;
 /// What is said of a problem of a commit.
 pub(super) fn says(problem: &Problem) -> String {
     match problem {
-        Problem::Unreadable(problem) => problem.clone(),
+        Problem::Unreadable(_)
+        | Problem::Changed { .. }
+        | Problem::Emptied { .. }
+        | Problem::Astray { .. } => problem.slip().unwrap_or_default(),
         Problem::Refused { problem, commit } => format!(
             "{problem}; commit {} does not count until that is mended, and what was read before goes on",
             commit.short()
@@ -26,15 +29,6 @@ pub(super) fn says(problem: &Problem) -> String {
             is_there,
             others,
         } => nothing_there(commit, folder, *is_there, others),
-        Problem::Changed {
-            file,
-            line,
-            field,
-            before,
-            now,
-        } => format!(
-            "{file}:{line}: spec.{field}: is `{now}` and was `{before}`; {field} never changes: write `{before}` again, or give the object another name"
-        ),
         Problem::Second {
             file,
             line,
@@ -44,9 +38,6 @@ pub(super) fn says(problem: &Problem) -> String {
             first: (first, first_line),
         } => format!(
             "{file}:{line}: {kind:?} `{name}` of `{app}` is the second one, after {first}:{first_line}; where folders of releases are meant for different places, name one with --releases"
-        ),
-        Problem::Emptied { file, owner } => format!(
-            "{file}: holds nothing any more, so that {owner} is missing; write it there again, or remove the file to take it away"
         ),
         Problem::Kept {
             why,

@@ -102,14 +102,18 @@ impl Mirror {
     /// resolves or fetches waits for it.
     #[must_use]
     pub fn follows(&self, newer: &CommitId, older: &CommitId) -> bool {
-        let commits = id(newer).and_then(|newer| Ok((newer, id(older)?)));
-        commits.is_ok_and(|(newer, older)| {
-            let answer = self.ask(|repo| ancestry::descends(repo, newer, older));
-            answer.unwrap_or_else(|_| {
-                self.state().doubts.note(Doubt::History(newer));
-                false
-            })
-        })
+        self.came_after(newer, older).unwrap_or(false)
+    }
+
+    /// The same; nothing where a commit cannot be read that would tell.
+    #[must_use]
+    pub fn came_after(&self, newer: &CommitId, older: &CommitId) -> Option<bool> {
+        let (newer, older) = (id(newer).ok()?, id(older).ok()?);
+        let answer = self.ask(|repo| ancestry::descends(repo, newer, older));
+        if answer.is_err() {
+            self.state().doubts.note(Doubt::History(newer));
+        }
+        answer.ok()
     }
 
     /// True where a branch that was at the commit `before`, and is at `now`, is known to have gone back.

@@ -204,13 +204,18 @@ fn programs_are_started_and_objects_written_in_one_place() {
             "controller/apply.rs",
             "controller/finalizer.rs",
             "controller/report.rs",
+            "controller/sync/write.rs",
         ],
         &patches,
     );
     let deletes = |source: &Source| source.methods.contains(&("delete".to_owned(), 2));
     only(
         "a deletion",
-        &["controller/apply.rs", "controller/carry_out.rs"],
+        &[
+            "controller/apply.rs",
+            "controller/carry_out.rs",
+            "controller/sync/write.rs",
+        ],
         &deletes,
     );
 }

@@ -202,7 +202,7 @@ async fn kubectl_get_shows_what_matters() {
     assert_eq!(
         get(&["cwr"]),
         [
-            vec!["NAME", "URL", "BRANCH", "READY", "REASON", "AGE"],
+            vec!["NAME", "URL", "BRANCH", "READY", "REASON", "APPLIED", "AGE"],
             vec![
                 "shop",
                 "https://git.example.com/acme/shop.git",

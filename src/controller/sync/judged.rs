@@ -1,0 +1,308 @@
+//! Which commit of the branch counts for a Repository: memory around [`crate::following`], with a gate before it.
+//!
+//! A commit counts where it came after the one that counts, or where a person has released it. A branch that was rewritten, went back,
+//! or of which that cannot be told, changes nothing. What is judged is a new memory, which takes the place of the old one as a whole;
+//! nothing is half set where reading fails. Blocks: git is read here, and nothing is fetched.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use super::decide::{Decision, Question, Settled, decide};
+use super::desired::Desired;
+use super::live::Cluster;
+use crate::api::{Repository, RepositoryStatus, SyncStatus};
+use crate::branch::{Known, Problem};
+use crate::following::{Followed, Place};
+use crate::store::{Mirror, StoreError};
+use crate::words::CommitId;
+
+/// Most commits that are remembered: each but the last has an object that is held.
+const MAX: usize = 64;
+
+/// Of what a memory is: of anything else nothing is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Of {
+    pub(super) uid: String,
+    pub(super) url: String,
+    pub(super) branch: String,
+    pub(super) path: String,
+}
+
+/// What is remembered of what was synced.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Memory {
+    pub(super) of: Of,
+    pub(super) followed: Followed,
+    /// What stands against the commit that counts.
+    pub(super) problems: Vec<Problem>,
+    /// The commits that count, the newest last.
+    pub(super) counted: Vec<CommitId>,
+    /// The commit that a person released last, of this address, branch and path.
+    pub(super) released: Option<CommitId>,
+    /// The same of any address, branch and path: a word that stands is not said again by a change of those.
+    pub(super) heard: Option<CommitId>,
+    /// The last commit that was applied in full.
+    pub(super) synced: Option<CommitId>,
+    pub(super) pruned: Vec<String>,
+    pub(super) settled: Settled,
+    /// Looks in a row that have to be done again.
+    pub(super) failures: u32,
+}
+
+impl Memory {
+    /// What an earlier program remembered of the same.
+    pub(super) fn kept(of: Of, status: Option<&RepositoryStatus>) -> Self {
+        let sync = status.and_then(|status| status.sync.as_ref());
+        let heard = sync.filter(|sync| sync.uid == of.uid);
+        let heard = heard.and_then(|sync| sync.heard.as_ref()?.parse().ok());
+        let sync = sync.filter(|sync| of.is_of(sync));
+        // What is no id was one before somebody changed the status.
+        let id = |text: &String| text.parse().unwrap_or_else(|_| CommitId::zero());
+        let synced = status.and_then(|status| status.synced.as_ref()?.parse().ok());
+        Self {
+            of,
+            counted: sync.map_or_else(Vec::new, |sync| sync.counting.iter().map(id).collect()),
+            released: sync.and_then(|sync| sync.released.as_ref()?.parse().ok()),
+            synced: sync.and(synced),
+            pruned: sync.map_or_else(Vec::new, |sync| sync.pruned.clone()),
+            heard,
+            ..Self::default()
+        }
+    }
+
+    /// What is remembered after a memory of the same, or of another address, branch or path.
+    pub(super) fn after(before: Option<Self>, of: Of, status: Option<&RepositoryStatus>) -> Self {
+        match before {
+            Some(before) if before.of == of => before,
+            Some(before) if before.of.uid == of.uid => Self {
+                // The status may be older.
+                heard: before.heard,
+                ..Self::kept(of, status)
+            },
+            _ => Self::kept(of, status),
+        }
+    }
+
+    /// True where what is remembered of a Repository, which is so `now`, is no older than a commit of another one.
+    pub(super) fn is_beside(&self, now: &Of, other: &Of, head: &CommitId) -> bool {
+        let tip = self.followed.tip.commit.as_ref();
+        let is_same_branch = (&now.url, &now.branch) == (&other.url, &other.branch);
+        self.of == *now && tip.is_some_and(|tip| !is_same_branch || tip == head)
+    }
+
+    /// The commit that counts.
+    pub(super) fn counts(&self) -> Option<&CommitId> {
+        self.counted.last()
+    }
+
+    /// A person's word releases a commit once; while it stands unchanged it does not do so again.
+    pub(super) fn hear(&mut self, word: Option<&str>) {
+        let names = |commit: &CommitId| word.is_some_and(|word| is_named(commit, word));
+        self.released.take_if(|commit| !names(commit));
+        self.heard.take_if(|commit| !names(commit));
+    }
+}
+
+impl Of {
+    /// Of a Repository and its path; one that syncs nothing has none.
+    pub(super) fn new(repository: &Repository) -> Self {
+        let spec = &repository.spec;
+        Self {
+            uid: repository.metadata.uid.clone().unwrap_or_default(),
+            url: spec.url.clone(),
+            branch: spec.branch.clone(),
+            path: spec.releases.clone().unwrap_or_default(),
+        }
+    }
+
+    fn is_of(&self, sync: &SyncStatus) -> bool {
+        (&self.uid, &self.url, &self.branch, &self.path)
+            == (&sync.uid, &sync.url, &sync.branch, &sync.path)
+    }
+}
+
+/// True where a person names that commit: by its id, or by its first digits.
+pub(super) fn is_named(commit: &CommitId, word: &str) -> bool {
+    word.len() >= 7 && commit.begins(&word.to_ascii_lowercase())
+}
+
+/// Why a commit of the branch changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stands {
+    /// It does not follow the one that counts.
+    Rewritten(CommitId),
+    /// It is before the one that counts.
+    WentBack(CommitId),
+    /// Whether it follows the one that counts cannot be told.
+    Unknown(CommitId),
+    /// It cannot be read.
+    Unreadable(Vec<String>),
+}
+
+/// A commit that counts.
+pub(super) struct Counts {
+    pub(super) memory: Memory,
+    pub(super) decision: Decision,
+    /// It counts by a person's word.
+    pub(super) released: bool,
+    /// Annotations in files that must not be there, and objects of others.
+    pub(super) notes: Vec<String>,
+}
+
+/// What is to be judged.
+pub(super) struct Case {
+    pub(super) memory: Memory,
+    pub(super) mirror: Mirror,
+    pub(super) namespace: String,
+    pub(super) head: CommitId,
+    /// The commit that a person names.
+    pub(super) word: Option<String>,
+    pub(super) cluster: Cluster,
+}
+
+impl Case {
+    pub(super) fn judge(self) -> Result<Counts, Stands> {
+        let known: RefCell<HashMap<(CommitId, CommitId), Option<bool>>> = RefCell::default();
+        let came_after = |newer: &CommitId, older: &CommitId| {
+            if older.is_zero() || newer.is_zero() {
+                return None;
+            }
+            let pair = (newer.clone(), older.clone());
+            let asked = known.borrow().get(&pair).copied();
+            asked.unwrap_or_else(|| {
+                let answer = self.mirror.came_after(newer, older);
+                known.borrow_mut().insert(pair, answer);
+                answer
+            })
+        };
+        let head = &self.head;
+        let named = (self.word.as_deref()).is_some_and(|word| is_named(head, word));
+        let is_new_word = named && self.memory.heard.as_ref() != Some(head);
+        // It counts by that word until another commit counts, also where it was not carried out at once.
+        let stands =
+            self.memory.released.as_ref() == Some(head) && self.memory.counts() == Some(head);
+        let released = is_new_word || stands;
+        let mut next = self.memory.clone();
+        if !released {
+            gate(head, next.counts(), &came_after)?;
+            self.read(&mut next)?;
+        } else if is_new_word
+            || next.followed.unread
+            || next.followed.tip.commit.as_ref() != Some(head)
+        {
+            self.read_released(&mut next)?;
+        }
+        let followed = &next.followed;
+        if followed.tip.commit.as_ref() != Some(head) {
+            let said = next.problems.iter().map(super::words::problem);
+            return Err(Stands::Unreadable(said.collect()));
+        }
+        next.counted = limited(followed.tip.commits(&next.counted));
+        let tip = &followed.tip;
+        let wanted: Vec<Desired> = (tip.releases.iter())
+            .map(|release| {
+                let owner = crate::branch::owner(release);
+                Desired::of(release, tip.commit_of(&owner).unwrap_or(head))
+            })
+            .collect();
+        let mut notes: Vec<String> = wanted.iter().filter_map(super::words::reserved).collect();
+        notes.extend(followed.aside.iter().cloned());
+        let decision = decide(Question {
+            repository: &next.of.uid,
+            wanted,
+            head,
+            recalls: &|owner| tip.recalls(owner),
+            keeps: &|owner| tip.held.contains_key(owner),
+            released,
+            path: &next.of.path,
+            empty: followed.empty,
+            cluster: &self.cluster,
+            settled: &next.settled,
+            came_after: &came_after,
+        });
+        Ok(Counts {
+            memory: next,
+            decision,
+            released,
+            notes,
+        })
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place {
+            mirror: &self.mirror,
+            branch: &self.memory.of.branch,
+            folder: Some(&self.memory.of.path),
+            namespace: Some(&self.namespace),
+        }
+    }
+
+    /// Reads the commit as if none had counted before: a person said so.
+    fn read_released(&self, next: &mut Memory) -> Result<(), Stands> {
+        next.followed = Followed::new(Known::new());
+        next.counted.clear();
+        let read = next.followed.read(self.place(), &self.head, &[], None);
+        next.problems = read.map_err(|error| unreadable(&error))?;
+        next.released = Some(self.head.clone());
+        next.heard = next.released.clone();
+        Ok(())
+    }
+
+    /// Reads the commit after those that counted, of which a program that was just started reads again what counts still.
+    fn read(&self, next: &mut Memory) -> Result<(), Stands> {
+        let repository = &next.of.uid;
+        next.followed.known = self.cluster.known(repository);
+        let is_first = next.followed.tip.commit.is_none() && next.counted.is_empty();
+        if is_first && !next.followed.known.is_empty() {
+            // What counted of another address, branch or path is not known here, nor what was held there: so the first commit takes
+            // nothing away.
+            next.counted.push(CommitId::zero());
+            next.followed.lost.push(CommitId::zero());
+        } else if next.followed.tip.commit.is_none() && !next.counted.is_empty() {
+            let may_stay = self.cluster.owners(repository);
+            let followed = &mut next.followed;
+            let (_, problems) = followed.replay(self.place(), &next.counted, Some(&may_stay));
+            next.problems = problems;
+        }
+        let followed = &mut next.followed;
+        let is_read = followed.tip.commit.as_ref() == Some(&self.head);
+        if !is_read || followed.unread || !followed.lost.is_empty() {
+            let read = followed.read(self.place(), &self.head, &next.counted, None);
+            next.problems = read.map_err(|error| unreadable(&error))?;
+        }
+        Ok(())
+    }
+}
+
+fn unreadable(error: &StoreError) -> Stands {
+    Stands::Unreadable(vec![error.to_string()])
+}
+
+/// Why a commit does not count after the one that does.
+fn gate(
+    head: &CommitId,
+    counts: Option<&CommitId>,
+    came_after: &dyn Fn(&CommitId, &CommitId) -> Option<bool>,
+) -> Result<(), Stands> {
+    let Some(before) = counts.filter(|before| *before != head) else {
+        return Ok(());
+    };
+    match came_after(head, before) {
+        Some(true) => Ok(()),
+        None => Err(Stands::Unknown(before.clone())),
+        Some(false) => Err(match came_after(before, head) {
+            Some(true) => Stands::WentBack(before.clone()),
+            Some(false) => Stands::Rewritten(before.clone()),
+            None => Stands::Unknown(before.clone()),
+        }),
+    }
+}
+
+/// As many commits as are remembered; one of which nothing is known stands for those that are not.
+fn limited(mut commits: Vec<CommitId>) -> Vec<CommitId> {
+    if commits.len() > MAX {
+        commits.drain(..commits.len() + 1 - MAX);
+        commits.insert(0, CommitId::zero());
+    }
+    commits
+}

@@ -1,0 +1,149 @@
+//! Branches that do not go on from where they were, and what is remembered of them.
+
+use super::*;
+
+#[test]
+fn a_branch_that_was_rewritten_or_went_back_changes_nothing() {
+    let mut stage = Stage::new();
+    let (one, two, three) = (shop("a", 1), shop("a", 2), shop("a", 3));
+    let first = stage.commit(&[("releases/a.yaml", &one)]);
+    let second = stage.commit(&[("releases/a.yaml", &two)]);
+    stage.look().unwrap();
+    stage.go_to(&first);
+    for restarts in [false, true] {
+        if restarts {
+            stage.restart();
+        }
+        assert_eq!(stage.look(), Err(Stands::WentBack(second.clone())));
+    }
+    let other = stage.commit_on(Some(&first), &[("releases/a.yaml", &three)]);
+    assert_eq!(stage.look(), Err(Stands::Rewritten(second.clone())));
+    assert_eq!(stage.version("a"), "2");
+    // A person says so: once.
+    stage.word = Some(other.to_string());
+    assert_eq!(stage.look().unwrap(), did(&["a"], &[]));
+    assert_eq!(stage.version("a"), "3");
+    let fourth = stage.commit_on(Some(&other), &[("releases/a.yaml", &shop("a", 4))]);
+    assert_eq!(stage.look().unwrap(), did(&["a"], &[]));
+    stage.go_to(&other);
+    for restarts in [false, true] {
+        if restarts {
+            stage.restart();
+        }
+        assert_eq!(
+            stage.look(),
+            Err(Stands::WentBack(fourth.clone())),
+            "the annotation stands"
+        );
+    }
+    // Said again, it counts again.
+    stage.word = None;
+    stage.look().unwrap_err();
+    stage.word = Some(other.as_str()[..12].to_owned());
+    assert_eq!(stage.look().unwrap(), did(&["a"], &[]));
+    assert_eq!(stage.version("a"), "3");
+}
+
+#[test]
+fn a_copy_that_lacks_the_commit_that_counts_says_nothing_about_history() {
+    let mut stage = Stage::new();
+    let first = stage.commit(&[("releases/a.yaml", &shop("a", 1))]);
+    let second = stage.commit(&[("releases/a.yaml", &shop("a", 2))]);
+    stage.look().unwrap();
+    stage.go_to(&first);
+    // A mirror that is made anew asks for the branch alone.
+    stage.lose_mirror("fresh.git");
+    stage.restart();
+    assert_eq!(stage.look(), Err(Stands::Unknown(second)));
+    assert_eq!(stage.version("a"), "2");
+}
+
+#[test]
+fn a_controller_that_was_killed_between_two_writes_never_goes_back() {
+    let mut stage = Stage::new();
+    let files = |version: u32| [shop("a", version), shop("b", version)];
+    let [a, b] = files(1);
+    let first = stage.commit(&[("releases/a.yaml", &a), ("releases/b.yaml", &b)]);
+    stage.look().unwrap();
+    let [a, b] = files(2);
+    let second = stage.commit(&[("releases/a.yaml", &a), ("releases/b.yaml", &b)]);
+    assert_eq!(stage.look_until(1).unwrap(), did(&["a", "b"], &[]));
+    stage.restart();
+    assert_eq!(
+        stage.memory.synced,
+        Some(first.clone()),
+        "that one was whole"
+    );
+    // A copy that lags behind.
+    stage.go_to(&first);
+    assert_eq!(stage.look(), Err(Stands::WentBack(second.clone())));
+    // Also where the status is lost.
+    stage.status = RepositoryStatus::default();
+    stage.restart();
+    let looked = stage.look().unwrap();
+    assert_eq!(
+        looked.held,
+        [("cwd/a".to_owned(), Why::Newer(second.clone()))]
+    );
+    assert_eq!(stage.version("a"), "2");
+    stage.go_to(&second);
+    assert_eq!(stage.look().unwrap(), did(&["b"], &[]));
+    assert_eq!(stage.version("b"), "2");
+}
+
+#[test]
+fn what_is_remembered_is_of_this_repository_and_path_alone() {
+    let mut stage = Stage::new();
+    stage.commit(&[
+        ("releases/a.yaml", &shop("a", 1)),
+        ("other/b.yaml", &shop("b", 1)),
+    ]);
+    stage.look().unwrap();
+    let status = stage.status.clone();
+    for other in [of("uid-2", PATH), of(UID, "other")] {
+        let memory = Memory::kept(other, Some(&status));
+        assert!(memory.counted.is_empty() && memory.synced.is_none());
+    }
+    // Another path: nobody deleted what stood at the one before.
+    stage.memory = Memory::kept(of(UID, "other"), Some(&status));
+    stage.commit(&[
+        ("releases/a.yaml", &shop("a", 1)),
+        ("other/b.yaml", &shop("b", 2)),
+    ]);
+    let looked = stage.look().unwrap();
+    assert_eq!(looked.applied, ["cwd/b"]);
+    let file = "releases/a.yaml".to_owned();
+    assert_eq!(looked.held, [("cwd/a".to_owned(), Why::Elsewhere(file))]);
+    // Another branch, which does not follow: what is there is not overwritten.
+    stage.memory = Memory::kept(
+        Of {
+            branch: "main".to_owned(),
+            ..of(UID, PATH)
+        },
+        None,
+    );
+    stage.commit_on(None, &[("releases/a.yaml", &shop("a", 9))]);
+    let looked = stage.look().unwrap();
+    assert!(looked.applied.is_empty(), "{looked:?}");
+    assert!(matches!(looked.held[0].1, Why::Rewritten(_)), "{looked:?}");
+    assert_eq!(stage.memory.synced, None);
+}
+
+/// The path is empty and a person has said so, but the controller is killed before it removes anything.
+#[test]
+fn a_persons_word_is_carried_out_after_a_restart_too() {
+    let mut stage = Stage::new();
+    let a = shop("a", 1);
+    stage.commit(&[("releases/a.yaml", &a)]);
+    stage.look().unwrap();
+    let head = stage.commit(&[("README.md", "gone")]);
+    stage.look().unwrap();
+    stage.word = Some(head.to_string());
+    let before = stage.cluster.clone();
+    assert_eq!(stage.look().unwrap(), did(&[], &["a"]));
+    stage.cluster = before;
+    stage.status.synced = None;
+    stage.restart();
+    assert_eq!(stage.look().unwrap(), did(&[], &["a"]));
+    assert_eq!(stage.memory.synced, Some(head));
+}
