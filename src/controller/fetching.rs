@@ -15,7 +15,8 @@ use tracing::error;
 use super::context::Context;
 use super::key::ObjectKey;
 use super::queue::Queue;
-use super::repositories::{Fetch, Lane};
+use super::repositories::Fetch;
+use super::repository_state::Lane;
 use crate::panics::guarded;
 
 /// When a repository is fetched again after the work on it broke off.

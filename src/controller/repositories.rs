@@ -13,7 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::key::{AppKey, ObjectKey};
-use super::repository_state::{Access, State};
+use super::repository_state::{Access, Lane, State};
 
 use super::cache::Cache;
 use super::mirrors::{self, Fetched, Order, Unfetched};
@@ -37,15 +37,6 @@ pub(super) enum Lookup {
     Pending,
     /// There is no such version, or no such repository.
     Refused(Reason, String),
-}
-
-/// Where a repository waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Lane {
-    /// It was read last time, or has not been tried.
-    Fast,
-    /// It failed last time.
-    Slow,
 }
 
 /// What became of the word that a repository was pushed to.

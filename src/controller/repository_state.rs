@@ -17,6 +17,15 @@ use crate::record::VersionRecord;
 use crate::store::Mirror;
 use crate::words::{AppName, VersionWord};
 
+/// Where a repository waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Lane {
+    /// It was read last time, or has not been tried.
+    Fast,
+    /// It failed last time.
+    Slow,
+}
+
 /// First wait after a fetch that failed; it doubles up to the interval.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 

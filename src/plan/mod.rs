@@ -219,6 +219,8 @@ mod memory_test;
 #[cfg(test)]
 mod naming_test;
 #[cfg(test)]
+mod pressing_test;
+#[cfg(test)]
 mod room_test;
 #[cfg(test)]
 mod served_test;

@@ -204,7 +204,7 @@ fn a_directory_that_is_not_there_and_a_clone_without_a_commit_are_said_to_be_so(
     };
     let error = said(&["versions", "list"]);
     assert!(
-        error.contains("commit first, or name the app") && !error.contains("--ref"),
+        error.contains("nothing in it; commit first") && !error.contains("--ref"),
         "{error}"
     );
     let error = said(&["versions", "publish"]);
