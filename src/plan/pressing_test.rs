@@ -29,6 +29,13 @@ fn left(story: &Story, number: u32) -> u32 {
     }
 }
 
+/// A version has as many pods as it is to have: how many.
+fn obeyed(story: &mut Story, number: u32) -> u32 {
+    let asked = left(story, number);
+    set(story, number, asked, asked);
+    asked
+}
+
 /// Version 8 serves with so many pods, and version 7, which it replaced, is to come back; there is no room for it.
 fn back(pods: u32) -> Story {
     let mut story = serving(&[(7, 100)], pods, pods);
@@ -55,8 +62,7 @@ fn pods_that_are_gone_for_a_moment_are_not_taken_for_lost() {
         set(&mut story, 8, 3, 9);
         story.act();
         assert!(left(&story, 8) >= 8, "{}", left(&story, 8));
-        let asked = left(&story, 8);
-        set(&mut story, 8, asked, asked);
+        obeyed(&mut story, 8);
         story.pass(30).act();
         assert!(left(&story, 8) >= 8, "{}", left(&story, 8));
     }
@@ -142,8 +148,7 @@ fn a_way_back_to_larger_pods_comes_and_one_that_never_fits_leaves_half() {
     // The first pod of version 7 takes as much as two of version 8.
     let mut story = back(10);
     for _ in 0..120 {
-        let asked = left(&story, 8);
-        set(&mut story, 8, asked, asked);
+        let asked = obeyed(&mut story, 8);
         let fits = u32::from(asked <= 8).max(pods(&story, 7));
         set(&mut story, 7, fits, 10);
         story.pass(5).act();
@@ -155,8 +160,7 @@ fn a_way_back_to_larger_pods_comes_and_one_that_never_fits_leaves_half() {
     story.version(6, 10, 10).want(&[(6, 100)]).act();
     set(&mut story, 6, 0, 10);
     for _ in 0..400 {
-        let asked = left(&story, 8);
-        set(&mut story, 8, asked, asked);
+        obeyed(&mut story, 8);
         story.pass(5).act();
         assert!(left(&story, 8) >= 5, "{}", left(&story, 8));
     }
@@ -219,8 +223,7 @@ fn no_version_gives_more_than_half_though_others_have_many() {
 fn what_came_in_part_goes_for_what_serves_after_another_change_of_mind() {
     let mut story = back(10);
     for _ in 0..2 {
-        let asked = left(&story, 8);
-        set(&mut story, 8, asked, asked);
+        obeyed(&mut story, 8);
         story.pass(130).act();
     }
     let had = left(&story, 8);
@@ -257,8 +260,7 @@ fn what_a_way_back_pressed_for_is_given_back_whatever_is_wanted_next() {
     for next in [9, 6] {
         let mut story = back(10);
         for _ in 0..3 {
-            let asked = left(&story, 8);
-            set(&mut story, 8, asked, asked);
+            obeyed(&mut story, 8);
             story.pass(130).act();
         }
         let asked = left(&story, 8);
@@ -326,8 +328,7 @@ fn what_steps_in_for_a_lost_version_is_not_taken_for_what_is_left() {
     assert_eq!(story.serving(), shares(&[(8, 100)]));
     story.pass(61).act();
     for _ in 0..4 {
-        let asked = left(&story, 8);
-        set(&mut story, 8, asked, asked);
+        obeyed(&mut story, 8);
         story.pass(130).act();
     }
     assert!(left(&story, 8) >= 9, "{}", left(&story, 8));
