@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 use tracing::warn;
 
 use super::key::ObjectKey;
+use super::secret::NoSecret;
 use crate::status_server::WebhookSecret;
 
 /// How long what was read counts, and that it could not be read: a Secret that is changed counts after that.
@@ -32,7 +33,9 @@ pub(super) struct Unknown;
 #[derive(Debug)]
 struct Held {
     at: Instant,
-    read: Result<WebhookSecret, String>,
+    read: Result<WebhookSecret, NoSecret>,
+    /// When the API server said that last.
+    said: Instant,
 }
 
 /// All that were read lately.
@@ -57,7 +60,7 @@ impl HookSecrets {
     pub(super) async fn of(
         self: &Arc<Self>,
         key: &ObjectKey,
-        read: impl Future<Output = Result<WebhookSecret, String>> + Send + 'static,
+        read: impl Future<Output = Result<WebhookSecret, NoSecret>> + Send + 'static,
     ) -> Result<WebhookSecret, Unknown> {
         if let Some(known) = self.fresh(key) {
             return known;
@@ -78,7 +81,8 @@ impl HookSecrets {
             drop(place);
             let read = read.unwrap_or_else(|_| {
                 let seconds = PATIENCE.as_secs();
-                Err(format!("the API server did not answer in {seconds} s"))
+                let problem = format!("the API server did not answer in {seconds} s");
+                Err(NoSecret::Unanswered(problem))
             });
             let known = all.keep(key, read);
             drop(turn);
@@ -96,16 +100,23 @@ impl HookSecrets {
     fn keep(
         &self,
         key: ObjectKey,
-        read: Result<WebhookSecret, String>,
+        read: Result<WebhookSecret, NoSecret>,
     ) -> Result<WebhookSecret, Unknown> {
         let mut all = self.held.lock();
         all.retain(|_, held| held.at.elapsed() < FORGOTTEN);
-        let before = all.get(&key).and_then(|held| held.read.as_ref().err());
-        if let Some(problem) = read
-            .as_ref()
-            .err()
-            .filter(|problem| before != Some(problem))
+        let at = Instant::now();
+        // What the API server does not say now counts as it said it last.
+        if matches!(read, Err(NoSecret::Unanswered(_)))
+            && let Some(held) = all.get_mut(&key)
+            && held.said.elapsed() < FORGOTTEN
+            && let Ok(secret) = &held.read
         {
+            held.at = at;
+            return Ok(secret.clone());
+        }
+        let before = all.get(&key).and_then(|held| held.read.as_ref().err());
+        let problem = read.as_ref().err().filter(|it| before != Some(it));
+        if let Some(NoSecret::Absent(problem) | NoSecret::Unanswered(problem)) = problem {
             warn!(
                 namespace = key.0,
                 secret = key.1,
@@ -113,8 +124,8 @@ impl HookSecrets {
             );
         }
         let known = read.clone().map_err(|_| Unknown);
-        let at = Instant::now();
-        all.insert(key, Held { at, read });
+        let said = at;
+        all.insert(key, Held { at, read, said });
         known
     }
 
@@ -142,8 +153,8 @@ mod tests {
         (namespace.to_owned(), name.to_owned())
     }
 
-    fn secret(text: &str) -> Result<WebhookSecret, String> {
-        WebhookSecret::new(text).ok_or_else(String::new)
+    fn secret(text: &str) -> Result<WebhookSecret, NoSecret> {
+        WebhookSecret::new(text).ok_or_else(|| NoSecret::Absent(String::new()))
     }
 
     /// True where this is what was read.
@@ -154,7 +165,7 @@ mod tests {
     }
 
     /// A read that takes a second, and is counted.
-    async fn counted(count: Arc<AtomicUsize>) -> Result<WebhookSecret, String> {
+    async fn counted(count: Arc<AtomicUsize>) -> Result<WebhookSecret, NoSecret> {
         count.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_secs(1)).await;
         secret("first")
@@ -175,7 +186,7 @@ mod tests {
         tokio::time::advance(FRESH).await;
         assert!(is(changed().await, "second").await);
         tokio::time::advance(FRESH).await;
-        let gone = async { Err("there is no Secret".to_owned()) };
+        let gone = async { Err(NoSecret::Absent("there is no Secret".to_owned())) };
         assert!(secrets.of(&hook, gone).await.is_err());
         assert!(changed().await.is_err(), "that counts as long");
         secrets.turns_of("other");
@@ -188,6 +199,37 @@ mod tests {
             1,
             "and so is what nobody asks for"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_read_counts_while_the_api_server_does_not_answer_and_not_for_ever() {
+        let secrets = Arc::new(HookSecrets::new());
+        let hook = key("shop", "hook");
+        assert!(secrets.of(&hook, async { secret("first") }).await.is_ok());
+        let away = async || {
+            let away = async { Err(NoSecret::Unanswered("it is away".to_owned())) };
+            secrets.of(&hook, away).await
+        };
+        let mut known = 0;
+        while known < 1_000 {
+            tokio::time::advance(FRESH).await;
+            match away().await {
+                Ok(secret) => assert!(is(Ok(secret), "first").await),
+                Err(Unknown) => break,
+            }
+            known += 1;
+        }
+        let lasted = FRESH * known;
+        assert!(
+            lasted + 2 * FRESH >= FORGOTTEN && lasted <= FORGOTTEN,
+            "{lasted:?}"
+        );
+        // What is said to be gone is gone at once.
+        tokio::time::advance(FRESH).await;
+        assert!(secrets.of(&hook, async { secret("second") }).await.is_ok());
+        tokio::time::advance(FRESH).await;
+        let gone = async { Err(NoSecret::Absent("there is no Secret".to_owned())) };
+        assert!(secrets.of(&hook, gone).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]

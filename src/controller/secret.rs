@@ -35,22 +35,34 @@ async fn data(
     Ok(secret.data.unwrap_or_default())
 }
 
+/// Why it is not known what the webhooks of a Repository are signed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum NoSecret {
+    /// There is none.
+    Absent(String),
+    /// The API server does not say.
+    Unanswered(String),
+}
+
 /// What the webhooks of a Repository are signed with, or why that is not known.
 pub(super) async fn webhook(
     client: &Client,
     namespace: &str,
     name: &str,
-) -> Result<WebhookSecret, String> {
+) -> Result<WebhookSecret, NoSecret> {
     let data = data(client, namespace, name, "spec.webhookSecretRef")
         .await
-        .map_err(|(_, message)| message)?;
+        .map_err(|(reason, message)| match reason {
+            Reason::ApiServerError => NoSecret::Unanswered(message),
+            _ => NoSecret::Absent(message),
+        })?;
     let text = data
         .get(WEBHOOK)
         .and_then(|value| str::from_utf8(&value.0).ok());
     text.and_then(WebhookSecret::new).ok_or_else(|| {
-        format!(
+        NoSecret::Absent(format!(
             "Secret `{name}` in namespace `{namespace}` has no text at the key `{WEBHOOK}`; put there what the forge signs with"
-        )
+        ))
     })
 }
 
