@@ -97,7 +97,8 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// What is said of a slip in a file, in the same words for whoever follows the branch; nothing for what is said of the commit.
+    /// What is said of a slip in a file and of what it holds, in the same words for whoever follows the branch; nothing for what each says in
+    /// words of its own.
     #[must_use]
     pub fn slip(&self) -> Option<String> {
         Some(match self {
@@ -123,11 +124,18 @@ impl Problem {
             Self::Emptied { file, owner } => format!(
                 "{file}: holds nothing any more, so that {owner} is missing; write it there again, or remove the file to take it away"
             ),
+            Self::AsBefore { owners, commit } => {
+                let owners: Vec<String> = owners.iter().map(ToString::to_string).collect();
+                format!(
+                    "{}: as before until that is mended; all else of commit {} counts",
+                    owners.join(", "),
+                    commit.short()
+                )
+            }
             Self::Refused { .. }
             | Self::Nothing { .. }
             | Self::Second { .. }
-            | Self::Kept { .. }
-            | Self::AsBefore { .. } => return None,
+            | Self::Kept { .. } => return None,
         })
     }
 }

@@ -18,7 +18,8 @@ pub(super) fn says(problem: &Problem) -> String {
         Problem::Unreadable(_)
         | Problem::Changed { .. }
         | Problem::Emptied { .. }
-        | Problem::Astray { .. } => problem.slip().unwrap_or_default(),
+        | Problem::Astray { .. }
+        | Problem::AsBefore { .. } => problem.slip().unwrap_or_default(),
         Problem::Refused { problem, commit } => format!(
             "{problem}; commit {} does not count until that is mended, and what was read before goes on",
             commit.short()
@@ -44,14 +45,6 @@ pub(super) fn says(problem: &Problem) -> String {
             owners,
             commit,
         } => goes_on_without(why, owners, commit),
-        Problem::AsBefore { owners, commit } => {
-            let owners: Vec<String> = owners.iter().map(ToString::to_string).collect();
-            format!(
-                "{}: as before until that is mended; all else of commit {} counts",
-                owners.join(", "),
-                commit.short()
-            )
-        }
     }
 }
 

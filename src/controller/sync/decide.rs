@@ -194,7 +194,8 @@ impl Question<'_> {
             .map(|(_, answer)| answer);
         let differences = desired.differences(live, answer);
         let is_wish = live.digest() == Some(desired.digest.as_str());
-        if is_ours && is_wish && live.commit().is_some() && differences.is_empty() {
+        let is_so = is_ours && is_wish && live.commit().is_some() && differences.is_empty();
+        if is_so && !self.is_outdated(desired, live) {
             let otherwise = desired.differences(live, None);
             return if otherwise.is_empty() {
                 Stays::AsItIs
@@ -258,6 +259,16 @@ impl Question<'_> {
             return self.keeps(owner, live);
         }
         Some(Why::Orphan { is_below })
+    }
+
+    /// True where an object is as it is wanted, and what it says of its commit or file would stand against a later commit all the same: it
+    /// stood at another path, or is as of a commit that a person went over.
+    fn is_outdated(&self, desired: &Desired, live: &Live) -> bool {
+        let is_moved = !self.is_below(live) && live.file() != Some(desired.file.as_str());
+        let is_over = self.released
+            && (live.commit())
+                .is_some_and(|of| (self.came_after)(&desired.commit, &of) != Some(true));
+        (is_moved || is_over) && self.stands_against(&desired.commit, live).is_none()
     }
 
     /// True where an object stood below the path.

@@ -198,8 +198,12 @@ impl Look<'_> {
         match blocking(move || case.judge()).await {
             Ok(Ok(counts)) => self.carry_out(counts, &head).await,
             Ok(Err(stands)) => {
-                let place = (&head, self.key.1.as_str());
-                Some(Told::stands(&self.memory, self.before(), &stands, place))
+                let head = words::Head {
+                    commit: &head,
+                    name: self.key.1.as_str(),
+                    is_heard: self.memory.heard.as_ref() == Some(&head),
+                };
+                Some(Told::stands(&self.memory, self.before(), &stands, &head))
             }
             Err((reason, message)) => Some(self.again(|look| look.stopped(reason, message))),
         }

@@ -68,12 +68,12 @@ impl Told {
         memory: &Memory,
         before: Option<&SyncStatus>,
         stands: &Stands,
-        (head, name): (&CommitId, &str),
+        head: &words::Head<'_>,
     ) -> Self {
-        let (reason, message) = words::stands(stands, head, name);
+        let (reason, message) = words::stands(stands, head);
         let mut told = Self::stopped(memory, before, State::False, reason, message);
         if let Some(sync) = &mut told.sync {
-            sync.applied = applied(memory, Some(head));
+            sync.applied = applied(memory, Some(head.commit));
         }
         told
     }
@@ -126,17 +126,29 @@ impl Done<'_> {
             let (reason, hint) = match kept {
                 Problem::Kept { .. } => (
                     Reason::PruneHeld,
-                    format!("; to remove it: {}", words::release(self.head, self.name)),
+                    format!("; to remove it: {}", self.named().release()),
                 ),
                 _ => (Reason::ReleasesInvalid, String::new()),
             };
             return Some((reason, format!("{}{hint}", words::problem(kept))));
         }
-        let mut held = decision.held.iter();
-        let (owner, why, reason) =
-            held.find_map(|(owner, why)| Some((owner, why, words::reason(why)?)))?;
-        let why = words::why(why, self.head, self.name);
-        Some((reason, format!("{owner}: {why}")))
+        let held = decision.held.iter();
+        let mut held = held.filter_map(|(owner, why)| Some((owner, why, words::reason(why)?)));
+        let (owner, why, reason) = held.next()?;
+        let why = words::why(why, &self.named());
+        let more = match held.count() {
+            0 => String::new(),
+            more => format!(" (and {more} more, see status.sync.held)"),
+        };
+        Some((reason, format!("{owner}: {why}{more}")))
+    }
+
+    fn named(&self) -> words::Head<'_> {
+        words::Head {
+            commit: self.head,
+            name: self.name,
+            is_heard: self.counts.memory.heard.as_ref() == Some(self.head),
+        }
     }
 
     /// That nothing is at the path is no problem where a person said so.
@@ -186,7 +198,7 @@ impl Done<'_> {
         for problem in &self.counts.memory.problems {
             match problem {
                 Problem::Kept { owners, why, .. } => {
-                    let why = words::kept(why, self.head, self.name);
+                    let why = words::kept(why, &self.named());
                     kept.extend(owners.iter().map(|owner| (owner, why.clone())));
                 }
                 Problem::AsBefore { owners, .. } => {
@@ -200,7 +212,7 @@ impl Done<'_> {
         for (owner, why) in &self.counts.decision.held {
             // Each is listed once, with what says more.
             let more = kept.remove(owner).filter(|_| *why == Why::Recalled);
-            let why = more.unwrap_or_else(|| words::why(why, self.head, self.name));
+            let why = more.unwrap_or_else(|| words::why(why, &self.named()));
             held.push(entry(owner, why));
         }
         held.extend(kept.into_iter().map(|(owner, why)| entry(owner, why)));

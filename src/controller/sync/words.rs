@@ -10,16 +10,40 @@ use crate::branch::{self, Problem};
 use crate::plan::Owner;
 use crate::words::CommitId;
 
+/// The commit of the branch, of which a person may say that it counts.
+pub(super) struct Head<'a> {
+    pub(super) commit: &'a CommitId,
+    /// Name of the Repository.
+    pub(super) name: &'a str,
+    /// That was said of it before, and counts once.
+    pub(super) is_heard: bool,
+}
+
+impl Head<'_> {
+    /// How a person says that it counts.
+    pub(super) fn release(&self) -> String {
+        let Self { commit, name, .. } = self;
+        let key = annotation::PRUNE;
+        let say = format!("kubectl annotate --overwrite cwr {name} {key}={commit}");
+        if self.is_heard {
+            // The same annotation would be no news.
+            format!("kubectl annotate cwr {name} {key}- , and after the next fetch: {say}")
+        } else {
+            say
+        }
+    }
+}
+
 /// What is said of a commit that changes nothing, and why in one word.
-pub(super) fn stands(stands: &Stands, head: &CommitId, name: &str) -> (Reason, String) {
-    let short = head.short();
+pub(super) fn stands(stands: &Stands, head: &Head<'_>) -> (Reason, String) {
+    let short = head.commit.short();
     match stands {
         Stands::Rewritten(before) => (
             Reason::HistoryRewritten,
             format!(
                 "history was rewritten: commit {short} of the branch does not follow {}, which was synced before; nothing changes until it does, or until you say that it counts: {}",
                 before.short(),
-                release(head, name)
+                head.release()
             ),
         ),
         Stands::WentBack(before) => (
@@ -27,14 +51,14 @@ pub(super) fn stands(stands: &Stands, head: &CommitId, name: &str) -> (Reason, S
             format!(
                 "the branch is at commit {short}, which is before {}, which was synced; nothing changes: where nobody moved the branch, this repository is a copy that lags behind; where it was moved back on purpose: {}",
                 before.short(),
-                release(head, name)
+                head.release()
             ),
         ),
         Stands::Unknown(before) if before.is_zero() => (
             Reason::HistoryUnknown,
             format!(
                 "which commit was synced before is not known, so whether commit {short} follows it cannot be told; nothing changes until you say that it counts: {}",
-                release(head, name)
+                head.release()
             ),
         ),
         Stands::Unknown(before) => (
@@ -42,7 +66,7 @@ pub(super) fn stands(stands: &Stands, head: &CommitId, name: &str) -> (Reason, S
             format!(
                 "whether commit {short} of the branch follows {}, which was synced before, cannot be told: that one is not in the repository, or a commit in between cannot be read; nothing changes until it can, or until you say that it counts: {}",
                 before.short(),
-                release(head, name)
+                head.release()
             ),
         ),
         Stands::Unreadable(problems) => (
@@ -55,21 +79,14 @@ pub(super) fn stands(stands: &Stands, head: &CommitId, name: &str) -> (Reason, S
     }
 }
 
-/// How a person says that a commit counts.
-pub(super) fn release(head: &CommitId, name: &str) -> String {
-    format!(
-        "kubectl annotate --overwrite cwr {name} {}={head}",
-        annotation::PRUNE
-    )
-}
-
 /// What is said of a problem of a commit.
 pub(super) fn problem(problem: &Problem) -> String {
     match problem {
         Problem::Unreadable(_)
         | Problem::Astray { .. }
         | Problem::Changed { .. }
-        | Problem::Emptied { .. } => problem.slip().unwrap_or_default(),
+        | Problem::Emptied { .. }
+        | Problem::AsBefore { .. } => problem.slip().unwrap_or_default(),
         Problem::Refused { problem, .. } => problem.clone(),
         Problem::Nothing {
             commit,
@@ -132,11 +149,6 @@ pub(super) fn problem(problem: &Problem) -> String {
             };
             format!("{why}, so what was there stays: {}", listed(owners))
         }
-        Problem::AsBefore { owners, commit } => format!(
-            "{}: as before until that is mended; all else of commit {} counts",
-            listed(owners),
-            commit.short()
-        ),
     }
 }
 
@@ -152,19 +164,19 @@ pub(super) fn reserved(desired: &Desired) -> Option<String> {
 }
 
 /// Why an object that the commit does not have goes on, and what to do.
-pub(super) fn kept(why: &branch::Why, head: &CommitId, name: &str) -> String {
+pub(super) fn kept(why: &branch::Why, head: &Head<'_>) -> String {
     if matches!(why, branch::Why::Empty { .. }) {
-        return self::why(&Why::Empty, head, name);
+        return self::why(&Why::Empty, head);
     }
     format!(
         "it was there before what counts now did, and no commit has had it since; put it into a file, or, to remove it: {}",
-        release(head, name)
+        head.release()
     )
 }
 
 /// Why an object stays as it is, and what to do.
-pub(super) fn why(why: &Why, head: &CommitId, name: &str) -> String {
-    let release = || release(head, name);
+pub(super) fn why(why: &Why, head: &Head<'_>) -> String {
+    let release = || head.release();
     match why {
         Why::Paused => format!(
             "paused by the annotation {}={}; it is left as it is until you take that off",
@@ -186,17 +198,17 @@ pub(super) fn why(why: &Why, head: &CommitId, name: &str) -> String {
         Why::Rewritten(of) => format!(
             "it is as of commit {}, which commit {} does not follow; to take the new one: {}",
             of.short(),
-            head.short(),
+            head.commit.short(),
             release()
         ),
-        Why::Unknown(Some(of)) if of == head => format!(
+        Why::Unknown(Some(of)) if of == head.commit => format!(
             "it is as of this very commit, which does not have it; to remove it: {}",
             release()
         ),
         Why::Unknown(Some(of)) => format!(
             "it is as of commit {}, and whether commit {} follows that cannot be told; to take the new one: {}",
             of.short(),
-            head.short(),
+            head.commit.short(),
             release()
         ),
         Why::Unknown(None) => format!(

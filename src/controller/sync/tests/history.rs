@@ -147,3 +147,40 @@ fn a_persons_word_is_carried_out_after_a_restart_too() {
     assert_eq!(stage.look().unwrap(), did(&[], &["a"]));
     assert_eq!(stage.memory.synced, Some(head));
 }
+
+#[test]
+fn a_commit_that_a_person_went_over_stands_against_no_later_one() {
+    let mut stage = Stage::new();
+    let (a, b) = (shop("a", 1), shop("b", 1));
+    let first = stage.commit(&[("releases/a.yaml", &a), ("releases/b.yaml", &b)]);
+    stage.look().unwrap();
+    let a = shop("a", 2);
+    let both: &[(&str, &str)] = &[("releases/a.yaml", &a), ("releases/b.yaml", &b)];
+    stage.commit(both);
+    stage.look().unwrap();
+    // The same in other words.
+    let other = [both, &[("README.md", "x")]].concat();
+    let other = stage.commit_on(Some(&first), &other);
+    stage.word = Some(other.to_string());
+    assert_eq!(stage.look().unwrap(), did(&["a"], &[]), "b is of the first");
+    assert_eq!(stage.look().unwrap(), did(&[], &[]));
+    stage.word = None;
+    stage.commit(&[("releases/a.yaml", &shop("a", 3)), ("releases/b.yaml", &b)]);
+    assert_eq!(stage.look().unwrap(), did(&["a"], &[]));
+    stage.commit(&[("releases/b.yaml", &b)]);
+    assert_eq!(stage.look().unwrap(), did(&[], &["a"]));
+}
+
+#[test]
+fn what_moved_with_its_path_goes_where_a_commit_deletes_it_there() {
+    let mut stage = Stage::new();
+    let (a, b) = (shop("a", 1), shop("b", 1));
+    stage.commit(&[("releases/a.yaml", &a), ("releases/b.yaml", &b)]);
+    stage.look().unwrap();
+    stage.commit(&[("live/a.yaml", &a), ("live/b.yaml", &b)]);
+    stage.memory = Memory::kept(of(UID, "live"), Some(&stage.status));
+    assert_eq!(stage.look().unwrap(), did(&["a", "b"], &[]));
+    assert_eq!(stage.look().unwrap(), did(&[], &[]));
+    stage.commit(&[("live/a.yaml", &a)]);
+    assert_eq!(stage.look().unwrap(), did(&[], &["b"]));
+}
