@@ -2,12 +2,10 @@
 //!
 //! A repository that failed last time waits in a lane of its own; one that is new, or was read last time, never waits behind it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::error;
@@ -17,6 +15,7 @@ use super::key::ObjectKey;
 use super::queue::Queue;
 use super::repositories::Fetch;
 use super::repository_state::Lane;
+use super::turns::Turns;
 use crate::panics::guarded;
 
 /// When a repository is fetched again after the work on it broke off.
@@ -48,43 +47,34 @@ impl Place {
 }
 
 /// All turns that are taken or waited for.
-#[derive(Debug, Default)]
-struct Turns(Mutex<HashMap<(Lane, Place), Arc<Semaphore>>>);
+type AllTurns = Turns<(Lane, Place)>;
 
-impl Turns {
-    /// Waits for a turn of a repository. It lasts as long as what is returned is held.
-    async fn turn(&self, lane: Lane, namespace: &str, host: &str) -> Vec<OwnedSemaphorePermit> {
-        // The narrowest first: who waits for a turn there takes none from others.
-        let places = [
-            Place::HostOfNamespace(namespace.to_owned(), host.to_owned()),
-            Place::Namespace(namespace.to_owned()),
-            Place::Host(host.to_owned()),
-            Place::All,
-        ];
-        let mut held = Vec::new();
-        for place in places {
-            let turns = self.at(lane, place);
-            // It is never closed.
-            held.extend(turns.acquire_owned().await.ok());
-        }
-        held
+/// Waits for a turn of a repository. It lasts as long as what is returned is held.
+async fn turn(
+    turns: &AllTurns,
+    lane: Lane,
+    namespace: &str,
+    host: &str,
+) -> Vec<OwnedSemaphorePermit> {
+    // The narrowest first: who waits for a turn there takes none from others.
+    let places = [
+        Place::HostOfNamespace(namespace.to_owned(), host.to_owned()),
+        Place::Namespace(namespace.to_owned()),
+        Place::Host(host.to_owned()),
+        Place::All,
+    ];
+    let mut held = Vec::new();
+    for place in places {
+        let most = place.turns(lane);
+        held.extend(turns.turn((lane, place), most).await);
     }
-
-    fn at(&self, lane: Lane, place: Place) -> Arc<Semaphore> {
-        let mut all = self.0.lock();
-        all.retain(|_, turns| Arc::strong_count(turns) > 1);
-        let turns = place.turns(lane);
-        let turns = all
-            .entry((lane, place))
-            .or_insert_with(|| Arc::new(Semaphore::new(turns)));
-        turns.clone()
-    }
+    held
 }
 
 /// Fetches what the queue says, for ever.
 pub(super) async fn run(context: Arc<Context>, queue: Arc<Queue<ObjectKey>>) {
     context.repositories.sweep().await;
-    let turns = Arc::new(Turns::default());
+    let turns = Arc::new(AllTurns::default());
     let mut tasks = JoinSet::new();
     loop {
         tokio::select! {
@@ -99,11 +89,11 @@ pub(super) async fn run(context: Arc<Context>, queue: Arc<Queue<ObjectKey>>) {
 async fn fetch(
     context: Arc<Context>,
     queue: Arc<Queue<ObjectKey>>,
-    turns: Arc<Turns>,
+    turns: Arc<AllTurns>,
     key: ObjectKey,
 ) {
     let (lane, host) = context.repositories.place(&key);
-    let turn = turns.turn(lane, &key.0, &host).await;
+    let turn = turn(&turns, lane, &key.0, &host).await;
     let fetched = guarded(context.repositories.fetch(&key)).await;
     drop(turn);
     let told = match fetched {
@@ -147,8 +137,8 @@ mod tests {
     use super::*;
 
     /// True where a turn is to be had at once.
-    async fn free(turns: &Turns, lane: Lane, namespace: &str, host: &str) -> bool {
-        let turn = turns.turn(lane, namespace, host);
+    async fn free(turns: &AllTurns, lane: Lane, namespace: &str, host: &str) -> bool {
+        let turn = turn(turns, lane, namespace, host);
         tokio::time::timeout(Duration::from_millis(5), turn)
             .await
             .is_ok()
@@ -156,12 +146,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_keeps_silent_keeps_only_its_own_waiting() {
-        let turns = Turns::default();
+        let turns = AllTurns::default();
         let mut held = Vec::new();
         // A namespace with a server on each of many hosts takes what a namespace may have, and no more.
         for number in 0..20 {
             let host = format!("silent-{number}");
-            let turn = turns.turn(Lane::Fast, "bad", &host);
+            let turn = turn(&turns, Lane::Fast, "bad", &host);
             held.extend(tokio::time::timeout(Duration::from_millis(5), turn).await);
         }
         assert_eq!(held.len(), 4);
@@ -169,7 +159,7 @@ mod tests {
         // A host that is down for everybody takes what a host may have.
         for number in 0..40 {
             let team = format!("team-{number}");
-            let turn = turns.turn(Lane::Fast, &team, "down");
+            let turn = turn(&turns, Lane::Fast, &team, "down");
             held.extend(tokio::time::timeout(Duration::from_millis(5), turn).await);
         }
         assert_eq!(held.len(), 4 + 8);
@@ -178,13 +168,13 @@ mod tests {
         // Those that failed are not in the way of those that did not.
         for number in 0..40 {
             let place = format!("{number}");
-            let turn = turns.turn(Lane::Slow, &place, &place);
+            let turn = turn(&turns, Lane::Slow, &place, &place);
             held.extend(tokio::time::timeout(Duration::from_millis(5), turn).await);
         }
         assert_eq!(held.len(), 4 + 8 + 8);
         assert!(free(&turns, Lane::Fast, "good", "up").await);
         held.clear();
         assert!(free(&turns, Lane::Fast, "good", "down").await);
-        assert_eq!(turns.0.lock().len(), 4, "places are forgotten");
+        assert_eq!(turns.len(), 4, "places are forgotten");
     }
 }

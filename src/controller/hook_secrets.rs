@@ -14,6 +14,7 @@ use tracing::warn;
 
 use super::key::ObjectKey;
 use super::secret::NoSecret;
+use super::turns::Turns;
 use crate::status_server::WebhookSecret;
 
 /// How long what was read counts, and that it could not be read: a Secret that is changed counts after that.
@@ -43,7 +44,7 @@ struct Held {
 pub(super) struct HookSecrets {
     held: Mutex<HashMap<ObjectKey, Held>>,
     /// One turn for each namespace of which something is read.
-    turns: Mutex<HashMap<String, Arc<Semaphore>>>,
+    turns: Turns<String>,
     reading: Semaphore,
 }
 
@@ -51,7 +52,7 @@ impl HookSecrets {
     pub(super) fn new() -> Self {
         Self {
             held: Mutex::default(),
-            turns: Mutex::default(),
+            turns: Turns::default(),
             reading: Semaphore::new(READING),
         }
     }
@@ -65,10 +66,8 @@ impl HookSecrets {
         if let Some(known) = self.fresh(key) {
             return known;
         }
-        let turn = timeout(PATIENCE, self.turns_of(&key.0).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else {
-            return Err(Unknown);
-        };
+        let turn = timeout(PATIENCE, self.turns.turn(key.0.clone(), 1)).await;
+        let turn = turn.map_err(|_| Unknown)?;
         // Whoever had the turn before may have read it.
         if let Some(known) = self.fresh(key) {
             return known;
@@ -128,15 +127,6 @@ impl HookSecrets {
         all.insert(key, Held { at, read, said });
         known
     }
-
-    fn turns_of(&self, namespace: &str) -> Arc<Semaphore> {
-        let mut turns = self.turns.lock();
-        turns.retain(|_, turns| Arc::strong_count(turns) > 1);
-        let turns = turns
-            .entry(namespace.to_owned())
-            .or_insert_with(|| Arc::new(Semaphore::new(1)));
-        Arc::clone(turns)
-    }
 }
 
 #[cfg(test)]
@@ -189,8 +179,8 @@ mod tests {
         let gone = async { Err(NoSecret::Absent("there is no Secret".to_owned())) };
         assert!(secrets.of(&hook, gone).await.is_err());
         assert!(changed().await.is_err(), "that counts as long");
-        secrets.turns_of("other");
-        assert_eq!(secrets.turns.lock().len(), 1, "turns are forgotten");
+        drop(secrets.turns.turn("other".to_owned(), 1).await);
+        assert_eq!(secrets.turns.len(), 1, "turns are forgotten");
         tokio::time::advance(FORGOTTEN).await;
         let other = key("shop", "other");
         assert!(secrets.of(&other, async { secret("a") }).await.is_ok());

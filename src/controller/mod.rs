@@ -63,6 +63,7 @@ pub(crate) mod simulated;
 mod sink;
 mod status;
 mod sync;
+mod turns;
 mod unwritten;
 mod watch;
 mod wish;

@@ -22,7 +22,6 @@ use futures::future::join_all;
 use kube::Resource;
 use kube::core::DynamicObject;
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::cache::Cache;
 use super::context::Context;
@@ -30,6 +29,7 @@ use super::failure::Failure;
 use super::key::{AppKey, ObjectKey};
 use super::queue::Queue;
 use super::repositories::{Fetch, blocking};
+use super::turns::Turns;
 use crate::api::condition::State;
 use crate::api::{Alias, Deployment, OwnerKind, Reason, Repository, SyncStatus, annotation};
 use crate::backoff::Backoff;
@@ -54,7 +54,7 @@ pub(super) struct Sync {
     apps: Arc<Queue<AppKey>>,
     memories: Mutex<HashMap<ObjectKey, Memory>>,
     /// One look at a time in each namespace; none waits for that of another.
-    turns: Mutex<HashMap<String, Arc<Semaphore>>>,
+    turns: Turns<String>,
 }
 
 impl Sync {
@@ -62,7 +62,7 @@ impl Sync {
         Self {
             apps,
             memories: Mutex::default(),
-            turns: Mutex::default(),
+            turns: Turns::default(),
         }
     }
 
@@ -73,7 +73,7 @@ impl Sync {
         key: &ObjectKey,
         fetch: &Fetch,
     ) -> Option<Told> {
-        let turn = self.turn(&key.0).await;
+        let turn = self.turns.turn(key.0.clone(), 1).await;
         let repository = current(&context.cache, key, fetch)?;
         let before = self.memories.lock().get(key).cloned();
         let mut memory = Memory::after(before, Of::new(&repository), repository.status.as_ref());
@@ -121,17 +121,6 @@ impl Sync {
         others
             .map(|(_, it)| (it.of.uid.clone(), Arc::clone(&it.followed.tip)))
             .collect()
-    }
-
-    async fn turn(&self, namespace: &str) -> Option<OwnedSemaphorePermit> {
-        let turns = {
-            let mut all = self.turns.lock();
-            all.retain(|_, turns| Arc::strong_count(turns) > 1);
-            let turns = all.entry(namespace.to_owned());
-            turns.or_insert_with(|| Arc::new(Semaphore::new(1))).clone()
-        };
-        // It is never closed.
-        turns.acquire_owned().await.ok()
     }
 }
 
