@@ -22,7 +22,8 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::failure::{
-    Failure, failure, is_about_uid, is_conflict, is_not_found, is_refused, may_be_written, timed,
+    Failure, is_about_uid, is_conflict, is_not_found, is_refused, may_be_written, object_failure,
+    timed,
 };
 use super::key::AppKey;
 
@@ -293,7 +294,7 @@ impl Applier {
                 }
                 (self.unwritten).failed(key, &object.name, is_refused(&error));
             }
-            failure(&format!("apply {} `{}`", object.kind, object.name), &error)
+            object_failure("apply", object.kind, &object.name, &error)
         })?;
         self.lock()
             .insert(target, (fingerprint(object), applied.mark()));
@@ -325,12 +326,8 @@ impl Applier {
         object: &Object,
     ) -> Result<(), Failure> {
         let found = timed(api.get_metadata_opt(&object.name)).await;
-        let found = found.map_err(|error| {
-            failure(
-                &format!("look up {} `{}`", object.kind, object.name),
-                &error,
-            )
-        })?;
+        let found =
+            found.map_err(|error| object_failure("look up", object.kind, &object.name, &error))?;
         let Some(found) = found else {
             return Ok(());
         };
@@ -363,7 +360,7 @@ impl Applier {
         match timed(api.delete(name, &params)).await {
             Ok(_) => {}
             Err(error) if is_not_found(&error) || is_conflict(&error) => {}
-            Err(error) => return Err(failure(&format!("delete {kind} `{name}`"), &error)),
+            Err(error) => return Err(object_failure("delete", kind, name, &error)),
         }
         self.lock()
             .remove(&(kind, key.namespace.clone(), name.to_owned()));

@@ -13,6 +13,7 @@ use super::concerns::{About, Fault};
 use super::context::Context;
 use super::failure::Failure;
 use super::key::AppKey;
+use super::nudge;
 use super::objects::AppObjects;
 use super::objects::Kept;
 use super::ownership;
@@ -47,14 +48,15 @@ pub(super) struct Done {
     pub(super) faults: Vec<Fault>,
     /// Something that nobody waits for could not be done.
     pub(super) again: bool,
-    /// When a route may go that others take over from.
-    pub(super) over: Option<Timestamp>,
+    /// When to look again: a route may go that others take over from, or a quota may let pods in.
+    pub(super) wake: Option<Timestamp>,
 }
 
 impl Doing<'_> {
     /// Makes it true, in an order in which traffic never meets what is not there.
     pub(super) async fn carry_out(&self, routes: &Routes) -> Done {
-        let rendered = render::render(&self.key.app, self.plan, self.records, routes);
+        let mut rendered = render::render(&self.key.app, self.plan, self.records, routes);
+        let nudged = nudge::nudge(self.key, self.objects, &mut rendered, Timestamp::now());
         let mut done = Done::default();
         let mut unwritten = BTreeSet::new();
         if !self.plan.run.is_empty() {
@@ -66,6 +68,7 @@ impl Doing<'_> {
             }
         }
         self.take_away(&rendered, &unwritten, &mut done).await;
+        done.wake = done.wake.into_iter().chain(nudged).min();
         done
     }
 
@@ -127,7 +130,7 @@ impl Doing<'_> {
             unwritten,
         };
         let wait = removal.over_in();
-        done.over = wait.map(|wait| later(Timestamp::now(), wait));
+        done.wake = wait.map(|wait| later(Timestamp::now(), wait));
         done.faults.extend(self.delete(removal.routes()).await);
         done.faults
             .extend(self.delete(removal.workloads(rendered)).await);

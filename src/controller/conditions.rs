@@ -246,15 +246,13 @@ impl Facts<'_> {
         let mut text = String::new();
         let troubled = (self.objects.pods.iter())
             .filter(|(_, pod)| pod.version == number && pod.function == *function)
-            .filter_map(|(name, pod)| Some((name, pod.trouble.as_deref()?)));
+            .filter_map(|(name, pod)| Some((name, pod.trouble.as_ref()?)));
         for (index, (name, trouble)) in troubled.enumerate() {
-            if trouble.contains("ImagePull") || trouble.contains("InvalidImageName") {
-                reason = Reason::ImagePullFailed;
-            } else if trouble.contains("CrashLoopBackOff") || trouble.contains("exit code") {
-                reason = Reason::PodsCrashing;
+            if trouble.reason != Reason::WaitingForPods {
+                reason = trouble.reason;
             }
             match index {
-                i if i < PODS_NAMED => text = format!("{text}; pod {name} {trouble}"),
+                i if i < PODS_NAMED => text = format!("{text}; pod {name} {}", trouble.text),
                 PODS_NAMED => text.push_str("; and more"),
                 _ => {}
             }

@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use super::key::{AppKey, app_by_label, identity_of};
 use super::moment::Moment;
 use super::no_room::{self, Unplaced};
+use crate::api::Reason;
 use crate::kubernetes::names;
 use crate::words::{FunctionName, VersionNumber};
 
@@ -27,9 +28,37 @@ pub(super) struct PodFacts {
     pub(super) placed: bool,
     /// It has a node, is not ready yet, and nothing is wrong with it so far.
     pub(super) starting: bool,
-    /// Why it is not, in Kubernetes' words.
-    pub(super) trouble: Option<String>,
+    /// Why it is not.
+    pub(super) trouble: Option<PodTrouble>,
 }
+
+/// Why a pod is not ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PodTrouble {
+    /// What kind of trouble it is.
+    pub(super) reason: Reason,
+    /// The same in Kubernetes' words, to stand behind the pod's name.
+    pub(super) text: String,
+}
+
+impl PodTrouble {
+    /// Nothing that people have to do anything about, as far as is known.
+    fn waits(text: impl Into<String>) -> Self {
+        let (reason, text) = (Reason::WaitingForPods, text.into());
+        Self { reason, text }
+    }
+}
+
+/// What the kubelet says of an image that it has not got (`pkg/kubelet/images/types.go` of Kubernetes).
+const NO_IMAGE: [&str; 7] = [
+    "ErrImageNeverPull",
+    "ErrImagePull",
+    "ImageInspectError",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "RegistryUnavailable",
+    "SignatureValidationFailed",
+];
 
 /// The ready addresses behind one Service, from one of its slices.
 #[derive(Debug)]
@@ -109,26 +138,25 @@ fn is_starting(pod: &Pod) -> bool {
 }
 
 /// Why a pod is not ready: the reason that helps most.
-fn trouble(pod: &Pod) -> String {
+fn trouble(pod: &Pod) -> PodTrouble {
     if pod.metadata.deletion_timestamp.is_some() {
-        return "is ending".to_owned();
+        return PodTrouble::waits("is ending");
     }
     let Some(status) = &pod.status else {
-        return "has not been scheduled yet".to_owned();
+        return PodTrouble::waits("has not been scheduled yet");
     };
-    for container in status.container_statuses.iter().flatten() {
-        if let Some(reason) = container_trouble(container) {
-            return reason;
-        }
+    let mut containers = status.container_statuses.iter().flatten();
+    if let Some(trouble) = containers.find_map(container_trouble) {
+        return trouble;
     }
     if let Some(message) = unschedulable(pod) {
-        return format!("cannot be scheduled: {message}");
+        return PodTrouble::waits(format!("cannot be scheduled: {message}"));
     }
-    match status.phase.as_deref() {
+    PodTrouble::waits(match status.phase.as_deref() {
         Some("Running") => "runs, but its readiness probe does not succeed".to_owned(),
         Some(phase) => format!("is {phase}"),
         None => "has not started yet".to_owned(),
-    }
+    })
 }
 
 /// What is said of a pod that no node takes.
@@ -143,25 +171,36 @@ fn unschedulable(pod: &Pod) -> Option<&str> {
     refused(pod).map(|refused| refused.message.as_deref().unwrap_or_default())
 }
 
-fn container_trouble(container: &ContainerStatus) -> Option<String> {
+fn container_trouble(container: &ContainerStatus) -> Option<PodTrouble> {
     let state = container.state.as_ref()?;
-    if let Some(waiting) = &state.waiting {
-        let reason = waiting.reason.as_deref().unwrap_or("Waiting");
-        let mut text = reason.to_owned();
-        if let Some(message) = &waiting.message {
-            text = format!("{text}: {message}");
-        }
-        if let Some(last) = container
-            .last_state
-            .as_ref()
-            .and_then(|last| last.terminated.as_ref())
-        {
-            text = format!("{text} (last exit code {})", last.exit_code);
-        }
-        return (reason != "ContainerCreating" && reason != "PodInitializing").then_some(text);
+    let Some(waiting) = &state.waiting else {
+        let ended = state.terminated.as_ref()?;
+        return Some(PodTrouble {
+            reason: Reason::PodsCrashing,
+            text: format!("ended with exit code {}", ended.exit_code),
+        });
+    };
+    let said = waiting.reason.as_deref().unwrap_or("Waiting");
+    if ["ContainerCreating", "PodInitializing"].contains(&said) {
+        return None;
     }
-    let ended = state.terminated.as_ref()?;
-    Some(format!("ended with exit code {}", ended.exit_code))
+    let mut text = said.to_owned();
+    if let Some(message) = &waiting.message {
+        text = format!("{text}: {message}");
+    }
+    let last = container.last_state.as_ref();
+    let ended = last.and_then(|last| last.terminated.as_ref());
+    if let Some(ended) = ended {
+        text = format!("{text} (last exit code {})", ended.exit_code);
+    }
+    let reason = if NO_IMAGE.contains(&said) {
+        Reason::ImagePullFailed
+    } else if said == "CrashLoopBackOff" || ended.is_some() {
+        Reason::PodsCrashing
+    } else {
+        Reason::WaitingForPods
+    };
+    Some(PodTrouble { reason, text })
 }
 
 impl SliceFacts {
@@ -192,4 +231,81 @@ fn app_of_slice(slice: &EndpointSlice) -> Option<AppKey> {
         namespace: slice.namespace()?,
         app: slice.labels().get(names::APP)?.parse().ok()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn said(status: &Value) -> (Reason, String) {
+        let pod = json!({"metadata": {"name": "a"}, "status": status});
+        let PodTrouble { reason, text } = trouble(&serde_json::from_value(pod).unwrap());
+        (reason, text)
+    }
+
+    /// What is said of a pod with one container in that state.
+    fn of(state: &Value, last: &Value) -> (Reason, String) {
+        let container = json!({
+            "name": "main", "image": "a", "imageID": "", "ready": false, "restartCount": 1,
+            "state": state, "lastState": last,
+        });
+        said(&json!({"phase": "Running", "containerStatuses": [container]}))
+    }
+
+    #[test]
+    fn the_kind_of_trouble_goes_by_what_the_kubelet_calls_it_and_not_by_its_prose() {
+        let ended = json!({"terminated": {"exitCode": 3}});
+        let none = json!({});
+        let waits = |reason: &str, message: &str| json!({"waiting": {"reason": reason, "message": message}});
+        for (state, last, reason, text) in [
+            (
+                waits("ImagePullBackOff", "no such image"),
+                &none,
+                Reason::ImagePullFailed,
+                "ImagePullBackOff: no such image",
+            ),
+            (
+                waits("ErrImageNeverPull", ""),
+                &none,
+                Reason::ImagePullFailed,
+                "ErrImageNeverPull: ",
+            ),
+            (
+                waits("CrashLoopBackOff", "back-off"),
+                &ended,
+                Reason::PodsCrashing,
+                "CrashLoopBackOff: back-off (last exit code 3)",
+            ),
+            (
+                waits(
+                    "CreateContainerConfigError",
+                    "secret \"ImagePull exit code\" not found",
+                ),
+                &none,
+                Reason::WaitingForPods,
+                "CreateContainerConfigError: secret \"ImagePull exit code\" not found",
+            ),
+            (
+                ended.clone(),
+                &none,
+                Reason::PodsCrashing,
+                "ended with exit code 3",
+            ),
+            (
+                waits("PodInitializing", ""),
+                &none,
+                Reason::WaitingForPods,
+                "runs, but its readiness probe does not succeed",
+            ),
+        ] {
+            assert_eq!(of(&state, last), (reason, text.to_owned()));
+        }
+        let (reason, text) = said(&json!({"phase": "Pending"}));
+        assert_eq!(
+            (reason, text.as_str()),
+            (Reason::WaitingForPods, "is Pending")
+        );
+    }
 }

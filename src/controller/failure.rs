@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::api::Reason;
+use crate::kubernetes::Kind;
 
 /// Longest time for one request.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -62,10 +63,6 @@ pub(super) fn is_conflict(error: &kube::Error) -> bool {
 /// What people are told. The API server's messages name fields and values that we sent, none of which is secret.
 pub(super) fn failure(what: &str, error: &kube::Error) -> Failure {
     let (reason, detail) = match error {
-        kube::Error::Api(status) if status.code == 404 && what.contains("HTTPRoute") => (
-            Reason::GatewayApiMissing,
-            "the Gateway API is not installed".to_owned(),
-        ),
         kube::Error::Api(status) if is_refusal(status.code) => {
             (Reason::ApiServerRefused, status.message.clone())
         }
@@ -76,4 +73,25 @@ pub(super) fn failure(what: &str, error: &kube::Error) -> Failure {
         reason,
         message: format!("could not {what}: {detail}"),
     }
+}
+
+/// The same of an object that the controller makes: `verb` is what could not be done to it.
+pub(super) fn object_failure(verb: &str, kind: Kind, name: &str, error: &kube::Error) -> Failure {
+    let what = format!("{verb} {kind} `{name}`");
+    if kind == Kind::HttpRoute && is_unserved(error) {
+        return Failure {
+            reason: Reason::GatewayApiMissing,
+            message: format!("could not {what}: the Gateway API is not installed"),
+        };
+    }
+    failure(&what, error)
+}
+
+/// The API server knows no such kind. Where it is the object or its namespace that is not there, it says which.
+fn is_unserved(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else {
+        return false;
+    };
+    let details = status.details.as_ref();
+    status.code == 404 && details.is_none_or(|details| details.kind.is_empty())
 }

@@ -42,6 +42,7 @@ mod memory;
 mod mirrors;
 mod moment;
 mod no_room;
+mod nudge;
 mod objects;
 mod observe;
 mod owners;

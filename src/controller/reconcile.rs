@@ -102,7 +102,7 @@ pub(super) async fn reconcile(context: &Context, key: &AppKey) -> Outcome {
     let may_go = !plan.close || done.faults.is_empty();
     let released = !may_go || release(context, key, &wishes, &unread, plan).await;
     let unfinished = done.again || !done.faults.is_empty() || !unheld.is_empty();
-    let wakes = [decision.wake, reported.wake, settles, done.over];
+    let wakes = [decision.wake, reported.wake, settles, done.wake];
     Outcome {
         wake: wakes.into_iter().flatten().min(),
         failed: unfinished || reported.failed || !released,

@@ -19,6 +19,8 @@ pub const OWNER: &str = "cutwater.dev/owner";
 pub const RECORD: &str = "cutwater.dev/record";
 /// Annotation: a digest of all that was wanted of an object when it was written last.
 pub const APPLIED: &str = "cutwater.dev/applied";
+/// Annotation of a workload whose pods a quota refuses: how many other pods of the app there are, and since when until that was told twice.
+pub const OTHER_PODS: &str = "cutwater.dev/other-pods";
 /// End of the name of every anchor.
 pub const ANCHOR_SUFFIX: &str = ".cutwater.dev";
 /// Port of every Service; it leads to the function's own port.

@@ -11,7 +11,7 @@ use crate::api::gateway::HttpRoute;
 use crate::api::{Deployment, ResolvedVersion};
 use crate::controller::answer::Gateways;
 use crate::controller::cache::Cache;
-use crate::controller::facts::{PodFacts, SliceFacts};
+use crate::controller::facts::{PodFacts, PodTrouble, SliceFacts};
 use crate::controller::failure::Failure;
 use crate::controller::key::AppKey;
 use crate::controller::objects::AppObjects;
@@ -29,7 +29,7 @@ struct Trouble {
     /// What the gateway says of the route: conditions with their status.
     said: Vec<(&'static str, &'static str)>,
     /// Ready pods, and the trouble of another one.
-    pods: Option<(u32, &'static str)>,
+    pods: Option<(u32, Reason)>,
     /// The plan waits no longer for a gateway that says nothing.
     unheard: bool,
     /// The routes of this owner, or only those of others of the app, have just been written.
@@ -96,7 +96,7 @@ fn objects(trouble: &Trouble) -> AppObjects {
         "status": {"parents": [{"parentRef": {"name": "web"}, "controllerName": "test", "conditions": conditions}]},
     }))
     .unwrap();
-    let (ready, words) = trouble.pods.unwrap_or((2, ""));
+    let ready = trouble.pods.map_or(2, |(ready, _)| ready);
     let cache = Cache::default();
     if let Some((since, _)) = trouble.silent {
         let since = Timestamp::UNIX_EPOCH - SignedDuration::from_secs(since);
@@ -125,7 +125,7 @@ fn objects(trouble: &Trouble) -> AppObjects {
         family: "IPv4".to_owned(),
         ready,
     });
-    if !words.is_empty() {
+    if let Some((_, reason)) = trouble.pods {
         cache.put(PodFacts {
             app: key(),
             name: "pod".to_owned(),
@@ -136,7 +136,10 @@ fn objects(trouble: &Trouble) -> AppObjects {
             unplaced: None,
             placed: true,
             starting: false,
-            trouble: Some(words.to_owned()),
+            trouble: Some(PodTrouble {
+                reason,
+                text: "words".to_owned(),
+            }),
         });
     }
     cache.app(&key())
@@ -206,8 +209,6 @@ fn says(trouble: &Trouble) -> Vec<Say> {
     facts.conditions(plan.splits.first())
 }
 
-const CRASH: &str = "CrashLoopBackOff (last exit code 1)";
-
 fn good() -> Vec<(&'static str, &'static str)> {
     vec![("Accepted", "True"), ("ResolvedRefs", "True")]
 }
@@ -235,9 +236,9 @@ fn answered(said: &[(&'static str, &'static str)]) -> Trouble {
     }
 }
 
-fn pods(ready: u32, words: &'static str) -> Trouble {
+fn pods(ready: u32, reason: Reason) -> Trouble {
     Trouble {
-        pods: Some((ready, words)),
+        pods: Some((ready, reason)),
         said: good(),
         ..Trouble::default()
     }
@@ -315,8 +316,8 @@ fn what_waiting_does_not_mend_is_stalled() {
             (answered(&refused), Reason::RouteRefused),
             (answered(&unresolved), Reason::RouteRefused),
             (answered(&partly), Reason::RouteRefused),
-            (pods(0, CRASH), Reason::PodsCrashing),
-            (pods(0, "ImagePullBackOff"), Reason::ImagePullFailed),
+            (pods(0, Reason::PodsCrashing), Reason::PodsCrashing),
+            (pods(0, Reason::ImagePullFailed), Reason::ImagePullFailed),
         ],
     );
 }
@@ -331,9 +332,9 @@ fn what_goes_on_by_itself_is_not_stalled() {
             of(obstructed, Reason::GatewayApiMissing),
             (answered(&[]), Reason::WaitingForGateway),
             (answered(&[("Accepted", "True")]), Reason::WaitingForGateway),
-            (pods(1, CRASH), Reason::PodsCrashing),
-            (pods(1, "ImagePullBackOff"), Reason::ImagePullFailed),
-            (pods(0, "has not started yet"), Reason::WaitingForPods),
+            (pods(1, Reason::PodsCrashing), Reason::PodsCrashing),
+            (pods(1, Reason::ImagePullFailed), Reason::ImagePullFailed),
+            (pods(0, Reason::WaitingForPods), Reason::WaitingForPods),
         ],
     );
 }
@@ -355,7 +356,7 @@ fn a_gateway_that_says_nothing_for_too_long_is_said_to_stall_it() {
         // Pods that are missing as well are no reason not to say it.
         let trouble = Trouble {
             silent: Some(silent),
-            pods: Some((1, "is Pending")),
+            pods: Some((1, Reason::WaitingForPods)),
             ..answered(&[])
         };
         let says = says(&trouble);

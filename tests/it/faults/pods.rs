@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use kube::ResourceExt;
+use kube::api::ListParams;
 use serde_json::json;
 
 use crate::lab::{Lab, SOON, Scope};
@@ -201,6 +204,19 @@ async fn a_quota_is_named_in_its_own_words_and_the_old_version_gives_way_where_i
         assert!(message.contains("exceeded quota"), "{message}");
         assert!(message.contains("raise the limit"), "{message}");
         assert_eq!(scope.weights("shop").await, [(1, 10_000)].into());
+        // Kubernetes tries a refused pod ever more rarely, but at once where this changes: it says that there is one pod of the app.
+        let sets = scope.api::<ReplicaSet>();
+        wait_for("the number of other pods", SOON, async || {
+            let sets = sets.list(&ListParams::default()).await.unwrap();
+            let told = |set: &ReplicaSet| set.annotations().get("cutwater.dev/other-pods").cloned();
+            let told: Vec<String> = sets.iter().filter_map(told).collect();
+            if told == ["1"] {
+                Ok(())
+            } else {
+                Err(format!("{told:?}"))
+            }
+        })
+        .await;
         quota(&scope, 2).await;
         scope.until_weights("shop", &[(2, 10_000)]).await;
         scope.until_ready("shop").await;
