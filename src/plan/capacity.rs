@@ -50,12 +50,19 @@ pub fn step(basis: u32) -> u32 {
 }
 
 /// Pods by which a share runs ahead: a step, or the last pods of as many versions where those are all that is left to leave, as long as
-/// no pod is sent more than [`STEPS_IN`] times what each bore before.
+/// no pod is sent more than [`STEPS_IN`] times what each bore before. Where it then has as many as served before, there is no place for
+/// more of those that it declares.
 #[must_use]
 pub fn ahead(pods: Pods, last: Option<u32>) -> u32 {
     let step = step(pods.basis);
     let bears = pods.ready.saturating_mul(STEPS_IN) >= pods.basis;
-    last.filter(|_| bears).map_or(step, |last| last.max(step))
+    let Some(last) = last.filter(|_| bears) else {
+        return step;
+    };
+    if pods.ready.saturating_add(last) >= pods.basis {
+        return last.max(step).max(pods.min.saturating_sub(pods.ready));
+    }
+    last.max(step)
 }
 
 /// Pods that a share takes of a version that had so many at another one. A basis point more than whole pods take, as two thirds are,

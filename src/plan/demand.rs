@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::capacity::{self, Pods};
 use super::effective::share_of;
+use super::found;
 use super::world::{Split, Version, World};
 use crate::words::{FunctionName, Share, VersionNumber};
 
@@ -63,9 +64,10 @@ pub(super) fn reached<'a>(
 pub(super) fn steps_in(world: &World, split: &Split, state: &Version) -> Share {
     let of = |name: &FunctionName| {
         let serving = (split.last.iter()).filter(|(_, share)| !share.is_zero());
-        let states = serving.filter_map(|(version, _)| world.versions.get(version));
-        let functions = states.filter_map(|state| state.functions.get(name));
-        let all = functions.map(|function| function.ready.max(function.asked));
+        let all = serving.filter_map(|(version, _)| {
+            let function = world.versions.get(version)?.functions.get(name)?;
+            Some(found::bore(world, *version, (name, function)))
+        });
         let all = all.fold(0_u32, u32::saturating_add);
         let ready = state
             .functions

@@ -12,6 +12,7 @@ use super::demand::{falling, rising};
 use super::effective::share_of;
 use super::progress;
 use super::room;
+use super::served;
 use super::world::{Had, Progress, Split, VersionMemory, World};
 use super::{Wake, later};
 use crate::words::{FunctionName, Share, Shares, VersionNumber};
@@ -50,6 +51,9 @@ pub(super) struct Giving {
     pub(super) left: BTreeMap<VersionNumber, BTreeMap<FunctionName, Left>>,
     /// Autoscalers are held to it, whatever the load asks for: else a way back would wait for them.
     pub(super) caps: bool,
+    /// The most pods that are asked for of versions that come or stay, where several of them wait for what is given: none takes what the
+    /// shares of others take.
+    pub(super) most: BTreeMap<VersionNumber, BTreeMap<FunctionName, u32>>,
 }
 
 /// Where the share of a version goes.
@@ -64,6 +68,7 @@ enum Way {
 struct Member {
     version: VersionNumber,
     share: Share,
+    wanted: Share,
     way: Way,
     /// Pods that have a place, ready or not.
     placed: u32,
@@ -110,8 +115,9 @@ impl Member {
         due.min(self.max.max(self.counts()))
     }
 
-    /// Pods went for another reason that its share takes, and others serve.
-    fn suffers(&self) -> bool {
+    /// Pods went for another reason that its share takes, and others serve. `idle` places have pods of versions that are listed at 0 %:
+    /// those are no loss.
+    fn suffers(&self, idle: u32) -> bool {
         let had = self.given.map_or(
             Had {
                 pods: self.asked,
@@ -120,7 +126,7 @@ impl Member {
             |left| left.had,
         );
         let due = capacity::due(self.share, had.share, had.pods);
-        self.ready > 0 && self.placed < due.min(self.asked)
+        self.ready > 0 && self.placed.saturating_add(idle) < due.min(self.asked)
     }
 
     /// One of its pods has a place, and is not ready: that takes time, or another version, and no more room.
@@ -165,7 +171,9 @@ impl Terms {
 impl Press {
     fn new(world: &World, split: &Split, progress: &Progress, wake: &mut Wake) -> Self {
         let late = wake.reached(later(progress.began, split.progress_deadline));
-        let is_known = rising(split).all(|(version, _)| progress.back.contains(&version));
+        let is_known = rising(split).all(|(version, _)| {
+            progress.back.contains(&version) || served::has_share(world, split, version)
+        });
         Self {
             barren: room::barren(world, split),
             times: progress.pressed,
@@ -230,9 +238,20 @@ pub(super) fn giving(
         let basis = basis.get(&name).copied().unwrap_or(0);
         let presses = press.times > 0 && (helpless || press.barren.contains(&name));
         let whole = whole(&members, past, basis);
-        let mut gave = give(&members, whole, presses, &terms);
+        let mut gave = give(
+            &members,
+            (whole, idle(world, split, &name)),
+            presses,
+            &terms,
+        );
         if past.is_some() {
             rest(&members, whole, &mut gave);
+        }
+        if past.is_some() || !gave.is_empty() {
+            for (version, pods) in most(&members, whole) {
+                let functions = giving.most.entry(version).or_default();
+                functions.insert(name.clone(), pods);
+            }
         }
         if !gave.is_empty() {
             all.insert(name.clone(), whole);
@@ -264,7 +283,7 @@ fn given_back(
         let past = past.and_then(|past| past.get(&name)).copied();
         let basis = basis.get(&name).copied().unwrap_or(0);
         let whole = whole(&members, past, basis);
-        for (version, left) in give(&members, whole, false, &Terms::default()) {
+        for (version, left) in give(&members, (whole, 0), false, &Terms::default()) {
             let all = giving.left.entry(version).or_default();
             all.insert(name.clone(), left);
         }
@@ -316,6 +335,7 @@ fn members(world: &World, split: &Split, served: &Shares) -> BTreeMap<FunctionNa
             members.entry(name.clone()).or_default().push(Member {
                 version,
                 share,
+                wanted: share_of(split.wanted.as_deref().unwrap_or_default(), version),
                 way,
                 placed: room::placed(function),
                 ready: function.ready,
@@ -355,10 +375,11 @@ fn whole(members: &[Member], past: Option<u32>, basis: u32) -> u32 {
     placed.max(basis).min(most)
 }
 
-/// What is left to each version that gives something up, or did. `presses`: a way back needs the first pod of a function.
+/// What is left to each version that gives something up, or did. `presses`: a way back needs the first pod of a function. `idle` pods of
+/// the function are those of versions that are listed at 0 %.
 fn give(
     members: &[Member],
-    whole: u32,
+    (whole, idle): (u32, u32),
     presses: bool,
     terms: &Terms,
 ) -> BTreeMap<VersionNumber, Left> {
@@ -377,7 +398,7 @@ fn give(
         let pods = if member.given.is_some_and(|left| left.pods < lean) {
             // Its share came back.
             least
-        } else if !terms.needed || (member.suffers() && !terms.back) {
+        } else if !terms.needed || (member.suffers(idle) && !terms.back) {
             // Where it has lost some itself, which may come back, a release forward waits.
             now
         } else {
@@ -390,6 +411,34 @@ fn give(
         }
     }
     all
+}
+
+/// Pods of a function that have a place and belong to versions which are listed at 0 % and get nothing.
+fn idle(world: &World, split: &Split, name: &FunctionName) -> u32 {
+    let listed = split.wanted.iter().flat_map(|wanted| wanted.iter());
+    let idle = listed
+        .filter(|(version, share)| share.is_zero() && share_of(&split.last, *version).is_zero());
+    let states = idle.filter_map(|(version, _)| world.versions.get(version));
+    let functions = states.filter_map(|state| state.functions.get(name));
+    functions.map(room::placed).fold(0, u32::saturating_add)
+}
+
+/// The most pods that are asked for of each version that comes or stays: those that it has, and those that its share takes, with what no
+/// share takes. One alone may have what is there.
+fn most(members: &[Member], whole: u32) -> Vec<(VersionNumber, u32)> {
+    let stays: Vec<&Member> = members.iter().filter(|it| it.way != Way::Falls).collect();
+    if stays.len() < 2 {
+        return Vec::new();
+    }
+    let takes = |it: &Member| capacity::due(it.wanted, Share::ALL, whole).min(it.max);
+    let all = stays
+        .iter()
+        .map(|it| takes(it))
+        .fold(0, u32::saturating_add);
+    let spare = whole.saturating_sub(all);
+    let most = |it: &Member| it.placed.max(takes(it).saturating_add(spare));
+    let fixed = stays.into_iter().filter(|it| it.is_fixed);
+    fixed.map(|it| (it.version, most(it))).collect()
 }
 
 /// Where something was given, what came for an earlier wish and leaves again takes no place that is made for others: its share says what

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
+use super::found;
 use super::giving::Left;
 use super::room;
 use super::shift::{self, Shift};
@@ -87,13 +88,15 @@ pub(super) fn settle(world: &World, mut shifts: Vec<Shift<'_>>, mut wake: Wake) 
             now.left.insert(name.clone(), left.pods);
             now.had.insert(name, left.had);
         }
+        now.found = found::found(state, past, &now);
         if keeps_pods {
             now.floor = floor(&shifts, version, state, past);
             now.floor.retain(|name, _| !now.left.contains_key(name));
         }
         let caps = (shifts.iter())
             .any(|shift| shift.giving.caps && shift.giving.left.contains_key(&version));
-        run.insert(version, scale(state, &now, caps));
+        let most = room.most(&shifts, version);
+        run.insert(version, scale(state, &now, caps, &most));
         memory.versions.insert(version, now);
     }
     memory.served = served(&shifts, |version| run.contains_key(&version));
@@ -318,6 +321,22 @@ struct Room<'w> {
 }
 
 impl<'w> Room<'w> {
+    /// The most pods that are asked for of a version, where all of those that it serves or comes to say so.
+    fn most(&self, shifts: &[Shift<'_>], version: VersionNumber) -> BTreeMap<FunctionName, u32> {
+        let is_behind = |shift: &Shift<'_>| shift.split.routes.behind.contains(&version);
+        if self.strangers.contains(&version) || shifts.iter().any(is_behind) {
+            return BTreeMap::new();
+        }
+        let about = shifts.iter().filter(|shift| {
+            let is_about = shift.carries(version) || shift.needs.contains_key(&version);
+            shift.is_reached() && is_about
+        });
+        let all = about.map(|shift| shift.giving.most.get(&version).cloned());
+        all.reduce(|all, one| Some(each_most(all?, &one?)))
+            .flatten()
+            .unwrap_or_default()
+    }
+
     fn of(world: &'w World, shifts: &[Shift<'_>]) -> Self {
         Self {
             strangers: &world.sent_by_others,
@@ -425,8 +444,26 @@ fn most(
     both.collect()
 }
 
+/// The larger number of each function that both know.
+fn each_most(
+    all: BTreeMap<FunctionName, u32>,
+    one: &BTreeMap<FunctionName, u32>,
+) -> BTreeMap<FunctionName, u32> {
+    let both = all.into_iter().filter_map(|(name, pods)| {
+        let other = *one.get(&name)?;
+        Some((name, pods.max(other)))
+    });
+    both.collect()
+}
+
 /// How many pods each function of a version is given. An autoscaler keeps what the load asks for, but where what is left to it is a cap.
-fn scale(state: &Version, memory: &VersionMemory, caps: bool) -> BTreeMap<FunctionName, Scale> {
+/// Of what several versions wait for, none asks for more than `most`.
+fn scale(
+    state: &Version,
+    memory: &VersionMemory,
+    caps: bool,
+    most: &BTreeMap<FunctionName, u32>,
+) -> BTreeMap<FunctionName, Scale> {
     (state.functions.iter())
         .map(|(name, function)| {
             let held = memory.floor.get(name).copied().unwrap_or(0);
@@ -439,7 +476,8 @@ fn scale(state: &Version, memory: &VersionMemory, caps: bool) -> BTreeMap<Functi
                     max: function.max.min(most).max(1),
                 }
             } else {
-                Scale::Fixed(function.min.min(left))
+                let most = most.get(name).copied().unwrap_or(u32::MAX);
+                Scale::Fixed(function.min.min(left).min(most))
             };
             (name.clone(), scale)
         })

@@ -2,13 +2,15 @@
 //!
 //! Pure: no client, no git, no clock. Time comes in with the [`World`], the next wake-up goes out with the [`Plan`].
 //! Shares are decided in [`effective`], what pods bear in [`capacity`], how many shares take in [`demand`], whether more of them fit in
-//! [`room`], what gives way for them in [`giving`], whether that gets on in [`progress`], what comes back after a loss in [`loss`], what
+//! [`room`], what gives way for them in [`giving`] and [`yielding`], how many ever
+//! fitted in [`found`], whether that gets on in [`progress`], what comes back after a loss in [`loss`], what
 //! routes that are gone go on saying in [`vanished`], what an owner goes back to in [`served`], what routes name beside their shares in [`naming`], how long versions live in
 //! [`lifetime`], which version a user meets in [`slots`]. What an owner asks for comes in by [`intent`].
 
 pub mod capacity;
 mod demand;
 pub mod effective;
+mod found;
 mod giving;
 pub mod intent;
 mod lifetime;
@@ -21,6 +23,7 @@ mod shift;
 pub mod slots;
 mod vanished;
 mod world;
+mod yielding;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -206,6 +209,8 @@ impl Wake {
 
 #[cfg(test)]
 mod capacity_test;
+#[cfg(test)]
+mod crowded_test;
 #[cfg(test)]
 mod effective_test;
 #[cfg(test)]

@@ -128,10 +128,7 @@ pub(super) fn brings(world: &World, split: &Split) -> bool {
 /// Traffic goes back: to a version that served lately, or to one that is older than another that leaves. What only comes back to the share
 /// that it lost with its pods is not gone back to.
 pub(super) fn is_back(world: &World, split: &Split, progress: &Progress) -> bool {
-    let wanted = split.wanted.as_deref().unwrap_or_default();
-    let falls = |(version, share): &&(VersionNumber, Share)| *share > share_of(wanted, *version);
-    let falling = origin(world, split).iter().filter(falls);
-    let newest = falling.map(|(version, _)| *version).max();
+    let newest = leaving(world, split).max();
     newcomers(world, split).any(|version| {
         progress.back.contains(&version) || newest.is_some_and(|newest| newest > version)
     })
@@ -155,9 +152,16 @@ pub(super) fn is_stalled(split: &Split, progress: &Progress, wake: &mut Wake) ->
     wake.reached(later(progress.moved, split.progress_deadline))
 }
 
-/// True for a version that traffic goes back to: the same routes had served it lately when the shift began, or it is older than one that serves.
+/// True for a version that traffic goes back to: the same routes had served it lately when the shift began, or it is older than one that leaves.
 pub(super) fn returns(world: &World, split: &Split, version: VersionNumber) -> bool {
-    let newer = |(other, share): &(VersionNumber, Share)| *other > version && !share.is_zero();
     let back = past(world, split).is_some_and(|past| past.back.contains(&version));
-    back || split.last.iter().any(newer)
+    back || leaving(world, split).any(|other| other > version)
+}
+
+/// The versions that are to have less than they have, or had before they lost their pods.
+fn leaving<'w>(world: &'w World, split: &'w Split) -> impl Iterator<Item = VersionNumber> {
+    let wanted = split.wanted.as_deref().unwrap_or_default();
+    let falls = |(version, share): &&(VersionNumber, Share)| *share > share_of(wanted, *version);
+    let falling = origin(world, split).iter().filter(falls);
+    falling.map(|(version, _)| *version)
 }

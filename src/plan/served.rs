@@ -53,6 +53,13 @@ pub(super) fn lately(world: &World, split: &Split, version: VersionNumber) -> bo
     counts && share_of(&split.last, version).is_zero()
 }
 
+/// True for a version that has a share by the routes of this very owner, or comes back to the one that it lost with its pods.
+pub(super) fn has_share(world: &World, split: &Split, version: VersionNumber) -> bool {
+    let past = world.memory.served.get(&split.owner);
+    let past = past.and_then(|past| past.get(&version));
+    past.is_some_and(|past| past.left.is_none())
+}
+
 /// Its window is not over, or was not when it was asked for again.
 fn counts(world: &World, split: &Split, served: Served) -> bool {
     let over = |since| later(since, split.rollback_window) <= world.now;

@@ -14,6 +14,7 @@ use super::progress;
 use super::room;
 use super::served;
 use super::world::{Intact, Progress, Served, Split, Version, World};
+use super::yielding;
 use super::{BACKENDS_MAX, Cause, RoutePlan, SplitPlan, Waiting, Wake, later};
 use crate::words::{FunctionName, Share, Shares, VersionNumber};
 
@@ -146,6 +147,10 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     }
     let as_they_are = standings.clone();
     make_room(wanted, (&split.last, &origin), &mut standings);
+    let yields = yielding::yields(world, split, late);
+    if let Some(standing) = yields.and_then(|version| standings.get_mut(&version)) {
+        give_way(standing);
+    }
     let (last, on_loss) = (&split.last, split.on_loss);
     let intact = loss::intact(wanted, on_loss, &origin, (&as_they_are, &standings));
     let shares = effective::effective(wanted, last, &intact, on_loss, |v| standings[&v]);
@@ -241,10 +246,15 @@ fn make_room(
     let excess = places.saturating_sub(BACKENDS_MAX);
     for (_, version) in leaving.into_iter().take(excess) {
         if let Some(standing) = standings.get_mut(&version) {
-            standing.serves = false;
-            standing.awaited = false;
+            give_way(standing);
         }
     }
+}
+
+/// Its share goes as if it were lost.
+fn give_way(standing: &mut Standing) {
+    standing.serves = false;
+    standing.awaited = false;
 }
 
 fn undecided<'w>(world: &World, split: &'w Split, leaving: bool, known: Known) -> Shift<'w> {
@@ -317,9 +327,9 @@ fn standing(
     };
     let runs_ahead = progress::past(world, split)
         .is_some_and(|progress| room::runs_ahead(world, split, progress, wake));
-    let bears = reached(split, state)
-        .filter_map(|name| pods(state, name, basis))
-        .map(|pods| {
+    let bears = |runs_ahead: bool| {
+        let all = reached(split, state).filter_map(|name| pods(state, name, basis));
+        let each = all.map(|pods| {
             let ahead = if runs_ahead && pods.ready > 0 {
                 capacity::ahead(pods, room::last_pods(world, split))
             } else {
@@ -327,9 +337,13 @@ fn standing(
             };
             let ready = pods.ready.saturating_add(ahead);
             capacity::bears(Pods { ready, ..pods })
-        })
-        .min()
-        .unwrap_or(Share::ZERO);
+        });
+        each.min().unwrap_or(Share::ZERO)
+    };
+    // First it has what its pods bear.
+    let wanted = split.wanted.as_deref().unwrap_or_default();
+    let behind = share_of(&split.last, version) < bears(false).min(share_of(wanted, version));
+    let bears = bears(runs_ahead && !behind);
     Standing {
         serves,
         named: first || held || split.routes.named.contains(&version),

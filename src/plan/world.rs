@@ -324,6 +324,9 @@ pub struct VersionMemory {
     /// What it had before that.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub had: BTreeMap<FunctionName, Had>,
+    /// Pods that ever had a place, while there was none for all that it declares.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub found: BTreeMap<FunctionName, u32>,
 }
 
 /// Pods that a function of a version had, and the share of the version then.
