@@ -30,7 +30,7 @@ pub struct Tip {
     pub settings: Settings,
     /// The objects that count.
     pub releases: Vec<Arc<Release>>,
-    owners: BTreeSet<Owner>,
+    owners: BTreeMap<Owner, Arc<Release>>,
     /// The objects that are as an older commit has them, and which one that is.
     pub held: BTreeMap<Owner, CommitId>,
     /// The objects that go on though this commit, and others before it, do not have them. Those that are not among the releases
@@ -52,7 +52,13 @@ impl Tip {
     /// True for an object that is among the releases.
     #[must_use]
     pub fn has(&self, owner: &Owner) -> bool {
-        self.owners.contains(owner)
+        self.owners.contains_key(owner)
+    }
+
+    /// An object that is among the releases.
+    #[must_use]
+    pub fn release(&self, owner: &Owner) -> Option<&Release> {
+        self.owners.get(owner).map(Arc::as_ref)
     }
 
     /// True for an object that is wanted, and of which only the state folder knows how.
@@ -168,7 +174,9 @@ impl Tip {
         let tip = Self {
             commit: Some(commit.id.clone()),
             settings: commit.settings,
-            owners: releases.iter().map(|release| owner(release)).collect(),
+            owners: (releases.iter())
+                .map(|release| (owner(release), Arc::clone(release)))
+                .collect(),
             releases,
             held,
             lost: if kept.is_empty() {

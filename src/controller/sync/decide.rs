@@ -319,4 +319,4 @@ impl Question<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

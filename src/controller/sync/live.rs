@@ -9,9 +9,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
 use super::super::cache::{Cache, State};
-use super::super::key::ObjectKey;
+use super::super::key::{AppKey, ObjectKey};
 use super::desired::spec_of;
-use crate::api::annotation;
+use crate::api::{Alias, Deployment, annotation};
 use crate::branch::{Known, Tip};
 use crate::plan::{Owner, OwnerKind};
 use crate::words::{AppName, CommitId};
@@ -47,6 +47,38 @@ impl Live {
             spec,
             of,
         }
+    }
+
+    /// An object as it is there, of that app as far as it can be read; nothing where there is none.
+    pub(super) fn of(state: &State, app: &AppKey, owner: &Owner) -> Option<Self> {
+        let key = (app.namespace.clone(), owner.name.clone());
+        let kind = match owner.kind {
+            OwnerKind::Deployment => KINDS[0],
+            OwnerKind::Alias => KINDS[1],
+        };
+        if let Some(unreadable) = state.unreadable.get(&(kind, key)) {
+            return Some(Self::new(&unreadable.metadata, None, None));
+        }
+        let objects = state.objects(app)?;
+        match owner.kind {
+            OwnerKind::Deployment => objects
+                .deployments
+                .get(&owner.name)
+                .map(|it| Self::deployment(it)),
+            OwnerKind::Alias => objects.aliases.get(&owner.name).map(|it| Self::alias(it)),
+        }
+    }
+
+    fn deployment(object: &Deployment) -> Self {
+        let spec = &object.spec;
+        let of = (spec.app.clone(), spec.repository.clone());
+        Self::new(&object.metadata, Some(spec_of(spec)), Some(of))
+    }
+
+    fn alias(object: &Alias) -> Self {
+        let spec = &object.spec;
+        let of = (spec.app.clone(), spec.repository.clone());
+        Self::new(&object.metadata, Some(spec_of(spec)), Some(of))
     }
 
     /// What a write names of the object that it is about; without a version where it is about the object in whatever state.
@@ -120,16 +152,12 @@ impl Cluster {
         };
         let objects = &mut cluster.objects;
         for object in deployments {
-            let (spec, meta) = (&object.spec, &object.metadata);
-            let of = (spec.app.clone(), spec.repository.clone());
-            let live = Live::new(meta, Some(spec_of(spec)), Some(of));
-            objects.insert(owner(OwnerKind::Deployment, meta), live);
+            let owner = owner(OwnerKind::Deployment, &object.metadata);
+            objects.insert(owner, Live::deployment(&object));
         }
         for object in aliases {
-            let (spec, meta) = (&object.spec, &object.metadata);
-            let of = (spec.app.clone(), spec.repository.clone());
-            let live = Live::new(meta, Some(spec_of(spec)), Some(of));
-            objects.insert(owner(OwnerKind::Alias, meta), live);
+            let owner = owner(OwnerKind::Alias, &object.metadata);
+            objects.insert(owner, Live::alias(&object));
         }
         for (owner, unreadable) in unreadable {
             // What was read of it before is not what stands there.

@@ -11,6 +11,7 @@ mod desired;
 mod judged;
 mod live;
 mod told;
+mod watched;
 mod words;
 mod write;
 
@@ -42,6 +43,7 @@ use judged::{Case, Counts, Memory, Of};
 use live::{Cluster, Live};
 use told::Done;
 pub(super) use told::Told;
+pub(super) use watched::run as watch;
 use write::Writer;
 
 /// Requests of one look at the same time.
