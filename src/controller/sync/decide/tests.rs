@@ -65,6 +65,7 @@ fn sync(tip: &Tip, cluster: &mut Cluster, number: u8, releases: &[Release]) -> T
         wanted,
         head: &head,
         recalls: &|owner| tip.recalls(owner),
+        before: &|_| None,
         keeps: &|owner| tip.held.contains_key(owner),
         released: false,
         path: "releases",
