@@ -66,7 +66,7 @@ impl Fetch {
         let (reason, message) = unfetched.failure;
         Self {
             head: Err((reason, since(message, as_of))),
-            branch: unfetched.branch,
+            branch: unfetched.branch.map(|branch| *branch),
             filling: None,
             of: FetchOf::new(repository),
         }

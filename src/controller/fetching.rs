@@ -115,12 +115,11 @@ impl Fetching {
     async fn fetch(self: Arc<Self>, key: ObjectKey) {
         let context = &self.context;
         let held = self.filling.lock().remove(&key);
-        let turn = match held {
-            Some(turn) => turn,
-            None => {
-                let (lane, host) = context.repositories.place(&key);
-                turn(&self.turns, lane, &key.0, &host).await
-            }
+        let turn = if let Some(turn) = held {
+            turn
+        } else {
+            let (lane, host) = context.repositories.place(&key);
+            turn(&self.turns, lane, &key.0, &host).await
         };
         let fetched = guarded(context.repositories.fetch(&key)).await;
         let filling = match &fetched {

@@ -51,7 +51,7 @@ pub(super) struct Fetched {
 pub(super) struct Unfetched {
     pub(super) failure: (Reason, String),
     /// The commit of the branch, where that came and something else did not, and where it is.
-    pub(super) branch: Option<(CommitId, Mirror)>,
+    pub(super) branch: Option<Box<(CommitId, Mirror)>>,
     pub(super) changed: BTreeSet<AppName>,
     pub(super) kept: Option<Kept>,
 }
@@ -114,7 +114,7 @@ impl Order {
         }
         if let Some(error) = fetched.failed {
             return Err(Unfetched {
-                branch: fetched.head.map(|head| (head, mirror.clone())),
+                branch: fetched.head.map(|head| Box::new((head, mirror.clone()))),
                 kept: kept(),
                 changed: fetched.changed,
                 ..error.into()

@@ -25,8 +25,10 @@ pub(super) fn repository_status(
         Some(say) => condition::set(&mut status.conditions, say, generation, now),
         None => condition::unset(&mut status.conditions, Type::Synced),
     };
-    if let Some(head) = head(fetch) {
-        status.head = head.map(CommitId::to_string);
+    match (&fetch.branch, &fetch.head) {
+        (Some((head, _)), _) => status.head = Some(head.to_string()),
+        (None, Ok(head)) => status.head = head.as_ref().map(CommitId::to_string),
+        (None, Err(_)) => {}
     }
     let fault = told.say.as_ref().filter(|_| told.is_at_fault());
     let says = match (&fetch.head, fault) {
@@ -64,15 +66,6 @@ pub(super) fn repository_status(
         condition::set(&mut status.conditions, say, generation, now);
     }
     status
-}
-
-/// The commit of the branch, as far as something is known of it: nothing where there is none.
-fn head(fetch: &Fetch) -> Option<Option<&CommitId>> {
-    match (&fetch.branch, &fetch.head) {
-        (Some((head, _)), _) => Some(Some(head)),
-        (None, Ok(head)) => Some(head.as_ref()),
-        (None, Err(_)) => None,
-    }
 }
 
 /// True where a Repository was not ready because of what was synced of it.

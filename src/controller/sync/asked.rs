@@ -5,7 +5,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::live::Cluster;
+use super::live::{Cluster, Live};
 use crate::store::Mirror;
 use crate::words::CommitId;
 
@@ -33,7 +33,7 @@ impl<'a> Asked<'a> {
         Self {
             mirror,
             head,
-            commits: synced.filter_map(|live| live.commit()).collect(),
+            commits: synced.filter_map(Live::commit).collect(),
             known: RefCell::default(),
             walks: Cell::new(0),
             all: OnceCell::new(),

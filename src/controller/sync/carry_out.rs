@@ -57,8 +57,8 @@ impl Look<'_> {
             done.refused = true;
             return Some(self.again(|look| done.told(&look.memory)));
         }
-        let (writes, removals) = (decision.applies.len(), decision.deletes.len());
-        if writes + removals > 0 {
+        let (wanted, unwanted) = (decision.applies.len(), decision.deletes.len());
+        if wanted + unwanted > 0 {
             if let Err(failure) = self.keep(&counts.memory, head).await? {
                 self.warn(head, "nothing of it is written", &failure);
                 let Failure { reason, message } = failure;
@@ -66,13 +66,13 @@ impl Look<'_> {
             }
             let (namespace, repository) = (&self.key.0, &self.key.1);
             let commit = head.short();
-            info!(namespace, repository, %commit, writes, removals, "a commit is applied");
+            info!(namespace, repository, %commit, wanted, unwanted, "a commit is applied");
         }
         let failures_before = self.memory.failures;
         self.memory = counts.memory.clone();
         self.memory.failures = failures_before;
         let outcome = self.write(&writer, decision).await?;
-        if writes + removals > 0 {
+        if wanted + unwanted > 0 {
             let (namespace, repository) = (&self.key.0, &self.key.1);
             let (written, removed) = (outcome.written.len(), outcome.removed.len());
             let commit = head.short();

@@ -451,7 +451,7 @@ fn a_change_by_hand_is_told_also_where_the_next_commit_changes_the_object() {
 fn one_that_somebody_made_for_another_app_holds_its_name_alone() {
     let mut stage = Stage::new();
     let (a, b) = (shop("a", 1), shop("b", 1));
-    let head = stage.commit(&[("releases/a.yaml", &a), ("releases/b.yaml", &b)]);
+    let commit = stage.commit(&[("releases/a.yaml", &a), ("releases/b.yaml", &b)]);
     let made = Live {
         of: Some(("other".parse().unwrap(), "main".to_owned())),
         spec: Some(serde_json::json!({"app": "other", "repository": "main"})),
@@ -467,6 +467,6 @@ fn one_that_somebody_made_for_another_app_holds_its_name_alone() {
         (&["cwd/b".to_owned()][..], &held[..])
     );
     // Nor does a person's word for the commit change of which app it is.
-    stage.word = Some(head.to_string());
+    stage.word = Some(commit.to_string());
     assert_eq!(stage.look().unwrap().held, held);
 }

@@ -16,6 +16,7 @@ use super::desired::Desired;
 use super::judged::{Memory, Of};
 use super::live::Live;
 use crate::backoff::Backoff;
+use crate::panics::guarded;
 use crate::plan::Owner;
 
 /// Waits before an object is put back once more; the first time there is none.
@@ -33,7 +34,9 @@ pub(in crate::controller) async fn run(context: Arc<Context>, touched: Arc<Queue
     let mut fights = Fights::default();
     loop {
         let place = touched.next().await;
-        let repositories = context.sync.otherwise(&context.cache, &place.0, &place.1);
+        let look = async { context.sync.otherwise(&context.cache, &place.0, &place.1) };
+        // The next fetch that is due puts it back where this breaks off.
+        let repositories = guarded(look).await.unwrap_or_default();
         if !repositories.is_empty() {
             match fights.begin(&place, Instant::now()) {
                 Ok(()) => {

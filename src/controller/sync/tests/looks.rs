@@ -369,7 +369,7 @@ async fn a_merge_is_applied_whatever_becomes_of_the_versions() {
         "the tags of `ml` did not come".to_owned(),
     );
     let unfetched = Unfetched {
-        branch,
+        branch: branch.map(Box::new),
         ..away.into()
     };
     let failed = Fetch::failed(&play.repository(), unfetched, None);
