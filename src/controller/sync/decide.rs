@@ -31,6 +31,8 @@ pub(super) struct Question<'a> {
     pub(super) keeps: &'a dyn Fn(&Owner) -> bool,
     /// A person has said of this commit that it counts, whatever went before.
     pub(super) released: bool,
+    /// The commit that was synced of another address, branch or path, where this one is not known to follow it.
+    pub(super) elsewhere: Option<&'a CommitId>,
     /// The path of the releases.
     pub(super) path: &'a str,
     /// Nothing of it is ours in the commit.
@@ -67,6 +69,8 @@ pub(super) enum Why {
     Paused,
     /// It is being deleted, and is made again once it is gone.
     Leaving,
+    /// It is not there, and may have been removed in this commit, which was synced of another address, branch or path.
+    Absent(CommitId),
     /// It is of this app and this Repository, and neither ever changes.
     OfAnother(String, String),
     /// Another Repository synced it; its name where that is known.
@@ -127,6 +131,15 @@ pub(super) fn decide(mut question: Question<'_>) -> Decision {
         if live.is_none() && (question.keeps)(&desired.owner) {
             lacking.push((desired.app(), desired.owner.clone()));
             decision.held.push((desired.owner, Why::Gone));
+            continue;
+        }
+        if live.is_none()
+            && let Some(before) = question.elsewhere
+        {
+            lacking.push((desired.app(), desired.owner.clone()));
+            decision
+                .held
+                .push((desired.owner, Why::Absent(before.clone())));
             continue;
         }
         let app = desired.app();

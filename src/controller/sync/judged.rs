@@ -38,6 +38,8 @@ pub(super) struct Memory {
     pub(super) problems: Vec<Problem>,
     /// The commits that count, the newest last.
     pub(super) counted: Vec<CommitId>,
+    /// The commit that counted last of another address, branch or path, until one counts that follows it.
+    pub(super) before: Option<CommitId>,
     /// The commit that a person released last, of this address, branch and path.
     pub(super) released: Option<CommitId>,
     /// The same of any address, branch and path: a word that stands is not said again by a change of those.
@@ -58,12 +60,18 @@ impl Memory {
         let sync = status.and_then(|status| status.sync.as_ref());
         let heard = sync.filter(|sync| sync.uid == of.uid);
         let heard = heard.and_then(|sync| sync.heard.as_ref()?.parse().ok());
+        let of_same = sync.filter(|sync| sync.uid == of.uid);
+        let before = of_same.and_then(|sync| {
+            let last = sync.counting.last().filter(|_| !of.is_of(sync));
+            last.or(sync.before.as_ref())?.parse().ok()
+        });
         let sync = sync.filter(|sync| of.is_of(sync));
         // What is no id was one before somebody changed the status.
         let id = |text: &String| text.parse().unwrap_or_else(|_| CommitId::zero());
         let synced = status.and_then(|status| status.synced.as_ref()?.parse().ok());
         Self {
             of,
+            before,
             counted: sync.map_or_else(Vec::new, |sync| sync.counting.iter().map(id).collect()),
             released: sync.and_then(|sync| sync.released.as_ref()?.parse().ok()),
             synced: sync.and(synced),
@@ -79,6 +87,7 @@ impl Memory {
             Some(before) if before.of == of => before,
             Some(before) if before.of.uid == of.uid => Self {
                 // The status may be older.
+                before: before.counts().cloned().or(before.before),
                 heard: before.heard,
                 ..Self::kept(of, status)
             },
@@ -177,6 +186,7 @@ impl Case {
         let mut before = Arc::clone(&next.followed.tip);
         if !released {
             gate(head, next.counts(), &came_after)?;
+            is_no_lag(head, next.before.as_ref(), &came_after)?;
             before = self.read(&mut next)?;
         } else if is_new_word
             || next.followed.unread
@@ -189,6 +199,8 @@ impl Case {
             let said = next.problems.iter().map(super::words::problem);
             return Err(Stands::Unreadable(said.collect()));
         }
+        let follows = |before: &mut CommitId| released || came_after(head, before) == Some(true);
+        next.before.take_if(follows);
         next.counted = limited(followed.tip.commits(&next.counted));
         let mut cluster = self.cluster.clone();
         cluster.here = self.beside(&mut next.beside);
@@ -213,6 +225,7 @@ impl Case {
             },
             keeps: &|owner| tip.held.contains_key(owner),
             released,
+            elsewhere: next.before.as_ref(),
             path: &next.of.path,
             empty: followed.empty,
             cluster: &cluster,
@@ -328,6 +341,21 @@ fn gate(
             Some(false) => Stands::Rewritten(before.clone()),
             None => Stands::Unknown(before.clone()),
         }),
+    }
+}
+
+/// Another address, branch or path may be behind what was synced of the one before: then nothing counts. Of one with another history
+/// that is not said.
+fn is_no_lag(
+    head: &CommitId,
+    before: Option<&CommitId>,
+    came_after: &dyn Fn(&CommitId, &CommitId) -> Option<bool>,
+) -> Result<(), Stands> {
+    match before.filter(|before| *before != head) {
+        Some(before) if came_after(before, head) == Some(true) => {
+            Err(Stands::WentBack(before.clone()))
+        }
+        _ => Ok(()),
     }
 }
 

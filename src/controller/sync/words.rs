@@ -184,6 +184,12 @@ pub(super) fn why(why: &Why, head: &Head<'_>) -> String {
             annotation::PAUSED
         ),
         Why::Leaving => "it is being deleted, and is made again once it is gone".to_owned(),
+        Why::Absent(before) => format!(
+            "it is not there, and may have been removed before: whether commit {} follows {}, which was synced of another address, branch or path, is not known; to make it: {}",
+            head.commit.short(),
+            before.short(),
+            release()
+        ),
         Why::OfAnother(app, repository) => format!(
             "there is one of that name already, of app `{app}` and Repository `{repository}`, which never change; name the one in the file otherwise, or remove the one that is there"
         ),
@@ -270,7 +276,7 @@ pub(super) fn reason(why: &Why) -> Option<Reason> {
         Why::Taken(_) | Why::OfAnother(..) => Some(Reason::NameTaken),
         Why::Otherwise(_) => Some(Reason::ApiServerRefused),
         Why::Newer(_) | Why::Rewritten(_) => Some(Reason::HistoryRewritten),
-        Why::Unknown(_) => Some(Reason::HistoryUnknown),
+        Why::Unknown(_) | Why::Absent(_) => Some(Reason::HistoryUnknown),
         Why::Empty | Why::Elsewhere(_) | Why::Obscure | Why::Before(_) | Why::Suspended(_) => {
             Some(Reason::PruneHeld)
         }

@@ -68,6 +68,7 @@ fn sync(tip: &Tip, cluster: &mut Cluster, number: u8, releases: &[Release]) -> T
         before: &|_| None,
         keeps: &|owner| tip.held.contains_key(owner),
         released: false,
+        elsewhere: None,
         path: "releases",
         empty: false,
         cluster,

@@ -217,3 +217,45 @@ fn a_commit_that_changes_all_objects_walks_its_history_a_few_times_alone() {
         "{looked:?}"
     );
 }
+
+#[test]
+fn a_copy_that_lags_behind_what_was_synced_of_another_address_brings_nothing_back() {
+    let mut stage = Stage::new();
+    let (a, b) = (shop("a", 1), shop("b", 1));
+    let first = stage.commit(&[("releases/a.yaml", &a), ("releases/b.yaml", &b)]);
+    let second = stage.commit(&[("releases/a.yaml", &a)]);
+    stage.look().unwrap();
+    // The address of a copy that has not heard of the removal, before and after a restart.
+    let copy = Of {
+        url: "https://copy.example/shop".to_owned(),
+        ..of(UID, PATH)
+    };
+    stage.go_to(&first);
+    stage.memory = Memory::after(Some(stage.memory.clone()), copy.clone(), None);
+    for restarts in [false, true] {
+        if restarts {
+            stage.status.sync = Some(told::status(&stage.memory, SyncStatus::default()));
+            stage.restart();
+        }
+        assert_eq!(stage.look(), Err(Stands::WentBack(second.clone())));
+    }
+    // One of another history makes nothing that is not there, before a person says so.
+    let files: &[(&str, &str)] = &[
+        ("releases/a.yaml", &a),
+        ("releases/b.yaml", &b),
+        ("README.md", "x"),
+    ];
+    let other = stage.commit_on(None, files);
+    for restarts in [false, true] {
+        if restarts {
+            stage.restart();
+        }
+        let looked = stage.look().unwrap();
+        assert_eq!(looked.applied, [""; 0], "{looked:?}");
+        let absent = ("cwd/b".to_owned(), Why::Absent(second.clone()));
+        assert!(looked.held.contains(&absent), "{looked:?}");
+    }
+    stage.word = Some(other.to_string());
+    assert!(stage.look().unwrap().applied.contains(&"cwd/b".to_owned()));
+    assert_eq!(stage.memory.before, None);
+}
