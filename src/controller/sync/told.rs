@@ -322,8 +322,8 @@ pub(super) fn status(memory: &Memory, rest: SyncStatus) -> SyncStatus {
 
 /// The status where nothing is synced: what has to be remembered all the same.
 pub(super) fn nothing(memory: &Memory) -> Option<SyncStatus> {
-    let is_known = memory.heard.is_some() || memory.before.is_some();
-    is_known.then(|| status(memory, SyncStatus::default()))
+    let is_heard = memory.heard.is_some();
+    is_heard.then(|| status(memory, SyncStatus::default()))
 }
 
 /// Removed objects as the status lists them, the newest last.
