@@ -11,9 +11,12 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct SyncStatus {
     /// The last commit of this branch that was applied in full, and whether it is the newest one: `1a2b3c4d5e6f, tip` or
-    /// `1a2b3c4d5e6f, behind`.
+    /// `1a2b3c4d5e6f, behind`; `1a2b3c4d5e6f, no branch` where the branch is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied: Option<String>,
+    /// The commit that counted last of another address, branch or path, until one counts that follows it: 40 hex digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
     /// The commits that count, the newest last: 40 hex digits each. The newest one was applied, or is being applied. Those before
     /// it are there while objects stay as they have them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -7,7 +7,7 @@
 //!
 //! Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::commit::{Commit, Known};
@@ -30,7 +30,7 @@ pub struct Tip {
     pub settings: Settings,
     /// The objects that count.
     pub releases: Vec<Arc<Release>>,
-    owners: BTreeSet<Owner>,
+    owners: BTreeMap<Owner, Arc<Release>>,
     /// The objects that are as an older commit has them, and which one that is.
     pub held: BTreeMap<Owner, CommitId>,
     /// The objects that go on though this commit, and others before it, do not have them. Those that are not among the releases
@@ -52,7 +52,13 @@ impl Tip {
     /// True for an object that is among the releases.
     #[must_use]
     pub fn has(&self, owner: &Owner) -> bool {
-        self.owners.contains(owner)
+        self.owners.contains_key(owner)
+    }
+
+    /// An object that is among the releases.
+    #[must_use]
+    pub fn release(&self, owner: &Owner) -> Option<&Release> {
+        self.owners.get(owner).map(Arc::as_ref)
     }
 
     /// True for an object that is wanted, and of which only the state folder knows how.
@@ -82,7 +88,11 @@ impl Tip {
         let since = self.kept.values().map(|kept| &kept.since);
         let held: BTreeSet<&CommitId> = self.held.values().chain(since).collect();
         let mut commits: Vec<CommitId> = (before.iter())
-            .filter(|commit| held.contains(commit) || self.lost.contains(commit))
+            // One of which nothing is known stands for those that are not remembered: any of them may have what is held.
+            .filter(|commit| {
+                let is_unknown = commit.is_zero() && !held.is_empty();
+                is_unknown || held.contains(commit) || self.lost.contains(commit)
+            })
             .filter(|commit| Some(*commit) != self.commit.as_ref())
             .cloned()
             .collect();
@@ -94,7 +104,10 @@ impl Tip {
     #[must_use]
     pub fn next(&self, commit: Commit<'_>) -> (Self, Vec<Problem>) {
         // A file that stands against another one is read all the same, and judged by its objects.
-        let is_read = |file: &str| commit.releases.iter().any(|it| it.file == file);
+        let read_files: BTreeSet<&str> = (commit.releases.iter())
+            .map(|it| it.file.as_str())
+            .collect();
+        let is_read = |file: &str| read_files.contains(file);
         let files: BTreeSet<&str> = (commit.unreadable.iter())
             .map(|(file, _)| *file)
             .filter(|file| !is_read(file))
@@ -116,9 +129,10 @@ impl Tip {
         let mut held = BTreeMap::new();
         let (mut stays, mut slipped) = (Vec::new(), Vec::new());
         let mut missing = self.unread(&commit);
+        let taken: BTreeSet<Owner> = releases.iter().map(|release| owner(release)).collect();
         for old in &self.releases {
             let owner = owner(old);
-            if releases.iter().any(|release| self::owner(release) == owner) {
+            if taken.contains(&owner) {
                 continue;
             }
             if emptied(old) {
@@ -168,7 +182,9 @@ impl Tip {
         let tip = Self {
             commit: Some(commit.id.clone()),
             settings: commit.settings,
-            owners: releases.iter().map(|release| owner(release)).collect(),
+            owners: (releases.iter())
+                .map(|release| (owner(release), Arc::clone(release)))
+                .collect(),
             releases,
             held,
             lost: if kept.is_empty() {
@@ -215,7 +231,8 @@ impl Tip {
         // What an empty folder says nothing of may be meant to go on, whatever is known of the commits before it.
         let is_held = !commit.lost.is_empty() || (commit.empty.is_some() && !self.whole);
         let known = commit.known.keys().filter(|_| is_held);
-        let here = |owner: &Owner| commit.releases.iter().any(|it| self::owner(it) == *owner);
+        let in_commit: BTreeSet<Owner> = commit.releases.iter().map(owner).collect();
+        let here = |owner: &Owner| in_commit.contains(owner);
         (known.chain(self.kept.keys()))
             .filter(|owner| !self.has(owner) && !here(owner))
             .cloned()
@@ -260,7 +277,7 @@ impl Tip {
     /// An object that is now of another app or repository than before: which app it was of, and what is wrong.
     fn changed(&self, release: &Release, known: &Known) -> Option<(AppName, Problem)> {
         let owner = owner(release);
-        let old = self.releases.iter().find(|old| self::owner(old) == owner);
+        let old = self.release(&owner);
         let (app, repository) = match old {
             Some(old) => (&old.wanted.app, &old.wanted.repository),
             None => known
@@ -295,11 +312,18 @@ pub fn owner(release: &Release) -> Owner {
 /// One machine is one environment: an app has one Deployment, and a name means one object. The apps of which that is not so.
 fn twins(releases: &[Arc<Release>]) -> (Vec<AppName>, Vec<Problem>) {
     let (mut apps, mut problems) = (Vec::new(), Vec::new());
+    // The first of each name, and the first Deployment of each app.
+    let mut named: HashMap<Owner, usize> = HashMap::new();
+    let mut deployments: HashMap<&AppName, usize> = HashMap::new();
     for (index, release) in releases.iter().enumerate() {
-        let twin = releases[..index].iter().find(|other| {
-            let both = release.kind() == Kind::Deployment && other.kind() == Kind::Deployment;
-            owner(other) == owner(release) || (both && other.app() == release.app())
-        });
+        let of_name = *named.entry(owner(release)).or_insert(index);
+        let of_app = if release.kind() == Kind::Deployment {
+            *deployments.entry(release.app()).or_insert(index)
+        } else {
+            index
+        };
+        let first = of_name.min(of_app);
+        let twin = releases.get(first).filter(|_| first < index);
         if let Some(twin) = twin {
             apps.extend([release.app().clone(), twin.app().clone()]);
             problems.push(Problem::Second {

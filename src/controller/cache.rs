@@ -411,6 +411,21 @@ impl State {
         self.homes.get(&place).cloned()
     }
 
+    /// The objects of an app.
+    pub(super) fn objects(&self, key: &AppKey) -> Option<&AppObjects> {
+        self.apps.get(key)
+    }
+
+    /// The metadata of a Deployment or an Alias as it is held: its generation, labels and annotations.
+    pub(super) fn held<K: Tracked + Resource>(
+        &mut self,
+        object: &ObjectKey,
+    ) -> Option<&ObjectMeta> {
+        let key = self.app_of_object::<K>(object)?;
+        let held = K::slot(self.apps.get_mut(&key)?).get(&object.1)?;
+        Some(held.meta())
+    }
+
     /// Apps of a namespace whose routes say that they serve an owner.
     pub(super) fn apps_served(&self, namespace: &str, owner: &Owner) -> Vec<AppKey> {
         (self.apps.iter())

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
@@ -51,7 +52,7 @@ impl Events {
             },
             reason: reason.to_owned(),
             note: Some(shortened(note)),
-            action: "Reconcile".to_owned(),
+            action: action(note),
             secondary: None,
         };
         let (recorder, reference, turns) =
@@ -75,6 +76,13 @@ impl Events {
     }
 }
 
+/// The recorder takes two events with one action, reason and object for the same one, and keeps the first note: what is another note is
+/// another action.
+fn action(note: &str) -> String {
+    let digest = Sha256::digest(note);
+    format!("Reconcile-{}", hex::encode(&digest[..4]))
+}
+
 fn is_forbidden(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 403)
 }
@@ -86,4 +94,17 @@ fn shortened(note: &str) -> String {
         end -= 1;
     }
     note[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_note_is_another_event_and_the_same_one_is_counted() {
+        let notes = ["commit a: applied cwd/shop", "commit b: applied cwd/shop"];
+        assert_eq!(action(notes[0]), action(notes[0]));
+        assert_ne!(action(notes[0]), action(notes[1]));
+        assert!(action(&"long ".repeat(1000)).len() <= 128);
+    }
 }

@@ -2,18 +2,21 @@
 //!
 //! A repository that failed last time waits in a lane of its own; one that is new, or was read last time, never waits behind it.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::error;
 
 use super::context::Context;
+use super::fetched::Fetch;
 use super::key::ObjectKey;
+use super::mirrors;
 use super::queue::Queue;
-use super::repositories::Fetch;
 use super::repository_state::Lane;
 use super::turns::Turns;
 use crate::panics::guarded;
@@ -71,58 +74,106 @@ async fn turn(
     held
 }
 
+/// What is shared by all fetches.
+struct Fetching {
+    context: Arc<Context>,
+    queue: Arc<Queue<ObjectKey>>,
+    turns: AllTurns,
+    /// The turns of repositories of which versions are still being fetched: those keep them, and the next fetch of each is of the same
+    /// turn.
+    filling: Mutex<HashMap<ObjectKey, Turn>>,
+    /// The repositories, and their addresses, of which somebody waits for the rest.
+    awaited: Mutex<HashSet<(ObjectKey, String)>>,
+}
+
+/// A turn, as long as it is held.
+type Turn = Vec<OwnedSemaphorePermit>;
+
 /// Fetches what the queue says, for ever.
 pub(super) async fn run(context: Arc<Context>, queue: Arc<Queue<ObjectKey>>) {
     context.repositories.sweep().await;
-    let turns = Arc::new(AllTurns::default());
+    let fetching = Arc::new(Fetching {
+        context,
+        queue,
+        turns: AllTurns::default(),
+        filling: Mutex::default(),
+        awaited: Mutex::default(),
+    });
     let mut tasks = JoinSet::new();
     loop {
         tokio::select! {
-            key = queue.next() => {
-                tasks.spawn(fetch(context.clone(), queue.clone(), turns.clone(), key));
+            key = fetching.queue.next() => {
+                tasks.spawn(fetching.clone().fetch(key));
             }
             Some(_) = tasks.join_next() => {}
         }
     }
 }
 
-async fn fetch(
-    context: Arc<Context>,
-    queue: Arc<Queue<ObjectKey>>,
-    turns: Arc<AllTurns>,
-    key: ObjectKey,
-) {
-    let (lane, host) = context.repositories.place(&key);
-    let turn = turn(&turns, lane, &key.0, &host).await;
-    let fetched = guarded(context.repositories.fetch(&key)).await;
-    drop(turn);
-    let told = match fetched {
-        Ok(Some(fetch)) => guarded(sync(&context, &queue, &key, &fetch)).await,
-        Ok(None) => {
-            if context.cache.repository(&key.0, &key.1).is_none() {
-                context.sync.forget(&key);
+impl Fetching {
+    /// Fetches a repository and syncs what came. What takes long goes on meanwhile: nothing of the branch waits for it.
+    async fn fetch(self: Arc<Self>, key: ObjectKey) {
+        let context = &self.context;
+        let held = self.filling.lock().remove(&key);
+        let turn = if let Some(turn) = held {
+            turn
+        } else {
+            let (lane, host) = context.repositories.place(&key);
+            turn(&self.turns, lane, &key.0, &host).await
+        };
+        let fetched = guarded(context.repositories.fetch(&key)).await;
+        let filling = match &fetched {
+            Ok(Some(fetch)) => fetch
+                .filling
+                .clone()
+                .map(|mirror| (mirror, fetch.url().to_owned())),
+            _ => None,
+        };
+        match &filling {
+            Some(_) => drop(self.filling.lock().insert(key.clone(), turn)),
+            None => drop(turn),
+        }
+        let told = match fetched {
+            Ok(Some(fetch)) => guarded(sync(context, &self.queue, &key, &fetch)).await,
+            Ok(None) => {
+                if context.cache.repository(&key.0, &key.1).is_none() {
+                    context.sync.forget(&key);
+                }
+                Ok(())
             }
-            Ok(())
+            Err(panic) => {
+                let again = Instant::now() + BROKEN_AGAIN;
+                self.queue.add_at(key.clone(), again);
+                Err(panic)
+            }
+        };
+        if let Err(panic) = told {
+            error!(
+                namespace = key.0,
+                repository = key.1,
+                panic = panic.message(),
+                "the work on a Repository broke off by a fault of this program; others go on"
+            );
         }
-        Err(panic) => {
-            queue.add_at(key.clone(), Instant::now() + BROKEN_AGAIN);
-            Err(panic)
+        self.queue.done(&key);
+        if let Some((mirror, url)) = filling {
+            let place = (key.clone(), url);
+            if self.awaited.lock().insert(place.clone()) {
+                mirrors::arrival(&mirror).await;
+                self.awaited.lock().remove(&place);
+                self.queue.add(key);
+            }
         }
-    };
-    if let Err(panic) = told {
-        error!(
-            namespace = key.0,
-            repository = key.1,
-            panic = panic.message(),
-            "the work on a Repository broke off by a fault of this program; others go on"
-        );
     }
-    queue.done(&key);
 }
 
 /// Syncs what was fetched, and tells of both. A Repository that changed meanwhile is fetched again.
 async fn sync(context: &Context, queue: &Queue<ObjectKey>, key: &ObjectKey, fetch: &Fetch) {
-    let Some(told) = context.sync.look(context, key, fetch).await else {
+    let Some(turn) = context.sync.turn(key).await else {
+        queue.add(key.clone());
+        return;
+    };
+    let Some(told) = context.sync.look(context, key, fetch, turn).await else {
         return;
     };
     if let Some(again) = told.again {

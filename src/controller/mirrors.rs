@@ -14,8 +14,8 @@ use crate::git::{Credentials, RemoteUrl};
 use crate::store::{Mirror, StoreError};
 use crate::words::{AppName, CommitId};
 
-/// Longest time for a fetch into which nothing large comes, and without a word of a server in what takes longer.
-const FETCH_SILENCE: Duration = Duration::from_mins(1);
+/// What [`Order::silence`] mostly is.
+pub(super) const FETCH_SILENCE: Duration = Duration::from_mins(1);
 /// How often it is asked whether the rest of it has come.
 const PULSE: Duration = Duration::from_secs(1);
 /// Longest time for the first answer of a server that has not been read before, or failed last time.
@@ -32,6 +32,8 @@ pub(super) struct Order {
     pub(super) open: Option<Mirror>,
     /// The remote answered last time.
     pub(super) proven: bool,
+    /// Longest time for a fetch into which nothing large comes, and without a word of a server in what takes longer.
+    pub(super) silence: Duration,
 }
 
 /// What came of it.
@@ -48,6 +50,8 @@ pub(super) struct Fetched {
 /// Why nothing came of it, or not all, and what was here before.
 pub(super) struct Unfetched {
     pub(super) failure: (Reason, String),
+    /// The commit of the branch, where that came and something else did not, and where it is.
+    pub(super) branch: Option<Box<(CommitId, Mirror)>>,
     pub(super) changed: BTreeSet<AppName>,
     pub(super) kept: Option<Kept>,
 }
@@ -63,6 +67,7 @@ impl From<(Reason, String)> for Unfetched {
     fn from(failure: (Reason, String)) -> Self {
         Self {
             failure,
+            branch: None,
             changed: BTreeSet::new(),
             kept: None,
         }
@@ -95,7 +100,7 @@ impl Order {
                 when,
             })
         };
-        let fetched = asked.and_then(|()| mirror.fetch(&self.branch, &self.apps, FETCH_SILENCE));
+        let fetched = asked.and_then(|()| mirror.fetch(&self.branch, &self.apps, self.silence));
         let fetched = fetched.map_err(|error| Unfetched {
             kept: kept(),
             ..error.into()
@@ -109,6 +114,7 @@ impl Order {
         }
         if let Some(error) = fetched.failed {
             return Err(Unfetched {
+                branch: fetched.head.map(|head| Box::new((head, mirror.clone()))),
                 kept: kept(),
                 changed: fetched.changed,
                 ..error.into()

@@ -25,6 +25,7 @@ mod events;
 mod facts;
 mod failing;
 mod failure;
+mod fetched;
 mod fetching;
 mod finalizer;
 mod follow;

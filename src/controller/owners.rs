@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
@@ -30,7 +31,9 @@ where
 {
     move |sink, happened| match happened {
         Happened::Seen(DeserializeGuard(Ok(object)), listed) => {
-            sink.clear_unreadable(kind, key_of(&object));
+            let key = key_of(&object);
+            sink.clear_unreadable(kind, key.clone());
+            sink.note_change::<K>(kind, &key, object.meta());
             let (claimant, wanted) = claims(&object);
             let touched = sink.cache.lock().claims.set(&claimant, wanted);
             sink.touch(touched);
@@ -53,12 +56,32 @@ where
             for key in &gone {
                 sink.gone::<K>(kind, key, 0);
             }
+            for (app, name) in sink.cache.absent::<K>(&keep) {
+                sink.touched.add((app.namespace, owner_of(kind, &name)));
+            }
             sink.touch(sink.cache.retain::<K>(&keep));
         }
     }
 }
 
 impl Sink {
+    /// Notes that an object is not as it is held, other than in its status: a Repository may have synced it, and has to put it back. What
+    /// this program writes itself is held before a watch tells of it.
+    fn note_change<K>(&self, kind: &'static str, key: &ObjectKey, now: &ObjectMeta)
+    where
+        K: Tracked + Resource<DynamicType = ()>,
+    {
+        let mut state = self.cache.lock();
+        let is_other = state.held::<K>(key).is_some_and(|held| {
+            (held.generation, &held.labels) != (now.generation, &now.labels)
+                || held.annotations != now.annotations
+        });
+        drop(state);
+        if is_other {
+            self.touched.add((key.0.clone(), owner_of(kind, &key.1)));
+        }
+    }
+
     fn unreadable<K>(&self, kind: &'static str, invalid: InvalidObject)
     where
         K: Tracked + Resource<DynamicType = ()> + Clone,
@@ -77,6 +100,7 @@ impl Sink {
             metadata: metadata.clone(),
         };
         let leaving = unreadable.is_leaving();
+        self.note_change::<K>(kind, &key, &metadata);
         let owner = owner_of(kind, &key.1);
         let mut state = self.cache.lock();
         let before = (state.unreadable).insert((kind, key.clone()), unreadable);
@@ -109,6 +133,7 @@ impl Sink {
         drop(state);
         self.touch(touched);
         self.touch(app.and_then(|app| self.cache.forget::<K>(&app, &key.1, version)));
+        self.touched.add((key.0.clone(), owner_of(kind, &key.1)));
     }
 
     /// An object that could not be read can be, or is gone. Apps of the namespace waited for that.

@@ -10,21 +10,21 @@ use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client, Resource};
 use parking_lot::Mutex;
 use serde_json::json;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::cache::Cache;
 use super::events::Events;
 use super::failure::{Failure, failure, is_about_uid, is_not_found, timed};
+use super::fetched::Fetch;
 use super::key::{AppKey, ObjectKey};
 use super::objects::{AppObjects, Tracked};
-use super::repositories::Fetch;
 use super::repository_status::repository_status;
 use super::sync::Told;
 use super::wish::{self, Wish};
 use crate::api::condition::{self, Say, State};
 use crate::api::{
     Alias, Class, Deployment, DeploymentStatus, Reason, Repository, RepositoryStatus,
-    STATUS_MANAGER, SyncStatus, Type,
+    STATUS_MANAGER, Type,
 };
 use crate::panics::Panic;
 use crate::plan::{Owner, OwnerKind};
@@ -263,6 +263,7 @@ impl Reports {
                 return;
             }
         };
+        log_synced(key, &before, &status);
         if let Some(note) = news {
             let reason = Reason::Succeeded.as_str();
             self.events.publish(&reference, false, reason, note);
@@ -272,14 +273,17 @@ impl Reports {
         if let Some(now) = ready(&status)
             && ready(&before).is_none_or(|old| old.reason != now.reason)
         {
-            let note = match (&fetch.head, told.is_at_fault()) {
-                (Ok(head), false) => {
+            let is_read = now.reason == Reason::Succeeded.as_str();
+            let note = match &fetch.head {
+                Ok(head) if is_read => {
                     format!("read at {}", head.as_ref().map_or("", CommitId::as_str))
                 }
                 _ => now.message,
             };
-            let fault = now.reason != Reason::Succeeded.as_str();
-            self.events.publish(&reference, fault, &now.reason, &note);
+            if is_fault(&now.reason) || is_read {
+                self.events
+                    .publish(&reference, !is_read, &now.reason, &note);
+            }
         }
     }
 
@@ -289,13 +293,9 @@ impl Reports {
         cache: &Cache,
         key: &ObjectKey,
         repository: &Repository,
-        sync: SyncStatus,
-        synced: Option<&CommitId>,
+        status: &RepositoryStatus,
     ) -> Result<bool, Failure> {
-        let mut status = repository.status.clone().unwrap_or_default();
-        status.sync = Some(sync);
-        status.synced = synced.map(ToString::to_string);
-        let written = self.write_repository(cache, key, repository, &status).await;
+        let written = self.write_repository(cache, key, repository, status).await;
         let written = written.map_err(|error| {
             failure(
                 "write in the status of the Repository which commit counts",
@@ -389,6 +389,24 @@ impl Reports {
         let reference = found.object_ref(&resource);
         self.events.publish(&reference, true, reason, &message);
         Ok(())
+    }
+}
+
+/// Notes in the log what became of the sync of a Repository, where that is another thing than before.
+fn log_synced(key: &ObjectKey, before: &RepositoryStatus, now: &RepositoryStatus) {
+    let synced = |status: &RepositoryStatus| {
+        let condition = condition::find(&status.conditions, Type::Synced)?;
+        Some((condition.reason.clone(), condition.message.clone()))
+    };
+    let (namespace, repository) = (&key.0, &key.1);
+    match synced(now).filter(|said| synced(before).as_ref() != Some(said)) {
+        Some((reason, message)) if is_fault(&reason) => {
+            warn!(namespace, repository, reason, message, "sync of releases");
+        }
+        Some((reason, message)) => {
+            info!(namespace, repository, reason, message, "sync of releases");
+        }
+        None => {}
     }
 }
 

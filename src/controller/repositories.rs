@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use kube::Client;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
@@ -16,14 +15,15 @@ use super::key::{AppKey, ObjectKey};
 use super::repository_state::{Access, Lane, State};
 
 use super::cache::Cache;
+use super::fetched::{Fetch, since};
 use super::mirrors::{self, Fetched, Order, Unfetched};
 use super::queue::Queue;
 use super::secret::credentials;
-use crate::api::{Reason, Repository, condition};
+use crate::api::{Reason, Repository};
 use crate::git::RemoteUrl;
 use crate::record::VersionRecord;
-use crate::store::{Mirror, ResolveError};
-use crate::words::{AppName, CommitId, FunctionName, VersionWord};
+use crate::store::ResolveError;
+use crate::words::{AppName, FunctionName, VersionWord};
 
 /// How often it is checked whether the Repositories are known, at the start only.
 const SYNC_CHECK: Duration = Duration::from_millis(50);
@@ -48,44 +48,6 @@ pub(super) enum Pushed {
     Suspended,
     /// There is no such Repository.
     Gone,
-}
-
-/// What one fetch led to.
-#[derive(Clone)]
-pub(super) struct Fetch {
-    /// The commit of the branch, or why there is none.
-    pub(super) head: Result<Option<CommitId>, (Reason, String)>,
-    /// What was fetched into.
-    pub(super) mirror: Option<Mirror>,
-    of: FetchOf,
-}
-
-/// Of what a fetch speaks: the object, and its spec as it was when the fetch began.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct FetchOf {
-    uid: Option<String>,
-    generation: Option<i64>,
-    url: String,
-    branch: String,
-}
-
-impl FetchOf {
-    fn new(repository: &Repository) -> Self {
-        let metadata = &repository.metadata;
-        Self {
-            uid: metadata.uid.clone(),
-            generation: metadata.generation,
-            url: repository.spec.url.clone(),
-            branch: repository.spec.branch.clone(),
-        }
-    }
-}
-
-impl Fetch {
-    /// True where it speaks of the Repository as it is now: one that changed meanwhile is fetched again.
-    pub(super) fn is_of(&self, repository: &Repository) -> bool {
-        self.of == FetchOf::new(repository)
-    }
 }
 
 /// All mirrors.
@@ -152,6 +114,8 @@ impl Repositories {
         }
         let mut states = self.lock();
         let state = states.entry(key.clone()).or_default();
+        // What is being fetched is waited for: a fetch comes after it.
+        let is_filling = state.is_filling();
         let Some(read) = read else {
             state.waiting.insert(app.clone());
             let failure = state.failure.clone();
@@ -159,7 +123,9 @@ impl Repositories {
             if let Some((reason, message)) = failure {
                 return Lookup::Refused(reason, message);
             }
-            self.queue.add(key);
+            if !is_filling {
+                self.queue.add(key);
+            }
             return Lookup::Pending;
         };
         match read {
@@ -173,7 +139,9 @@ impl Repositories {
                     let (due, pending) = state.miss((app.clone(), word.clone()));
                     if pending || due <= Instant::now() {
                         state.waiting.insert(app.clone());
-                        self.queue.add_at(key, due);
+                        if !is_filling {
+                            self.queue.add_at(key, due);
+                        }
                     }
                     if pending {
                         return Lookup::Pending;
@@ -300,27 +268,15 @@ impl Repositories {
         }
         self.queue.add_at(key.clone(), Instant::now() + again);
         let as_of = self.lock().get(key).and_then(|state| state.as_of);
-        let mut mirror = None;
-        let head = match result {
-            Ok((fetched, _)) if fetched.is_part => {
-                // It takes a turn, as all that is fetched does, and nobody is told of anything before it ends.
+        match result {
+            Ok((fetched, _)) if fetched.is_part && fetched.head.is_none() => {
+                // The branch itself takes long, and there is nothing to tell before it came.
                 mirrors::arrival(&fetched.mirror).await;
-                return None;
+                None
             }
-            Ok((fetched, _)) => {
-                mirror = Some(fetched.mirror);
-                Ok(fetched.head)
-            }
-            Err(unfetched) => {
-                let (reason, message) = unfetched.failure;
-                Err((reason, since(message, as_of)))
-            }
-        };
-        Some(Fetch {
-            head,
-            mirror,
-            of: FetchOf::new(&repository),
-        })
+            Ok((fetched, _)) => Some(Fetch::came(&repository, fetched)),
+            Err(unfetched) => Some(Fetch::failed(&repository, unfetched, as_of)),
+        }
     }
 
     /// A forge says that a repository was pushed to: it is fetched at once, or as soon as earlier calls and its failures let it.
@@ -388,6 +344,7 @@ impl Repositories {
                 credentials: access.credentials.clone(),
                 proven: filling.is_some() || same.is_some_and(|state| state.failures == 0),
                 open: filling.or(open),
+                silence: mirrors::FETCH_SILENCE,
             };
             (order, moved)
         };
@@ -444,14 +401,6 @@ impl Repositories {
     }
 }
 
-/// Of when what is known is, where it is not of now.
-fn since(message: String, as_of: Option<Timestamp>) -> String {
-    match as_of.map(|time| condition::whole_second(time).0) {
-        Some(time) => format!("{message}; versions are known as of {time}"),
-        None => message,
-    }
-}
-
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, (Reason, String)> {
@@ -462,36 +411,4 @@ pub(super) async fn blocking<T: Send + 'static>(
 
 fn refusal(error: &ResolveError) -> (Reason, String) {
     (error.reason(), error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fetch_speaks_of_the_spec_that_it_was_made_for() {
-        let repository = |uid: &str, generation: i64, url: &str, branch: &str| -> Repository {
-            serde_json::from_value(serde_json::json!({
-                "apiVersion": "cutwater.dev/v1alpha1", "kind": "Repository",
-                "metadata": {"name": "main", "uid": uid, "generation": generation},
-                "spec": {"url": url, "branch": branch},
-            }))
-            .unwrap()
-        };
-        let fetched = repository("a", 1, "https://git.example/shop", "main");
-        let fetch = Fetch {
-            head: Ok(None),
-            mirror: None,
-            of: FetchOf::new(&fetched),
-        };
-        assert!(fetch.is_of(&fetched));
-        for other in [
-            repository("b", 1, "https://git.example/shop", "main"),
-            repository("a", 2, "https://git.example/shop", "main"),
-            repository("a", 1, "https://git.example/other", "main"),
-            repository("a", 1, "https://git.example/shop", "next"),
-        ] {
-            assert!(!fetch.is_of(&other), "{other:?}");
-        }
-    }
 }

@@ -108,6 +108,11 @@ impl State {
         (held == access).then(|| mirror.clone())
     }
 
+    /// True while a fetch goes on that takes long.
+    pub(super) fn is_filling(&self) -> bool {
+        self.filling.is_some()
+    }
+
     /// Takes in what fetch `number` brought; the apps to look at again, and when to fetch again.
     pub(super) fn take_in(
         &mut self,
@@ -118,12 +123,18 @@ impl State {
     ) -> (BTreeSet<AppName>, Duration) {
         self.fetches += 1;
         self.fetched_at = Some(Instant::now());
-        self.filling = None;
         match result {
             Ok((fetched, access)) if fetched.is_part => {
-                (self.take_part(fetched, access), Duration::ZERO)
+                // The branch is read as often as ever meanwhile. Where it is what takes long, that is waited for.
+                let again = if fetched.head.is_some() {
+                    interval
+                } else {
+                    Duration::ZERO
+                };
+                (self.take_part(fetched, access), again)
             }
             Ok((fetched, access)) => {
+                self.filling = None;
                 self.ended = self.ended.max(number);
                 (self.take_all(fetched, access, apps), interval)
             }
@@ -131,7 +142,9 @@ impl State {
                 failure,
                 changed,
                 kept,
+                ..
             }) => {
+                // What goes on into the same copy goes on.
                 self.ended = self.ended.max(number);
                 let mut touched = std::mem::take(&mut self.waiting);
                 touched.extend(self.forget(changed));
@@ -273,7 +286,11 @@ mod tests {
         let here = access("shop");
         let part = fetched(&mirror, true, Some(&shop));
         let (touched, again) = state.take_in(1, &Ok((part, here.clone())), both.clone(), HOUR);
-        assert_eq!((touched, again), (shop.clone(), Duration::ZERO));
+        assert_eq!(
+            (touched, again),
+            (shop.clone(), HOUR),
+            "of a branch that came, the rest has no say"
+        );
         assert!(state.mirror.is_some() && state.fetched == shop);
         assert_eq!(state.waiting, apps(&["blog"]));
         assert!(state.miss(asked.clone()).1, "it is not known");

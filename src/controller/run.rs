@@ -34,7 +34,7 @@ use super::reconcile;
 use super::report::Reports;
 use super::repositories::Repositories;
 use super::sink::Sink;
-use super::sync::Sync;
+use super::sync::{self, Sync};
 use super::watch;
 use crate::backoff::Backoff;
 use crate::panics::guarded;
@@ -114,6 +114,7 @@ pub async fn run(
         queue: Arc::new(Queue::new()),
         repositories: Arc::new(Queue::new()),
         unreadable: Arc::new(Queue::new()),
+        touched: Arc::new(Queue::new()),
         server: server.into(),
     };
     let repositories = Arc::new(Repositories::new(
@@ -160,6 +161,7 @@ pub async fn run(
         ));
     }
     tasks.spawn(fetching::run(context.clone(), sink.repositories.clone()));
+    tasks.spawn(sync::watch(context.clone(), sink.touched.clone()));
     tasks.spawn(report_unreadable(context.clone(), sink.clone()));
     info!(
         version = env!("CARGO_PKG_VERSION"),

@@ -9,6 +9,7 @@ use tracing::{debug, info, warn};
 use super::cache::Cache;
 use super::key::{AppKey, ObjectKey};
 use super::queue::Queue;
+use crate::plan::Owner;
 
 /// Kinds that a cluster may go without. Ours are not among them: a server that does not know them yet knows nothing of
 /// any owner, and what has no owner would be taken down.
@@ -23,6 +24,8 @@ pub(super) struct Sink {
     pub(super) repositories: Arc<Queue<ObjectKey>>,
     /// Custom resources that turned out to be unreadable, by kind.
     pub(super) unreadable: Arc<Queue<(&'static str, ObjectKey)>>,
+    /// Deployments and Aliases that somebody may have changed or removed, with their namespace: a commit may have them otherwise.
+    pub(super) touched: Arc<Queue<(String, Owner)>>,
     /// Address of the API server, for messages.
     pub(super) server: Arc<str>,
 }

@@ -16,6 +16,8 @@ mod split;
 mod tests;
 
 pub use crate::api::OwnerKind as Kind;
+use std::collections::HashMap;
+
 use crate::api::{Alias, Deployment, Wanted};
 use crate::words::AppName;
 use crate::yaml::{Place, Problem, Problems};
@@ -99,6 +101,8 @@ impl Releases {
     #[must_use]
     pub fn of(files: impl IntoIterator<Item = Result<Vec<Release>, Problems>>) -> Self {
         let mut all = Self::default();
+        // The objects of one kind and name, the first one first: a name is mostly there once.
+        let mut named: HashMap<(Kind, String), Vec<usize>> = HashMap::new();
         for file in files {
             let releases = match file {
                 Ok(releases) => releases,
@@ -109,7 +113,9 @@ impl Releases {
             };
             let twins: Vec<Problem> = (releases.iter())
                 .filter_map(|release| {
-                    let first = all.list.iter().find(|first| collide(first, release))?;
+                    let key = (release.kind(), release.name().to_owned());
+                    let mut of_name = named.get(&key)?.iter().map(|index| &all.list[*index]);
+                    let first = of_name.find(|first| collide(first, release))?;
                     Some(twin(first, release))
                 })
                 .collect();
@@ -119,7 +125,11 @@ impl Releases {
                     list: twins,
                 });
             }
-            all.list.extend(releases);
+            for release in releases {
+                let key = (release.kind(), release.name().to_owned());
+                named.entry(key).or_default().push(all.list.len());
+                all.list.push(release);
+            }
         }
         all
     }

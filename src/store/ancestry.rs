@@ -23,6 +23,23 @@ pub(super) fn descends(repo: &Repository, newer: Oid, older: Oid) -> Result<bool
     Ok(found)
 }
 
+/// Those of these commits that the commit `newer` came after, or is, and why one in between could not be read, where not all of them
+/// were met before.
+pub(super) fn met(
+    repo: &Repository,
+    newer: Oid,
+    wanted: &HashSet<Oid>,
+) -> (HashSet<Oid>, Result<(), ReadError>) {
+    let mut met = HashSet::new();
+    let read = walk(repo, newer, |commit| {
+        if wanted.contains(&commit) {
+            met.insert(commit);
+        }
+        met.len() == wanted.len()
+    });
+    (met, read)
+}
+
 /// True where two commits have one in common.
 ///
 /// # Errors

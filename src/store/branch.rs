@@ -1,6 +1,6 @@
 //! What standalone mode takes from its mirror beside versions: settings and releases of the branch, and whole snapshots.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,10 +54,11 @@ impl Mirror {
         releases: &str,
     ) -> Result<Branch, StoreError> {
         let oid = id(commit).map_err(|problem| StoreError::local(branch, &problem))?;
-        let mut state = self.state();
-        let read = Reader::new(&state.repo, releases, None).commit(oid);
+        // Who resolves waits for none of it.
+        let read = self.ask(|repo| Ok(Reader::new(repo, releases, None).commit(oid)));
+        let read = read.map_err(|problem| StoreError::local(branch, &problem))?;
         if read.unreadable.iter().any(|file| file.is_unread) {
-            state.doubts.note(Doubt::Branch(oid));
+            self.state().doubts.note(Doubt::Branch(oid));
         }
         Ok(Branch {
             name: branch.to_owned(),
@@ -114,6 +115,33 @@ impl Mirror {
             self.state().doubts.note(Doubt::History(newer));
         }
         answer.ok()
+    }
+
+    /// The same of many commits, in one walk: those that are not among the answers cannot be told.
+    #[must_use]
+    pub fn came_after_each(
+        &self,
+        newer: &CommitId,
+        older: &BTreeSet<CommitId>,
+    ) -> BTreeMap<CommitId, bool> {
+        let ids: Vec<(&CommitId, Oid)> = (older.iter())
+            .filter_map(|commit| Some((commit, id(commit).ok()?)))
+            .collect();
+        let wanted: HashSet<Oid> = ids.iter().map(|(_, oid)| *oid).collect();
+        let Ok(newer) = id(newer) else {
+            return BTreeMap::new();
+        };
+        let walked = self.ask(|repo| Ok(ancestry::met(repo, newer, &wanted)));
+        let Ok((met, read)) = walked else {
+            return BTreeMap::new();
+        };
+        if read.is_err() {
+            self.state().doubts.note(Doubt::History(newer));
+        }
+        (ids.into_iter())
+            .map(|(commit, oid)| (commit.clone(), met.contains(&oid)))
+            .filter(|(_, is_met)| *is_met || read.is_ok())
+            .collect()
     }
 
     /// True where a branch that was at the commit `before`, and is at `now`, is known to have gone back.

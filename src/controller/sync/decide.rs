@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::desired::Desired;
-use super::live::{Cluster, Live};
+use super::live::{Cluster, Had, Live};
 use crate::plan::Owner;
 use crate::words::CommitId;
 
@@ -25,10 +25,14 @@ pub(super) struct Question<'a> {
     pub(super) head: &'a CommitId,
     /// True for an object that is not wanted, and that the commit does not take away either.
     pub(super) recalls: &'a dyn Fn(&Owner) -> bool,
+    /// An object as the commit before had it, where that is known.
+    pub(super) before: &'a dyn Fn(&Owner) -> Option<Desired>,
     /// True for an object that is wanted because it is there, as an older commit had it.
     pub(super) keeps: &'a dyn Fn(&Owner) -> bool,
     /// A person has said of this commit that it counts, whatever went before.
     pub(super) released: bool,
+    /// The commit that was synced of another address, branch or path, where this one is not known to follow it.
+    pub(super) elsewhere: Option<&'a CommitId>,
     /// The path of the releases.
     pub(super) path: &'a str,
     /// Nothing of it is ours in the commit.
@@ -45,8 +49,10 @@ pub(super) struct Apply {
     pub(super) desired: Desired,
     /// As it is there.
     pub(super) live: Option<Live>,
-    /// The fields that somebody changed by hand, where nothing else is new.
+    /// The fields that somebody changed by hand.
     pub(super) drift: Vec<String>,
+    /// The commit has something else of it that is new.
+    pub(super) is_new: bool,
 }
 
 /// An object that is to be removed.
@@ -63,6 +69,10 @@ pub(super) enum Why {
     Paused,
     /// It is being deleted, and is made again once it is gone.
     Leaving,
+    /// It is not there, and may have been removed in this commit, which was synced of another address, branch or path.
+    Absent(CommitId),
+    /// It is of this app and this Repository, and neither ever changes.
+    OfAnother(String, String),
     /// Another Repository synced it; its name where that is known.
     Taken(Option<String>),
     /// It is as of a commit that came after the one that wants it otherwise.
@@ -85,8 +95,10 @@ pub(super) enum Why {
     Before(Owner),
     /// It would be removed, and another Repository has it.
     Moves(String),
-    /// It would be removed, and another Repository, which was not read yet, may have it.
-    Unread(String),
+    /// It would be removed, and another Repository has it, which syncs nothing for now.
+    Suspended(String),
+    /// It would be removed, and another Repository, of which not all is read, may have it; why that is so.
+    Unread(String, String),
     /// The API server keeps these fields otherwise, however often they are written.
     Otherwise(Vec<String>),
     /// It would stay as it was, and is not there.
@@ -101,8 +113,10 @@ pub(super) struct Decision {
     pub(super) applies: Vec<Apply>,
     pub(super) deletes: Vec<Delete>,
     pub(super) held: Vec<(Owner, Why)>,
-    /// Objects that are as they are wanted.
+    /// Objects that are as the commit wants them.
     pub(super) in_place: usize,
+    /// Objects that were written as of this very commit.
+    pub(super) begun: usize,
 }
 
 /// What to do about all objects of a namespace.
@@ -119,23 +133,40 @@ pub(super) fn decide(mut question: Question<'_>) -> Decision {
             decision.held.push((desired.owner, Why::Gone));
             continue;
         }
+        if live.is_none()
+            && let Some(before) = question.elsewhere
+        {
+            lacking.push((desired.app(), desired.owner.clone()));
+            decision
+                .held
+                .push((desired.owner, Why::Absent(before.clone())));
+            continue;
+        }
         let app = desired.app();
+        let is_of_head = |live: &Live| live.commit().as_ref() == Some(question.head);
+        let is_ours = |live: &Live| live.synced_by() == Some(question.repository);
+        decision.begun += usize::from(live.is_some_and(|live| is_ours(live) && is_of_head(live)));
         match live.map(|live| question.stays(&desired, live)) {
-            Some(Stays::AsItIs) => decision.in_place += 1,
+            // What is as an older commit had it is not as this one has it.
+            Some(Stays::AsItIs) => {
+                decision.in_place += usize::from(!(question.keeps)(&desired.owner));
+            }
             Some(Stays::Held(why @ Why::Otherwise(_))) => decision.held.push((desired.owner, why)),
             Some(Stays::Held(why)) => {
                 lacking.push((app, desired.owner.clone()));
                 decision.held.push((desired.owner, why));
             }
-            Some(Stays::Differs { drift }) => decision.applies.push(Apply {
+            Some(Stays::Differs { drift, is_new }) => decision.applies.push(Apply {
                 desired,
                 live: live.cloned(),
                 drift,
+                is_new,
             }),
             None => decision.applies.push(Apply {
                 desired,
                 live: None,
                 drift: Vec::new(),
+                is_new: true,
             }),
         }
     }
@@ -173,7 +204,7 @@ pub(super) fn decide(mut question: Question<'_>) -> Decision {
 enum Stays {
     AsItIs,
     Held(Why),
-    Differs { drift: Vec<String> },
+    Differs { drift: Vec<String>, is_new: bool },
 }
 
 impl Question<'_> {
@@ -188,10 +219,16 @@ impl Question<'_> {
         if live.leaving {
             return Stays::Held(Why::Leaving);
         }
-        let settled = self.settled.get(&desired.owner);
-        let answer = settled
-            .filter(|(digest, _)| *digest == desired.digest)
-            .map(|(_, answer)| answer);
+        let wanted = (desired.app(), desired.repository());
+        if let Some((app, repository)) = live
+            .of
+            .as_ref()
+            .map(|(app, of)| (app.to_string(), of.clone()))
+            && wanted != (app.clone(), repository.clone())
+        {
+            return Stays::Held(Why::OfAnother(app, repository));
+        }
+        let answer = self.answer(desired);
         let differences = desired.differences(live, answer);
         let is_wish = live.digest() == Some(desired.digest.as_str());
         let is_so = is_ours && is_wish && live.commit().is_some() && differences.is_empty();
@@ -206,12 +243,28 @@ impl Question<'_> {
         if let Some(why) = self.stands_against(&desired.commit, live) {
             return Stays::Held(why);
         }
-        let drift = if is_ours && is_wish {
-            differences
+        let is_new = !(is_ours && is_wish);
+        let drift = if is_new {
+            self.edited(&desired.owner, live)
         } else {
-            Vec::new()
+            differences
         };
-        Stays::Differs { drift }
+        Stays::Differs { drift, is_new }
+    }
+
+    /// What the API server answered when an object was written just so.
+    fn answer(&self, desired: &Desired) -> Option<&Live> {
+        let settled = self.settled.get(&desired.owner)?;
+        (settled.0 == desired.digest).then_some(&settled.1)
+    }
+
+    /// The fields that somebody changed by hand of an object that was as the commit before had it.
+    fn edited(&self, owner: &Owner, live: &Live) -> Vec<String> {
+        let before = (self.before)(owner).filter(|it| live.digest() == Some(it.digest.as_str()));
+        let is_ours = live.synced_by() == Some(self.repository);
+        before.filter(|_| is_ours).map_or_else(Vec::new, |before| {
+            before.differences(live, self.answer(&before))
+        })
     }
 
     /// Why an object that the commit does not have stays.
@@ -245,8 +298,11 @@ impl Question<'_> {
             }
         }
         match self.cluster.had_by(owner) {
-            Some((name, true)) => return Some(Why::Moves(name.to_owned())),
-            Some((name, false)) if !self.released => return Some(Why::Unread(name.to_owned())),
+            Some(Had::By(name)) => return Some(Why::Moves(name.to_owned())),
+            Some(Had::BySuspended(name)) => return Some(Why::Suspended(name.to_owned())),
+            Some(Had::Unread(name, why)) if !self.released => {
+                return Some(Why::Unread(name.to_owned(), why));
+            }
             _ => {}
         }
         self.cluster.failing.clone().map(Why::Old)
@@ -279,7 +335,10 @@ impl Question<'_> {
 
     /// True where another Repository has an object in its commit.
     fn is_had(&self, owner: &Owner) -> bool {
-        matches!(self.cluster.had_by(owner), Some((_, true)))
+        matches!(
+            self.cluster.had_by(owner),
+            Some(Had::By(_) | Had::BySuspended(_))
+        )
     }
 
     /// True of the uid of a Repository that is no more.
@@ -319,4 +378,4 @@ impl Question<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -71,8 +71,17 @@ impl Desired {
 
     /// The app that it is of.
     pub(super) fn app(&self) -> String {
-        let app = self.spec.get("app").and_then(Value::as_str);
-        app.unwrap_or_default().to_owned()
+        self.text("app")
+    }
+
+    /// The Repository that it names.
+    pub(super) fn repository(&self) -> String {
+        self.text("repository")
+    }
+
+    fn text(&self, field: &str) -> String {
+        let text = self.spec.get(field).and_then(Value::as_str);
+        text.unwrap_or_default().to_owned()
     }
 
     /// What is sent for a Repository; of an object that is there, that very one as it was seen.

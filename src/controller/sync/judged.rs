@@ -4,14 +4,15 @@
 //! or of which that cannot be told, changes nothing. What is judged is a new memory, which takes the place of the old one as a whole;
 //! nothing is half set where reading fails. Blocks: git is read here, and nothing is fetched.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
+use super::asked::Asked;
 use super::decide::{Decision, Question, Settled, decide};
 use super::desired::Desired;
-use super::live::Cluster;
+use super::live::{Cluster, Here};
 use crate::api::{Repository, RepositoryStatus, SyncStatus};
-use crate::branch::{Known, Problem};
+use crate::branch::{Known, Problem, Tip};
 use crate::following::{Followed, Place};
 use crate::store::{Mirror, StoreError};
 use crate::words::CommitId;
@@ -37,6 +38,8 @@ pub(super) struct Memory {
     pub(super) problems: Vec<Problem>,
     /// The commits that count, the newest last.
     pub(super) counted: Vec<CommitId>,
+    /// The commit that counted last of another address, branch or path, until one counts that follows it.
+    pub(super) before: Option<CommitId>,
     /// The commit that a person released last, of this address, branch and path.
     pub(super) released: Option<CommitId>,
     /// The same of any address, branch and path: a word that stands is not said again by a change of those.
@@ -45,6 +48,8 @@ pub(super) struct Memory {
     pub(super) synced: Option<CommitId>,
     pub(super) pruned: Vec<String>,
     pub(super) settled: Settled,
+    /// What stands at paths of other Repositories, by path, in the commit that was read last.
+    pub(super) beside: HashMap<String, (CommitId, Arc<Here>)>,
     /// Looks in a row that have to be done again.
     pub(super) failures: u32,
 }
@@ -55,12 +60,18 @@ impl Memory {
         let sync = status.and_then(|status| status.sync.as_ref());
         let heard = sync.filter(|sync| sync.uid == of.uid);
         let heard = heard.and_then(|sync| sync.heard.as_ref()?.parse().ok());
+        let of_same = sync.filter(|sync| sync.uid == of.uid);
+        let before = of_same.and_then(|sync| {
+            let last = sync.counting.last().filter(|_| !of.is_of(sync));
+            last.or(sync.before.as_ref())?.parse().ok()
+        });
         let sync = sync.filter(|sync| of.is_of(sync));
         // What is no id was one before somebody changed the status.
         let id = |text: &String| text.parse().unwrap_or_else(|_| CommitId::zero());
         let synced = status.and_then(|status| status.synced.as_ref()?.parse().ok());
         Self {
             of,
+            before,
             counted: sync.map_or_else(Vec::new, |sync| sync.counting.iter().map(id).collect()),
             released: sync.and_then(|sync| sync.released.as_ref()?.parse().ok()),
             synced: sync.and(synced),
@@ -76,6 +87,7 @@ impl Memory {
             Some(before) if before.of == of => before,
             Some(before) if before.of.uid == of.uid => Self {
                 // The status may be older.
+                before: before.counts().cloned().or(before.before),
                 heard: before.heard,
                 ..Self::kept(of, status)
             },
@@ -83,11 +95,9 @@ impl Memory {
         }
     }
 
-    /// True where what is remembered of a Repository, which is so `now`, is no older than a commit of another one.
-    pub(super) fn is_beside(&self, now: &Of, other: &Of, head: &CommitId) -> bool {
-        let tip = self.followed.tip.commit.as_ref();
-        let is_same_branch = (&now.url, &now.branch) == (&other.url, &other.branch);
-        self.of == *now && tip.is_some_and(|tip| !is_same_branch || tip == head)
+    /// True where something is remembered of a Repository as it is `now`.
+    pub(super) fn is_read(&self, now: &Of) -> bool {
+        self.of == *now && self.followed.tip.commit.is_some()
     }
 
     /// The commit that counts.
@@ -162,19 +172,9 @@ pub(super) struct Case {
 
 impl Case {
     pub(super) fn judge(self) -> Result<Counts, Stands> {
-        let known: RefCell<HashMap<(CommitId, CommitId), Option<bool>>> = RefCell::default();
-        let came_after = |newer: &CommitId, older: &CommitId| {
-            if older.is_zero() || newer.is_zero() {
-                return None;
-            }
-            let pair = (newer.clone(), older.clone());
-            let asked = known.borrow().get(&pair).copied();
-            asked.unwrap_or_else(|| {
-                let answer = self.mirror.came_after(newer, older);
-                known.borrow_mut().insert(pair, answer);
-                answer
-            })
-        };
+        let asked = Asked::new(&self.mirror, &self.head, &self.cluster);
+        let came_after =
+            |newer: &CommitId, older: &CommitId| -> Option<bool> { asked.came_after(newer, older) };
         let head = &self.head;
         let named = (self.word.as_deref()).is_some_and(|word| is_named(head, word));
         let is_new_word = named && self.memory.heard.as_ref() != Some(head);
@@ -183,9 +183,11 @@ impl Case {
             self.memory.released.as_ref() == Some(head) && self.memory.counts() == Some(head);
         let released = is_new_word || stands;
         let mut next = self.memory.clone();
+        let mut before = Arc::clone(&next.followed.tip);
         if !released {
             gate(head, next.counts(), &came_after)?;
-            self.read(&mut next)?;
+            is_no_lag(head, next.before.as_ref(), &came_after)?;
+            before = self.read(&mut next)?;
         } else if is_new_word
             || next.followed.unread
             || next.followed.tip.commit.as_ref() != Some(head)
@@ -197,7 +199,12 @@ impl Case {
             let said = next.problems.iter().map(super::words::problem);
             return Err(Stands::Unreadable(said.collect()));
         }
+        let follows = |before: &mut CommitId| released || came_after(head, before) == Some(true);
+        next.before.take_if(follows);
         next.counted = limited(followed.tip.commits(&next.counted));
+        let mut cluster = self.cluster.clone();
+        cluster.here = self.beside(&mut next.beside);
+        let followed = &next.followed;
         let tip = &followed.tip;
         let wanted: Vec<Desired> = (tip.releases.iter())
             .map(|release| {
@@ -212,11 +219,16 @@ impl Case {
             wanted,
             head,
             recalls: &|owner| tip.recalls(owner),
+            before: &|owner| {
+                let commit = before.commit_of(owner)?;
+                Some(Desired::of(before.release(owner)?, commit))
+            },
             keeps: &|owner| tip.held.contains_key(owner),
             released,
+            elsewhere: next.before.as_ref(),
             path: &next.of.path,
             empty: followed.empty,
-            cluster: &self.cluster,
+            cluster: &cluster,
             settled: &next.settled,
             came_after: &came_after,
         });
@@ -226,6 +238,38 @@ impl Case {
             released,
             notes,
         })
+    }
+
+    /// What Repositories that read the same branch have at their paths in this very commit, whether they have read it or not.
+    fn beside(
+        &self,
+        read: &mut HashMap<String, (CommitId, Arc<Here>)>,
+    ) -> BTreeMap<String, Arc<Here>> {
+        let paths = &self.cluster.paths;
+        read.retain(|path, (commit, here)| {
+            *commit == self.head && !here.is_unread && paths.values().any(|it| it == path)
+        });
+        let mut all = BTreeMap::new();
+        for (uid, path) in paths {
+            let (_, here) = read.entry(path.clone()).or_insert_with(|| {
+                let found = self
+                    .mirror
+                    .releases(&self.memory.of.branch, &self.head, path);
+                let here = found.map_or_else(
+                    |_| Here {
+                        owners: BTreeSet::new(),
+                        is_unread: true,
+                    },
+                    |found| Here {
+                        owners: found.releases.iter().map(crate::branch::owner).collect(),
+                        is_unread: !found.unreadable.is_empty(),
+                    },
+                );
+                (self.head.clone(), Arc::new(here))
+            });
+            all.insert(uid.clone(), Arc::clone(here));
+        }
+        all
     }
 
     fn place(&self) -> Place<'_> {
@@ -248,8 +292,9 @@ impl Case {
         Ok(())
     }
 
-    /// Reads the commit after those that counted, of which a program that was just started reads again what counts still.
-    fn read(&self, next: &mut Memory) -> Result<(), Stands> {
+    /// Reads the commit after those that counted, of which a program that was just started reads again what counts still. What counted
+    /// before it.
+    fn read(&self, next: &mut Memory) -> Result<Arc<Tip>, Stands> {
         let repository = &next.of.uid;
         next.followed.known = self.cluster.known(repository);
         let is_first = next.followed.tip.commit.is_none() && next.counted.is_empty();
@@ -264,13 +309,14 @@ impl Case {
             let (_, problems) = followed.replay(self.place(), &next.counted, Some(&may_stay));
             next.problems = problems;
         }
+        let before = Arc::clone(&next.followed.tip);
         let followed = &mut next.followed;
         let is_read = followed.tip.commit.as_ref() == Some(&self.head);
         if !is_read || followed.unread || !followed.lost.is_empty() {
             let read = followed.read(self.place(), &self.head, &next.counted, None);
             next.problems = read.map_err(|error| unreadable(&error))?;
         }
-        Ok(())
+        Ok(before)
     }
 }
 
@@ -295,6 +341,21 @@ fn gate(
             Some(false) => Stands::Rewritten(before.clone()),
             None => Stands::Unknown(before.clone()),
         }),
+    }
+}
+
+/// Another address, branch or path may be behind what was synced of the one before: then nothing counts. Of one with another history
+/// that is not said.
+fn is_no_lag(
+    head: &CommitId,
+    before: Option<&CommitId>,
+    came_after: &dyn Fn(&CommitId, &CommitId) -> Option<bool>,
+) -> Result<(), Stands> {
+    match before.filter(|before| *before != head) {
+        Some(before) if came_after(before, head) == Some(true) => {
+            Err(Stands::WentBack(before.clone()))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -6,48 +6,50 @@
 //!
 //! It writes Deployments and Aliases, and nothing else; what becomes of traffic is decided by the reconcile of each app.
 
+mod asked;
+mod carry_out;
 mod decide;
 mod desired;
 mod judged;
 mod live;
 mod told;
+mod watched;
 mod words;
 mod write;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
-use kube::Resource;
-use kube::core::DynamicObject;
 use parking_lot::Mutex;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use super::cache::Cache;
 use super::context::Context;
-use super::failure::Failure;
+use super::fetched::Fetch;
 use super::key::{AppKey, ObjectKey};
 use super::queue::Queue;
-use super::repositories::{Fetch, blocking};
+use super::repositories::blocking;
 use super::turns::Turns;
-use crate::api::condition::State;
-use crate::api::{Alias, Deployment, OwnerKind, Reason, Repository, SyncStatus, annotation};
+use crate::api::condition::{Say, State};
+use crate::api::{Reason, Repository, SyncStatus, Type, annotation};
 use crate::backoff::Backoff;
 use crate::branch::Tip;
 use crate::store::Mirror;
 use crate::words::CommitId;
 
-use decide::Apply;
-use judged::{Case, Counts, Memory, Of};
-use live::{Cluster, Live};
-use told::Done;
+use judged::{Case, Memory, Of};
+use live::Cluster;
+use told::At;
 pub(super) use told::Told;
-use write::Writer;
+pub(super) use watched::run as watch;
 
-/// Requests of one look at the same time.
-const AT_ONCE: usize = 8;
 /// First wait after a look that has to be done again; it doubles up to the interval.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
+
+/// Who waits longer than this for the turn of its namespace has fetched what may be old, and fetches once more.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// What is remembered of each Repository that syncs.
 pub(super) struct Sync {
@@ -55,7 +57,14 @@ pub(super) struct Sync {
     memories: Mutex<HashMap<ObjectKey, Memory>>,
     /// One look at a time in each namespace; none waits for that of another.
     turns: Turns<String>,
+    /// Repositories that fetch once more after a long wait: they look after the next one, however long it was.
+    late: Mutex<HashSet<ObjectKey>>,
 }
+
+/// The turn of a namespace, as long as it is held.
+pub(super) struct Turn(
+    #[expect(dead_code, reason = "it ends where it is dropped")] OwnedSemaphorePermit,
+);
 
 impl Sync {
     pub(super) fn new(apps: Arc<Queue<AppKey>>) -> Self {
@@ -63,7 +72,20 @@ impl Sync {
             apps,
             memories: Mutex::default(),
             turns: Turns::default(),
+            late: Mutex::default(),
         }
+    }
+
+    /// Waits for the turn of the namespace of a Repository; nothing where that took so long that it is to be fetched once more.
+    pub(super) async fn turn(&self, key: &ObjectKey) -> Option<Turn> {
+        let begun = Instant::now();
+        let turn = self.turns.turn(key.0.clone(), 1).await?;
+        let mut late = self.late.lock();
+        if begun.elapsed() > LONGEST_WAIT && late.insert(key.clone()) {
+            return None;
+        }
+        late.remove(key);
+        Some(Turn(turn))
     }
 
     /// Syncs what a fetch brought; nothing where the fetch does not speak of the Repository as it is now.
@@ -72,8 +94,8 @@ impl Sync {
         context: &Context,
         key: &ObjectKey,
         fetch: &Fetch,
+        turn: Turn,
     ) -> Option<Told> {
-        let turn = self.turns.turn(key.0.clone(), 1).await;
         let repository = current(&context.cache, key, fetch)?;
         let before = self.memories.lock().get(key).cloned();
         let mut memory = Memory::after(before, Of::new(&repository), repository.status.as_ref());
@@ -105,18 +127,18 @@ impl Sync {
     /// Forgets a Repository that is gone. Its objects stay.
     pub(super) fn forget(&self, key: &ObjectKey) {
         self.memories.lock().remove(key);
+        self.late.lock().remove(key);
     }
 
-    /// What counts of the other Repositories of a namespace, as far as they were read as they are now: of one that may be behind the
-    /// commit at hand, nothing.
-    fn tips(&self, cache: &Cache, key: &ObjectKey, of: &Of, head: &CommitId) -> Tips {
+    /// What counts of the other Repositories of a namespace, as far as they were read as they are now.
+    fn tips(&self, cache: &Cache, key: &ObjectKey) -> Tips {
         let memories = self.memories.lock();
         let others = memories
             .iter()
             .filter(|(other, _)| other.0 == key.0 && *other != key);
         let others = others.filter(|(other, memory)| {
             let now = cache.repository(&other.0, &other.1);
-            now.is_some_and(|now| memory.is_beside(&Of::new(&now), of, head))
+            now.is_some_and(|now| memory.is_read(&Of::new(&now)))
         });
         others
             .map(|(_, it)| (it.of.uid.clone(), Arc::clone(&it.followed.tip)))
@@ -126,11 +148,6 @@ impl Sync {
 
 /// What counts of Repositories, by uid.
 type Tips = BTreeMap<String, Arc<Tip>>;
-
-/// True for what was not written because the object is not as it was seen.
-fn changed_meanwhile(failure: &Failure) -> bool {
-    failure.reason == Reason::Progressing
-}
 
 /// The commit that a person names.
 fn word(repository: &Repository) -> Option<&str> {
@@ -160,7 +177,12 @@ impl Look<'_> {
             Ok(fetched) => fetched,
             Err((reason, message)) => {
                 let message = format!("{message}; what was applied stays as it is");
-                return Some(self.stopped(reason, message));
+                let at = if reason == Reason::BranchNotFound {
+                    At::Nowhere
+                } else {
+                    At::Unread
+                };
+                return Some(self.stopped(reason, message, at));
             }
         };
         let mut cluster = match Cluster::of(&self.context.cache, self.key) {
@@ -169,11 +191,11 @@ impl Look<'_> {
                 let message = format!(
                     "nothing is synced before the API server has listed what is there, and it has not listed the kind {kind} yet"
                 );
-                return Some(self.again(|look| look.stopped(Reason::ApiServerError, message)));
+                let (reason, at) = (Reason::ApiServerError, At::Commit(&head));
+                return Some(self.again(|look| look.stopped(reason, message, at)));
             }
         };
-        let (cache, of) = (&self.context.cache, &self.memory.of);
-        cluster.tips = self.sync.tips(cache, self.key, of, &head);
+        cluster.tips = self.sync.tips(&self.context.cache, self.key);
         let word = word(&self.repository).map(ToOwned::to_owned);
         self.memory.hear(word.as_deref());
         let case = Case {
@@ -194,25 +216,30 @@ impl Look<'_> {
                 };
                 Some(Told::stands(&self.memory, self.before(), &stands, &head))
             }
-            Err((reason, message)) => Some(self.again(|look| look.stopped(reason, message))),
+            Err((reason, message)) => {
+                Some(self.again(|look| look.stopped(reason, message, At::Commit(&head))))
+            }
         }
     }
 
+    /// The commit of the branch: it counts also where versions did not come.
     fn fetched(&self) -> Result<(CommitId, Mirror), (Reason, String)> {
-        let head = self.fetch.head.clone()?;
-        head.zip(self.fetch.mirror.clone()).ok_or_else(|| {
-            let branch = &self.repository.spec.branch;
-            let message = format!("the branch `{branch}` has no commit");
-            (Reason::BranchNotFound, message)
-        })
+        if let Some(branch) = &self.fetch.branch {
+            return Ok(branch.clone());
+        }
+        self.fetch.head.clone()?;
+        let branch = &self.repository.spec.branch;
+        let message = format!("the branch `{branch}` has no commit");
+        Err((Reason::BranchNotFound, message))
     }
 
     fn before(&self) -> Option<&SyncStatus> {
         self.repository.status.as_ref()?.sync.as_ref()
     }
 
-    fn stopped(&self, reason: Reason, message: String) -> Told {
-        Told::stopped(&self.memory, self.before(), State::Unknown, reason, message)
+    fn stopped(&self, reason: Reason, message: String, at: At<'_>) -> Told {
+        let say = Say::new(Type::Synced, State::Unknown, reason, message);
+        Told::stopped(&self.memory, self.before(), say, at)
     }
 
     /// What is said, and when it is tried again.
@@ -225,212 +252,6 @@ impl Look<'_> {
             ..told(self)
         }
     }
-
-    /// Tries, keeps, writes, removes. Nothing where the Repository has changed meanwhile.
-    async fn carry_out(&mut self, counts: Counts, head: &CommitId) -> Option<Told> {
-        let decision = &counts.decision;
-        let writer = Writer {
-            client: &self.context.client,
-            cache: &self.context.cache,
-            apps: &self.sync.apps,
-            namespace: &self.key.0,
-            repository: &counts.memory.of.uid,
-        };
-        let name = self.key.1.clone();
-        let mut done = Done {
-            counts: &counts,
-            head,
-            name: &name,
-            failures: &[],
-            refused: false,
-            written: &[],
-            removed: &[],
-            put_back: &BTreeMap::new(),
-        };
-        let broke_off = |answer: &Result<(), Failure>| {
-            let failure = answer.as_ref().err();
-            failure.is_some_and(|failure| failure.reason == Reason::ApiServerError)
-        };
-        let tried = self
-            .each(&decision.applies, |apply| writer.try_out(apply), broke_off)
-            .await?;
-        let refused: Vec<Failure> = tried.into_iter().filter_map(|(_, it)| it.err()).collect();
-        if !refused.is_empty() {
-            done.failures = &refused;
-            done.refused = true;
-            return Some(self.again(|look| done.told(&look.memory)));
-        }
-        if !(decision.applies.is_empty() && decision.deletes.is_empty())
-            && let Err(failure) = self.keep(&counts.memory).await?
-        {
-            return Some(self.again(|look| look.stopped(failure.reason, failure.message)));
-        }
-        let failures_before = self.memory.failures;
-        self.memory = counts.memory.clone();
-        self.memory.failures = failures_before;
-        let mut failures = Vec::new();
-        let mut written = Vec::new();
-        let mut put_back = BTreeMap::new();
-        let applied = self
-            .each(&decision.applies, |apply| writer.apply(apply), |_| false)
-            .await?;
-        for (apply, answer) in applied {
-            match answer {
-                Ok(answer) => {
-                    written.push(apply.desired.owner.clone());
-                    failures.extend(self.settle(apply, &answer));
-                    if !apply.drift.is_empty() {
-                        self.tell_drift(apply, &answer);
-                        put_back.insert(apply.desired.owner.clone(), apply.drift.clone());
-                    }
-                }
-                Err(failure) => failures.push(failure),
-            }
-        }
-        let mut removed = Vec::new();
-        if failures.is_empty() {
-            let gone = self
-                .each(&decision.deletes, |delete| writer.delete(delete), |_| false)
-                .await?;
-            for (delete, answer) in gone {
-                match answer {
-                    Ok(()) => removed.push(delete.owner.clone()),
-                    Err(failure) => failures.push(failure),
-                }
-            }
-        }
-        told::pruned(&mut self.memory.pruned, &removed, head);
-        (done.failures, done.written) = (&failures, &written);
-        (done.removed, done.put_back) = (&removed, &put_back);
-        let lack = done.lack();
-        if lack.is_none() {
-            self.memory.synced = Some(head.clone());
-        }
-        let passes = |reason| matches!(reason, Reason::Progressing | Reason::ApiServerError);
-        if !failures.is_empty() && failures.iter().all(changed_meanwhile) {
-            // What changed while it was written is written as soon as that is known.
-            let told = done.told(&self.memory);
-            return Some(Told {
-                again: Some(FIRST_RETRY),
-                ..told
-            });
-        }
-        if !failures.is_empty() || lack.is_some_and(|(reason, _)| passes(reason)) {
-            return Some(self.again(|look| done.told(&look.memory)));
-        }
-        self.memory.failures = 0;
-        Some(done.told(&self.memory))
-    }
-
-    /// Does something with each of these; nothing where the Repository has changed meanwhile.
-    async fn each<'a, T, R, F>(
-        &self,
-        all: &'a [T],
-        work: impl Fn(&'a T) -> F,
-        stops: impl Fn(&R) -> bool,
-    ) -> Option<Vec<(&'a T, R)>>
-    where
-        F: Future<Output = R>,
-    {
-        let is_current = || current(&self.context.cache, self.key, self.fetch).is_some();
-        each(all, work, stops, is_current).await
-    }
-
-    /// Has a restart know which commit counts, before anything of it is written.
-    async fn keep(&self, memory: &Memory) -> Option<Result<(), Failure>> {
-        let sync = told::status(memory, self.before().cloned().unwrap_or_default());
-        let is_kept = self.before().is_some_and(|before| {
-            (&before.counting, &before.released) == (&sync.counting, &sync.released)
-                && before.heard == sync.heard
-                && (&before.uid, &before.url) == (&sync.uid, &sync.url)
-                && (&before.branch, &before.path) == (&sync.branch, &sync.path)
-        });
-        if is_kept {
-            return Some(Ok(()));
-        }
-        let (reports, cache) = (&self.context.reports, &self.context.cache);
-        let synced = memory.synced.as_ref();
-        let kept = reports
-            .keep(cache, self.key, &self.repository, sync, synced)
-            .await;
-        match kept {
-            Ok(true) => Some(Ok(())),
-            // It is gone, or another one.
-            Ok(false) => None,
-            Err(failure) => Some(Err(failure)),
-        }
-    }
-
-    /// An API server that keeps an object otherwise than it was written is not asked for it again and again; what is said of that.
-    fn settle(&mut self, apply: &Apply, answer: &DynamicObject) -> Option<Failure> {
-        let Apply { desired, .. } = apply;
-        let metadata = &answer.metadata;
-        let found = Live {
-            spec: write::spec_in(&desired.owner, answer),
-            labels: metadata.labels.clone().unwrap_or_default(),
-            annotations: metadata.annotations.clone().unwrap_or_default(),
-            ..Live::default()
-        };
-        let settled = &mut self.memory.settled;
-        let otherwise = desired.differences(&found, None);
-        if otherwise.is_empty() {
-            settled.remove(&desired.owner);
-            return None;
-        }
-        settled.insert(desired.owner.clone(), (desired.digest.clone(), found));
-        Some(Failure {
-            reason: Reason::ApiServerRefused,
-            message: format!("{}: {}", desired.at, words::otherwise(&otherwise)),
-        })
-    }
-
-    fn tell_drift(&self, apply: &Apply, answer: &DynamicObject) {
-        let Apply { desired, drift, .. } = apply;
-        let mut reference = answer.object_ref(&match desired.owner.kind {
-            OwnerKind::Deployment => kube::core::ApiResource::erase::<Deployment>(&()),
-            OwnerKind::Alias => kube::core::ApiResource::erase::<Alias>(&()),
-        });
-        reference.namespace = Some(self.key.0.clone());
-        let note = format!(
-            "{} was changed by hand and is as {} of commit {} has it again; to hold it as it is, annotate it with {}={}",
-            drift.join(", "),
-            desired.at,
-            desired.commit.short(),
-            annotation::SYNC,
-            annotation::PAUSED
-        );
-        self.context.reports.put_back(&reference, &note);
-    }
-}
-
-/// Does something with each of these, several at a time, until one of several `stops` it: the next ones would have to wait as long. Nothing
-/// where it is not `still` to be done.
-async fn each<'a, T, R, F>(
-    all: &'a [T],
-    work: impl Fn(&'a T) -> F,
-    stops: impl Fn(&R) -> bool,
-    still: impl Fn() -> bool,
-) -> Option<Vec<(&'a T, R)>>
-where
-    F: Future<Output = R>,
-{
-    let mut done: Vec<(&'a T, R)> = Vec::new();
-    for some in all.chunks(AT_ONCE) {
-        let works = some.iter().map(|one| {
-            let work = work(one);
-            async move { (one, work.await) }
-        });
-        let answers = join_all(works).await;
-        if !still() {
-            return None;
-        }
-        let is_over = answers.iter().any(|(_, answer)| stops(answer));
-        done.extend(answers);
-        if is_over {
-            break;
-        }
-    }
-    Some(done)
 }
 
 #[cfg(test)]

@@ -3,14 +3,18 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::decide::Why;
-use super::judged::Stands;
+use super::carry_out::{AT_ONCE, each};
+use super::decide::{Apply, Why};
+use super::judged::{Counts, Stands};
+use super::live::Live;
+use super::told::Done;
 use super::*;
 use crate::api::RepositoryStatus;
 use crate::git::RemoteUrl;
 use crate::plan::Owner;
 
 mod history;
+mod looks;
 mod moves;
 mod slips;
 mod words_once;
@@ -180,16 +184,7 @@ impl Stage {
         for delete in &decision.deletes {
             self.cluster.objects.remove(&delete.owner);
         }
-        let done = Done {
-            counts: &counts,
-            head: &head,
-            name: "main",
-            failures: &[],
-            refused: false,
-            written: &[],
-            removed: &[],
-            put_back: &BTreeMap::new(),
-        };
+        let done = Done::new(&counts, &head, "main");
         if done.lack().is_none() {
             self.memory.synced = Some(head);
         }
@@ -422,4 +417,56 @@ fn what_the_api_server_keeps_otherwise_is_said_and_not_written_for_ever() {
     let (_, judged) = stage.judge();
     let decision = judged.unwrap().decision;
     assert_eq!(decision.applies[0].drift, ["spec.message"]);
+}
+
+#[test]
+fn a_change_by_hand_is_told_also_where_the_next_commit_changes_the_object() {
+    let mut stage = Stage::new();
+    stage.commit(&[("releases/a.yaml", &shop("a", 1))]);
+    stage.look().unwrap();
+    stage.live("a").spec.as_mut().unwrap()["message"] = serde_json::json!("by hand");
+    stage.commit(&[("releases/a.yaml", &shop("a", 2))]);
+    for restarts in [false, true] {
+        if restarts {
+            stage.restart();
+        }
+        let (_, judged) = stage.judge();
+        let decision = judged.unwrap().decision;
+        let apply = &decision.applies[0];
+        assert_eq!(
+            (&*apply.drift, apply.is_new),
+            (&["spec.message".to_owned()][..], true)
+        );
+        let note = words::put_back(&apply.drift, &apply.desired, apply.is_new);
+        assert!(note.contains("of the new commit"), "{note}");
+    }
+    // One that nobody changed is new alone.
+    stage.look().unwrap();
+    stage.commit(&[("releases/a.yaml", &shop("a", 3))]);
+    let (_, judged) = stage.judge();
+    assert!(judged.unwrap().decision.applies[0].drift.is_empty());
+}
+
+#[test]
+fn one_that_somebody_made_for_another_app_holds_its_name_alone() {
+    let mut stage = Stage::new();
+    let (a, b) = (shop("a", 1), shop("b", 1));
+    let commit = stage.commit(&[("releases/a.yaml", &a), ("releases/b.yaml", &b)]);
+    let made = Live {
+        of: Some(("other".parse().unwrap(), "main".to_owned())),
+        spec: Some(serde_json::json!({"app": "other", "repository": "main"})),
+        ..Live::default()
+    };
+    stage.cluster.objects.insert(owner("a"), made);
+    let why = Why::OfAnother("other".to_owned(), "main".to_owned());
+    assert_eq!(words::reason(&why), Some(Reason::NameTaken));
+    let held = [("cwd/a".to_owned(), why)];
+    let looked = stage.look().unwrap();
+    assert_eq!(
+        (&looked.applied[..], &looked.held[..]),
+        (&["cwd/b".to_owned()][..], &held[..])
+    );
+    // Nor does a person's word for the commit change of which app it is.
+    stage.word = Some(commit.to_string());
+    assert_eq!(stage.look().unwrap().held, held);
 }

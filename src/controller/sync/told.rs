@@ -2,7 +2,7 @@
 //!
 //! Pure. It is written by [`super::super::report`], with what the fetch led to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::decide::Why;
@@ -20,6 +20,9 @@ const MOST: usize = 20;
 
 /// Most bytes of an entry.
 const TEXT_MAX: usize = 1000;
+
+static EMPTY: BTreeSet<Owner> = BTreeSet::new();
+static NOTHING: BTreeMap<Owner, Vec<String>> = BTreeMap::new();
 
 /// What a look led to.
 #[derive(Debug, Default)]
@@ -47,18 +50,21 @@ impl Told {
     pub(super) fn stopped(
         memory: &Memory,
         before: Option<&SyncStatus>,
-        state: State,
-        reason: Reason,
-        message: String,
+        say: Say,
+        at: At<'_>,
     ) -> Self {
         let before = before.filter(|before| {
             (&before.uid, &before.url) == (&memory.of.uid, &memory.of.url)
                 && (&before.branch, &before.path) == (&memory.of.branch, &memory.of.path)
         });
+        let mut sync = status(memory, before.cloned().unwrap_or_default());
+        if !matches!(at, At::Unread) {
+            sync.applied = applied(memory, at);
+        }
         Self {
-            sync: Some(status(memory, before.cloned().unwrap_or_default())),
+            sync: Some(sync),
             synced: memory.synced.clone(),
-            say: Some(Say::new(Type::Synced, state, reason, message)),
+            say: Some(say),
             ..Self::default()
         }
     }
@@ -71,12 +77,19 @@ impl Told {
         head: &words::Head<'_>,
     ) -> Self {
         let (reason, message) = words::stands(stands, head);
-        let mut told = Self::stopped(memory, before, State::False, reason, message);
-        if let Some(sync) = &mut told.sync {
-            sync.applied = applied(memory, Some(head.commit));
-        }
-        told
+        let say = Say::new(Type::Synced, false, reason, message);
+        Self::stopped(memory, before, say, At::Commit(head.commit))
     }
+}
+
+/// Where the branch is, beside which it is shown what was applied.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum At<'a> {
+    /// That is not known: what was shown before is shown.
+    Unread,
+    /// There is no such branch.
+    Nowhere,
+    Commit(&'a CommitId),
 }
 
 /// What came of a commit that counts.
@@ -90,12 +103,32 @@ pub(super) struct Done<'a> {
     /// Nothing was written, because something could not be tried out.
     pub(super) refused: bool,
     pub(super) written: &'a [Owner],
+    /// What of that the API server keeps otherwise.
+    pub(super) otherwise: &'a BTreeSet<Owner>,
     pub(super) removed: &'a [Owner],
+    /// What could not be removed, and why.
+    pub(super) left: &'a [(Owner, String)],
     /// Fields that were put back.
     pub(super) put_back: &'a BTreeMap<Owner, Vec<String>>,
 }
 
-impl Done<'_> {
+impl<'a> Done<'a> {
+    /// Nothing is done yet.
+    pub(super) fn new(counts: &'a Counts, head: &'a CommitId, name: &'a str) -> Self {
+        Self {
+            counts,
+            head,
+            name,
+            failures: &[],
+            refused: false,
+            written: &[],
+            otherwise: &EMPTY,
+            removed: &[],
+            left: &[],
+            put_back: &NOTHING,
+        }
+    }
+
     /// Why not all of the commit is applied, and why in one word; nothing where it is.
     pub(super) fn lack(&self) -> Option<(Reason, String)> {
         let Counts {
@@ -108,7 +141,9 @@ impl Done<'_> {
                 0 => String::new(),
                 more => format!(" (and {more} more)"),
             };
-            let rest = if self.refused {
+            let rest = if self.refused && decision.begun > 0 {
+                "; what of this commit is applied already stays, and no more of it is applied until the API server takes all of it"
+            } else if self.refused {
                 "; nothing of this commit is applied until the API server takes all of it"
             } else {
                 "; it is tried again"
@@ -171,9 +206,14 @@ impl Done<'_> {
             .take(MOST)
             .collect();
         let held = self.held();
-        let objects = decision.in_place + self.written.len();
+        // What is as an older commit had it is not as the branch has it.
+        let is_so = |owner: &&Owner| {
+            !self.otherwise.contains(*owner)
+                && !self.counts.memory.followed.tip.held.contains_key(*owner)
+        };
+        let objects = decision.in_place + self.written.iter().filter(is_so).count();
         let sync = SyncStatus {
-            applied: applied(memory, Some(self.head)),
+            applied: applied(memory, At::Commit(self.head)),
             objects: u32::try_from(objects).unwrap_or(u32::MAX),
             held_objects: u32::try_from(held.len()).unwrap_or(u32::MAX),
             held: held.into_iter().take(MOST).collect(),
@@ -216,6 +256,8 @@ impl Done<'_> {
             held.push(entry(owner, why));
         }
         held.extend(kept.into_iter().map(|(owner, why)| entry(owner, why)));
+        let left = self.left.iter();
+        held.extend(left.map(|(owner, why)| entry(owner, why.clone())));
         held
     }
 
@@ -252,12 +294,12 @@ fn shortened(text: &str) -> String {
 }
 
 /// The commit that was applied in full, as it is shown in a column.
-fn applied(memory: &Memory, head: Option<&CommitId>) -> Option<String> {
+pub(super) fn applied(memory: &Memory, at: At<'_>) -> Option<String> {
     let synced = memory.synced.as_ref()?;
-    let place = if head == Some(synced) {
-        "tip"
-    } else {
-        "behind"
+    let place = match at {
+        At::Commit(head) if head == synced => "tip",
+        At::Nowhere => "no branch",
+        At::Commit(_) | At::Unread => "behind",
     };
     Some(format!("{}, {place}", synced.short()))
 }
@@ -265,6 +307,7 @@ fn applied(memory: &Memory, head: Option<&CommitId>) -> Option<String> {
 /// The status, with what is remembered.
 pub(super) fn status(memory: &Memory, rest: SyncStatus) -> SyncStatus {
     SyncStatus {
+        before: memory.before.as_ref().map(ToString::to_string),
         counting: memory.counted.iter().map(ToString::to_string).collect(),
         released: memory.released.as_ref().map(ToString::to_string),
         heard: memory.heard.as_ref().map(ToString::to_string),

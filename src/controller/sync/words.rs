@@ -184,6 +184,15 @@ pub(super) fn why(why: &Why, head: &Head<'_>) -> String {
             annotation::PAUSED
         ),
         Why::Leaving => "it is being deleted, and is made again once it is gone".to_owned(),
+        Why::Absent(before) => format!(
+            "it is not there, and may have been removed before: whether commit {} follows {}, which was synced of another address, branch or path, is not known; to make it: {}",
+            head.commit.short(),
+            before.short(),
+            release()
+        ),
+        Why::OfAnother(app, repository) => format!(
+            "there is one of that name already, of app `{app}` and Repository `{repository}`, which never change; name the one in the file otherwise, or remove the one that is there"
+        ),
         Why::Taken(Some(other)) => format!(
             "Repository `{other}` of this namespace synced it first and keeps it; remove it from one of the two"
         ),
@@ -236,8 +245,11 @@ pub(super) fn why(why: &Why, head: &Head<'_>) -> String {
         Why::Moves(other) => format!(
             "Repository `{other}` of this namespace has it, and takes it over; remove it there to have it removed"
         ),
-        Why::Unread(other) => format!(
-            "Repository `{other}` of this namespace, which was not read yet as it is now, may have it; it is removed after that; to remove it before: {}",
+        Why::Suspended(other) => format!(
+            "Repository `{other}` of this namespace has it, and is suspended; set spec.suspend of that one to false to have it taken over, or remove it there to have it removed"
+        ),
+        Why::Unread(other, why) => format!(
+            "Repository `{other}` of this namespace, {why}, may have it; it is removed after that; to remove it before: {}",
             release()
         ),
         Why::Otherwise(fields) => otherwise(fields),
@@ -260,12 +272,14 @@ pub(super) fn why(why: &Why, head: &Head<'_>) -> String {
 pub(super) fn reason(why: &Why) -> Option<Reason> {
     match why {
         Why::Paused | Why::Gone | Why::Orphan { .. } => None,
-        Why::Leaving | Why::Old(_) | Why::Moves(_) | Why::Unread(_) => Some(Reason::Progressing),
-        Why::Taken(_) => Some(Reason::NameTaken),
+        Why::Leaving | Why::Old(_) | Why::Moves(_) | Why::Unread(..) => Some(Reason::Progressing),
+        Why::Taken(_) | Why::OfAnother(..) => Some(Reason::NameTaken),
         Why::Otherwise(_) => Some(Reason::ApiServerRefused),
         Why::Newer(_) | Why::Rewritten(_) => Some(Reason::HistoryRewritten),
-        Why::Unknown(_) => Some(Reason::HistoryUnknown),
-        Why::Empty | Why::Elsewhere(_) | Why::Obscure | Why::Before(_) => Some(Reason::PruneHeld),
+        Why::Unknown(_) | Why::Absent(_) => Some(Reason::HistoryUnknown),
+        Why::Empty | Why::Elsewhere(_) | Why::Obscure | Why::Before(_) | Why::Suspended(_) => {
+            Some(Reason::PruneHeld)
+        }
         Why::Recalled => Some(Reason::ReleasesInvalid),
     }
 }
@@ -275,6 +289,23 @@ pub(super) fn otherwise(fields: &[String]) -> String {
     format!(
         "the API server keeps {} otherwise than the commit has it, as an admission webhook does: change the file, or have the webhook leave it",
         fields.join(", ")
+    )
+}
+
+/// What is said of fields that were changed by hand, and are as a commit has them again, or as a new one has them.
+pub(super) fn put_back(fields: &[String], desired: &Desired, is_new: bool) -> String {
+    let (again, new) = if is_new {
+        ("", "the new ")
+    } else {
+        (" again", "")
+    };
+    format!(
+        "{} was changed by hand and is as {} of {new}commit {} has it{again}; to hold it as it is, annotate it with {}={}",
+        fields.join(", "),
+        desired.at,
+        desired.commit.short(),
+        annotation::SYNC,
+        annotation::PAUSED
     )
 }
 

@@ -129,8 +129,9 @@ impl Writer<'_> {
         timed(api.patch(name, &params, &Patch::Apply(&body))).await
     }
 
-    /// Removes an object, if it is as it was when that was decided, and sync wrote it: annotations can be copied.
-    pub(super) async fn delete(&self, delete: &Delete) -> Result<(), Failure> {
+    /// Removes an object, if it is as it was when that was decided, and sync wrote it: annotations can be copied. Or asks the API server
+    /// whether it would.
+    pub(super) async fn delete(&self, delete: &Delete, dry_run: bool) -> Result<(), Failure> {
         let Delete { owner, live } = delete;
         let api = self.api(owner.kind);
         let failed = |error: &kube::Error| failure(&format!("remove {owner}"), error);
@@ -164,6 +165,7 @@ impl Writer<'_> {
             });
         }
         let params = DeleteParams {
+            dry_run,
             preconditions: Some(Preconditions {
                 resource_version: metadata.resource_version,
                 uid: metadata.uid,

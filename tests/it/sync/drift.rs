@@ -10,9 +10,11 @@ async fn patch(scope: &Scope, body: Value) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_changed_by_hand_is_put_back_and_what_is_paused_is_not() {
-    let scope = syncing("sync-drift").await;
+    let scope = Lab::shared().scope("sync-drift").await;
     scope.release("shop", 1);
     let first = scope.merged();
+    // No fetch is due meanwhile.
+    scope.sync_with(json!({"interval": "24h"})).await;
     scope.until_synced(&first).await;
     // A field that the file has, and one that it has not.
     let versions = json!([{"version": 7, "percentage": 100}]);
@@ -42,6 +44,7 @@ async fn what_is_changed_by_hand_is_put_back_and_what_is_paused_is_not() {
     })
     .await;
     scope.until_synced(&first).await;
+    scope.sync_with(json!({})).await;
 
     let paused = json!({"metadata": {"annotations": {annotation::SYNC: annotation::PAUSED}}});
     patch(&scope, paused).await;

@@ -9,7 +9,7 @@ use crate::settings::Settings;
 
 const REPOSITORY: &str = "uid";
 
-fn release(name: usize, version: u8, label: bool) -> Release {
+pub(in crate::controller::sync) fn release(name: usize, version: u8, label: bool) -> Release {
     let label = if label { ", labels: {team: shop}" } else { "" };
     let text = format!(
         "apiVersion: cutwater.dev/v1alpha1\nkind: Deployment\nmetadata: {{name: a{name}{label}}}\nspec: {{app: a{name}, repository: main, versions: [{{version: {version}, percentage: 100}}]}}\n"
@@ -65,8 +65,10 @@ fn sync(tip: &Tip, cluster: &mut Cluster, number: u8, releases: &[Release]) -> T
         wanted,
         head: &head,
         recalls: &|owner| tip.recalls(owner),
+        before: &|_| None,
         keeps: &|owner| tip.held.contains_key(owner),
         released: false,
+        elsewhere: None,
         path: "releases",
         empty: false,
         cluster,

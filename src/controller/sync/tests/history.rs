@@ -184,3 +184,78 @@ fn what_moved_with_its_path_goes_where_a_commit_deletes_it_there() {
     stage.commit(&[("live/a.yaml", &a)]);
     assert_eq!(stage.look().unwrap(), did(&[], &["b"]));
 }
+
+#[test]
+fn a_commit_that_changes_all_objects_walks_its_history_a_few_times_alone() {
+    const OBJECTS: usize = 12;
+    let mut stage = Stage::new();
+    let name = |number: usize| format!("a{number:02}");
+    let mut files: Vec<(String, String)> = Vec::new();
+    // Each object is as of a commit of its own.
+    for number in 0..OBJECTS {
+        files.push((
+            format!("releases/{}.yaml", name(number)),
+            shop(&name(number), 1),
+        ));
+        let all: Vec<(&str, &str)> = files.iter().map(|it| (&*it.0, &*it.1)).collect();
+        stage.commit(&all);
+        assert_eq!(stage.look().unwrap().applied.len(), 1);
+    }
+    // One is as of a commit that is no more, and which is another one than the last that counted.
+    let lost = CommitId::from_bytes(&[7; 20]).to_string();
+    let annotations = &mut stage.live("a11").annotations;
+    annotations.insert(annotation::COMMIT.to_owned(), lost);
+    for (_, text) in &mut files {
+        *text = text.replace("version: 1", "version: 2");
+    }
+    let all: Vec<(&str, &str)> = files.iter().map(|it| (&*it.0, &*it.1)).collect();
+    stage.commit(&all);
+    let looked = stage.look().unwrap();
+    assert_eq!(looked.applied.len(), OBJECTS - 1);
+    assert!(
+        matches!(&looked.held[..], [(it, Why::Unknown(_) | Why::Rewritten(_))] if it == "cwd/a11"),
+        "{looked:?}"
+    );
+}
+
+#[test]
+fn a_copy_that_lags_behind_what_was_synced_of_another_address_brings_nothing_back() {
+    let mut stage = Stage::new();
+    let (a, b) = (shop("a", 1), shop("b", 1));
+    let first = stage.commit(&[("releases/a.yaml", &a), ("releases/b.yaml", &b)]);
+    let second = stage.commit(&[("releases/a.yaml", &a)]);
+    stage.look().unwrap();
+    // The address of a copy that has not heard of the removal, before and after a restart.
+    let copy = Of {
+        url: "https://copy.example/shop".to_owned(),
+        ..of(UID, PATH)
+    };
+    stage.go_to(&first);
+    stage.memory = Memory::after(Some(stage.memory.clone()), copy.clone(), None);
+    for restarts in [false, true] {
+        if restarts {
+            stage.status.sync = Some(told::status(&stage.memory, SyncStatus::default()));
+            stage.restart();
+        }
+        assert_eq!(stage.look(), Err(Stands::WentBack(second.clone())));
+    }
+    // One of another history makes nothing that is not there, before a person says so.
+    let files: &[(&str, &str)] = &[
+        ("releases/a.yaml", &a),
+        ("releases/b.yaml", &b),
+        ("README.md", "x"),
+    ];
+    let other = stage.commit_on(None, files);
+    for restarts in [false, true] {
+        if restarts {
+            stage.restart();
+        }
+        let looked = stage.look().unwrap();
+        assert_eq!(looked.applied, [""; 0], "{looked:?}");
+        let absent = ("cwd/b".to_owned(), Why::Absent(second.clone()));
+        assert!(looked.held.contains(&absent), "{looked:?}");
+    }
+    stage.word = Some(other.to_string());
+    assert!(stage.look().unwrap().applied.contains(&"cwd/b".to_owned()));
+    assert_eq!(stage.memory.before, None);
+}

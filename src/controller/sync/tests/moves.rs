@@ -87,7 +87,13 @@ fn an_object_that_moves_to_another_repository_is_never_gone() {
     stage.cluster.others = of_second();
     let held = |why| [("cwd/a".to_owned(), why)];
     let looked = stage.look().unwrap();
-    assert_eq!(looked.held, held(Why::Unread("second".to_owned())));
+    assert_eq!(
+        looked.held,
+        held(Why::Unread(
+            "second".to_owned(),
+            "which was not read yet as it is now".to_owned()
+        ))
+    );
     std::mem::swap(&mut first_memory, &mut stage.memory);
 
     // The other one looks while the first has it still, and afterwards.
@@ -119,27 +125,81 @@ fn an_object_that_moves_to_another_repository_is_never_gone() {
 }
 
 #[test]
-fn what_is_remembered_of_another_repository_may_be_behind() {
+fn what_another_repository_has_in_the_same_commit_is_known_before_it_looks() {
     let mut stage = Stage::new();
-    let old = stage.commit(&[("releases/a.yaml", &shop("a", 1))]);
+    let (a, b) = (shop("a", 1), shop("b", 1));
+    stage.commit(&[("releases/a.yaml", &a), ("releases/b.yaml", &b)]);
     stage.look().unwrap();
-    let memory = &stage.memory;
-    let new = CommitId::zero();
-    let same = of("uid-2", "other");
-    let another = Of {
-        branch: "next".to_owned(),
-        ..same.clone()
-    };
+    let paths = |uid: &str, path: &str| [(uid.to_owned(), path.to_owned())].into();
+    let others = |uid: &str, name: &str| [(uid.to_owned(), name.to_owned())].into();
+    stage.cluster.others = others("uid-2", "second");
+    stage.cluster.paths = paths("uid-2", "other");
+    let held = |why| [("cwd/a".to_owned(), why)];
+    // A file of the other one cannot be read, so it may have what is missing.
+    stage.commit(&[
+        ("releases/b.yaml", &b),
+        ("other/a.yaml", "kind: Deployment"),
+    ]);
+    let looked = stage.look().unwrap();
+    let slip = "of which a file cannot be read in this commit".to_owned();
+    assert_eq!(looked.held, held(Why::Unread("second".to_owned(), slip)));
+    // It moves.
+    stage.commit(&[("releases/b.yaml", &b), ("other/a.yaml", &a)]);
+    let looked = stage.look().unwrap();
+    assert_eq!(looked.held, held(Why::Moves("second".to_owned())));
+    stage.cluster.suspended = ["uid-2".to_owned()].into();
+    let looked = stage.look().unwrap();
+    assert_eq!(looked.held, held(Why::Suspended("second".to_owned())));
+    // The other one need not wait until the first has looked.
+    let first = stage.memory.clone();
+    stage.memory = Memory::kept(of("uid-2", "other"), None);
+    stage.cluster.others = others(UID, "first");
+    stage.cluster.paths = paths(UID, PATH);
+    stage.cluster.suspended.clear();
+    assert_eq!(stage.look().unwrap(), did(&["a"], &[]));
+    // Where the first still has it, it is not taken.
+    stage.commit(&[
+        ("releases/b.yaml", &b),
+        ("other/a.yaml", &a),
+        ("other/b.yaml", &b),
+    ]);
+    let looked = stage.look().unwrap();
+    let taken = ("cwd/b".to_owned(), Why::Taken(Some("first".to_owned())));
+    assert_eq!(looked.held, [taken]);
+    // Removed by both, it goes at once, whether or not the other one looks.
+    stage.memory = first;
+    stage.cluster.others = others("uid-2", "second");
+    stage.cluster.paths = paths("uid-2", "other");
+    stage.commit(&[("releases/c.yaml", &shop("c", 1))]);
+    assert_eq!(stage.look().unwrap(), did(&["c"], &["b"]));
+}
+
+#[test]
+fn nobody_waits_for_a_suspended_repository_of_which_nothing_is_known() {
+    let mut stage = Stage::new();
+    let (a, b) = (shop("a", 1), shop("b", 1));
+    stage.commit(&[("releases/a.yaml", &a), ("releases/b.yaml", &b)]);
+    stage.look().unwrap();
+    stage.commit(&[("releases/b.yaml", &b)]);
+    stage.cluster.others = [("uid-2".to_owned(), "second".to_owned())].into();
+    stage.cluster.unreachable = [("uid-2".to_owned(), "CredentialsRefused".to_owned())].into();
+    let looked = stage.look().unwrap();
+    let why = "which cannot be read (CredentialsRefused)".to_owned();
+    let held = ("cwd/a".to_owned(), Why::Unread("second".to_owned(), why));
+    assert_eq!(looked.held, [held]);
+    stage.cluster.suspended = ["uid-2".to_owned()].into();
+    assert_eq!(stage.look().unwrap(), did(&[], &["a"]));
+}
+
+#[test]
+fn what_is_remembered_of_another_repository_may_be_of_another_path() {
+    let mut stage = Stage::new();
+    stage.commit(&[("releases/a.yaml", &shop("a", 1))]);
     let now = of(UID, PATH);
-    assert!(memory.is_beside(&now, &same, &old));
-    assert!(!memory.is_beside(&now, &same, &new), "it is behind");
-    assert!(
-        memory.is_beside(&now, &another, &new),
-        "of another branch nothing can be told"
-    );
-    assert!(!memory.is_beside(&of(UID, "other"), &same, &old));
-    let nothing = Memory::kept(now.clone(), None);
-    assert!(!nothing.is_beside(&now, &another, &old));
+    assert!(!stage.memory.is_read(&now));
+    stage.look().unwrap();
+    assert!(stage.memory.is_read(&now));
+    assert!(!stage.memory.is_read(&of(UID, "other")));
 }
 
 #[tokio::test]

@@ -69,6 +69,7 @@ fn write() -> Apply {
         desired: Desired::of(&read.releases[0], &CommitId::from_bytes(&[1; 20])),
         live: Some(live),
         drift: Vec::new(),
+        is_new: true,
     }
 }
 
