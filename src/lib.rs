@@ -23,6 +23,7 @@
 //! | [`ledger`] | what was served, as it is recorded in git | nothing |
 //! | [`record`] | the resolved record of a version | nothing |
 //! | [`git`] | the `git` program, for remotes | processes, network |
+//! | [`forge`] | pull requests, by the API of the forge that a remote is of | the network |
 //! | [`store`] | versions in a git repository, and the controller's mirror | files, remotes by `git` |
 //! | [`users`] | who uses which version: releases of branches, ledgers, what runs; and deleting what nobody uses | files, remotes by `git` |
 //! | [`releasing`] | changes of `releases/`: each a commit on top of the remote's branch | files, remotes by `git` |
@@ -57,6 +58,7 @@ pub mod ci;
 pub mod cli;
 pub mod controller;
 pub mod following;
+pub mod forge;
 pub mod gateway;
 pub mod git;
 pub mod kubernetes;

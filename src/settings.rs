@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use url::Url;
 
 use crate::yaml::{self, Problem, Problems, Shape};
 
@@ -38,6 +39,34 @@ pub struct Settings {
     /// How large a snapshot may be.
     #[serde(default)]
     pub limits: Limits,
+    /// The forge of the remote, for pull requests. Those of github.com, gitlab.com and codeberg.org are known by their host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forge: Option<ForgeSettings>,
+}
+
+/// The forge of the remote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ForgeSettings {
+    /// Which API it has.
+    pub kind: ForgeKind,
+    /// Address of its API, such as `https://git.example.com/api/v4`; on the remote's host. Where absent, it is where such a forge has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api: Option<String>,
+}
+
+/// The APIs of forges that are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ForgeKind {
+    /// GitHub, and GitHub Enterprise.
+    GitHub,
+    /// GitLab.
+    GitLab,
+    /// Gitea.
+    Gitea,
+    /// Forgejo.
+    Forgejo,
 }
 
 /// How large a snapshot may be. A whole number of bytes, or one with `Ki`, `Mi` or `Gi` behind it.
@@ -88,6 +117,7 @@ impl Default for Settings {
             branch: branch(),
             remote: remote(),
             limits: Limits::default(),
+            forge: None,
         }
     }
 }
@@ -216,8 +246,27 @@ impl Settings {
                 ));
             }
         }
+        let api = self.forge.as_ref().and_then(|forge| forge.api.as_ref());
+        if let Some(api) = api.filter(|api| !is_web_address(api)) {
+            found.push((
+                "forge.api",
+                // A password may stand in it.
+                match api.split_once('@') {
+                    Some(_) => "holds a user or password; write the address alone, such as https://git.example.com/api/v4".to_owned(),
+                    None => format!("is `{api}`; write an address such as https://git.example.com/api/v4"),
+                },
+            ));
+        }
         found
     }
+}
+
+/// True for the address of a folder of the web, with nothing in it that is secret.
+fn is_web_address(text: &str) -> bool {
+    let Ok(url) = Url::parse(text) else {
+        return false;
+    };
+    matches!(url.scheme(), "https" | "http") && url.has_host() && !text.contains(['@', '?', '#'])
 }
 
 /// A relative path in git's own spelling.
@@ -263,6 +312,43 @@ mod tests {
             (read.limits.file_bytes(), read.limits.snapshot_bytes()),
             (512, 1 << 30)
         );
+    }
+
+    #[test]
+    fn a_forge_has_a_kind_and_an_address_without_secrets() {
+        let read = |forge: &str| Settings::read(format!("{HEAD}forge: {forge}\n").as_bytes());
+        let good = read("{kind: gitlab, api: 'https://git.example.com:8443/gitlab/api/v4'}");
+        assert_eq!(good.unwrap().forge.unwrap().kind, ForgeKind::GitLab);
+        assert_eq!(read("{kind: forgejo}").unwrap().forge.unwrap().api, None);
+        for (forge, said) in [
+            (
+                "{kind: bitbucket}",
+                "forge.kind: is `bitbucket`; write `github` or `gitlab` or",
+            ),
+            ("{api: 'https://h/'}", "forge.kind: is missing"),
+            (
+                "{kind: gitea, url: 'https://h/'}",
+                "forge.url: unknown field",
+            ),
+            (
+                "{kind: gitea, api: git.example.com}",
+                "forge.api: is `git.example.com`; write an",
+            ),
+            (
+                "{kind: gitea, api: 'https://me:hunter2@h/'}",
+                "forge.api: holds a user or password",
+            ),
+            (
+                "{kind: gitea, api: 'https://h/?token=x'}",
+                "forge.api: is `https",
+            ),
+        ] {
+            let error = read(forge).unwrap_err().to_string();
+            assert!(
+                error.contains(said) && !error.contains("hunter2"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

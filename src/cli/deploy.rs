@@ -27,6 +27,7 @@ const SHAPE: Shape = Shape {
   cutwater deploy checkout v7 v8=10               # the same: v7 gets what v8 leaves
   cutwater deploy checkout v7=100 v8=0            # v8 runs, and the override header reaches it
   cutwater deploy checkout v8 --branch ship-v8    # for a pull request
+  cutwater deploy checkout v8 --pull-request      # opens it, with what the merge does as its text
 
 Changes `versions` of the app's Deployment in `releases/` of the tracked branch, in one commit on top of what the remote has.
 Comments, order and all else of the file stay as they are. Shares that are not given share equally what the others leave.")]

@@ -24,6 +24,7 @@ mod order;
 mod output;
 mod plan;
 mod progress;
+mod pull_request;
 mod reason;
 mod reference;
 mod release;

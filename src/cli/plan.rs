@@ -55,6 +55,26 @@ pub(super) struct Args {
     exit_code: bool,
 }
 
+/// A merge, as it is asked for: both sides are words for commits, or absent.
+struct Merge {
+    base: Option<String>,
+    head: Option<String>,
+}
+
+/// What a merge of one commit into another does, as Markdown.
+pub(super) fn text_of_merge(
+    ui: &Ui,
+    context: &Context,
+    (base, head): (&CommitId, &CommitId),
+) -> Result<String, Failure> {
+    let merge = Merge {
+        base: Some(base.to_string()),
+        head: Some(head.to_string()),
+    };
+    let plan = merge.plan(ui, context)?;
+    Ok(markdown::lines(&plan).join("\n"))
+}
+
 /// Both sides of a merge.
 struct Sides {
     base: SourceCommit,
@@ -67,13 +87,11 @@ struct Sides {
 impl Args {
     pub(super) fn run(self, ui: &Ui, global: &Global) -> Result<(), Failure> {
         let context = Context::open(global)?;
-        let sides = self.sides(ui, &context)?;
-        let named = named(ui, &context, &sides)?;
-        let (old, new) = (unread(&sides.before), unread(&sides.after));
-        let (before, after) = (side(&sides.before, &old), side(&sides.after, &new));
-        let earlier = earlier(&context, &sides);
-        let preview = preview(&before, &after, &known(&named), &earlier);
-        let plan = self.document(&context, &sides, &named, preview);
+        let merge = Merge {
+            base: self.base,
+            head: self.head,
+        };
+        let plan = merge.plan(ui, &context)?;
         if ui.json {
             ui.json(&plan)?;
         } else if self.markdown {
@@ -108,6 +126,19 @@ impl Args {
             return Err(Failure::code(exit::CHANGES));
         }
         Ok(())
+    }
+}
+
+impl Merge {
+    /// What it does.
+    fn plan(&self, ui: &Ui, context: &Context) -> Result<PlanJson, Failure> {
+        let sides = self.sides(ui, context)?;
+        let named = named(ui, context, &sides)?;
+        let (old, new) = (unread(&sides.before), unread(&sides.after));
+        let (before, after) = (side(&sides.before, &old), side(&sides.after, &new));
+        let earlier = earlier(context, &sides);
+        let preview = preview(&before, &after, &known(&named), &earlier);
+        Ok(self.document(context, &sides, &named, preview))
     }
 
     /// Finds both sides, and reads their releases.

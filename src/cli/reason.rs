@@ -8,6 +8,7 @@ use std::error::Error;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::forge::{ForgeError, PlaceError};
 use crate::git::{GitError, GitErrorKind, UrlError};
 use crate::releasing::ReleaseError;
 use crate::store::{
@@ -54,6 +55,7 @@ pub(super) fn of(error: &(dyn Error + 'static)) -> Cause {
         .or_else(|| error.downcast_ref().map(delete))
         .or_else(|| error.downcast_ref().map(release))
         .or_else(|| error.downcast_ref().map(import))
+        .or_else(|| error.downcast_ref().map(forge))
         .or_else(|| error.downcast_ref().map(begin))
         .or_else(|| error.downcast_ref().map(git))
         .or_else(|| error.downcast_ref().map(ask))
@@ -210,6 +212,28 @@ fn release(error: &ReleaseError) -> Cause {
         ReleaseError::ChangedMeanwhile(_) => fix("ChangedMeanwhile"),
         ReleaseError::GaveUp(_) => retry("Raced"),
         ReleaseError::Commit(source) => commit(source),
+    }
+}
+
+fn forge(error: &ForgeError) -> Cause {
+    match error {
+        ForgeError::Place(source) => match source {
+            PlaceError::NoForge { .. }
+            | PlaceError::Unknown { .. }
+            | PlaceError::NoRepository { .. }
+            | PlaceError::ApiElsewhere { .. }
+            | PlaceError::Unencrypted { .. }
+            | PlaceError::OwnApi(_) => fix("ForgeUnknown"),
+        },
+        ForgeError::NoToken(_) | ForgeError::NotAToken(_) => fix("TokenMissing"),
+        // The branch is there, so the same command again makes a second one: the hints say how to go on.
+        ForgeError::Refused(refusal) if refusal.may_pass() => retry("ForgeUnreachable"),
+        ForgeError::Refused(refusal) if refusal.is_of_token() => fix("CredentialsRefused"),
+        ForgeError::Refused(_) | ForgeError::Garbage { .. } => fix("PullRequestRefused"),
+        ForgeError::Unreachable { .. } | ForgeError::Silent { .. } => retry("ForgeUnreachable"),
+        ForgeError::Untrusted { .. } => fix("ServerNotTrusted"),
+        ForgeError::Client(_) => fix("NotSupported"),
+        ForgeError::Interrupted => fix("Interrupted"),
     }
 }
 

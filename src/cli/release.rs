@@ -4,6 +4,7 @@ use jiff::Zoned;
 
 use super::context::Context;
 use super::output::{Failure, Ui};
+use super::pull_request::{self, Forge};
 use super::wait::WaitArgs;
 use crate::git::Shield;
 use crate::releases::Kind;
@@ -19,9 +20,8 @@ pub(super) struct ReleaseArgs {
     /// Which object is meant, where the app has several: its name, NAMESPACE/NAME, or its file
     #[arg(long, value_name = "OBJECT")]
     name: Option<String>,
-    /// Push to this new branch, for a pull request, and leave the tracked branch as it is
-    #[arg(long, value_name = "NAME")]
-    branch: Option<String>,
+    #[command(flatten)]
+    onto: BranchArgs,
     /// Sign the commit with your key, as where commit.gpgSign is set
     #[arg(long)]
     sign: bool,
@@ -33,6 +33,17 @@ pub(super) struct ReleaseArgs {
     /// The version was typed as a bare number, which may be meant as a share.
     #[arg(skip)]
     pub(super) is_bare: bool,
+}
+
+/// In the place of the tracked branch.
+#[derive(Debug, clap::Args)]
+struct BranchArgs {
+    /// Push to this new branch, for a pull request, and leave the tracked branch as it is
+    #[arg(long, value_name = "NAME")]
+    branch: Option<String>,
+    /// Push to a new branch, and open its pull request at the forge, with what the merge does as its text
+    #[arg(long)]
+    pull_request: bool,
 }
 
 impl ReleaseArgs {
@@ -57,12 +68,15 @@ impl ReleaseArgs {
                 )));
             }
         }
+        let own = || pull_request::own_branch(&app, &wish);
+        let branch = (self.onto.branch).or_else(|| self.onto.pull_request.then(own));
         let request = ReleaseRequest {
             app,
             wish,
             object: self.name,
             message: message.filter(|message| !message.trim().is_empty()),
-            branch: self.branch,
+            branch,
+            resumes: self.onto.pull_request,
             sign: self.sign,
             author: context.author()?,
             time: Zoned::now(),
@@ -70,7 +84,9 @@ impl ReleaseArgs {
             dry_run: self.dry_run,
         };
         let waiting = self.wait.begin(ui, context)?;
-        let released =
+        let asks = self.onto.pull_request;
+        let forge = asks.then(|| Forge::of(context)).transpose()?;
+        let mut released =
             crate::releasing::release(&context.workspace, &request, &mut |line| ui.progress(line))?;
         // What was pushed is said, whoever stops that.
         let _shield = released.commit.is_some().then(Shield::raise);
@@ -80,6 +96,7 @@ impl ReleaseArgs {
         for warning in &released.warnings {
             ui.warning(warning);
         }
+        let proposed = propose(ui, context, forge.as_ref(), &request, &mut released);
         let message = request.message.as_ref();
         hints(
             ui,
@@ -88,8 +105,9 @@ impl ReleaseArgs {
             (waiting.is_some(), self.is_bare, message),
         );
         if ui.json {
-            // The change stands, whatever becomes of the waiting.
+            // The change stands, whatever becomes of the pull request or of the waiting.
             ui.json(&released)?;
+            proposed?;
             return waiting.map_or(Ok(()), |waiting| {
                 waiting.until_served(ui, context, &released)
             });
@@ -101,6 +119,10 @@ impl ReleaseArgs {
             ReleaseOutcome::WouldChange => format!("would {would}"),
         };
         ui.result(format!("{verb} {}", what(&released)));
+        if let Some(pull_request) = &released.opened_pull_request {
+            ui.result(&pull_request.url);
+        }
+        proposed?;
         if request.dry_run {
             for line in released.diff.lines() {
                 ui.result(line);
@@ -111,6 +133,44 @@ impl ReleaseArgs {
             ui.result(format!("served {}", what(&released)));
         }
         Ok(())
+    }
+}
+
+/// Opens the pull request of what was pushed, where one is asked for.
+fn propose(
+    ui: &Ui,
+    context: &Context,
+    forge: Option<&Forge>,
+    request: &ReleaseRequest,
+    released: &mut Released,
+) -> Result<(), Failure> {
+    let Some(forge) = forge else {
+        if released.outcome == ReleaseOutcome::Proposed {
+            ui.hint(by_hand(context, released));
+        }
+        return Ok(());
+    };
+    match released.outcome {
+        ReleaseOutcome::WouldChange => ui.hint(forge.would(released)),
+        ReleaseOutcome::Proposed => {
+            let opened = forge.open(ui, context, request, released)?;
+            if opened.was_there {
+                ui.hint("the pull request was open already");
+            }
+        }
+        ReleaseOutcome::Changed | ReleaseOutcome::Unchanged => {}
+    }
+    Ok(())
+}
+
+/// How the pull request of a branch is opened.
+fn by_hand(context: &Context, released: &Released) -> String {
+    let (branch, tracked) = (&released.branch, &context.workspace.settings().branch);
+    match &released.pull_request {
+        Some(page) => format!("open the pull request: {page}"),
+        None => format!(
+            "open a pull request of branch {branch} into {tracked}; nothing changes until it is merged"
+        ),
     }
 }
 
@@ -220,14 +280,5 @@ fn hints(
             "{target} is newer than what it replaces; what was meant as a share is given with `{}`",
             context.command(&format!("deploy {} VERSION=PERCENT...", released.app))
         ));
-    }
-    if released.outcome == ReleaseOutcome::Proposed {
-        let branch = &released.branch;
-        match &released.pull_request {
-            Some(page) => ui.hint(format!("open the pull request: {page}")),
-            None => ui.hint(format!(
-                "open a pull request of branch {branch} into {tracked}; nothing changes until it is merged"
-            )),
-        }
     }
 }

@@ -35,7 +35,7 @@ pub(super) struct WaitArgs {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "5m",
-        conflicts_with_all = ["dry_run", "branch"]
+        conflicts_with_all = ["dry_run", "branch", "pull_request"]
     )]
     wait: Option<Period>,
     #[command(flatten)]

@@ -59,7 +59,7 @@ impl Credentials {
 }
 
 /// The value of an `Authorization` header.
-pub(super) fn basic(user: &str, password: &str) -> String {
+pub(crate) fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 

@@ -22,10 +22,12 @@ mod remote;
 mod run;
 mod upkeep;
 mod url;
+mod web;
 mod whereabouts;
 
 pub use ask::{author, commit_of, remotes};
 pub use credentials::Credentials;
+pub(crate) use credentials::basic;
 pub use diff::{ChangedFile, Form, Trees};
 pub use elsewhere::{are_one, pushes_elsewhere};
 pub use error::{Caller, GitError, GitErrorKind};
@@ -40,4 +42,5 @@ pub use remote::Git;
 pub use upkeep::{damage, pack_objects, pack_refs};
 pub(crate) use url::redact;
 pub use url::{RemoteUrl, UrlError};
+pub use web::{WebSettings, password};
 pub use whereabouts::address;

@@ -19,7 +19,7 @@ use crate::words::{CommitId, listed};
 /// Most records of a ledger that a rollback looks at, and changes of the branch that say who changed an object.
 const PAST_MAX: usize = 1_000;
 /// Largest file of releases.
-const FILE_MAX: usize = 1024 * 1024;
+pub(super) const FILE_MAX: usize = 1024 * 1024;
 
 /// The refs of the app and the branches, as the remote has them now.
 pub(super) fn survey(

@@ -9,8 +9,8 @@
 
 mod decide;
 mod error;
-mod forge;
 mod look;
+mod proposed;
 mod reach;
 mod report;
 mod scaffold;
@@ -25,6 +25,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::ci::Provenance;
+use crate::forge::PullRequest;
 use crate::releases::{Asked, Kind};
 use crate::store::version::Person;
 use crate::store::workspace::Workspace;
@@ -48,6 +49,8 @@ pub struct ReleaseRequest {
     pub message: Option<String>,
     /// A new branch to push to, in the place of the tracked one.
     pub branch: Option<String>,
+    /// The new branch may be there already, with just this change: then it counts as pushed by this call.
+    pub resumes: bool,
     /// Sign the commit also where the person's git is not set up to sign every one.
     pub sign: bool,
     /// Who changes it.
@@ -133,8 +136,13 @@ pub struct Released {
     pub commit: Option<CommitId>,
     /// The change of the file, as `git diff` shows it; empty where nothing changes.
     pub diff: String,
-    /// Where to open the pull request; absent where there is none, or where the forge is not known.
+    /// The page of the pull request, or where to open one; absent where there is none, or where the forge is not known.
     pub pull_request: Option<String>,
+    /// The pull request, where one was asked for and is open.
+    pub opened_pull_request: Option<PullRequest>,
+    /// First line of the message of the commit.
+    #[serde(skip)]
+    pub title: String,
     /// What became of the files of this clone.
     pub work_tree: WorkTree,
     /// Why it is done: what was given, else what the file says. A message that an earlier change left there is replaced by the

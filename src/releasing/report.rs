@@ -6,8 +6,9 @@ use git2::{Oid, Patch as FileDiff};
 
 use super::decide::{Decision, Edit};
 use super::look::Look;
-use super::{ReleaseOutcome, ReleaseRequest, Released, WorkTree, alias_name, forge};
+use super::{ReleaseOutcome, ReleaseRequest, Released, WorkTree, alias_name};
 use crate::api::WantedVersion;
+use crate::forge::Place;
 use crate::git::{self, Standing};
 use crate::releases::Part;
 use crate::store::workspace::Workspace;
@@ -41,11 +42,10 @@ impl Look {
             ));
             released.work_tree = follow(workspace, &self.branch.name, commit);
         } else {
-            let base = &self.branch.name;
-            let address = workspace.repo.find_remote(workspace.remote()).ok();
-            let address = address.and_then(|remote| remote.url().ok().map(str::to_owned));
-            released.pull_request =
-                address.and_then(|url| forge::pull_request(&url, base, &released.branch));
+            let settings = workspace.settings().forge.as_ref();
+            let place = Place::of(&workspace.address(), settings, None).ok();
+            let page = |place: Place| place.page(&self.branch.name, &released.branch);
+            released.pull_request = place.and_then(page);
         }
         released
     }
@@ -80,6 +80,8 @@ impl Look {
             commit: None,
             diff: self.diff(&decision.edit),
             pull_request: None,
+            opened_pull_request: None,
+            title: decision.title,
             work_tree: WorkTree::Untouched,
             message: decision.message,
             unreadable: unreadable.map(|file| file.problem.clone()).collect(),

@@ -72,6 +72,9 @@ fn change(
         if request.dry_run {
             return Ok(look.released(workspace, request, decision, ReleaseOutcome::WouldChange));
         }
+        if let Some(commit) = look.proposed(workspace, request, &decision) {
+            return Ok(look.done(workspace, request, decision, commit, progress));
+        }
         let commit = look.commit(workspace, request, &decision)?;
         progress(&format!("pushing to {remote}"));
         let atomic = contention.is_atomic();
@@ -210,7 +213,7 @@ fn refusal(workspace: &Workspace, request: &ReleaseRequest, source: GitError) ->
         GitErrorKind::Protected | GitErrorKind::Refused | GitErrorKind::Forbidden
             if request.branch.is_none() =>
         {
-            " (where changes come by pull requests, push a branch for one: --branch NAME)"
+            " (where changes come by pull requests, --pull-request opens one, and --branch NAME pushes a branch for one)"
         }
         // Its advice is about tags.
         GitErrorKind::Protected => "",

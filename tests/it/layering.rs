@@ -34,6 +34,16 @@ fn forbidden(module: &str) -> Vec<&'static str> {
         "store" | "users" | "releasing" => {
             vec!["kube", "k8s_openapi", "tokio", "std::process", "std::net"]
         }
+        // What is in the environment, and which programs know a password, is told to it.
+        "forge" => vec![
+            "git2",
+            "kube",
+            "k8s_openapi",
+            "std::env",
+            "std::process",
+            "tokio::fs",
+            "tokio::process",
+        ],
         "gateway" => vec![
             "git2",
             "kube",

@@ -1,6 +1,7 @@
 //! `cutwater deploy`, `rollback` and `alias`: commits on `releases/`, byte for byte, and others at work at the same time.
 
 mod back;
+mod forge;
 mod missing;
 mod races;
 
