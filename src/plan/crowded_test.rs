@@ -1,12 +1,11 @@
 //! Where several versions want the places of a full cluster at once, and where pods that never had a place count as lost.
 
 use super::room_test::{function, pods, serving, set};
-use super::tests::{Story, shares, v, web};
+use super::tests::{Story, shares, v};
 use super::*;
 use crate::words::Share;
 
-/// A cluster with room for so many pods of a version at most on each of its nodes, in which those of the versions named first have waited
-/// longest.
+/// A cluster with room for so many pods, in which those of the versions that are named first have waited longest.
 fn fit(story: &mut Story, room: u32, order: &[u32]) {
     for number in order {
         let asked = function(story, *number).asked;
