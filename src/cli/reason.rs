@@ -227,10 +227,10 @@ fn forge(error: &ForgeError) -> Cause {
         },
         ForgeError::NoToken(_) | ForgeError::NotAToken(_) => fix("TokenMissing"),
         // The branch is there, so the same command again makes a second one: the hints say how to go on.
-        ForgeError::Refused(refusal) if refusal.may_pass() => retry("ForgeUnreachable"),
+        ForgeError::Refused(refusal) if refusal.may_pass() => fix("ForgeUnreachable"),
         ForgeError::Refused(refusal) if refusal.is_of_token() => fix("CredentialsRefused"),
         ForgeError::Refused(_) | ForgeError::Garbage { .. } => fix("PullRequestRefused"),
-        ForgeError::Unreachable { .. } | ForgeError::Silent { .. } => retry("ForgeUnreachable"),
+        ForgeError::Unreachable { .. } | ForgeError::Silent { .. } => fix("ForgeUnreachable"),
         ForgeError::Untrusted { .. } => fix("ServerNotTrusted"),
         ForgeError::Client(_) => fix("NotSupported"),
         ForgeError::Interrupted => fix("Interrupted"),

@@ -2,8 +2,6 @@
 //!
 //! Pure. How a condition keeps its time is in [`crate::api::condition`].
 
-use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::answer::{self, Answer};
@@ -14,7 +12,7 @@ use crate::api::condition::{self, Say, State};
 use crate::api::gateway::HttpRoute;
 use crate::api::{Class, Reason, Type};
 use crate::kubernetes::names;
-use crate::plan::{Cause, RoutePlan, Scale, SplitPlan, later};
+use crate::plan::{Cause, RoutePlan, Scale, SplitPlan};
 use crate::words::{FunctionName, Period, VersionNumber};
 
 /// Pods that a message names.
@@ -44,7 +42,8 @@ impl Facts<'_> {
             .find(|say| say.state != State::True && self.is_stuck(say))
             .map(|say| (say.reason, say.message.clone()))
             .or_else(|| self.overdue(split, &parts))
-            .or_else(|| self.unanswered(&parts));
+            .or_else(|| self.unanswered(&parts))
+            .or_else(|| self.short(split, &parts));
         let stuck = stuck.filter(|_| !self.wish.leaving);
         let stalled = match &stuck {
             Some((reason, message)) => Say::new(Type::Stalled, true, *reason, message.clone()),
@@ -117,60 +116,6 @@ impl Facts<'_> {
             Reason::Succeeded,
             format!("serving {line}"),
         )
-    }
-
-    /// What has made no progress within the deadline, and what would free it.
-    fn overdue(&self, split: Option<&SplitPlan>, parts: &[Say]) -> Option<(Reason, String)> {
-        let say = cause(parts).filter(|_| split.is_some_and(|split| split.stalled))?;
-        let deadline = self.wish.wanted.as_ref().ok()?.progress_deadline;
-        let free = match say.reason {
-            Reason::PodsRefused => {
-                "raise the limit or change the rule that refuses the pods, or publish a version that asks for less"
-            }
-            Reason::PodsCrashing => "publish a version that stays up",
-            Reason::ImagePullFailed => {
-                "make the image available, or publish a version with another one"
-            }
-            _ => "make room for the pods or see why they do not become ready",
-        };
-        let message = format!(
-            "no progress for {deadline}: {}; {free}, and it goes on by itself; or go back to a version that served",
-            say.message
-        );
-        Some((say.reason, message))
-    }
-
-    /// Of what a gateway has said nothing within the deadline, and what would free it.
-    fn unanswered(&self, parts: &[Say]) -> Option<(Reason, String)> {
-        // Pods that are missing too are no reason not to say it.
-        let mut open = parts.iter().filter(|say| say.state != State::True);
-        let said = open.find(|say| say.reason == Reason::WaitingForGateway)?;
-        let due = self.answer_due(&self.wish.status.conditions)?;
-        let deadline = self.wish.wanted.as_ref().ok()?.progress_deadline;
-        let message = format!(
-            "no answer for {deadline}: {}; see whether the gateway's controller runs, and it goes on by itself",
-            said.message
-        );
-        (due <= self.now).then_some((said.reason, message))
-    }
-
-    /// Until when a gateway is waited for that has not accepted a route, as far as a status knows since when that is so.
-    pub(super) fn answer_due(&self, conditions: &[Condition]) -> Option<Timestamp> {
-        let says = condition::find(conditions, Type::RoutesAccepted)?;
-        let is_open = says.status != State::True.as_str()
-            && says.reason == Reason::WaitingForGateway.as_str();
-        let deadline = self.wish.wanted.as_ref().ok()?.progress_deadline;
-        let deadline = SignedDuration::from_secs(i64::from(deadline.as_secs()));
-        let routes = self.objects.routes_of(&self.key.app, &self.wish.owner);
-        let youngest = routes
-            .filter_map(|route| self.standing.get(&route.name_any()))
-            .min();
-        // It may have been closed before that for another reason.
-        let since = (youngest.into_iter())
-            .map(|age| later(self.now, SignedDuration::ZERO - *age))
-            .chain([says.last_transition_time.0])
-            .max()?;
-        is_open.then(|| later(since, deadline))
     }
 
     fn resolved(&self) -> Say {
@@ -494,5 +439,6 @@ fn wait(waiting: &crate::plan::Waiting) -> String {
     }
 }
 
+mod late;
 #[cfg(test)]
 mod tests;

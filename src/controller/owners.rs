@@ -33,11 +33,15 @@ where
         Happened::Seen(DeserializeGuard(Ok(object)), listed) => {
             let key = key_of(&object);
             sink.clear_unreadable(kind, key.clone());
-            sink.note_change::<K>(kind, &key, object.meta());
+            let is_other = sink.is_other::<K>(&key, object.meta());
             let (claimant, wanted) = claims(&object);
             let touched = sink.cache.lock().claims.set(&claimant, wanted);
             sink.touch(touched);
             sink.touch(sink.cache.put_listed(object, listed));
+            // Whoever is told looks into the cache.
+            if is_other {
+                sink.touched.add((key.0.clone(), owner_of(kind, &key.1)));
+            }
         }
         Happened::Seen(DeserializeGuard(Err(invalid)), _) => sink.unreadable::<K>(kind, invalid),
         Happened::Gone(guard) => {
@@ -56,30 +60,27 @@ where
             for key in &gone {
                 sink.gone::<K>(kind, key, 0);
             }
-            for (app, name) in sink.cache.absent::<K>(&keep) {
+            let absent = sink.cache.absent::<K>(&keep);
+            sink.touch(sink.cache.retain::<K>(&keep));
+            for (app, name) in absent {
                 sink.touched.add((app.namespace, owner_of(kind, &name)));
             }
-            sink.touch(sink.cache.retain::<K>(&keep));
         }
     }
 }
 
 impl Sink {
-    /// Notes that an object is not as it is held, other than in its status: a Repository may have synced it, and has to put it back. What
-    /// this program writes itself is held before a watch tells of it.
-    fn note_change<K>(&self, kind: &'static str, key: &ObjectKey, now: &ObjectMeta)
+    /// True for an object that is not as it is held, other than in its status: a Repository may have synced it, and has to put it back.
+    /// What this program writes itself is held before a watch tells of it.
+    fn is_other<K>(&self, key: &ObjectKey, now: &ObjectMeta) -> bool
     where
         K: Tracked + Resource<DynamicType = ()>,
     {
         let mut state = self.cache.lock();
-        let is_other = state.held::<K>(key).is_some_and(|held| {
+        state.held::<K>(key).is_some_and(|held| {
             (held.generation, &held.labels) != (now.generation, &now.labels)
                 || held.annotations != now.annotations
-        });
-        drop(state);
-        if is_other {
-            self.touched.add((key.0.clone(), owner_of(kind, &key.1)));
-        }
+        })
     }
 
     fn unreadable<K>(&self, kind: &'static str, invalid: InvalidObject)
@@ -100,7 +101,7 @@ impl Sink {
             metadata: metadata.clone(),
         };
         let leaving = unreadable.is_leaving();
-        self.note_change::<K>(kind, &key, &metadata);
+        let is_other = self.is_other::<K>(&key, &metadata);
         let owner = owner_of(kind, &key.1);
         let mut state = self.cache.lock();
         let before = (state.unreadable).insert((kind, key.clone()), unreadable);
@@ -122,6 +123,9 @@ impl Sink {
         }
         self.touch(self.cache.renew::<K>(&key, metadata));
         self.touch(served);
+        if is_other {
+            self.touched.add((key.0, owner));
+        }
     }
 
     /// Readable or not, it is gone: no copy of it is left behind that would claim and wish for ever.

@@ -325,8 +325,7 @@ async fn report(context: &Context, key: &AppKey, decided: &Decided<'_>) -> Outco
             now: decision.now,
         };
         let status = status::status(&facts);
-        let due = facts.answer_due(&status.conditions);
-        let due = due.filter(|due| *due > decision.now);
+        let due = facts.next_due(&status.conditions);
         outcome.wake = outcome.wake.into_iter().chain(due).min();
         match reports.owner(&context.cache, key, wish, &status).await {
             Ok(None) => {}

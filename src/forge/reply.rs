@@ -104,8 +104,16 @@ impl Reply {
     }
 }
 
-/// The texts of a value, whatever form a forge has for them.
+/// Texts of one answer that are said.
+const TEXTS_MAX: usize = 20;
+/// Characters of the name of a field that are said.
+const FIELD_MAX: usize = 60;
+
+/// The texts of a value, whatever form a forge has for them; the first few.
 fn texts(value: &Json, found: &mut Vec<String>) {
+    if found.len() >= TEXTS_MAX {
+        return;
+    }
     match value {
         Json::String(text) => found.push(text.clone()),
         Json::Array(list) => list.iter().for_each(|one| texts(one, found)),
@@ -121,6 +129,7 @@ fn texts(value: &Json, found: &mut Vec<String>) {
                 for (field, problem) in fields {
                     let mut problems = Vec::new();
                     texts(problem, &mut problems);
+                    let field: String = field.chars().take(FIELD_MAX).collect();
                     found.extend(problems.iter().map(|problem| format!("{field}: {problem}")));
                 }
             }

@@ -173,3 +173,103 @@ fn a_share_does_not_run_ahead_before_it_is_what_its_pods_bear() {
     assert_eq!(named, shares(&[(7, 100)]));
     assert_eq!(share(&story, 8), Share::from_basis_points(2_500));
 }
+
+#[test]
+fn what_waits_beside_others_gets_all_of_its_pods_where_room_comes() {
+    let mut story = serving(&[(7, 100)], 4, 4);
+    story.version(8, 10, 10).version(9, 10, 10);
+    story.want(&[(8, 50), (9, 50)]).act();
+    work(&mut story, 4, &[7, 8, 9], 60);
+    work(&mut story, 40, &[7, 8, 9], 200);
+    assert_eq!(story.serving(), shares(&[(8, 50), (9, 50)]));
+    assert_eq!((pods(&story, 8), pods(&story, 9)), (10, 10));
+}
+
+/// Two versions with one pod each in a cluster with room for two, and a way back that waits.
+fn stuck() -> Story {
+    let mut story = serving(&[(6, 100)], 2, 2);
+    story.version(7, 2, 2).version(8, 2, 2);
+    story.want(&[(7, 90), (8, 10)]).act();
+    set(&mut story, 6, 0, 0);
+    set(&mut story, 7, 1, 2);
+    set(&mut story, 8, 1, 2);
+    work(&mut story, 2, &[7, 8, 6], 300);
+    assert_eq!(story.serving(), shares(&[(7, 90), (8, 10)]));
+    story.want(&[(6, 100)]).act();
+    story
+}
+
+#[test]
+fn a_version_whose_pod_stays_for_an_alias_does_not_go_for_a_way_back() {
+    let mut story = stuck();
+    let mut alias = story.world.splits[0].clone();
+    alias.owner = Owner {
+        kind: OwnerKind::Alias,
+        name: "staging".to_owned(),
+    };
+    (alias.wanted, alias.last) = (Some(shares(&[(8, 100)])), shares(&[(8, 100)]));
+    let routes = &mut alias.routes;
+    (routes.sent, routes.named, routes.held) = ([v(8)].into(), [v(8)].into(), [v(8)].into());
+    routes.ruled.clear();
+    story.world.splits.push(alias);
+    work(&mut story, 2, &[7, 6, 8], 700);
+    assert_eq!(story.serving(), shares(&[(6, 100)]));
+}
+
+#[test]
+fn a_way_back_comes_where_what_is_lost_keeps_its_share() {
+    let mut story = stuck();
+    story.world.splits[0].on_loss = OnLoss::Hold;
+    work(&mut story, 2, &[7, 8, 6], 700);
+    assert_eq!(story.serving(), shares(&[(6, 100)]));
+}
+
+#[test]
+fn no_second_version_goes_while_the_pod_of_the_first_one_ends() {
+    let mut story = serving(&[(6, 100)], 3, 3);
+    for number in [7, 8, 9] {
+        story.version(number, 3, 3);
+    }
+    story.want(&[(7, 60), (8, 30), (9, 10)]).act();
+    set(&mut story, 6, 0, 0);
+    for number in [7, 8, 9] {
+        set(&mut story, number, 1, 3);
+    }
+    work(&mut story, 3, &[7, 8, 9, 6], 300);
+    story.want(&[(6, 100)]).act();
+    for _ in 0..330 {
+        story.pass(2).act();
+        // A pod that ends keeps its place.
+        for number in [7, 8, 9] {
+            let asked = function(&mut story, number).asked;
+            let ready = pods(&story, number).min(asked);
+            set(&mut story, number, ready, asked);
+        }
+        set(&mut story, 6, 0, 3);
+    }
+    let [seven, eight] = [7, 8].map(|number| share(&story, number).basis_points());
+    assert_eq!((seven, eight), (6_666, 3_334));
+}
+
+#[test]
+fn pods_that_came_all_at_once_are_known_to_have_been_there() {
+    let mut story = serving(&[(6, 100)], 10, 10);
+    story.version(7, 10, 10).want(&[(7, 90), (6, 10)]).act();
+    set(&mut story, 7, 0, 10);
+    story.pass(61).act();
+    set(&mut story, 6, 1, 1);
+    set(&mut story, 7, 9, 9);
+    for _ in 0..20 {
+        story.pass(5).act();
+    }
+    assert_eq!(story.serving(), shares(&[(7, 90), (6, 10)]));
+    let asked = function(&mut story, 7).asked;
+    set(&mut story, 7, 0, asked);
+    story.act();
+    story.pass(5).act();
+    assert!(
+        share(&story, 6) <= Share::from_basis_points(2_000),
+        "{:?}",
+        story.serving()
+    );
+}

@@ -17,19 +17,20 @@ pub(super) fn found(
     now: &VersionMemory,
 ) -> BTreeMap<FunctionName, u32> {
     let pods = |name: &FunctionName, function: &FunctionState| {
-        if let Some(left) = now.left.get(name) {
-            return Some(*left);
-        }
         let placed = room::placed(function);
+        let left = now.left.get(name).copied();
+        // An autoscaler may have more by now than was left to its version.
+        if let Some(left) = left.filter(|left| !function.autoscaled || function.asked <= *left) {
+            return Some(left);
+        }
         if placed >= function.asked.max(function.min) {
             return None;
         }
         // What served and is not remembered had all of its pods.
-        let served = past.is_some_and(|past| past.served);
-        match past.and_then(|past| past.found.get(name)) {
-            Some(found) if function.no_room => Some(placed.max(*found)),
-            Some(found) => Some(*found),
-            None => (function.no_room && !served).then_some(placed),
+        let before = past.and_then(|past| past.found.get(name)).or(left.as_ref());
+        match before {
+            Some(found) => Some(placed.max(*found)),
+            None => (function.no_room && !now.served).then_some(placed),
         }
     };
     let functions = state.functions.iter();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::capacity::{self, Pods};
 use super::demand::{self, pods, reached, steps_in};
-use super::effective::{self, Standing, is_same, share_of};
+use super::effective::{self, OnLoss, Standing, is_same, share_of};
 use super::giving::{self, Giving};
 use super::loss;
 use super::naming::{self, Known};
@@ -147,11 +147,13 @@ pub(super) fn shift<'w>(world: &'w World, split: &'w Split, wake: &mut Wake) -> 
     }
     let as_they_are = standings.clone();
     make_room(wanted, (&split.last, &origin), &mut standings);
-    let yields = yielding::yields(world, split, late);
+    let yields = yielding::yields(world, split, late, wake);
     if let Some(standing) = yields.and_then(|version| standings.get_mut(&version)) {
         give_way(standing);
     }
-    let (last, on_loss) = (&split.last, split.on_loss);
+    let last = &split.last;
+    // What has to go is not lost: its share goes to others, whatever becomes of a lost one's.
+    let on_loss = yields.map_or(split.on_loss, |_| OnLoss::Shift);
     let intact = loss::intact(wanted, on_loss, &origin, (&as_they_are, &standings));
     let shares = effective::effective(wanted, last, &intact, on_loss, |v| standings[&v]);
     // In another order they are no other split: the routes stay as they are.

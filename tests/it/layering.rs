@@ -224,6 +224,7 @@ fn programs_are_started_and_objects_written_in_one_place() {
         &[
             "controller/apply.rs",
             "controller/carry_out.rs",
+            "controller/sync/carry_out.rs",
             "controller/sync/write.rs",
         ],
         &deletes,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Service;
 use serde_json::{Value, json};
 
@@ -38,6 +38,8 @@ struct Trouble {
     foreign: bool,
     /// For how many seconds the status says that a gateway is waited for, and for how many the route is as it is.
     silent: Option<(i64, i64)>,
+    /// For how many seconds the status says that pods are missing.
+    short: Option<i64>,
 }
 
 fn failure(reason: Reason) -> Failure {
@@ -98,13 +100,22 @@ fn objects(trouble: &Trouble) -> AppObjects {
     .unwrap();
     let ready = trouble.pods.map_or(2, |(ready, _)| ready);
     let cache = Cache::default();
-    if let Some((since, _)) = trouble.silent {
+    let before = |type_: &str, reason: &str, since: i64| {
         let since = Timestamp::UNIX_EPOCH - SignedDuration::from_secs(since);
-        let condition = json!({
-            "type": "RoutesAccepted", "status": "False", "reason": "WaitingForGateway", "message": "",
+        json!({
+            "type": type_, "status": "False", "reason": reason, "message": "",
             "lastTransitionTime": since.to_string(),
-        });
-        let status = json!({"conditions": [condition]});
+        })
+    };
+    let silent = trouble
+        .silent
+        .map(|(since, _)| before("RoutesAccepted", "WaitingForGateway", since));
+    let short = trouble
+        .short
+        .map(|since| before("WorkloadsReady", "WaitingForPods", since));
+    let conditions: Vec<Value> = silent.into_iter().chain(short).collect();
+    if !conditions.is_empty() {
+        let status = json!({"conditions": conditions});
         deployment.status = Some(serde_json::from_value(status).unwrap());
     }
     cache.put(deployment);
@@ -369,4 +380,26 @@ fn a_gateway_that_says_nothing_for_too_long_is_said_to_stall_it() {
         };
         assert_eq!(stalled.reason, reason);
     }
+}
+
+#[test]
+fn pods_that_never_come_to_what_is_served_are_said_to_stall_it() {
+    for (short, reason, stalls) in [
+        (599, Reason::WaitingForPods, false),
+        (600, Reason::WaitingForPods, true),
+        (600, Reason::PodsCrashing, true),
+    ] {
+        let trouble = Trouble {
+            short: Some(short),
+            said: good(),
+            ..pods(1, reason)
+        };
+        all_say(stalls, [(trouble, reason)]);
+    }
+    // Where no pod is ready nothing is complete: the shift says what it waits for.
+    let trouble = Trouble {
+        short: Some(60),
+        ..pods(0, Reason::WaitingForPods)
+    };
+    all_say(false, [(trouble, Reason::WaitingForPods)]);
 }

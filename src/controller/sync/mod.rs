@@ -59,12 +59,23 @@ pub(super) struct Sync {
     turns: Turns<String>,
     /// Repositories that fetch once more after a long wait: they look after the next one, however long it was.
     late: Mutex<HashSet<ObjectKey>>,
+    /// Namespaces in which a look goes on: what is remembered there may be of the commit before.
+    looking: Arc<Mutex<HashSet<String>>>,
 }
 
 /// The turn of a namespace, as long as it is held.
-pub(super) struct Turn(
-    #[expect(dead_code, reason = "it ends where it is dropped")] OwnedSemaphorePermit,
-);
+pub(super) struct Turn {
+    namespace: String,
+    looking: Arc<Mutex<HashSet<String>>>,
+    /// It ends last: whoever has it next is looking, too.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.looking.lock().remove(&self.namespace);
+    }
+}
 
 impl Sync {
     pub(super) fn new(apps: Arc<Queue<AppKey>>) -> Self {
@@ -73,6 +84,7 @@ impl Sync {
             memories: Mutex::default(),
             turns: Turns::default(),
             late: Mutex::default(),
+            looking: Arc::default(),
         }
     }
 
@@ -85,7 +97,18 @@ impl Sync {
             return None;
         }
         late.remove(key);
-        Some(Turn(turn))
+        let namespace = key.0.clone();
+        self.looking.lock().insert(namespace.clone());
+        Some(Turn {
+            namespace,
+            looking: Arc::clone(&self.looking),
+            _permit: turn,
+        })
+    }
+
+    /// True while a look goes on in a namespace.
+    fn is_looking(&self, namespace: &str) -> bool {
+        self.looking.lock().contains(namespace)
     }
 
     /// Syncs what a fetch brought; nothing where the fetch does not speak of the Repository as it is now.

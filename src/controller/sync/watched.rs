@@ -23,6 +23,8 @@ use crate::plan::Owner;
 const AGAIN: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(5));
 /// An object that was let alone so long after its wait is put back at once.
 const QUIET: Duration = Duration::from_mins(10);
+/// When an object is looked at again that changes while its namespace is being synced.
+const LOOKED: Duration = Duration::from_secs(1);
 /// How often it is looked which objects were let alone.
 const SWEEP: Duration = Duration::from_mins(1);
 
@@ -34,6 +36,12 @@ pub(in crate::controller) async fn run(context: Arc<Context>, touched: Arc<Queue
     let mut fights = Fights::default();
     loop {
         let place = touched.next().await;
+        if context.sync.is_looking(&place.0) {
+            // What it makes of the object is not remembered yet.
+            touched.add_at(place.clone(), Instant::now() + LOOKED);
+            touched.done(&place);
+            continue;
+        }
         let look = async { context.sync.otherwise(&context.cache, &place.0, &place.1) };
         // The next fetch that is due puts it back where this breaks off.
         let repositories = guarded(look).await.unwrap_or_default();

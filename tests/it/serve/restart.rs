@@ -180,6 +180,10 @@ async fn a_new_version_waits_for_what_served_where_both_are_to_have_a_share() {
     std::fs::remove_file(dir.join("go")).unwrap();
     standalone.serving.take().unwrap().kill();
     standalone.deploy(&[(1, "50"), (2, "50")]);
+    until("no program is left", async || {
+        standalone.programs().is_empty().then_some(())
+    })
+    .await;
     standalone.start().await;
     until("the new version is ready", async || {
         let status = standalone.status().await;
@@ -224,7 +228,10 @@ async fn what_takes_no_requests_is_not_said_to_be_served() {
     std::fs::write(dir.join("broken"), "").unwrap();
     standalone.killed_and_started().await;
     standalone.is_ready().await;
-    assert_eq!(standalone.split().await["versions"], serde_json::json!([]));
+    until("nothing is served", async || {
+        (standalone.split().await["versions"] == serde_json::json!([])).then_some(())
+    })
+    .await;
     std::fs::remove_file(dir.join("broken")).unwrap();
     until("version 2 answers again", async || {
         (standalone.get(&[]).await == (200, "v2".to_owned())).then_some(())
@@ -280,7 +287,10 @@ async fn what_fails_for_a_while_after_a_restart_has_its_share_again() {
     standalone.killed_and_started().await;
     // All have failed.
     standalone.is_ready().await;
-    assert_eq!(standalone.split().await["versions"], serde_json::json!([]));
+    until("nothing is served", async || {
+        (standalone.split().await["versions"] == serde_json::json!([])).then_some(())
+    })
+    .await;
     std::fs::remove_file(dir.join("broken")).unwrap();
     let shares = serde_json::json!([
         {"version": 1, "percentage": 90}, {"version": 2, "percentage": 10}
