@@ -305,7 +305,7 @@ fn a_refusal_says_what_to_do_and_that_the_branch_stands() {
     let (token, refused, away) = (
         "CredentialsRefused fix",
         "PullRequestRefused fix",
-        "ForgeUnreachable retry",
+        "ForgeUnreachable fix",
     );
     let none = r#"{"message":"no commits"}"#;
     let page = "<html>Sign in</html>";
