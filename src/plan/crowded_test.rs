@@ -237,6 +237,8 @@ fn no_second_version_goes_while_the_pod_of_the_first_one_ends() {
     }
     work(&mut story, 3, &[7, 8, 9, 6], 300);
     story.want(&[(6, 100)]).act();
+    // The status tells of all that have pods.
+    story.world.splits[0].protects = [v(6), v(7), v(8), v(9)].into();
     for _ in 0..330 {
         story.pass(2).act();
         // A pod that ends keeps its place.
@@ -272,4 +274,34 @@ fn pods_that_came_all_at_once_are_known_to_have_been_there() {
         "{:?}",
         story.serving()
     );
+}
+
+#[test]
+fn what_answers_nothing_or_is_listed_nowhere_goes_first_for_a_way_back() {
+    // The larger one crashes, and the smaller one is all that serves.
+    let mut story = stuck();
+    story.world.splits[0].on_loss = OnLoss::Hold;
+    for _ in 0..330 {
+        story.pass(2).act();
+        set(&mut story, 6, 0, 2);
+        set(&mut story, 7, 0, 2);
+        function(&mut story, 7).placed = 1;
+        set(&mut story, 8, 1, 2);
+    }
+    assert_eq!(story.serving(), shares(&[(8, 100)]));
+    // The smaller one is listed at 0 %, so its pod stays.
+    let mut story = stuck();
+    story.want(&[(6, 100), (8, 0)]).act();
+    work(&mut story, 2, &[7, 6, 8], 700);
+    assert_eq!(story.serving(), shares(&[(6, 100)]));
+}
+
+#[test]
+fn more_pods_come_where_another_version_declares_few() {
+    let mut story = serving(&[(7, 100)], 10, 10);
+    story.version(8, 2, 2).version(9, 20, 20);
+    story.want(&[(8, 50), (9, 50)]).act();
+    work(&mut story, 10, &[7, 8, 9], 60);
+    work(&mut story, 60, &[7, 8, 9], 300);
+    assert_eq!(story.serving(), shares(&[(8, 50), (9, 50)]));
 }

@@ -438,7 +438,7 @@ fn most(members: &[Member], whole: u32) -> Vec<(VersionNumber, u32)> {
     let spare = whole.saturating_sub(all);
     let most = |it: &Member| it.placed.max(takes(it).saturating_add(spare));
     // Once all have that, each asks for one more: there may be room by now.
-    let more = u32::from(stays.iter().all(|it| it.placed >= most(it)));
+    let more = u32::from(stays.iter().all(|it| it.placed >= most(it).min(it.max)));
     let most = |it: &Member| most(it).saturating_add(more);
     let fixed = stays.into_iter().filter(|it| it.is_fixed);
     fixed.map(|it| (it.version, most(it))).collect()

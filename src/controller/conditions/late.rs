@@ -9,8 +9,19 @@ use kube::ResourceExt;
 use super::cause;
 use crate::api::condition::{self, Say, State};
 use crate::api::{Reason, Type};
+use crate::controller::observe::refusal;
 use crate::controller::status::Facts;
+use crate::kubernetes::names;
 use crate::plan::{SplitPlan, later};
+use crate::words::{FunctionName, VersionNumber};
+
+/// Reasons that are about pods.
+const PODS: [Reason; 4] = [
+    Reason::WaitingForPods,
+    Reason::PodsRefused,
+    Reason::PodsCrashing,
+    Reason::ImagePullFailed,
+];
 
 impl Facts<'_> {
     /// What has made no progress within the deadline, and what would free it.
@@ -68,15 +79,8 @@ impl Facts<'_> {
         parts: &[Say],
     ) -> Option<(Reason, String)> {
         let say = parts.iter().find(|say| say.type_ == Type::WorkloadsReady)?;
-        let is_about_pods = matches!(
-            say.reason,
-            Reason::WaitingForPods
-                | Reason::PodsRefused
-                | Reason::PodsCrashing
-                | Reason::ImagePullFailed
-        );
-        let is_short = say.state != State::True && is_about_pods;
-        if !is_short || !split.is_some_and(|split| split.complete) {
+        let is_short = say.state != State::True && PODS.contains(&say.reason);
+        if !is_short || !split.is_some_and(|split| split.complete) || !self.lacks_room() {
             return None;
         }
         let due = self.pods_due(&self.wish.status.conditions)?;
@@ -89,10 +93,24 @@ impl Facts<'_> {
         (due <= self.now).then_some((say.reason, message))
     }
 
+    /// True where a pod that is to be there finds no place, or is refused: no others come by themselves.
+    fn lacks_room(&self) -> bool {
+        let is_unplaced = |version: VersionNumber, function: &FunctionName| {
+            let pods = self.objects.pods.iter().map(|(_, pod)| pod);
+            let mut own = pods.filter(|pod| pod.version == version && pod.function == *function);
+            own.any(|pod| pod.unplaced.is_some())
+        };
+        self.functions().any(|(version, function, _)| {
+            let workload = names::workload(&self.key.app, version, function);
+            is_unplaced(version, function) || refusal(self.objects, &workload).is_some()
+        })
+    }
+
     /// Until when pods are waited for that are missing, as far as a status knows since when that is so.
     fn pods_due(&self, conditions: &[Condition]) -> Option<Timestamp> {
         let says = condition::find(conditions, Type::WorkloadsReady)?;
-        let is_open = says.status != State::True.as_str();
+        let is_about_pods = PODS.iter().any(|reason| reason.as_str() == says.reason);
+        let is_open = says.status != State::True.as_str() && is_about_pods;
         is_open.then_some(later(says.last_transition_time.0, self.deadline()?))
     }
 

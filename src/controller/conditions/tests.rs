@@ -14,6 +14,7 @@ use crate::controller::cache::Cache;
 use crate::controller::facts::{PodFacts, PodTrouble, SliceFacts};
 use crate::controller::failure::Failure;
 use crate::controller::key::AppKey;
+use crate::controller::no_room::Unplaced;
 use crate::controller::objects::AppObjects;
 use crate::controller::resolve::Resolution;
 use crate::controller::wish;
@@ -144,7 +145,7 @@ fn objects(trouble: &Trouble) -> AppObjects {
             version: version(),
             function: function(),
             ready_since: None,
-            unplaced: None,
+            unplaced: trouble.short.map(|_| Unplaced::NoRoom),
             placed: true,
             starting: false,
             trouble: Some(PodTrouble {
