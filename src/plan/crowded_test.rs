@@ -112,20 +112,8 @@ fn a_way_back_comes_where_the_last_pods_of_several_versions_have_all_places() {
         (2, vec![(7, 90), (8, 10)]),
         (3, vec![(7, 60), (8, 30), (9, 10)]),
     ] {
-        let mut story = serving(&[(6, 100)], room, room);
-        for (number, _) in &now {
-            story.version(*number, room, room);
-        }
-        story.want(&now).act();
-        // One pod each, and not one more fits.
-        set(&mut story, 6, 0, 0);
-        for (number, _) in &now {
-            set(&mut story, *number, 1, room);
-        }
+        let mut story = last_pods(&now);
         let order: Vec<u32> = now.iter().map(|(number, _)| *number).chain([6]).collect();
-        work(&mut story, room, &order, 700);
-        assert_eq!(story.serving(), shares(&now));
-        story.want(&[(6, 100)]).act();
         work(&mut story, room, &order, 700);
         assert_eq!(story.serving(), shares(&[(6, 100)]), "{room}");
     }
@@ -185,23 +173,28 @@ fn what_waits_beside_others_gets_all_of_its_pods_where_room_comes() {
     assert_eq!((pods(&story, 8), pods(&story, 9)), (10, 10));
 }
 
-/// Two versions with one pod each in a cluster with room for two, and a way back that waits.
-fn stuck() -> Story {
-    let mut story = serving(&[(6, 100)], 2, 2);
-    story.version(7, 2, 2).version(8, 2, 2);
-    story.want(&[(7, 90), (8, 10)]).act();
+/// Versions with one pod each in a cluster with room for no more, and a way back that waits.
+fn last_pods(now: &[(u32, u32)]) -> Story {
+    let room = u32::try_from(now.len()).unwrap();
+    let mut story = serving(&[(6, 100)], room, room);
+    for (number, _) in now {
+        story.version(*number, room, room);
+    }
+    story.want(now).act();
     set(&mut story, 6, 0, 0);
-    set(&mut story, 7, 1, 2);
-    set(&mut story, 8, 1, 2);
-    work(&mut story, 2, &[7, 8, 6], 300);
-    assert_eq!(story.serving(), shares(&[(7, 90), (8, 10)]));
+    for (number, _) in now {
+        set(&mut story, *number, 1, room);
+    }
+    let order: Vec<u32> = now.iter().map(|(number, _)| *number).chain([6]).collect();
+    work(&mut story, room, &order, 700);
+    assert_eq!(story.serving(), shares(now));
     story.want(&[(6, 100)]).act();
     story
 }
 
 #[test]
 fn a_version_whose_pod_stays_for_an_alias_does_not_go_for_a_way_back() {
-    let mut story = stuck();
+    let mut story = last_pods(&[(7, 90), (8, 10)]);
     let mut alias = story.world.splits[0].clone();
     alias.owner = Owner {
         kind: OwnerKind::Alias,
@@ -218,7 +211,7 @@ fn a_version_whose_pod_stays_for_an_alias_does_not_go_for_a_way_back() {
 
 #[test]
 fn a_way_back_comes_where_what_is_lost_keeps_its_share() {
-    let mut story = stuck();
+    let mut story = last_pods(&[(7, 90), (8, 10)]);
     story.world.splits[0].on_loss = OnLoss::Hold;
     work(&mut story, 2, &[7, 8, 6], 700);
     assert_eq!(story.serving(), shares(&[(6, 100)]));
@@ -226,17 +219,7 @@ fn a_way_back_comes_where_what_is_lost_keeps_its_share() {
 
 #[test]
 fn no_second_version_goes_while_the_pod_of_the_first_one_ends() {
-    let mut story = serving(&[(6, 100)], 3, 3);
-    for number in [7, 8, 9] {
-        story.version(number, 3, 3);
-    }
-    story.want(&[(7, 60), (8, 30), (9, 10)]).act();
-    set(&mut story, 6, 0, 0);
-    for number in [7, 8, 9] {
-        set(&mut story, number, 1, 3);
-    }
-    work(&mut story, 3, &[7, 8, 9, 6], 300);
-    story.want(&[(6, 100)]).act();
+    let mut story = last_pods(&[(7, 60), (8, 30), (9, 10)]);
     // The status tells of all that have pods.
     story.world.splits[0].protects = [v(6), v(7), v(8), v(9)].into();
     for _ in 0..330 {
@@ -279,7 +262,7 @@ fn pods_that_came_all_at_once_are_known_to_have_been_there() {
 #[test]
 fn what_answers_nothing_or_is_listed_nowhere_goes_first_for_a_way_back() {
     // The larger one crashes, and the smaller one is all that serves.
-    let mut story = stuck();
+    let mut story = last_pods(&[(7, 90), (8, 10)]);
     story.world.splits[0].on_loss = OnLoss::Hold;
     for _ in 0..330 {
         story.pass(2).act();
@@ -290,7 +273,7 @@ fn what_answers_nothing_or_is_listed_nowhere_goes_first_for_a_way_back() {
     }
     assert_eq!(story.serving(), shares(&[(8, 100)]));
     // The smaller one is listed at 0 %, so its pod stays.
-    let mut story = stuck();
+    let mut story = last_pods(&[(7, 90), (8, 10)]);
     story.want(&[(6, 100), (8, 0)]).act();
     work(&mut story, 2, &[7, 6, 8], 700);
     assert_eq!(story.serving(), shares(&[(6, 100)]));

@@ -332,7 +332,7 @@ impl<'w> Room<'w> {
             shift.is_reached() && is_about
         });
         let all = about.map(|shift| shift.giving.most.get(&version).cloned());
-        all.reduce(|all, one| Some(each_most(all?, &one?)))
+        all.reduce(|all, one| Some(in_both(all?, &one?, u32::max)))
             .flatten()
             .unwrap_or_default()
     }
@@ -425,35 +425,28 @@ fn left(
         // Where all of them leave it, whoever needs most of its pods says how many; else others count on them.
         several => (several.iter())
             .map(|shift| shift.giving.left.get(&version).cloned())
-            .reduce(|all, one| Some(most(all?, &one?)))
+            .reduce(|all, one| Some(in_both(all?, &one?, more)))
             .flatten(),
     };
     left.unwrap_or_default()
 }
 
-/// What is left of each function that both know, where more is.
-fn most(
-    all: BTreeMap<FunctionName, Left>,
-    one: &BTreeMap<FunctionName, Left>,
-) -> BTreeMap<FunctionName, Left> {
-    let both = all.into_iter().filter_map(|(name, left)| {
+/// The larger of the two of each function that both know.
+fn in_both<T: Copy>(
+    all: BTreeMap<FunctionName, T>,
+    one: &BTreeMap<FunctionName, T>,
+    larger: impl Fn(T, T) -> T,
+) -> BTreeMap<FunctionName, T> {
+    let both = all.into_iter().filter_map(|(name, it)| {
         let other = *one.get(&name)?;
-        let most = if other.pods > left.pods { other } else { left };
-        Some((name, most))
+        Some((name, larger(it, other)))
     });
     both.collect()
 }
 
-/// The larger number of each function that both know.
-fn each_most(
-    all: BTreeMap<FunctionName, u32>,
-    one: &BTreeMap<FunctionName, u32>,
-) -> BTreeMap<FunctionName, u32> {
-    let both = all.into_iter().filter_map(|(name, pods)| {
-        let other = *one.get(&name)?;
-        Some((name, pods.max(other)))
-    });
-    both.collect()
+/// What is left where more is.
+fn more(all: Left, one: Left) -> Left {
+    if one.pods > all.pods { one } else { all }
 }
 
 /// How many pods each function of a version is given. An autoscaler keeps what the load asks for, but where what is left to it is a cap.

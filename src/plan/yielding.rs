@@ -92,7 +92,8 @@ fn makes_room(world: &World, split: &Split, wake: &mut Wake) -> bool {
         let drain = world.settle.saturating_add(split.drain);
         let ended = |since| room::long(split, since).max(later(since, POD_ENDS));
         let ends = |since| later(ended(since), drain);
-        goes |= state.functions.values().any(|it| room::placed(it) > 0)
+        // An autoscaler keeps one.
+        goes |= (state.functions.values()).any(|it| !it.autoscaled && room::placed(it) > 0)
             || released.is_some_and(|since| !wake.reached(ends(since)));
     }
     goes
