@@ -8,7 +8,7 @@ use super::context::Context;
 use super::output::{Failure, Ui};
 use super::plan;
 use super::shell::quoted;
-use crate::forge::{self, ForgeError, Login, Opened, Place, Proposal};
+use crate::forge::{self, ForgeError, Login, Opened, Place, Proposal, Sender};
 use crate::git::{self, WebSettings};
 use crate::releasing::{ReleaseRequest, Released, Wish};
 use crate::words::{AppName, VersionWord};
@@ -16,11 +16,9 @@ use crate::words::{AppName, VersionWord};
 /// Most versions in the name of a branch.
 const VERSIONS_MAX: usize = 3;
 
-/// The forge that a pull request is opened at, and what it is shown.
+/// The forge that a pull request is opened at.
 pub(super) struct Forge {
-    place: Place,
-    login: Login,
-    web: WebSettings,
+    sender: Sender,
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -52,7 +50,8 @@ impl Forge {
         let ask = || git::password(context.dir(), &url);
         let login = Login::of(&place, variable, ask).map_err(before)?;
         let web = WebSettings::of(context.dir(), &place.web());
-        Ok(Self { place, login, web })
+        let sender = Sender::new(place, login, &web, context.timeout).map_err(before)?;
+        Ok(Self { sender })
     }
 
     /// What a dry run says of it.
@@ -60,8 +59,8 @@ impl Forge {
         format!(
             "would push branch {}, and open a pull request in {} at {}",
             released.branch,
-            self.place.repository(),
-            self.place.host()
+            self.sender.place().repository(),
+            self.sender.place().host()
         )
     }
 
@@ -87,15 +86,10 @@ impl Forge {
             context.workspace.remote(),
             proposal.branch
         );
-        let proposal = proposal.fitting(self.place.kind, &rest);
-        ui.progress(&format!("opening a pull request at {}", self.place.host()));
-        let opened = forge::open(
-            &self.place,
-            &self.login,
-            &self.web,
-            context.timeout,
-            &proposal,
-        );
+        let place = self.sender.place();
+        let proposal = proposal.fitting(place.kind, &rest);
+        ui.progress(&format!("opening a pull request at {}", place.host()));
+        let opened = forge::open(&self.sender, &proposal);
         let opened = opened.map_err(|error| stands(context, released, error))?;
         released.pull_request = Some(opened.pull_request.url.clone());
         released.opened_pull_request = Some(opened.pull_request.clone());

@@ -1,10 +1,13 @@
 //! Pull requests of Gitea and Forgejo, at `/repos/OWNER/NAME/pulls`. Pure.
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::place::Place;
-use super::reply::{Request, pull_request};
+use super::reply::Request;
 use super::{Proposal, PullRequest};
+
+// The API is made after that of GitHub.
+pub(super) use super::github::{open, opened};
 
 /// What a token has to be allowed.
 pub(super) const RIGHT: &str =
@@ -16,20 +19,6 @@ pub(super) const BODY_MAX: usize = 1_000_000;
 /// How many are looked at; the one that was opened last comes first.
 const FOUND_MAX: &str = "50";
 
-/// Asks to open it.
-pub(super) fn open(place: &Place, proposal: &Proposal) -> Request {
-    let (owner, name) = place.owner_and_name();
-    Request {
-        url: place.api(&["repos", owner, name, "pulls"]),
-        body: Some(json!({
-            "title": proposal.title,
-            "body": proposal.body,
-            "head": proposal.branch,
-            "base": proposal.base,
-        })),
-    }
-}
-
 /// Lists those that are open: not all versions can look for a branch.
 pub(super) fn find(place: &Place, _: &Proposal) -> Request {
     let (owner, name) = place.owner_and_name();
@@ -39,11 +28,6 @@ pub(super) fn find(place: &Place, _: &Proposal) -> Request {
         .append_pair("sort", "recentupdate")
         .append_pair("limit", FOUND_MAX);
     Request { url, body: None }
-}
-
-/// The one that was opened.
-pub(super) fn opened(answer: &Json) -> Option<PullRequest> {
-    pull_request(&answer["number"], &answer["html_url"])
 }
 
 /// The one among those that are open.
@@ -59,6 +43,8 @@ pub(super) fn found(answer: &Json, proposal: &Proposal) -> Option<PullRequest> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -22,21 +22,18 @@ mod send;
 mod text;
 mod token;
 
-use std::time::Duration;
-
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use self::reply::{Reply, Request};
-use self::send::Sender;
-use crate::git::WebSettings;
 use crate::settings::ForgeKind;
 
 pub use error::{ForgeError, NoToken, Refusal};
 pub use place::Place;
 pub use place_error::PlaceError;
 pub use reply::Again;
+pub use send::Sender;
 pub use token::{Login, Origin};
 
 /// What is proposed.
@@ -150,18 +147,12 @@ impl Login {
     }
 }
 
-/// Opens a pull request; one of the same branch that is open already is as good. `timeout` is the longest time for each answer.
+/// Opens a pull request; one of the same branch that is open already is as good.
 ///
 /// # Errors
 /// Why there is none, or why nobody knows.
-pub fn open(
-    place: &Place,
-    login: &Login,
-    web: &WebSettings,
-    timeout: Duration,
-    proposal: &Proposal,
-) -> Result<Opened, ForgeError> {
-    let sender = Sender::new(place, login, web, timeout)?;
+pub fn open(sender: &Sender, proposal: &Proposal) -> Result<Opened, ForgeError> {
+    let (place, login) = (&sender.place, &sender.login);
     let api = place.kind.speaks();
     let told = sender.send(&(api.open)(place, proposal));
     let is_there = matches!(&told, Ok(reply) if matches!(reply.status, 409 | 422));

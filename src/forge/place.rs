@@ -87,6 +87,16 @@ impl Place {
                 (api, pages)
             }
         };
+        // Who fetches without encryption sends passwords so already.
+        let is_open = remote
+            .web
+            .as_ref()
+            .is_some_and(|web| web.scheme() == "http");
+        if api.scheme() == "http" && !is_open && !is_this_machine(&api) {
+            return Err(PlaceError::Unencrypted {
+                api: api.to_string(),
+            });
+        }
         // A forge may have a folder of its host for itself, which is none of its names.
         let folder = pages.path().trim_matches('/');
         let below = remote.path.strip_prefix(folder);
@@ -213,8 +223,7 @@ impl Remote {
 
     /// The API of a forge that is known by its settings alone.
     fn api(&self, kind: ForgeKind, settings: Option<&ForgeSettings>) -> Result<Url, PlaceError> {
-        let is_open = self.web.as_ref().is_some_and(|web| web.scheme() == "http");
-        let api = if let Some(text) = settings.and_then(|settings| settings.api.as_ref()) {
+        if let Some(text) = settings.and_then(|settings| settings.api.as_ref()) {
             let api = address_of(text).ok_or_else(|| PlaceError::OwnApi(redact(text)))?;
             if !self.may_be_asked_at(kind, &api) {
                 return Err(PlaceError::ApiElsewhere {
@@ -222,7 +231,7 @@ impl Remote {
                     host: self.host.clone(),
                 });
             }
-            api
+            Ok(api)
         } else {
             let web = match &self.web {
                 Some(web) => Some(web.clone()),
@@ -231,20 +240,16 @@ impl Remote {
             let web = web.ok_or_else(|| PlaceError::Unknown {
                 host: self.host.clone(),
             })?;
-            with_path(&web, kind.api())
-        };
-        // Who fetches without encryption sends passwords so already.
-        if api.scheme() == "http" && !is_open && !is_this_machine(&api) {
-            return Err(PlaceError::Unencrypted {
-                api: api.to_string(),
-            });
+            Ok(with_path(&web, kind.api()))
         }
-        Ok(api)
     }
 
-    /// True where what the repository says of its API leads to the host of the remote, or to that of a forge that is known.
+    /// True where what the repository says of its API leads to the host of the remote, or to that of a forge that is known. At another
+    /// port of it may be somebody else; the port of an ssh address says nothing of that.
     fn may_be_asked_at(&self, kind: ForgeKind, api: &Url) -> bool {
         let host = api.host_str().unwrap_or_default();
+        let own_port = self.web.as_ref().and_then(Url::port);
+        let is_port = self.web.is_none() || api.port().is_none() || api.port() == own_port;
         let of_ssh = |start: &str| self.host.strip_prefix(start) == Some(host);
         let public = ["github.com", "gitlab.com", "codeberg.org", "gitea.com"];
         let is_public = |name: &&str| {
@@ -252,8 +257,8 @@ impl Remote {
                 its_kind == kind && its_api.origin() == api.origin()
             })
         };
-        host == self.host
-            || host.strip_prefix("api.") == Some(self.host.as_str())
+        let is_host = host == self.host || host.strip_prefix("api.") == Some(self.host.as_str());
+        (is_port && is_host)
             || (self.web.is_none() && (of_ssh("ssh.") || of_ssh("altssh.")))
             || public.iter().any(is_public)
     }

@@ -33,7 +33,7 @@ pub enum PlaceError {
     },
     /// Who may push to the repository would get the token.
     #[error(
-        "forge.api in cutwater.yaml is {api}, which is not on the host of the remote, `{host}`; a token is sent there only where the environment says so: CUTWATER_FORGE_API={api}"
+        "forge.api in cutwater.yaml is {api}, which is not on the host of the remote, `{host}`, at its port; a token is sent there only where the environment says so: CUTWATER_FORGE_API={api}"
     )]
     ApiElsewhere {
         /// The API.
@@ -43,7 +43,7 @@ pub enum PlaceError {
     },
     /// Anybody on the way could read the token.
     #[error(
-        "the API of the forge, {api}, is not encrypted, and a token would be sent there; write https:// in forge.api of cutwater.yaml"
+        "the API of the forge, {api}, is not encrypted, and a token would be sent there; write https:// in CUTWATER_FORGE_API, or in forge.api of cutwater.yaml"
     )]
     Unencrypted {
         /// The API.

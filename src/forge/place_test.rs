@@ -155,6 +155,15 @@ fn no_token_goes_where_a_repository_alone_says() {
         ("https://git.acme.com/acme/shop", "https://acme.com/api/v1"),
         ("https://git.acme.com/acme/shop", "https://api.github.com"),
         ("work:acme/shop", "https://evil.example/api/v1"),
+        // At another port may be somebody else.
+        (
+            "https://git.acme.com/acme/shop",
+            "https://git.acme.com:9999/api/v1",
+        ),
+        (
+            "https://git.acme.com:3000/acme/shop",
+            "https://api.git.acme.com:9999/api/v1",
+        ),
     ] {
         let error = Place::of(address, Some(&gitea(api)), None).unwrap_err();
         assert!(matches!(error, PlaceError::ApiElsewhere { .. }), "{error}");
@@ -165,6 +174,16 @@ fn no_token_goes_where_a_repository_alone_says() {
     for address in ["https://git.acme.com/a/b", "git@git.acme.com:a/b"] {
         let error = Place::of(address, Some(&open), None).unwrap_err();
         assert!(matches!(error, PlaceError::Unencrypted { .. }), "{error}");
+        // Nor by the environment: it may have been meant for another clone.
+        let error = Place::of(address, Some(&open), Some("http://git.acme.com/api/v1"));
+        assert!(matches!(error, Err(PlaceError::Unencrypted { .. })));
+    }
+    for api in [
+        "https://git.acme.com:3000/api/v1",
+        "https://git.acme.com/api/v1",
+    ] {
+        let address = "https://git.acme.com:3000/acme/shop";
+        assert!(Place::of(address, Some(&gitea(api)), None).is_ok(), "{api}");
     }
     assert!(Place::of("http://git.acme.com/a/b", Some(&open), None).is_ok());
 }

@@ -30,24 +30,29 @@ const REDIRECTS_MAX: usize = 3;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// What sends requests to one forge.
-pub(super) struct Sender<'a> {
-    place: &'a Place,
+pub struct Sender {
+    pub(super) place: Place,
+    pub(super) login: Login,
     runtime: Runtime,
     client: Client,
     timeout: Duration,
 }
 
-impl<'a> Sender<'a> {
-    /// A sender with what the forge is shown, by the proxy and with the authority that git is set up to.
-    pub(super) fn new(
-        place: &'a Place,
-        login: &Login,
+impl Sender {
+    /// A sender with what the forge is shown, by the proxy and with the authority that git is set up to. Nothing is sent yet. `timeout` is
+    /// the longest time for each answer.
+    ///
+    /// # Errors
+    /// Says which of these cannot be used.
+    pub fn new(
+        place: Place,
+        login: Login,
         web: &WebSettings,
         timeout: Duration,
     ) -> Result<Self, ForgeError> {
         let fail = |error: &dyn Error| ForgeError::Client(chain(error));
         let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, authorization(place.kind, login)?);
+        headers.insert(AUTHORIZATION, authorization(place.kind, &login)?);
         if place.kind == ForgeKind::GitHub {
             for (name, value) in github::HEADERS {
                 set(&mut headers, name, value);
@@ -70,11 +75,18 @@ impl<'a> Sender<'a> {
         }
         Ok(Self {
             place,
+            login,
             runtime: (Builder::new_current_thread().enable_all().build())
                 .map_err(|error| fail(&error))?,
             client: client.build().map_err(|error| fail(&error))?,
             timeout,
         })
+    }
+
+    /// The repository that it is asked about.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Sends it; what comes back, whatever its status is.
@@ -102,7 +114,7 @@ impl<'a> Sender<'a> {
             body.extend_from_slice(&part);
             if body.len() > ANSWER_MAX {
                 let size = format!("more than {} MiB", ANSWER_MAX >> 20);
-                return Err(ForgeError::garbage(self.place, size));
+                return Err(ForgeError::garbage(&self.place, size));
             }
         }
         let headers = answer.headers();
@@ -234,7 +246,7 @@ mod tests {
         };
         let ask = |timeout| {
             let web = WebSettings::default();
-            let sender = Sender::new(&place, &login, &web, timeout).unwrap();
+            let sender = Sender::new(place.clone(), login.clone(), &web, timeout).unwrap();
             sender.send(&request).unwrap_err()
         };
         let error = ask(Duration::from_millis(50));
@@ -259,7 +271,7 @@ mod tests {
         assert!(error.contains("more than 8 MiB"), "{error}");
         let mut bad = login.clone();
         bad.secret = Secret::Token("a\nb".to_owned());
-        let made = Sender::new(&place, &bad, &WebSettings::default(), CONNECT);
+        let made = Sender::new(place.clone(), bad, &WebSettings::default(), CONNECT);
         assert!(matches!(made, Err(ForgeError::NotAToken(_))));
     }
 }

@@ -278,6 +278,16 @@ fn nothing_is_pushed_where_no_pull_request_could_be_opened() {
         let (error, _) = shop.error(&deploy);
         assert!(error.contains(said), "{error}");
     }
+    let api = format!("http://127.0.0.1:{}/api/v1", fake.port);
+    settings(&shop, &format!("{{kind: gitea, api: '{api}'}}"));
+    shop.config("http.sslCAInfo", "/nowhere.pem");
+    let output = run(&shop, &deploy);
+    let said = text(&output.stderr);
+    assert!(!output.status.success(), "{said}");
+    assert!(
+        said.contains("nothing was pushed") && said.contains("/nowhere.pem"),
+        "{said}"
+    );
     assert_eq!((proposed(&shop).len(), fake.asked().len()), (0, 0));
 }
 
