@@ -36,7 +36,9 @@ pub(super) fn repository_status(
         (Ok(_), Some(fault)) => failing(fault.reason, &fault.message),
         // What came of it before stands until the rest is there, or has failed.
         (Ok(_), None) if fetch.filling.is_some() && !was_at_fault(before) => {
-            if condition::find(&before.conditions, Type::Ready).is_some() {
+            let ready = condition::find(&before.conditions, Type::Ready);
+            // What was true of another address says nothing of this one.
+            if ready.is_some_and(|ready| ready.observed_generation == generation) {
                 return status;
             }
             filling()
